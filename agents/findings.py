@@ -1,0 +1,190 @@
+"""Mistakes in data a user wrote, named by key path; a file adds the line and makes each a `Problem`.
+
+Rules are generators of findings over raw data (mappings as YAML or JSON gives them), lenient towards whatever
+else is wrong there. A model's validator runs the same rules through `refuse`, so a rule stands in one place
+whether the data came from a file or from Python.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import reprlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from agents.problems import nearest
+
+KeyPath = tuple[str | int, ...]
+RawMapping = Mapping[str, Any]
+Rules = Callable[[RawMapping], Iterable["Finding"]]
+AnyModel = TypeVar("AnyModel", bound=BaseModel)
+
+_FINDINGS = "findings"
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = 80
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One mistake at one key path."""
+
+    path: KeyPath
+    message: str
+    suggestion: str = ""
+
+    def under(self, *prefix: str | int) -> Finding:
+        """The same mistake seen from an enclosing mapping."""
+        return replace(self, path=prefix + self.path)
+
+    def __str__(self) -> str:
+        hint = f" ({self.suggestion})" if self.suggestion else ""
+        return f"{dotted(self.path)}: {self.message}{hint}".removeprefix(": ")
+
+
+def dotted(path: KeyPath) -> str:
+    return ".".join(map(str, path))
+
+
+def shown(value: object) -> str:
+    """A bad value as it reads in a message, shortened."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    text = _repr.repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def refuse(findings: Iterable[Finding]) -> None:
+    """For a pydantic validator: raise every finding as one error, which `examine` takes apart again."""
+    found = tuple(findings)
+    if found:
+        text = "; ".join(map(str, found))
+        raise PydanticCustomError(_FINDINGS, "{text}", {"text": text, _FINDINGS: found})
+
+
+def examine(
+    model: type[AnyModel], data: RawMapping, rules: Rules | None = None
+) -> tuple[AnyModel | None, list[Finding]]:
+    """`data` as a `model`, or None, with everything wrong with it: its fields and `rules`, each once."""
+    found = list(rules(data)) if rules else []
+    valid = None
+    try:
+        valid = model.model_validate(data)
+    except ValidationError as error:
+        found += explain(error, model, data)
+    return (None if found else valid), list(dict.fromkeys(found))
+
+
+def explain(error: ValidationError, model: type[BaseModel], data: object) -> list[Finding]:
+    """A pydantic error in plain words, with the bad value and the nearest valid one.
+
+    A missing key is not reported beside the misspelt key that stands for it.
+    """
+    details = error.errors(include_url=False)
+    meant = {
+        (*path[:-1], known)
+        for path in (_path(detail, data) for detail in details if detail["type"] == "extra_forbidden")
+        for known in meant_keys(path[-1:], model, path[:-1])
+    }
+    findings = (finding for detail in details for finding in _findings(detail, model, data))
+    return [finding for finding in findings if finding.path not in meant]
+
+
+def meant_keys(data: Iterable[object], model: type[BaseModel], path: KeyPath = ()) -> set[str]:
+    """The known keys that misspelt ones in `data`, the mapping at `path` of a `model`, stand for."""
+    names = sorted(known_keys(model, path))
+    unknown = [str(key) for key in data if key not in names]
+    return {match for key in unknown for match in difflib.get_close_matches(key, names, n=1, cutoff=0.5)}
+
+
+def known_keys(model: type[BaseModel], path: KeyPath) -> tuple[str, ...]:
+    """The keys a file may use in the mapping at `path` of a `model`."""
+    here = {model}
+    for part in path:
+        if isinstance(part, str):
+            fields = [field for kind in here for name, field in _fields(kind) if name == part]
+            here = {kind for field in fields for kind in _models_in(field)}
+    return tuple(name for kind in here for name, _ in _fields(kind))
+
+
+def _fields(model: type[BaseModel]) -> Iterator[tuple[str, object]]:
+    for name, field in model.model_fields.items():
+        yield field.alias or name, field.annotation
+
+
+def _models_in(annotation: object) -> set[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {annotation}
+    return {model for part in get_args(annotation) for model in _models_in(part)}
+
+
+def _path(detail: ErrorDetails, data: object) -> KeyPath:
+    """An error's place without the names pydantic gives to the members of a union."""
+    loc, here = detail["loc"], data
+    path: list[str | int] = []
+    for part in loc:
+        in_list = isinstance(here, (list, tuple)) and isinstance(part, int) and part < len(here)
+        if in_list or (isinstance(here, Mapping) and part in here):
+            path.append(part)
+            here = here[part]  # type: ignore[index]
+    absent = detail["type"] == "missing" and isinstance(loc[-1], str)
+    return (*path, loc[-1]) if absent else tuple(path)
+
+
+def _findings(detail: ErrorDetails, model: type[BaseModel], data: object) -> Iterator[Finding]:
+    path, context, kind = _path(detail, data), detail.get("ctx", {}), detail["type"]
+    if kind == "too_short" and len(detail["input"]) >= context["min_length"]:
+        return  # pydantic counts only the entries that are sound; the others are told of one by one
+    if kind == _FINDINGS:
+        yield from (finding.under(*path) for finding in context[_FINDINGS])
+    elif kind == "extra_forbidden":
+        hint = nearest(path[-1], known_keys(model, path[:-1]))
+        yield Finding(path, f"unknown key {shown(path[-1])}", hint)
+    elif kind == "missing" and not isinstance(detail["loc"][-1], str):
+        yield Finding(path, f"{shown(detail['input'])} has too few entries")
+    else:
+        message = _WORDING.get(kind, "{value}: {pydantic}")
+        words = {**context, "value": shown(detail["input"]), "pydantic": detail["msg"]}
+        yield Finding(path, message.format(**words), _suggestion(detail))
+
+
+def _suggestion(detail: ErrorDetails) -> str:
+    kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
+    if kind in ("enum", "literal_error"):
+        return nearest(value, re.findall(r"'([^']*)'", str(context["expected"])))
+    if kind == "string_type" and isinstance(value, (bool, int, float)):
+        return "put it in quotes"
+    limits = [context[limit] for limit in ("ge", "le") if limit in context]
+    return f"nearest valid: {limits[0]:g}" if limits else ""
+
+
+_WORDING: Mapping[str, str] = {
+    "missing": "is missing",
+    "enum": "{value} is not known",
+    "literal_error": "{value} is not known",
+    "string_type": "{value} is not text",
+    "string_too_short": "is empty",
+    "string_too_long": "{value} is longer than {max_length} characters",
+    "int_type": "{value} is not a whole number",
+    "int_from_float": "{value} is not a whole number",
+    "float_type": "{value} is not a number",
+    "finite_number": "{value} is not a finite number",
+    "bool_type": "{value} is neither true nor false",
+    "greater_than": "{value} is not above {gt:g}",
+    "greater_than_equal": "{value} is below {ge:g}",
+    "less_than": "{value} is not below {lt:g}",
+    "less_than_equal": "{value} is above {le:g}",
+    "too_short": "{value} has {actual_length} entries and needs at least {min_length}",
+    "too_long": "{value} has {actual_length} entries and may have {max_length} at most",
+    "tuple_type": "{value} is not a list",
+    "list_type": "{value} is not a list",
+    "mapping_type": "{value} is not a mapping of keys to values",
+    "dict_type": "{value} is not a mapping of keys to values",
+    "model_type": "{value} is not a mapping of keys to values",
+    "model_attributes_type": "{value} is not a mapping of keys to values",
+    "value_error": "{value}: {error}",
+}

@@ -1,0 +1,285 @@
+"""`VLLMClient`, the only door to inference: tiers tried in order, retries, falls, records and provenance.
+
+A call goes to the first tier that may answer it. What can be mended by waiting is retried with back-off; then
+the call falls one tier, which is logged loudly once and marked in the reply. A server that went away in
+mid-run is asked again once per `settings.cooldown`; one that was never there is not, so a run does not change
+hands unasked. An adapter that servers do not know is an error, never a base model's answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Mapping, MutableMapping, Sequence
+from itertools import chain, count
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from agents.inference.backend import Detection, InferenceSettings
+from agents.inference.endpoints import EndpointPool, ServerLostError
+from agents.inference.errors import FloorReachedError, InferenceError, PermanentError, TransientError
+from agents.inference.falls import FallLog, Miss, PassedOverError, causes
+from agents.inference.provenance import (
+    CallKey,
+    ChatMessage,
+    Purpose,
+    Reply,
+    Request,
+    Sampling,
+    Tier,
+)
+from agents.inference.records import Attempt, OnCall, OnReply, log_words
+from agents.inference.tiers import SERVER_TIERS, LazyBackend, backends
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+logger = logging.getLogger("society.inference")
+
+DEFAULT_URL = "http://localhost:8001/v1"
+BACKOFF = 0.25  # seconds before the first retry, doubling
+BACKOFF_MAX = 8.0
+OUTSIDE_EPISODES = -1
+
+
+class VLLMClient:
+    """Generates texts. Safe to share between all agents of a society; `async with` or `aclose()` when done.
+
+    `endpoints`, when given, are the servers asked in place of `url`. `model_name` and `base_model` are what
+    `ask` and `camel_model` use. `on_call` receives a record of every attempt, `on_reply` every reply that was
+    not recorded before. `recorded` replies (of a run that is resumed or replayed) are returned as they are,
+    without a call and without a record; calls outside of episodes are always made.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        model_name: str = "qwen-2",
+        *,
+        endpoints: Sequence[str] = (),
+        base_model: str | None = None,
+        settings: InferenceSettings | None = None,
+        on_call: OnCall | None = None,
+        on_reply: OnReply | None = None,
+        recorded: Mapping[CallKey, Reply] | None = None,
+    ) -> None:
+        urls = tuple(endpoints) or (url,)
+        self.url = urls[0].rstrip("/")
+        self.model_name = model_name
+        self.base_model = base_model
+        self.settings = settings or InferenceSettings()
+        self._on_call = on_call or _ignore
+        self._on_reply = on_reply or _ignore
+        self._recorded = recorded or {}
+        self._pool = EndpointPool(urls, self.settings.cooldown)
+        self._backends = backends(self.settings.allowed, self._pool, self.settings)
+        self._absent: dict[Tier, str] = {}
+        self._probed: bool | None = None
+        self._camel_model: Any = None
+        self._falls = FallLog()
+        self._said: set[str] = set()
+        self._serial = count()
+        self._slots: MutableMapping[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+    async def __aenter__(self) -> VLLMClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close every tier; a later call opens it again."""
+        for backend in self._backends.values():
+            await backend.aclose()
+
+    async def disconnect(self) -> None:
+        """Close the running event loop's connections to servers; the next call opens new ones."""
+        for tier in SERVER_TIERS:
+            if tier in self._backends:
+                await self._backends[tier].aclose()
+
+    # -- what is there ----------------------------------------------------------------------------------
+
+    @property
+    def connection_available(self) -> bool:
+        """Whether a server answered when last asked; if none was, each is asked once (2 s at most)."""
+        if self._pool.asked:
+            return self._pool.up
+        if self._probed is None:
+            self._probed = self._pool.probe()
+        return self._probed
+
+    @property
+    def camel_model(self) -> Any:
+        """CAMEL's own vLLM model for (url, model_name), for direct use; None where CAMEL cannot be imported.
+
+        Making it contacts nothing and starts no server. Its replies carry no provenance.
+        """
+        if self._camel_model is None:
+            try:
+                from agents.inference.camel import vllm_model
+            except ImportError as error:
+                self.say_once(
+                    f"there is no camel_model: CAMEL cannot be imported ({error}); run `make install`"
+                )
+                return None
+            self._camel_model = vllm_model(
+                self.url, self.model_name, self.settings.timeout, self.settings.retries
+            )
+        return self._camel_model
+
+    async def detect(self) -> tuple[Detection, ...]:
+        """Ask every allowed tier what it has; servers are asked once for both server tiers. Never raises."""
+        found = await asyncio.gather(*(backend.detect() for backend in self._backends.values()))
+        self._absent = {
+            tier: "; ".join(detection.detail for detection in detections)
+            for tier, detections in zip(self._backends, found, strict=True)
+            if tier not in SERVER_TIERS and not any(detection.available for detection in detections)
+        }
+        return tuple(chain.from_iterable(found))
+
+    async def _look(self) -> None:
+        """Before a call: the first ask of the servers, or another ask of one that was lost."""
+        servers = [backend for tier, backend in self._backends.items() if tier in SERVER_TIERS]
+        if servers and not self._pool.asked:
+            await asyncio.gather(*(backend.detect() for backend in servers))
+        elif servers and self._pool.due:
+            await self._pool.revive()
+            if self._pool.up:
+                self._falls.returned(SERVER_TIERS, self._pool.detail)
+
+    # -- generating -------------------------------------------------------------------------------------
+
+    async def generate(self, request: Request) -> Reply:
+        """The reply to `request` from the best tier that gives one.
+
+        Raises UnknownAdapterError where the tier asked does not have the adapter, FloorReachedError where
+        every allowed tier failed.
+        """
+        recorded = self._recorded.get(request.key)
+        if recorded is not None and request.key.episode != OUTSIDE_EPISODES:
+            return recorded
+        await self._look()
+        misses: list[Miss] = []
+        for tier in self._backends:
+            reply = await self._try(tier, request, misses)
+            if reply is not None:
+                self._on_reply(request.key, reply)
+                return reply
+        raise FloorReachedError(self._floor, causes(misses) or "no tier is allowed")
+
+    async def ask(
+        self,
+        prompt: str,
+        *,
+        system: str = "",
+        choices: Sequence[str] | None = None,
+        adapter: str | None = None,
+        seed: int | None = None,
+        temperature: float = 0.7,
+        top_p: float = 1.0,
+        max_tokens: int = 64,
+    ) -> Reply:
+        """Ask `adapter` (by default `model_name`) a question outside of any run, as from a notebook."""
+        messages = (ChatMessage("system", system),) if system else ()
+        request = Request(
+            key=self.next_key("ask", Purpose.DECIDE if choices else Purpose.TALK),
+            adapter=adapter or self.model_name,
+            messages=(*messages, ChatMessage("user", prompt)),
+            base_model=self.base_model,
+            choices=tuple(choices) if choices else None,
+            sampling=Sampling(temperature, top_p, max_tokens),
+            seed=seed,
+        )
+        return await self.generate(request)
+
+    def next_key(self, model_id: str, purpose: Purpose = Purpose.TALK) -> CallKey:
+        """A fresh key for a call outside of every episode."""
+        return CallKey(OUTSIDE_EPISODES, next(self._serial), model_id, purpose)
+
+    def say_once(self, message: str) -> None:
+        """Log a warning the first time it comes up."""
+        if message not in self._said:
+            self._said.add(message)
+            logger.warning("%s", message)
+
+    @property
+    def _floor(self) -> Tier:
+        tiers = self.settings.allowed or self.settings.tiers
+        return self.settings.require or tiers[-1]
+
+    async def _try(self, tier: Tier, request: Request, misses: list[Miss]) -> Reply | None:
+        """The reply of one tier; None, and one more miss, where it has none."""
+        try:
+            return await self._answer(tier, request, misses)
+        except (PassedOverError, TransientError, PermanentError) as error:
+            misses.append(Miss(tier, error))
+            return None
+
+    async def _answer(self, tier: Tier, request: Request, misses: Sequence[Miss]) -> Reply:
+        """The reply of one tier, retried. Raises what the last attempt raised, or PassedOverError."""
+        await self._check(tier, request)
+        if misses:
+            self._falls.fell(misses, tier)
+        attempt = 1
+        while True:
+            try:
+                return await self._attempt(tier, request, attempt, misses)
+            except TransientError as error:
+                pause = _pause(error, attempt)
+                if attempt > self.settings.retries or pause > self.settings.timeout:
+                    await self._give_up(error)
+                    raise
+            await asyncio.sleep(pause)
+            attempt += 1
+
+    async def _check(self, tier: Tier, request: Request) -> None:
+        """Raises ServerLostError or PassedOverError where the tier cannot answer this request."""
+        backend = self._backends[tier]
+        if isinstance(backend, LazyBackend):
+            await backend.load()
+        reason = self._absent.get(tier) or backend.refuses(request)
+        if reason and tier in SERVER_TIERS and not self._pool.up:
+            raise ServerLostError(reason)
+        if reason:
+            raise PassedOverError(reason)
+
+    async def _give_up(self, error: TransientError) -> None:
+        if isinstance(error, ServerLostError):
+            await self._pool.confirm(error.endpoint)
+
+    async def _attempt(self, tier: Tier, request: Request, attempt: int, misses: Sequence[Miss]) -> Reply:
+        asked = time.perf_counter()
+        async with self._slot():
+            this = Attempt(request, tier, attempt, queue_time=time.perf_counter() - asked)
+            try:
+                completion = await self._backends[tier].complete(request)
+            except InferenceError as error:
+                self._on_call(this.failed(error))
+                raise
+        reply, record = this.succeeded(completion, [miss.tier for miss in misses])
+        self._on_call(record)
+        log_words(reply)
+        return reply
+
+    def _slot(self) -> asyncio.Semaphore:
+        """The bound on calls in flight; waiting between retries holds none."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._slots:
+            self._slots[loop] = asyncio.Semaphore(self.settings.concurrency)
+        return self._slots[loop]
+
+
+def _pause(error: TransientError, attempt: int) -> float:
+    """Seconds to wait before the next attempt: what the server asks, else exponential with jitter."""
+    if error.retry_after is not None:
+        return error.retry_after
+    return min(BACKOFF_MAX, BACKOFF * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0)
+
+
+def _ignore(*_event: object) -> None:
+    """Where nobody listens."""

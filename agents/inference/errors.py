@@ -1,0 +1,55 @@
+"""What can fail on the way to a text, and what then happens.
+
+| error                | what the client does                                                          |
+|----------------------|-------------------------------------------------------------------------------|
+| TransientError       | retries with back-off, then falls one tier                                    |
+| PermanentError       | falls one tier at once (a retry would fail the same way)                      |
+| UnknownAdapterError  | stops: an unknown adapter is never answered by the base model                  |
+| FloorReachedError    | stops: falling further is forbidden by `require` or by the tiers allowed       |
+
+An error that stops leaves the run resumable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from agents.inference.provenance import Tier
+from agents.problems import SocietyError, nearest
+
+
+class InferenceError(SocietyError):
+    """A generation that did not happen. `endpoint` is the URL of the server that failed, where one did."""
+
+    endpoint: str = ""
+
+
+class TransientError(InferenceError):
+    """Worth another try: refused connection, time-out, 429, 5xx. `retry_after` is seconds, if told."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class PermanentError(InferenceError):
+    """The same request would fail again: 4xx, context too long, a reply that is not what was asked."""
+
+
+class UnknownAdapterError(InferenceError):
+    """The server or the embedded tier does not have the adapter that a roster row names."""
+
+    def __init__(self, adapter: str, where: str, served: Sequence[str]) -> None:
+        known = ", ".join(sorted(served)) or "none"
+        hint = nearest(adapter, sorted(served)) if served else "it serves no model"
+        super().__init__(f"adapter {adapter!r} is not served at {where}; served: {known} ({hint})")
+        self.adapter = adapter
+        self.served = tuple(served)
+
+
+class FloorReachedError(InferenceError):
+    """Every tier the run may use has failed."""
+
+    def __init__(self, floor: Tier, cause: str) -> None:
+        super().__init__(f"tier {floor.value} is required and failed: {cause}")
+        self.floor = floor

@@ -1,0 +1,143 @@
+"""What is asked of a model, what came back, and where it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from agents.policies import Situation
+
+
+class Tier(str, Enum):
+    """Where a text came from, best first; SCRIPTED marks a roster row that names a policy, no fallback."""
+
+    CAMEL = "camel"
+    HTTP = "http"
+    EMBEDDED = "embedded"
+    SIMULATED = "simulated"
+    SCRIPTED = "scripted"
+
+    @property
+    def real(self) -> bool:
+        """True where a language model generated the text."""
+        return self in (Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED)
+
+
+FALLING_ORDER: tuple[Tier, ...] = (Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED, Tier.SIMULATED)
+
+
+class Purpose(str, Enum):
+    TALK = "talk"
+    DECIDE = "decide"
+
+
+@dataclass(frozen=True)
+class ChatMessage:
+    """One chat message; `role` is system, user or assistant."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a reply is drawn. `temperature` 0 is greedy; `max_tokens` bounds the reply, not the prompt."""
+
+    temperature: float = 0.7
+    top_p: float = 1.0
+    max_tokens: int = 64
+
+
+@dataclass(frozen=True)
+class CallKey:
+    """Which moment of a run a call belongs to; unique within a run. `attempt` 1 asks an invalid reply again."""
+
+    episode: int
+    step: int
+    model_id: str
+    purpose: Purpose
+    talk_round: int = 0
+    attempt: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One generation.
+
+    `adapter` is the served name put in the request's `model` field; `base_model` the base it belongs to.
+    With `choices` the reply must be exactly one of them (structured output, option scoring). `seed` makes
+    sampling repeatable where the tier can. `situation` is what the simulated tier's minds look at.
+    `adapter_path` is a local PEFT folder, for the embedded tier.
+    """
+
+    key: CallKey
+    adapter: str
+    messages: tuple[ChatMessage, ...]
+    base_model: str | None = None
+    choices: tuple[str, ...] | None = None
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int | None = None
+    adapter_path: str | None = None
+    situation: Situation | None = None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a text came from.
+
+    `endpoint` is the server's URL, or the empty string without a server. `attempt` counts from 1 within the
+    tier. `latency` is seconds. Token counts are None where the tier cannot tell. `fell_from` names the tiers
+    that failed before this one, best first.
+    """
+
+    tier: Tier
+    adapter: str
+    endpoint: str = ""
+    attempt: int = 1
+    latency: float = 0.0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    finish_reason: str = ""
+    fell_from: tuple[Tier, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A generated text with its provenance.
+
+    `choice_probability` is the model's own probability of the choice it made, where the tier measures it.
+    """
+
+    text: str
+    provenance: Provenance
+    choice_probability: float | None = None
+
+
+class CallStatus(str, Enum):
+    OK = "ok"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """One attempt of one generation at one tier: a row of the `calls` table. Times are seconds.
+
+    `queue_time` is spent waiting for a free slot. `error` is the error's class and text, empty when ok.
+    `prompt_hash` is the SHA-256 of the canonical request (adapter, messages, choices, sampling, seed).
+    """
+
+    key: CallKey
+    tier: Tier
+    endpoint: str
+    adapter: str
+    attempt: int
+    status: CallStatus
+    latency: float
+    queue_time: float
+    prompt_hash: str
+    error: str = ""
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    finish_reason: str = ""

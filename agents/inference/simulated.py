@@ -1,0 +1,72 @@
+"""The tier simulated: no language model. Scripted minds, one per role, play sensibly and say what they do.
+
+A draw depends on the request's seed and on the episode, step and model only, so what a model says in a step
+and what it then does agree, provided both requests carry the same seed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from agents.inference.backend import Completion, Detection
+from agents.inference.errors import PermanentError
+from agents.inference.provenance import Request, Tier
+from agents.language import Language
+from agents.policies import MINDS, Situation
+
+_SIMULATED_REPLY = {
+    Language.EN: "This is a simulated reply: no language model was asked for {adapter}.",
+    Language.ZH: "这是模拟回复：没有任何语言模型为{adapter}作答。",
+}
+
+
+class SimulatedBackend:
+    """A `TierBackend` that is always there and always marked."""
+
+    tier = Tier.SIMULATED
+
+    async def detect(self) -> Sequence[Detection]:
+        return (
+            Detection(self.tier, True, "scripted minds by role stand in; their texts are marked simulated"),
+        )
+
+    def refuses(self, _request: Request) -> str:
+        return ""
+
+    async def complete(self, request: Request) -> Completion:
+        """The mind's text, or one of `request.choices`. PermanentError where its plan is none of them."""
+        return Completion(text=_answer(request))
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+def _answer(request: Request) -> str:
+    rng = _stream(request)
+    if request.situation is not None:
+        return _play(request.situation, request.choices, rng)
+    if request.choices:
+        return rng.choice(request.choices)
+    return _SIMULATED_REPLY[_language(request)].format(adapter=request.adapter)
+
+
+def _stream(request: Request) -> random.Random:
+    key = request.key
+    return random.Random(f"{request.seed}|{key.episode}|{key.step}|{key.model_id}")
+
+
+def _play(situation: Situation, choices: Sequence[str] | None, rng: random.Random) -> str:
+    mind = MINDS[situation.role]
+    if not choices:
+        return mind.speak(situation.view, rng, situation.language)
+    plan = mind.decide(situation.view, rng).label
+    if plan not in choices:
+        raise PermanentError(f"the simulated mind plans {plan!r}, which is none of: {', '.join(choices)}")
+    return plan
+
+
+def _language(request: Request) -> Language:
+    """A bare request names no language: Chinese where the last message has Han characters."""
+    last = request.messages[-1].content if request.messages else ""
+    return Language.ZH if any("\u4e00" <= character <= "\u9fff" for character in last) else Language.EN

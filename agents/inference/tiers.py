@@ -1,0 +1,117 @@
+"""Which class answers for which tier; the one place a new tier is entered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+
+from agents.inference.backend import Completion, Detection, InferenceSettings, TierBackend
+from agents.inference.endpoints import EndpointPool
+from agents.inference.errors import PermanentError
+from agents.inference.provenance import Request, Tier
+
+SERVER_TIERS = (Tier.CAMEL, Tier.HTTP)
+
+
+class LazyBackend:
+    """A tier whose libraries take seconds to import: imported when first needed, in a thread.
+
+    A tier that cannot be imported is unavailable and says why. With a `pool`, nothing is imported before one
+    of its servers answers.
+    """
+
+    def __init__(
+        self, tier: Tier, build: Callable[[], TierBackend], pool: EndpointPool | None = None
+    ) -> None:
+        self.tier = tier
+        self._build = build
+        self._pool = pool
+        self._backend: TierBackend | None = None
+        self._missing = ""
+        self._lock = Lock()
+
+    async def load(self) -> None:
+        """Import what the tier needs, the first time it may answer."""
+        servers_up = self._pool is None or self._pool.up
+        if servers_up and self._backend is None and not self._missing:
+            await asyncio.to_thread(self._build_once)
+
+    async def detect(self) -> Sequence[Detection]:
+        if self._pool is not None:
+            await self._pool.refresh()
+        await self.load()
+        if self._missing:
+            return (Detection(self.tier, False, self._missing),)
+        if self._pool is not None:
+            return self._pool.detections(self.tier)
+        return await self._backend.detect() if self._backend else ()
+
+    def refuses(self, request: Request) -> str:
+        if self._backend is not None:
+            return self._backend.refuses(request)
+        return self._missing or ("" if self._pool is None or self._pool.up else self._pool.detail)
+
+    async def complete(self, request: Request) -> Completion:
+        await self.load()
+        if self._backend is None:
+            raise PermanentError(self.refuses(request))
+        return await self._backend.complete(request)
+
+    async def aclose(self) -> None:
+        backend, self._backend = self._backend, None  # a later call builds another
+        if backend is not None:
+            await backend.aclose()
+
+    def _build_once(self) -> None:
+        with self._lock:
+            if self._backend is None and not self._missing:
+                try:
+                    self._backend = self._build()
+                except ImportError as error:
+                    self._missing = f"tier {self.tier.value} cannot be imported ({error}); run `make install`"
+
+
+def backends(
+    tiers: Sequence[Tier], pool: EndpointPool, settings: InferenceSettings
+) -> dict[Tier, TierBackend]:
+    """The backends of `tiers`, in that order. Nothing is contacted or imported yet."""
+    return {tier: _FACTORIES[tier](pool, settings) for tier in tiers}
+
+
+def _camel(pool: EndpointPool, settings: InferenceSettings) -> TierBackend:
+    def build() -> TierBackend:
+        from agents.inference.camel import CamelBackend
+
+        return CamelBackend(pool, settings)
+
+    return LazyBackend(Tier.CAMEL, build, pool)
+
+
+def _http(pool: EndpointPool, settings: InferenceSettings) -> TierBackend:
+    from agents.inference.http import HTTPBackend
+
+    return HTTPBackend(pool, settings)
+
+
+def _embedded(_pool: EndpointPool, _settings: InferenceSettings) -> TierBackend:
+    def build() -> TierBackend:
+        from agents.inference.embedded import EmbeddedBackend
+
+        return EmbeddedBackend()
+
+    return LazyBackend(Tier.EMBEDDED, build)
+
+
+def _simulated(_pool: EndpointPool, _settings: InferenceSettings) -> TierBackend:
+    from agents.inference.simulated import SimulatedBackend
+
+    return SimulatedBackend()
+
+
+_FACTORIES: Mapping[Tier, Callable[[EndpointPool, InferenceSettings], TierBackend]] = {
+    Tier.CAMEL: _camel,
+    Tier.HTTP: _http,
+    Tier.EMBEDDED: _embedded,
+    Tier.SIMULATED: _simulated,
+}

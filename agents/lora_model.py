@@ -1,0 +1,243 @@
+"""`LoRAModel`: one roster row as an OASIS agent that speaks, listens and decides.
+
+What it is told comes as a `Brief`; what it says goes to an OASIS group chat; what it generates comes from
+`VLLMClient`, or from its scripted policy. It keeps no CAMEL memory: everything a model needs is in its
+prompt, so its memory does not grow with the episode.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Request, Sampling, Tier
+from agents.policies import POLICIES, Policy, Situation, View
+from agents.problems import SocietyError
+from agents.prompts import Common, HeardMessage, Own, chat, user_prompt
+from agents.quiet import contained_import
+from agents.roster import ModelConfig
+from agents.strategy import Strategy
+
+with contained_import():
+    from camel.agents import ChatAgent
+    from oasis.social_agent.agent import SocialAgent
+    from oasis.social_agent.agent_action import SocialAction
+    from oasis.social_agent.agent_environment import SocialEnvironment
+    from oasis.social_platform.config import UserInfo
+
+if TYPE_CHECKING:
+    from agents.inference.client import VLLMClient
+
+
+class PlatformError(SocietyError):
+    """The OASIS platform refused an action; OASIS itself reports that as a value."""
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What one model is told in one step. `system` is the prompt all models of the episode share."""
+
+    episode: int
+    step: int
+    seed: int
+    system: str
+    common: Common
+    view: View
+    strategy: Strategy
+    news: str
+    sampling: Sampling
+    talk_round: int = 0
+    heard: tuple[HeardMessage, ...] = ()
+
+
+@dataclass(frozen=True)
+class SpokenMessage:
+    """A message that was generated and stored by the platform."""
+
+    reply: Reply
+    message_id: int
+    group_id: int
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A model's action; `action` None when neither answer was one of the choices. `reply` is the last one."""
+
+    action: str | None
+    reply: Reply
+    attempts: int
+
+
+class Turnstile:
+    """Lets agents send in the order of their ids, whoever finished generating first."""
+
+    def __init__(self, order: Sequence[int]) -> None:
+        self._before = dict(zip(order, [None, *order[:-1]], strict=True))
+        self._passed = {agent_id: asyncio.Event() for agent_id in order}
+
+    async def wait(self, agent_id: int) -> None:
+        before = self._before[agent_id]
+        if before is not None:
+            await self._passed[before].wait()
+
+    def passed(self, agent_id: int) -> None:
+        self._passed[agent_id].set()
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What an agent is to do when OASIS steps it: speak as briefed, into this group."""
+
+    brief: Brief
+    group_id: int
+    turnstile: Turnstile
+
+
+class LoRAModel(SocialAgent):  # type: ignore[misc]
+    """One LoRA adapter (or scripted policy) as an OASIS `SocialAgent`, therefore a CAMEL `ChatAgent`."""
+
+    def __init__(
+        self,
+        agent_id: int,
+        config: ModelConfig,
+        client: VLLMClient,
+        channel: Any = None,
+        base_model: str | None = None,
+        agent_graph: Any = None,
+    ) -> None:
+        from agents.inference.camel import SocietyBackend
+
+        # SocialAgent.__init__ builds the schemas of all 29 social actions (17-34 ms an agent) and then
+        # drops them; a model that only talks in groups needs none, so CAMEL's constructor is called directly.
+        ChatAgent.__init__(
+            self,
+            system_message=config.persona or None,
+            model=SocietyBackend(client, config.model_name or config.model_id),
+        )
+        self.social_agent_id = agent_id
+        self.user_info = UserInfo(config.model_id, config.model_id, _bio(config), profile={})
+        self.channel = channel
+        self.env = SocialEnvironment(SocialAction(agent_id, channel))
+        self.agent_graph = agent_graph
+        self.action_tools: list[Any] = []
+        self.max_iteration = 1
+        self.interview_record = False
+        self.config = config
+        self.client = client
+        self.base_model = base_model
+        self.turn: Turn | None = None
+        self.spoken: SpokenMessage | SocietyError | None = None
+
+    def __str__(self) -> str:  # OASIS's own reads an attribute that does not exist
+        return f"LoRAModel({self.social_agent_id}, {self.config.model_id})"
+
+    @property
+    def policy(self) -> Policy | None:
+        """The scripted policy that plays this row in place of a model."""
+        return POLICIES[self.config.policy] if self.config.policy else None
+
+    # -- speaking: OASIS's environment calls perform_action_by_llm ---------------------------------------
+
+    async def perform_action_by_llm(self) -> None:
+        """Speak as `self.turn` says. OASIS gathers these calls and one raised error would leave the others
+        running unseen, so an error is kept in `self.spoken` for the society to raise."""
+        if self.turn is None:
+            raise PlatformError(f"{self.config.model_id} was stepped without a turn to take")
+        turn, self.turn = self.turn, None
+        try:
+            self.spoken = await self._speak(turn)
+        except SocietyError as error:
+            self.spoken = error
+        finally:
+            turn.turnstile.passed(self.social_agent_id)
+
+    async def _speak(self, turn: Turn) -> SpokenMessage:
+        reply = await self._reply(self._request(turn.brief, Purpose.TALK))
+        await turn.turnstile.wait(self.social_agent_id)
+        answer = await self.env.action.send_to_group(turn.group_id, reply.text)
+        return SpokenMessage(reply, checked(answer, "send_to_group")["message_id"], turn.group_id)
+
+    async def listen(self) -> list[dict[str, Any]]:
+        """Messages that arrived since this agent last listened: message_id, sender_id, content."""
+        answer = checked(await self.env.action.listen_from_group(), "listen_from_group")
+        return [message for group in answer["messages"].values() for message in group]
+
+    # -- deciding ----------------------------------------------------------------------------------------
+
+    async def decide(self, brief: Brief) -> Decision:
+        """Choose one of `brief.view.options`; an answer that is none of them is asked again once."""
+        actions = {option.label: option.action for option in brief.view.options}
+        request = self._request(brief, Purpose.DECIDE, tuple(actions))
+        for attempt in (1, 2):
+            reply = await self._reply(request)
+            label = parse_choice(reply.text, tuple(actions))
+            if label is not None:
+                return Decision(actions[label], reply, attempt)
+            request = replace(request, key=replace(request.key, attempt=1))
+        return Decision(None, reply, 2)
+
+    # -- asking ------------------------------------------------------------------------------------------
+
+    def _request(self, brief: Brief, purpose: Purpose, choices: tuple[str, ...] = ()) -> Request:
+        own = Own(
+            step=brief.step + 1,
+            max_steps=brief.view.max_steps,
+            strategy=brief.strategy,
+            heard=brief.heard,
+            news=brief.news,
+            choices=choices,
+        )
+        return Request(
+            key=CallKey(brief.episode, brief.step, self.config.model_id, purpose, brief.talk_round),
+            adapter=self.config.model_name or "",
+            messages=chat(brief.system, user_prompt(purpose, brief.common, self.config, own)),
+            base_model=self.base_model,
+            choices=choices or None,
+            sampling=self._sampling(brief.sampling),
+            seed=brief.seed,
+            adapter_path=self.config.adapter,
+            situation=Situation(self.config.role, brief.common.language, brief.view),
+        )
+
+    def _sampling(self, default: Sampling) -> Sampling:
+        own = self.config.sampling.model_dump(exclude_none=True)
+        return replace(default, **own)
+
+    async def _reply(self, request: Request) -> Reply:
+        if self.policy is None:
+            return await self.client.generate(request)
+        return scripted_reply(self.policy, request)
+
+
+def scripted_reply(policy: Policy, request: Request) -> Reply:
+    """What a scripted player says or does; its plan of a step is the same in word and deed."""
+    if request.situation is None:
+        raise PlatformError(f"the policy {policy.name} was asked without a situation")
+    rng = random.Random(f"{request.seed}/{request.key.model_id}")
+    view, language = request.situation.view, request.situation.language
+    talks = request.key.purpose is Purpose.TALK
+    text = policy.speak(view, rng, language) if talks else policy.decide(view, rng).label
+    return Reply(text, Provenance(Tier.SCRIPTED, policy.name))
+
+
+def parse_choice(text: str, choices: Sequence[str]) -> str | None:
+    """The one of `choices` that `text` is, white space, case and final punctuation aside; None for any other."""
+    wanted = text.strip().strip("\"'`*").rstrip(".。!！").strip().casefold()
+    found = [choice for choice in choices if choice.casefold() == wanted]
+    return found[0] if len(found) == 1 else None
+
+
+def checked(answer: Any, action: str) -> Any:
+    """OASIS's answer to an action. Raises PlatformError where OASIS reports a failure as a value."""
+    if not answer.get("success"):
+        raise PlatformError(f"OASIS refused {action}: {answer.get('error', 'no reason given')}")
+    return answer
+
+
+def _bio(config: ModelConfig) -> str:
+    team = f", team {config.team_id}" if config.team_id else ""
+    player = f"policy {config.policy}" if config.policy else f"adapter {config.model_name}"
+    return f"{config.role.value}{team}, {config.specialization}, {player}"

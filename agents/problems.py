@@ -1,0 +1,48 @@
+"""What is wrong with a file a user wrote: every problem at once, each with its place and its mend."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class SocietyError(Exception):
+    """The root of every error this project raises on purpose. Its text is written for the user."""
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One mistake in one place of one file.
+
+    `line` counts from 1; 0 means the file as a whole. `where` is the dotted path of the key.
+    """
+
+    file: str
+    line: int
+    where: str
+    message: str
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        key = f"{self.where}: " if self.where else ""
+        hint = f" ({self.suggestion})" if self.suggestion else ""
+        return f"{place}: {key}{self.message}{hint}"
+
+
+class InvalidFileError(SocietyError):
+    """A roster or scenario that cannot be used; `problems` holds every mistake found."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = tuple(sorted(set(problems)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def nearest(value: object, known: Sequence[str]) -> str:
+    """The suggestion for a misspelt `value`: the closest of `known`, else the list, up to twenty of it."""
+    close = difflib.get_close_matches(str(value), known, n=1, cutoff=0.5)
+    if close:
+        return f"did you mean {close[0]}?"
+    more = f" and {len(known) - 20} more" if len(known) > 20 else ""
+    return "known: " + ", ".join(known[:20]) + more

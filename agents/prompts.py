@@ -1,0 +1,130 @@
+"""Prompts from templates: `prompts/<language>/<purpose>.j2`, one per purpose and language.
+
+The system prompt is the same for every model of an episode; the user prompt starts with the step and ends
+with what is the model's own, so that a server's prefix cache serves all models of one adapter. A variable a
+template names and nobody gives is an error, never a blank.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agents.inference.provenance import ChatMessage, Purpose
+from agents.language import Language
+from agents.roster import ModelConfig, ModelRole
+from agents.strategy import DecisionMaking, Stance, Strategy, TaskFacts, TrainingMode
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+FOLDER = Path(__file__).parent / "prompts"
+
+
+@dataclass(frozen=True)
+class HeardMessage:
+    """A message as its hearer reads it."""
+
+    sender: str
+    team_id: str | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Common:
+    """What every model of an episode is told; `others` counts the other models."""
+
+    task: TaskFacts
+    mode: TrainingMode
+    others: int
+    rules: str
+    language: Language
+
+
+@dataclass(frozen=True)
+class Own:
+    """What one model is told in one step; `choices` are the legal actions as they read in its language."""
+
+    step: int
+    max_steps: int
+    strategy: Strategy
+    heard: Sequence[HeardMessage]
+    news: str
+    choices: Sequence[str] = ()
+
+
+def system_prompt(common: Common) -> str:
+    """The part all models of an episode share."""
+    return _render(
+        common.language,
+        "system",
+        task=common.task,
+        mode=common.mode.value,
+        others=common.others,
+        rules=common.rules,
+    )
+
+
+def user_prompt(purpose: Purpose, common: Common, config: ModelConfig, own: Own) -> str:
+    """The part that is one model's own in one step, for talking or for deciding."""
+    return _render(
+        common.language,
+        purpose.value,
+        step=own.step,
+        max_steps=own.max_steps,
+        model_id=config.model_id,
+        role=config.role.value,
+        role_name=ROLE_NAMES_ZH[config.role],
+        team_id=config.team_id,
+        specialization=config.specialization,
+        persona=config.persona,
+        strategy=own.strategy,
+        stance_name=STANCE_NAMES_ZH[own.strategy.mode],
+        decision_name=DECISION_NAMES_ZH[own.strategy.decision_making],
+        heard=own.heard,
+        news=own.news,
+        choices=own.choices,
+    )
+
+
+def chat(system: str, user: str) -> tuple[ChatMessage, ...]:
+    """A system and a user prompt as chat messages."""
+    return (ChatMessage("system", system), ChatMessage("user", user))
+
+
+def one_line(text: str) -> str:
+    """A heard text on one line, so that it cannot pose as another part of the prompt."""
+    return " ".join(text.split())
+
+
+def _render(language: Language, purpose: str, **variables: Any) -> str:
+    return _templates().get_template(f"{language.value}/{purpose}.j2").render(**variables).strip()
+
+
+@cache
+def _templates() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    # plain-text prompts for a language model: HTML escaping would change what the model reads
+    templates = Environment(loader=FileSystemLoader(FOLDER), undefined=StrictUndefined, autoescape=False)
+    templates.filters["one_line"] = one_line
+    return templates
+
+
+ROLE_NAMES_ZH = {
+    ModelRole.LEADER: "领导者",
+    ModelRole.FOLLOWER: "跟随者",
+    ModelRole.COMPETITOR: "竞争者",
+    ModelRole.TEAMMATE: "队友",
+    ModelRole.NEUTRAL: "中立",
+}
+STANCE_NAMES_ZH = {Stance.COOPERATIVE: "协同", Stance.COMPETITIVE: "竞争", Stance.TEAM: "团队"}
+DECISION_NAMES_ZH = {
+    DecisionMaking.CENTRALIZED: "集中",
+    DecisionMaking.DELEGATED: "听从领导",
+    DecisionMaking.CONSENSUS: "协商一致",
+    DecisionMaking.INDEPENDENT: "独立",
+}

@@ -1,0 +1,173 @@
+"""Who takes part: one row per LoRA model.
+
+A roster file is YAML: a name, the base model, and the rows. A row names the served adapter it asks for
+(`model_name`) or a scripted player (`policy`); `count: 3` makes three players of it, `<model_id>_1` to `_3`.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+
+from agents.findings import examine, refuse
+from agents.problems import InvalidFileError, Problem
+from agents.roster_rules import MAX_PLAYERS, adapter_findings, clone_ids, model_findings, roster_findings
+from agents.yaml_file import YamlFile, find_file, read_yaml, shipped_files
+
+FOLDER = Path(__file__).parent / "rosters"
+
+Whole = Annotated[int, Strict()]
+Real = Annotated[float, Strict()]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class FileModel(BaseModel):
+    """A mapping in a file: frozen, no unknown keys, finite numbers."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        protected_namespaces=(),
+        use_attribute_docstrings=True,
+    )
+
+
+class ModelRole(str, Enum):
+    LEADER = "leader"
+    FOLLOWER = "follower"
+    COMPETITOR = "competitor"
+    TEAMMATE = "teammate"
+    NEUTRAL = "neutral"
+
+
+class SamplingConfig(FileModel):
+    """A row's own sampling; an empty field takes the scenario's `inference` value."""
+
+    temperature: Real | None = Field(default=None, ge=0, le=2)
+    """0 is greedy."""
+    top_p: Real | None = Field(default=None, gt=0, le=1)
+    """The probability mass that is sampled from."""
+    max_tokens: Whole | None = Field(default=None, ge=1, le=4096)
+    """The longest reply, in tokens."""
+
+
+class ModelConfig(FileModel):
+    """One roster row: a served adapter (`model_name`) or a scripted player (`policy`)."""
+
+    model_id: str
+    """The player's name: letters, digits, _ - . only, at most 64."""
+    model_name: Text | None = None
+    """The served name of the adapter, or of the base model itself."""
+    role: ModelRole = ModelRole.NEUTRAL
+    """What the model is to the others; a competitor competes in every mode."""
+    team_id: Text | None = None
+    """The model's team; a team battle needs two teams."""
+    specialization: str = "general"
+    """What the model is good at, in a word or two; it is told so."""
+    lora_rank: Whole | None = Field(default=None, ge=1)
+    """The adapter's rank, for the record."""
+    lora_alpha: Real | None = Field(default=None, gt=0)
+    """The adapter's scaling, for the record."""
+    adapter: Text | None = None
+    """A local PEFT folder, for the embedded tier; relative to the roster file."""
+    persona: str = ""
+    """A sentence the model is told of itself."""
+    sampling: SamplingConfig = SamplingConfig()
+    """The row's own sampling."""
+    count: Whole = Field(default=1, ge=1, le=MAX_PLAYERS)
+    """How many players this row makes."""
+    policy: Text | None = None
+    """A scripted player in place of a model."""
+
+    @model_validator(mode="after")
+    def _keeps_the_rules(self) -> ModelConfig:
+        refuse(model_findings(self.model_dump()))
+        return self
+
+
+class Roster(FileModel):
+    """A base model and the models that take part. `expand()` gives one row per player."""
+
+    name: Text
+    """What the roster is called."""
+    base_model: Text | None = None
+    """The model every adapter of the roster was trained on."""
+    description: str = ""
+    """What the roster is for."""
+    models: tuple[ModelConfig, ...] = Field(min_length=1)
+    """The rows."""
+
+    @model_validator(mode="after")
+    def _keeps_the_rules(self) -> Roster:
+        refuse(roster_findings(self.model_dump()))
+        return self
+
+    @classmethod
+    def load(cls, path_or_name: str | Path) -> Roster:
+        """The roster in a file, or the shipped one of that name; adapter paths come out absolute.
+
+        Raises InvalidFileError with every mistake in the file.
+        """
+        path = find_file(path_or_name, "roster", shipped_files(FOLDER))
+        roster, problems = examine_roster(read_yaml(path), path.parent)
+        if roster is None:
+            raise InvalidFileError(problems)
+        return roster
+
+    def expand(self) -> tuple[ModelConfig, ...]:
+        """One row per player, each with `count` 1."""
+        return tuple(
+            row if row.count == 1 else row.model_copy(update={"model_id": model_id, "count": 1})
+            for row in self.models
+            for model_id in clone_ids(row.model_id, row.count)
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the roster to `path`, keeping the comments of a roster that is there already.
+
+        Raises InvalidFileError where what is there is not YAML, and leaves it alone.
+        """
+        from agents.roster_yaml import save_roster
+
+        save_roster(self, Path(path))
+
+
+def examine_roster(file: YamlFile, folder: Path) -> tuple[Roster | None, tuple[Problem, ...]]:
+    """The roster in a file of `folder` and everything wrong with it; None where anything is."""
+    misplaced = list(adapter_findings(file.data, folder))
+    roster, findings = examine(Roster, with_absolute_adapters(file.data, folder), roster_findings)
+    problems = file.all_problems([*findings, *misplaced])
+    return (None if problems else roster), problems
+
+
+def with_absolute_adapters(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A raw roster with the adapter paths that start at `folder` made absolute."""
+    rows = data.get("models")
+    if not isinstance(rows, list):
+        return data
+    return {**data, "models": [_with_absolute_adapter(row, folder) for row in rows]}
+
+
+def _with_absolute_adapter(row: object, folder: Path) -> object:
+    if not isinstance(row, dict) or not isinstance(row.get("adapter"), str) or not row["adapter"]:
+        return row
+    return {**row, "adapter": str((folder / row["adapter"]).absolute())}
+
+
+def shipped_rosters() -> tuple[str, ...]:
+    """The names of the rosters that ship, sorted."""
+    return tuple(shipped_files(FOLDER))
+
+
+def roster_schema() -> dict[str, Any]:
+    """The JSON Schema of a roster file, for editors."""
+    from agents.policies import POLICIES
+
+    schema = Roster.model_json_schema()
+    policy = schema["$defs"]["ModelConfig"]["properties"]["policy"]
+    policy["anyOf"][0]["enum"] = list(POLICIES)
+    return schema

@@ -1,0 +1,151 @@
+"""What a roster must keep to beyond the types of its fields; rules read raw data, however broken the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterator, Sequence
+from pathlib import Path
+
+from agents.findings import Finding, RawMapping, meant_keys, shown
+from agents.problems import nearest
+
+MAX_ID = 64
+MAX_PLAYERS = 100_000
+_WORD = re.compile(rf"[\w.-]{{1,{MAX_ID}}}")
+_KINDS = ("model_name", "policy")
+
+
+def roster_findings(data: RawMapping) -> Iterator[Finding]:
+    """Everything wrong in a roster that no single field can tell, its rows included."""
+    rows = mappings(data.get("models"))
+    for index, row in rows:
+        yield from (finding.under("models", index) for finding in model_findings(row))
+    yield from _duplicates(rows)
+    yield from _base(data, rows)
+    total = sum(len(ids) for ids in (row_ids(row) for _, row in rows) if ids)
+    if total > MAX_PLAYERS:
+        yield Finding(("models",), f"makes {total:,} players; a roster has {MAX_PLAYERS:,} at most")
+
+
+def model_findings(row: RawMapping) -> Iterator[Finding]:
+    """Everything wrong in one row that no single field can tell."""
+    yield from name_findings("model_id", row.get("model_id"), row.get("count"))
+    yield from _kind(row)
+    if row.get("policy") is not None and row.get("adapter") is not None:
+        yield Finding(("adapter",), "a scripted player has no adapter", "leave adapter or policy out")
+
+
+def name_findings(key: str, name: object, count: object = 1) -> Iterator[Finding]:
+    """What keeps `name` from being a name of players, files and tables."""
+    if not isinstance(name, str):
+        return
+    if not _WORD.fullmatch(name):
+        better = re.sub(r"[^\w.-]+", "_", name)[:MAX_ID]
+        hint = f"nearest valid: {better}" if better else ""
+        message = f"{shown(name)} may hold letters, digits, _ - . only, and {MAX_ID} at most"
+        yield Finding((key,), message, hint)
+    elif isinstance(count, int) and 1 < count <= MAX_PLAYERS and len(f"{name}_{count}") > MAX_ID:
+        yield Finding((key,), f"{shown(f'{name}_{count}')} is longer than {MAX_ID} characters")
+
+
+def _kind(row: RawMapping) -> Iterator[Finding]:
+    from agents.policies import POLICIES
+    from agents.roster import ModelConfig
+
+    given = [key for key in _KINDS if row.get(key) is not None]
+    policy = row.get("policy")
+    if isinstance(policy, str) and policy and policy not in POLICIES:
+        yield Finding(("policy",), f"there is no policy {shown(policy)}", nearest(policy, tuple(POLICIES)))
+    if len(given) == 2:
+        both = f"has both a model_name, {shown(row['model_name'])}, and a policy, {shown(policy)}"
+        yield Finding((), both, "keep one of the two")
+    if not given and not set(_KINDS) & meant_keys(row, ModelConfig):
+        hint = "model_name asks for a served adapter, policy for a scripted player"
+        yield Finding((), "has neither a model_name nor a policy", hint)
+
+
+def _duplicates(rows: Sequence[tuple[int, RawMapping]]) -> Iterator[Finding]:
+    owner: dict[str, int] = {}
+    for index, row in rows:
+        model_id = row.get("model_id")
+        ids = row_ids(row) or ((model_id,) if isinstance(model_id, str) else ())
+        taken = next((name for name in ids if name in owner), None)
+        if taken is not None:
+            message = f"the model_id {shown(taken)} is taken by models.{owner[taken]}"
+            yield Finding(("models", index, "model_id"), message, f"nearest free: {_free(taken, owner)}")
+        for name in ids:
+            owner.setdefault(name, index)
+
+
+def _free(model_id: str, taken: Container[str]) -> str:
+    number = 2
+    while f"{model_id}_{number}" in taken:
+        number += 1
+    return f"{model_id}_{number}"
+
+
+def _base(data: RawMapping, rows: Sequence[tuple[int, RawMapping]]) -> Iterator[Finding]:
+    from agents.roster import Roster
+
+    if data.get("base_model") is not None or "base_model" in meant_keys(data, Roster):
+        return
+    asking = [(i, key) for i, row in rows for key in ("model_name", "adapter") if row.get(key) is not None]
+    if asking:
+        index, key = asking[0]
+        value = dict(rows)[index][key]
+        yield Finding(("models", index, key), f"asks for {shown(value)}, but the roster has no base_model")
+
+
+def mappings(value: object) -> list[tuple[int, RawMapping]]:
+    """The entries of a raw list that are mappings, with their places."""
+    rows = value if isinstance(value, (list, tuple)) else ()
+    return [(index, row) for index, row in enumerate(rows) if isinstance(row, dict)]
+
+
+def clone_ids(model_id: str, count: int) -> tuple[str, ...]:
+    """The names of the players a row makes."""
+    return (model_id,) if count == 1 else tuple(f"{model_id}_{n}" for n in range(1, count + 1))
+
+
+def row_ids(row: RawMapping) -> tuple[str, ...] | None:
+    """The names of the players a raw row makes; None where it does not say."""
+    model_id, count = row.get("model_id"), row.get("count", 1)
+    if not isinstance(model_id, str) or isinstance(count, bool) or not isinstance(count, int):
+        return None
+    return clone_ids(model_id, count) if 1 <= count <= MAX_PLAYERS else None
+
+
+def raw_players(data: RawMapping) -> list[tuple[str, str | None]] | None:
+    """Each player's name and team by a raw roster; None where a row does not say."""
+    players: list[tuple[str, str | None]] = []
+    rows = data.get("models")
+    for row in rows if isinstance(rows, (list, tuple)) else ():
+        ids = row_ids(row) if isinstance(row, dict) else None
+        team = row.get("team_id") if isinstance(row, dict) else None
+        if ids is None or not (team is None or isinstance(team, str)):
+            return None
+        players += [(model_id, team) for model_id in ids]
+    return players or None
+
+
+def adapter_findings(data: RawMapping, folder: Path) -> Iterator[Finding]:
+    """Adapter paths (from `folder`) that do not lead to a PEFT folder."""
+    for index, row in mappings(data.get("models")):
+        adapter = row.get("adapter")
+        if not isinstance(adapter, str) or not adapter:
+            continue
+        problem, hint = _adapter_problem(folder / adapter)
+        if problem:
+            yield Finding(("models", index, "adapter"), f"{shown(adapter)} {problem}", hint)
+
+
+def _adapter_problem(path: Path) -> tuple[str, str]:
+    try:
+        if (path / "adapter_config.json").is_file():
+            return "", ""
+        if path.is_dir():
+            return "holds no adapter_config.json", "name the folder that PEFT saved"
+        siblings = sorted(item.parent.name for item in path.parent.glob("*/adapter_config.json"))
+    except (OSError, ValueError) as error:  # a name too long, or with a null byte
+        return f"cannot be read: {error}", ""
+    return "is not a folder", nearest(path.name, siblings) if siblings else "paths start at the roster file"

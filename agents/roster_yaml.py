@@ -1,0 +1,252 @@
+"""Rosters as YAML that people edit: rewriting a file keeps its comments, its order and its spelling.
+
+The text is edited where the roster differs and nowhere else: rows are kept, dropped, moved and added as
+blocks of lines, each with the comments above it, and within a row only changed values are replaced
+(ruamel.yaml's own round trip joins lines after some comments). Where the result would not read back as the
+roster, as with an alias that shares a value between rows, the file is written anew without its comments.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
+
+from agents.findings import RawMapping
+from agents.problems import InvalidFileError, Problem
+from agents.roster import ModelConfig, Roster, SamplingConfig, with_absolute_adapters
+from agents.yaml_file import parse_yaml, read_text
+from agents.yaml_reader import compose
+
+_EXISTING = "the existing roster"
+_PLAIN = re.compile(r"[^\W\d_][\w ./-]*")
+
+Edit = tuple[int, int, str]
+"""Put this text in place of the characters from start to end."""
+
+
+def save_roster(roster: Roster, path: Path) -> None:
+    """Write `roster` to `path` as a whole or not at all; see `Roster.save`."""
+    existing = read_text(path) if path.exists() else ""
+    text = roster_to_yaml(roster, existing, path.parent)
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        os.replace(draft, path)
+    except OSError as error:
+        raise InvalidFileError([Problem(str(path), 0, "", f"cannot be written: {error.strerror}")]) from None
+
+
+def roster_to_yaml(roster: Roster, existing: str = "", folder: Path | None = None) -> str:
+    """`roster` as the text of a file in `folder`; with `existing`, that text changed no more than need be.
+
+    Raises InvalidFileError where `existing` is not a sound YAML mapping.
+    """
+    folder = (folder or Path()).absolute()
+    data = _plain(roster, folder)
+    root = compose(existing, _EXISTING)
+    if root is None:
+        return existing + _fresh(data)
+    file = parse_yaml(existing, _EXISTING)
+    if file.problems:
+        raise InvalidFileError(file.problems)
+    text = _edited(existing.rstrip("\n") + "\n", root, file.data, data)
+    return text if _reads_as(text, data, folder) else _fresh(data)
+
+
+def _plain(roster: Roster, folder: Path) -> dict[str, Any]:
+    data = roster.model_dump(mode="json")
+    for row in data["models"]:
+        if row["adapter"] is not None:
+            row["adapter"] = _portable(Path(row["adapter"]).absolute(), folder)
+    return data
+
+
+def _portable(adapter: Path, folder: Path) -> str:
+    """A path below `folder` as seen from there, any other as it is."""
+    return adapter.relative_to(folder).as_posix() if adapter.is_relative_to(folder) else str(adapter)
+
+
+def _reads_as(text: str, data: dict[str, Any], folder: Path) -> bool:
+    try:
+        raw = with_absolute_adapters(parse_yaml(text, _EXISTING).data, folder)
+        return _plain(Roster.model_validate(raw), folder) == data
+    except (InvalidFileError, ValidationError):
+        return False
+
+
+# -- values as text -----------------------------------------------------------------------------------------
+
+
+def _fresh(data: RawMapping) -> str:
+    lines = [f"{key}: {_inline(value)}\n" for key, value in _sparse(data, Roster).items() if key != "models"]
+    return "".join([*lines, "models:\n", *(_block(row, "  ") for row in data["models"])])
+
+
+def _block(row: RawMapping, indent: str) -> str:
+    dashes = itertools.chain(["- "], itertools.repeat("  "))
+    entries = zip(_sparse(row, ModelConfig).items(), dashes, strict=False)
+    return "".join(f"{indent}{dash}{key}: {_inline(value)}\n" for (key, value), dash in entries)
+
+
+def _sparse(data: RawMapping, model: type[BaseModel]) -> dict[str, Any]:
+    """The entries that say something: neither a default nor empty."""
+    said = {
+        key: _sparse(value, SamplingConfig) if isinstance(value, dict) else value
+        for key, value in data.items()
+    }
+    defaults = {name: field.default for name, field in model.model_fields.items()}
+    return {key: value for key, value in said.items() if value not in (defaults.get(key), {}, None)}
+
+
+def _inline(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {_inline(part)}" for key, part in value.items()) + "}"
+    if isinstance(value, str) and _PLAIN.fullmatch(value) and _is_text(value):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _is_text(plain: str) -> bool:
+    node = compose(plain, "")
+    return node is not None and node.tag == "tag:yaml.org,2002:str" and node.value == plain
+
+
+# -- rows as blocks of lines --------------------------------------------------------------------------------
+
+
+def _edited(text: str, root: Node, raw: RawMapping, data: dict[str, Any]) -> str:
+    if not isinstance(root, MappingNode) or root.flow_style or "models" not in raw:
+        return ""
+    pairs = [(key, value) for key, value in root.value]
+    place = next(index for index, (key, _) in enumerate(pairs) if key.value == "models")
+    key, rows = pairs[place]
+    starts = _line_starts(text)
+    top = {name: value for name, value in data.items() if name != "models"}
+    before = starts[_last_line(pairs[place - 1]) + 1] if place else starts[key.start_mark.line]
+    edits = list(_mapping_edits(text, root, raw, top, before))
+    if _is_block_list(rows):
+        return _with_rows(text, rows, raw["models"], data["models"], edits)
+    end = starts[_last_line(pairs[place]) + 1]
+    block = "models:\n" + "".join(_block(row, "  ") for row in data["models"])
+    return _applied(text, 0, len(text), [*edits, (starts[key.start_mark.line], end, block)])
+
+
+def _is_block_list(rows: Node) -> bool:
+    """Whether rows are mappings one below the other."""
+    if not isinstance(rows, SequenceNode) or rows.flow_style or not rows.value:
+        return False
+    return all(isinstance(row, MappingNode) for row in rows.value)
+
+
+def _with_rows(
+    text: str, rows: SequenceNode, raw: list[RawMapping], wanted: list[dict[str, Any]], edits: list[Edit]
+) -> str:
+    """The text with one block of lines per wanted row, in their order."""
+    starts = _line_starts(text)
+    ends = [starts[_last_line(row) + 1] for row in rows.value]
+    first = starts[_heading_line(text.splitlines(), rows.value[0].start_mark.line)]
+    line = text[starts[rows.value[0].start_mark.line] :]
+    indent = line[: line.index("-")]
+    blocks: dict[object, tuple[MappingNode, RawMapping, int, int]] = {}
+    for row, values, start, end in zip(rows.value, raw, [first, *ends[:-1]], ends, strict=True):
+        blocks.setdefault(values.get("model_id"), (row, values, start, end))
+    parts = []
+    for row in wanted:
+        if row["model_id"] in blocks:
+            node, values, start, end = blocks[row["model_id"]]
+            parts.append(_applied(text, start, end, list(_mapping_edits(text, node, values, row, end))))
+        else:
+            parts.append(_block(row, indent))
+    return "".join([_applied(text, 0, first, edits), *parts, _applied(text, ends[-1], len(text), edits)])
+
+
+def _heading_line(lines: list[str], line: int) -> int:
+    """Where the comments above `line` start."""
+    while not lines[line - 1].strip() or lines[line - 1].lstrip().startswith("#"):
+        line -= 1
+    return line
+
+
+# -- edits --------------------------------------------------------------------------------------------------
+
+
+def _mapping_edits(
+    text: str, node: MappingNode, raw: RawMapping, wanted: RawMapping, end: int
+) -> Iterator[Edit]:
+    """What makes the mapping say what `wanted` says; new keys go to `end`, or before a closing brace."""
+    pairs = {key.value: (key, value) for key, value in node.value}
+    indent = " " * node.start_mark.column
+    for key, value in wanted.items():
+        new = _sparse(value, SamplingConfig) if isinstance(value, dict) else value
+        if _same(key, raw.get(key), new):
+            continue
+        if key in pairs:
+            yield from _value_edits(text, *pairs[key], raw[key], value)
+        elif node.flow_style:
+            yield (node.end_mark.index - 1, node.end_mark.index - 1, f", {key}: {_inline(new)}")
+        else:
+            yield (end, end, f"{indent}{key}: {_inline(new)}\n")
+
+
+def _same(key: str, old: object, new: object) -> bool:
+    if key == "adapter" and isinstance(old, str) and isinstance(new, str):
+        return Path(old) == Path(new)
+    if old is None:
+        field = ModelConfig.model_fields.get(key)
+        return new in (None, "", {}) or (field is not None and new == field.default)
+    return old == new
+
+
+def _value_edits(text: str, key: Node, value: Node, old: object, new: object) -> Iterator[Edit]:
+    colon = text.index(":", key.end_mark.index) + 1
+    if (
+        isinstance(value, MappingNode)
+        and not value.flow_style
+        and isinstance(old, dict)
+        and isinstance(new, dict)
+    ):
+        end = _line_starts(text)[_last_line((key, value)) + 1]
+        yield from _mapping_edits(text, value, old, new, end)
+    elif isinstance(value, ScalarNode) and not value.value and value.style is None:
+        yield (colon, colon, f" {_inline(new)}")
+    elif isinstance(value, ScalarNode) and value.style in ("|", ">"):
+        end = _line_starts(text)[_last_line(value) + 1]
+        yield (colon, end, f" {_inline(new)}\n")
+    else:
+        yield (value.start_mark.index, value.end_mark.index, _inline(new))
+
+
+def _applied(text: str, start: int, end: int, edits: list[Edit]) -> str:
+    """The characters from `start` to `end` with the edits that fall among them."""
+    parts = []
+    for edit_start, edit_end, new in sorted(edits, key=lambda edit: edit[0]):
+        if start <= edit_start and edit_end <= end:
+            parts += [text[start:edit_start], new]
+            start = edit_end
+    return "".join([*parts, text[start:end]])
+
+
+def _line_starts(text: str) -> list[int]:
+    """The place of each line's first character, and of the end of the text."""
+    return [0, *itertools.accumulate(len(line) for line in text.splitlines(keepends=True))]
+
+
+def _last_line(node: Node | tuple[Node, Node]) -> int:
+    """The last line a node, or a key and its value, has anything on; from 0."""
+    if isinstance(node, tuple):
+        return max(_last_line(part) for part in node if part.value != "" or part is node[0])
+    line = int(node.end_mark.line)
+    if isinstance(node, ScalarNode):
+        below = node.end_mark.column == 0 and line > node.start_mark.line
+        return line - 1 if below else line  # a block scalar ends at the start of the line after it
+    if isinstance(node, CollectionNode) and node.flow_style:
+        return line
+    return max(_last_line(part) for part in node.value)

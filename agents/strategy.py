@@ -1,0 +1,104 @@
+"""Role + task facts + mode -> strategy. Pure.
+
+| mode        | stance      | teamwork_level        |
+|-------------|-------------|-----------------------|
+| cooperative | cooperative | cooperation_level     |
+| competitive | competitive | 0                     |
+| team_battle | team        | cooperation_level     |
+
+A competitor competes in every mode. `communication` needs teamwork_level > 0.3, `resource_sharing` > 0.7.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from agents.roster import ModelRole
+
+COMMUNICATION_ABOVE = 0.3
+RESOURCE_SHARING_ABOVE = 0.7
+
+
+class TrainingMode(str, Enum):
+    COOPERATIVE = "cooperative"
+    COMPETITIVE = "competitive"
+    TEAM_BATTLE = "team_battle"
+    MIXED = "mixed"
+
+
+class Stance(str, Enum):
+    """What a strategy aims for."""
+
+    COOPERATIVE = "cooperative"
+    COMPETITIVE = "competitive"
+    TEAM = "team"
+
+
+class DecisionMaking(str, Enum):
+    CENTRALIZED = "centralized"
+    DELEGATED = "delegated"
+    CONSENSUS = "consensus"
+    INDEPENDENT = "independent"
+
+
+class TaskFacts(Protocol):
+    """What a strategy and a prompt need to know of a task; `simulation.TrainingTask` is one."""
+
+    @property
+    def task_id(self) -> str: ...
+    @property
+    def task_type(self) -> str: ...
+    @property
+    def difficulty(self) -> float: ...
+    @property
+    def reward_pool(self) -> float: ...
+    @property
+    def cooperation_level(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """What role, task and mode prescribe; `teamwork_level` is in 0-1."""
+
+    mode: Stance
+    teamwork_level: float
+    communication: bool
+    resource_sharing: bool
+    leadership: bool
+    decision_making: DecisionMaking
+
+
+_STANCES = {
+    TrainingMode.COOPERATIVE: Stance.COOPERATIVE,
+    TrainingMode.COMPETITIVE: Stance.COMPETITIVE,
+    TrainingMode.TEAM_BATTLE: Stance.TEAM,
+}
+
+_DECISION_MAKING = {
+    ModelRole.LEADER: DecisionMaking.CENTRALIZED,
+    ModelRole.FOLLOWER: DecisionMaking.DELEGATED,
+    ModelRole.TEAMMATE: DecisionMaking.CONSENSUS,
+    ModelRole.COMPETITOR: DecisionMaking.INDEPENDENT,
+    ModelRole.NEUTRAL: DecisionMaking.INDEPENDENT,
+}
+
+
+def derive_strategy(role: ModelRole, task: TaskFacts, mode: TrainingMode) -> Strategy:
+    """The strategy of a model in `role` for `task`.
+
+    Raises ValueError for `TrainingMode.MIXED`, which picks one of the other three before an episode starts.
+    """
+    if mode is TrainingMode.MIXED:
+        raise ValueError("mixed is resolved to one of the other modes before a strategy is derived")
+    stance = Stance.COMPETITIVE if role is ModelRole.COMPETITOR else _STANCES[mode]
+    teamwork = 0.0 if stance is Stance.COMPETITIVE else task.cooperation_level
+    return Strategy(
+        mode=stance,
+        teamwork_level=teamwork,
+        communication=teamwork > COMMUNICATION_ABOVE,
+        resource_sharing=teamwork > RESOURCE_SHARING_ABOVE,
+        leadership=role is ModelRole.LEADER,
+        decision_making=_DECISION_MAKING[role],
+    )

@@ -1,0 +1,182 @@
+"""A YAML file a user wrote: plain data that still knows the line of every key."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from agents.findings import Finding, KeyPath, dotted, shown
+from agents.problems import InvalidFileError, Problem, nearest
+from agents.yaml_reader import NodeReader, compose, line_of
+
+MAX_BYTES = 1_000_000
+
+
+@dataclass(frozen=True)
+class YamlFile:
+    """A file's content as dicts, lists and scalars, and where each of them stands.
+
+    `problems` are mistakes that left the rest readable (duplicate keys, foreign tags). `overrides` maps the
+    path of a value set from outside to the name it goes by in a problem.
+    """
+
+    name: str
+    data: dict[str, Any]
+    lines: Mapping[KeyPath, int]
+    problems: tuple[Problem, ...] = ()
+    overrides: Mapping[KeyPath, str] = field(default_factory=dict)
+
+    def locate(self, path: KeyPath) -> int:
+        """The line of the key at `path`, from 1; of the nearest enclosing key where there is none."""
+        while path not in self.lines:
+            path = path[:-1]
+        return self.lines[path]
+
+    def problem(self, finding: Finding) -> Problem:
+        """The finding with its file and line, or with the override that brought it about."""
+        path = finding.path
+        place = (self.name, self.locate(path))
+        for end in range(len(path), 0, -1):
+            if path[:end] in self.overrides:
+                place = (self.overrides[path[:end]], 0)
+                break
+        return Problem(*place, dotted(path), finding.message, finding.suggestion)
+
+    def all_problems(self, findings: Iterable[Finding]) -> tuple[Problem, ...]:
+        """The file's own problems and those of `findings`, one for each key in each line."""
+        told = {(problem.line, problem.where) for problem in self.problems}
+        problems = (self.problem(finding) for finding in findings)
+        return (*self.problems, *(each for each in problems if (each.line, each.where) not in told))
+
+    def override(self, key: str, text: str) -> YamlFile:
+        """The file with the value at the dotted `key` replaced by `text`, read as YAML.
+
+        Mappings on the way that the file leaves out are made; list entries must exist. Raises
+        InvalidFileError naming the key.
+        """
+        label = f"--set {key}={text}"
+        value = _override_value(key, text, label)
+        data = copy.deepcopy(self.data)
+        try:
+            path, kept = _put(data, key.split("."), value)
+        except ValueError as error:
+            raise InvalidFileError([Problem(label, 0, key, str(error))]) from None
+        labels = {path[:end]: label for end in range(kept + 1, len(path) + 1)}
+        return replace(self, data=data, overrides={**self.overrides, **labels})
+
+
+def _override_value(key: str, text: str, label: str) -> object:
+    reader = NodeReader(label)
+    problems: Iterable[Problem] = reader.problems
+    value = None
+    try:
+        root = compose(text, label)
+        value = None if root is None else reader.value(root, ())
+    except InvalidFileError as error:
+        problems = error.problems
+    if problems:
+        raise InvalidFileError(replace(problem, line=0, where=key) for problem in problems)
+    return value
+
+
+def _put(data: dict[str, Any], keys: list[str], value: object) -> tuple[KeyPath, int]:
+    """Set `value` below `data`; its path, and how many keys of that path were there already."""
+    here: Any = data
+    path: list[str | int] = []
+    kept = len(keys) - 1
+    for key in keys[:-1]:
+        path.append(_step(here, key))
+        if isinstance(here, dict) and here.get(key) is None:
+            here[key] = {}
+            kept = min(kept, len(path) - 1)
+        here = here[path[-1]]
+    path.append(_step(here, keys[-1]))
+    here[path[-1]] = value
+    return tuple(path), kept
+
+
+def _step(here: object, key: str) -> str | int:
+    if isinstance(here, dict):
+        return key
+    if not isinstance(here, list):
+        raise ValueError(f"{shown(here)} has no keys below it")
+    if key.isascii() and key.isdecimal() and int(key) < len(here):
+        return int(key)
+    raise ValueError(f"there is no entry {key!r}; the list has {len(here)}, counted from 0")
+
+
+def read_yaml(path: Path) -> YamlFile:
+    """The YAML mapping at `path`. Raises InvalidFileError where there is none."""
+    return parse_yaml(read_text(path), display(path))
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 file of at most `MAX_BYTES`. Raises InvalidFileError where it is none."""
+    name = display(path)
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InvalidFileError([Problem(name, 0, "", f"cannot be read: {reason}")]) from None
+    if len(raw) > MAX_BYTES:
+        raise InvalidFileError([Problem(name, 0, "", f"is larger than {MAX_BYTES:,} bytes")])
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise InvalidFileError([Problem(name, line, "", "is not UTF-8 text")]) from None
+
+
+def parse_yaml(text: str, name: str) -> YamlFile:
+    """`text` as a YAML mapping. Raises InvalidFileError for a syntax error or anything but a mapping."""
+    root = compose(text, name)
+    if root is None:
+        raise InvalidFileError([Problem(name, 0, "", "is empty")])
+    reader = NodeReader(name)
+    data = reader.value(root, ())
+    if not isinstance(data, dict):
+        raise InvalidFileError([Problem(name, line_of(root), "", "is not a mapping of keys to values")])
+    return YamlFile(name, data, reader.lines, tuple(reader.problems))
+
+
+def display(path: Path) -> str:
+    """A path as problems show it: from the working directory where it lies below it."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def find_file(asked: str | Path, kind: str, shipped: Mapping[str, Path], folder: Path | None = None) -> Path:
+    """The file a path (from `folder`, else the working directory) or a shipped name stands for.
+
+    A file that exists wins over a shipped name. Raises InvalidFileError with the nearest name and the list.
+    """
+    text = str(asked)
+    path = (folder or Path()) / text
+    if _is_file(path):
+        return path
+    if text in shipped:
+        return shipped[text]
+    if path.suffix in (".yaml", ".yml") or "/" in text or "\\" in text:
+        raise InvalidFileError([Problem(text, 0, "", f"there is no such {kind} file")])
+    hint = nearest(text, tuple(shipped)) if shipped else "none is shipped"
+    if hint.startswith("did you mean"):
+        hint += f" shipped: {', '.join(shipped)}"
+    raise InvalidFileError([Problem(text, 0, "", f"there is no {kind} of this name", hint)])
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, or with a null byte
+        return False
+
+
+def shipped_files(folder: Path) -> dict[str, Path]:
+    """The YAML files of a folder by name, sorted."""
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}

@@ -1,0 +1,145 @@
+"""The tables of a run, column by column: name, type and meaning. `Run.describe()` prints this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import NamedTuple
+
+
+class TableName(str, Enum):
+    AGENTS = "agents"
+    EPISODES = "episodes"
+    STEPS = "steps"
+    MESSAGES = "messages"
+    DECISIONS = "decisions"
+    CALLS = "calls"
+    OUTCOMES = "outcomes"
+
+
+class Column(NamedTuple):
+    """A column; `dtype` is pandas' name for its type."""
+
+    name: str
+    dtype: str
+    meaning: str
+
+
+TEXT, COUNT, REAL, FLAG, CATEGORY = "string", "int64", "float64", "bool", "category"
+
+_EPISODE = Column("episode", COUNT, "episode number, from 0")
+_STEP = Column("step", COUNT, "step within the episode, from 0")
+_TASK = (
+    Column("task_id", CATEGORY, "the task played"),
+    Column("task_type", CATEGORY, "its game"),
+    Column("mode", CATEGORY, "mode played: cooperative, competitive or team_battle"),
+    Column("synthetic", FLAG, "True where the game's outcome is a formula over words, not play"),
+)
+_SOURCE = (
+    Column("tier", CATEGORY, "where the text came from: camel, http, embedded, simulated or scripted"),
+    Column("adapter", CATEGORY, "adapter (or scripted policy) that answered"),
+    Column("endpoint", CATEGORY, "server URL; empty without a server"),
+    Column("latency", REAL, "seconds the answer took"),
+)
+
+TABLES: Mapping[TableName, tuple[Column, ...]] = {
+    TableName.AGENTS: (
+        Column("model_id", TEXT, "the model's id in the roster; one row per model"),
+        Column("model_name", CATEGORY, "served adapter name; empty for a scripted player"),
+        Column("policy", CATEGORY, "scripted policy; empty for a model"),
+        Column("role", CATEGORY, "leader, follower, competitor, teammate or neutral"),
+        Column("team_id", CATEGORY, "team; missing without one"),
+        Column("specialization", CATEGORY, "what the model is said to be good at"),
+        Column("base_model", CATEGORY, "the roster's base model"),
+        Column("lora_rank", REAL, "rank of the adapter, where the roster tells"),
+        Column("lora_alpha", REAL, "alpha of the adapter, where the roster tells"),
+        Column("oasis_agent_id", COUNT, "the agent's id in oasis.db"),
+    ),
+    TableName.EPISODES: (
+        Column("episode", COUNT, "episode number, from 0; one row per episode"),
+        *_TASK,
+        Column("mode_reason", TEXT, "why this mode: the scenario, or a mixed run's policy with its figures"),
+        Column("reward_pool", REAL, "reward shared out at the end"),
+        Column("cooperation_level", REAL, "the task's cooperation level, 0-1"),
+        Column("difficulty", REAL, "the task's difficulty, 0-1"),
+        Column("steps", COUNT, "steps played"),
+        Column("duration", REAL, "seconds the episode took"),
+        Column("welfare", REAL, "sum of payoffs over all models and steps"),
+        Column("gini", REAL, "Gini coefficient of the models' payoffs: 0 equal"),
+        Column("optimum", REAL, "best possible welfare"),
+        Column("nash", REAL, "welfare of the equilibrium the game's docstring names"),
+    ),
+    TableName.STEPS: (
+        _EPISODE,
+        _STEP,
+        Column("model_id", CATEGORY, "the model; one row per model and step"),
+        Column("payoff", REAL, "payoff of this step, in the game's units"),
+        Column("cooperation", REAL, "cooperation level of the action, 0-1; missing when invalid"),
+        Column("total_payoff", REAL, "payoff of the episode so far"),
+        Column("duration", REAL, "seconds the step took, for all models together"),
+    ),
+    TableName.MESSAGES: (
+        _EPISODE,
+        _STEP,
+        Column("talk_round", COUNT, "talk round within the step, from 0"),
+        Column("sender", CATEGORY, "model that wrote it; one row per message"),
+        Column("team_id", CATEGORY, "the sender's team; missing without one"),
+        Column("audience", "object", "tuple of the model ids that heard it"),
+        Column("text", TEXT, "the whole text"),
+        *_SOURCE,
+        Column("oasis_message_id", COUNT, "message_id in group_messages of oasis.db"),
+        Column("oasis_group_id", COUNT, "group_id in chat_group of oasis.db"),
+    ),
+    TableName.DECISIONS: (
+        _EPISODE,
+        _STEP,
+        Column("model_id", CATEGORY, "model that decided; one row per model and step"),
+        Column("action", CATEGORY, "the action in the game's words; missing when invalid"),
+        Column("valid", FLAG, "False when neither answer was a legal action"),
+        Column("text", TEXT, "the reply as it came"),
+        Column("attempts", COUNT, "answers asked for: 1, or 2 where the first was not legal"),
+        *_SOURCE,
+        Column("choice_probability", REAL, "the model's own probability of its choice, where measured"),
+    ),
+    TableName.CALLS: (
+        _EPISODE,
+        _STEP,
+        Column("model_id", CATEGORY, "model the call was made for; one row per attempt"),
+        Column("purpose", CATEGORY, "talk or decide"),
+        Column("talk_round", COUNT, "talk round within the step, from 0"),
+        Column("ask", COUNT, "0, or 1 where an invalid reply was asked again"),
+        *_SOURCE[:3],
+        Column("attempt", COUNT, "attempt at this tier, from 1"),
+        Column("status", CATEGORY, "ok or failed"),
+        Column("error", TEXT, "class and text of the error; empty when ok"),
+        Column("latency", REAL, "seconds from sending to the whole reply, or to the failure"),
+        Column("queue_time", REAL, "seconds spent waiting for a free slot"),
+        Column("prompt_tokens", REAL, "tokens of the prompt, where told"),
+        Column("completion_tokens", REAL, "tokens of the reply, where told"),
+        Column("finish_reason", CATEGORY, "stop, length, ...; empty when failed"),
+        Column("prompt_hash", TEXT, "SHA-256 of the canonical request"),
+    ),
+    TableName.OUTCOMES: (
+        _EPISODE,
+        *_TASK,
+        Column("model_id", CATEGORY, "the model; one row per model and episode"),
+        Column("model_name", CATEGORY, "served adapter name, or policy:NAME"),
+        Column("role", CATEGORY, "leader, follower, competitor, teammate or neutral"),
+        Column("team_id", CATEGORY, "team; missing without one"),
+        Column("specialization", CATEGORY, "what the model is said to be good at"),
+        Column("tier", CATEGORY, "the lowest tier any of its texts in the episode came from"),
+        Column("real_share", REAL, "share of its texts that a language model generated, 0-1"),
+        Column("payoff", REAL, "payoff of the episode, in the game's units"),
+        Column("accuracy", REAL, "closeness to the best response or right answer, 0-1, as the game defines it"),
+        Column("efficiency", REAL, "achieved / best possible welfare, 0-1"),
+        Column("cooperation_score", REAL, "mean cooperation level of its actions, 0-1; missing when all invalid"),
+        Column("reward_earned", REAL, "its part of the reward pool; an episode's parts add up to the pool"),
+        Column("completion_time", REAL, "seconds its own replies took, summed"),
+        Column("messages_sent", COUNT, "messages it sent"),
+        Column("invalid_decisions", COUNT, "decisions that were no legal action"),
+        Column("welfare", REAL, "welfare of the episode"),
+        Column("gini", REAL, "Gini coefficient of the episode's payoffs"),
+        Column("optimum", REAL, "best possible welfare of the episode"),
+        Column("nash", REAL, "welfare of the episode at the named equilibrium"),
+    ),
+}

@@ -1,0 +1,295 @@
+"""`MultiModelEnvironment`: the society of a roster, stepped through tasks.
+
+    env = MultiModelEnvironment(vllm_url="http://localhost:8001/v1", training_mode=TrainingMode.COOPERATIVE)
+    env.add_model(ModelConfig(model_id="alice", model_name="cooperator", role=ModelRole.LEADER))
+    ...
+    async with env:
+        ended = await env.run_task(TrainingTask(task_id="t1", task_type="public_goods"))
+
+The scenario runner uses this class too; there is no second way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from agents.inference.backend import InferenceSettings
+from agents.inference.client import DEFAULT_URL, VLLMClient
+from agents.inference.provenance import CallRecord, CallStatus, Sampling, Tier
+from agents.language import Language
+from agents.policies import POLICIES
+from agents.problems import SocietyError, nearest
+from agents.roster import ModelConfig
+from agents.strategy import TrainingMode
+from simulation.episode import Episode, EpisodePlan, TalkRules
+from simulation.events import CallMade, EpisodeEnded, Event, MessageSent, ReplyReceived
+from simulation.games import find_game
+from simulation.games.base import Game, Seat, Setting
+from simulation.modes import Experience, ModeChoice, pick_mode, playable_modes
+from simulation.scenario import Communication, Mixing
+from simulation.seeds import derive_seed, stream
+from simulation.task import TrainingTask
+from simulation.topology import build_topology, neighbours
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from agents.inference.provenance import CallKey, Reply
+    from simulation.platform import Society
+
+
+@dataclass(frozen=True)
+class EnvironmentStats:
+    """What an environment has done so far. `call_success_rate` is 0-1 over attempts, None before the first;
+    `mean_latency` is seconds over successful attempts; `tier_mix` counts successful attempts by tier;
+    `mean_welfare_ratio` is welfare / optimum over episodes (0-1), synthetic episodes left out."""
+
+    models: int
+    episodes: int
+    calls: int
+    failed_calls: int
+    call_success_rate: float | None
+    mean_latency: float | None
+    completion_tokens: int
+    tier_mix: dict[str, int]
+    mean_welfare_ratio: float | None
+
+
+class MultiModelEnvironment:
+    """Steps a society of LoRA models through tasks. Use `async with`, or `await aclose()` when done.
+
+    `folder` receives `oasis.db`; without it the database lives in a temporary folder. `on_event` sees every
+    event as it happens.
+    """
+
+    def __init__(
+        self,
+        vllm_url: str = DEFAULT_URL,
+        training_mode: TrainingMode = TrainingMode.COOPERATIVE,
+        max_models: int = 10,
+        *,
+        endpoints: Sequence[str] = (),
+        base_model: str | None = None,
+        settings: InferenceSettings | None = None,
+        sampling: Sampling | None = None,
+        communication: Communication | None = None,
+        mixing: Mixing | None = None,
+        language: Language = Language.EN,
+        seed: int = 0,
+        folder: Path | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        recorded: dict[CallKey, Reply] | None = None,
+    ) -> None:
+        self.training_mode = training_mode
+        self.max_models = max_models
+        self.base_model = base_model
+        self.language, self.seed = language, seed
+        self.sampling = sampling or Sampling()
+        self.communication = communication or Communication()
+        self.mixing = mixing or Mixing()
+        self.experience = Experience()
+        self._models: dict[str, ModelConfig] = {}
+        self._on_event = on_event
+        self._counts = _Counts()
+        self.client = VLLMClient(
+            vllm_url,
+            endpoints=endpoints,
+            base_model=base_model,
+            settings=settings,
+            on_call=lambda record: self._emit(CallMade(record)),
+            on_reply=lambda key, reply: self._emit(ReplyReceived(key, reply)),
+            recorded=recorded,
+        )
+        self._folder = folder
+        self._stack = contextlib.ExitStack()
+        self._society: Society | None = None
+        self._databases = 0
+        self.episodes = 0
+
+    # -- models ------------------------------------------------------------------------------------------
+
+    @property
+    def models(self) -> tuple[ModelConfig, ...]:
+        return tuple(self._models.values())
+
+    def add_model(self, config: ModelConfig) -> None:
+        """Add one model. Raises SocietyError for a known id, an unknown policy or a full environment."""
+        if config.model_id in self._models:
+            raise SocietyError(f"model_id {config.model_id!r} is taken")
+        if config.policy and config.policy not in POLICIES:
+            raise SocietyError(f"unknown policy {config.policy!r} ({nearest(config.policy, sorted(POLICIES))})")
+        if len(self._models) >= self.max_models:
+            raise SocietyError(f"the environment is full: max_models is {self.max_models}")
+        self._models[config.model_id] = config
+
+    def remove_model(self, model_id: str) -> None:
+        """Remove one model. Raises SocietyError for an unknown id."""
+        if model_id not in self._models:
+            raise SocietyError(f"no model {model_id!r} ({nearest(model_id, list(self._models) or ['none'])})")
+        del self._models[model_id]
+
+    # -- running -----------------------------------------------------------------------------------------
+
+    async def run_task(self, task: TrainingTask, episode: int | None = None) -> EpisodeEnded:
+        """Play `task` to its end as one episode. Raises SocietyError where it cannot be played."""
+        number = self.episodes if episode is None else episode
+        game = self._game(task)
+        society = await self._open()
+        choice = self._choose_mode(task, number)
+        plan = EpisodePlan(
+            number=number,
+            task=task,
+            mode=choice,
+            game=game,
+            configs=self.models,
+            neighbours=neighbours(self._topology()),
+            language=self.language,
+            seed=self.seed,
+            sampling=self.sampling,
+            talk=TalkRules(
+                self.communication.talk_rounds,
+                self.communication.message_budget,
+                self.communication.inbox_limit,
+            ),
+        )
+        ended = await Episode(plan, society, self._emit).play()
+        self.learn(choice, ended)
+        self.episodes = number + 1
+        self._counts.add_episode(ended, game.synthetic)
+        return ended
+
+    async def run_training_cycle(
+        self, cycles: int = 1, tasks: Sequence[TrainingTask] = ()
+    ) -> list[EpisodeEnded]:
+        """Play every task once per cycle; without tasks, one `public_goods` task with default values."""
+        if cycles < 1:
+            raise SocietyError(f"cycles must be at least 1, not {cycles}")
+        chosen = tuple(tasks) or (TrainingTask(task_id="public_goods", task_type="public_goods"),)
+        return [await self.run_task(task) for _ in range(cycles) for task in chosen]
+
+    def get_environment_stats(self) -> EnvironmentStats:
+        """Counts and means over everything run so far; constant time."""
+        return self._counts.stats(len(self._models), self.episodes)
+
+    def learn(self, choice: ModeChoice, ended: EpisodeEnded) -> None:
+        """Let a mixed run's policy learn from an episode."""
+        arms = len(playable_modes(self._seats()))
+        ratio = min(1.0, max(0.0, ended.welfare / ended.optimum)) if ended.optimum > 0 else 0.0
+        self.experience = self.experience.learn(choice, ratio, arms, self.mixing.gamma)
+
+    async def retell(self, messages: Iterable[MessageSent]) -> None:
+        """Store messages of finished episodes again, so that a resumed run's oasis.db is complete."""
+        number = {model_id: player for player, model_id in enumerate(self._models)}
+        society = await self._open()
+        for message in messages:
+            audience = [number[model_id] for model_id in message.audience]
+            await society.retell(number[message.sender], audience, message.text)
+
+    async def aclose(self) -> None:
+        await self._close_society()
+        await self.client.aclose()
+        self._stack.close()
+
+    async def __aenter__(self) -> MultiModelEnvironment:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.aclose()
+
+    # -- parts -------------------------------------------------------------------------------------------
+
+    def _seats(self) -> tuple[Seat, ...]:
+        return tuple(Seat(config.model_id, config.team_id) for config in self.models)
+
+    def _game(self, task: TrainingTask) -> Game[object]:
+        if len(self._models) < task.required_models:
+            raise SocietyError(
+                f"task {task.task_id!r} needs {task.required_models} models; there are {len(self._models)}"
+            )
+        setting = Setting(self._seats(), task.max_steps, task.difficulty)
+        return find_game(task.task_type)(setting, task.game_parameters())
+
+    def _choose_mode(self, task: TrainingTask, number: int) -> ModeChoice:
+        modes = playable_modes(self._seats())
+        if self.training_mode is TrainingMode.TEAM_BATTLE and TrainingMode.TEAM_BATTLE not in modes:
+            raise SocietyError("a team battle needs models of at least two teams (team_id)")
+        if self.training_mode is not TrainingMode.MIXED:
+            return ModeChoice(self.training_mode, "set by the scenario")
+        rng = stream(self.seed, "mixing", number)
+        level, mixing = task.cooperation_level, self.mixing
+        return pick_mode(mixing.policy, number, level, self.experience, modes, rng, mixing.gamma)
+
+    def _topology(self) -> nx.Graph[int]:
+        rules = self.communication
+        ids = [config.model_id for config in self.models]
+        seed = derive_seed(self.seed, "topology")
+        return build_topology(rules.topology, ids, seed, rules.degree, rules.rewire)
+
+    async def _open(self) -> Society:
+        """The running society of the current models; models that came or went make a new one."""
+        if self._society is not None and self._society.configs == self.models:
+            return self._society
+        from simulation.platform import Society
+
+        await self._close_society()
+        if self._folder is None:
+            self._folder = Path(self._stack.enter_context(TemporaryDirectory()))
+        self._databases += 1
+        database = "oasis.db" if self._databases == 1 else f"oasis-{self._databases}.db"
+        society = Society(self.models, self.client, self._topology(), self._folder, self.base_model, database)
+        self._society = await society.__aenter__()
+        return self._society
+
+    async def _close_society(self) -> None:
+        if self._society is not None:
+            await self._society.__aexit__()
+            self._society = None
+
+    def _emit(self, event: Event) -> None:
+        if isinstance(event, CallMade):
+            self._counts.add_call(event.record)
+        if self._on_event is not None:
+            self._on_event(event)
+
+
+class _Counts:
+    """Running sums behind `EnvironmentStats`."""
+
+    def __init__(self) -> None:
+        self.statuses: Counter[CallStatus] = Counter()
+        self.tiers: Counter[Tier] = Counter()
+        self.latency = 0.0
+        self.tokens = 0
+        self.ratios: list[float] = [0.0, 0.0]  # sum, count
+
+    def add_call(self, record: CallRecord) -> None:
+        self.statuses[record.status] += 1
+        if record.status is CallStatus.OK:
+            self.tiers[record.tier] += 1
+            self.latency += record.latency
+            self.tokens += record.completion_tokens or 0
+
+    def add_episode(self, ended: EpisodeEnded, synthetic: bool) -> None:
+        if not synthetic and ended.optimum > 0:
+            self.ratios = [self.ratios[0] + ended.welfare / ended.optimum, self.ratios[1] + 1]
+
+    def stats(self, models: int, episodes: int) -> EnvironmentStats:
+        good = self.statuses[CallStatus.OK]
+        total = sum(self.statuses.values())
+        return EnvironmentStats(
+            models=models,
+            episodes=episodes,
+            calls=total,
+            failed_calls=total - good,
+            call_success_rate=good / total if total else None,
+            mean_latency=self.latency / good if good else None,
+            completion_tokens=self.tokens,
+            tier_mix={tier.value: count for tier, count in sorted(self.tiers.items())},
+            mean_welfare_ratio=self.ratios[0] / self.ratios[1] if self.ratios[1] else None,
+        )

@@ -1,0 +1,322 @@
+"""One task played to its end: observe, talk, decide, resolve, step after step."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from agents.inference.provenance import FALLING_ORDER, Reply, Sampling, Tier
+from agents.language import Language
+from agents.prompts import Common, HeardMessage, system_prompt
+from agents.roster import ModelConfig
+from agents.strategy import Strategy, derive_strategy
+from simulation.events import (
+    DecisionMade,
+    EpisodeEnded,
+    EpisodeStarted,
+    Event,
+    MessageSent,
+    Outcome,
+    StepResolved,
+    StepRow,
+)
+from simulation.games.base import Game, Move, Seat, State
+from simulation.modes import ModeChoice, audience, share_rewards
+from simulation.seeds import derive_seed, stream
+
+if TYPE_CHECKING:
+    from agents.lora_model import Brief, Decision, SpokenMessage
+    from simulation.platform import Arrival, Society
+    from simulation.task import TrainingTask
+
+Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class TalkRules:
+    """How much is said. `message_budget` is per model and episode, `inbox_limit` per model and step."""
+
+    talk_rounds: int = 1
+    message_budget: int | None = None
+    inbox_limit: int | None = 16
+
+
+@dataclass(frozen=True)
+class EpisodePlan:
+    """Everything that decides an episode, beside the replies."""
+
+    number: int
+    task: TrainingTask
+    mode: ModeChoice
+    game: Game[Any]
+    configs: tuple[ModelConfig, ...]
+    neighbours: tuple[tuple[int, ...], ...]
+    language: Language
+    seed: int
+    sampling: Sampling
+    talk: TalkRules
+
+
+@dataclass
+class Ledger:
+    """What one model's episode has taken so far."""
+
+    seconds: float = 0.0
+    messages: int = 0
+    invalid: int = 0
+    tiers: dict[Tier, int] = field(default_factory=dict)
+
+    def add(self, reply: Reply) -> None:
+        self.seconds += reply.provenance.latency
+        tier = reply.provenance.tier
+        self.tiers[tier] = self.tiers.get(tier, 0) + 1
+
+
+class Episode:
+    """Plays one `EpisodePlan` in a running society and emits what happens."""
+
+    def __init__(self, plan: EpisodePlan, society: Society, emit: Emit) -> None:
+        self.plan, self.society, self.emit = plan, society, emit
+        self.seats = tuple(Seat(config.model_id, config.team_id) for config in plan.configs)
+        self.players = range(len(self.seats))
+        self.common = Common(
+            task=plan.task,
+            mode=plan.mode.mode,
+            others=len(self.seats) - 1,
+            rules=plan.game.rules(plan.language),
+            language=plan.language,
+        )
+        self.system = system_prompt(self.common)
+        self.strategies = self._strategies()
+        self.audiences = [
+            audience(plan.mode.mode, player, self.seats, plan.neighbours[player]) for player in self.players
+        ]
+        self.ledgers = [Ledger() for _ in self.players]
+        self.heard: list[tuple[HeardMessage, ...]] = [() for _ in self.players]
+
+    def _strategies(self) -> list[Strategy]:
+        plan = self.plan
+        return [derive_strategy(config.role, plan.task, plan.mode.mode) for config in plan.configs]
+
+    async def play(self) -> EpisodeEnded:
+        """Play to the end. Raises SocietyError where a call may not fall as far as it would have to."""
+        started = time.monotonic()
+        self.emit(self._opening())
+        await self.society.listen()  # whatever an earlier, interrupted episode left is not this one's
+        game = self.plan.game
+        state = game.start(stream(self.plan.seed, "game", self.plan.number))
+        while not game.over(state):
+            state = await self._step(state)
+        ended = self._ending(state, time.monotonic() - started)
+        self.emit(ended)
+        return ended
+
+    async def _step(self, state: State[Any]) -> State[Any]:
+        started, step = time.monotonic(), state.tally.step
+        said = await self._talk(state)
+        decisions = await self._decide(state)
+        moves = [
+            Move(decision.action, said.get(player, ""), self.strategies[player].teamwork_level)
+            for player, decision in enumerate(decisions)
+        ]
+        state = self.plan.game.resolve(state, moves)
+        self.emit(self._resolved(state, step, time.monotonic() - started))
+        return state
+
+    # -- talk --------------------------------------------------------------------------------------------
+
+    async def _talk(self, state: State[Any]) -> dict[int, str]:
+        """Every talk round of a step; the last text each player sent."""
+        said: dict[int, str] = {}
+        for talk_round in range(self.plan.talk.talk_rounds):
+            speakers = [player for player in self.players if self._may_speak(player)]
+            if not speakers:
+                break
+            briefs = {player: self._brief(state, player, talk_round) for player in speakers}
+            spoken = await self.society.speak(briefs, self.audiences)
+            inboxes = [self._limit(inbox, p, state, talk_round) for p, inbox in enumerate(await self.society.listen())]
+            self._hear(inboxes, keep=talk_round > 0)
+            self._record(state.tally.step, talk_round, spoken, inboxes)
+            said.update({player: message.reply.text for player, message in spoken.items()})
+        return said
+
+    def _may_speak(self, player: int) -> bool:
+        budget = self.plan.talk.message_budget
+        return budget is None or self.ledgers[player].messages < budget
+
+    def _limit(
+        self, inbox: Sequence[Arrival], player: int, state: State[Any], talk_round: int
+    ) -> list[Arrival]:
+        """At most `inbox_limit` messages, drawn by the seed so that no sender is favoured."""
+        limit = self.plan.talk.inbox_limit
+        if limit is None or len(inbox) <= limit:
+            return list(inbox)
+        names = ("inbox", self.plan.number, state.tally.step, talk_round, player)
+        kept = stream(self.plan.seed, *names).sample(range(len(inbox)), limit)
+        return [inbox[i] for i in sorted(kept)]
+
+    def _hear(self, inboxes: Sequence[Sequence[Arrival]], keep: bool) -> None:
+        for player, inbox in enumerate(inboxes):
+            new = tuple(
+                HeardMessage(self.seats[a.sender].model_id, self.seats[a.sender].team_id, a.text) for a in inbox
+            )
+            self.heard[player] = (*self.heard[player], *new) if keep else new
+
+    def _record(
+        self,
+        step: int,
+        talk_round: int,
+        spoken: Mapping[int, SpokenMessage],
+        inboxes: Sequence[Sequence[Arrival]],
+    ) -> None:
+        reached: dict[int, list[str]] = {}
+        for hearer, inbox in enumerate(inboxes):
+            for arrival in inbox:
+                reached.setdefault(arrival.message_id, []).append(self.seats[hearer].model_id)
+        for player, message in spoken.items():
+            self.ledgers[player].add(message.reply)
+            self.ledgers[player].messages += 1
+            source = message.reply.provenance
+            self.emit(
+                MessageSent(
+                    episode=self.plan.number,
+                    step=step,
+                    talk_round=talk_round,
+                    sender=self.seats[player].model_id,
+                    team_id=self.seats[player].team_id,
+                    audience=tuple(reached.get(message.message_id, ())),
+                    text=message.reply.text,
+                    tier=source.tier.value,
+                    adapter=source.adapter,
+                    endpoint=source.endpoint,
+                    latency=source.latency,
+                    oasis_message_id=message.message_id,
+                    oasis_group_id=message.group_id,
+                )
+            )
+
+    # -- decide ------------------------------------------------------------------------------------------
+
+    async def _decide(self, state: State[Any]) -> list[Decision]:
+        agents, step = self.society.agents, state.tally.step
+        calls = (agents[player].decide(self._brief(state, player)) for player in self.players)
+        found = await asyncio.gather(*calls, return_exceptions=True)
+        decisions: list[Decision] = []
+        for decision in found:
+            if isinstance(decision, BaseException):  # all calls are over: nothing runs on unseen
+                raise decision
+            decisions.append(decision)
+        for player, decision in enumerate(decisions):
+            self._note(step, player, decision)
+        return decisions
+
+    def _note(self, step: int, player: int, decision: Decision) -> None:
+        ledger, source = self.ledgers[player], decision.reply.provenance
+        ledger.add(decision.reply)
+        ledger.invalid += decision.action is None
+        self.emit(
+            DecisionMade(
+                episode=self.plan.number,
+                step=step,
+                model_id=self.seats[player].model_id,
+                action=decision.action,
+                text=decision.reply.text,
+                attempts=decision.attempts,
+                tier=source.tier.value,
+                adapter=source.adapter,
+                endpoint=source.endpoint,
+                latency=source.latency,
+                choice_probability=decision.reply.choice_probability,
+            )
+        )
+
+    def _brief(self, state: State[Any], player: int, talk_round: int = 0) -> Brief:
+        from agents.lora_model import Brief
+
+        plan = self.plan
+        return Brief(
+            episode=plan.number,
+            step=state.tally.step,
+            seed=derive_seed(plan.seed, "player", plan.number, state.tally.step, self.seats[player].model_id),
+            system=self.system,
+            common=self.common,
+            view=plan.game.look(state, player, plan.language),
+            strategy=self.strategies[player],
+            news=plan.game.news(state, player, plan.language),
+            sampling=plan.sampling,
+            talk_round=talk_round,
+            heard=self.heard[player],
+        )
+
+    # -- events ------------------------------------------------------------------------------------------
+
+    def _opening(self) -> EpisodeStarted:
+        plan = self.plan
+        return EpisodeStarted(
+            episode=plan.number,
+            task_id=plan.task.task_id,
+            task_type=plan.task.task_type,
+            mode=plan.mode.mode.value,
+            mode_reason=plan.mode.reason,
+            mode_probability=plan.mode.probability,
+            synthetic=plan.game.synthetic,
+            reward_pool=plan.task.reward_pool,
+            cooperation_level=plan.task.cooperation_level,
+            difficulty=plan.task.difficulty,
+        )
+
+    def _resolved(self, state: State[Any], step: int, duration: float) -> StepResolved:
+        tally = state.tally
+        rows = tuple(
+            StepRow(seat.model_id, tally.last_payoff[i], tally.last_cooperation[i], tally.payoff[i])
+            for i, seat in enumerate(self.seats)
+        )
+        return StepResolved(self.plan.number, step, duration, rows)
+
+    def _ending(self, state: State[Any], duration: float) -> EpisodeEnded:
+        plan, score = self.plan, self.plan.game.score(state)
+        rewards = share_rewards(
+            plan.mode.mode, plan.task.reward_pool, plan.game.earned(state), self.seats
+        )
+        outcomes = tuple(
+            _outcome(config, ledger, player, reward)
+            for config, ledger, player, reward in zip(
+                plan.configs, self.ledgers, score.players, rewards, strict=True
+            )
+        )
+        return EpisodeEnded(
+            plan.number, state.tally.step, duration, score.welfare, score.gini, score.optimum, score.nash, outcomes
+        )
+
+
+def _outcome(config: ModelConfig, ledger: Ledger, score: Any, reward: float) -> Outcome:
+    replies = sum(ledger.tiers.values())
+    real = sum(count for tier, count in ledger.tiers.items() if tier.real)
+    return Outcome(
+        model_id=config.model_id,
+        model_name=config.model_name or f"policy:{config.policy}",
+        role=config.role.value,
+        team_id=config.team_id,
+        specialization=config.specialization,
+        tier=lowest_tier(ledger.tiers).value,
+        real_share=real / replies if replies else 0.0,
+        payoff=score.payoff,
+        accuracy=score.accuracy,
+        efficiency=score.efficiency,
+        cooperation_score=score.cooperation_score,
+        reward_earned=reward,
+        completion_time=ledger.seconds,
+        messages_sent=ledger.messages,
+        invalid_decisions=ledger.invalid,
+    )
+
+
+def lowest_tier(tiers: Mapping[Tier, int]) -> Tier:
+    """The tier furthest down the falling order among those used; a scripted player used none of them."""
+    fallen = [tier for tier in FALLING_ORDER if tiers.get(tier)]
+    return fallen[-1] if fallen else Tier.SCRIPTED
+
+

@@ -1,0 +1,291 @@
+"""The append-only event log of a run: the source of truth every table is derived from.
+
+One JSON object a line, `type` first. A torn last line (a run killed inside a write) is dropped when read.
+Times are seconds; `at` is seconds since the run's sitting began.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, ClassVar
+
+import orjson
+
+from agents.inference.provenance import CallKey, CallRecord, CallStatus, Provenance, Purpose, Reply, Tier
+from agents.problems import SocietyError
+
+
+@dataclass(frozen=True)
+class EpisodeStarted:
+    """`mode` is the mode played (never mixed); `mode_reason` says why a mixed run picked it."""
+
+    episode: int
+    task_id: str
+    task_type: str
+    mode: str
+    mode_reason: str
+    mode_probability: float
+    synthetic: bool
+    reward_pool: float
+    cooperation_level: float
+    difficulty: float
+
+
+@dataclass(frozen=True)
+class CallMade:
+    """One attempt of one generation."""
+
+    record: CallRecord
+
+
+@dataclass(frozen=True)
+class ReplyReceived:
+    """A generated text as it came: what a resumed or replayed run uses in place of a call."""
+
+    key: CallKey
+    reply: Reply
+
+
+@dataclass(frozen=True)
+class MessageSent:
+    """One strategy message; `audience` holds the model ids that heard it."""
+
+    episode: int
+    step: int
+    talk_round: int
+    sender: str
+    team_id: str | None
+    audience: tuple[str, ...]
+    text: str
+    tier: str
+    adapter: str
+    endpoint: str
+    latency: float
+    oasis_message_id: int
+    oasis_group_id: int
+
+
+@dataclass(frozen=True)
+class DecisionMade:
+    """One decision; `action` None is invalid. `latency` covers the last attempt."""
+
+    episode: int
+    step: int
+    model_id: str
+    action: str | None
+    text: str
+    attempts: int
+    tier: str
+    adapter: str
+    endpoint: str
+    latency: float
+    choice_probability: float | None
+
+
+@dataclass(frozen=True)
+class StepRow:
+    """What one step brought one model; `cooperation` None for an invalid decision."""
+
+    model_id: str
+    payoff: float
+    cooperation: float | None
+    total_payoff: float
+
+
+@dataclass(frozen=True)
+class StepResolved:
+    episode: int
+    step: int
+    duration: float
+    rows: tuple[StepRow, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One model's episode. `tier` is the lowest tier any of its texts came from; `real_share` the share of
+    its texts (0-1) that a language model generated. `completion_time` is the seconds its own texts took."""
+
+    model_id: str
+    model_name: str
+    role: str
+    team_id: str | None
+    specialization: str
+    tier: str
+    real_share: float
+    payoff: float
+    accuracy: float
+    efficiency: float
+    cooperation_score: float | None
+    reward_earned: float
+    completion_time: float
+    messages_sent: int
+    invalid_decisions: int
+
+
+@dataclass(frozen=True)
+class EpisodeEnded:
+    """`welfare`, `optimum` and `nash` are sums of payoffs over all models and steps."""
+
+    episode: int
+    steps: int
+    duration: float
+    welfare: float
+    gini: float
+    optimum: float
+    nash: float
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True)
+class RunResumed:
+    """A new sitting: what was logged of `episode`, which had not ended, is played again from its replies."""
+
+    episode: int
+
+
+@dataclass(frozen=True)
+class RunEnded:
+    status: str
+    reason: str = ""
+
+
+Event = (
+    EpisodeStarted
+    | CallMade
+    | ReplyReceived
+    | MessageSent
+    | DecisionMade
+    | StepResolved
+    | EpisodeEnded
+    | RunResumed
+    | RunEnded
+)
+EVENT_TYPES: dict[str, type[Any]] = {
+    event.__name__: event
+    for event in (
+        EpisodeStarted,
+        CallMade,
+        ReplyReceived,
+        MessageSent,
+        DecisionMade,
+        StepResolved,
+        EpisodeEnded,
+        RunResumed,
+        RunEnded,
+    )
+}
+
+
+class EventLogError(SocietyError):
+    """An event log that cannot be read; the text names file and line."""
+
+
+class EventLog:
+    """Appends events to a file; `sync` makes everything written so far survive a crash."""
+
+    NAME: ClassVar[str] = "events.jsonl"
+
+    def __init__(self, path: Path) -> None:
+        drop_torn_line(path)
+        self._file: IO[bytes] = path.open("ab")
+
+    def append(self, event: Event) -> None:
+        self._file.write(encode(event) + b"\n")
+        if isinstance(event, ReplyReceived):  # paid for: in the system's hands before the run goes on
+            self._file.flush()
+
+    def sync(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self.sync()
+        self._file.close()
+
+    def __enter__(self) -> EventLog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def encode(event: Event) -> bytes:
+    """An event as one line of JSON, without the line's end."""
+    body = {field.name: getattr(event, field.name) for field in fields(event)}
+    return orjson.dumps({"type": type(event).__name__, **body})
+
+
+def decode(line: bytes) -> Event:
+    """The event of a line. Raises ValueError or KeyError for anything else."""
+    body = orjson.loads(line)
+    kind = EVENT_TYPES[body.pop("type")]
+    event: Event = _READERS.get(kind.__name__, lambda fields_: kind(**fields_))(body)
+    return event
+
+
+def _key(body: dict[str, Any]) -> CallKey:
+    return CallKey(**{**body, "purpose": Purpose(body["purpose"])})
+
+
+def _call(body: dict[str, Any]) -> CallMade:
+    record = body["record"]
+    typed = {"key": _key(record["key"]), "tier": Tier(record["tier"]), "status": CallStatus(record["status"])}
+    return CallMade(CallRecord(**{**record, **typed}))
+
+
+def _reply(body: dict[str, Any]) -> ReplyReceived:
+    reply = body["reply"]
+    source = reply["provenance"]
+    typed = {"tier": Tier(source["tier"]), "fell_from": tuple(Tier(tier) for tier in source["fell_from"])}
+    provenance = Provenance(**{**source, **typed})
+    return ReplyReceived(_key(body["key"]), Reply(**{**reply, "provenance": provenance}))
+
+
+_READERS = {
+    "CallMade": _call,
+    "ReplyReceived": _reply,
+    "MessageSent": lambda body: MessageSent(**{**body, "audience": tuple(body["audience"])}),
+    "StepResolved": lambda body: StepResolved(
+        **{**body, "rows": tuple(StepRow(**row) for row in body["rows"])}
+    ),
+    "EpisodeEnded": lambda body: EpisodeEnded(
+        **{**body, "outcomes": tuple(Outcome(**row) for row in body["outcomes"])}
+    ),
+}
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """The events of a log, oldest first; a torn last line is left out. Raises EventLogError for a broken one."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                yield decode(line)
+            except (ValueError, KeyError, TypeError) as error:
+                raise EventLogError(f"{path}:{number}: not an event of this version: {error}") from error
+
+
+def drop_torn_line(path: Path) -> None:
+    """Cut a last line that was not written whole."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        end = size
+        while end:
+            start = max(0, end - 65536)
+            file.seek(start)
+            cut = file.read(end - start).rfind(b"\n")
+            if cut >= 0:
+                end = start + cut + 1
+                break
+            end = start
+        if end < size:
+            file.truncate(end)

@@ -1,0 +1,26 @@
+"""The games. A game's `task_type` is the name of its module: a new file here is a new game, nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import Any
+
+from agents.problems import SocietyError, nearest
+from simulation.games.base import Game
+
+
+@cache
+def task_types() -> tuple[str, ...]:
+    """The names of all games, sorted."""
+    found = (module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(sorted(name for name in found if name != "base"))
+
+
+def find_game(task_type: str) -> type[Game[Any]]:
+    """The game of that name. Raises SocietyError with the nearest name where there is none."""
+    if task_type not in task_types():
+        raise SocietyError(f"unknown task_type {task_type!r} ({nearest(task_type, task_types())})")
+    game: type[Game[Any]] = importlib.import_module(f"{__name__}.{task_type}").GAME
+    return game

@@ -1,0 +1,124 @@
+"""The linear public goods game.
+
+Each step every player holds `endowment` points and gives some to a common account; what is given is
+multiplied by `multiplier` and shared equally among all n players, givers or not:
+
+    payoff = endowment - own + multiplier * total / n
+
+With 1 < multiplier < n, giving nothing is dominant. Nash: nobody gives (endowment each). Optimum: everybody
+gives all (multiplier * endowment each). Players see last step's total and mean. A message can set a target.
+
+accuracy: closeness of the payoff to that of the best response (myopic) to what the others gave, from the worst.
+Source: Isaac & Walker, Quarterly Journal of Economics 103 (1988).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from agents.language import Language
+from simulation.games.base import Game, GameParameters, Move, Round, Setting, State, closeness
+
+
+class PublicGoodsParameters(GameParameters):
+    endowment: float = Field(default=20.0, gt=0)
+    multiplier: float = Field(default=1.6, gt=0)
+    contributions: tuple[int, ...] = Field(default=(0, 5, 10, 15, 20), min_length=2)
+
+    @field_validator("contributions")
+    @classmethod
+    def _distinct(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) != len(value) or min(value) < 0:
+            raise ValueError("contributions must be distinct and not negative")
+        return tuple(sorted(value))
+
+
+_RULES = {
+    Language.EN: (
+        "Public goods. Each step every model has {endowment:g} points and gives some to a common account. "
+        "The account is multiplied by {multiplier:g} and shared equally among all {n} models. "
+        "What you do not give you keep."
+    ),
+    Language.ZH: (
+        "公共物品博弈。每一步每个模型有{endowment:g}分，可向公共账户投入一部分。公共账户乘以{multiplier:g}后由全部{n}个模型平分。"
+        "没有投入的归自己。"
+    ),
+}
+_NEWS = {
+    Language.EN: "Last step the group gave {total:g} in all, {mean:g} each on average.",
+    Language.ZH: "上一步大家共投入{total:g}，平均每个{mean:g}。",
+}
+_OWN = {Language.EN: " You gave {own:g} and earned {payoff:.1f}.", Language.ZH: "你投入了{own:g}，得到{payoff:.1f}分。"}
+_FIRST = {Language.EN: "This is the first step.", Language.ZH: "这是第一步。"}
+
+Given = tuple[float | None, ...]
+"""What each player gave last step; None for an invalid decision."""
+
+
+class PublicGoods(Game[Given]):
+    task_type = "public_goods"
+    Parameters = PublicGoodsParameters
+    parameters: PublicGoodsParameters
+
+    @classmethod
+    def refuse(cls, setting: Setting, parameters: Any) -> str:
+        if max(parameters.contributions) > parameters.endowment:
+            return f"contributions go up to {max(parameters.contributions)}, above the endowment {parameters.endowment:g}"
+        return super().refuse(setting, parameters)
+
+    def _open(self, _rng: random.Random) -> Given:
+        return ()
+
+    def _options(self, _state: State[Given], _player: int) -> tuple[tuple[str, float], ...]:
+        top = max(self.parameters.contributions)
+        return tuple((str(given), given / top) for given in self.parameters.contributions)
+
+    def _pay(self, own: float, others: float) -> float:
+        p = self.parameters
+        return p.endowment - own + p.multiplier * (own + others) / self.players
+
+    def _play(self, _state: State[Given], moves: Sequence[Move]) -> Round[Given]:
+        given = tuple(None if move.action is None else float(move.action) for move in moves)
+        total = sum(own for own in given if own is not None)
+        payoffs, accuracies = [], []
+        for own in given:
+            if own is None:
+                payoffs.append(0.0)
+                accuracies.append(0.0)
+                continue
+            payoff = self._pay(own, total - own)
+            alternatives = [self._pay(other, total - own) for other in self.parameters.contributions]
+            payoffs.append(payoff)
+            accuracies.append(closeness(payoff, alternatives))
+        return Round(tuple(payoffs), tuple(accuracies), given)
+
+    def rules(self, language: Language) -> str:
+        p = self.parameters
+        return _RULES[language].format(endowment=p.endowment, multiplier=p.multiplier, n=self.players)
+
+    def news(self, state: State[Given], player: int, language: Language) -> str:
+        if state.tally.step == 0:
+            return _FIRST[language]
+        total = sum(own for own in state.table if own is not None)
+        text = _NEWS[language].format(total=total, mean=total / self.players)
+        own = state.table[player]
+        if own is None:
+            return text
+        return text + _OWN[language].format(own=own, payoff=state.tally.last_payoff[player])
+
+    def optimum(self) -> float:
+        p = self.parameters
+        best = max(p.contributions) if p.multiplier > 1 else min(p.contributions)
+        return self.players * self._pay(best, best * (self.players - 1)) * self.setting.max_steps
+
+    def nash(self) -> float:
+        p = self.parameters
+        given = min(p.contributions) if p.multiplier < self.players else max(p.contributions)
+        return self.players * self._pay(given, given * (self.players - 1)) * self.setting.max_steps
+
+
+GAME = PublicGoods

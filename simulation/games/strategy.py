@@ -1,0 +1,91 @@
+"""The reference formula of the specification: outcomes from keywords, not from play. Synthetic.
+
+    accuracy = efficiency = min(1, base + teamwork_level * 0.2 + response bonus)
+    base = 1 - difficulty
+    response bonus = 0.10 if the message speaks of 协同/合作 or cooperation, else 0.05;
+                     + 0.05 if it speaks of 竞争/优化 or competition/optimization
+
+The specification drew `base` at random; here it is 1 - difficulty, so nothing is drawn. The formula rewards
+words, not behaviour, so every outcome carries `synthetic=True` and stays out of headline figures unless
+asked for. Payoff is accuracy; there is no equilibrium to speak of: nash and optimum are both 1 a player and
+step (nothing conflicts).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from agents.language import Language
+from simulation.games.base import Game, Move, Round, State
+
+COOPERATION_WEIGHT = 0.2
+SPEAKS_OF_COOPERATION = 0.10
+SAYS_ANYTHING = 0.05
+SPEAKS_OF_COMPETITION = 0.05
+COOPERATION_WORDS = ("协同", "合作", "cooperat", "collaborat")
+COMPETITION_WORDS = ("竞争", "优化", "compet", "optimiz", "optimis")
+ACTIONS = (("cooperate", 1.0), ("balance", 0.5), ("compete", 0.0))
+
+_LABELS = {
+    Language.EN: {"cooperate": "cooperate", "balance": "balance", "compete": "compete"},
+    Language.ZH: {"cooperate": "合作", "balance": "平衡", "compete": "竞争"},
+}
+_RULES = {
+    Language.EN: (
+        "Propose an execution strategy for the task in your message, then state its direction: cooperate, "
+        "balance or compete."
+    ),
+    Language.ZH: "请在消息中为任务提出执行策略，然后说明方向：合作、平衡或竞争。",
+}
+_FIRST = {Language.EN: "This is the first step.", Language.ZH: "这是第一步。"}
+_NEWS = {Language.EN: "Your last proposal scored {payoff:.2f}.", Language.ZH: "你上一次的方案得分{payoff:.2f}。"}
+
+
+def response_bonus(message: str) -> float:
+    """The specification's bonus for a message: 0.05, 0.10 or 0.15."""
+    text = message.lower()
+    bonus = SPEAKS_OF_COOPERATION if any(word in text for word in COOPERATION_WORDS) else SAYS_ANYTHING
+    return bonus + (SPEAKS_OF_COMPETITION if any(word in text for word in COMPETITION_WORDS) else 0.0)
+
+
+class StrategyGame(Game[None]):
+    task_type = "strategy"
+    synthetic = True
+
+    def _open(self, _rng: random.Random) -> None:
+        return None
+
+    def _options(self, _state: State[None], _player: int) -> tuple[tuple[str, float], ...]:
+        return ACTIONS
+
+    def _play(self, _state: State[None], moves: Sequence[Move]) -> Round[None]:
+        scores = tuple(0.0 if move.action is None else self._formula(move) for move in moves)
+        return Round(scores, scores, None)
+
+    def _formula(self, move: Move) -> float:
+        base = 1.0 - self.setting.difficulty
+        return min(1.0, base + move.teamwork_level * COOPERATION_WEIGHT + response_bonus(move.message))
+
+    def rules(self, language: Language) -> str:
+        return _RULES[language]
+
+    def news(self, state: State[None], player: int, language: Language) -> str:
+        texts = _FIRST if state.tally.step == 0 else _NEWS
+        return texts[language].format(payoff=state.tally.last_payoff[player])
+
+    def label(self, action: str, language: Language) -> str:
+        return _LABELS[language][action]
+
+    def optimum(self) -> float:
+        return float(self.players * self.setting.max_steps)
+
+    def nash(self) -> float:
+        return self.optimum()
+
+    def efficiencies(self, state: State[None]) -> tuple[float, ...]:
+        steps = max(1, state.tally.step)
+        return tuple(payoff / steps for payoff in state.tally.payoff)
+
+
+GAME = StrategyGame

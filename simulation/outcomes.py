@@ -1,0 +1,234 @@
+"""Events -> tables, and `load_run`: a run directory as pandas DataFrames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from agents.problems import SocietyError
+from agents.roster import Roster
+from simulation.columns import CATEGORY, TABLES, TableName
+from simulation.events import (
+    CallMade,
+    DecisionMade,
+    EpisodeEnded,
+    EpisodeStarted,
+    Event,
+    EventLog,
+    MessageSent,
+    RunResumed,
+    StepResolved,
+    read_events,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = dict[str, Any]
+SCHEMA_VERSION = 1
+
+
+class TableBuilder:
+    """Collects the rows of every table from a run's events, in order."""
+
+    def __init__(self) -> None:
+        self.rows: dict[TableName, list[Row]] = {name: [] for name in TABLES}
+        self._started: dict[int, EpisodeStarted] = {}
+
+    def add_roster(self, roster: Roster) -> None:
+        for number, config in enumerate(roster.expand()):
+            row = config.model_dump(mode="json")
+            row = {column.name: row.get(column.name) for column in TABLES[TableName.AGENTS]}
+            named = {name: row[name] or "" for name in ("model_name", "policy")}
+            extra = {"base_model": roster.base_model or "", "oasis_agent_id": number}
+            self.rows[TableName.AGENTS].append({**row, **named, **extra})
+
+    def add(self, event: Event) -> None:
+        match event:
+            case EpisodeStarted():
+                self._started[event.episode] = event
+            case CallMade():
+                self.rows[TableName.CALLS].append(_call_row(event))
+            case MessageSent():
+                self.rows[TableName.MESSAGES].append(asdict(event))
+            case DecisionMade():
+                self.rows[TableName.DECISIONS].append({**asdict(event), "valid": event.action is not None})
+            case StepResolved():
+                common = {"episode": event.episode, "step": event.step, "duration": event.duration}
+                self.rows[TableName.STEPS].extend({**common, **asdict(row)} for row in event.rows)
+            case EpisodeEnded():
+                self._end(event)
+            case RunResumed():
+                self._forget(event.episode)
+            case _:
+                pass
+
+    def _end(self, event: EpisodeEnded) -> None:
+        started = asdict(self._started[event.episode])
+        whole = {name: value for name, value in asdict(event).items() if name != "outcomes"}
+        self.rows[TableName.EPISODES].append({**started, **whole})
+        for outcome in event.outcomes:
+            self.rows[TableName.OUTCOMES].append({**started, **whole, **asdict(outcome)})
+
+    def _forget(self, episode: int) -> None:
+        """An episode that a sitting left unfinished is played again; its paid calls stay."""
+        for name in (TableName.MESSAGES, TableName.DECISIONS, TableName.STEPS):
+            self.rows[name] = [row for row in self.rows[name] if row["episode"] != episode]
+
+    def frames(self) -> dict[TableName, pd.DataFrame]:
+        return {name: _frame(name, rows) for name, rows in self.rows.items()}
+
+
+def _call_row(event: CallMade) -> Row:
+    record = event.record
+    key = record.key
+    row = {name: getattr(record, name) for name in record.__dataclass_fields__ if name != "key"}
+    row.update(tier=record.tier.value, status=record.status.value)
+    row.update(
+        episode=key.episode,
+        step=key.step,
+        model_id=key.model_id,
+        purpose=key.purpose.value,
+        talk_round=key.talk_round,
+        ask=key.attempt,
+    )
+    return row
+
+
+def _frame(name: TableName, rows: list[Row]) -> pd.DataFrame:
+    import pandas as pd
+
+    columns = TABLES[name]
+    frame = pd.DataFrame(rows, columns=[column.name for column in columns])
+    return frame.astype({column.name: column.dtype for column in columns})
+
+
+def build_tables(events: Iterable[Event], roster: Roster) -> dict[TableName, pd.DataFrame]:
+    """Every table of a run, from its events."""
+    builder = TableBuilder()
+    builder.add_roster(roster)
+    for event in events:
+        builder.add(event)
+    return builder.frames()
+
+
+def write_tables(folder: Path, tables: Mapping[TableName, pd.DataFrame]) -> None:
+    """Write `folder`/<table>.parquet, each in one piece."""
+    folder.mkdir(exist_ok=True)
+    for name, frame in tables.items():
+        part = folder / f".{name.value}.parquet.part"
+        frame.to_parquet(part, index=False)
+        part.replace(folder / f"{name.value}.parquet")
+
+
+class Run:
+    """One run directory. Tables are read when first asked for; a run that was cut off is read from its events."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.manifest: Row = read_manifest(path)
+        self.roster = Roster.model_validate(self.manifest["roster"])
+
+    def _table(self, name: TableName) -> pd.DataFrame:
+        import pandas as pd
+
+        path = self.path / "tables" / f"{name.value}.parquet"
+        if not path.exists():
+            return self._derived[name]
+        frame = pd.read_parquet(path)
+        if name is TableName.MESSAGES:
+            frame["audience"] = frame["audience"].map(tuple)
+        return frame.astype({column.name: column.dtype for column in TABLES[name]})
+
+    @cached_property
+    def _derived(self) -> dict[TableName, pd.DataFrame]:
+        return build_tables(read_events(self.path / EventLog.NAME), self.roster)
+
+    @cached_property
+    def agents(self) -> pd.DataFrame:
+        """One row per model."""
+        return self._table(TableName.AGENTS)
+
+    @cached_property
+    def episodes(self) -> pd.DataFrame:
+        """One row per finished episode."""
+        return self._table(TableName.EPISODES)
+
+    @cached_property
+    def steps(self) -> pd.DataFrame:
+        """One row per model and step."""
+        return self._table(TableName.STEPS)
+
+    @cached_property
+    def messages(self) -> pd.DataFrame:
+        """One row per strategy message."""
+        return self._table(TableName.MESSAGES)
+
+    @cached_property
+    def decisions(self) -> pd.DataFrame:
+        """One row per decision."""
+        return self._table(TableName.DECISIONS)
+
+    @cached_property
+    def calls(self) -> pd.DataFrame:
+        """One row per attempt of a generation."""
+        return self._table(TableName.CALLS)
+
+    @cached_property
+    def outcomes(self) -> pd.DataFrame:
+        """One row per model and finished episode."""
+        return self._table(TableName.OUTCOMES)
+
+    def describe(self, table: TableName | str | None = None) -> pd.DataFrame:
+        """The meaning of every column, of one table or of all."""
+        import pandas as pd
+
+        names = [TableName(table)] if table else list(TABLES)
+        rows = [(name.value, *column) for name in names for column in TABLES[name]]
+        return pd.DataFrame(rows, columns=["table", "column", "dtype", "meaning"])
+
+    def summary(self, synthetic: bool = False) -> pd.DataFrame:
+        """Mean outcome per model, one row per tier and mode: tiers are never averaged together.
+
+        Synthetic outcomes are left out unless asked for.
+        """
+        keys = ["model_id", "model_name", "role", "team_id", "mode", "tier"]
+        figures = ["accuracy", "efficiency", "cooperation_score", "reward_earned", "payoff"]
+        rows = self.outcomes[self.outcomes["synthetic"] == synthetic]
+        grouped = rows.groupby(keys, observed=True, dropna=False, sort=False)
+        means = grouped[figures].mean()
+        means.insert(0, "episodes", grouped.size())
+        return means.reset_index()
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+
+def load_run(path: str | Path) -> Run:
+    """The run in directory `path`. Raises SocietyError where there is none."""
+    return Run(Path(path))
+
+
+def read_manifest(path: Path) -> Row:
+    """A run's manifest.json. Raises SocietyError where it is missing, torn or of a later version."""
+    file = path / "manifest.json"
+    if not file.exists():
+        raise SocietyError(f"{path} is not a run directory: it has no manifest.json")
+    try:
+        manifest: Row = orjson.loads(file.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise SocietyError(f"{file}: {error}") from error
+    version = manifest.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise SocietyError(f"{file}: schema_version {version}; this version of lora-society reads {SCHEMA_VERSION}")
+    return manifest
+
+
+def category_columns(name: TableName) -> tuple[str, ...]:
+    """The categorical columns of a table."""
+    return tuple(column.name for column in TABLES[name] if column.dtype == CATEGORY)

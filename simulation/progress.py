@@ -1,0 +1,122 @@
+"""What a person sees while a run goes on, and when it has ended. Reads events only."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from agents.inference.provenance import CallStatus
+from simulation.events import CallMade, EpisodeEnded, EpisodeStarted, Event, StepResolved
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from simulation.outcomes import Run
+
+
+class LiveProgress:
+    """A progress bar over episodes with step, calls, tokens/s and tier mix; a line per episode off a terminal."""
+
+    def __init__(self, console: Console, episodes: int) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._console, self._episodes = console, episodes
+        self._started = time.monotonic()
+        self._calls, self._failed, self._tokens = 0, 0, 0
+        self._tiers: Counter[str] = Counter()
+        self._where = "starting"
+        self._mode = ""
+        self._progress = Progress(
+            TextColumn("episode"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._bar = self._progress.add_task("", total=episodes)
+
+    def __enter__(self) -> LiveProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Take note of one event of the run."""
+        match event:
+            case EpisodeStarted():
+                self._mode = event.mode
+                self._where = f"{event.task_id} ({event.mode}) step 1"
+            case CallMade():
+                self._count(event)
+            case StepResolved():
+                self._where = f"{self._mode} step {event.step + 2}"
+            case EpisodeEnded():
+                self._ended(event)
+            case _:
+                return
+        self._progress.update(self._bar, description=self._line())
+
+    def _count(self, event: CallMade) -> None:
+        self._calls += 1
+        if event.record.status is CallStatus.OK:
+            self._tiers[event.record.tier.value] += 1
+            self._tokens += event.record.completion_tokens or 0
+        else:
+            self._failed += 1
+
+    def _ended(self, event: EpisodeEnded) -> None:
+        self._progress.advance(self._bar)
+        if not self._console.is_terminal:
+            welfare = f"welfare {event.welfare:.1f} of {event.optimum:.1f}"
+            line = f"episode {event.episode + 1}/{self._episodes} {self._mode}: {welfare}; {self._line()}"
+            self._console.print(line, highlight=False, soft_wrap=True)
+
+    def _line(self) -> str:
+        seconds = max(1e-9, time.monotonic() - self._started)
+        failed = f", {self._failed} failed" if self._failed else ""
+        mix = " ".join(f"{tier}:{count}" for tier, count in sorted(self._tiers.items())) or "no calls yet"
+        return f"{self._where} | {self._calls} calls{failed} | {self._tokens / seconds:.0f} tokens/s | {mix}"
+
+
+def outcome_table(run: Run) -> Table:
+    """Mean outcome per model, by tier and mode, with what must be said about the figures beneath it."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    synthetic = bool(run.outcomes["synthetic"].all()) and len(run.outcomes) > 0
+    summary = run.summary(synthetic=synthetic)
+    table = Table(title=f"{escape(run.manifest['scenario']['name'])}: mean outcome per model", title_justify="left")
+    heads = ("model", "adapter", "role", "team", "mode", "tier", "episodes")
+    for head in heads:
+        table.add_column(head, no_wrap=True)
+    for head in ("accuracy", "efficiency", "cooperation", "reward", "payoff"):
+        table.add_column(head, justify="right")
+    for row in summary.itertuples(index=False):
+        team = "" if row.team_id != row.team_id else str(row.team_id)  # noqa: PLR0124 - NaN is not itself
+        texts = (row.model_id, row.model_name, row.role, team, row.mode, row.tier, row.episodes)
+        figures = (row.accuracy, row.efficiency, row.cooperation_score, row.reward_earned, row.payoff)
+        table.add_row(*(escape(str(text)) for text in texts), *(f"{figure:.3f}" for figure in figures))
+    table.caption = _caption(run, synthetic)
+    table.caption_justify = "left"
+    return table
+
+
+def _caption(run: Run, synthetic: bool) -> str:
+    mix = run.manifest["tier_mix"]
+    lines = ["replies by tier: " + (", ".join(f"{tier} {count}" for tier, count in mix.items()) or "none")]
+    if mix.get("simulated"):
+        lines.append("SIMULATED replies are scripted, not generated by a language model.")
+    if synthetic:
+        lines.append("SYNTHETIC outcomes: a formula over words, not play.")
+    elif bool(run.outcomes["synthetic"].any()):
+        lines.append("Synthetic outcomes are left out.")
+    return "\n".join(lines)

@@ -1,0 +1,65 @@
+"""Who can reach whom at all, before the mode has its say: a networkx graph over the players."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+
+class TopologyKind(str, Enum):
+    COMPLETE = "complete"
+    RING = "ring"
+    STAR = "star"
+    SMALL_WORLD = "small_world"
+    SCALE_FREE = "scale_free"
+
+
+Edges = Sequence[tuple[str, str]]
+
+
+def build_topology(
+    topology: TopologyKind | Edges, players: Sequence[str], seed: int, degree: int = 4, rewire: float = 0.1
+) -> nx.Graph[int]:
+    """An undirected graph over players 0..n-1, in the order of `players` (model ids).
+
+    `degree` is the mean degree of small_world (Watts & Strogatz, Nature 393, 1998) and twice the edges a new
+    node brings in scale_free (Barabási & Albert, Science 286, 1999); `rewire` is small_world's probability.
+    In a star the first player is the hub. An edge list connects model ids.
+    """
+    import networkx as nx
+
+    n = len(players)
+    graph: nx.Graph[int] = nx.Graph()
+    graph.add_nodes_from(range(n))
+    if not isinstance(topology, TopologyKind):
+        number = {model_id: player for player, model_id in enumerate(players)}
+        graph.add_edges_from((number[a], number[b]) for a, b in topology)
+    elif topology is TopologyKind.COMPLETE:
+        graph.add_edges_from((a, b) for a in range(n) for b in range(a + 1, n))
+    elif topology is TopologyKind.STAR:
+        graph.add_edges_from((0, other) for other in range(1, n))
+    elif topology is TopologyKind.RING:
+        graph.add_edges_from((i, (i + 1) % n) for i in range(n) if n > 1)
+    else:
+        graph.add_edges_from(_random_edges(topology, n, seed, degree, rewire))
+    graph.remove_edges_from(list(nx.selfloop_edges(graph)))
+    return graph
+
+
+def _random_edges(
+    topology: TopologyKind, n: int, seed: int, degree: int, rewire: float
+) -> list[tuple[int, int]]:
+    import networkx as nx
+
+    if topology is TopologyKind.SMALL_WORLD:
+        return list(nx.watts_strogatz_graph(n, min(degree, n - 1), rewire, seed=seed).edges)
+    return list(nx.barabasi_albert_graph(n, max(1, min(degree // 2, n - 1)), seed=seed).edges)
+
+
+def neighbours(graph: nx.Graph[int]) -> tuple[tuple[int, ...], ...]:
+    """Each player's neighbours, sorted."""
+    return tuple(tuple(sorted(graph.neighbors(player))) for player in range(graph.number_of_nodes()))

@@ -1,0 +1,433 @@
+"""`VLLMClient`: tiers in order, retries, falls said once, records, floors, recorded replies."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.inference.backend import InferenceSettings
+from agents.inference.client import VLLMClient
+from agents.inference.errors import FloorReachedError, UnknownAdapterError
+from agents.inference.model_store import MODEL_ID
+from agents.inference.provenance import (
+    CallKey,
+    CallRecord,
+    CallStatus,
+    Provenance,
+    Purpose,
+    Reply,
+    Tier,
+)
+from tests import stub_vllm
+from tests.agents.inference.conftest import make_request
+from tests.stub_vllm import StubVLLM
+
+CAMEL, HTTP, EMBEDDED, SIMULATED = Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED, Tier.SIMULATED
+NO_EMBEDDED = (CAMEL, HTTP, SIMULATED)
+ROOT = Path(__file__).parents[3]
+UNUSED = "http://127.0.0.1:9/v1"
+
+
+class Society:
+    """A client whose records are kept."""
+
+    def __init__(self, *urls: str, recorded: dict[CallKey, Reply] | None = None, **settings: Any) -> None:
+        self.records: list[CallRecord] = []
+        settings = {"tiers": NO_EMBEDDED, "timeout": 5.0, "cooldown": 0.2} | settings
+        self.client = VLLMClient(
+            endpoints=urls,
+            settings=InferenceSettings(**settings),
+            on_call=self.records.append,
+            recorded=recorded,
+        )
+
+    async def __aenter__(self) -> Society:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.client.aclose()
+
+    async def ask(self, adapter: str = "cooperator", **changes: Any) -> Reply:
+        return await self.client.generate(make_request(adapter, **changes))
+
+    @property
+    def attempts(self) -> list[tuple[Tier, int, CallStatus]]:
+        return [(record.tier, record.attempt, record.status) for record in self.records]
+
+
+FRESH_PROCESS = """
+import asyncio, sys
+sys.modules["{hidden}"] = None  # as if it were not installed
+from agents.inference.client import VLLMClient
+from agents.inference.backend import InferenceSettings
+from agents.inference.provenance import Tier
+
+async def main(url):
+    settings = InferenceSettings(tiers=(Tier.CAMEL, Tier.HTTP, Tier.SIMULATED))
+    async with VLLMClient(url, "cooperator", settings=settings) as client:
+        for detection in await client.detect():
+            print(detection.tier.value, detection.available)
+        print((await client.ask("Speak.")).provenance.tier.value)
+        print("camel loaded" if sys.modules.get("camel") else "camel not loaded")
+        if "{hidden}" == "camel":
+            print(client.camel_model)
+
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+def run_script(script: str, url: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", script, url], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [
+        r.getMessage() for r in caplog.records if r.name == "society.inference" and r.levelname == "WARNING"
+    ]
+
+
+OK, FAILED = CallStatus.OK, CallStatus.FAILED
+
+
+class TestTheBestTierAnswers:
+    async def test_camel_answers_where_a_server_is(self, stub: StubVLLM) -> None:
+        async with Society(stub.url) as society:
+            reply = await society.ask()
+        assert reply.text == "hello from cooperator"
+        assert reply.provenance.tier is CAMEL
+        assert reply.provenance.endpoint == stub.url
+        assert reply.provenance.fell_from == ()
+        assert society.attempts == [(CAMEL, 1, OK)]
+
+    async def test_the_order_of_the_tiers_is_the_runs_own(self, stub: StubVLLM) -> None:
+        async with Society(stub.url, tiers=(HTTP, SIMULATED)) as society:
+            assert (await society.ask()).provenance.tier is HTTP
+
+    async def test_servers_are_asked_once_however_many_calls_start_at_once(self, stub: StubVLLM) -> None:
+        async with Society(stub.url) as society:
+            await asyncio.gather(*(society.ask() for _ in range(20)))
+        assert stub.asked_models == 1
+
+    async def test_a_tier_that_needs_no_server_asks_none(self, stub: StubVLLM) -> None:
+        async with Society(stub.url, tiers=(SIMULATED,)) as society:
+            reply = await society.ask()
+        assert reply.provenance.fell_from == ()
+        assert stub.asked_models == 0
+
+
+class TestRetries:
+    async def test_what_can_be_mended_by_waiting_is_tried_again_in_the_same_tier(
+        self, stub: StubVLLM
+    ) -> None:
+        stub.mishaps.extend([stub_vllm.status(500), stub_vllm.drop])
+        async with Society(stub.url, retries=2) as society:
+            reply = await society.ask()
+        assert (reply.provenance.tier, reply.provenance.attempt) == (CAMEL, 3)
+        assert society.attempts == [(CAMEL, 1, FAILED), (CAMEL, 2, FAILED), (CAMEL, 3, OK)]
+
+    async def test_then_the_call_falls_one_tier(self, stub: StubVLLM) -> None:
+        stub.mishaps.extend([stub_vllm.status(503)] * 2)
+        async with Society(stub.url, retries=1) as society:
+            reply = await society.ask()
+        assert (reply.provenance.tier, reply.provenance.attempt) == (HTTP, 1)
+        assert reply.provenance.fell_from == (CAMEL,)
+        assert society.attempts == [(CAMEL, 1, FAILED), (CAMEL, 2, FAILED), (HTTP, 1, OK)]
+
+    async def test_then_the_next(self, stub: StubVLLM) -> None:
+        stub.mishaps.extend([stub_vllm.status(503)] * 4)
+        async with Society(stub.url, retries=1) as society:
+            reply = await society.ask()
+        assert reply.provenance.fell_from == (CAMEL, HTTP)
+        assert not reply.provenance.tier.real
+        assert len(stub.bodies) == 4
+
+    async def test_what_would_fail_again_falls_at_once(self, stub: StubVLLM) -> None:
+        stub.mishaps.append(stub_vllm.status(400, "too long"))
+        async with Society(stub.url, retries=5) as society:
+            assert (await society.ask()).provenance.tier is HTTP
+        assert society.attempts == [(CAMEL, 1, FAILED), (HTTP, 1, OK)]
+
+    async def test_a_fall_of_one_call_leaves_the_tier_to_the_next(self, stub: StubVLLM) -> None:
+        stub.mishaps.append(stub_vllm.status(400))
+        async with Society(stub.url) as society:
+            assert [(await society.ask()).provenance.tier for _ in range(3)] == [HTTP, CAMEL, CAMEL]
+
+    async def test_retry_after_is_waited_for(self, stub: StubVLLM) -> None:
+        stub.mishaps.append(stub_vllm.status(429, headers={"Retry-After": "0.6"}))
+        async with Society(stub.url) as society:
+            await society.client.detect()
+            started = asyncio.get_running_loop().time()
+            assert (await society.ask()).provenance.attempt == 2
+            assert asyncio.get_running_loop().time() - started >= 0.6
+
+    async def test_a_wait_longer_than_the_timeout_is_not_waited_for(self, stub: StubVLLM) -> None:
+        stub.mishaps.append(stub_vllm.status(429, headers={"Retry-After": "3600"}))
+        async with Society(stub.url) as society:
+            assert (await society.ask()).provenance.tier is HTTP
+
+    async def test_a_retry_moves_to_another_endpoint(self, stub: StubVLLM) -> None:
+        async with StubVLLM() as other, Society(stub.url, other.url) as society:
+            stub.mishaps.extend([stub_vllm.status(503)] * 9)
+            reply = await society.ask()
+        assert reply.provenance.endpoint == other.url
+        assert [record.endpoint for record in society.records] == [stub.url, other.url]
+
+
+class TestRecords:
+    async def test_a_record_says_what_was_asked_and_what_failed(self, stub: StubVLLM) -> None:
+        stub.mishaps.append(stub_vllm.status(500, "out of blocks"))
+        async with Society(stub.url) as society:
+            await society.ask()
+        failed, ok = society.records
+        assert failed.error == f"TransientError: {stub.url} answered 500: out of blocks"
+        assert failed.endpoint == ok.endpoint == stub.url
+        assert ok.error == ""
+        assert (ok.prompt_tokens, ok.completion_tokens, ok.finish_reason) == (11, 4, "stop")
+        assert failed.key == ok.key == make_request().key
+        assert failed.prompt_hash == ok.prompt_hash
+        assert len(ok.prompt_hash) == 64
+
+    async def test_the_hash_tells_requests_apart_and_moments_not(self, stub: StubVLLM) -> None:
+        later = replace(make_request().key, step=9)
+        async with Society(stub.url, tiers=(SIMULATED,)) as society:
+            for changes in ({}, {"key": later}, {"seed": 1}, {"choices": ("a",)}, {"adapter": "defector"}):
+                await society.client.generate(replace(make_request(), **changes))
+        first, same, *others = (record.prompt_hash for record in society.records)
+        assert first == same
+        assert len({first, *others}) == 4
+
+    async def test_waiting_for_a_slot_is_told_from_waiting_for_the_server(self, stub: StubVLLM) -> None:
+        stub.delay = 0.1
+        async with Society(stub.url, tiers=(HTTP,), concurrency=2) as society:
+            await society.client.detect()
+            await asyncio.gather(*(society.ask() for _ in range(4)))
+        assert stub.most_in_flight == 2
+        queued = sorted(record.queue_time for record in society.records)
+        assert queued[1] < 0.05
+        assert queued[2] >= 0.09
+        assert all(0.09 <= record.latency < 0.19 for record in society.records)
+
+    async def test_every_reply_that_was_not_recorded_is_handed_over(self) -> None:
+        seen: list[tuple[CallKey, Reply]] = []
+        settings = InferenceSettings(tiers=(SIMULATED,))
+        first, second = (CallKey(0, step, "m1", Purpose.TALK) for step in (1, 2))
+        kept = Reply("as it was", Provenance(HTTP, "cooperator"))
+        async with VLLMClient(
+            settings=settings, on_reply=lambda *event: seen.append(event), recorded={first: kept}
+        ) as client:
+            await client.generate(make_request(key=first))
+            reply = await client.generate(make_request(key=second))
+        assert seen == [(second, reply)]
+
+    async def test_questions_outside_of_episodes_are_not_answered_from_a_record(self, stub: StubVLLM) -> None:
+        kept = Reply("as it was", Provenance(HTTP, "cooperator"))
+        recorded = {CallKey(-1, 0, "ask", Purpose.TALK): kept}
+        async with VLLMClient(stub.url, "cooperator", recorded=recorded) as client:
+            assert (await client.ask("Your plan?")).text == "hello from cooperator"
+
+    async def test_recorded_replies_cost_no_call_and_leave_no_record(self, stub: StubVLLM) -> None:
+        kept = Reply("as it was", Provenance(HTTP, "cooperator"))
+        async with Society(stub.url, recorded={make_request().key: kept}) as society:
+            assert await society.ask() is kept
+            fresh = await society.ask(key=CallKey(0, 2, "m1", Purpose.TALK))
+        assert fresh.text == "hello from cooperator"
+        assert (len(society.records), len(stub.bodies)) == (1, 1)
+
+
+class TestUnknownAdapter:
+    async def test_it_stops_and_no_tier_answers_in_its_place(self, stub: StubVLLM) -> None:
+        async with Society(stub.url) as society:
+            with pytest.raises(UnknownAdapterError, match="served: base, cooperator, defector"):
+                await society.ask("stranger", base_model="another/base")
+        assert stub.bodies == []
+        assert society.attempts == [(CAMEL, 1, FAILED)]
+
+
+class TestFloor:
+    async def test_no_call_falls_below_what_is_required(self, stub: StubVLLM) -> None:
+        stub.mishaps.extend([stub_vllm.status(400, "too long")] * 2)
+        async with Society(stub.url, require=HTTP) as society:
+            with pytest.raises(FloorReachedError, match="tier http is required and failed") as caught:
+                await society.ask()
+        assert caught.value.floor is HTTP
+        assert "too long" in str(caught.value)
+        assert society.attempts == [(CAMEL, 1, FAILED), (HTTP, 1, FAILED)]
+
+    async def test_the_last_tier_allowed_is_a_floor_too(self) -> None:
+        async with Society(UNUSED, tiers=(HTTP,)) as society:
+            with pytest.raises(FloorReachedError, match=f"nothing answers at {UNUSED}.*vllm serve"):
+                await society.ask()
+        assert society.attempts == []
+
+    async def test_a_floor_above_every_tier_is_said(self) -> None:
+        async with Society(UNUSED, tiers=(SIMULATED,), require=HTTP) as society:
+            with pytest.raises(FloorReachedError, match="no tier is allowed"):
+                await society.ask()
+
+
+class TestNoServer:
+    async def test_the_fall_at_the_start_is_quick_and_said_once(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with Society(UNUSED) as society:
+            started = asyncio.get_running_loop().time()
+            replies = [await society.ask() for _ in range(5)]
+            assert asyncio.get_running_loop().time() - started < 0.5
+        assert {reply.provenance.fell_from for reply in replies} == {(CAMEL, HTTP)}
+        [line] = warnings(caplog)
+        assert line.startswith(
+            "inference falls from camel, http to simulated: camel and http: nothing answers"
+        )
+        assert "NO language model answers" in line
+        assert society.attempts == [(SIMULATED, 1, OK)] * 5
+
+    async def test_a_server_that_comes_late_does_not_take_over_a_run(self, stub: StubVLLM) -> None:
+        await stub.stop()
+        async with Society(stub.url, cooldown=0.0) as society:
+            await society.ask()
+            await stub.start()
+            assert (await society.ask()).provenance.tier is SIMULATED
+            await society.client.detect()
+            assert (await society.ask()).provenance.tier is CAMEL
+
+
+class TestServerDiesInMidRun:
+    async def test_calls_fall_row_by_row_and_return_after_the_cooldown(
+        self, stub: StubVLLM, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async with Society(stub.url, retries=1, cooldown=0.3) as society:
+            assert (await society.ask()).provenance.tier is CAMEL
+            await stub.stop()
+            fallen = [await society.ask() for _ in range(3)]
+            assert [reply.provenance.fell_from for reply in fallen] == [(CAMEL, HTTP)] * 3
+            assert society.attempts[1:] == [(CAMEL, 1, FAILED), (CAMEL, 2, FAILED)] + [(SIMULATED, 1, OK)] * 3
+            await stub.start()
+            assert (await society.ask()).provenance.tier is SIMULATED
+            await asyncio.sleep(0.3)
+            assert (await society.ask()).provenance.tier is CAMEL
+            assert society.client.connection_available
+            fall, back = warnings(caplog)
+            assert "falls from camel, http to simulated" in fall
+            assert back == f"inference returns to camel, http: {stub.url} serves base, cooperator, defector"
+            await stub.stop()
+            await society.ask()
+        assert len(warnings(caplog)) == 3
+
+    async def test_a_lost_server_is_asked_once_per_cooldown(self, stub: StubVLLM) -> None:
+        async with Society(stub.url, retries=0, cooldown=0.3) as society:
+            await society.ask()
+            stub.models_status = 503
+            stub.mishaps.append(stub_vllm.drop)
+            await society.ask()
+            asked = stub.asked_models
+            for _ in range(2):
+                await asyncio.gather(*(society.ask() for _ in range(10)))
+            assert stub.asked_models == asked
+            await asyncio.sleep(0.3)
+            await asyncio.gather(*(society.ask() for _ in range(10)))
+            await society.ask()
+            assert stub.asked_models == asked + 1
+
+    async def test_connections_that_break_while_the_server_lives_cost_their_call_only(
+        self, stub: StubVLLM
+    ) -> None:
+        stub.mishaps.extend([stub_vllm.drop] * 2)
+        async with Society(stub.url, retries=1) as society:
+            assert [(await society.ask()).provenance.tier for _ in range(2)] == [HTTP, CAMEL]
+
+    async def test_calls_in_flight_fall_together_and_are_said_once(
+        self, stub: StubVLLM, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        stub.delay = 0.1
+        async with Society(stub.url, retries=1, cooldown=30) as society:
+            await society.client.detect()
+            calls = [asyncio.create_task(society.ask()) for _ in range(10)]
+            await asyncio.sleep(0.05)
+            await stub.stop()
+            replies = await asyncio.gather(*calls)
+        assert {reply.provenance.tier for reply in replies} == {SIMULATED}
+        assert len(warnings(caplog)) == 1
+
+
+class TestDetection:
+    async def test_every_allowed_tier_is_told_and_servers_are_asked_once(self, stub: StubVLLM) -> None:
+        async with Society(stub.url, UNUSED) as society:
+            found = await society.client.detect()
+        assert [(d.tier, d.available) for d in found] == [
+            (CAMEL, True),
+            (CAMEL, False),
+            (HTTP, True),
+            (HTTP, False),
+            (SIMULATED, True),
+        ]
+        assert stub.asked_models == 1
+
+    def test_without_a_server_camel_is_not_even_imported(self) -> None:
+        lines = run_script(FRESH_PROCESS.format(hidden="nothing"), UNUSED)
+        assert lines == ["camel False", "http False", "simulated True", "simulated", "camel not loaded"]
+
+    def test_without_camel_the_same_server_is_asked_by_http(self, stub_in_thread: str) -> None:
+        lines = run_script(FRESH_PROCESS.format(hidden="camel"), stub_in_thread)
+        assert lines == ["camel False", "http True", "simulated True", "http", "camel not loaded", "None"]
+
+    def test_connection_available_asks_once_by_itself(self, stub_in_thread: str) -> None:
+        assert VLLMClient(stub_in_thread).connection_available
+        assert not VLLMClient(UNUSED).connection_available
+
+    async def test_connection_available_is_what_detection_last_found(self, stub: StubVLLM) -> None:
+        async with Society(stub.url) as society:
+            await society.client.detect()
+            assert society.client.connection_available
+            await stub.stop()
+            await society.client.detect()
+            assert not society.client.connection_available
+
+
+class TestAsk:
+    async def test_a_question_from_a_notebook(self, stub: StubVLLM) -> None:
+        async with VLLMClient(stub.url, "defector") as client:
+            reply = await client.ask("Your plan?", system="You play.", temperature=0.1, max_tokens=5)
+            choice = await client.ask("Now?", choices=["stay", "leave"], adapter="cooperator", seed=1)
+        assert (reply.text, choice.text) == ("hello from defector", "stay")
+        assert stub.bodies[0]["messages"][0] == {"role": "system", "content": "You play."}
+        assert stub.bodies[0]["temperature"] == 0.1
+
+    async def test_the_first_words_are_logged(self, stub: StubVLLM, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO, "society.inference")
+        async with VLLMClient(stub.url, "defector") as client:
+            await client.ask("Your plan?")
+        assert "camel defector: hello from defector" in caplog.messages
+
+
+@pytest.mark.embedded
+async def test_a_fresh_machine_answers_from_the_embedded_model(caplog: pytest.LogCaptureFixture) -> None:
+    async with VLLMClient(UNUSED, MODEL_ID) as client:
+        first = await client.ask("What is the capital of France?", max_tokens=12, temperature=0)
+        await client.aclose()
+        again = await client.ask("What is the capital of France?", max_tokens=12, temperature=0)
+    assert "Paris" in first.text
+    assert again.text == first.text
+    assert first.provenance.tier is EMBEDDED
+    assert first.provenance.fell_from == (CAMEL, HTTP)
+    [line] = warnings(caplog)
+    assert "falls from camel, http to embedded" in line
+
+
+async def test_a_roster_on_another_base_is_not_answered_by_the_embedded_model(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with VLLMClient(UNUSED, "cooperator", base_model="Qwen/Qwen2-7B-Instruct") as client:
+        replies = [await client.ask("Your plan?") for _ in range(3)]
+    assert {reply.provenance.fell_from for reply in replies} == {(CAMEL, HTTP, EMBEDDED)}
+    [line] = warnings(caplog)
+    assert "belongs to base model Qwen/Qwen2-7B-Instruct" in line
