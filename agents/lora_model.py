@@ -96,7 +96,7 @@ class Turn:
     turnstile: Turnstile
 
 
-class LoRAModel(SocialAgent):  # type: ignore[misc]
+class LoRAModel(SocialAgent):
     """One LoRA adapter (or scripted policy) as an OASIS `SocialAgent`, therefore a CAMEL `ChatAgent`."""
 
     def __init__(

@@ -27,6 +27,7 @@ from agents.yaml_reader import compose
 
 _EXISTING = "the existing roster"
 _PLAIN = re.compile(r"[^\W\d_][\w ./-]*")
+_UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 Edit = tuple[int, int, str]
 """Put this text in place of the characters from start to end."""
@@ -98,10 +99,7 @@ def _block(row: RawMapping, indent: str) -> str:
 
 def _sparse(data: RawMapping, model: type[BaseModel]) -> dict[str, Any]:
     """The entries that say something: neither a default nor empty."""
-    said = {
-        key: _sparse(value, SamplingConfig) if isinstance(value, dict) else value
-        for key, value in data.items()
-    }
+    said = {key: _sparse(value, SamplingConfig) if isinstance(value, dict) else value for key, value in data.items()}
     defaults = {name: field.default for name, field in model.model_fields.items()}
     return {key: value for key, value in said.items() if value not in (defaults.get(key), {}, None)}
 
@@ -111,7 +109,8 @@ def _inline(value: object) -> str:
         return "{" + ", ".join(f"{key}: {_inline(part)}" for key, part in value.items()) + "}"
     if isinstance(value, str) and _PLAIN.fullmatch(value) and _is_text(value):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    quoted = json.dumps(value, ensure_ascii=False)
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
 
 
 def _is_text(plain: str) -> bool:
@@ -178,9 +177,7 @@ def _heading_line(lines: list[str], line: int) -> int:
 # -- edits --------------------------------------------------------------------------------------------------
 
 
-def _mapping_edits(
-    text: str, node: MappingNode, raw: RawMapping, wanted: RawMapping, end: int
-) -> Iterator[Edit]:
+def _mapping_edits(text: str, node: MappingNode, raw: RawMapping, wanted: RawMapping, end: int) -> Iterator[Edit]:
     """What makes the mapping say what `wanted` says; new keys go to `end`, or before a closing brace."""
     pairs = {key.value: (key, value) for key, value in node.value}
     indent = " " * node.start_mark.column
@@ -207,12 +204,7 @@ def _same(key: str, old: object, new: object) -> bool:
 
 def _value_edits(text: str, key: Node, value: Node, old: object, new: object) -> Iterator[Edit]:
     colon = text.index(":", key.end_mark.index) + 1
-    if (
-        isinstance(value, MappingNode)
-        and not value.flow_style
-        and isinstance(old, dict)
-        and isinstance(new, dict)
-    ):
+    if isinstance(value, MappingNode) and not value.flow_style and isinstance(old, dict) and isinstance(new, dict):
         end = _line_starts(text)[_last_line((key, value)) + 1]
         yield from _mapping_edits(text, value, old, new, end)
     elif isinstance(value, ScalarNode) and not value.value and value.style is None:

@@ -71,9 +71,7 @@ class NodeReader:
 
         self.lines.setdefault(path, line_of(node))
         if len(self.lines) > MAX_VALUES:
-            problem = Problem(
-                self.name, line_of(node), "", f"holds more than {MAX_VALUES:,} values, aliases unfolded"
-            )
+            problem = Problem(self.name, line_of(node), "", f"holds more than {MAX_VALUES:,} values, aliases unfolded")
             raise InvalidFileError([problem])
         if len(path) > MAX_DEPTH:
             raise InvalidFileError([Problem(self.name, line_of(node), "", "nested too deeply")])

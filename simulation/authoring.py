@@ -9,7 +9,6 @@ import typer
 
 from agents.problems import SocietyError, nearest
 
-
 roster_app = typer.Typer(help="Rosters: who takes part.", no_args_is_help=True)
 scenario_app = typer.Typer(help="Scenarios: what is played.", no_args_is_help=True)
 
@@ -25,7 +24,10 @@ _SCENARIO_HEAD = """\
 """
 
 
-@roster_app.command("new", epilog="Example: `society roster new mine.yaml --base SmolLM2-135M-Instruct --adapter cooperator --adapter defector`")
+@roster_app.command(
+    "new",
+    epilog="Example: `society roster new mine.yaml --base qwen2-7b --adapter negotiator --adapter skeptic --teams 2`",
+)
 def roster_new(
     path: Annotated[Path, typer.Argument(help="The file to write.")],
     base: Annotated[str, typer.Option(help="The base model the adapters belong to.")] = "SmolLM2-135M-Instruct",
@@ -52,7 +54,9 @@ def roster_new(
 
 
 @roster_app.command("show", epilog="Example: `society roster show two_teams`")
-def roster_show(name: Annotated[str, typer.Argument(help="A roster file, or a shipped roster's name.")]) -> None:
+def roster_show(
+    name: Annotated[str, typer.Argument(help="A roster file, or a shipped roster's name.")],
+) -> None:
     """Print a roster as a table, one line per player."""
     from rich.console import Console
     from rich.markup import escape
@@ -61,7 +65,9 @@ def roster_show(name: Annotated[str, typer.Argument(help="A roster file, or a sh
     from agents.roster import Roster
 
     roster = Roster.load(name)
-    table = Table(title=f"{escape(roster.name)} on {escape(roster.base_model or 'no base model')}", title_justify="left")
+    table = Table(
+        title=f"{escape(roster.name)} on {escape(roster.base_model or 'no base model')}", title_justify="left"
+    )
     for head in ("model", "adapter or policy", "role", "team", "specialization", "persona"):
         table.add_column(head)
     for row in roster.expand():
@@ -71,7 +77,10 @@ def roster_show(name: Annotated[str, typer.Argument(help="A roster file, or a sh
     Console().print(table)
 
 
-@scenario_app.command("new", epilog="Example: `society scenario new mine.yaml --mode team_battle --game commons --roster two_teams`")
+@scenario_app.command(
+    "new",
+    epilog="Example: `society scenario new mine.yaml --mode team_battle --game commons --roster two_teams`",
+)
 def scenario_new(
     path: Annotated[Path, typer.Argument(help="The file to write.")],
     mode: Annotated[str, typer.Option(help="cooperative, competitive, team_battle or mixed.")] = "cooperative",
@@ -156,5 +165,3 @@ def _refuse_existing(path: Path) -> None:
 def _one_of(option: str, value: str, known: list[str]) -> None:
     if value not in known:
         raise SocietyError(f"{option} {value}: {nearest(value, known)}")
-
-

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from agents.inference.provenance import FALLING_ORDER, Tier
-from agents.problems import InvalidFileError, SocietyError
+from agents.problems import InvalidFileError, Problem, SocietyError
 from simulation.authoring import roster_app, scenario_app
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def _options(
 @app.command(epilog="Example: `society run team_battle --tier simulated --seed 7 --set tasks.0.max_steps=3`")
 def run(
     scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one.")],
-    tier: Annotated[str, typer.Option(help="auto, or the only tier to use: camel, http, embedded, simulated.")] = "auto",
+    tier: Annotated[
+        str, typer.Option(help="auto, or the only tier to use: camel, http, embedded, simulated.")
+    ] = "auto",
     require: Annotated[str | None, typer.Option(help="Stop rather than fall below this tier.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed, in place of the scenario's.")] = None,
     episodes: Annotated[int | None, typer.Option(min=1, help="Episodes, in place of the scenario's.")] = None,
@@ -109,11 +111,13 @@ def list_() -> None:
 
 
 @app.command(epilog="Example: `society validate scenarios/*.yaml agents/rosters/*.yaml`")
-def validate(files: Annotated[list[str], typer.Argument(help="Scenario or roster files, or shipped names.")]) -> None:
+def validate(
+    files: Annotated[list[str], typer.Argument(help="Scenario or roster files, or shipped names.")],
+) -> None:
     """Check files without running them; every mistake of every file is printed."""
     from simulation.authoring import check_file
 
-    problems = []
+    problems: list[Problem] = []
     for file in files:
         try:
             typer.echo(f"ok: {file} ({check_file(file)})")
@@ -188,14 +192,16 @@ def _progress(episodes: int) -> Any:
 def _show(finished: Run, as_json: bool) -> None:
     if as_json:
         outcomes = json.loads(finished.outcomes.to_json(orient="records"))
-        typer.echo(json.dumps({"run": str(finished.path), "tier_mix": finished.manifest["tier_mix"], "outcomes": outcomes}))
+        typer.echo(
+            json.dumps({"run": str(finished.path), "tier_mix": finished.manifest["tier_mix"], "outcomes": outcomes})
+        )
         return
     from rich.console import Console
 
     from simulation.progress import outcome_table
 
     console = Console()
-    wide = console if console.is_terminal else Console(width=160)
+    wide = console if console.is_terminal else Console(width=200)
     wide.print(outcome_table(finished))
     typer.echo(str(finished.path))
 

@@ -143,3 +143,7 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("nash", REAL, "welfare of the episode at the named equilibrium"),
     ),
 }
+
+SUMMARY_KEYS = ("model_id", "model_name", "role", "team_id", "task_type", "mode", "tier")
+"""What a mean outcome is over: one model in one game, mode and tier. Nothing of these is averaged together."""
+SUMMARY_FIGURES = ("accuracy", "efficiency", "cooperation_score", "reward_earned", "payoff")

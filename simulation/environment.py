@@ -164,9 +164,7 @@ class MultiModelEnvironment:
         self._counts.add_episode(ended, game.synthetic)
         return ended
 
-    async def run_training_cycle(
-        self, cycles: int = 1, tasks: Sequence[TrainingTask] = ()
-    ) -> list[EpisodeEnded]:
+    async def run_training_cycle(self, cycles: int = 1, tasks: Sequence[TrainingTask] = ()) -> list[EpisodeEnded]:
         """Play every task once per cycle; without tasks, one `public_goods` task with default values."""
         if cycles < 1:
             raise SocietyError(f"cycles must be at least 1, not {cycles}")

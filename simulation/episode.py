@@ -147,9 +147,7 @@ class Episode:
         budget = self.plan.talk.message_budget
         return budget is None or self.ledgers[player].messages < budget
 
-    def _limit(
-        self, inbox: Sequence[Arrival], player: int, state: State[Any], talk_round: int
-    ) -> list[Arrival]:
+    def _limit(self, inbox: Sequence[Arrival], player: int, state: State[Any], talk_round: int) -> list[Arrival]:
         """At most `inbox_limit` messages, drawn by the seed so that no sender is favoured."""
         limit = self.plan.talk.inbox_limit
         if limit is None or len(inbox) <= limit:
@@ -278,17 +276,20 @@ class Episode:
 
     def _ending(self, state: State[Any], duration: float) -> EpisodeEnded:
         plan, score = self.plan, self.plan.game.score(state)
-        rewards = share_rewards(
-            plan.mode.mode, plan.task.reward_pool, plan.game.earned(state), self.seats
-        )
+        rewards = share_rewards(plan.mode.mode, plan.task.reward_pool, plan.game.earned(state), self.seats)
         outcomes = tuple(
             _outcome(config, ledger, player, reward)
-            for config, ledger, player, reward in zip(
-                plan.configs, self.ledgers, score.players, rewards, strict=True
-            )
+            for config, ledger, player, reward in zip(plan.configs, self.ledgers, score.players, rewards, strict=True)
         )
         return EpisodeEnded(
-            plan.number, state.tally.step, duration, score.welfare, score.gini, score.optimum, score.nash, outcomes
+            plan.number,
+            state.tally.step,
+            duration,
+            score.welfare,
+            score.gini,
+            score.optimum,
+            score.nash,
+            outcomes,
         )
 
 
@@ -318,5 +319,3 @@ def lowest_tier(tiers: Mapping[Tier, int]) -> Tier:
     """The tier furthest down the falling order among those used; a scripted player used none of them."""
     fallen = [tier for tier in FALLING_ORDER if tiers.get(tier)]
     return fallen[-1] if fallen else Tier.SCRIPTED
-
-

@@ -7,7 +7,7 @@ Times are seconds; `at` is seconds since the run's sitting began.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
@@ -225,7 +225,8 @@ def decode(line: bytes) -> Event:
     """The event of a line. Raises ValueError or KeyError for anything else."""
     body = orjson.loads(line)
     kind = EVENT_TYPES[body.pop("type")]
-    event: Event = _READERS.get(kind.__name__, lambda fields_: kind(**fields_))(body)
+    read = _READERS.get(kind)
+    event: Event = read(body) if read else kind(**body)
     return event
 
 
@@ -247,16 +248,12 @@ def _reply(body: dict[str, Any]) -> ReplyReceived:
     return ReplyReceived(_key(body["key"]), Reply(**{**reply, "provenance": provenance}))
 
 
-_READERS = {
-    "CallMade": _call,
-    "ReplyReceived": _reply,
-    "MessageSent": lambda body: MessageSent(**{**body, "audience": tuple(body["audience"])}),
-    "StepResolved": lambda body: StepResolved(
-        **{**body, "rows": tuple(StepRow(**row) for row in body["rows"])}
-    ),
-    "EpisodeEnded": lambda body: EpisodeEnded(
-        **{**body, "outcomes": tuple(Outcome(**row) for row in body["outcomes"])}
-    ),
+_READERS: dict[type[Any], Callable[[dict[str, Any]], Event]] = {
+    CallMade: _call,
+    ReplyReceived: _reply,
+    MessageSent: lambda body: MessageSent(**{**body, "audience": tuple(body["audience"])}),
+    StepResolved: lambda body: StepResolved(**{**body, "rows": tuple(StepRow(**row) for row in body["rows"])}),
+    EpisodeEnded: lambda body: EpisodeEnded(**{**body, "outcomes": tuple(Outcome(**row) for row in body["outcomes"])}),
 }
 
 

@@ -94,16 +94,12 @@ def hears(mode: TrainingMode, sender: Seat, hearer: Seat) -> bool:
     return True
 
 
-def audience(
-    mode: TrainingMode, sender: int, seats: Sequence[Seat], neighbours: Sequence[int]
-) -> tuple[int, ...]:
+def audience(mode: TrainingMode, sender: int, seats: Sequence[Seat], neighbours: Sequence[int]) -> tuple[int, ...]:
     """The players who hear `sender`: those of its `neighbours` in the topology that the mode lets hear it."""
     return tuple(other for other in neighbours if hears(mode, seats[sender], seats[other]))
 
 
-def share_rewards(
-    mode: TrainingMode, pool: float, earned: Sequence[float], seats: Sequence[Seat]
-) -> tuple[float, ...]:
+def share_rewards(mode: TrainingMode, pool: float, earned: Sequence[float], seats: Sequence[Seat]) -> tuple[float, ...]:
     """Each player's part of `pool`; `earned` holds payoffs, none negative. The parts add up to `pool`."""
     if mode is TrainingMode.COOPERATIVE:
         return tuple(pool / len(seats) for _ in seats)
@@ -178,9 +174,7 @@ def _ucb1(experience: Experience, modes: Sequence[TrainingMode]) -> ModeChoice:
     return ModeChoice(best, f"ucb1: mean welfare ratio {mean:.3f}, bound {bound(best):.3f}")
 
 
-def _exp3(
-    experience: Experience, modes: Sequence[TrainingMode], rng: random.Random, gamma: float
-) -> ModeChoice:
+def _exp3(experience: Experience, modes: Sequence[TrainingMode], rng: random.Random, gamma: float) -> ModeChoice:
     logs = [experience.log_weights.get(mode, 0.0) for mode in modes]
     weights = [math.exp(value - max(logs)) for value in logs]
     probabilities = [(1 - gamma) * w / sum(weights) + gamma / len(modes) for w in weights]

@@ -12,7 +12,7 @@ import orjson
 
 from agents.problems import SocietyError
 from agents.roster import Roster
-from simulation.columns import CATEGORY, TABLES, TableName
+from simulation.columns import SUMMARY_FIGURES, SUMMARY_KEYS, TABLES, TableName
 from simulation.events import (
     CallMade,
     DecisionMade,
@@ -193,16 +193,14 @@ class Run:
         return pd.DataFrame(rows, columns=["table", "column", "dtype", "meaning"])
 
     def summary(self, synthetic: bool = False) -> pd.DataFrame:
-        """Mean outcome per model, one row per tier and mode: tiers are never averaged together.
+        """Mean outcome per model, one row per game, mode and tier: none of these is averaged together.
 
         Synthetic outcomes are left out unless asked for.
         """
-        keys = ["model_id", "model_name", "role", "team_id", "mode", "tier"]
-        figures = ["accuracy", "efficiency", "cooperation_score", "reward_earned", "payoff"]
         rows = self.outcomes[self.outcomes["synthetic"] == synthetic]
-        grouped = rows.groupby(keys, observed=True, dropna=False, sort=False)
-        means = grouped[figures].mean()
-        means.insert(0, "episodes", grouped.size())
+        grouped = rows.groupby(list(SUMMARY_KEYS), observed=True, dropna=False, sort=False)
+        means = grouped[list(SUMMARY_FIGURES)].mean()
+        means.insert(0, "episodes", grouped["episode"].count())
         return means.reset_index()
 
     def __repr__(self) -> str:
@@ -227,8 +225,3 @@ def read_manifest(path: Path) -> Row:
     if version != SCHEMA_VERSION:
         raise SocietyError(f"{file}: schema_version {version}; this version of lora-society reads {SCHEMA_VERSION}")
     return manifest
-
-
-def category_columns(name: TableName) -> tuple[str, ...]:
-    """The categorical columns of a table."""
-    return tuple(column.name for column in TABLES[name] if column.dtype == CATEGORY)

@@ -81,10 +81,7 @@ def _roster(file: YamlFile, folder: Path) -> tuple[Roster | None, RawMapping, tu
     try:
         path = find_file(asked, "roster", shipped_files(ROSTERS), start)
     except InvalidFileError as error:
-        found = (
-            Finding(("roster",), f"{shown(asked)}: {each.message}", each.suggestion)
-            for each in error.problems
-        )
+        found = (Finding(("roster",), f"{shown(asked)}: {each.message}", each.suggestion) for each in error.problems)
         return None, {}, tuple(map(file.problem, found))
     try:
         roster_file = read_yaml(path)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from agents.roster import ModelConfig
 
 
-class FutureChannel(Channel):  # type: ignore[misc]
+class FutureChannel(Channel):
     """A channel whose answers resolve futures; OASIS's own is polled every 100 ms."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class FutureChannel(Channel):  # type: ignore[misc]
                 waiting.set_exception(error)
 
 
-class SocietyPlatform(Platform):  # type: ignore[misc]
+class SocietyPlatform(Platform):
     """OASIS's platform without its costs that grow with history."""
 
     def __init__(self, db_path: Path, channel: FutureChannel) -> None:
@@ -100,7 +100,12 @@ class SocietyPlatform(Platform):  # type: ignore[misc]
         self._heard[agent_id] = newest or 0
         groups: dict[int, list[dict[str, Any]]] = {}
         for group_id, message_id, content, sender_id, sent_at in rows:
-            message = {"message_id": message_id, "content": content, "sender_id": sender_id, "sent_at": sent_at}
+            message = {
+                "message_id": message_id,
+                "content": content,
+                "sender_id": sender_id,
+                "sent_at": sent_at,
+            }
             groups.setdefault(group_id, []).append(message)
         return {"success": True, "all_groups": {}, "joined_groups": list(groups), "messages": groups}
 
@@ -160,9 +165,7 @@ class Society:
         await self._env.close()
         self._stack.close()
 
-    async def speak(
-        self, briefs: Mapping[int, Brief], audiences: Sequence[Sequence[int]]
-    ) -> dict[int, SpokenMessage]:
+    async def speak(self, briefs: Mapping[int, Brief], audiences: Sequence[Sequence[int]]) -> dict[int, SpokenMessage]:
         """All agents in `briefs` generate at once, then send in the order of their numbers.
 
         `audiences` holds, per player, who is to hear it. Raises the first agent's SocietyError, if any, after

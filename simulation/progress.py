@@ -8,7 +8,17 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from agents.inference.provenance import CallStatus
+from simulation.columns import SUMMARY_FIGURES, SUMMARY_KEYS
 from simulation.events import CallMade, EpisodeEnded, EpisodeStarted, Event, StepResolved
+
+_HEADS = {
+    "model_id": "model",
+    "model_name": "adapter",
+    "team_id": "team",
+    "task_type": "game",
+    "cooperation_score": "cooperation",
+    "reward_earned": "reward",
+}
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,16 +105,16 @@ def outcome_table(run: Run) -> Table:
     synthetic = bool(run.outcomes["synthetic"].all()) and len(run.outcomes) > 0
     summary = run.summary(synthetic=synthetic)
     table = Table(title=f"{escape(run.manifest['scenario']['name'])}: mean outcome per model", title_justify="left")
-    heads = ("model", "adapter", "role", "team", "mode", "tier", "episodes")
-    for head in heads:
-        table.add_column(head, no_wrap=True)
-    for head in ("accuracy", "efficiency", "cooperation", "reward", "payoff"):
-        table.add_column(head, justify="right")
-    for row in summary.itertuples(index=False):
-        team = "" if row.team_id != row.team_id else str(row.team_id)  # noqa: PLR0124 - NaN is not itself
-        texts = (row.model_id, row.model_name, row.role, team, row.mode, row.tier, row.episodes)
-        figures = (row.accuracy, row.efficiency, row.cooperation_score, row.reward_earned, row.payoff)
-        table.add_row(*(escape(str(text)) for text in texts), *(f"{figure:.3f}" for figure in figures))
+    for head in (*SUMMARY_KEYS, "episodes"):
+        table.add_column(_HEADS.get(head, head), no_wrap=True)
+    for head in SUMMARY_FIGURES:
+        table.add_column(_HEADS.get(head, head), justify="right")
+    for row in summary.astype({"team_id": object}).fillna({"team_id": ""}).to_dict("records"):
+        table.add_row(
+            *(escape(str(row[key])) for key in SUMMARY_KEYS),
+            str(row["episodes"]),
+            *(f"{row[figure]:.3f}" for figure in SUMMARY_FIGURES),
+        )
     table.caption = _caption(run, synthetic)
     table.caption_justify = "left"
     return table

@@ -147,7 +147,7 @@ def run_blocking(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
     def target() -> None:
         try:
             box.append(asyncio.run(work()))
-        except BaseException as error:  # handed to the caller's thread below
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             errors.append(error)
 
     thread = threading.Thread(target=target, name="society-run")

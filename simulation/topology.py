@@ -50,9 +50,7 @@ def build_topology(
     return graph
 
 
-def _random_edges(
-    topology: TopologyKind, n: int, seed: int, degree: int, rewire: float
-) -> list[tuple[int, int]]:
+def _random_edges(topology: TopologyKind, n: int, seed: int, degree: int, rewire: float) -> list[tuple[int, int]]:
     import networkx as nx
 
     if topology is TopologyKind.SMALL_WORLD:

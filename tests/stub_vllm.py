@@ -68,10 +68,7 @@ class StubVLLM:
     async def _models(self, _request: web.Request) -> web.Response:
         self.asked_models += 1
         rows = [{"id": self.base, "object": "model", "root": "/models/tiny", "max_model_len": 2048}]
-        rows += [
-            {"id": name, "object": "model", "root": f"/a/{name}", "parent": self.base}
-            for name in self.adapters
-        ]
+        rows += [{"id": name, "object": "model", "root": f"/a/{name}", "parent": self.base} for name in self.adapters]
         return web.json_response({"object": "list", "data": rows}, status=self.models_status)
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
@@ -100,9 +97,7 @@ def completion(content: str | None) -> dict[str, Any]:
         "object": "chat.completion",
         "created": 1,
         "model": "stub",
-        "choices": [
-            {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
-        ],
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 11, "completion_tokens": 4, "total_tokens": 15},
     }
 

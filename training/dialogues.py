@@ -105,9 +105,7 @@ def _talk(table: Table, state: State[Any], heard: Sequence[HeardMessage], rng: r
     return Example(prompt, table.players[0].speak(view, rng, table.common.language), table.game.task_type)
 
 
-def decide_example(
-    table: Table, state: State[Any], heard: Sequence[HeardMessage], rng: random.Random
-) -> Example:
+def decide_example(table: Table, state: State[Any], heard: Sequence[HeardMessage], rng: random.Random) -> Example:
     """The teacher's decision in `state`."""
     view = table.game.look(state, 0, table.common.language)
     choices = tuple(option.label for option in view.options)
@@ -158,8 +156,11 @@ def make_table(teacher: Policy, task_type: str, wording: Wording, rng: random.Ra
     configs = _configs(count, mode, wording, rng)
     seats = tuple(Seat(config.model_id, config.team_id) for config in configs)
     facts = Facts(
-        rng.choice(wording.tasks), task_type, rng.choice((0.2, 0.3, 0.5, 0.7)),
-        rng.choice((10.0, 50.0, 100.0)), rng.choice((0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)),
+        rng.choice(wording.tasks),
+        task_type,
+        rng.choice((0.2, 0.3, 0.5, 0.7)),
+        rng.choice((10.0, 50.0, 100.0)),
+        rng.choice((0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)),
     )
     game = find_game(task_type)(Setting(seats, rng.choice((3, 4, 5)), facts.difficulty))
     common = Common(facts, mode, count - 1, game.rules(Language.EN), Language.EN)

@@ -20,7 +20,15 @@ from agents.inference.provenance import CallKey, Purpose, Request
 from agents.policies import POLICIES
 from simulation.games.base import Move
 from simulation.games.prisoners_dilemma import COOPERATE, DEFECT
-from training.dialogues import HELD_OUT_WORDING, TEACHERS, Example, decide_example, examples, make_table, messages_heard
+from training.dialogues import (
+    HELD_OUT_WORDING,
+    TEACHERS,
+    Example,
+    decide_example,
+    examples,
+    make_table,
+    messages_heard,
+)
 
 FIGURES = Path(__file__).with_name("figures.json")
 BASE = "SmolLM2-135M-Instruct"

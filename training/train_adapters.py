@@ -67,7 +67,10 @@ def train(teacher: str, recipe: Recipe) -> Path:
         optimizer.step()
         optimizer.zero_grad()
         losses.append(loss.item())
-        print(f"{teacher} step {step + 1}/{recipe.steps} loss {losses[-1]:.4f} {time.monotonic() - started:.0f} s", flush=True)
+        print(
+            f"{teacher} step {step + 1}/{recipe.steps} loss {losses[-1]:.4f} {time.monotonic() - started:.0f} s",
+            flush=True,
+        )
     return _save(model, teacher, recipe, losses)
 
 
@@ -125,8 +128,13 @@ def _save(model: Any, teacher: str, recipe: Recipe, losses: Sequence[float]) -> 
     model.peft_config["default"].base_model_name_or_path = BASE_MODEL
     model.to(torch.bfloat16).save_pretrained(folder, safe_serialization=True)
     (folder / "README.md").unlink(missing_ok=True)  # peft's model-card template, unfilled
-    card = {"teacher": TEACHERS[teacher], "games": TRAINING_GAMES, "recipe": asdict(recipe),
-            "loss_first_5": losses[:5], "loss_last_5": losses[-5:]}
+    card = {
+        "teacher": TEACHERS[teacher],
+        "games": TRAINING_GAMES,
+        "recipe": asdict(recipe),
+        "loss_first_5": losses[:5],
+        "loss_last_5": losses[-5:],
+    }
     (folder / "training.json").write_text(json.dumps(card, indent=2) + "\n")
     return folder
 

@@ -174,9 +174,7 @@ class SocietyBackend(BaseModelBackend):
     `system_fingerprint`. Tools and response formats are not offered: not every tier has them.
     """
 
-    def __init__(
-        self, client: VLLMClient, adapter: str, *, model_id: str = "", base_model: str | None = None
-    ) -> None:
+    def __init__(self, client: VLLMClient, adapter: str, *, model_id: str = "", base_model: str | None = None) -> None:
         super().__init__(model_type=adapter, model_config_dict={}, token_counter=TOKEN_COUNTER, max_retries=0)
         self.client = client
         self.template = Request(

@@ -123,13 +123,9 @@ class VLLMClient:
             try:
                 from agents.inference.camel import vllm_model
             except ImportError as error:
-                self.say_once(
-                    f"there is no camel_model: CAMEL cannot be imported ({error}); run `make install`"
-                )
+                self.say_once(f"there is no camel_model: CAMEL cannot be imported ({error}); run `make install`")
                 return None
-            self._camel_model = vllm_model(
-                self.url, self.model_name, self.settings.timeout, self.settings.retries
-            )
+            self._camel_model = vllm_model(self.url, self.model_name, self.settings.timeout, self.settings.retries)
         return self._camel_model
 
     async def detect(self) -> tuple[Detection, ...]:

@@ -103,9 +103,7 @@ def read_adapter(name: str, folder: Path) -> AdapterFolder:
     reason = _refusal(config) or _weights_refusal(weights)
     if reason:
         raise UnusableAdapterError(name, folder, reason)
-    return AdapterFolder(
-        name, folder.resolve(), weights.stat().st_mtime_ns, config.lora_alpha, config.use_rslora
-    )
+    return AdapterFolder(name, folder.resolve(), weights.stat().st_mtime_ns, config.lora_alpha, config.use_rslora)
 
 
 def _read_config(name: str, folder: Path) -> LoraFile:

@@ -128,9 +128,7 @@ class EmbeddedEngine:
         """The exact P of every choice of each request at temperature 1, in order; each sums to 1."""
         return self._in_batches([self.ready(request) for request in requests], self._distributions)
 
-    def _in_batches(
-        self, rows: Sequence[Row], answer: Callable[[Sequence[Row]], list[Answer]]
-    ) -> list[Answer]:
+    def _in_batches(self, rows: Sequence[Row], answer: Callable[[Sequence[Row]], list[Answer]]) -> list[Answer]:
         """`answer` over batches of rows of similar length; the batches do not depend on the rows' order."""
         import torch
 
@@ -166,9 +164,7 @@ class EmbeddedEngine:
         """One pass over the prompts, and one over all places further down where choices part."""
         trees = [row.choices for row in rows]
         batch = self.model.prefill([row.tokens for row in rows], [row.adapter for row in rows])
-        logits: list[dict[Tokens, Floats]] = [
-            {(): _allowed(tree, (), batch.last(i))} for i, tree in enumerate(trees)
-        ]
+        logits: list[dict[Tokens, Floats]] = [{(): _allowed(tree, (), batch.last(i))} for i, tree in enumerate(trees)]
         places = [(i, prefix) for i, tree in enumerate(trees) for prefix in tree.branches if prefix]
         for start in range(0, len(places), LOOK_AHEAD_ROWS):
             some = places[start : start + LOOK_AHEAD_ROWS]

@@ -41,10 +41,12 @@ class EmbeddedModel:
         _use_all_processors()
         self.dtype = dtype or fastest_dtype()
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self._model = AutoModelForCausalLM.from_pretrained(folder, dtype=self.dtype, local_files_only=True)
-        self._model.eval()
-        self.bank = AdapterBank(self._model)
-        self.context = int(self._model.config.max_position_embeddings)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=self.dtype, local_files_only=True).eval()
+        self.bank = AdapterBank(model)
+        self._layers = model.model
+        # In bf16, logits near 20 lie 0.125 apart and tie: the output layer is fp32 always.
+        self._head = model.lm_head.weight.detach().float()
+        self.context = int(model.config.max_position_embeddings)
         self.end = int(self._tokenizer.eos_token_id)
         self.stops = frozenset((self.end, self._tokenizer.bos_token_id, self._tokenizer.unk_token_id))
 
@@ -74,28 +76,27 @@ class EmbeddedModel:
         pads = [width - len(prompt) for prompt in prompts]
         tokens = [[self.end] * pad + list(prompt) for prompt, pad in zip(prompts, pads, strict=True)]
         mask = torch.tensor([[0] * pad + [1] * (width - pad) for pad in pads])
-        out = self._model(
+        out = self._layers(
             input_ids=torch.tensor(tokens),
             attention_mask=mask,
             position_ids=(mask.cumsum(1) - 1).clamp(min=0),
             use_cache=True,
-            logits_to_keep=1,
         )
-        return Batch(adapters, out.past_key_values, mask, mask.sum(1), out.logits[:, -1])
+        return Batch(adapters, out.past_key_values, mask, mask.sum(1), self._logits(out, -1))
 
     def advance(self, batch: Batch, tokens: Sequence[Sequence[int]]) -> None:
         """Feed one more token to each row of `batch`."""
         import torch
 
         batch.mask = torch.cat([batch.mask, torch.ones_like(batch.mask[:, :1])], dim=1)
-        out = self._model(
+        out = self._layers(
             input_ids=torch.tensor(tokens),
             attention_mask=batch.mask,
             position_ids=batch.lengths[:, None],
             past_key_values=batch.cache,
             use_cache=True,
         )
-        batch.lengths, batch.logits = batch.lengths + 1, out.logits[:, -1]
+        batch.lengths, batch.logits = batch.lengths + 1, self._logits(out, -1)
 
     def select(self, batch: Batch, rows: Sequence[int]) -> None:
         """Keep only these rows, in this order."""
@@ -115,7 +116,7 @@ class EmbeddedModel:
         tokens = [[*prefix, *[self.end] * pad] for (_, prefix), pad in zip(places, pads, strict=True)]
         mask = torch.tensor([[1] * (width - pad) + [0] * pad for pad in pads])
         self.bank.activate([batch.adapters[i] for i in owners])
-        out = self._model(
+        out = self._layers(
             input_ids=torch.tensor(tokens),
             attention_mask=torch.cat([batch.mask[owners], mask], dim=1),
             position_ids=batch.lengths[owners][:, None] + torch.arange(width),
@@ -124,7 +125,15 @@ class EmbeddedModel:
             ),
             use_cache=True,
         )
-        return [out.logits[n, width - pad - 1].double().numpy() for n, pad in enumerate(pads)]
+        ends = torch.tensor([len(prefix) - 1 for _, prefix in places])
+        return list(self._logits(out, ends).double().numpy())
+
+    def _logits(self, out: Any, position: Any) -> Any:
+        """(rows, vocabulary size) at one position, or at one for each row."""
+        import torch
+
+        states = out.last_hidden_state
+        return states[torch.arange(len(states)), position].float() @ self._head.t()
 
 
 def fastest_dtype() -> str:

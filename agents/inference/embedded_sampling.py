@@ -46,10 +46,7 @@ def choice_probabilities(tree: ChoiceTree, logits: Mapping[Tokens, Floats]) -> d
     `logits` has, for each prefix of `tree.branches`, the logits of the tokens allowed there. P of an option
     is the product along its path of the probabilities renormalised over the tokens allowed at each branch.
     """
-    shares = {
-        prefix: dict(zip(ways, softmax(logits[prefix]), strict=True))
-        for prefix, ways in tree.branches.items()
-    }
+    shares = {prefix: dict(zip(ways, softmax(logits[prefix]), strict=True)) for prefix, ways in tree.branches.items()}
     return {option: _along(path, shares) for option, path in tree.paths.items()}
 
 

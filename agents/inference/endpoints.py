@@ -226,9 +226,7 @@ class EndpointPool:
         if isinstance(error, UnknownAdapterError):
             endpoint.forget(adapter)
             if self._least_busy(adapter) is not None:
-                elsewhere = TransientError(
-                    f"{endpoint.url} no longer serves {adapter!r}; another server does"
-                )
+                elsewhere = TransientError(f"{endpoint.url} no longer serves {adapter!r}; another server does")
                 elsewhere.endpoint = endpoint.url
                 raise elsewhere from error
 

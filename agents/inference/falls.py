@@ -59,9 +59,7 @@ class FallLog:
         lost = {fall for fall in self._said if fall[0] in tiers and fall[2] == ServerLostError.__name__}
         if lost:
             self._said -= lost
-            logger.warning(
-                "inference returns to %s: %s", ", ".join(sorted({f[0].value for f in lost})), where
-            )
+            logger.warning("inference returns to %s: %s", ", ".join(sorted({f[0].value for f in lost})), where)
 
 
 def causes(misses: Sequence[Miss]) -> str:

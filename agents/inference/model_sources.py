@@ -47,9 +47,7 @@ class HubSource:
         self._probe(f"{constants.ENDPOINT}/api/models/{MODEL_ID}")
         say(f"downloading {MODEL_ID} from {constants.ENDPOINT} (269 MB)")
         try:
-            snapshot_download(
-                MODEL_ID, revision=HUB_REVISION, local_dir=folder, allow_patterns=list(HUB_FILES)
-            )
+            snapshot_download(MODEL_ID, revision=HUB_REVISION, local_dir=folder, allow_patterns=list(HUB_FILES))
         except OSError as error:  # every network and file error of huggingface_hub is one
             raise ModelStoreError(f"{address} at {HUB_REVISION[:8]}: {error}") from error
         shutil.rmtree(folder / ".cache", ignore_errors=True)

@@ -118,15 +118,12 @@ def verify() -> Path:
     damaged = [name for name, check in checks.files.items() if _check(folder / name) != check]
     if damaged:
         raise ModelStoreError(
-            f"{folder}: {', '.join(sorted(damaged))} differ from what was pulled; "
-            "mend with: society model pull --force"
+            f"{folder}: {', '.join(sorted(damaged))} differ from what was pulled; mend with: society model pull --force"
         )
     return folder
 
 
-def pull(
-    progress: Progress | None = None, force: bool = False, sources: Sequence[Source] | None = None
-) -> Path:
+def pull(progress: Progress | None = None, force: bool = False, sources: Sequence[Source] | None = None) -> Path:
     """The stored model's folder, fetched from the first of `sources` that has it unless it is there already.
 
     `progress` receives one sentence per stage. `force` fetches even when a model is stored. Raises

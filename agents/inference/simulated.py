@@ -27,9 +27,7 @@ class SimulatedBackend:
     tier = Tier.SIMULATED
 
     async def detect(self) -> Sequence[Detection]:
-        return (
-            Detection(self.tier, True, "scripted minds by role stand in; their texts are marked simulated"),
-        )
+        return (Detection(self.tier, True, "scripted minds by role stand in; their texts are marked simulated"),)
 
     def refuses(self, _request: Request) -> str:
         return ""

@@ -21,9 +21,7 @@ class LazyBackend:
     of its servers answers.
     """
 
-    def __init__(
-        self, tier: Tier, build: Callable[[], TierBackend], pool: EndpointPool | None = None
-    ) -> None:
+    def __init__(self, tier: Tier, build: Callable[[], TierBackend], pool: EndpointPool | None = None) -> None:
         self.tier = tier
         self._build = build
         self._pool = pool
@@ -72,9 +70,7 @@ class LazyBackend:
                     self._missing = f"tier {self.tier.value} cannot be imported ({error}); run `make install`"
 
 
-def backends(
-    tiers: Sequence[Tier], pool: EndpointPool, settings: InferenceSettings
-) -> dict[Tier, TierBackend]:
+def backends(tiers: Sequence[Tier], pool: EndpointPool, settings: InferenceSettings) -> dict[Tier, TierBackend]:
     """The backends of `tiers`, in that order. Nothing is contacted or imported yet."""
     return {tier: _FACTORIES[tier](pool, settings) for tier in tiers}
 

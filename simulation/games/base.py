@@ -66,7 +66,7 @@ class Everyone(NamedTuple):
     """Over all players: sum and number of last step's cooperation levels, and the two lowest ever."""
 
     total: float
-    count: int
+    known: int
     lowest: tuple[float, ...]
 
 
@@ -212,8 +212,7 @@ class Game(ABC, Generic[Table]):
         """What a scripted player or a simulated mind sees."""
         others_last, others_worst = self._others(state, player)
         options = (
-            Option(action, self.label(action, language), level)
-            for action, level in self._options(state, player)
+            Option(action, self.label(action, language), level) for action, level in self._options(state, player)
         )
         return View(
             step=state.tally.step + 1,
@@ -294,16 +293,14 @@ def _added(tally: Tally, round_: Round[Any], levels: Sequence[float | None]) -> 
         cooperation=plus(tally.cooperation, [level or 0.0 for level in levels]),
         valid=tuple(n + (level is not None) for n, level in zip(tally.valid, levels, strict=True)),
         last_cooperation=tuple(levels),
-        worst_cooperation=tuple(
-            _least(a, b) for a, b in zip(tally.worst_cooperation, levels, strict=True)
-        ),
+        worst_cooperation=tuple(_least(a, b) for a, b in zip(tally.worst_cooperation, levels, strict=True)),
         last_payoff=round_.payoffs,
     )
 
 
 def _all_but(tally: Tally, player: int) -> tuple[float | None, float | None]:
     own, own_worst, everyone = tally.last_cooperation[player], tally.worst_cooperation[player], tally.everyone
-    count = everyone.count - (own is not None)
+    count = everyone.known - (own is not None)
     mean = (everyone.total - (own or 0.0)) / count if count else None
     lowest = list(everyone.lowest)
     if own_worst in lowest:

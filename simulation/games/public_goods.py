@@ -52,7 +52,10 @@ _NEWS = {
     Language.EN: "Last step the group gave {total:g} in all, {mean:g} each on average.",
     Language.ZH: "上一步大家共投入{total:g}，平均每个{mean:g}。",
 }
-_OWN = {Language.EN: " You gave {own:g} and earned {payoff:.1f}.", Language.ZH: "你投入了{own:g}，得到{payoff:.1f}分。"}
+_OWN = {
+    Language.EN: " You gave {own:g} and earned {payoff:.1f}.",
+    Language.ZH: "你投入了{own:g}，得到{payoff:.1f}分。",
+}
 _FIRST = {Language.EN: "This is the first step.", Language.ZH: "这是第一步。"}
 
 Given = tuple[float | None, ...]
@@ -67,7 +70,9 @@ class PublicGoods(Game[Given]):
     @classmethod
     def refuse(cls, setting: Setting, parameters: Any) -> str:
         if max(parameters.contributions) > parameters.endowment:
-            return f"contributions go up to {max(parameters.contributions)}, above the endowment {parameters.endowment:g}"
+            return (
+                f"contributions go up to {max(parameters.contributions)}, above the endowment {parameters.endowment:g}"
+            )
         return super().refuse(setting, parameters)
 
     def _open(self, _rng: random.Random) -> Given:

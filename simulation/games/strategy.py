@@ -39,7 +39,10 @@ _RULES = {
     Language.ZH: "请在消息中为任务提出执行策略，然后说明方向：合作、平衡或竞争。",
 }
 _FIRST = {Language.EN: "This is the first step.", Language.ZH: "这是第一步。"}
-_NEWS = {Language.EN: "Your last proposal scored {payoff:.2f}.", Language.ZH: "你上一次的方案得分{payoff:.2f}。"}
+_NEWS = {
+    Language.EN: "Your last proposal scored {payoff:.2f}.",
+    Language.ZH: "你上一次的方案得分{payoff:.2f}。",
+}
 
 
 def response_bonus(message: str) -> float:

@@ -36,9 +36,7 @@ async def backend(stub: StubVLLM) -> AsyncIterator[CamelBackend]:
 
 
 class TestWhatIsSent:
-    async def test_the_adapter_is_the_model_and_sampling_travels(
-        self, stub: StubVLLM, backend: CamelBackend
-    ) -> None:
+    async def test_the_adapter_is_the_model_and_sampling_travels(self, stub: StubVLLM, backend: CamelBackend) -> None:
         request = make_request(sampling=Sampling(temperature=0.2, top_p=0.9, max_tokens=17), seed=5)
         completion = await backend.complete(request)
         assert stub.bodies == [
@@ -71,9 +69,7 @@ class TestWhatIsSent:
 
 class TestWhatFailsHow:
     @pytest.mark.parametrize("code", [408, 409, 429, 500, 503])
-    async def test_camel_retries_nothing_itself(
-        self, stub: StubVLLM, backend: CamelBackend, code: int
-    ) -> None:
+    async def test_camel_retries_nothing_itself(self, stub: StubVLLM, backend: CamelBackend, code: int) -> None:
         stub.mishaps.append(stub_vllm.status(code, "engine is busy"))
         expected = PermanentError if code == 409 else TransientError
         with pytest.raises(expected, match=f"answered {code}: engine is busy"):

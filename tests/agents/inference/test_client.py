@@ -84,16 +84,12 @@ asyncio.run(main(sys.argv[1]))
 
 
 def run_script(script: str, url: str) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-c", script, url], cwd=ROOT, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", script, url], cwd=ROOT, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [
-        r.getMessage() for r in caplog.records if r.name == "society.inference" and r.levelname == "WARNING"
-    ]
+    return [r.getMessage() for r in caplog.records if r.name == "society.inference" and r.levelname == "WARNING"]
 
 
 OK, FAILED = CallStatus.OK, CallStatus.FAILED
@@ -126,9 +122,7 @@ class TestTheBestTierAnswers:
 
 
 class TestRetries:
-    async def test_what_can_be_mended_by_waiting_is_tried_again_in_the_same_tier(
-        self, stub: StubVLLM
-    ) -> None:
+    async def test_what_can_be_mended_by_waiting_is_tried_again_in_the_same_tier(self, stub: StubVLLM) -> None:
         stub.mishaps.extend([stub_vllm.status(500), stub_vllm.drop])
         async with Society(stub.url, retries=2) as society:
             reply = await society.ask()
@@ -276,18 +270,14 @@ class TestFloor:
 
 
 class TestNoServer:
-    async def test_the_fall_at_the_start_is_quick_and_said_once(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    async def test_the_fall_at_the_start_is_quick_and_said_once(self, caplog: pytest.LogCaptureFixture) -> None:
         async with Society(UNUSED) as society:
             started = asyncio.get_running_loop().time()
             replies = [await society.ask() for _ in range(5)]
             assert asyncio.get_running_loop().time() - started < 0.5
         assert {reply.provenance.fell_from for reply in replies} == {(CAMEL, HTTP)}
         [line] = warnings(caplog)
-        assert line.startswith(
-            "inference falls from camel, http to simulated: camel and http: nothing answers"
-        )
+        assert line.startswith("inference falls from camel, http to simulated: camel and http: nothing answers")
         assert "NO language model answers" in line
         assert society.attempts == [(SIMULATED, 1, OK)] * 5
 
@@ -338,9 +328,7 @@ class TestServerDiesInMidRun:
             await society.ask()
             assert stub.asked_models == asked + 1
 
-    async def test_connections_that_break_while_the_server_lives_cost_their_call_only(
-        self, stub: StubVLLM
-    ) -> None:
+    async def test_connections_that_break_while_the_server_lives_cost_their_call_only(self, stub: StubVLLM) -> None:
         stub.mishaps.extend([stub_vllm.drop] * 2)
         async with Society(stub.url, retries=1) as society:
             assert [(await society.ask()).provenance.tier for _ in range(2)] == [HTTP, CAMEL]

@@ -123,9 +123,7 @@ async def test_each_row_of_a_batch_says_what_its_adapter_says_alone(
     assert len(set(alone)) == len(alone)
 
 
-def test_adapters_give_the_probabilities_that_peft_gives(
-    engine: EmbeddedEngine, folders: dict[str, Path]
-) -> None:
+def test_adapters_give_the_probabilities_that_peft_gives(engine: EmbeddedEngine, folders: dict[str, Path]) -> None:
     from peft import PeftModel
 
     options = ("1", "10", "12", "cooperate", "defect")
@@ -143,14 +141,10 @@ def reference(engine: EmbeddedEngine, model: Any, options: Sequence[str]) -> dic
     """P of each option, computed without cache or batch: one pass over the whole text per step of a path."""
     prompt = engine.model.prompt(ask("Pick one.").messages)
     paths = {option: (*engine.model.encode(option), engine.model.end) for option in options}
-    return {
-        option: path_probability(model, prompt, path, list(paths.values())) for option, path in paths.items()
-    }
+    return {option: path_probability(model, prompt, path, list(paths.values())) for option, path in paths.items()}
 
 
-def path_probability(
-    model: Any, prompt: Sequence[int], path: Sequence[int], all_paths: Sequence[Any]
-) -> float:
+def path_probability(model: Any, prompt: Sequence[int], path: Sequence[int], all_paths: Sequence[Any]) -> float:
     import torch
 
     product = 1.0
@@ -162,9 +156,7 @@ def path_probability(
     return product
 
 
-async def test_choices_are_always_legal_at_any_temperature(
-    backend: EmbeddedBackend, folders: dict[str, Path]
-) -> None:
+async def test_choices_are_always_legal_at_any_temperature(backend: EmbeddedBackend, folders: dict[str, Path]) -> None:
     requests = [
         ask(
             "How much do you give?",

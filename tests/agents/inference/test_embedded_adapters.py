@@ -141,9 +141,7 @@ async def test_an_unknown_adapter_is_told_without_loading_the_model(
     assert os.listdir(tmp_path) == []
 
 
-async def test_detection_says_whether_the_model_is_stored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_detection_says_whether_the_model_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LORA_SOCIETY_CACHE", str(tmp_path))
     (found,) = await EmbeddedBackend().detect()
     assert found.available

@@ -33,9 +33,7 @@ async def backend(stub: StubVLLM) -> AsyncIterator[HTTPBackend]:
 
 
 class TestWhatIsSent:
-    async def test_the_adapter_is_the_model_and_sampling_travels(
-        self, stub: StubVLLM, backend: HTTPBackend
-    ) -> None:
+    async def test_the_adapter_is_the_model_and_sampling_travels(self, stub: StubVLLM, backend: HTTPBackend) -> None:
         request = make_request(sampling=Sampling(temperature=0.2, top_p=0.9, max_tokens=17), seed=5)
         completion = await backend.complete(request)
         assert stub.bodies == [
@@ -87,9 +85,7 @@ class TestWhatFailsHow:
         ("header", "seconds"),
         [(None, None), ("3", 3.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("soon", None), ("-1", 0.0)],
     )
-    def test_retry_after_comes_as_seconds_or_as_a_date(
-        self, header: str | None, seconds: float | None
-    ) -> None:
+    def test_retry_after_comes_as_seconds_or_as_a_date(self, header: str | None, seconds: float | None) -> None:
         assert retry_after(header) == seconds
 
     @pytest.mark.parametrize("code", [400, 401, 403, 413, 422])
@@ -142,18 +138,14 @@ class TestUnknownAdapter:
         assert "did you mean cooperator?" in str(caught.value)
         assert stub.bodies == []
 
-    async def test_an_adapter_unloaded_in_mid_run_is_unknown(
-        self, stub: StubVLLM, backend: HTTPBackend
-    ) -> None:
+    async def test_an_adapter_unloaded_in_mid_run_is_unknown(self, stub: StubVLLM, backend: HTTPBackend) -> None:
         await backend.complete(make_request("defector"))
         stub.adapters.remove("defector")
         with pytest.raises(UnknownAdapterError) as caught:
             await backend.complete(make_request("defector"))
         assert caught.value.served == ("base", "cooperator")
 
-    async def test_an_adapter_loaded_after_detection_is_found(
-        self, stub: StubVLLM, backend: HTTPBackend
-    ) -> None:
+    async def test_an_adapter_loaded_after_detection_is_found(self, stub: StubVLLM, backend: HTTPBackend) -> None:
         await backend.detect()
         stub.adapters.append("newcomer")
         assert (await backend.complete(make_request("newcomer"))).text == "hello from newcomer"
@@ -186,9 +178,7 @@ class TestDetection:
         [detection] = await backend.detect()
         assert "answered 500" in detection.detail
 
-    async def test_detections_at_the_same_time_share_one_ask(
-        self, stub: StubVLLM, backend: HTTPBackend
-    ) -> None:
+    async def test_detections_at_the_same_time_share_one_ask(self, stub: StubVLLM, backend: HTTPBackend) -> None:
         await asyncio.gather(*(backend.detect() for _ in range(5)))
         assert stub.asked_models == 1
 

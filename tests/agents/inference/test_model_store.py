@@ -145,17 +145,13 @@ def test_two_pulls_at_once_fetch_once() -> None:
     assert source.fetched == 1
 
 
-def test_the_hub_is_passed_over_when_it_is_switched_off(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_hub_is_passed_over_when_it_is_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelStoreError, match="HF_HUB_OFFLINE"):
         HubSource().fetch(tmp_path, str)
 
 
-def test_the_hub_is_passed_over_when_it_cannot_be_reached(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_hub_is_passed_over_when_it_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ModelStoreError, match=r"127\.0\.0\.1:9.*cannot be reached"):

@@ -19,9 +19,7 @@ CHOICES = tuple(option.label for option in OPTIONS)
 BACKEND = SimulatedBackend()
 
 
-def situation(
-    role: ModelRole, language: Language = Language.EN, others_last: float | None = None
-) -> Situation:
+def situation(role: ModelRole, language: Language = Language.EN, others_last: float | None = None) -> Situation:
     view = View(step=1, max_steps=5, options=OPTIONS, others_last=others_last)
     return Situation(role, language, view)
 

@@ -1,0 +1,408 @@
+"""Rosters: one row per player, every mistake told at once with its line, comments kept."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from agents.policies import POLICIES
+from agents.problems import InvalidFileError
+from agents.roster import (
+    FOLDER,
+    ModelConfig,
+    ModelRole,
+    Roster,
+    SamplingConfig,
+    roster_schema,
+    shipped_rosters,
+)
+from agents.roster_yaml import roster_to_yaml
+from agents.yaml_file import read_yaml
+
+SHIPPED = sorted(FOLDER.glob("*.yaml"))
+ADAPTERS = FOLDER.parent / "adapters"
+
+COMMENTED = """\
+# who they are
+
+name: club  # a name
+# what they share
+base_model: Base
+models:
+  # the first of all
+  - model_id: ada   # she leads
+    model_name: 'alpha'
+    role: leader  # of the others
+
+  # the second
+  - model_id: ben
+    model_name: beta
+    sampling:
+      temperature: 0.5  # cool
+  # the third, on one line
+  - {model_id: cleo, model_name: gamma, role: teammate}  # third
+  # the last
+  - model_id: dan
+    persona: |
+      You are slow.
+      And steady.
+
+    policy: random
+# the end
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "roster.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
+    """Every problem of a roster file as `line: where: message (suggestion)`."""
+    with pytest.raises(InvalidFileError) as caught:
+        Roster.load(written(folder, text))
+    return [str(problem).partition("roster.yaml:")[2] for problem in caught.value.problems]
+
+
+def player(model_id: str, **fields: Any) -> ModelConfig:
+    return ModelConfig(model_id=model_id, **{"policy": "random", **fields})
+
+
+class TestShipped:
+    @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+    def test_every_roster_loads_by_name_and_pairs_up(self, path: Path) -> None:
+        roster = Roster.load(path.stem)
+        assert roster.name == path.stem
+        assert roster.description
+        assert len(roster.expand()) % 2 == 0
+
+    @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+    def test_every_roster_has_three_distinct_adapters(self, path: Path) -> None:
+        assert len({row.model_name for row in Roster.load(path).models if row.model_name}) >= 3
+
+    @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+    def test_rank_and_alpha_are_those_of_the_adapters(self, path: Path) -> None:
+        for row in Roster.load(path).models:
+            config = ADAPTERS / (row.model_name or "") / "adapter_config.json"
+            if row.model_name and config.exists():
+                trained = json.loads(config.read_text(encoding="utf-8"))
+                assert (row.lora_rank, row.lora_alpha) == (trained["r"], trained["lora_alpha"])
+
+    def test_the_rosters_asked_for_are_there(self) -> None:
+        asked = {"cooperative_team", "competitors", "two_teams", "mixed_society", "with_scripted_players"}
+        assert asked | {"first_contact"} <= set(shipped_rosters())
+
+    def test_an_unknown_name_is_told_the_nearest_and_all(self) -> None:
+        with pytest.raises(InvalidFileError, match=r"did you mean two_teams\? shipped: competitors, "):
+            Roster.load("two_tems")
+
+
+class TestExpand:
+    def test_count_clones_a_row(self) -> None:
+        roster = Roster(name="r", models=(player("a", count=3, team_id="red"), player("b")))
+        players = roster.expand()
+        assert [row.model_id for row in players] == ["a_1", "a_2", "a_3", "b"]
+        assert {row.count for row in players} == {1}
+        assert [row.team_id for row in players] == ["red", "red", "red", None]
+
+    def test_ids_may_be_of_any_script(self) -> None:
+        assert Roster(name="队", models=(player("模型-1.a_b"),)).expand()[0].model_id == "模型-1.a_b"
+
+
+class TestMistakes:
+    def test_are_told_all_at_once_with_line_value_and_nearest(self, tmp_path: Path) -> None:
+        text = """\
+name: 12
+base_modl: Base
+models:
+  - model_id: a b
+    model_nme: alpha
+  - model_id: c
+    model_name: beta
+    role: leeder
+    count: 0
+  - model_id: c
+    policy: tit_for_tt
+    lora_rank: x
+    sampling: {temprature: 1, top_p: 2}
+  - model_id: e
+  - 5
+"""
+        assert mistakes(tmp_path, text) == [
+            "1: name: 12 is not text (put it in quotes)",
+            "2: base_modl: unknown key 'base_modl' (did you mean base_model?)",
+            "4: models.0.model_id: 'a b' may hold letters, digits, _ - . only, and 64 at most (nearest valid: a_b)",
+            "5: models.0.model_nme: unknown key 'model_nme' (did you mean model_name?)",
+            "8: models.1.role: 'leeder' is not known (did you mean leader?)",
+            "9: models.1.count: 0 is below 1 (nearest valid: 1)",
+            "10: models.2.model_id: the model_id 'c' is taken by models.1 (nearest free: c_2)",
+            "11: models.2.policy: there is no policy 'tit_for_tt' (did you mean tit_for_tat?)",
+            "12: models.2.lora_rank: 'x' is not a whole number",
+            "13: models.2.sampling.temprature: unknown key 'temprature' (did you mean temperature?)",
+            "13: models.2.sampling.top_p: 2 is above 1 (nearest valid: 1)",
+            "14: models.3: has neither a model_name nor a policy "
+            "(model_name asks for a served adapter, policy for a scripted player)",
+            "15: models.4: 5 is not a mapping of keys to values",
+        ]
+
+    @pytest.mark.parametrize(
+        ("rows", "mistake"),
+        [
+            ("models: []", "2: models: [] has 0 entries and needs at least 1"),
+            ("models: alpha", "2: models: 'alpha' is not a list"),
+            (
+                "models:\n  - {model_id: a, model_name: x}",
+                "3: models.0.model_name: asks for 'x', but the roster has no base_model",
+            ),
+            (
+                "models:\n  - {model_id: a, model_name: x}\n  - {model_id: b, model_name: y}",
+                "3: models.0.model_name: asks for 'x', but the roster has no base_model",
+            ),
+            (
+                "base_model: B\nmodels:\n  - {model_id: a, model_name: x, policy: random}",
+                "4: models.0: has both a model_name, 'x', and a policy, 'random' (keep one of the two)",
+            ),
+            (
+                "models:\n  - {model_id: a, policy: random, count: 2}\n  - {model_id: a_2, policy: random}",
+                "4: models.1.model_id: the model_id 'a_2' is taken by models.0 (nearest free: a_2_2)",
+            ),
+            (
+                "models:\n  - {model_id: a, policy: random, count: two}",
+                "3: models.0.count: 'two' is not a whole number",
+            ),
+            (
+                "models:\n  - {model_id: a, policy: random, count: true}",
+                "3: models.0.count: true is not a whole number",
+            ),
+            ("models:\n  - {policy: random}", "3: models.0.model_id: is missing"),
+            (
+                "models:\n  - {model_id: 7, policy: random}",
+                "3: models.0.model_id: 7 is not text (put it in quotes)",
+            ),
+            (
+                "models:\n  - model_id: a\n    policy: random\n    model_id: b",
+                "5: models.0.model_id: the key 'model_id' stands twice (first in line 3)",
+            ),
+            (
+                f"models:\n  - {{model_id: {'m' * 63}, policy: random, count: 2}}",
+                f"3: models.0.model_id: '{'m' * 63}_2' is longer than 64 characters",
+            ),
+            (
+                "models:\n  - {model_id: a, policy: random, lora_alpha: .nan}",
+                "3: models.0.lora_alpha: nan is not a finite number",
+            ),
+        ],
+    )
+    def test_are_told_once_each(self, tmp_path: Path, rows: str, mistake: str) -> None:
+        assert mistakes(tmp_path, f"name: r\n{rows}\n") == [mistake]
+
+    def test_a_crowd_beyond_the_limit_is_refused_before_it_is_made(self, tmp_path: Path) -> None:
+        rows = "".join(f"  - {{model_id: m{n}, policy: random, count: 60000}}\n" for n in range(2))
+        assert mistakes(tmp_path, f"name: r\nmodels:\n{rows}") == [
+            "2: models: makes 120,000 players; a roster has 100,000 at most"
+        ]
+
+    def test_the_same_rules_hold_in_python(self) -> None:
+        with pytest.raises(ValidationError, match="neither a model_name nor a policy"):
+            ModelConfig(model_id="a")
+        with pytest.raises(ValidationError, match=r"did you mean tit_for_tat\?"):
+            player("a", policy="tit_for_tt")
+        with pytest.raises(ValidationError, match=r"the model_id 'a' is taken by models\.0"):
+            Roster(name="r", models=(player("a"), player("a")))
+        with pytest.raises(ValidationError, match="the roster has no base_model"):
+            Roster(name="r", models=(ModelConfig(model_id="a", model_name="x"),))
+        with pytest.raises(ValidationError, match="at least 1 item"):
+            Roster(name="r", models=())
+
+
+class TestAdapters:
+    ROW = "name: r\nbase_model: B\nmodels:\n  - model_id: a\n    model_name: alpha\n    adapter: {adapter}\n"
+
+    def test_paths_start_at_the_roster_file(self, tmp_path: Path) -> None:
+        (tmp_path / "tuned").mkdir()
+        (tmp_path / "tuned" / "adapter_config.json").write_text("{}")
+        roster = Roster.load(written(tmp_path, self.ROW.format(adapter="./tuned")))
+        assert roster.models[0].adapter == str(tmp_path / "tuned")
+
+    def test_a_path_that_leads_nowhere_is_told_its_neighbour(self, tmp_path: Path) -> None:
+        (tmp_path / "tuned").mkdir()
+        (tmp_path / "tuned" / "adapter_config.json").write_text("{}")
+        assert mistakes(tmp_path, self.ROW.format(adapter="tunned")) == [
+            "6: models.0.adapter: 'tunned' is not a folder (did you mean tuned?)"
+        ]
+
+    def test_a_folder_must_be_an_adapter(self, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        assert mistakes(tmp_path, self.ROW.format(adapter="empty")) == [
+            "6: models.0.adapter: 'empty' holds no adapter_config.json (name the folder that PEFT saved)"
+        ]
+
+    def test_a_scripted_player_has_none(self, tmp_path: Path) -> None:
+        (tmp_path / "adapter_config.json").write_text("{}")
+        text = "name: r\nmodels:\n  - {model_id: a, policy: random, adapter: .}\nbase_model: B\n"
+        assert mistakes(tmp_path, text) == [
+            "3: models.0.adapter: a scripted player has no adapter (leave adapter or policy out)"
+        ]
+
+
+class TestSaving:
+    def load(self, folder: Path) -> Roster:
+        return Roster.load(written(folder, COMMENTED))
+
+    def test_an_unchanged_roster_leaves_the_file_as_it_was(self, tmp_path: Path) -> None:
+        self.load(tmp_path).save(tmp_path / "roster.yaml")
+        assert (tmp_path / "roster.yaml").read_text() == COMMENTED
+
+    def test_only_what_changed_is_rewritten(self, tmp_path: Path) -> None:
+        ada, ben, cleo, dan = self.load(tmp_path).models
+        changed = Roster(
+            name="club",
+            base_model="Other",
+            description="It: changed",
+            models=(
+                ada.model_copy(update={"role": ModelRole.NEUTRAL, "count": 2}),
+                ben.model_copy(update={"sampling": SamplingConfig(temperature=0.5, max_tokens=9)}),
+                cleo.model_copy(update={"team_id": "red"}),
+                dan.model_copy(update={"persona": "Quick."}),
+            ),
+        )
+        changed.save(tmp_path / "roster.yaml")
+        expected = (
+            COMMENTED.replace("base_model: Base\n", 'base_model: Other\ndescription: "It: changed"\n')
+            .replace("role: leader  # of the others\n", "role: neutral  # of the others\n    count: 2\n")
+            .replace("0.5  # cool\n", "0.5  # cool\n      max_tokens: 9\n")
+            .replace("role: teammate}", "role: teammate, team_id: red}")
+            .replace("persona: |\n      You are slow.\n      And steady.\n\n", "persona: Quick.\n")
+        )
+        assert (tmp_path / "roster.yaml").read_text() == expected
+        assert Roster.load(tmp_path / "roster.yaml") == changed
+
+    def test_comments_stay_with_their_rows(self, tmp_path: Path) -> None:
+        roster = self.load(tmp_path)
+        ada, _, cleo, dan = roster.models
+        roster.model_copy(update={"models": (cleo, dan, ada, player("eve"))}).save(tmp_path / "roster.yaml")
+        assert (
+            (tmp_path / "roster.yaml").read_text().partition("models:\n")[2]
+            == """\
+  # the third, on one line
+  - {model_id: cleo, model_name: gamma, role: teammate}  # third
+  # the last
+  - model_id: dan
+    persona: |
+      You are slow.
+      And steady.
+
+    policy: random
+  # the first of all
+  - model_id: ada   # she leads
+    model_name: 'alpha'
+    role: leader  # of the others
+  - model_id: eve
+    policy: random
+# the end
+"""
+        )
+
+    def test_a_new_file_says_only_what_is_no_default(self, tmp_path: Path) -> None:
+        Roster(name="r", models=(player("a", role=ModelRole.LEADER, persona="Yes: 1"),)).save(tmp_path / "n.yaml")
+        assert (tmp_path / "n.yaml").read_text() == (
+            'name: r\nmodels:\n  - model_id: a\n    role: leader\n    persona: "Yes: 1"\n    policy: random\n'
+        )
+
+    def test_a_folder_that_is_not_there_is_a_problem(self, tmp_path: Path) -> None:
+        with pytest.raises(InvalidFileError, match="cannot be written: No such file"):
+            Roster(name="r", models=(player("a"),)).save(tmp_path / "absent" / "n.yaml")
+
+    def test_an_adapter_path_is_written_as_it_was(self, tmp_path: Path) -> None:
+        (tmp_path / "adapter_config.json").write_text("{}")
+        text = TestAdapters.ROW.format(adapter="./")
+        Roster.load(written(tmp_path, text)).save(tmp_path / "roster.yaml")
+        assert (tmp_path / "roster.yaml").read_text() == text
+
+    def test_shared_values_are_not_changed_behind_the_back_of_other_rows(self, tmp_path: Path) -> None:
+        text = (
+            "name: r\nmodels:\n  - {model_id: a, policy: random, sampling: &s {top_p: 0.5}}\n"
+            "  - {model_id: b, policy: random, sampling: *s}\n"
+        )
+        roster = Roster.load(written(tmp_path, text))
+        cooler = roster.models[0].model_copy(update={"sampling": SamplingConfig(top_p=0.1)})
+        changed = roster.model_copy(update={"models": (cooler, roster.models[1])})
+        changed.save(tmp_path / "roster.yaml")
+        assert Roster.load(tmp_path / "roster.yaml") == changed
+
+    @pytest.mark.parametrize("text", ["name: [\n", "name: a\nname: b\n", "- a\n"])
+    def test_a_file_that_is_not_sound_is_left_alone(self, tmp_path: Path, text: str) -> None:
+        path = written(tmp_path, text)
+        with pytest.raises(InvalidFileError):
+            Roster(name="r", models=(player("a"),)).save(path)
+        assert path.read_text() == text
+
+    @settings(max_examples=40, deadline=None)
+    @given(data=st.data())
+    def test_whatever_is_saved_reads_back(self, data: st.DataObject) -> None:
+        words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+        rows = st.builds(
+            player,
+            st.sampled_from(["ada", "ben", "cleo", "dan", "eve", "1", "true"]),
+            role=st.sampled_from(ModelRole),
+            team_id=st.none() | words,
+            specialization=words | st.just(""),
+            persona=words | st.just(""),
+            count=st.integers(1, 3),
+            lora_alpha=st.none() | st.floats(1e-9, 1e9),
+            policy=st.sampled_from(sorted(POLICIES)),
+            sampling=st.builds(SamplingConfig, temperature=st.none() | st.floats(0, 2)),
+        )
+        models = data.draw(st.lists(rows, min_size=1, max_size=5, unique_by=lambda row: row.model_id))
+        roster = Roster(name=data.draw(words), description=data.draw(words), models=models)
+        for existing in ("", COMMENTED, "# bare\n", "{name: x, models: []}", "models: [] # none\nname: x"):
+            text = roster_to_yaml(roster, existing)
+            assert Roster.model_validate(parse(text)) == roster
+
+
+def parse(text: str) -> dict[str, Any]:
+    from agents.yaml_file import parse_yaml
+
+    file = parse_yaml(text, "saved")
+    assert not file.problems
+    return file.data
+
+
+class TestSchema:
+    def test_shipped_rosters_keep_to_it(self) -> None:
+        for path in SHIPPED:
+            jsonschema.validate(read_yaml(path).data, roster_schema())
+
+    def test_knows_roles_policies_and_no_other_keys(self) -> None:
+        row = {"model_id": "a", "policy": "random"}
+        checker = jsonschema.Draft202012Validator(roster_schema())
+        assert checker.is_valid({"name": "r", "models": [row]})
+        for change in ({"policy": "nobody"}, {"role": "boss"}, {"colour": "red"}, {"count": 0}):
+            assert not checker.is_valid({"name": "r", "models": [{**row, **change}]})
+
+
+KEYS = sorted({"name", "base_model", "models", "x", *ModelConfig.model_fields, *SamplingConfig.model_fields})
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(KEYS)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(row=st.dictionaries(st.sampled_from(KEYS), VALUES), top=st.dictionaries(st.sampled_from(KEYS), VALUES))
+def test_no_mapping_does_worse_than_be_invalid(tmp_path: Path, row: dict[str, Any], top: dict[str, Any]) -> None:
+    sound = {"model_id": "a", "policy": "random"}
+    path = tmp_path / "any.yaml"
+    path.write_text(json.dumps({"name": "r", "models": [sound, {**sound, **row}], **top}), encoding="utf-8")
+    with contextlib.suppress(InvalidFileError):
+        assert Roster.load(path).expand()
