@@ -157,8 +157,12 @@ class LoRAModel(SocialAgent):
     async def _speak(self, turn: Turn) -> SpokenMessage:
         reply = await self._reply(self._request(turn.brief, Purpose.TALK))
         await turn.turnstile.wait(self.social_agent_id)
-        answer = await self.env.action.send_to_group(turn.group_id, reply.text)
-        return SpokenMessage(reply, checked(answer, "send_to_group")["message_id"], turn.group_id)
+        return SpokenMessage(reply, await self.send(turn.group_id, reply.text), turn.group_id)
+
+    async def send(self, group_id: int, text: str) -> int:
+        """Store a message in a group chat; its message_id. Raises PlatformError for a group it is not in."""
+        answer = checked(await self.env.action.send_to_group(group_id, text), "send_to_group")
+        return int(answer["message_id"])
 
     async def listen(self) -> list[dict[str, Any]]:
         """Messages that arrived since this agent last listened: message_id, sender_id, content."""

@@ -96,8 +96,9 @@ def chat(system: str, user: str) -> tuple[ChatMessage, ...]:
 
 
 def one_line(text: str) -> str:
-    """A heard text on one line, so that it cannot pose as another part of the prompt."""
-    return " ".join(text.split())
+    """A heard text on one line and without chat-template marks, so that it cannot pose as another part of the
+    prompt or end its sender's turn."""
+    return " ".join(text.split()).replace("<|", "< |")
 
 
 def _render(language: Language, purpose: str, **variables: Any) -> str:

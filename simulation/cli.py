@@ -47,6 +47,7 @@ def _options(
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO if verbose else logging.WARNING)
     logger.propagate = False
+    logging.getLogger("society.notice").setLevel(logging.INFO)
 
 
 @app.command(epilog="Example: `society run team_battle --tier simulated --seed 7 --set tasks.0.max_steps=3`")
@@ -70,7 +71,6 @@ def run(
     options = RunOptions(_tier(tier, "--tier"), _tier(require, "--require"), seed, episodes, tuple(endpoint or ()))
     plan = Plan.load(scenario, _overrides(set_ or []))
     scenario_ = options.applied(plan.scenario)
-    _prepare_model(plan, scenario_)
     with _progress(scenario_.episodes * len(scenario_.tasks)) as progress:
         finished = run_scenario(Plan(scenario_, plan.roster), out=out, on_event=progress)
     _show(finished, json_)
@@ -172,15 +172,6 @@ def _overrides(pairs: list[str]) -> dict[str, str]:
     if wrong:
         _usage(f"--set {wrong[0]}: write key=value, for example --set inference.temperature=0")
     return dict(pair.split("=", 1) for pair in pairs)
-
-
-def _prepare_model(plan: Any, scenario: Any) -> None:
-    """Fetch the embedded model before the clock of the first call starts, if it is the only tier asked for."""
-    from agents.inference.model_store import model_path, pull
-
-    needed = Tier.EMBEDDED in scenario.inference.tiers and any(row.policy is None for row in plan.roster.models)
-    if needed and scenario.inference.tiers[0] is Tier.EMBEDDED and model_path() is None:
-        pull(lambda line: typer.echo(line, err=True))
 
 
 def _progress(episodes: int) -> Any:

@@ -28,7 +28,7 @@ from agents.problems import SocietyError, nearest
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode
 from simulation.episode import Episode, EpisodePlan, TalkRules
-from simulation.events import CallMade, EpisodeEnded, Event, MessageSent, ReplyReceived
+from simulation.events import CallMade, EpisodeEnded, Event, MessageSent
 from simulation.games import find_game
 from simulation.games.base import Game, Seat, Setting
 from simulation.modes import Experience, ModeChoice, pick_mode, playable_modes
@@ -103,7 +103,6 @@ class MultiModelEnvironment:
             base_model=base_model,
             settings=settings,
             on_call=lambda record: self._emit(CallMade(record)),
-            on_reply=lambda key, reply: self._emit(ReplyReceived(key, reply)),
             recorded=recorded,
         )
         self._folder = folder

@@ -37,17 +37,9 @@ class EpisodeStarted:
 
 @dataclass(frozen=True)
 class CallMade:
-    """One attempt of one generation."""
+    """One attempt of one generation; its reply is what a resumed run uses in place of the call."""
 
     record: CallRecord
-
-
-@dataclass(frozen=True)
-class ReplyReceived:
-    """A generated text as it came: what a resumed or replayed run uses in place of a call."""
-
-    key: CallKey
-    reply: Reply
 
 
 @dataclass(frozen=True)
@@ -153,23 +145,12 @@ class RunEnded:
     reason: str = ""
 
 
-Event = (
-    EpisodeStarted
-    | CallMade
-    | ReplyReceived
-    | MessageSent
-    | DecisionMade
-    | StepResolved
-    | EpisodeEnded
-    | RunResumed
-    | RunEnded
-)
+Event = EpisodeStarted | CallMade | MessageSent | DecisionMade | StepResolved | EpisodeEnded | RunResumed | RunEnded
 EVENT_TYPES: dict[str, type[Any]] = {
     event.__name__: event
     for event in (
         EpisodeStarted,
         CallMade,
-        ReplyReceived,
         MessageSent,
         DecisionMade,
         StepResolved,
@@ -195,7 +176,7 @@ class EventLog:
 
     def append(self, event: Event) -> None:
         self._file.write(encode(event) + b"\n")
-        if isinstance(event, ReplyReceived):  # paid for: in the system's hands before the run goes on
+        if isinstance(event, CallMade):  # paid for: in the system's hands before the run goes on
             self._file.flush()
 
     def sync(self) -> None:
@@ -237,20 +218,18 @@ def _key(body: dict[str, Any]) -> CallKey:
 def _call(body: dict[str, Any]) -> CallMade:
     record = body["record"]
     typed = {"key": _key(record["key"]), "tier": Tier(record["tier"]), "status": CallStatus(record["status"])}
-    return CallMade(CallRecord(**{**record, **typed}))
+    reply = _reply(record["reply"]) if record["reply"] else None
+    return CallMade(CallRecord(**{**record, **typed, "reply": reply}))
 
 
-def _reply(body: dict[str, Any]) -> ReplyReceived:
-    reply = body["reply"]
-    source = reply["provenance"]
+def _reply(body: dict[str, Any]) -> Reply:
+    source = body["provenance"]
     typed = {"tier": Tier(source["tier"]), "fell_from": tuple(Tier(tier) for tier in source["fell_from"])}
-    provenance = Provenance(**{**source, **typed})
-    return ReplyReceived(_key(body["key"]), Reply(**{**reply, "provenance": provenance}))
+    return Reply(**{**body, "provenance": Provenance(**{**source, **typed})})
 
 
 _READERS: dict[type[Any], Callable[[dict[str, Any]], Event]] = {
     CallMade: _call,
-    ReplyReceived: _reply,
     MessageSent: lambda body: MessageSent(**{**body, "audience": tuple(body["audience"])}),
     StepResolved: lambda body: StepResolved(**{**body, "rows": tuple(StepRow(**row) for row in body["rows"])}),
     EpisodeEnded: lambda body: EpisodeEnded(**{**body, "outcomes": tuple(Outcome(**row) for row in body["outcomes"])}),

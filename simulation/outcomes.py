@@ -87,7 +87,7 @@ class TableBuilder:
 def _call_row(event: CallMade) -> Row:
     record = event.record
     key = record.key
-    row = {name: getattr(record, name) for name in record.__dataclass_fields__ if name != "key"}
+    row = {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in ("key", "reply")}
     row.update(tier=record.tier.value, status=record.status.value)
     row.update(
         episode=key.episode,

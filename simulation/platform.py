@@ -162,8 +162,10 @@ class Society:
     async def __aexit__(self, *_error: object) -> None:
         """Shut OASIS down; its database is complete afterwards."""
         self._channel.fail(PlatformError("the society was closed"))
-        await self._env.close()
-        self._stack.close()
+        try:
+            await self._env.close()
+        finally:
+            self._stack.close()
 
     async def speak(self, briefs: Mapping[int, Brief], audiences: Sequence[Sequence[int]]) -> dict[int, SpokenMessage]:
         """All agents in `briefs` generate at once, then send in the order of their numbers.
@@ -195,7 +197,7 @@ class Society:
     async def retell(self, player: int, audience: Sequence[int], text: str) -> None:
         """Store a message of an earlier sitting, so that a resumed run's database is complete."""
         group_id = await self._group(frozenset((player, *audience)))
-        checked(await self.agents[player].env.action.send_to_group(group_id, text), "send_to_group")
+        await self.agents[player].send(group_id, text)
 
     async def _group(self, members: frozenset[int]) -> int:
         """The group chat of exactly these members, made when first needed."""

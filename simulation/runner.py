@@ -39,7 +39,6 @@ from simulation.events import (
     Event,
     EventLog,
     MessageSent,
-    ReplyReceived,
     RunEnded,
     RunResumed,
     StepResolved,
@@ -51,6 +50,7 @@ from simulation.plan import Plan
 from simulation.scenario import Scenario
 
 logger = logging.getLogger("society.runner")
+notices = logging.getLogger("society.notice")  # shown without --verbose
 Result = TypeVar("Result")
 Observer = Callable[[Event], None]
 
@@ -216,11 +216,10 @@ class _History:
         for event in read_events(path):
             if isinstance(event, EpisodeStarted):
                 started[event.episode] = event
-            elif isinstance(event, ReplyReceived):
-                history.replies[event.key] = event.reply
             elif isinstance(event, MessageSent):
                 history.messages.append(event)
-            elif isinstance(event, CallMade) and event.record.status is CallStatus.OK:
+            elif isinstance(event, CallMade) and event.record.reply is not None:
+                history.replies[event.record.key] = event.record.reply
                 history.tier_mix[event.record.tier.value] += 1
             elif isinstance(event, EpisodeEnded):
                 history.finished[event.episode] = (started[event.episode], event)
@@ -277,9 +276,13 @@ class _Sitting:
         return environment
 
     async def _detect(self, environment: MultiModelEnvironment) -> None:
-        if any(config.policy is None for config in environment.models):
+        """Say what is there, and refuse before the first call what no server has."""
+        adapters = [config.model_name for config in environment.models if config.model_name]
+        if adapters:
             for found in await environment.client.detect():
                 logger.info("%s: %s", found.tier.value, found.detail)
+            environment.client.check_adapters(list(dict.fromkeys(adapters)))
+            await environment.client.prepare(list(dict.fromkeys(adapters)), notices.info)
 
     def _clear_database(self) -> None:
         # OASIS would keep a file's old tables and sign its users up a second time

@@ -126,7 +126,7 @@ def _save(model: Any, teacher: str, recipe: Recipe, losses: Sequence[float]) -> 
 
     folder = ADAPTERS / teacher
     model.peft_config["default"].base_model_name_or_path = BASE_MODEL
-    model.to(torch.bfloat16).save_pretrained(folder, safe_serialization=True)
+    model.to(torch.bfloat16).save_pretrained(folder, safe_serialization=True, save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)  # peft's model-card template, unfilled
     card = {
         "teacher": TEACHERS[teacher],

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from agents.inference.provenance import FALLING_ORDER, ChatMessage, Request, Tier
+
+Progress = Callable[[str], None]
+"""Is told, in a line for the user, what a long preparation is doing."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class TierBackend(Protocol):
 
     `detect` never raises: what cannot be reached is a Detection with available False. `refuses` gives the
     reason why this tier cannot answer this request (a base it does not hold), or the empty string.
+    `prepare` loads ahead what the first call would wait for; raises PermanentError where it cannot be had.
     `complete` raises TransientError, PermanentError or UnknownAdapterError; with `request.choices` the text
     is one of them unless the tier cannot constrain its output.
     """
@@ -72,6 +76,8 @@ class TierBackend(Protocol):
     async def detect(self) -> Sequence[Detection]: ...
 
     def refuses(self, request: Request) -> str: ...
+
+    async def prepare(self, progress: Progress) -> None: ...
 
     async def complete(self, request: Request) -> Completion: ...
 

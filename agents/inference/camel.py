@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from agents.inference.backend import Completion, Detection, InferenceSettings
+from agents.inference.backend import Completion, Detection, InferenceSettings, Progress
 from agents.inference.endpoints import Endpoint, EndpointPool, ServerLostError, reason
 from agents.inference.errors import InferenceError, PermanentError
 from agents.inference.provenance import ChatMessage, Reply, Request, Tier
@@ -95,6 +95,9 @@ class CamelBackend:
 
     def refuses(self, _request: Request) -> str:
         return "" if self._pool.up else self._pool.detail
+
+    async def prepare(self, progress: Progress) -> None:
+        """Nothing to load: the server holds the models."""
 
     async def complete(self, request: Request) -> Completion:
         """One attempt. Raises TransientError, PermanentError or UnknownAdapterError."""

@@ -17,7 +17,7 @@ from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from agents.inference.backend import Detection, InferenceSettings
+from agents.inference.backend import Detection, InferenceSettings, Progress
 from agents.inference.endpoints import EndpointPool, ServerLostError
 from agents.inference.errors import FloorReachedError, InferenceError, PermanentError, TransientError
 from agents.inference.falls import FallLog, Miss, PassedOverError, causes
@@ -30,7 +30,7 @@ from agents.inference.provenance import (
     Sampling,
     Tier,
 )
-from agents.inference.records import Attempt, OnCall, OnReply, log_words
+from agents.inference.records import Attempt, OnCall, log_words
 from agents.inference.tiers import SERVER_TIERS, LazyBackend, backends
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ class VLLMClient:
     """Generates texts. Safe to share between all agents of a society; `async with` or `aclose()` when done.
 
     `endpoints`, when given, are the servers asked in place of `url`. `model_name` and `base_model` are what
-    `ask` and `camel_model` use. `on_call` receives a record of every attempt, `on_reply` every reply that was
-    not recorded before. `recorded` replies (of a run that is resumed or replayed) are returned as they are,
-    without a call and without a record; calls outside of episodes are always made.
+    `ask` and `camel_model` use. `on_call` receives a record of every attempt. `recorded` replies (of a run
+    that is resumed or replayed) are returned as they are, without a call and without a record; calls outside of
+    episodes are always made.
     """
 
     def __init__(
@@ -62,7 +62,6 @@ class VLLMClient:
         base_model: str | None = None,
         settings: InferenceSettings | None = None,
         on_call: OnCall | None = None,
-        on_reply: OnReply | None = None,
         recorded: Mapping[CallKey, Reply] | None = None,
     ) -> None:
         urls = tuple(endpoints) or (url,)
@@ -71,7 +70,6 @@ class VLLMClient:
         self.base_model = base_model
         self.settings = settings or InferenceSettings()
         self._on_call = on_call or _ignore
-        self._on_reply = on_reply or _ignore
         self._recorded = recorded or {}
         self._pool = EndpointPool(urls, self.settings.cooldown)
         self._backends = backends(self.settings.allowed, self._pool, self.settings)
@@ -138,6 +136,35 @@ class VLLMClient:
         }
         return tuple(chain.from_iterable(found))
 
+    def check_adapters(self, adapters: Sequence[str]) -> None:
+        """Raises UnknownAdapterError where detection found servers and none of them has one of `adapters`."""
+        servers = any(tier in self._backends for tier in SERVER_TIERS)
+        missing = self._pool.missing(adapters) if servers else ()
+        if missing:
+            raise self._pool.nowhere("', '".join(missing))
+
+    async def prepare(self, adapters: Sequence[str], progress: Progress) -> None:
+        """Load ahead what will answer first for `adapters`, so that no call's latency includes it.
+
+        What cannot be loaded is left to the first call, which falls.
+        """
+        for tier in dict.fromkeys([await self._first_tier(adapter) for adapter in adapters]):
+            if tier is not None:
+                try:
+                    await self._backends[tier].prepare(progress)
+                except PermanentError as error:
+                    progress(str(error))
+
+    async def _first_tier(self, adapter: str) -> Tier | None:
+        request = Request(self.next_key(adapter), adapter, (), base_model=self.base_model)
+        for tier in self._backends:
+            try:
+                await self._check(tier, request)
+            except (PassedOverError, TransientError):
+                continue
+            return tier
+        return None
+
     async def _look(self) -> None:
         """Before a call: the first ask of the servers, or another ask of one that was lost."""
         servers = [backend for tier, backend in self._backends.items() if tier in SERVER_TIERS]
@@ -164,7 +191,6 @@ class VLLMClient:
         for tier in self._backends:
             reply = await self._try(tier, request, misses)
             if reply is not None:
-                self._on_reply(request.key, reply)
                 return reply
         raise FloorReachedError(self._floor, causes(misses) or "no tier is allowed")
 

@@ -187,15 +187,21 @@ class EndpointPool:
             await self.refresh()
             endpoint = self._least_busy(adapter)
         if endpoint is None:
-            raise self._nowhere(adapter)
+            raise self.nowhere(adapter)
         return endpoint
+
+    def missing(self, adapters: Iterable[str]) -> tuple[str, ...]:
+        """Those of `adapters` that no answering server has; none where no server answers."""
+        able = [endpoint for endpoint in self.endpoints if endpoint.up]
+        return tuple(name for name in adapters if able and not any(each.serves(name) for each in able))
 
     def _least_busy(self, adapter: str) -> Endpoint | None:
         now = time.monotonic()
         able = [endpoint for endpoint in self.endpoints if endpoint.serves(adapter)]
         return min(able, key=lambda e: (not e.up, now < e.rest_until, e.pending, e.calls), default=None)
 
-    def _nowhere(self, adapter: str) -> InferenceError:
+    def nowhere(self, adapter: str) -> InferenceError:
+        """Why no server can take a call to `adapter`."""
         answering = [endpoint for endpoint in self.endpoints if endpoint.up]
         if not answering:
             return ServerLostError(f"no server answers: {self.detail}")

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import orjson
 
-from agents.inference.backend import Completion, Detection, InferenceSettings
+from agents.inference.backend import Completion, Detection, InferenceSettings, Progress
 from agents.inference.endpoints import CONNECT_TIMEOUT, Endpoint, EndpointPool, ServerLostError, reason
 from agents.inference.errors import PermanentError
 from agents.inference.provenance import Request, Tier
@@ -35,6 +35,9 @@ class HTTPBackend:
 
     def refuses(self, _request: Request) -> str:
         return "" if self._pool.up else self._pool.detail
+
+    async def prepare(self, progress: Progress) -> None:
+        """Nothing to load: the server holds the models."""
 
     async def complete(self, request: Request) -> Completion:
         """One attempt. Raises TransientError, PermanentError or UnknownAdapterError."""

@@ -124,6 +124,7 @@ class CallStatus(str, Enum):
 class CallRecord:
     """One attempt of one generation at one tier: a row of the `calls` table. Times are seconds.
 
+    `reply` is what it brought, None when failed: one record, so that a crash cannot keep one without the other.
     `queue_time` is spent waiting for a free slot. `error` is the error's class and text, empty when ok.
     `prompt_hash` is the SHA-256 of the canonical request (adapter, messages, choices, sampling, seed).
     """
@@ -137,6 +138,7 @@ class CallRecord:
     latency: float
     queue_time: float
     prompt_hash: str
+    reply: Reply | None = None
     error: str = ""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None

@@ -12,12 +12,11 @@ import orjson
 
 from agents.inference.backend import Completion, as_openai
 from agents.inference.errors import InferenceError
-from agents.inference.provenance import CallKey, CallRecord, CallStatus, Provenance, Reply, Request, Tier
+from agents.inference.provenance import CallRecord, CallStatus, Provenance, Reply, Request, Tier
 
 logger = logging.getLogger("society.inference")
 
 OnCall = Callable[[CallRecord], None]
-OnReply = Callable[[CallKey, Reply], None]
 _FIRST_WORDS = 60
 
 
@@ -50,7 +49,7 @@ class Attempt:
             fell_from=tuple(fell_from),
         )
         reply = Reply(completion.text, origin, completion.choice_probability)
-        return reply, self._record(CallStatus.OK, completion.endpoint, latency, completion=completion)
+        return reply, self._record(CallStatus.OK, completion.endpoint, latency, reply=reply)
 
     def _elapsed(self) -> float:
         return time.perf_counter() - self.started
@@ -62,8 +61,9 @@ class Attempt:
         latency: float,
         *,
         error: str = "",
-        completion: Completion | None = None,
+        reply: Reply | None = None,
     ) -> CallRecord:
+        source = reply.provenance if reply else None
         return CallRecord(
             key=self.request.key,
             tier=self.tier,
@@ -75,9 +75,10 @@ class Attempt:
             queue_time=self.queue_time,
             prompt_hash=prompt_hash(self.request),
             error=error,
-            prompt_tokens=completion.prompt_tokens if completion else None,
-            completion_tokens=completion.completion_tokens if completion else None,
-            finish_reason=completion.finish_reason if completion else "",
+            reply=reply,
+            prompt_tokens=source.prompt_tokens if source else None,
+            completion_tokens=source.completion_tokens if source else None,
+            finish_reason=source.finish_reason if source else "",
         )
 
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 
-from agents.inference.backend import Completion, Detection, InferenceSettings, TierBackend
+from agents.inference.backend import Completion, Detection, InferenceSettings, Progress, TierBackend
 from agents.inference.endpoints import EndpointPool
 from agents.inference.errors import PermanentError
 from agents.inference.provenance import Request, Tier
@@ -49,6 +49,11 @@ class LazyBackend:
         if self._backend is not None:
             return self._backend.refuses(request)
         return self._missing or ("" if self._pool is None or self._pool.up else self._pool.detail)
+
+    async def prepare(self, progress: Progress) -> None:
+        await self.load()
+        if self._backend is not None:
+            await self._backend.prepare(progress)
 
     async def complete(self, request: Request) -> Completion:
         await self.load()

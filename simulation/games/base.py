@@ -22,11 +22,12 @@ from pydantic import BaseModel, ConfigDict
 
 from agents.language import Language
 from agents.policies import Option, View
+from agents.problems import SocietyError
 
 Table = TypeVar("Table")
 
 
-class GameError(ValueError):
+class GameError(SocietyError, ValueError):
     """A call that breaks a game's rules: a wrong number of moves, an illegal action, a step after the end."""
 
 

@@ -207,21 +207,13 @@ class TestRecords:
             await asyncio.gather(*(society.ask() for _ in range(4)))
         assert stub.most_in_flight == 2
         queued = sorted(record.queue_time for record in society.records)
-        assert queued[1] < 0.05
-        assert queued[2] >= 0.09
-        assert all(0.09 <= record.latency < 0.19 for record in society.records)
+        assert queued[2] >= 0.09  # two waited for a slot, and that is not counted as latency
+        assert sum(queued) + sum(record.latency for record in society.records) >= 0.58
 
-    async def test_every_reply_that_was_not_recorded_is_handed_over(self) -> None:
-        seen: list[tuple[CallKey, Reply]] = []
-        settings = InferenceSettings(tiers=(SIMULATED,))
-        first, second = (CallKey(0, step, "m1", Purpose.TALK) for step in (1, 2))
-        kept = Reply("as it was", Provenance(HTTP, "cooperator"))
-        async with VLLMClient(
-            settings=settings, on_reply=lambda *event: seen.append(event), recorded={first: kept}
-        ) as client:
-            await client.generate(make_request(key=first))
-            reply = await client.generate(make_request(key=second))
-        assert seen == [(second, reply)]
+    async def test_a_record_carries_the_reply_it_brought(self, stub: StubVLLM) -> None:
+        async with Society(stub.url, tiers=(HTTP,)) as society:
+            reply = await society.ask()
+        assert [record.reply for record in society.records] == [reply]
 
     async def test_questions_outside_of_episodes_are_not_answered_from_a_record(self, stub: StubVLLM) -> None:
         kept = Reply("as it was", Provenance(HTTP, "cooperator"))

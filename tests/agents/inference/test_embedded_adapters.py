@@ -46,6 +46,7 @@ def adapter_folder(folder: Path, weights: str | None = "adapter_model.safetensor
 
 
 def test_every_shipped_adapter_can_be_used() -> None:
+    assert {"cooperator", "defector", "reciprocator"} <= shipped_adapters().keys()
     for name, folder in shipped_adapters().items():
         assert read_adapter(name, folder).path == folder.resolve()
         assert resolve(request(name)) == read_adapter(name, folder)

@@ -1,0 +1,54 @@
+"""Shared by all tests: small plans that run on the simulated tier."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.roster import ModelConfig, ModelRole, Roster
+from simulation.plan import Plan
+from simulation.scenario import Scenario
+
+ROLES = tuple(ModelRole)
+
+
+def models(count: int, **fields: Any) -> tuple[ModelConfig, ...]:
+    """`count` models in all roles, dealt to teams red and blue."""
+    return tuple(
+        ModelConfig(
+            model_id=f"m{i}",
+            model_name="cooperator",
+            role=ROLES[i % len(ROLES)],
+            team_id=("red", "blue")[i % 2],
+            **fields,
+        )
+        for i in range(count)
+    )
+
+
+@pytest.fixture
+def make_plan() -> Callable[..., Plan]:
+    """A plan for `count` models on the simulated tier; keywords replace the scenario's keys."""
+
+    def make(count: int = 4, rows: tuple[ModelConfig, ...] | None = None, **keys: Any) -> Plan:
+        data: dict[str, Any] = {
+            "name": "small",
+            "mode": "team_battle",
+            "roster": "inline",
+            "seed": 3,
+            "episodes": 2,
+            "tasks": [{"task_id": "goods", "task_type": "public_goods", "max_steps": 2}],
+            "inference": {"tiers": ["simulated"]},
+        }
+        roster = Roster(name="r", base_model="SmolLM2-135M-Instruct", models=rows or models(count))
+        return Plan(Scenario.model_validate({**data, **keys}), roster)
+
+    return make
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"

@@ -1,0 +1,179 @@
+"""Runs from file to tables: shipped scenarios, repeatability, stopping and resuming."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from agents.inference.provenance import Tier
+from agents.problems import InvalidFileError, SocietyError
+from agents.roster import ModelConfig
+from simulation.events import CallMade, DecisionMade, Event, EventLog, StepResolved, read_events
+from simulation.outcomes import Run, load_run
+from simulation.plan import Plan
+from simulation.runner import RunOptions, RunStatus, RunStoppedError, resume_run, run_scenario
+from simulation.scenario import shipped_scenarios
+
+TIMES = ["completion_time", "latency", "duration", "queue_time"]
+SIMULATED = RunOptions(tier=Tier.SIMULATED)
+
+
+def without_times(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.drop(columns=TIMES, errors="ignore")
+
+
+def assert_same(first: Run, second: Run) -> None:
+    for name in ("agents", "outcomes", "messages", "decisions", "steps", "episodes"):
+        pd.testing.assert_frame_equal(without_times(getattr(first, name)), without_times(getattr(second, name)))
+
+
+@pytest.mark.parametrize("name", shipped_scenarios())
+def test_every_shipped_scenario_runs(name: str, runs: Path) -> None:
+    plan = Plan.load(name)
+    run = run_scenario(plan, options=SIMULATED, out=runs)
+    assert run.manifest["status"] == RunStatus.FINISHED.value
+    players = list(plan.roster.expand())
+    episodes = plan.scenario.episodes * len(plan.scenario.tasks)
+    assert len(run.outcomes) == episodes * len(players)
+    assert set(run.outcomes["tier"]) <= {"simulated", "scripted"}
+    pools = {task.task_id: task.reward_pool for task in plan.scenario.tasks}
+    for (_, task_id), rows in run.outcomes.groupby(["episode", "task_id"], observed=True):
+        assert rows["reward_earned"].sum() == pytest.approx(pools[task_id])
+    assert run.decisions["valid"].all()
+
+
+def test_shipped_scenarios_cover_the_modes_and_languages() -> None:
+    scenarios = [Plan.load(name).scenario for name in shipped_scenarios()]
+    assert {scenario.mode.value for scenario in scenarios} == {"cooperative", "competitive", "team_battle", "mixed"}
+    assert {scenario.language.value for scenario in scenarios} == {"en", "zh"}
+    assert "first_contact" in shipped_scenarios()
+
+
+def test_the_same_seed_gives_the_same_tables(runs: Path) -> None:
+    options = RunOptions(tier=Tier.SIMULATED, seed=7)
+    first, second = (run_scenario("team_battle", options=options, out=runs) for _ in range(2))
+    assert first.path != second.path
+    assert_same(first, second)
+
+
+def test_another_seed_gives_other_messages(runs: Path) -> None:
+    first, second = (
+        run_scenario("team_battle", options=RunOptions(tier=Tier.SIMULATED, seed=seed), out=runs) for seed in (1, 2)
+    )
+    assert list(first.messages["text"]) != list(second.messages["text"])
+
+
+def test_a_run_directory_holds_what_it_promises(make_plan: Callable[..., Plan], runs: Path) -> None:
+    run = run_scenario(make_plan(), out=runs)
+    names = {path.name for path in run.path.iterdir()}
+    assert names == {"manifest.json", "events.jsonl", "oasis.db", "tables"}
+    assert {path.stem for path in (run.path / "tables").iterdir()} == set(run.describe()["table"])
+    assert run.manifest["tier_mix"] == {"simulated": len(run.calls)}
+    assert run.manifest["versions"]["camel-oasis"] == "0.2.5"
+    stored = sqlite3.connect(run.path / "oasis.db").execute("SELECT message_id, content FROM group_messages").fetchall()
+    assert stored == list(zip(run.messages["oasis_message_id"], run.messages["text"], strict=True))
+
+
+class Cut(KeyboardInterrupt):
+    """Ctrl-C at a moment of the test's choosing."""
+
+
+def cut_after(number: int, kind: type[Event]) -> Callable[[Event], None]:
+    """An observer that interrupts the run at the `number`-th event of `kind`."""
+    seen = itertools.count(1)
+
+    def observe(event: Event) -> None:
+        if isinstance(event, kind) and next(seen) == number:
+            raise Cut
+
+    return observe
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(1, CallMade), (3, CallMade), (9, CallMade), (2, DecisionMade), (1, StepResolved), (3, StepResolved)],
+)
+def test_a_run_that_was_cut_off_resumes_to_the_same_tables(
+    make_plan: Callable[..., Plan], runs: Path, number: int, kind: type[Event]
+) -> None:
+    whole = run_scenario(make_plan(), out=runs)
+    with pytest.raises(RunStoppedError, match="society resume") as stopped:
+        run_scenario(make_plan(), out=runs, on_event=cut_after(number, kind))
+    cut = load_run(stopped.value.path)
+    assert cut.manifest["status"] == RunStatus.STOPPED.value
+    resumed = resume_run(stopped.value.path)
+    assert_same(whole, resumed)
+    assert len(resumed.calls) == len(whole.calls)  # no finished call was made again
+    stored = sqlite3.connect(resumed.path / "oasis.db").execute("SELECT content FROM group_messages").fetchall()
+    assert [text for (text,) in stored] == list(whole.messages["text"])
+
+
+def test_a_run_killed_without_a_last_word_resumes_too(make_plan: Callable[..., Plan], runs: Path) -> None:
+    whole = run_scenario(make_plan(), out=runs)
+    killed = run_scenario(make_plan(), out=runs)
+    log = killed.path / EventLog.NAME
+    body = log.read_bytes()
+    log.write_bytes(body[: len(body) * 2 // 3])  # torn inside a line
+    for table in (killed.path / "tables").iterdir():
+        table.unlink()
+    manifest = killed.path / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"finished"', '"running"'))
+    assert len(load_run(killed.path).messages)  # readable as it lies
+    assert_same(whole, resume_run(killed.path))
+
+
+def test_a_finished_run_is_not_played_again(make_plan: Callable[..., Plan], runs: Path) -> None:
+    run = run_scenario(make_plan(), out=runs)
+    before = (run.path / EventLog.NAME).read_bytes()
+    assert resume_run(run.path).path == run.path
+    assert (run.path / EventLog.NAME).read_bytes() == before
+
+
+def test_a_required_tier_that_fails_stops_the_run_resumably(make_plan: Callable[..., Plan], runs: Path) -> None:
+    inference = {"endpoints": ["http://127.0.0.1:9/v1"], "require": "http", "retries": 0}
+    with pytest.raises(RunStoppedError, match="tier http is required and failed") as stopped:
+        run_scenario(make_plan(inference=inference), out=runs)
+    run = load_run(stopped.value.path)
+    assert run.manifest["status"] == "stopped"
+    assert run.outcomes.empty
+    assert set(run.calls["status"]) <= {"failed"}
+
+
+def test_scripted_players_need_no_server(make_plan: Callable[..., Plan], runs: Path) -> None:
+    rows = tuple(ModelConfig(model_id=f"p{i}", policy=name) for i, name in enumerate(("tit_for_tat", "always_defect")))
+    task = {"task_id": "pd", "task_type": "prisoners_dilemma", "max_steps": 200}
+    plan = make_plan(rows=rows, mode="competitive", tasks=[task], episodes=1, inference={"tiers": ["http"]})
+    outcomes = run_scenario(plan, out=runs).outcomes.set_index("model_id")
+    assert outcomes["payoff"].to_dict() == {"p0": 199.0, "p1": 204.0}  # Axelrod's tournament figures
+    assert set(outcomes["tier"]) == {"scripted"}
+
+
+def test_nothing_is_written_for_a_bad_scenario(runs: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("name: bad\nmode: cooperativ\n")
+    with pytest.raises(InvalidFileError):
+        run_scenario(bad, out=runs)
+    assert not runs.exists()
+
+
+def test_a_run_starts_from_a_running_event_loop_too(make_plan: Callable[..., Plan], runs: Path) -> None:
+    async def notebook() -> Run:
+        return run_scenario(make_plan(), out=runs)
+
+    assert len(asyncio.run(notebook()).outcomes) == 8
+
+
+def test_what_is_no_run_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SocietyError, match="not a run directory"):
+        load_run(tmp_path)
+
+
+def test_every_event_of_a_run_can_be_read(make_plan: Callable[..., Plan], runs: Path) -> None:
+    run = run_scenario(make_plan(), out=runs)
+    assert sum(isinstance(event, StepResolved) for event in read_events(run.path / EventLog.NAME)) == 4
