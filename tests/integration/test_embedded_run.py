@@ -1,0 +1,35 @@
+"""The main job on a real model: LoRA adapters talk, decide and are scored, in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from agents.inference.provenance import Tier
+from simulation.plan import Plan
+from simulation.runner import RunOptions, run_scenario
+
+pytestmark = pytest.mark.embedded
+
+
+def test_first_contact_is_played_by_three_adapters_of_a_real_model(tmp_path: Path) -> None:
+    plan = Plan.load("first_contact", {"tasks.0.max_steps": "2"})
+    options = RunOptions(require=Tier.EMBEDDED, tier=Tier.EMBEDDED, episodes=1)
+    run = run_scenario(plan, options=options, out=tmp_path)
+    for table in (run.outcomes, run.messages, run.decisions, run.calls):
+        assert set(table["tier"]) == {"embedded"}
+    assert {"cooperator", "defector", "reciprocator"} <= set(run.calls["adapter"])
+    played = run.decisions.groupby("model_id", observed=True)["action"].agg(set)
+    assert played["ada"] == {"cooperate"}  # what the adapters were trained to do
+    assert played["ben"] == {"defect"}
+    assert (run.messages["text"].str.len() > 0).all()
+    talks = run.calls[run.calls["purpose"] == "talk"]
+    assert (talks["completion_tokens"] > 0).all()
+
+
+def test_a_chosen_action_carries_the_models_own_probability(tmp_path: Path) -> None:
+    plan = Plan.load("first_contact", {"tasks.0.max_steps": "1", "communication.talk_rounds": "0"})
+    run = run_scenario(plan, options=RunOptions(tier=Tier.EMBEDDED, episodes=1), out=tmp_path)
+    assert run.decisions["choice_probability"].between(0, 1).all()
+    assert run.decisions["valid"].all()
