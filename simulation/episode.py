@@ -117,10 +117,10 @@ class Episode:
     async def _step(self, state: State[Any]) -> State[Any]:
         started, step = time.monotonic(), state.tally.step
         said = await self._talk(state)
-        decisions = await self._decide(state)
+        actions = await self._decide(state)
         moves = [
-            Move(decision.action, said.get(player, ""), self.strategies[player].teamwork_level)
-            for player, decision in enumerate(decisions)
+            Move(action, said.get(player, ""), self.strategies[player].teamwork_level)
+            for player, action in enumerate(actions)
         ]
         state = self.plan.game.resolve(state, moves)
         self.emit(self._resolved(state, step, time.monotonic() - started))
@@ -198,18 +198,21 @@ class Episode:
 
     # -- decide ------------------------------------------------------------------------------------------
 
-    async def _decide(self, state: State[Any]) -> list[Decision]:
-        agents, step = self.society.agents, state.tally.step
-        calls = (agents[player].decide(self._brief(state, player)) for player in self.players)
+    async def _decide(self, state: State[Any]) -> list[str | None]:
+        """Every player's action, None where invalid. A player with one option only is not asked."""
+        briefs = [self._brief(state, player) for player in self.players]
+        asked = [player for player in self.players if len(briefs[player].view.options) > 1]
+        calls = (self.society.agents[player].decide(briefs[player]) for player in asked)
         found = await asyncio.gather(*calls, return_exceptions=True)
-        decisions: list[Decision] = []
+        actions: list[str | None] = [brief.view.options[0].action for brief in briefs]
         for decision in found:
             if isinstance(decision, BaseException):  # all calls are over: nothing runs on unseen
                 raise decision
-            decisions.append(decision)
-        for player, decision in enumerate(decisions):
-            self._note(step, player, decision)
-        return decisions
+        for player, decision in zip(asked, found, strict=True):
+            if not isinstance(decision, BaseException):
+                actions[player] = decision.action
+                self._note(state.tally.step, player, decision)
+        return actions
 
     def _note(self, step: int, player: int, decision: Decision) -> None:
         ledger, source = self.ledgers[player], decision.reply.provenance
