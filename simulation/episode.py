@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -203,15 +203,11 @@ class Episode:
         briefs = [self._brief(state, player) for player in self.players]
         asked = [player for player in self.players if len(briefs[player].view.options) > 1]
         calls = (self.society.agents[player].decide(briefs[player]) for player in asked)
-        found = await asyncio.gather(*calls, return_exceptions=True)
+        decisions = _unbroken(await asyncio.gather(*calls, return_exceptions=True))
         actions: list[str | None] = [brief.view.options[0].action for brief in briefs]
-        for decision in found:
-            if isinstance(decision, BaseException):  # all calls are over: nothing runs on unseen
-                raise decision
-        for player, decision in zip(asked, found, strict=True):
-            if not isinstance(decision, BaseException):
-                actions[player] = decision.action
-                self._note(state.tally.step, player, decision)
+        for player, decision in zip(asked, decisions, strict=True):
+            actions[player] = decision.action
+            self._note(state.tally.step, player, decision)
         return actions
 
     def _note(self, step: int, player: int, decision: Decision) -> None:
@@ -294,6 +290,16 @@ class Episode:
             score.nash,
             outcomes,
         )
+
+
+def _unbroken(found: Iterable[Decision | BaseException]) -> list[Decision]:
+    """All decisions, or the first error: raised when every call is over, so that none runs on unseen."""
+    decisions = []
+    for decision in found:
+        if isinstance(decision, BaseException):
+            raise decision
+        decisions.append(decision)
+    return decisions
 
 
 def _outcome(config: ModelConfig, ledger: Ledger, score: Any, reward: float) -> Outcome:

@@ -19,6 +19,7 @@ _HEADS = {
     "cooperation_score": "cooperation",
     "reward_earned": "reward",
 }
+_MAY_BE_COMMON = ("team_id", "task_type", "mode", "episodes")
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -98,25 +99,26 @@ class LiveProgress:
 
 
 def outcome_table(run: Run) -> Table:
-    """Mean outcome per model, by tier and mode, with what must be said about the figures beneath it."""
+    """Mean outcome per model, by game, tier and mode, with what must be said about the figures beneath it.
+
+    What is the same in every row stands in the title, but for the tier.
+    """
     from rich.markup import escape
     from rich.table import Table
 
     synthetic = bool(run.outcomes["synthetic"].all()) and len(run.outcomes) > 0
-    summary = run.summary(synthetic=synthetic)
-    table = Table(title=f"{escape(run.manifest['scenario']['name'])}: mean outcome per model", title_justify="left")
-    for head in (*SUMMARY_KEYS, "episodes"):
-        table.add_column(_HEADS.get(head, head), no_wrap=True)
-    for head in SUMMARY_FIGURES:
-        table.add_column(_HEADS.get(head, head), justify="right")
-    for row in summary.astype({"team_id": object}).fillna({"team_id": ""}).to_dict("records"):
-        table.add_row(
-            *(escape(str(row[key])) for key in SUMMARY_KEYS),
-            str(row["episodes"]),
-            *(f"{row[figure]:.3f}" for figure in SUMMARY_FIGURES),
-        )
-    table.caption = _caption(run, synthetic)
-    table.caption_justify = "left"
+    summary = run.summary(synthetic=synthetic).astype({"team_id": object}).fillna({"team_id": ""})
+    common = [key for key in _MAY_BE_COMMON if summary[key].nunique() == 1]
+    shared = [f"{_HEADS.get(key, key)} {summary[key].iloc[0]}" for key in common if summary[key].iloc[0] != ""]
+    title = f"{run.manifest['scenario']['name']}: mean outcome per model ({', '.join(shared)})"
+    table = Table(title=escape(title), title_justify="left", caption=_caption(run, synthetic), caption_justify="left")
+    keys = [key for key in (*SUMMARY_KEYS, "episodes") if key not in common]
+    for key in keys:
+        table.add_column(_HEADS.get(key, key), overflow="fold")
+    for figure in SUMMARY_FIGURES:
+        table.add_column(_HEADS.get(figure, figure), justify="right", no_wrap=True)
+    for row in summary.to_dict("records"):
+        table.add_row(*(escape(str(row[key])) for key in keys), *(f"{row[figure]:.3f}" for figure in SUMMARY_FIGURES))
     return table
 
 
