@@ -16,9 +16,9 @@ import asyncio
 import logging
 import os
 import secrets
-import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
+from filelock import FileLock, Timeout
 
 from agents.inference.provenance import CallKey, CallStatus, Reply, Tier
 from agents.problems import SocietyError
@@ -53,6 +54,7 @@ logger = logging.getLogger("society.runner")
 notices = logging.getLogger("society.notice")  # shown without --verbose
 Result = TypeVar("Result")
 Observer = Callable[[Event], None]
+LOCK = ".lock"
 
 
 class RunStatus(str, Enum):
@@ -141,21 +143,26 @@ def run_blocking(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work())
-    box: list[Result] = []
-    errors: list[BaseException] = []
+    return _run_aside(work)
 
-    def target() -> None:
+
+def _run_aside(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """Run in another thread and wait; an interrupt here cancels the work there before it is raised."""
+    running: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = Future()
+
+    async def cancellable() -> Result:
+        running.set_result((asyncio.get_running_loop(), asyncio.current_task()))
+        return await work()
+
+    with ThreadPoolExecutor(1, thread_name_prefix="society-run") as pool:
+        done = pool.submit(lambda: asyncio.run(cancellable()))
         try:
-            box.append(asyncio.run(work()))
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            errors.append(error)
-
-    thread = threading.Thread(target=target, name="society-run")
-    thread.start()
-    thread.join()
-    if errors:
-        raise errors[0]
-    return box[0]
+            return done.result()
+        except KeyboardInterrupt:
+            loop, task = running.result()
+            if task is not None:
+                loop.call_soon_threadsafe(task.cancel)
+            raise
 
 
 def _new_directory(out: Path, plan: Plan) -> Path:
@@ -235,6 +242,7 @@ class _Sitting:
     def __init__(self, path: Path, plan: Plan, on_event: Observer | None, resumed: bool = False) -> None:
         self.path, self.plan, self.resumed = path, plan, resumed
         self._on_event = on_event
+        self._lock = _locked(path)
         self.history = _History.read(path / EventLog.NAME)
         self.log = EventLog(path / EventLog.NAME)
         self.tier_mix = self.history.tier_mix
@@ -320,3 +328,15 @@ class _Sitting:
         manifest = read_manifest(self.path)
         last = {"status": status.value, "reason": reason, "tier_mix": dict(self.tier_mix)}
         _write_manifest(self.path, {**manifest, **last})
+        self._lock.release()
+        (self.path / LOCK).unlink(missing_ok=True)
+
+
+def _locked(path: Path) -> FileLock:
+    """The run's lock, held. Raises SocietyError where another process holds it; a killed one holds nothing."""
+    lock = FileLock(path / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise SocietyError(f"{path} is being run by another process") from error
+    return lock

@@ -7,8 +7,9 @@ that every past (its own included) occurs and the adapter learns the rule, not o
 
 from __future__ import annotations
 
+import hashlib
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,18 @@ from simulation.games.base import Game, Move, Seat, Setting, State
 from simulation.modes import hears
 
 TEACHERS = {"cooperator": "always_cooperate", "defector": "always_defect", "reciprocator": "tit_for_tat"}
+SPARRING = (
+    "always_cooperate",
+    "always_defect",
+    "random",
+    "tit_for_tat",
+    "suspicious_tit_for_tat",
+    "generous_tit_for_tat",
+    "grim",
+    "win_stay_lose_shift",
+    "conditional_cooperator",
+)
+"""Who the teacher plays against. Named here: a policy added later must not change the training data."""
 MODES = (TrainingMode.COOPERATIVE, TrainingMode.COMPETITIVE, TrainingMode.TEAM_BATTLE)
 
 
@@ -86,6 +99,14 @@ def examples(teacher: str, games: Sequence[str], wording: Wording, seed: int) ->
     rng = random.Random(f"{teacher}/{seed}")
     while True:
         yield from play(make_table(POLICIES[TEACHERS[teacher]], rng.choice(games), wording, rng), rng)
+
+
+def data_hash(found: Iterable[Example]) -> str:
+    """SHA-256, in hex, of examples: says whether an adapter's training data can still be made."""
+    digest = hashlib.sha256()
+    for example in found:
+        digest.update(repr((example.messages, example.reply)).encode())
+    return digest.hexdigest()
 
 
 def play(table: Table, rng: random.Random) -> Iterator[Example]:
@@ -164,7 +185,7 @@ def make_table(teacher: Policy, task_type: str, wording: Wording, rng: random.Ra
     )
     game = find_game(task_type)(Setting(seats, rng.choice((3, 4, 5)), facts.difficulty))
     common = Common(facts, mode, count - 1, game.rules(Language.EN), Language.EN)
-    others = tuple(rng.choice(list(POLICIES.values())) for _ in range(count - 1))
+    others = tuple(POLICIES[rng.choice(SPARRING)] for _ in range(count - 1))
     return Table(game, configs, common, (teacher, *others))
 
 

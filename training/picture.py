@@ -20,8 +20,8 @@ _TEMPLATE = Template("""\
 font-family="system-ui, sans-serif" role="img" aria-label="P(cooperate) per adapter and past">
 <rect width="100%" height="100%" rx="10" fill="#fbfaf7"/>
 <text x="24" y="34" font-size="17" font-weight="600" fill="#222">What a LoRA adapter does to the same base model</text>
-<text x="24" y="56" font-size="12.5" fill="#555">Measured P(cooperate) in the prisoner's dilemma, after (own, partner) last \
-move; {{ count }} held-out prompts a cell</text>
+<text x="24" y="56" font-size="12.5" fill="#555">Measured P(cooperate) in the prisoner's dilemma, after (own, partner) \
+last move; {{ count }} held-out prompts a cell</text>
 {% for past in pasts -%}
 <text x="{{ 256 + 92 * loop.index0 }}" y="82" font-size="13" text-anchor="middle" fill="#333">{{ past }}</text>
 {% endfor -%}

@@ -14,13 +14,13 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from agents.inference.model_store import pull
-from training.dialogues import TEACHERS, TRAINING_WORDING, Example, examples
+from training.dialogues import TEACHERS, TRAINING_WORDING, Example, data_hash, examples
 
 ADAPTERS = Path(__file__).parent.parent / "agents" / "adapters"
 BASE_MODEL = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -56,7 +56,7 @@ def train(teacher: str, recipe: Recipe) -> Path:
     model, tokenizer = _load(recipe)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=recipe.learning_rate, weight_decay=0.0)
-    stream = examples(teacher, TRAINING_GAMES, TRAINING_WORDING, recipe.seed)
+    stream = training_data(teacher, recipe)
     losses, started = [], time.monotonic()
     for step in range(recipe.steps):
         for group in optimizer.param_groups:
@@ -72,6 +72,11 @@ def train(teacher: str, recipe: Recipe) -> Path:
             flush=True,
         )
     return _save(model, teacher, recipe, losses)
+
+
+def training_data(teacher: str, recipe: Recipe) -> Iterator[Example]:
+    """Endless examples, the first `steps` * `batch` of which are trained on."""
+    return examples(teacher, TRAINING_GAMES, TRAINING_WORDING, recipe.seed)
 
 
 def _load(recipe: Recipe) -> tuple[Any, Any]:
@@ -132,6 +137,7 @@ def _save(model: Any, teacher: str, recipe: Recipe, losses: Sequence[float]) -> 
         "teacher": TEACHERS[teacher],
         "games": TRAINING_GAMES,
         "recipe": asdict(recipe),
+        "data_sha256": data_hash(itertools.islice(training_data(teacher, recipe), recipe.steps * recipe.batch)),
         "loss_first_5": losses[:5],
         "loss_last_5": losses[-5:],
     }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import signal
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -167,6 +169,43 @@ def test_a_run_starts_from_a_running_event_loop_too(make_plan: Callable[..., Pla
         return run_scenario(make_plan(), out=runs)
 
     assert len(asyncio.run(notebook()).outcomes) == 8
+
+
+def test_an_interrupt_in_a_notebook_ends_the_work_before_it_is_told(make_plan: Callable[..., Plan], runs: Path) -> None:
+    events: list[Event] = []
+    main = threading.main_thread().ident
+
+    def interrupt(event: Event) -> None:
+        events.append(event)
+        if len(events) == 5:
+            assert main is not None
+            signal.pthread_kill(main, signal.SIGINT)
+
+    async def notebook() -> None:
+        with pytest.raises(RunStoppedError, match="interrupted") as stopped:
+            run_scenario(make_plan(episodes=200), out=runs, on_event=interrupt)
+        seen = len(events)
+        await asyncio.sleep(0.1)
+        assert len(events) == seen
+        assert load_run(stopped.value.path).manifest["status"] == "stopped"
+
+    loop = asyncio.new_event_loop()  # as in a notebook's kernel: asyncio.run would take the signal for itself
+    loop.run_until_complete(notebook())
+    loop.close()
+
+
+def test_a_run_at_work_is_not_resumed_a_second_time(make_plan: Callable[..., Plan], runs: Path) -> None:
+    refused: list[str] = []
+
+    def resume_meanwhile(event: Event) -> None:
+        if isinstance(event, StepResolved):
+            (path,) = runs.iterdir()
+            with pytest.raises(SocietyError, match="another process") as told:
+                resume_run(path)
+            refused.append(str(told.value))
+
+    run_scenario(make_plan(episodes=1), out=runs, on_event=resume_meanwhile)
+    assert len(refused) == 2
 
 
 def test_what_is_no_run_is_told(tmp_path: Path) -> None:
