@@ -52,6 +52,11 @@ class Brief:
     talk_round: int = 0
     heard: tuple[HeardMessage, ...] = ()
 
+    @property
+    def seen(self) -> View:
+        """The view with the texts heard: all a scripted player goes by."""
+        return replace(self.view, heard=tuple(message.text for message in self.heard))
+
 
 @dataclass(frozen=True)
 class SpokenMessage:
@@ -64,11 +69,10 @@ class SpokenMessage:
 
 @dataclass(frozen=True)
 class Decision:
-    """A model's action; `action` None when neither answer was one of the choices. `reply` is the last one."""
+    """A model's action, None when neither answer was one of the choices; `replies` holds one answer or two."""
 
     action: str | None
-    reply: Reply
-    attempts: int
+    replies: tuple[Reply, ...]
 
 
 class Turnstile:
@@ -175,13 +179,14 @@ class LoRAModel(SocialAgent):
         """Choose one of `brief.view.options`; an answer that is none of them is asked again once."""
         actions = {option.label: option.action for option in brief.view.options}
         request = self._request(brief, Purpose.DECIDE, tuple(actions))
-        for attempt in (1, 2):
-            reply = await self._reply(request)
-            label = parse_choice(reply.text, tuple(actions))
-            if label is not None:
-                return Decision(actions[label], reply, attempt)
-            request = replace(request, key=replace(request.key, attempt=1))
-        return Decision(None, reply, 2)
+        first = await self._reply(request)
+        label = parse_choice(first.text, tuple(actions))
+        if label is not None:
+            return Decision(actions[label], (first,))
+        # another seed: a server that honours seeds would repeat itself
+        second = await self._reply(replace(request, key=replace(request.key, attempt=1), seed=brief.seed + 1))
+        label = parse_choice(second.text, tuple(actions))
+        return Decision(None if label is None else actions[label], (first, second))
 
     # -- asking ------------------------------------------------------------------------------------------
 
@@ -203,7 +208,7 @@ class LoRAModel(SocialAgent):
             sampling=self._sampling(brief.sampling),
             seed=brief.seed,
             adapter_path=self.config.adapter,
-            situation=Situation(self.config.role, brief.common.language, brief.view),
+            situation=Situation(self.config.role, brief.common.language, brief.seen),
         )
 
     def _sampling(self, default: Sampling) -> Sampling:

@@ -11,6 +11,7 @@ conditional cooperator.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -35,7 +36,8 @@ class View:
     """What a player sees of the game before it acts; constant in size however long the episode.
 
     `own_last`, `others_last` (mean) and `others_worst` (least ever) are cooperation levels in 0-1 of the
-    players this one faces; None before the first step, or where their decision was invalid.
+    players this one faces; None before the first step, or where their decision was invalid. `heard` holds the
+    texts heard in this step's talk; while talking, those of the last one.
     """
 
     step: int
@@ -44,6 +46,7 @@ class View:
     own_last: float | None = None
     others_last: float | None = None
     others_worst: float | None = None
+    heard: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,26 @@ def _conditional_cooperator(view: View, _rng: random.Random) -> float:
     return 0.8 if view.others_last is None else 0.9 * view.others_last
 
 
+def _message_follower(view: View, _rng: random.Random) -> float:
+    """The mean level of the plans it heard; 0 where it heard none. It shows that messages can matter."""
+    announced = [option.cooperation for text in view.heard if (option := announced_option(text, view.options))]
+    return sum(announced) / len(announced) if announced else 0.0
+
+
+def announced_option(text: str, options: Sequence[Option]) -> Option | None:
+    """The option whose label `text` names first, the longest of several there; None where it names none."""
+    found = [(place, -len(option.label), option) for option in options if (place := _place(option.label, text)) >= 0]
+    return min(found, key=lambda each: each[:2])[2] if found else None
+
+
+def _place(label: str, text: str) -> int:
+    """Where `label` stands in `text`, case aside: as a whole word or number, Chinese anywhere; -1 where nowhere."""
+    before = r"(?<![a-z0-9.])" if label[:1].isascii() else ""
+    after = r"(?!\.?[a-z0-9])" if label[-1:].isascii() else ""
+    match = re.search(before + re.escape(label) + after, text, re.IGNORECASE)
+    return match.start() if match else -1
+
+
 def _policy(rule: Rule, manner: Manner) -> Policy:
     return Policy(rule.__name__.lstrip("_"), rule, manner)
 
@@ -146,6 +169,7 @@ POLICIES: Mapping[str, Policy] = {
         _policy(_grim, Manner.RECIPROCATE),
         _policy(_win_stay_lose_shift, Manner.RECIPROCATE),
         _policy(_conditional_cooperator, Manner.RECIPROCATE),
+        _policy(_message_follower, Manner.RECIPROCATE),
     )
 }
 

@@ -11,6 +11,10 @@ class SocietyError(Exception):
     """The root of every error this project raises on purpose. Its text is written for the user."""
 
 
+class UsageError(SocietyError):
+    """An option or argument that cannot be used; the command ends with exit code 2."""
+
+
 @dataclass(frozen=True, order=True)
 class Problem:
     """One mistake in one place of one file.

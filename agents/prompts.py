@@ -35,13 +35,15 @@ class HeardMessage:
 
 @dataclass(frozen=True)
 class Common:
-    """What every model of an episode is told; `others` counts the other models."""
+    """What every model of an episode is told; `others` counts the other models, `whole` says that the topology
+    connects all of them."""
 
     task: TaskFacts
     mode: TrainingMode
     others: int
     rules: str
     language: Language
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def system_prompt(common: Common) -> str:
         mode=common.mode.value,
         others=common.others,
         rules=common.rules,
+        whole=common.whole,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,8 @@ def contained_import() -> Iterator[None]:
     """For `import oasis`: what the import writes lands in a temporary folder and is removed."""
     home, level = Path.cwd(), logging.root.level
     before = list(logging.root.handlers)
-    with TemporaryDirectory() as scratch:
+    with TemporaryDirectory() as scratch, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "IProgress not found")  # tqdm, in a notebook without widgets
         os.chdir(scratch)
         (Path(scratch) / "log").mkdir()
         try:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from agents.problems import SocietyError, nearest
+from agents.problems import SocietyError, UsageError, nearest
 
 roster_app = typer.Typer(help="Rosters: who takes part.", no_args_is_help=True)
 scenario_app = typer.Typer(help="Scenarios: what is played.", no_args_is_help=True)
@@ -39,6 +39,8 @@ def roster_new(
 
     _refuse_existing(path)
     names = adapter or ["cooperator", "defector", "reciprocator", base]
+    if not all((base, *names)):
+        raise UsageError("--base and --adapter cannot be empty")
     rows = tuple(
         ModelConfig(
             model_id=f"model_{number}",
@@ -164,4 +166,4 @@ def _refuse_existing(path: Path) -> None:
 
 def _one_of(option: str, value: str, known: list[str]) -> None:
     if value not in known:
-        raise SocietyError(f"{option} {value}: {nearest(value, known)}")
+        raise UsageError(f"{option} {value}: {nearest(value, known)}")

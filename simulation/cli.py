@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from agents.inference.provenance import FALLING_ORDER, Tier
-from agents.problems import InvalidFileError, Problem, SocietyError
+from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
 from simulation.authoring import roster_app, scenario_app
+from simulation.cli_science import add_to as add_science
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,6 +36,7 @@ model_app = typer.Typer(help="The embedded tier's small model.", no_args_is_help
 app.add_typer(roster_app, name="roster")
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(model_app, name="model")
+add_science(app)
 
 
 @app.callback()
@@ -54,8 +57,8 @@ def _options(
 def run(
     scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one.")],
     tier: Annotated[
-        str, typer.Option(help="auto, or the only tier to use: camel, http, embedded, simulated.")
-    ] = "auto",
+        str | None, typer.Option(help="The only tier to use: camel, http, embedded, simulated; or auto: all of them.")
+    ] = None,
     require: Annotated[str | None, typer.Option(help="Stop rather than fall below this tier.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed, in place of the scenario's.")] = None,
     episodes: Annotated[int | None, typer.Option(min=1, help="Episodes, in place of the scenario's.")] = None,
@@ -68,8 +71,12 @@ def run(
     from simulation.plan import Plan
     from simulation.runner import RunOptions, run_scenario
 
-    options = RunOptions(_tier(tier, "--tier"), _tier(require, "--require"), seed, episodes, tuple(endpoint or ()))
-    plan = Plan.load(scenario, _overrides(set_ or []))
+    overrides = _overrides(set_ or [])
+    if tier == "auto":
+        overrides["inference.tiers"] = f"[{', '.join(each.value for each in FALLING_ORDER)}]"
+    only = None if tier in (None, "auto") else _tier(tier, "--tier")
+    options = RunOptions(only, _tier(require, "--require"), seed, episodes, tuple(endpoint or ()))
+    plan = Plan.load(scenario, overrides)
     scenario_ = options.applied(plan.scenario)
     with _progress(scenario_.episodes * len(scenario_.tasks)) as progress:
         finished = run_scenario(Plan(scenario_, plan.roster), out=out, on_event=progress)
@@ -159,11 +166,11 @@ def model_path_() -> None:
 
 
 def _tier(value: str | None, option: str) -> Tier | None:
-    if value is None or value == "auto":
+    if value is None:
         return None
     names = [tier.value for tier in FALLING_ORDER]
     if value not in names:
-        _usage(f"{option} {value}: not one of auto, {', '.join(names)}")
+        _usage(f"{option} {value}: not one of {', '.join(names)}")
     return Tier(value)
 
 
@@ -193,19 +200,20 @@ def _show(finished: Run, as_json: bool) -> None:
 
     console = Console()
     wide = console if console.is_terminal else Console(width=200)
-    wide.print(outcome_table(finished))
+    wide.print(outcome_table(finished, wide.width))
     typer.echo(str(finished.path))
 
 
+@cache
 def _stderr() -> Console:
+    """One console for the progress bar and the log, which would otherwise write over each other."""
     from rich.console import Console
 
     return Console(stderr=True)
 
 
 def _usage(message: str) -> NoReturn:
-    typer.echo(f"society: {message}", err=True)
-    raise typer.Exit(USAGE_ERROR)
+    raise UsageError(message)
 
 
 def main() -> None:
@@ -216,7 +224,10 @@ def main() -> None:
         for problem in error.problems:
             typer.echo(str(problem), err=True)
         sys.exit(USAGE_ERROR)
-    except SocietyError as error:
+    except UsageError as error:
+        typer.echo(f"society: {error}", err=True)
+        sys.exit(USAGE_ERROR)
+    except (SocietyError, OSError) as error:
         typer.echo(f"society: {error}", err=True)
         sys.exit(1)
 

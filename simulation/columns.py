@@ -27,19 +27,21 @@ class Column(NamedTuple):
 
 TEXT, COUNT, REAL, FLAG, CATEGORY = "string", "int64", "float64", "bool", "category"
 
+_SYNTHETIC = Column("synthetic", FLAG, "True where the game's outcome is a formula over words, not play")
 _EPISODE = Column("episode", COUNT, "episode number, from 0")
 _STEP = Column("step", COUNT, "step within the episode, from 0")
 _TASK = (
     Column("task_id", CATEGORY, "the task played"),
     Column("task_type", CATEGORY, "its game"),
     Column("mode", CATEGORY, "mode played: cooperative, competitive or team_battle"),
-    Column("synthetic", FLAG, "True where the game's outcome is a formula over words, not play"),
+    _SYNTHETIC,
 )
 _SOURCE = (
     Column("tier", CATEGORY, "where the text came from: camel, http, embedded, simulated or scripted"),
     Column("adapter", CATEGORY, "adapter (or scripted policy) that answered"),
     Column("endpoint", CATEGORY, "server URL; empty without a server"),
     Column("latency", REAL, "seconds the answer took"),
+    Column("fell_from", CATEGORY, "tiers that failed before it, best first: camel>http; empty when none did"),
 )
 
 TABLES: Mapping[TableName, tuple[Column, ...]] = {
@@ -63,7 +65,9 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("cooperation_level", REAL, "the task's cooperation level, 0-1"),
         Column("difficulty", REAL, "the task's difficulty, 0-1"),
         Column("steps", COUNT, "steps played"),
-        Column("duration", REAL, "seconds the episode took"),
+        Column("duration", REAL, "seconds the episode took; missing where an earlier sitting had begun it"),
+        Column("tier", CATEGORY, "the lowest tier any text of the episode came from"),
+        Column("real_share", REAL, "share of its texts that a language model generated, 0-1"),
         Column("welfare", REAL, "sum of payoffs over all models and steps"),
         Column("gini", REAL, "Gini coefficient of the models' payoffs: 0 equal"),
         Column("optimum", REAL, "best possible welfare"),
@@ -76,7 +80,9 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("payoff", REAL, "payoff of this step, in the game's units"),
         Column("cooperation", REAL, "cooperation level of the action, 0-1; missing when invalid"),
         Column("total_payoff", REAL, "payoff of the episode so far"),
-        Column("duration", REAL, "seconds the step took, for all models together"),
+        Column("tier", CATEGORY, "tier of the model's decision; none where it had nothing to decide"),
+        _SYNTHETIC,
+        Column("duration", REAL, "seconds the step took, for all models together; missing as in episodes"),
     ),
     TableName.MESSAGES: (
         _EPISODE,
@@ -84,21 +90,24 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("talk_round", COUNT, "talk round within the step, from 0"),
         Column("sender", CATEGORY, "model that wrote it; one row per message"),
         Column("team_id", CATEGORY, "the sender's team; missing without one"),
-        Column("audience", "object", "tuple of the model ids that heard it"),
+        Column("addressees", "object", "tuple of the model ids it was sent to: topology and mode let them hear it"),
+        Column("audience", "object", "tuple of the model ids that heard it, after inbox limit and treatment"),
         Column("text", TEXT, "the whole text"),
         *_SOURCE,
+        _SYNTHETIC,
         Column("oasis_message_id", COUNT, "message_id in group_messages of oasis.db"),
         Column("oasis_group_id", COUNT, "group_id in chat_group of oasis.db"),
     ),
     TableName.DECISIONS: (
         _EPISODE,
         _STEP,
-        Column("model_id", CATEGORY, "model that decided; one row per model and step"),
+        Column("model_id", CATEGORY, "model that decided; one row per model and step in which it had a choice"),
         Column("action", CATEGORY, "the action in the game's words; missing when invalid"),
         Column("valid", FLAG, "False when neither answer was a legal action"),
         Column("text", TEXT, "the reply as it came"),
-        Column("attempts", COUNT, "answers asked for: 1, or 2 where the first was not legal"),
+        Column("asks", COUNT, "answers asked for: 1, or 2 where the first was not legal"),
         *_SOURCE,
+        _SYNTHETIC,
         Column("choice_probability", REAL, "the model's own probability of its choice, where measured"),
     ),
     TableName.CALLS: (
@@ -113,6 +122,8 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("status", CATEGORY, "ok or failed"),
         Column("error", TEXT, "class and text of the error; empty when ok"),
         Column("latency", REAL, "seconds from sending to the whole reply, or to the failure"),
+        Column("fell_from", CATEGORY, "tiers that failed before, best first; empty when none did or when failed"),
+        _SYNTHETIC,
         Column("queue_time", REAL, "seconds spent waiting for a free slot"),
         Column("prompt_tokens", REAL, "tokens of the prompt, where told"),
         Column("completion_tokens", REAL, "tokens of the reply, where told"),

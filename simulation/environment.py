@@ -12,7 +12,7 @@ The scenario runner uses this class too; there is no second way.
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,8 @@ from typing import TYPE_CHECKING
 
 from agents.inference.backend import InferenceSettings
 from agents.inference.client import DEFAULT_URL, VLLMClient
-from agents.inference.provenance import CallRecord, CallStatus, Sampling, Tier
+from agents.inference.provenance import CallRecord, CallStatus, Sampling
 from agents.language import Language
-from agents.policies import POLICIES
 from agents.problems import SocietyError, nearest
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode
@@ -47,18 +46,18 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class EnvironmentStats:
     """What an environment has done so far. `call_success_rate` is 0-1 over attempts, None before the first;
-    `mean_latency` is seconds over successful attempts; `tier_mix` counts successful attempts by tier;
-    `mean_welfare_ratio` is welfare / optimum over episodes (0-1), synthetic episodes left out."""
+    tiers are never averaged together: `mean_latency` (seconds) and `tier_mix` are of successful attempts by tier,
+    `mean_welfare_ratio` is welfare / optimum (0-1) by an episode's lowest tier, synthetic episodes left out."""
 
     models: int
     episodes: int
     calls: int
     failed_calls: int
     call_success_rate: float | None
-    mean_latency: float | None
+    mean_latency: dict[str, float]
     completion_tokens: int
     tier_mix: dict[str, int]
-    mean_welfare_ratio: float | None
+    mean_welfare_ratio: dict[str, float]
 
 
 class MultiModelEnvironment:
@@ -93,9 +92,10 @@ class MultiModelEnvironment:
         self.sampling = sampling or Sampling()
         self.communication = communication or Communication()
         self.mixing = mixing or Mixing()
-        self.experience = Experience()
+        self._experience: dict[str, Experience] = {}
         self._models: dict[str, ModelConfig] = {}
         self._on_event = on_event
+        self._recorded = recorded or {}
         self._counts = _Counts()
         self.client = VLLMClient(
             vllm_url,
@@ -105,7 +105,7 @@ class MultiModelEnvironment:
             on_call=lambda record: self._emit(CallMade(record)),
             recorded=recorded,
         )
-        self._folder = folder
+        self._home = self._folder = folder
         self._stack = contextlib.ExitStack()
         self._society: Society | None = None
         self._databases = 0
@@ -118,11 +118,11 @@ class MultiModelEnvironment:
         return tuple(self._models.values())
 
     def add_model(self, config: ModelConfig) -> None:
-        """Add one model. Raises SocietyError for a known id, an unknown policy or a full environment."""
+        """Add one model. Raises SocietyError for a known id, a row of several models or a full environment."""
+        if config.count != 1:
+            raise SocietyError(f"{config.model_id}: count is {config.count}; add one model at a time")
         if config.model_id in self._models:
             raise SocietyError(f"model_id {config.model_id!r} is taken")
-        if config.policy and config.policy not in POLICIES:
-            raise SocietyError(f"unknown policy {config.policy!r} ({nearest(config.policy, sorted(POLICIES))})")
         if len(self._models) >= self.max_models:
             raise SocietyError(f"the environment is full: max_models is {self.max_models}")
         self._models[config.model_id] = config
@@ -155,10 +155,12 @@ class MultiModelEnvironment:
                 self.communication.talk_rounds,
                 self.communication.message_budget,
                 self.communication.inbox_limit,
+                self.communication.treatment,
             ),
+            resumed=any(key.episode == number for key in self._recorded),
         )
         ended = await Episode(plan, society, self._emit).play()
-        self.learn(choice, ended)
+        self.learn(task.task_id, choice, ended)
         self.episodes = number + 1
         self._counts.add_episode(ended, game.synthetic)
         return ended
@@ -174,24 +176,28 @@ class MultiModelEnvironment:
         """Counts and means over everything run so far; constant time."""
         return self._counts.stats(len(self._models), self.episodes)
 
-    def learn(self, choice: ModeChoice, ended: EpisodeEnded) -> None:
-        """Let a mixed run's policy learn from an episode."""
+    def learn(self, task_id: str, choice: ModeChoice, ended: EpisodeEnded) -> None:
+        """Let a mixed run's policy learn from an episode; each task is learnt apart, as welfare differs by game."""
         arms = len(playable_modes(self._seats()))
         ratio = min(1.0, max(0.0, ended.welfare / ended.optimum)) if ended.optimum > 0 else 0.0
-        self.experience = self.experience.learn(choice, ratio, arms, self.mixing.gamma)
+        before = self._experience.get(task_id, Experience())
+        self._experience[task_id] = before.learn(choice, ratio, arms, self.mixing.gamma)
 
     async def retell(self, messages: Iterable[MessageSent]) -> None:
         """Store messages of finished episodes again, so that a resumed run's oasis.db is complete."""
         number = {model_id: player for player, model_id in enumerate(self._models)}
         society = await self._open()
         for message in messages:
-            audience = [number[model_id] for model_id in message.audience]
-            await society.retell(number[message.sender], audience, message.text)
+            addressees = [number[model_id] for model_id in message.addressees]
+            await society.retell(number[message.sender], addressees, message.text)
 
     async def aclose(self) -> None:
-        await self._close_society()
-        await self.client.aclose()
-        self._stack.close()
+        try:
+            await self._close_society()
+        finally:
+            await self.client.aclose()
+            self._stack.close()
+            self._folder, self._databases = self._home, 0
 
     async def __aenter__(self) -> MultiModelEnvironment:
         return self
@@ -220,7 +226,9 @@ class MultiModelEnvironment:
             return ModeChoice(self.training_mode, "set by the scenario")
         rng = stream(self.seed, "mixing", number)
         level, mixing = task.cooperation_level, self.mixing
-        return pick_mode(mixing.policy, number, level, self.experience, modes, rng, mixing.gamma)
+        experience = self._experience.get(task.task_id, Experience())
+        turn = sum(experience.plays.values())
+        return pick_mode(mixing.policy, turn, level, experience, modes, rng, mixing.gamma)
 
     def _topology(self) -> nx.Graph[int]:
         rules = self.communication
@@ -244,9 +252,9 @@ class MultiModelEnvironment:
         return self._society
 
     async def _close_society(self) -> None:
-        if self._society is not None:
-            await self._society.__aexit__()
-            self._society = None
+        society, self._society = self._society, None
+        if society is not None:
+            await society.__aexit__()
 
     def _emit(self, event: Event) -> None:
         if isinstance(event, CallMade):
@@ -260,21 +268,23 @@ class _Counts:
 
     def __init__(self) -> None:
         self.statuses: Counter[CallStatus] = Counter()
-        self.tiers: Counter[Tier] = Counter()
-        self.latency = 0.0
+        self.tiers: Counter[str] = Counter()
+        self.latency: defaultdict[str, float] = defaultdict(float)
         self.tokens = 0
-        self.ratios: list[float] = [0.0, 0.0]  # sum, count
+        self.ratios: defaultdict[str, float] = defaultdict(float)
+        self.scored: Counter[str] = Counter()
 
     def add_call(self, record: CallRecord) -> None:
         self.statuses[record.status] += 1
         if record.status is CallStatus.OK:
-            self.tiers[record.tier] += 1
-            self.latency += record.latency
+            self.tiers[record.tier.value] += 1
+            self.latency[record.tier.value] += record.latency
             self.tokens += record.completion_tokens or 0
 
     def add_episode(self, ended: EpisodeEnded, synthetic: bool) -> None:
         if not synthetic and ended.optimum > 0:
-            self.ratios = [self.ratios[0] + ended.welfare / ended.optimum, self.ratios[1] + 1]
+            self.ratios[ended.tier] += ended.welfare / ended.optimum
+            self.scored[ended.tier] += 1
 
     def stats(self, models: int, episodes: int) -> EnvironmentStats:
         good = self.statuses[CallStatus.OK]
@@ -285,8 +295,8 @@ class _Counts:
             calls=total,
             failed_calls=total - good,
             call_success_rate=good / total if total else None,
-            mean_latency=self.latency / good if good else None,
+            mean_latency={tier: self.latency[tier] / count for tier, count in sorted(self.tiers.items())},
             completion_tokens=self.tokens,
-            tier_mix={tier.value: count for tier, count in sorted(self.tiers.items())},
-            mean_welfare_ratio=self.ratios[0] / self.ratios[1] if self.ratios[1] else None,
+            tier_mix=dict(sorted(self.tiers.items())),
+            mean_welfare_ratio={tier: self.ratios[tier] / count for tier, count in sorted(self.scored.items())},
         )

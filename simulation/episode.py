@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from agents.inference.provenance import FALLING_ORDER, Reply, Sampling, Tier
+from agents.inference.provenance import FALLING_ORDER, Provenance, Reply, Sampling, Tier
 from agents.language import Language
 from agents.prompts import Common, HeardMessage, system_prompt
 from agents.roster import ModelConfig
@@ -23,9 +24,10 @@ from simulation.events import (
     StepResolved,
     StepRow,
 )
-from simulation.games.base import Game, Move, Seat, State
+from simulation.games.base import Game, Move, PlayerScore, Seat, State
 from simulation.modes import ModeChoice, audience, share_rewards
 from simulation.seeds import derive_seed, stream
+from simulation.treatment import Treatment, treat
 
 if TYPE_CHECKING:
     from agents.lora_model import Brief, Decision, SpokenMessage
@@ -37,11 +39,15 @@ Emit = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class TalkRules:
-    """How much is said. `message_budget` is per model and episode, `inbox_limit` per model and step."""
+    """How much is said, and what becomes of it before it is heard.
+
+    `message_budget` is per model and episode, `inbox_limit` per model and talk round.
+    """
 
     talk_rounds: int = 1
     message_budget: int | None = None
     inbox_limit: int | None = 16
+    treatment: Treatment = Treatment.DELIVERED
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class EpisodePlan:
     seed: int
     sampling: Sampling
     talk: TalkRules
+    resumed: bool = False
 
 
 @dataclass
@@ -67,12 +74,11 @@ class Ledger:
     seconds: float = 0.0
     messages: int = 0
     invalid: int = 0
-    tiers: dict[Tier, int] = field(default_factory=dict)
+    tiers: Counter[Tier] = field(default_factory=Counter)
 
     def add(self, reply: Reply) -> None:
         self.seconds += reply.provenance.latency
-        tier = reply.provenance.tier
-        self.tiers[tier] = self.tiers.get(tier, 0) + 1
+        self.tiers[reply.provenance.tier] += 1
 
 
 class Episode:
@@ -88,6 +94,7 @@ class Episode:
             others=len(self.seats) - 1,
             rules=plan.game.rules(plan.language),
             language=plan.language,
+            whole=all(len(near) == len(self.seats) - 1 for near in plan.neighbours),
         )
         self.system = system_prompt(self.common)
         self.strategies = self._strategies()
@@ -110,7 +117,7 @@ class Episode:
         state = game.start(stream(self.plan.seed, "game", self.plan.number))
         while not game.over(state):
             state = await self._step(state)
-        ended = self._ending(state, time.monotonic() - started)
+        ended = self._ending(state, self._since(started))
         self.emit(ended)
         return ended
 
@@ -123,8 +130,12 @@ class Episode:
             for player, action in enumerate(actions)
         ]
         state = self.plan.game.resolve(state, moves)
-        self.emit(self._resolved(state, step, time.monotonic() - started))
+        self.emit(self._resolved(state, step, self._since(started)))
         return state
+
+    def _since(self, started: float) -> float | None:
+        """Seconds, or None in an episode whose replies were partly there already."""
+        return None if self.plan.resumed else time.monotonic() - started
 
     # -- talk --------------------------------------------------------------------------------------------
 
@@ -134,10 +145,14 @@ class Episode:
         for talk_round in range(self.plan.talk.talk_rounds):
             speakers = [player for player in self.players if self._may_speak(player)]
             if not speakers:
+                self.heard = [() for _ in self.players] if talk_round == 0 else self.heard
                 break
             briefs = {player: self._brief(state, player, talk_round) for player in speakers}
             spoken = await self.society.speak(briefs, self.audiences)
-            inboxes = [self._limit(inbox, p, state, talk_round) for p, inbox in enumerate(await self.society.listen())]
+            arrived = await self.society.listen()
+            inboxes = self._treated(
+                [self._limit(inbox, p, state, talk_round) for p, inbox in enumerate(arrived)], state, talk_round
+            )
             self._hear(inboxes, keep=talk_round > 0)
             self._record(state.tally.step, talk_round, spoken, inboxes)
             said.update({player: message.reply.text for player, message in spoken.items()})
@@ -156,6 +171,11 @@ class Episode:
         kept = stream(self.plan.seed, *names).sample(range(len(inbox)), limit)
         return [inbox[i] for i in sorted(kept)]
 
+    def _treated(self, inboxes: Sequence[Sequence[Arrival]], state: State[Any], talk_round: int) -> list[list[Arrival]]:
+        """What is heard of what was sent: the one place where a treatment acts."""
+        rng = stream(self.plan.seed, "treatment", self.plan.number, state.tally.step, talk_round)
+        return treat(self.plan.talk.treatment, inboxes, [config.role for config in self.plan.configs], rng)
+
     def _hear(self, inboxes: Sequence[Sequence[Arrival]], keep: bool) -> None:
         for player, inbox in enumerate(inboxes):
             new = tuple(
@@ -172,8 +192,8 @@ class Episode:
     ) -> None:
         reached: dict[int, list[str]] = {}
         for hearer, inbox in enumerate(inboxes):
-            for arrival in inbox:
-                reached.setdefault(arrival.message_id, []).append(self.seats[hearer].model_id)
+            for message_id in {arrival.message_id for arrival in inbox}:
+                reached.setdefault(message_id, []).append(self.seats[hearer].model_id)
         for player, message in spoken.items():
             self.ledgers[player].add(message.reply)
             self.ledgers[player].messages += 1
@@ -185,12 +205,14 @@ class Episode:
                     talk_round=talk_round,
                     sender=self.seats[player].model_id,
                     team_id=self.seats[player].team_id,
+                    addressees=tuple(self.seats[other].model_id for other in self.audiences[player]),
                     audience=tuple(reached.get(message.message_id, ())),
                     text=message.reply.text,
                     tier=source.tier.value,
                     adapter=source.adapter,
                     endpoint=source.endpoint,
                     latency=source.latency,
+                    fell_from=fallen(source),
                     oasis_message_id=message.message_id,
                     oasis_group_id=message.group_id,
                 )
@@ -211,8 +233,10 @@ class Episode:
         return actions
 
     def _note(self, step: int, player: int, decision: Decision) -> None:
-        ledger, source = self.ledgers[player], decision.reply.provenance
-        ledger.add(decision.reply)
+        ledger, last = self.ledgers[player], decision.replies[-1]
+        source = last.provenance
+        for reply in decision.replies:
+            ledger.add(reply)
         ledger.invalid += decision.action is None
         self.emit(
             DecisionMade(
@@ -220,13 +244,14 @@ class Episode:
                 step=step,
                 model_id=self.seats[player].model_id,
                 action=decision.action,
-                text=decision.reply.text,
-                attempts=decision.attempts,
+                text=last.text,
+                asks=len(decision.replies),
                 tier=source.tier.value,
                 adapter=source.adapter,
                 endpoint=source.endpoint,
                 latency=source.latency,
-                choice_probability=decision.reply.choice_probability,
+                fell_from=fallen(source),
+                choice_probability=last.choice_probability,
             )
         )
 
@@ -265,7 +290,7 @@ class Episode:
             difficulty=plan.task.difficulty,
         )
 
-    def _resolved(self, state: State[Any], step: int, duration: float) -> StepResolved:
+    def _resolved(self, state: State[Any], step: int, duration: float | None) -> StepResolved:
         tally = state.tally
         rows = tuple(
             StepRow(seat.model_id, tally.last_payoff[i], tally.last_cooperation[i], tally.payoff[i])
@@ -273,23 +298,31 @@ class Episode:
         )
         return StepResolved(self.plan.number, step, duration, rows)
 
-    def _ending(self, state: State[Any], duration: float) -> EpisodeEnded:
+    def _ending(self, state: State[Any], duration: float | None) -> EpisodeEnded:
         plan, score = self.plan, self.plan.game.score(state)
         rewards = share_rewards(plan.mode.mode, plan.task.reward_pool, plan.game.earned(state), self.seats)
         outcomes = tuple(
             _outcome(config, ledger, player, reward)
             for config, ledger, player, reward in zip(plan.configs, self.ledgers, score.players, rewards, strict=True)
         )
+        everyone = sum((ledger.tiers for ledger in self.ledgers), Counter())
         return EpisodeEnded(
-            plan.number,
-            state.tally.step,
-            duration,
-            score.welfare,
-            score.gini,
-            score.optimum,
-            score.nash,
-            outcomes,
+            episode=plan.number,
+            steps=state.tally.step,
+            duration=duration,
+            tier=lowest_tier(everyone),
+            real_share=real_share(everyone),
+            welfare=score.welfare,
+            gini=score.gini,
+            optimum=score.optimum,
+            nash=score.nash,
+            outcomes=outcomes,
         )
+
+
+def fallen(source: Provenance) -> str:
+    """The tiers that failed before a reply came, best first: "camel>http", or empty."""
+    return ">".join(tier.value for tier in source.fell_from)
 
 
 def _unbroken(found: Iterable[Decision | BaseException]) -> list[Decision]:
@@ -302,17 +335,15 @@ def _unbroken(found: Iterable[Decision | BaseException]) -> list[Decision]:
     return decisions
 
 
-def _outcome(config: ModelConfig, ledger: Ledger, score: Any, reward: float) -> Outcome:
-    replies = sum(ledger.tiers.values())
-    real = sum(count for tier, count in ledger.tiers.items() if tier.real)
+def _outcome(config: ModelConfig, ledger: Ledger, score: PlayerScore, reward: float) -> Outcome:
     return Outcome(
         model_id=config.model_id,
         model_name=config.model_name or f"policy:{config.policy}",
         role=config.role.value,
         team_id=config.team_id,
         specialization=config.specialization,
-        tier=lowest_tier(ledger.tiers).value,
-        real_share=real / replies if replies else 0.0,
+        tier=lowest_tier(ledger.tiers),
+        real_share=real_share(ledger.tiers),
         payoff=score.payoff,
         accuracy=score.accuracy,
         efficiency=score.efficiency,
@@ -324,7 +355,15 @@ def _outcome(config: ModelConfig, ledger: Ledger, score: Any, reward: float) -> 
     )
 
 
-def lowest_tier(tiers: Mapping[Tier, int]) -> Tier:
-    """The tier furthest down the falling order among those used; a scripted player used none of them."""
-    fallen = [tier for tier in FALLING_ORDER if tiers.get(tier)]
-    return fallen[-1] if fallen else Tier.SCRIPTED
+def lowest_tier(tiers: Mapping[Tier, int]) -> str:
+    """The tier furthest down the falling order among those used, else "scripted", else "none"."""
+    fallen_to = [tier for tier in FALLING_ORDER if tiers.get(tier)]
+    if fallen_to:
+        return fallen_to[-1].value
+    return Tier.SCRIPTED.value if tiers.get(Tier.SCRIPTED) else "none"
+
+
+def real_share(tiers: Mapping[Tier, int]) -> float:
+    """The share of texts, 0-1, that a language model generated."""
+    texts = sum(tiers.values())
+    return sum(count for tier, count in tiers.items() if tier.real) / texts if texts else 0.0

@@ -44,37 +44,41 @@ class CallMade:
 
 @dataclass(frozen=True)
 class MessageSent:
-    """One strategy message; `audience` holds the model ids that heard it."""
+    """One strategy message. `addressees` are the other members of its group chat, whom topology and mode let
+    hear it; `audience` those who did, after inbox limit and treatment."""
 
     episode: int
     step: int
     talk_round: int
     sender: str
     team_id: str | None
+    addressees: tuple[str, ...]
     audience: tuple[str, ...]
     text: str
     tier: str
     adapter: str
     endpoint: str
     latency: float
+    fell_from: str
     oasis_message_id: int
     oasis_group_id: int
 
 
 @dataclass(frozen=True)
 class DecisionMade:
-    """One decision; `action` None is invalid. `latency` covers the last attempt."""
+    """One decision; `action` None is invalid. Provenance is that of the last answer asked for."""
 
     episode: int
     step: int
     model_id: str
     action: str | None
     text: str
-    attempts: int
+    asks: int
     tier: str
     adapter: str
     endpoint: str
     latency: float
+    fell_from: str
     choice_probability: float | None
 
 
@@ -90,15 +94,18 @@ class StepRow:
 
 @dataclass(frozen=True)
 class StepResolved:
+    """`duration` is None where an earlier sitting had begun the episode: its replies took no time again."""
+
     episode: int
     step: int
-    duration: float
+    duration: float | None
     rows: tuple[StepRow, ...]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One model's episode. `tier` is the lowest tier any of its texts came from; `real_share` the share of
+    """One model's episode. `tier` is the lowest tier any of its texts came from ("none" where it neither
+    spoke nor was asked); `real_share` the share of
     its texts (0-1) that a language model generated. `completion_time` is the seconds its own texts took."""
 
     model_id: str
@@ -120,11 +127,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class EpisodeEnded:
-    """`welfare`, `optimum` and `nash` are sums of payoffs over all models and steps."""
+    """`welfare`, `optimum` and `nash` are sums of payoffs over all models and steps; `duration` as in StepResolved.
+    `tier` and `real_share` are those of all texts of the episode, as in Outcome."""
 
     episode: int
     steps: int
-    duration: float
+    duration: float | None
+    tier: str
+    real_share: float
     welfare: float
     gini: float
     optimum: float
@@ -230,7 +240,9 @@ def _reply(body: dict[str, Any]) -> Reply:
 
 _READERS: dict[type[Any], Callable[[dict[str, Any]], Event]] = {
     CallMade: _call,
-    MessageSent: lambda body: MessageSent(**{**body, "audience": tuple(body["audience"])}),
+    MessageSent: lambda body: MessageSent(
+        **{**body, "addressees": tuple(body["addressees"]), "audience": tuple(body["audience"])}
+    ),
     StepResolved: lambda body: StepResolved(**{**body, "rows": tuple(StepRow(**row) for row in body["rows"])}),
     EpisodeEnded: lambda body: EpisodeEnded(**{**body, "outcomes": tuple(Outcome(**row) for row in body["outcomes"])}),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from functools import cached_property
@@ -13,6 +14,7 @@ import orjson
 from agents.problems import SocietyError
 from agents.roster import Roster
 from simulation.columns import SUMMARY_FIGURES, SUMMARY_KEYS, TABLES, TableName
+from simulation.episode import fallen
 from simulation.events import (
     CallMade,
     DecisionMade,
@@ -39,6 +41,7 @@ class TableBuilder:
     def __init__(self) -> None:
         self.rows: dict[TableName, list[Row]] = {name: [] for name in TABLES}
         self._started: dict[int, EpisodeStarted] = {}
+        self._tiers: dict[str, str] = {}  # of this step's decisions
 
     def add_roster(self, roster: Roster) -> None:
         for number, config in enumerate(roster.expand()):
@@ -53,20 +56,31 @@ class TableBuilder:
             case EpisodeStarted():
                 self._started[event.episode] = event
             case CallMade():
-                self.rows[TableName.CALLS].append(_call_row(event))
+                self._put(TableName.CALLS, event.record.key.episode, _call_row(event))
             case MessageSent():
-                self.rows[TableName.MESSAGES].append(asdict(event))
+                self._put(TableName.MESSAGES, event.episode, asdict(event))
             case DecisionMade():
-                self.rows[TableName.DECISIONS].append({**asdict(event), "valid": event.action is not None})
+                self._tiers[event.model_id] = event.tier
+                self._put(TableName.DECISIONS, event.episode, {**asdict(event), "valid": event.action is not None})
             case StepResolved():
-                common = {"episode": event.episode, "step": event.step, "duration": event.duration}
-                self.rows[TableName.STEPS].extend({**common, **asdict(row)} for row in event.rows)
+                self._resolve(event)
             case EpisodeEnded():
                 self._end(event)
             case RunResumed():
                 self._forget(event.episode)
             case _:
                 pass
+
+    def _put(self, table: TableName, episode: int, row: Row) -> None:
+        started = self._started.get(episode)  # none for a call outside of every episode
+        self.rows[table].append({**row, "synthetic": started is not None and started.synthetic})
+
+    def _resolve(self, event: StepResolved) -> None:
+        common = {"episode": event.episode, "step": event.step, "duration": event.duration}
+        for row in event.rows:
+            tier = self._tiers.get(row.model_id, "none")
+            self._put(TableName.STEPS, event.episode, {**common, **asdict(row), "tier": tier})
+        self._tiers.clear()
 
     def _end(self, event: EpisodeEnded) -> None:
         started = asdict(self._started[event.episode])
@@ -88,7 +102,8 @@ def _call_row(event: CallMade) -> Row:
     record = event.record
     key = record.key
     row = {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in ("key", "reply")}
-    row.update(tier=record.tier.value, status=record.status.value)
+    fell_from = fallen(record.reply.provenance) if record.reply else ""
+    row.update(tier=record.tier.value, status=record.status.value, fell_from=fell_from)
     row.update(
         episode=key.episode,
         step=key.step,
@@ -118,12 +133,14 @@ def build_tables(events: Iterable[Event], roster: Roster) -> dict[TableName, pd.
 
 
 def write_tables(folder: Path, tables: Mapping[TableName, pd.DataFrame]) -> None:
-    """Write `folder`/<table>.parquet, each in one piece."""
-    folder.mkdir(exist_ok=True)
+    """Write `folder`/<table>.parquet: all of them appear at once, or none."""
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
     for name, frame in tables.items():
-        part = folder / f".{name.value}.parquet.part"
-        frame.to_parquet(part, index=False)
-        part.replace(folder / f"{name.value}.parquet")
+        frame.to_parquet(part / f"{name.value}.parquet", index=False)
+    shutil.rmtree(folder, ignore_errors=True)
+    part.rename(folder)
 
 
 class Run:
@@ -141,8 +158,8 @@ class Run:
         if not path.exists():
             return self._derived[name]
         frame = pd.read_parquet(path)
-        if name is TableName.MESSAGES:
-            frame["audience"] = frame["audience"].map(tuple)
+        for column in ("addressees", "audience") if name is TableName.MESSAGES else ():
+            frame[column] = frame[column].map(tuple)
         return frame.astype({column.name: column.dtype for column in TABLES[name]})
 
     @cached_property

@@ -40,8 +40,11 @@ class FutureChannel(Channel):
         super().__init__()
         self._numbers = itertools.count()
         self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._failure: Exception | None = None
 
     async def write_to_receive_queue(self, action_info: Any) -> int:
+        if self._failure is not None:
+            raise self._failure
         number = next(self._numbers)
         self._waiting[number] = asyncio.get_running_loop().create_future()
         await self.receive_queue.put((number, action_info))
@@ -59,10 +62,12 @@ class FutureChannel(Channel):
             del self._waiting[message_id]
 
     def fail(self, error: Exception) -> None:
-        """Tell every caller that no answer will come."""
+        """Tell every caller, now and later, that no answer will come."""
+        self._failure = error
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(error)
+                waiting.exception()  # a caller that was cancelled will not ask for it
 
 
 class SocietyPlatform(Platform):
@@ -161,10 +166,13 @@ class Society:
 
     async def __aexit__(self, *_error: object) -> None:
         """Shut OASIS down; its database is complete afterwards."""
-        self._channel.fail(PlatformError("the society was closed"))
         try:
-            await self._env.close()
+            if not self._env.platform_task.done():
+                await self._env.close()
+            elif not self._env.platform_task.cancelled():
+                self._env.platform_task.exception()  # its callers were told already
         finally:
+            self._channel.fail(PlatformError("the society was closed"))
             self._stack.close()
 
     async def speak(self, briefs: Mapping[int, Brief], audiences: Sequence[Sequence[int]]) -> dict[int, SpokenMessage]:
@@ -177,7 +185,7 @@ class Society:
         turnstile = Turnstile(order)
         for player in order:
             group_id = await self._group(frozenset((player, *audiences[player])))
-            self.agents[player].turn = Turn(briefs[player], group_id, turnstile)
+            self.agents[player].turn, self.agents[player].spoken = Turn(briefs[player], group_id, turnstile), None
         await self._env.step({self.agents[player]: oasis.LLMAction() for player in order})
         return {player: self._spoken(player) for player in order}
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from agents.inference.provenance import CallStatus
 from simulation.columns import SUMMARY_FIGURES, SUMMARY_KEYS
-from simulation.events import CallMade, EpisodeEnded, EpisodeStarted, Event, StepResolved
+from simulation.events import CallMade, EpisodeEnded, EpisodeStarted, Event, RunResumed, StepResolved
 
 _HEADS = {
     "model_id": "model",
@@ -19,6 +19,7 @@ _HEADS = {
     "cooperation_score": "cooperation",
     "reward_earned": "reward",
 }
+WIDE = 120
 _MAY_BE_COMMON = ("team_id", "task_type", "mode", "episodes")
 
 if TYPE_CHECKING:
@@ -65,11 +66,13 @@ class LiveProgress:
         match event:
             case EpisodeStarted():
                 self._mode = event.mode
-                self._where = f"{event.task_id} ({event.mode}) step 1"
+                self._where = f"{event.mode} step 0"
             case CallMade():
                 self._count(event)
             case StepResolved():
-                self._where = f"{self._mode} step {event.step + 2}"
+                self._where = f"{self._mode} step {event.step + 1}"
+            case RunResumed():
+                self._progress.update(self._bar, completed=event.episode)
             case EpisodeEnded():
                 self._ended(event)
             case _:
@@ -98,10 +101,11 @@ class LiveProgress:
         return f"{self._where} | {self._calls} calls{failed} | {self._tokens / seconds:.0f} tokens/s | {mix}"
 
 
-def outcome_table(run: Run) -> Table:
+def outcome_table(run: Run, width: int = WIDE) -> Table:
     """Mean outcome per model, by game, tier and mode, with what must be said about the figures beneath it.
 
-    What is the same in every row stands in the title, but for the tier.
+    What is the same in every row stands in the title, but for the tier; below `WIDE` columns of `width` what the
+    roster tells (adapter, role, team) is left out.
     """
     from rich.markup import escape
     from rich.table import Table
@@ -112,7 +116,8 @@ def outcome_table(run: Run) -> Table:
     shared = [f"{_HEADS.get(key, key)} {summary[key].iloc[0]}" for key in common if summary[key].iloc[0] != ""]
     title = f"{run.manifest['scenario']['name']}: mean outcome per model ({', '.join(shared)})"
     table = Table(title=escape(title), title_justify="left", caption=_caption(run, synthetic), caption_justify="left")
-    keys = [key for key in (*SUMMARY_KEYS, "episodes") if key not in common]
+    told = ("model_name", "role", "team_id") if width < WIDE else ()
+    keys = [key for key in (*SUMMARY_KEYS, "episodes") if key not in (*common, *told)]
     for key in keys:
         table.add_column(_HEADS.get(key, key), overflow="fold")
     for figure in SUMMARY_FIGURES:

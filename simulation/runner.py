@@ -16,6 +16,7 @@ import asyncio
 import logging
 import os
 import secrets
+import shutil
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -28,8 +29,9 @@ from typing import Any, TypeVar
 import orjson
 from filelock import FileLock, Timeout
 
+from agents.findings import dotted, examine
 from agents.inference.provenance import CallKey, CallStatus, Reply, Tier
-from agents.problems import SocietyError
+from agents.problems import InvalidFileError, Problem, SocietyError
 from agents.roster import Roster
 from agents.strategy import TrainingMode
 from simulation.environment import MultiModelEnvironment
@@ -48,7 +50,7 @@ from simulation.events import (
 from simulation.modes import ModeChoice
 from simulation.outcomes import SCHEMA_VERSION, Run, build_tables, load_run, read_manifest, write_tables
 from simulation.plan import Plan
-from simulation.scenario import Scenario
+from simulation.scenario import Scenario, scenario_findings
 
 logger = logging.getLogger("society.runner")
 notices = logging.getLogger("society.notice")  # shown without --verbose
@@ -73,7 +75,7 @@ class RunStoppedError(SocietyError):
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What a caller may set beside the scenario file; None keeps the scenario's value."""
+    """What a caller may set beside the scenario file; None and () keep the scenario's value."""
 
     tier: Tier | None = None
     require: Tier | None = None
@@ -91,7 +93,14 @@ class RunOptions:
         }
         data["inference"].update({name: value for name, value in inference.items() if value is not None})
         top = {"seed": self.seed, "episodes": self.episodes}
-        return Scenario.model_validate(data | {name: value for name, value in top.items() if value is not None})
+        data |= {name: value for name, value in top.items() if value is not None}
+        valid, findings = examine(Scenario, data, scenario_findings)
+        if valid is None:
+            raise InvalidFileError(
+                Problem("with the options given", 0, dotted(each.path), each.message, each.suggestion)
+                for each in findings
+            )
+        return valid
 
 
 def run_scenario(
@@ -225,6 +234,8 @@ class _History:
                 started[event.episode] = event
             elif isinstance(event, MessageSent):
                 history.messages.append(event)
+            elif isinstance(event, RunResumed):  # what was said of this episode is said again below
+                history.messages = [said for said in history.messages if said.episode != event.episode]
             elif isinstance(event, CallMade) and event.record.reply is not None:
                 history.replies[event.record.key] = event.record.reply
                 history.tier_mix[event.record.tier.value] += 1
@@ -249,7 +260,7 @@ class _Sitting:
 
     async def run(self) -> None:
         """Play every episode that has not ended."""
-        self._clear_database()
+        self._clear()
         async with self._environment() as environment:
             await self._detect(environment)
             await self._restore(environment)
@@ -292,10 +303,13 @@ class _Sitting:
             environment.client.check_adapters(list(dict.fromkeys(adapters)))
             await environment.client.prepare(list(dict.fromkeys(adapters)), notices.info)
 
-    def _clear_database(self) -> None:
+    def _clear(self) -> None:
+        """Take away what an earlier sitting derived, so that nothing stale can be read meanwhile."""
         # OASIS would keep a file's old tables and sign its users up a second time
         for name in ("oasis.db", "oasis.db-journal"):
             (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self.path / "tables", ignore_errors=True)
+        _write_manifest(self.path, {**read_manifest(self.path), "status": RunStatus.RUNNING.value, "reason": ""})
 
     async def _restore(self, environment: MultiModelEnvironment) -> None:
         """Bring back what finished episodes left: the messages in oasis.db, a mixed run's experience."""
@@ -304,7 +318,7 @@ class _Sitting:
         await environment.retell(self.history.messages)
         for started, ended in self.history.finished.values():
             choice = ModeChoice(TrainingMode(started.mode), started.mode_reason, started.mode_probability)
-            environment.learn(choice, ended)
+            environment.learn(started.task_id, choice, ended)
         self._note(RunResumed(len(self.history.finished)))
 
     def _note(self, event: Event) -> None:
@@ -329,7 +343,6 @@ class _Sitting:
         last = {"status": status.value, "reason": reason, "tier_mix": dict(self.tier_mix)}
         _write_manifest(self.path, {**manifest, **last})
         self._lock.release()
-        (self.path / LOCK).unlink(missing_ok=True)
 
 
 def _locked(path: Path) -> FileLock:

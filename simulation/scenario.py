@@ -23,6 +23,7 @@ from agents.yaml_file import shipped_files
 from simulation.modes import MixingPolicy
 from simulation.task import TrainingTask, task_findings
 from simulation.topology import TopologyKind
+from simulation.treatment import Treatment
 
 FOLDER = Path(__file__).parent.parent / "scenarios"
 
@@ -75,6 +76,8 @@ class Communication(FileModel):
     """Messages a model may send in an episode; null is no limit."""
     inbox_limit: Whole | None = Field(default=16, ge=1)
     """Messages a model hears in a talk round, drawn by the seed where more arrive; null is no limit."""
+    treatment: Treatment = Treatment.DELIVERED
+    """What becomes of messages before they are heard: delivered, silenced, shuffled or replaced."""
 
 
 class InferenceConfig(FileModel):
@@ -97,7 +100,7 @@ class InferenceConfig(FileModel):
     retries: Whole = Field(default=2, ge=0)
     """Attempts after the first."""
     concurrency: Whole = Field(default=64, ge=1)
-    """Calls in flight per server."""
+    """Calls in flight at a time."""
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> InferenceConfig:

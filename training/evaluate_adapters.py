@@ -25,9 +25,9 @@ from training.dialogues import (
     TEACHERS,
     Example,
     decide_example,
-    examples,
     make_table,
     messages_heard,
+    play,
 )
 
 FIGURES = Path(__file__).with_name("figures.json")
@@ -81,11 +81,18 @@ def agreement(engine: Any, adapter: str, teacher: str, count: int) -> dict[str, 
     """Mean probability of the teacher's own choice, per game."""
     means = {}
     for game in GAMES:
-        decisions = (e for e in examples(teacher, (game,), HELD_OUT_WORDING, SEED) if e.choices)
-        found = list(itertools.islice(decisions, count))
+        found = list(itertools.islice(held_out_decisions(teacher, game), count))
         answers = distributions(engine, found, adapter)
         means[game] = sum(a[e.reply] for a, e in zip(answers, found, strict=True)) / count
     return means
+
+
+def held_out_decisions(teacher: str, game: str) -> Iterator[Example]:
+    """One decision of each of endless held-out episodes: prompts of one episode are not independent."""
+    rng = random.Random(f"{SEED}/{teacher}/{game}")
+    while True:
+        table = make_table(POLICIES[TEACHERS[teacher]], game, HELD_OUT_WORDING, rng)
+        yield rng.choice([example for example in play(table, rng) if example.choices])
 
 
 def evaluate(count: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Train the shipped LoRA adapters on scripted players' dialogues.
 
     python -m training.train_adapters                 # all; about ten seconds a step on one CPU core
-    python -m training.train_adapters reciprocator --steps 100
+    python -m training.train_adapters reciprocator --steps 60
 
 The base model is the embedded tier's own. The loss is on the reply's tokens only, averaged per example, so
 that a one-word decision weighs as much as a sentence. `training/evaluate_adapters.py` measures the result.
@@ -15,7 +15,7 @@ import json
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ TRAINING_GAMES = ("prisoners_dilemma", "public_goods")
 class Recipe:
     """Everything that decides an adapter's weights, beside the code."""
 
-    steps: int = 64
+    steps: int = 40
     batch: int = 6
     learning_rate: float = 1e-3
     warmup: int = 5
@@ -145,14 +145,19 @@ def _save(model: Any, teacher: str, recipe: Recipe, losses: Sequence[float]) -> 
     return folder
 
 
+RECIPES = {"cooperator": Recipe(), "defector": Recipe(), "reciprocator": Recipe(steps=100)}
+"""The shipped adapters' own."""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("teachers", nargs="*", choices=[*TEACHERS, []], default=[], help="default: all")
-    parser.add_argument("--steps", type=int, default=Recipe.steps)
+    parser.add_argument("--steps", type=int, help="default: the shipped adapter's")
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     arguments = parser.parse_args()
     for teacher in arguments.teachers or TEACHERS:
-        print(train(teacher, Recipe(steps=arguments.steps, seed=arguments.seed)))
+        recipe = replace(RECIPES[teacher], seed=arguments.seed)
+        print(train(teacher, replace(recipe, steps=arguments.steps) if arguments.steps else recipe))
 
 
 if __name__ == "__main__":

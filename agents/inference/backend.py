@@ -17,7 +17,7 @@ class InferenceSettings:
     """How a client may behave.
 
     `tiers` are tried in the order given; `require` forbids falling below that tier. `timeout` is seconds for
-    one attempt, `retries` counts attempts after the first, `concurrency` bounds calls in flight per server.
+    one attempt, `retries` counts attempts after the first, `concurrency` bounds the client's calls in flight.
     `cooldown` is seconds for which a tier that failed with a broken connection is passed over.
     """
 
@@ -51,7 +51,8 @@ class Detection:
 
 @dataclass(frozen=True)
 class Completion:
-    """A tier's answer to one request; `choice_probability` as in `Reply`."""
+    """A tier's answer to one request; `choice_probability` as in `Reply`. `waited` is the seconds the request
+    waited inside the tier before work on it began: they count as queue time, not as latency."""
 
     text: str
     endpoint: str = ""
@@ -59,6 +60,7 @@ class Completion:
     completion_tokens: int | None = None
     finish_reason: str = "stop"
     choice_probability: float | None = None
+    waited: float = 0.0
 
 
 class TierBackend(Protocol):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 
@@ -48,6 +49,7 @@ class Job:
 
     request: Request
     answer: asyncio.Future[Completion]
+    asked: float = field(default_factory=time.perf_counter)
 
     @property
     def free(self) -> bool:
@@ -78,6 +80,7 @@ class EmbeddedBackend:
         self._waiting: list[Job] = []
         self._worker: asyncio.Task[None] | None = None
         self._closed = False
+        self._failure = ""
 
     async def detect(self) -> Sequence[Detection]:
         """Whether libraries and model are there. A model still to be pulled counts as available."""
@@ -165,17 +168,21 @@ class EmbeddedBackend:
     def _answer(self, jobs: Sequence[Job]) -> None:
         """In the backend's thread: each job gets its completion or its own error."""
         engine = self._engine(None)
+        began = time.perf_counter()
         tried = [(job, _ready(engine, job)) for job in jobs]
         ready = [(job, row) for job, row in tried if row is not None]
         answers = (engine.talk if jobs[0].free else engine.choose)([row for _, row in ready])
         for (job, _), completion in zip(ready, answers, strict=True):
-            job.settle(completion)
+            job.settle(replace(completion, waited=max(0.0, began - job.asked)))
 
     def _engine(self, progress: Progress | None) -> EmbeddedEngine:
+        if self._failure:  # a pull that failed is not tried again for every batch
+            raise PermanentError(self._failure)
         try:
             return load_engine(progress, self._dtype)
         except (ModelStoreError, ImportError) as error:
-            raise PermanentError(f"the embedded model cannot be loaded: {error}") from error
+            self._failure = f"the embedded model cannot be loaded: {error}"
+            raise PermanentError(self._failure) from error
 
 
 def _ready(engine: EmbeddedEngine, job: Job) -> Row | None:

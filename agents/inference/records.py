@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 import orjson
 
@@ -36,7 +36,7 @@ class Attempt:
         )
 
     def succeeded(self, completion: Completion, fell_from: Sequence[Tier]) -> tuple[Reply, CallRecord]:
-        latency = self._elapsed()
+        latency = max(0.0, self._elapsed() - completion.waited)
         origin = Provenance(
             tier=self.tier,
             adapter=self.request.adapter,
@@ -49,7 +49,8 @@ class Attempt:
             fell_from=tuple(fell_from),
         )
         reply = Reply(completion.text, origin, completion.choice_probability)
-        return reply, self._record(CallStatus.OK, completion.endpoint, latency, reply=reply)
+        record = self._record(CallStatus.OK, completion.endpoint, latency, reply=reply)
+        return reply, replace(record, queue_time=self.queue_time + completion.waited)
 
     def _elapsed(self) -> float:
         return time.perf_counter() - self.started

@@ -10,12 +10,15 @@ from typing import Any
 from agents.problems import SocietyError, nearest
 from simulation.games.base import Game
 
+SHARED = frozenset({"base", "pairs", "turns"})
+"""Modules that games share; every other module here is a game."""
+
 
 @cache
 def task_types() -> tuple[str, ...]:
     """The names of all games, sorted."""
     found = (module.name for module in pkgutil.iter_modules(__path__))
-    return tuple(sorted(name for name in found if name != "base"))
+    return tuple(sorted(name for name in found if name not in SHARED))
 
 
 def find_game(task_type: str) -> type[Game[Any]]:

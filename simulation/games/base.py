@@ -1,9 +1,9 @@
 """What a game is: pure rules over finite actions. One file in this folder per task type.
 
-A game module is named like its `task_type` and sets `GAME` to a subclass of `Game`. A subclass writes four
-rules (`_open`, `_options`, `_play`, `texts`) and three known figures (`optimum`, `nash`, `floor`); this base
-keeps the tally, checks moves and scores the episode. Nothing here does I/O or draws a number but from the
-generator handed to `start`.
+A game module is named like its `task_type` and sets `GAME` to a subclass of `Game`. A subclass writes five
+rules (`_open`, `_options`, `_play`, `rules`, `news`) and two known figures (`optimum`, `nash`; `floor` where payoffs
+can be negative); this base keeps the tally, checks moves and scores the episode. Nothing here does I/O or draws
+a number but from the generator handed to `start`.
 
 An invalid decision (`Move.action` None) earns nothing in its step and leaves the game untouched; accuracy
 counts it as 0, and cooperation_score leaves it out.

@@ -96,10 +96,16 @@ def test_five_mistakes_are_five_lines_and_no_run(capsys: pytest.CaptureFixture[s
     ("arguments", "message"),
     [
         (("run", "first_contcat"), "first_contact"),
-        (("run", "first_contact", "--tier", "cloud"), "--tier cloud: not one of auto, camel"),
+        (("run", "first_contact", "--tier", "cloud"), "--tier cloud: not one of camel, http"),
         (("run", "first_contact", "--set", "episodes"), "write key=value"),
         (("run", "first_contact", "--set", "tasks.0.max_stepz=3"), "max_steps"),
         (("schema", "run"), "neither scenario nor roster"),
+        (("run", "first_contact", "--seed=-1"), "seed: -1 is below 0"),
+        (("run", "first_contact", "--endpoint", "foo"), "not an http(s) URL"),
+        (("run", "first_contact", "--tier", "simulated", "--require", "http"), "leaves none of the tiers allowed"),
+        (("run", "first_contact", "--require", "auto"), "--require auto: not one of"),
+        (("scenario", "new", "x.yaml", "--mode", "foo"), "--mode foo"),
+        (("roster", "new", "x.yaml", "--base="), "cannot be empty"),
     ],
 )
 def test_a_users_mistake_is_a_message_and_exit_code_2(
@@ -109,6 +115,56 @@ def test_a_users_mistake_is_a_message_and_exit_code_2(
     assert code == 2
     assert message in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "first_contact", "--tier", "simulated", "--out", "taken/runs"),
+        ("scenario", "new", "nowhere/x.yaml"),
+        ("roster", "new", "nowhere/x.yaml"),
+        ("validate", "x" * 5000),
+    ],
+)
+def test_what_cannot_be_written_or_read_is_a_message(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    Path("taken").write_text("a file, not a folder")
+    code, _, err = society(capsys, *arguments)
+    assert code in (1, 2)
+    assert err
+    assert "Traceback" not in err
+
+
+def test_auto_allows_every_tier_again(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("narrow.yaml").write_text(
+        "name: narrow\nmode: cooperative\nroster: with_scripted_players\n"
+        "tasks: [{task_id: t, task_type: public_goods, max_steps: 1}]\n"
+        "inference: {tiers: [simulated]}\n"
+    )
+    made = society(
+        capsys,
+        "run",
+        "narrow.yaml",
+        "--tier",
+        "auto",
+        "--set",
+        "inference.endpoints=[http://127.0.0.1:9/v1]",
+        "--require",
+        "http",
+    )
+    assert made[0] == 1
+    assert "tier http is required and failed" in made[2]
+
+
+def test_a_foreign_package_called_agents_is_named(tmp_path: Path) -> None:
+    (tmp_path / "agents").mkdir()
+    (tmp_path / "agents" / "__init__.py").write_text("")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from simulation.start import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "another package called `agents` is in the way" in done.stderr
+    assert "pip uninstall openai-agents" in done.stderr
 
 
 def test_resume_of_what_is_no_run_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import pytest
 
 from agents.inference.backend import InferenceSettings
-from agents.inference.provenance import Tier
+from agents.inference.provenance import Provenance, Reply, Tier
 from agents.language import Language
+from agents.lora_model import PlatformError
 from agents.problems import SocietyError
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode
@@ -115,6 +117,86 @@ async def test_a_message_budget_bounds_what_a_model_says() -> None:
     assert {e.step for e in events if isinstance(e, MessageSent)} == {0}
 
 
+async def test_what_was_heard_steps_ago_is_not_told_as_news() -> None:
+    env = environment(communication=Communication(message_budget=1))
+    heard: dict[int, list[int]] = {}
+    generate = env.client.generate
+
+    async def spy(request: Any) -> Any:
+        heard.setdefault(request.key.step, []).append(request.messages[-1].content.count("\n- "))
+        return await generate(request)
+
+    env.client.generate = spy  # type: ignore[method-assign]
+    async with env:
+        await env.run_task(GOODS)
+    assert heard == {0: [0, 0, 0, 0, 3, 3, 3, 3], 1: [0, 0, 0, 0]}
+
+
+async def test_the_prompt_says_neighbours_where_not_all_are_connected() -> None:
+    for topology, words in ((TopologyKind.COMPLETE, "messages go to all"), (TopologyKind.STAR, "to your neighbours")):
+        env = environment(communication=Communication(topology=topology))
+        systems: set[str] = set()
+        generate = env.client.generate
+
+        async def spy(request: Any, seen: set[str] = systems, ask: Any = generate) -> Any:
+            seen.add(request.messages[0].content)
+            return await ask(request)
+
+        env.client.generate = spy  # type: ignore[method-assign]
+        async with env:
+            await env.run_task(GOODS)
+        assert len(systems) == 1
+        assert words in systems.pop()
+
+
+async def test_each_task_of_a_mixed_run_is_learnt_apart() -> None:
+    events: list[Event] = []
+    tasks = [GOODS, TrainingTask(task_id="stock", task_type="commons", max_steps=2)]
+    async with environment(TrainingMode.MIXED, mixing=Mixing(), on_event=events.append) as env:
+        await env.run_training_cycle(cycles=3, tasks=tasks)
+    started = [event for event in events if isinstance(event, EpisodeStarted)]
+    for task in tasks:
+        assert {e.mode for e in started if e.task_id == task.task_id} == {mode.value for mode in MODES}
+
+
+async def test_an_environment_can_be_used_again_after_it_was_closed() -> None:
+    env = environment()
+    for _ in range(2):
+        async with env:
+            assert len((await env.run_task(GOODS)).outcomes) == 4
+
+
+async def test_an_invalid_answer_is_asked_again_with_another_seed_and_both_count() -> None:
+    events: list[Event] = []
+    env = environment(on_event=events.append, count=2, communication=Communication(talk_rounds=0))
+    seeds: list[int | None] = []
+
+    async def mumble(request: Any) -> Reply:
+        seeds.append(request.seed)
+        return Reply("hm", Provenance(Tier.HTTP, "cooperator", latency=1.0))
+
+    env.client.generate = mumble  # type: ignore[method-assign]
+    async with env:
+        ended = await env.run_task(TrainingTask(task_id="t", task_type="public_goods", max_steps=1))
+    assert len(set(seeds)) == len(seeds) == 4
+    decisions = [event for event in events if isinstance(event, DecisionMade)]
+    assert [(event.action, event.asks) for event in decisions] == [(None, 2), (None, 2)]
+    assert [(o.invalid_decisions, o.completion_time, o.payoff) for o in ended.outcomes] == [(1, 2.0, 0.0)] * 2
+    assert [outcome.cooperation_score for outcome in ended.outcomes] == [None, None]
+
+
+async def test_a_platform_that_dies_ends_the_task_with_an_error_and_hangs_nobody() -> None:
+    env = environment()
+    async with env:
+        await env.run_task(GOODS)
+        society = env._society
+        assert society is not None
+        with pytest.raises(PlatformError):
+            await society.agents[0].env.action.perform_action(None, "no_such_action")
+        with pytest.raises(PlatformError, match="the OASIS platform stopped"):
+            await asyncio.wait_for(env.run_task(GOODS), timeout=10)
+
+
 async def test_an_inbox_limit_bounds_what_a_model_hears() -> None:
     events: list[Event] = []
     async with environment(communication=Communication(inbox_limit=1), on_event=events.append, count=6) as env:
@@ -167,6 +249,7 @@ def refusals() -> list[tuple[str, Callable[[MultiModelEnvironment], object]]]:
         ("model_id 'm0' is taken", lambda env: env.add_model(models(1)[0])),
         ("max_models is 2", lambda env: env.add_model(ModelConfig(model_id="x", policy="random"))),
         ("no model 'm9'.*did you mean m", lambda env: env.remove_model("m9")),
+        ("count is 3", lambda env: env.add_model(ModelConfig(model_id="x", policy="random", count=3))),
     ]
 
 
@@ -195,5 +278,5 @@ async def test_the_figures_of_an_environment_are_those_of_its_calls() -> None:
     assert (stats.models, stats.episodes, stats.calls, stats.failed_calls) == (4, 1, len(calls), 0)
     assert stats.tier_mix == {"simulated": len(calls)}
     assert stats.call_success_rate == 1.0
-    assert stats.mean_welfare_ratio is not None
-    assert 0 < stats.mean_welfare_ratio <= 1
+    assert 0 < stats.mean_welfare_ratio["simulated"] <= 1
+    assert set(stats.mean_welfare_ratio) == set(stats.mean_latency) == {"simulated"}

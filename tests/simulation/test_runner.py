@@ -16,7 +16,7 @@ import pytest
 from agents.inference.provenance import Tier
 from agents.problems import InvalidFileError, SocietyError
 from agents.roster import ModelConfig
-from simulation.events import CallMade, DecisionMade, Event, EventLog, StepResolved, read_events
+from simulation.events import CallMade, DecisionMade, EpisodeEnded, Event, EventLog, StepResolved, read_events
 from simulation.outcomes import Run, load_run
 from simulation.plan import Plan
 from simulation.runner import RunOptions, RunStatus, RunStoppedError, resume_run, run_scenario
@@ -33,6 +33,16 @@ def without_times(frame: pd.DataFrame) -> pd.DataFrame:
 def assert_same(first: Run, second: Run) -> None:
     for name in ("agents", "outcomes", "messages", "decisions", "steps", "episodes"):
         pd.testing.assert_frame_equal(without_times(getattr(first, name)), without_times(getattr(second, name)))
+
+
+def oasis_messages(run: Run) -> list[tuple[int, int, str]]:
+    rows = sqlite3.connect(run.path / "oasis.db").execute("SELECT message_id, group_id, content FROM group_messages")
+    return rows.fetchall()
+
+
+def told_messages(run: Run) -> list[tuple[int, int, str]]:
+    frame = run.messages
+    return list(zip(frame["oasis_message_id"], frame["oasis_group_id"], frame["text"], strict=True))
 
 
 @pytest.mark.parametrize("name", shipped_scenarios())
@@ -74,12 +84,11 @@ def test_another_seed_gives_other_messages(runs: Path) -> None:
 def test_a_run_directory_holds_what_it_promises(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = run_scenario(make_plan(), out=runs)
     names = {path.name for path in run.path.iterdir()}
-    assert names == {"manifest.json", "events.jsonl", "oasis.db", "tables"}
+    assert names == {"manifest.json", "events.jsonl", "oasis.db", "tables", ".lock"}
     assert {path.stem for path in (run.path / "tables").iterdir()} == set(run.describe()["table"])
     assert run.manifest["tier_mix"] == {"simulated": len(run.calls)}
     assert run.manifest["versions"]["camel-oasis"] == "0.2.5"
-    stored = sqlite3.connect(run.path / "oasis.db").execute("SELECT message_id, content FROM group_messages").fetchall()
-    assert stored == list(zip(run.messages["oasis_message_id"], run.messages["text"], strict=True))
+    assert oasis_messages(run) == told_messages(run)
 
 
 class Cut(KeyboardInterrupt):
@@ -112,8 +121,36 @@ def test_a_run_that_was_cut_off_resumes_to_the_same_tables(
     resumed = resume_run(stopped.value.path)
     assert_same(whole, resumed)
     assert len(resumed.calls) == len(whole.calls)  # no finished call was made again
-    stored = sqlite3.connect(resumed.path / "oasis.db").execute("SELECT content FROM group_messages").fetchall()
-    assert [text for (text,) in stored] == list(whole.messages["text"])
+    assert oasis_messages(resumed) == told_messages(resumed)
+    assert resumed.steps["duration"].isna().any()  # a step that was partly there already took no honest time
+
+
+def test_a_run_cut_off_twice_resumes_to_the_same_tables(make_plan: Callable[..., Plan], runs: Path) -> None:
+    plan = make_plan(6, episodes=4, mode="cooperative", communication={"inbox_limit": 2})
+    whole = run_scenario(plan, out=runs)
+    with pytest.raises(RunStoppedError) as stopped:
+        run_scenario(plan, out=runs, on_event=cut_after(40, CallMade))
+    with pytest.raises(RunStoppedError):
+        resume_run(stopped.value.path, on_event=cut_after(25, CallMade))
+    resumed = resume_run(stopped.value.path)
+    assert_same(whole, resumed)
+    assert len(resumed.calls) == len(whole.calls)
+    assert oasis_messages(resumed) == told_messages(resumed) == told_messages(whole)
+
+
+def test_nothing_stale_is_read_while_a_run_is_resumed(make_plan: Callable[..., Plan], runs: Path) -> None:
+    with pytest.raises(RunStoppedError) as stopped:
+        run_scenario(make_plan(episodes=3), out=runs, on_event=cut_after(3, CallMade))
+    path = stopped.value.path
+    seen: list[tuple[str, int]] = []
+
+    def look(event: Event) -> None:
+        if isinstance(event, EpisodeEnded):
+            run = load_run(path)
+            seen.append((run.manifest["status"], len(run.episodes)))
+
+    resume_run(path, on_event=look)
+    assert [status for status, _ in seen] == ["running"] * 3
 
 
 def test_a_run_killed_without_a_last_word_resumes_too(make_plan: Callable[..., Plan], runs: Path) -> None:

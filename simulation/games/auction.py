@@ -1,0 +1,197 @@
+"""The sealed-bid auction with private values, first or second price (`pricing`).
+
+Each step one object is sold. Every player's value of it is drawn uniformly from 0..highest, known to itself only;
+all bid at once from 0..highest. The highest bid wins:
+
+    payoff = value - price for the winner, 0 for the others
+    price  = the winner's bid (first), or the highest bid of the others (second, a Vickrey auction)
+
+k equal highest bids each get 1/k of that, the expectation of a fair draw. A single valid bid pays 0 at second
+price. Information: the own value; the price and the own payoff afterwards. Welfare is the bidders'; what they
+pay leaves the game.
+
+Nash (named here), second price: everyone bids its value, which is best whatever the others bid (weakly dominant).
+First price: everyone bids (n-1)/n of its value, rounded down. That is Vickrey's equilibrium on the grid: exact
+for instance with 2 bidders and an odd `highest`, and nowhere measured (2-10 bidders, highest 5-29) does another
+bid gain more than 0.3 a step. `nash` is its expected welfare, exact. The two pricings come to nearly the same welfare
+(revenue equivalence). Optimum: the object is worth `highest` to its winner and costs nothing; an upper bound,
+reached only in a deal that holds such a value. A message can form a ring that bids low, and pass values on.
+
+accuracy: closeness of the payoff to that of the best response to what the others bid.
+efficiency: value of the object to its winners / its highest value to anybody, summed over steps (allocative
+efficiency; the price only moves wealth to the seller).
+cooperation: 1 - bid / highest: how far a player holds back, as a ring would have it. Who bids its value is in between.
+Source: Vickrey, Journal of Finance 16 (1961).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from functools import cache
+
+from pydantic import Field
+
+from agents.language import Language
+from simulation.games.base import Game, GameParameters, Move, Round, State, closeness, ratio
+
+
+class Pricing(str, Enum):
+    FIRST = "first"
+    SECOND = "second"
+
+
+class AuctionParameters(GameParameters):
+    pricing: Pricing = Pricing.SECOND
+    highest: int = Field(default=10, ge=1, le=29)
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """The best bid of all others, and how many made it; -1 and 0 where nobody else bid."""
+
+    best: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Sales:
+    """Every step's values; last step's price (None: unsold); summed value to winners and highest value so far."""
+
+    values: tuple[tuple[int, ...], ...]
+    price: int | None = None
+    realised: float = 0.0
+    possible: float = 0.0
+
+
+_RULES = {
+    Language.EN: (
+        "Sealed-bid auction. Each step one object is sold; it has a private value from 0 to {highest} for each of the "
+        "{n} models. All bid at once; the highest bid wins, pays {price} and earns its value minus the price. "
+        "The others earn 0."
+    ),
+    Language.ZH: (
+        "密封拍卖。每一步出售一件物品，它对{n}个模型各有一个0到{highest}的私人价值。所有模型同时出价，最高者获得物品，"
+        "支付{price}，得分为价值减去价格。其余得0分。"
+    ),
+}
+_PRICE = {
+    Language.EN: {Pricing.FIRST: "its own bid", Pricing.SECOND: "the second-highest bid"},
+    Language.ZH: {Pricing.FIRST: "自己的出价", Pricing.SECOND: "第二高的出价"},
+}
+_VALUE = {Language.EN: "The object is worth {value} to you.", Language.ZH: "该物品对你的价值是{value}。"}
+_LAST = {
+    Language.EN: " Last step the price was {price}; you earned {payoff:.1f}.",
+    Language.ZH: "上一步成交价为{price}；你得到{payoff:.1f}分。",
+}
+_UNSOLD = {Language.EN: " Last step nobody gave a valid bid.", Language.ZH: "上一步没有有效的出价。"}
+
+
+class Auction(Game[Sales]):
+    task_type = "auction"
+    Parameters = AuctionParameters
+    parameters: AuctionParameters
+
+    def _open(self, rng: random.Random) -> Sales:
+        top = self.parameters.highest
+        return Sales(
+            tuple(tuple(rng.randint(0, top) for _ in range(self.players)) for _ in range(self.setting.max_steps))
+        )
+
+    def _options(self, _state: State[Sales], _player: int) -> tuple[tuple[str, float], ...]:
+        top = self.parameters.highest
+        return tuple((str(bid), 1 - bid / top) for bid in range(top + 1))
+
+    def _pay(self, value: int, bid: int, rivals: Rivals) -> float:
+        if bid < rivals.best:
+            return 0.0
+        winners = 1 + (rivals.count if bid == rivals.best else 0)
+        price = bid if self.parameters.pricing is Pricing.FIRST else max(0, rivals.best)
+        return (value - price) / winners
+
+    def _play(self, state: State[Sales], moves: Sequence[Move]) -> Round[Sales]:
+        values = state.table.values[state.tally.step]
+        bids = [None if move.action is None else int(move.action) for move in moves]
+        ranked = sorted((bid for bid in bids if bid is not None), reverse=True)
+        rivals = {bid: _rivals(ranked, bid) for bid in set(ranked)}
+        payoffs, accuracies = [], []
+        for value, bid in zip(values, bids, strict=True):
+            if bid is None:
+                payoffs.append(0.0)
+                accuracies.append(0.0)
+                continue
+            payoffs.append(self._pay(value, bid, rivals[bid]))
+            alternatives = [self._pay(value, other, rivals[bid]) for other in range(self.parameters.highest + 1)]
+            accuracies.append(closeness(payoffs[-1], alternatives))
+        return Round(tuple(payoffs), tuple(accuracies), self._after(state.table, values, bids, ranked))
+
+    def _after(self, sales: Sales, values: Sequence[int], bids: Sequence[int | None], ranked: Sequence[int]) -> Sales:
+        possible = sales.possible + max(values)
+        if not ranked:
+            return replace(sales, price=None, possible=possible)
+        won = [value for value, bid in zip(values, bids, strict=True) if bid == ranked[0]]
+        price = ranked[0] if self.parameters.pricing is Pricing.FIRST else (*ranked, 0)[1]
+        return replace(sales, price=price, realised=sales.realised + sum(won) / len(won), possible=possible)
+
+    def rules(self, language: Language) -> str:
+        p = self.parameters
+        return _RULES[language].format(highest=p.highest, n=self.players, price=_PRICE[language][p.pricing])
+
+    def news(self, state: State[Sales], player: int, language: Language) -> str:
+        sales, step = state.table, state.tally.step
+        text = _VALUE[language].format(value=sales.values[step][player]) if step < self.setting.max_steps else ""
+        if step:
+            last = _UNSOLD if sales.price is None else _LAST
+            text += last[language].format(price=sales.price, payoff=state.tally.last_payoff[player])
+        return text.strip()
+
+    def optimum(self) -> float:
+        return float(self.parameters.highest * self.setting.max_steps)
+
+    def nash(self) -> float:
+        p = self.parameters
+        welfare = truthful_welfare if p.pricing is Pricing.SECOND else shaded_welfare
+        return welfare(self.players, p.highest) * self.setting.max_steps
+
+    def floor(self) -> float:
+        return float(-self.parameters.highest * self.setting.max_steps)
+
+    def efficiencies(self, state: State[Sales]) -> tuple[float, ...]:
+        return (ratio(state.table.realised, state.table.possible),) * self.players
+
+
+def _rivals(ranked: Sequence[int], own: int) -> Rivals:
+    """What the owner of the bid `own` is up against; `ranked` holds all bids, `own` too, highest first."""
+    if len(ranked) == 1:
+        return Rivals(-1, 0)
+    best = ranked[1] if own == ranked[0] else ranked[0]
+    return Rivals(best, ranked.count(best) - (own == best))
+
+
+def shaded_bid(value: int, players: int) -> int:
+    """(n-1)/n of the value, rounded down."""
+    return value * (players - 1) // players
+
+
+@cache
+def truthful_welfare(players: int, highest: int) -> float:
+    """E[highest value - second-highest value] of `players` values uniform on 0..highest: one step's welfare."""
+    below = [x / (highest + 1) for x in range(1, highest + 1)]  # P(value < x)
+    return sum(players * share ** (players - 1) * (1 - share) for share in below)
+
+
+@cache
+def shaded_welfare(players: int, highest: int) -> float:
+    """Expected welfare of one first-price step in which everyone plays `shaded_bid`."""
+    bids = [shaded_bid(value, players) for value in range(highest + 1)]
+    total = 0.0
+    for value, bid in enumerate(bids):
+        lower, same = (sum(test) / len(bids) for test in ([b < bid for b in bids], [b == bid for b in bids]))
+        wins = ((lower + same) ** players - lower**players) / (players * same)  # ties shared
+        total += players * (value - bid) * wins / len(bids)
+    return total
+
+
+GAME = Auction

@@ -1,0 +1,200 @@
+"""Colonel Blotto: armies divide a small force over battlefields; each field goes to the strongest army there.
+
+Every player divides `force` units over `fields`; an action names the units on each field, as in "3-2-1". An army
+is a team; a model without a team is an army of its own. An army's strength on a field is the mean of its players'
+units there (so large teams have no head start), and units of an invalid decision are missing.
+
+    a field is worth 1, shared equally by the armies that are strongest there, and equally within an army
+
+Players see who won each field last step. All fields are always handed out, so welfare is constant: optimum = nash
+= fields a step; between two armies of equal force the value is half of them each. With the default force and
+fields every pure plan is beaten by another, two fields to one. A message can agree within a team on who goes where.
+
+accuracy: closeness of the payoff to that of the best response to what all others did, from the worst.
+cooperation: how evenly the force is spread, 1 as evenly as can be, 0 all on one field. It tells plans apart and
+is no goodwill: the game is one of pure conflict between armies.
+Sources: Borel, Comptes rendus 173 (1921); Roberson, Economic Theory 29 (2006); Hart, International Journal of Game
+Theory 36 (2008), for whole units.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from functools import cache, cached_property
+from itertools import product
+from math import ceil, comb
+from typing import Any, NamedTuple
+
+from pydantic import Field, model_validator
+
+from agents.language import Language
+from simulation.games.base import Game, GameParameters, Move, Round, Setting, State, closeness
+from simulation.modes import teams
+
+MOST_ACTIONS = 30
+Units = tuple[int, ...]
+"""Units on each field."""
+Winners = tuple[tuple[str, ...], ...]
+"""The names of the armies that won each field last step."""
+
+
+class BlottoParameters(GameParameters):
+    force: int = Field(default=6, ge=1)
+    fields: int = Field(default=3, ge=2, le=10)
+
+    @model_validator(mode="after")
+    def _few_enough(self) -> BlottoParameters:
+        count = comb(self.force + self.fields - 1, self.fields - 1)
+        if count > MOST_ACTIONS:
+            raise ValueError(
+                f"{self.force} units on {self.fields} fields can be divided in {count} ways; at most {MOST_ACTIONS} fit"
+            )
+        return self
+
+
+class Army(NamedTuple):
+    """Its name, its players, and the units they placed on each field, summed."""
+
+    name: str
+    players: tuple[int, ...]
+    units: Units
+
+
+class Rivals(NamedTuple):
+    """On one field, the greatest strength among the other armies and how many have it; -1 and 0 without any."""
+
+    best: float
+    equals: int
+
+
+_RULES = {
+    Language.EN: (
+        "Colonel Blotto. Each step every model divides {force} units over {fields} battlefields and names the "
+        "units on each, in order. A team is one army, as strong on a field as its models' units there "
+        "on average; a model without a team fights alone. The strongest army on a field wins its 1 point, shared on "
+        "ties and within the army."
+    ),
+    Language.ZH: (
+        "上校布洛托博弈。每一步每个模型把{force}个单位分配到{fields}个战场，依次说出各战场的单位数。"
+        "一个团队是一支军队，其在战场上的实力为队员投入单位的平均值；没有团队的模型独自作战。"
+        "每个战场的最强军队得1分，平局时平分，军内平分。"
+    ),
+}
+_NEWS = {
+    Language.EN: "Last step's winners, field by field: {winners}. You earned {payoff:.2f}.",
+    Language.ZH: "上一步各战场的胜者：{winners}。你得到{payoff:.2f}分。",
+}
+_FIRST = {Language.EN: "This is the first step.", Language.ZH: "这是第一步。"}
+_NOBODY = {Language.EN: "nobody", Language.ZH: "无"}
+
+
+@cache
+def allocations(force: int, fields: int) -> tuple[Units, ...]:
+    """Every way to divide `force` whole units over `fields`."""
+    return tuple(units for units in product(range(force + 1), repeat=fields) if sum(units) == force)
+
+
+class Blotto(Game[Winners]):
+    task_type = "blotto"
+    Parameters = BlottoParameters
+    parameters: BlottoParameters
+
+    @classmethod
+    def refuse(cls, setting: Setting, parameters: Any) -> str:
+        if len(teams(setting.seats)) < 2:
+            return "blotto needs at least two armies: two teams, or models without a team"
+        return super().refuse(setting, parameters)
+
+    @cached_property
+    def _allocations(self) -> tuple[Units, ...]:
+        return allocations(self.parameters.force, self.parameters.fields)
+
+    @cached_property
+    def _actions(self) -> tuple[tuple[str, float], ...]:
+        return tuple(("-".join(map(str, units)), self._evenness(units)) for units in self._allocations)
+
+    def _evenness(self, units: Units) -> float:
+        force, even = self.parameters.force, ceil(self.parameters.force / self.parameters.fields)
+        return 1.0 if force == even else (force - max(units)) / (force - even)
+
+    def _open(self, _rng: random.Random) -> Winners:
+        return ()
+
+    def _options(self, _state: State[Winners], _player: int) -> tuple[tuple[str, float], ...]:
+        return self._actions
+
+    def _play(self, _state: State[Winners], moves: Sequence[Move]) -> Round[Winners]:
+        placed = [_read(move.action) for move in moves]
+        armies = self._armies(placed)
+        payoffs, accuracies = [0.0] * self.players, [0.0] * self.players
+        for army in armies:
+            rivals = [_rivals(armies, army, field) for field in range(self.parameters.fields)]
+            for player in army.players:
+                own = placed[player]
+                if own is None:
+                    continue
+                others = tuple(total - units for total, units in zip(army.units, own, strict=True))
+                alternatives = [_worth(others, units, len(army.players), rivals) for units in self._allocations]
+                payoffs[player] = _worth(others, own, len(army.players), rivals)
+                accuracies[player] = closeness(payoffs[player], alternatives)
+        winners = tuple(_strongest(armies, field) for field in range(self.parameters.fields))
+        return Round(tuple(payoffs), tuple(accuracies), winners)
+
+    def _armies(self, placed: Sequence[Units | None]) -> list[Army]:
+        """The armies that placed anything."""
+        armies = []
+        for players in teams(self.setting.seats).values():
+            valid = [units for units in (placed[player] for player in players) if units is not None]
+            if valid:
+                sums = tuple(sum(column) for column in zip(*valid, strict=True))
+                first = self.setting.seats[players[0]]
+                armies.append(Army(first.team_id or first.model_id, tuple(players), sums))
+        return armies
+
+    def rules(self, language: Language) -> str:
+        return _RULES[language].format(force=self.parameters.force, fields=self.parameters.fields)
+
+    def news(self, state: State[Winners], player: int, language: Language) -> str:
+        if state.tally.step == 0:
+            return _FIRST[language]
+        winners = "; ".join(" = ".join(names) or _NOBODY[language] for names in state.table)
+        return _NEWS[language].format(winners=winners, payoff=state.tally.last_payoff[player])
+
+    def optimum(self) -> float:
+        return float(self.parameters.fields * self.setting.max_steps)
+
+    def nash(self) -> float:
+        return self.optimum()
+
+
+def _read(action: str | None) -> Units | None:
+    return None if action is None else tuple(int(units) for units in action.split("-"))
+
+
+def _strength(army: Army, field: int) -> float:
+    return army.units[field] / len(army.players)
+
+
+def _rivals(armies: Sequence[Army], own: Army, field: int) -> Rivals:
+    strengths = [_strength(army, field) for army in armies if army is not own]
+    best = max(strengths, default=-1.0)
+    return Rivals(best, strengths.count(best))
+
+
+def _strongest(armies: Sequence[Army], field: int) -> tuple[str, ...]:
+    best = max((_strength(army, field) for army in armies), default=0.0)
+    return tuple(army.name for army in armies if _strength(army, field) == best)
+
+
+def _worth(others: Units, own: Units, size: int, rivals: Sequence[Rivals]) -> float:
+    """What a player of an army of `size` earns who places `own` beside the units of its `others`."""
+    total = 0.0
+    for theirs, mine, rival in zip(others, own, rivals, strict=True):
+        strength = (theirs + mine) / size
+        if strength >= rival.best:
+            total += 1 / (1 + (rival.equals if strength == rival.best else 0)) / size
+    return total
+
+
+GAME = Blotto

@@ -1,0 +1,94 @@
+"""Chicken (hawk-dove), iterated in fixed pairs.
+
+| row, column | swerve                    | dare                      |
+|-------------|---------------------------|---------------------------|
+| swerve      | reward, reward (6,6)      | sucker, temptation (2,7)  |
+| dare        | temptation, sucker (7,2)  | crash, crash (0,0)        |
+
+Players: an even number, in pairs drawn across teams where there are teams. Each sees its partner's last
+action. Equilibria of a step: one dares and the other swerves (two, and each player prefers its own), and the
+symmetric mixed one in which swerve is played with probability (sucker - crash) / (temptation - reward +
+sucker - crash), 2/3 here. Nash (named here): the mixed one, the only one that tells equals nothing apart and
+the evolutionarily stable one; 14/3 each and step. Optimum: max(2 * reward, temptation + sucker) a pair and
+step. A message can settle who gives way, agree on taking turns, threaten to dare, or agree on a common
+signal: Aumann's correlated equilibrium earns 5 each.
+
+cooperation: swerve 1, dare 0.
+accuracy: the share of steps in which the action was a best response to what the partner did: the opposite.
+efficiency: the pair's payoff / the best a pair can earn.
+Sources: Rapoport & Chammah, American Behavioral Scientist 10 (1966); Maynard Smith & Price, Nature 246
+(1973); payoffs from Aumann, Journal of Mathematical Economics 1 (1974).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import model_validator
+
+from agents.language import Language
+from simulation.games.base import GameParameters
+from simulation.games.pairs import MatrixGame
+
+SWERVE, DARE = "swerve", "dare"
+
+
+class ChickenParameters(GameParameters):
+    temptation: float = 7.0
+    reward: float = 6.0
+    sucker: float = 2.0
+    crash: float = 0.0
+
+    @model_validator(mode="after")
+    def _is_chicken(self) -> ChickenParameters:
+        if not self.temptation > self.reward > self.sucker > self.crash:
+            raise ValueError("chicken needs temptation > reward > sucker > crash")
+        return self
+
+
+_LABELS = {
+    Language.EN: {SWERVE: "swerve", DARE: "dare"},
+    Language.ZH: {SWERVE: "避让", DARE: "硬闯"},
+}
+_RULES = {
+    Language.EN: (
+        "Chicken in fixed pairs. Each step you and your partner choose at once: both swerve, {reward:g} "
+        "points each; both dare and crash, {crash:g} each; if one dares alone, it gets {temptation:g} and "
+        "the one that swerves {sucker:g}."
+    ),
+    Language.ZH: (
+        "固定两人一组的胆小鬼博弈。每一步双方同时选择：都避让，各得{reward:g}分；都硬闯则相撞，各得{crash:g}分；"
+        "若只有一方硬闯，硬闯者得{temptation:g}分，避让者得{sucker:g}分。"
+    ),
+}
+
+
+class Chicken(MatrixGame):
+    task_type = "chicken"
+    Parameters = ChickenParameters
+    parameters: ChickenParameters
+    actions = (SWERVE, DARE)
+    labels = _LABELS
+    rule_texts = _RULES
+
+    def payoff_table(self) -> Mapping[tuple[str, str], float]:
+        p = self.parameters
+        return {
+            (SWERVE, SWERVE): p.reward,
+            (SWERVE, DARE): p.sucker,
+            (DARE, SWERVE): p.temptation,
+            (DARE, DARE): p.crash,
+        }
+
+    def mixed(self) -> float:
+        """Probability of swerving in the symmetric equilibrium."""
+        p = self.parameters
+        yielding, daring = p.sucker - p.crash, p.temptation - p.reward
+        return yielding / (yielding + daring)
+
+    def nash_step(self) -> float:
+        swerve = self.mixed()
+        return swerve * self.parameters.temptation + (1 - swerve) * self.parameters.crash
+
+
+GAME = Chicken

@@ -1,0 +1,165 @@
+"""The naming game: players who meet in changing pairs try to say the same name.
+
+| names said | each of the two earns |
+|------------|-----------------------|
+| the same   | match                 |
+| different  | mismatch              |
+
+Players: an even number. Each step all are paired anew, by the seed. Each sees whom it meets and its own last
+`memory` meetings: what it said and what it heard. Names mean nothing; every player has them in an order of
+its own, so that the order of the menu cannot be the convention. Equilibria: everyone says the same name, one
+such convention for each name, and mixtures. Nash (named here): all names equally likely, the one equilibrium
+that needs no convention: match / k + mismatch * (1 - 1 / k) each and step with k names. Optimum: everyone
+matches. A message can propose a name, and a network can settle on one or fall into regions.
+
+cooperation: how often this name was heard in the remembered meetings / how often the most heard one was; 1
+for all where nothing is remembered. A player who always cooperates follows what it heard.
+accuracy: the share of meetings in which the name said was the best response to the name heard: the same.
+efficiency: achieved / best possible welfare; with mismatch 0 the share of successful meetings. A meeting with
+an invalid decision in it is void: neither earns.
+Sources: Baronchelli, Felici, Loreto, Caglioti & Steels, Journal of Statistical Mechanics P06014 (2006);
+Ashery, Aiello & Baronchelli, Science Advances 11 (2025), for language models in pairs with bounded memory.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from pydantic import Field, field_validator, model_validator
+
+from agents.language import Language
+from simulation.games.base import Game, GameParameters, Move, Round, Setting, State, closeness
+from simulation.games.pairs import partners, uneven
+from simulation.games.prisoners_dilemma import Pairs
+
+
+class CoordinationParameters(GameParameters):
+    names: tuple[str, ...] = Field(default=("dovu", "kemi", "rast", "bilo", "zune"), min_length=2)
+    match: float = 1.0
+    mismatch: float = 0.0
+    memory: int = Field(default=5, ge=1, le=20)
+
+    @field_validator("names")
+    @classmethod
+    def _distinct(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value) or not all(name and name == name.strip() for name in value):
+            raise ValueError("names must be distinct, not empty and without spaces around them")
+        return value
+
+    @model_validator(mode="after")
+    def _pays_to_match(self) -> CoordinationParameters:
+        if not self.match > max(0.0, self.mismatch):
+            raise ValueError("coordination needs match > 0 and match > mismatch")
+        return self
+
+
+class Meeting(NamedTuple):
+    """What a player said and heard."""
+
+    said: str
+    heard: str
+
+
+@dataclass(frozen=True)
+class Encounters:
+    """Who meets whom now, each player's order of the names, and its last meetings, the latest last."""
+
+    seed: int
+    partner: Pairs
+    orders: tuple[tuple[str, ...], ...]
+    memory: tuple[tuple[Meeting, ...], ...]
+
+
+_RULES = {
+    Language.EN: (
+        "Naming game. Each step you meet one of the others, chosen by chance, and both say a name at once. The "
+        "same name earns {match:g} points each, different names {mismatch:g}."
+    ),
+    Language.ZH: (
+        "命名博弈。每一步随机与另一个模型相遇，双方同时说出一个名称。名称相同各得{match:g}分，不同各得{mismatch:g}分。"
+    ),
+}
+_MEET = {Language.EN: "You meet {partner}.", Language.ZH: "你遇到{partner}。"}
+_PAST = {
+    Language.EN: " Your last meetings, latest last (you/other): {meetings}.",
+    Language.ZH: "你最近的相遇，最近的在后（你/对方）：{meetings}。",
+}
+_BETWEEN = {Language.EN: ", ", Language.ZH: "、"}
+
+
+class Coordination(Game[Encounters]):
+    task_type = "coordination"
+    Parameters = CoordinationParameters
+    parameters: CoordinationParameters
+
+    @classmethod
+    def refuse(cls, setting: Setting, parameters: Any) -> str:
+        return uneven(cls.task_type, len(setting.seats))
+
+    def _open(self, rng: random.Random) -> Encounters:
+        names, seed = self.parameters.names, rng.getrandbits(63)
+        orders = tuple(tuple(rng.sample(names, len(names))) for _ in range(self.players))
+        return Encounters(seed, self._meet(seed, 0), orders, ((),) * self.players)
+
+    def _meet(self, seed: int, step: int) -> Pairs:
+        """The pairs of `step`; drawn from the seed of the opening, so that the state holds no generator."""
+        return partners(random.Random(f"{seed}|{step}").sample(range(self.players), self.players))
+
+    def faces(self, state: State[Encounters], player: int) -> Sequence[int]:
+        return (state.table.partner[player],)
+
+    def _options(self, state: State[Encounters], player: int) -> tuple[tuple[str, float], ...]:
+        heard = [meeting.heard for meeting in state.table.memory[player]]
+        most = max((heard.count(name) for name in heard), default=0)
+        return tuple((name, heard.count(name) / most if most else 1.0) for name in state.table.orders[player])
+
+    def _play(self, state: State[Encounters], moves: Sequence[Move]) -> Round[Encounters]:
+        table = state.table
+        meetings = [self._meeting(moves, player, other) for player, other in enumerate(table.partner)]
+        payoffs = tuple(0.0 if met is None else self._pay(*met) for met in meetings)
+        accuracies = tuple(
+            0.0 if met is None else closeness(self._pay(*met), (self.parameters.match, self.parameters.mismatch))
+            for met in meetings
+        )
+        remembered = (
+            past if met is None else (*past, met)[-self.parameters.memory :]
+            for past, met in zip(table.memory, meetings, strict=True)
+        )
+        pairs = self._meet(table.seed, state.tally.step + 1)
+        return Round(payoffs, accuracies, replace(table, partner=pairs, memory=tuple(remembered)))
+
+    def _meeting(self, moves: Sequence[Move], player: int, other: int) -> Meeting | None:
+        said, heard = moves[player].action, moves[other].action
+        return None if said is None or heard is None else Meeting(said, heard)
+
+    def _pay(self, said: str, heard: str) -> float:
+        return self.parameters.match if said == heard else self.parameters.mismatch
+
+    def rules(self, language: Language) -> str:
+        return _RULES[language].format(match=self.parameters.match, mismatch=self.parameters.mismatch)
+
+    def news(self, state: State[Encounters], player: int, language: Language) -> str:
+        partner = self.setting.seats[state.table.partner[player]].model_id
+        past = state.table.memory[player]
+        text = _MEET[language].format(partner=partner)
+        if not past:
+            return text
+        meetings = _BETWEEN[language].join(f"{meeting.said}/{meeting.heard}" for meeting in past)
+        return text + _PAST[language].format(meetings=meetings)
+
+    def optimum(self) -> float:
+        return self.parameters.match * self.players * self.setting.max_steps
+
+    def nash(self) -> float:
+        p, chance = self.parameters, 1 / len(self.parameters.names)
+        expected = p.match * chance + p.mismatch * (1 - chance)
+        return expected * self.players * self.setting.max_steps
+
+    def floor(self) -> float:
+        return min(0.0, self.parameters.mismatch) * self.setting.max_steps
+
+
+GAME = Coordination

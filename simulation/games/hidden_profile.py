@@ -1,0 +1,160 @@
+"""The hidden profile: each player knows a part of the facts; the group must name the option most facts speak for.
+
+Each step there are `options`; one is right: it has the most different facts in its favour. In a *hidden* step
+every player alone knows `private_facts` facts for the right option, and everybody knows the same
+private_facts + 1 facts for a wrong one (the decoy), so each player's own facts favour the decoy and only all
+facts together favour the right option. In a *shared* step everybody knows all facts. `hidden` is the
+probability of a hidden step.
+
+    payoff = 1 each where the group names the right option, else 0; the group names the option most players chose,
+             none on a tie
+
+Information: the own facts, by number, without word of who else knows them; afterwards the right option and what
+the group named. Nash (named here): everyone chooses what its own facts favour. It pays in shared steps only, yet
+nobody can mend a hidden one alone. `nash` is its expected welfare. Optimum: the right option at every step, 1 a
+player and step. A message can pass facts on; a fact heard twice has the same number and counts once.
+
+accuracy: 1 where the player's own choice is the right option, else 0; against the truth, whatever the group did.
+cooperation: facts the player knows for the option / the most it knows for any: how far the choice
+follows its own facts, not goodwill.
+Source: Stasser & Titus, Journal of Personality and Social Psychology 48 (1985).
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pydantic import Field
+
+from agents.language import Language
+from simulation.games.base import Game, GameParameters, Move, Round, State
+
+NAMES = "PQRSTVWX"  # not A or I: a letter that is a word cannot be told from a message's other words
+Facts = dict[str, tuple[int, ...]]
+"""The numbers of the facts in favour of each option."""
+
+
+class HiddenProfileParameters(GameParameters):
+    options: int = Field(default=3, ge=2, le=len(NAMES))
+    private_facts: int = Field(default=2, ge=2, le=6)
+    hidden: float = Field(default=1.0, ge=0, le=1)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One step's facts: the right option, what everybody knows, and what each player knows beside it."""
+
+    right: str
+    common: Facts
+    private: tuple[tuple[int, ...], ...]
+
+    def known(self, player: int) -> Facts:
+        """The facts `player` knows, for every option, in ascending order."""
+        return self.common | {self.right: tuple(sorted((*self.common[self.right], *self.private[player])))}
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """The profiles of every step, and the option the group named last; None where it named none."""
+
+    profiles: tuple[Profile, ...]
+    named: str | None = None
+
+
+_RULES = {
+    Language.EN: (
+        "Each step one option is right: the one that the most different facts speak for. Every model knows some of the "
+        "facts; others may know more. The option most models choose is the group's. If it is right, every model "
+        "gets 1 point, else 0."
+    ),
+    Language.ZH: (
+        "每一步有一个正确选项：支持它的不同事实最多。每个模型知道部分事实，其他模型可能知道更多。"
+        "最多模型选择的选项即为集体的选择。若正确，每个模型得1分，否则得0分。"
+    ),
+}
+_FACTS = {Language.EN: "Facts you know: {facts}.", Language.ZH: "你知道的事实：{facts}。"}
+_FOR = {Language.EN: "for {option}: {numbers}", Language.ZH: "支持{option}：{numbers}"}
+_NO_FACT = {Language.EN: "none", Language.ZH: "无"}
+_BETWEEN = {Language.EN: "; ", Language.ZH: "；"}
+_LAST = {
+    Language.EN: " Last step {right} was right; the group named {named}.",
+    Language.ZH: "上一步正确的是{right}；集体选择了{named}。",
+}
+
+
+class HiddenProfile(Game[Hearing]):
+    task_type = "hidden_profile"
+    Parameters = HiddenProfileParameters
+    parameters: HiddenProfileParameters
+
+    def _open(self, rng: random.Random) -> Hearing:
+        return Hearing(tuple(self._profile(rng) for _ in range(self.setting.max_steps)))
+
+    def _profile(self, rng: random.Random) -> Profile:
+        p, names = self.parameters, NAMES[: self.parameters.options]
+        right, decoy = rng.sample(names, 2)
+        shared = rng.random() >= p.hidden
+        counts = dict.fromkeys(names, 1) | {right: 0, decoy: p.private_facts + 1}
+        total = sum(counts.values()) + p.private_facts * self.players
+        numbers = rng.sample(range(1, 10 * total), total)  # scattered: a number says nothing of how many there are
+        common = {name: _taken(numbers, count) for name, count in counts.items()}
+        private = tuple(_taken(numbers, p.private_facts) for _ in range(self.players))
+        if shared:
+            everything = tuple(sorted(fact for facts in private for fact in facts))
+            return Profile(right, common | {right: everything}, ((),) * self.players)
+        return Profile(right, common, private)
+
+    def _now(self, state: State[Hearing]) -> Profile:
+        return state.table.profiles[min(state.tally.step, self.setting.max_steps - 1)]
+
+    def _options(self, state: State[Hearing], player: int) -> tuple[tuple[str, float], ...]:
+        known = self._now(state).known(player)
+        most = max(len(facts) for facts in known.values())
+        return tuple((name, len(facts) / most) for name, facts in known.items())
+
+    def _play(self, state: State[Hearing], moves: Sequence[Move]) -> Round[Hearing]:
+        right = self._now(state).right
+        named = plurality([move.action for move in moves if move.action is not None])
+        payoffs = tuple(float(named == right and move.action is not None) for move in moves)
+        accuracies = tuple(float(move.action == right) for move in moves)
+        return Round(payoffs, accuracies, replace(state.table, named=named))
+
+    def rules(self, language: Language) -> str:
+        return _RULES[language]
+
+    def news(self, state: State[Hearing], player: int, language: Language) -> str:
+        table, step = state.table, state.tally.step
+        text = self._facts(table.profiles[step], player, language) if step < self.setting.max_steps else ""
+        if step:
+            named = table.named or _NO_FACT[language]
+            text += _LAST[language].format(right=table.profiles[step - 1].right, named=named)
+        return text.strip()
+
+    def _facts(self, profile: Profile, player: int, language: Language) -> str:
+        parts = [
+            _FOR[language].format(option=name, numbers=", ".join(map(str, facts)) or _NO_FACT[language])
+            for name, facts in profile.known(player).items()
+        ]
+        return _FACTS[language].format(facts=_BETWEEN[language].join(parts))
+
+    def optimum(self) -> float:
+        return float(self.players * self.setting.max_steps)
+
+    def nash(self) -> float:
+        return (1.0 - self.parameters.hidden) * self.optimum()
+
+
+def plurality(choices: Sequence[str]) -> str | None:
+    """The choice made most often; None on a tie or without any choice."""
+    first, second = (*Counter(choices).most_common(2), ("", 0), ("", 0))[:2]
+    return first[0] if first[1] > second[1] else None
+
+
+def _taken(numbers: list[int], count: int) -> tuple[int, ...]:
+    return tuple(sorted(numbers.pop() for _ in range(count)))
+
+
+GAME = HiddenProfile

@@ -1,0 +1,117 @@
+"""How long a commons lives, and how gently it is used.
+
+Sources: Piatti et al., Cooperate or Collapse (GovSim), NeurIPS 2024, for survival and over-usage; Kaplan & Meier,
+Journal of the American Statistical Association 53 (1958); the interval is Greenwood's on the log(-log) scale
+(Kalbfleisch & Prentice, 1980).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+from agents.problems import SocietyError
+from simulation.games.commons import Commons
+from simulation.metrics.admission import admitted, with_episode_facts
+from simulation.metrics.inference import LEVEL
+from simulation.metrics.registry import metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simulation.outcomes import Run
+
+GOVSIM = "Piatti et al. (GovSim), NeurIPS 2024"
+_COLLAPSE_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """Steps a commons lasted; `collapsed` False where the episode's end came first (censored)."""
+
+    steps: int
+    collapsed: bool
+
+
+@dataclass(frozen=True)
+class SurvivalPoint:
+    """The curve after the collapses at `step`: share alive (0-1) with its interval."""
+
+    step: int
+    at_risk: int
+    collapsed: int
+    low: float
+    survival: float
+    high: float
+
+
+def lifetimes(run: Run, *, synthetic: bool = False, mix_tiers: bool = False) -> tuple[Lifetime, ...]:
+    """The lifetime of every finished commons episode. Raises MixedTiersError.
+
+    A stock that dies in the very last step counts as having lived: the episode was over.
+    """
+    limits = {task["task_id"]: int(task["max_steps"]) for task in run.manifest["scenario"]["tasks"]}
+    outcomes = admitted(run.outcomes, synthetic=synthetic, mix_tiers=mix_tiers)
+    rows = run.episodes[run.episodes["episode"].isin(_commons(outcomes)["episode"])]
+    ended = zip(rows["task_id"], rows["steps"], strict=True)
+    return tuple(Lifetime(int(steps), int(steps) < limits[str(task_id)]) for task_id, steps in ended)
+
+
+def _commons(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows[rows["task_type"] == Commons.task_type]
+
+
+@metric(GOVSIM)
+def survival_rate(lives: Sequence[Lifetime]) -> float:
+    """Share of commons that outlived their episode (0-1)."""
+    _some(lives)
+    return sum(not life.collapsed for life in lives) / len(lives)
+
+
+@metric(GOVSIM)
+def survival_time(lives: Sequence[Lifetime]) -> float:
+    """Mean steps a commons lasted, within its episode."""
+    _some(lives)
+    return sum(life.steps for life in lives) / len(lives)
+
+
+@metric("Kaplan & Meier (1958)")
+def kaplan_meier(lives: Sequence[Lifetime], level: float = LEVEL) -> tuple[SurvivalPoint, ...]:
+    """The share still alive after each step at which some collapsed, censored ones counted while seen."""
+    _some(lives)
+    z, survival, hazard = NormalDist().inv_cdf((1 + level) / 2), 1.0, 0.0
+    points = []
+    for step in sorted({life.steps for life in lives if life.collapsed}):
+        at_risk = sum(life.steps >= step for life in lives)
+        collapsed = sum(life.collapsed and life.steps == step for life in lives)
+        survival *= 1 - collapsed / at_risk
+        hazard += collapsed / (at_risk * (at_risk - collapsed)) if at_risk > collapsed else math.inf
+        low, high = _greenwood(survival, hazard, z)
+        points.append(SurvivalPoint(step, at_risk, collapsed, low, survival, high))
+    return tuple(points)
+
+
+def _greenwood(survival: float, hazard: float, z: float) -> tuple[float, float]:
+    if survival <= _COLLAPSE_TOLERANCE:
+        return 0.0, 0.0  # none is left: the variance is not estimable
+    spread = z * math.sqrt(hazard) / abs(math.log(survival))
+    return survival ** math.exp(spread), survival ** math.exp(-spread)
+
+
+@metric(f"{GOVSIM}: 1 - over-usage")
+def sustainability(run: Run, *, synthetic: bool = False, mix_tiers: bool = False) -> float:
+    """Share of valid commons harvests at or below the sustainable share of their step (0-1)."""
+    outcomes = _commons(admitted(run.outcomes, synthetic=synthetic, mix_tiers=mix_tiers))
+    steps = with_episode_facts(run, run.steps)
+    levels = steps[steps["episode"].isin(outcomes["episode"])]["cooperation"].dropna()
+    if levels.empty:
+        raise SocietyError("the run holds no valid commons harvest")
+    return float((levels >= 1.0).mean())  # the game gives a sustainable harvest exactly 1
+
+
+def _some(lives: Sequence[Lifetime]) -> None:
+    if not lives:
+        raise SocietyError("the run holds no finished commons episode")

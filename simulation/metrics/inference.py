@@ -1,0 +1,134 @@
+"""Intervals and p-values by resampling; seeded, so the same numbers give the same interval.
+
+Sources: Efron & Tibshirani, An Introduction to the Bootstrap (1993), for percentile intervals; Agarwal et al.,
+NeurIPS 2021, for strata; Cameron, Gelbach & Miller, Review of Economics and Statistics 90 (2008), for clusters;
+Phipson & Smyth, Statistical Applications in Genetics and Molecular Biology 9 (2010), for p-values that are
+never 0; Holm, Scandinavian Journal of Statistics 6 (1979).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.problems import SocietyError
+from simulation.metrics.aggregate import Matrix
+from simulation.metrics.registry import Interval, metric
+
+LEVEL, RESAMPLES, FLIPS = 0.95, 2000, 10_000
+_EXACT_UP_TO = 12  # pairs whose sign patterns are all looked at
+_CHUNK = 1_000_000
+
+Vector = NDArray[np.float64]
+
+
+@metric("Agarwal et al., NeurIPS 2021; clusters after Cameron, Gelbach & Miller (2008)")
+def stratified_bootstrap(
+    statistic: Callable[..., float],
+    *samples: Matrix,
+    clusters: Sequence[int] | None = None,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Percentile interval of `statistic(*samples)`: runs are drawn anew within each task.
+
+    With `clusters` (one label per row, the same for all samples: the seed behind it) whole rows are drawn,
+    cluster by cluster, so that what shares a seed stays together.
+    """
+    _check(samples, clusters, level)
+    rng = np.random.default_rng(seed)
+    found = np.array([statistic(*_drawn(samples, clusters, rng)) for _ in range(resamples)])
+    units = len(set(clusters)) if clusters is not None else min(len(sample) for sample in samples)
+    return _percentile(found, statistic(*samples), level, units)
+
+
+def _check(samples: Sequence[Matrix], clusters: Sequence[int] | None, level: float) -> None:
+    if not 0 < level < 1:
+        raise SocietyError(f"level must lie between 0 and 1, not {level:g}")
+    for sample in samples:
+        if sample.ndim != 2 or not sample.size or not np.isfinite(sample).all():
+            raise SocietyError("scores must be a finite matrix of runs x tasks with at least one of each")
+    lengths = {len(sample) for sample in samples} | ({len(clusters)} if clusters is not None else set())
+    if clusters is not None and len(lengths) > 1:
+        raise SocietyError(f"one cluster label is needed per row of every sample; lengths: {sorted(lengths)}")
+    units = len(set(clusters)) if clusters is not None else min(lengths)
+    if units < 2:
+        raise SocietyError("an interval needs at least 2 independent runs (or seeds); there is 1: run more episodes")
+
+
+def _drawn(samples: Sequence[Matrix], clusters: Sequence[int] | None, rng: np.random.Generator) -> Iterator[Matrix]:
+    return _by_task(samples, rng) if clusters is None else _by_cluster(samples, clusters, rng)
+
+
+def _by_task(samples: Sequence[Matrix], rng: np.random.Generator) -> Iterator[Matrix]:
+    for sample in samples:
+        yield np.take_along_axis(sample, rng.integers(0, len(sample), sample.shape), axis=0)
+
+
+def _by_cluster(samples: Sequence[Matrix], clusters: Sequence[int], rng: np.random.Generator) -> Iterator[Matrix]:
+    labels = np.asarray(clusters)
+    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
+    return (sample[rows] for sample in samples)
+
+
+def _percentile(found: Vector, value: float, level: float, n: int) -> Interval:
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), value, float(high), level, n)
+
+
+@metric("Efron & Tibshirani (1993)")
+def paired_bootstrap(
+    differences: Sequence[float] | Vector, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
+    """Percentile interval of the mean of paired differences; whole pairs are drawn anew."""
+    values = _pairs(differences)
+    if not 0 < level < 1:
+        raise SocietyError(f"level must lie between 0 and 1, not {level:g}")
+    rng, n = np.random.default_rng(seed), len(values)
+    means = [values[rng.integers(0, n, (rows, n))].mean(axis=1) for rows in _chunks(resamples, n)]
+    return _percentile(np.concatenate(means), float(values.mean()), level, n)
+
+
+@metric("Fisher, The Design of Experiments (1935); Phipson & Smyth (2010)")
+def sign_flip_p_value(differences: Sequence[float] | Vector, *, flips: int = FLIPS, seed: int = 0) -> float:
+    """Two-sided p-value of a zero mean, were the sign of each paired difference a coin's throw.
+
+    All sign patterns up to 12 pairs; beyond, `flips` drawn ones and the one seen. Never 0.
+    """
+    values = _pairs(differences)
+    seen, n = abs(values.mean()), len(values)
+    bar = seen - 1e-12 * max(1.0, seen)  # sums in another order must still count as equal
+    if n <= _EXACT_UP_TO:
+        patterns = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
+        return float(np.mean(np.abs((1 - 2 * patterns) @ values) / n >= bar))
+    rng = np.random.default_rng(seed)
+    drawn = ((1 - 2 * rng.integers(0, 2, (rows, n))) @ values / n for rows in _chunks(flips, n))
+    return float((1 + sum(int(np.sum(np.abs(means) >= bar)) for means in drawn)) / (1 + flips))
+
+
+def _pairs(differences: Sequence[float] | Vector) -> Vector:
+    values = np.asarray(differences, dtype=np.float64)
+    if values.ndim != 1 or len(values) < 2 or not np.isfinite(values).all():
+        raise SocietyError("needs at least 2 finite paired differences: run more episodes")
+    return values
+
+
+def _chunks(total: int, width: int) -> Iterator[int]:
+    """`total` rows in parts that stay small in memory."""
+    size = max(1, _CHUNK // width)
+    yield from (min(size, total - done) for done in range(0, total, size))
+
+
+@metric("Holm (1979)")
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """P-values adjusted for how many were looked at, in the order given."""
+    count, worst = len(p_values), 0.0
+    adjusted = [0.0] * count
+    for rank, place in enumerate(sorted(range(count), key=lambda i: p_values[i])):
+        worst = max(worst, min(1.0, (count - rank) * p_values[place]))
+        adjusted[place] = worst
+    return tuple(adjusted)

@@ -1,0 +1,192 @@
+"""Who answered whom, and how far two groups' words are apart.
+
+An answer is defined by who could hear whom, not by what was meant: `b` answers `a` when `b` sends a message that
+`a` hears in the first talk round after one in which `b` heard `a` (same episode). Where everyone speaks and
+hears everyone this network is complete and says nothing; `named_only` keeps answers that name the model they
+answer.
+
+Sources: Freeman, Social Networks 1 (1978), for centrality; Clauset, Newman & Moore, Physical Review E 70 (2004),
+for communities; Gentzkow, Shapiro & Taddy, Econometrica 87 (2019), for polarization.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from agents.problems import SocietyError
+from simulation.metrics.admission import admitted, with_episode_facts
+from simulation.metrics.registry import metric
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from simulation.outcomes import Run
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message as the network sees it; `at` orders talk rounds within an episode."""
+
+    episode: int
+    at: tuple[int, int]
+    sender: str
+    audience: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Centrality:
+    """A model's place: share of models it answered and was answered by, share of shortest paths through it (0-1)."""
+
+    model_id: str
+    answered: float
+    answered_by: float
+    betweenness: float
+
+
+@dataclass(frozen=True)
+class AnswerStructure:
+    """`reciprocity` is the share of answer links that are returned (0-1, None without links). `communities` are
+    greedy modularity communities of the links counted both ways, largest first; `modularity` is theirs."""
+
+    models: tuple[Centrality, ...]
+    links: int
+    reciprocity: float | None
+    communities: tuple[tuple[str, ...], ...]
+    modularity: float | None
+
+
+def messages_of(run: Run, *, synthetic: bool = False, mix_tiers: bool = False) -> tuple[Message, ...]:
+    """The messages of finished episodes, in order. Raises MixedTiersError."""
+    rows = admitted(with_episode_facts(run, run.messages), synthetic=synthetic, mix_tiers=mix_tiers)
+    columns = (rows[name] for name in ("episode", "step", "talk_round", "sender", "audience", "text"))
+    return tuple(
+        Message(int(episode), (int(step), int(talk_round)), str(sender), tuple(audience), str(text))
+        for episode, step, talk_round, sender, audience, text in zip(*columns, strict=True)
+    )
+
+
+# -- who answered whom ----------------------------------------------------------------------------------
+
+
+@metric("defined in simulation.metrics.messages")
+def answer_network(messages: Sequence[Message], *, named_only: bool = False) -> nx.DiGraph[str]:
+    """Who answered whom: an edge from the answering model to the answered, `weight` counts answers."""
+    import networkx as nx
+
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(sorted({name for message in messages for name in (message.sender, *message.audience)}))
+    for (answering, answered), count in sorted(_answers(messages, named_only).items()):
+        graph.add_edge(answering, answered, weight=count)
+    return graph
+
+
+def _answers(messages: Sequence[Message], named_only: bool) -> Counter[tuple[str, str]]:
+    found: Counter[tuple[str, str]] = Counter()
+    ordered = sorted(messages, key=lambda message: (message.episode, message.at))
+    for _, episode in itertools.groupby(ordered, key=lambda message: message.episode):
+        heard: dict[str, set[str]] = {}
+        for _, talk in itertools.groupby(episode, key=lambda message: message.at):
+            spoken = list(talk)
+            found.update(
+                (message.sender, hearer)
+                for message in spoken
+                for hearer in message.audience
+                if hearer in heard.get(message.sender, ()) and (not named_only or _names(message.text, hearer))
+            )
+            heard = _heard(spoken)
+    return found
+
+
+def _heard(spoken: Sequence[Message]) -> dict[str, set[str]]:
+    """Per hearer, whom it heard in a talk round."""
+    heard: dict[str, set[str]] = {}
+    for message in spoken:
+        for hearer in message.audience:
+            heard.setdefault(hearer, set()).add(message.sender)
+    return heard
+
+
+def _names(text: str, model_id: str) -> bool:
+    return re.search(rf"(?<![A-Za-z0-9_]){re.escape(model_id)}(?![A-Za-z0-9_])", text, re.IGNORECASE) is not None
+
+
+@metric("Freeman (1978); Clauset, Newman & Moore (2004)")
+def answer_structure(messages: Sequence[Message], *, named_only: bool = False) -> AnswerStructure:
+    """Centrality, reciprocity and communities of who answered whom."""
+    import networkx as nx
+
+    graph = answer_network(messages, named_only=named_only)
+    links, others = graph.number_of_edges(), max(1, len(graph) - 1)
+    between = nx.betweenness_centrality(graph)
+    models = (
+        Centrality(name, graph.out_degree(name) / others, graph.in_degree(name) / others, between[name])
+        for name in graph
+    )
+    communities, modularity = _communities(graph)
+    reciprocity = nx.overall_reciprocity(graph) if links else None
+    return AnswerStructure(tuple(models), links, reciprocity, communities, modularity)
+
+
+def _communities(graph: nx.DiGraph[str]) -> tuple[tuple[tuple[str, ...], ...], float | None]:
+    import networkx as nx
+
+    if not graph.number_of_edges():
+        return tuple((name,) for name in graph), None
+    both: nx.Graph[str] = nx.Graph()
+    both.add_nodes_from(graph)
+    for a, b, data in graph.edges(data=True):
+        weight = data["weight"] + (both[a][b]["weight"] if both.has_edge(a, b) else 0)
+        both.add_edge(a, b, weight=weight)
+    found = [set(group) for group in nx.community.greedy_modularity_communities(both, weight="weight")]
+    groups = tuple(sorted((tuple(sorted(group)) for group in found), key=lambda group: (-len(group), group)))
+    return groups, float(nx.community.modularity(both, found, weight="weight"))
+
+
+# -- polarization of words ------------------------------------------------------------------------------
+
+_WORD = re.compile(r"[\u4e00-\u9fff]|[^\W_\u4e00-\u9fff]+")
+Words = Counter[str]
+
+
+def words_by_speaker(messages: Sequence[Message]) -> dict[str, Words]:
+    """How often each speaker used each word: lower case, numbers count, a Chinese character is a word."""
+    found: dict[str, Words] = {}
+    for message in messages:
+        found.setdefault(message.sender, Counter()).update(_WORD.findall(message.text.lower()))
+    return found
+
+
+@metric("Gentzkow, Shapiro & Taddy (2019), leave-out estimator")
+def polarization(first: Sequence[Words], second: Sequence[Words]) -> float:
+    """How well one word tells which of two groups its speaker is of: 0.5 not at all, 1 always.
+
+    One `Words` per speaker. A speaker's own words are left out of the guess, so that a few texts do not look
+    polarized by chance; a word nobody else used tells nothing (0.5). It measures words, not opinions. Raises
+    SocietyError for a group of fewer than two speakers.
+    """
+    groups = [[words for words in group if words.total()] for group in (first, second)]
+    if min(map(len, groups)) < 2:
+        raise SocietyError("polarization needs two groups of at least 2 speakers each who said something")
+    return sum(_guessed(*pair) for pair in (groups, groups[::-1])) / 2
+
+
+def _guessed(own: Sequence[Words], other: Sequence[Words]) -> float:
+    """Mean chance that a word of a speaker of `own` is put down to `own`."""
+    mine, theirs = sum(own, Counter()), sum(other, Counter())
+    return sum(_guessed_of(words, mine - words, theirs) for words in own) / len(own)
+
+
+def _guessed_of(words: Words, mine: Words, theirs: Words) -> float:
+    mine_total, theirs_total = mine.total(), theirs.total()
+
+    def chance(word: str) -> float:
+        ours, others = mine[word] / mine_total, theirs[word] / theirs_total
+        return ours / (ours + others) if ours + others else 0.5
+
+    return sum(count * chance(word) for word, count in words.items()) / words.total()

@@ -1,0 +1,190 @@
+"""What holds in every game played in pairs, whatever is played in it."""
+
+from __future__ import annotations
+
+import copy
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents.language import Language
+from agents.policies import View
+from simulation.games import SHARED, find_game, task_types
+from simulation.games.base import Game, GameError, Move, Seat, Setting
+from simulation.games.turns import WAIT
+from tests.simulation.games.pair_table import PAIR_GAMES, TURN_GAMES, Chooser, play, policies, sit, step, views
+
+PARAMETERS: dict[str, tuple[dict[str, Any], ...]] = {
+    "bargaining": ({}, {"discount": 1.0}, {"discount": 0.3, "offers": (5, 95)}),
+    "chicken": ({}, {"crash": -10.0}, {"temptation": 20.0}),
+    "coordination": ({}, {"mismatch": -0.5}, {"names": ("a", "b"), "memory": 1}),
+    "stag_hunt": ({}, {"lone_stag": -3.0}, {"lone_hare": 2.0, "hares": 1.0}),
+    "trust": ({}, {"returns": (1.0, 3.0)}, {"multiplier": 1.5, "returns": (0.0, 1.2), "sends": (3, 10)}),
+    "ultimatum": ({}, {"offers": (0, 10)}, {"pie": 7.0, "offers": (3, 5)}),
+}
+cases = st.sampled_from([(name, given_) for name, all_ in PARAMETERS.items() for given_ in all_])
+some = settings(max_examples=60, deadline=None)
+
+
+def anything(seed: int, invalid: float = 0.0) -> Chooser:
+    """Any legal action, now and then an invalid decision."""
+    rng = random.Random(seed)
+
+    def choose(_player: int, view: View) -> str | None:
+        action = rng.choice(view.options).action
+        return None if rng.random() < invalid else action
+
+    return choose
+
+
+def any_game(case: tuple[str, dict[str, Any]], pairs: int, steps: int) -> Game[Any]:
+    return sit(case[0], 2 * pairs, steps, **case[1])
+
+
+def test_shared_modules_are_no_games() -> None:
+    assert not SHARED & set(task_types())
+    assert set(PAIR_GAMES) < set(task_types())
+
+
+@some
+@given(cases, st.integers(1, 4), st.integers(2, 9), st.integers(0, 999))
+def test_nobody_earns_more_than_the_optimum_or_less_than_the_floor(
+    case: tuple[str, dict[str, Any]], pairs: int, steps: int, seed: int
+) -> None:
+    game = any_game(case, pairs, steps)
+    score = game.score(play(game, anything(seed, invalid=0.1), seed))
+    assert score.welfare <= score.optimum + 1e-9
+    assert score.nash <= score.optimum + 1e-9
+    for player in score.players:
+        assert player.payoff >= game.floor() - 1e-9
+        assert 0 <= player.accuracy <= 1 + 1e-9
+        assert 0 <= player.efficiency <= 1
+        assert player.cooperation_score is None or 0 <= player.cooperation_score <= 1
+
+
+@some
+@given(cases, st.integers(1, 4), st.integers(2, 9), st.integers(0, 999))
+def test_the_same_seed_is_the_same_episode(case: tuple[str, dict[str, Any]], pairs: int, steps: int, seed: int) -> None:
+    game = any_game(case, pairs, steps)
+    assert play(game, anything(seed), seed) == play(game, anything(seed), seed)
+
+
+@some
+@given(cases, st.integers(1, 3), st.integers(2, 9), st.integers(0, 999))
+def test_resolving_leaves_the_state_before_it_alone(
+    case: tuple[str, dict[str, Any]], pairs: int, steps: int, seed: int
+) -> None:
+    game = any_game(case, pairs, steps)
+    state = game.start(random.Random(seed))
+    before = copy.deepcopy(state)
+    step(game, state, anything(seed))
+    assert state == before
+
+
+@some
+@given(cases, st.integers(1, 3), st.integers(2, 9), st.integers(0, 999))
+def test_partners_face_each_other_and_read_the_game_in_both_languages(
+    case: tuple[str, dict[str, Any]], pairs: int, steps: int, seed: int
+) -> None:
+    game, choose = any_game(case, pairs, steps), anything(seed, invalid=0.2)
+    state = game.start(random.Random(seed))
+    while not game.over(state):
+        for player in range(game.players):
+            faced = game.faces(state, player)
+            assert faced is not None
+            assert list(game.faces(state, faced[0]) or ()) == [player]
+            for language in Language:
+                assert game.news(state, player, language)
+                labels = [option.label for option in game.look(state, player, language).options]
+                assert len(set(labels)) == len(labels)
+        state = step(game, state, choose)
+
+
+@pytest.mark.parametrize("task_type", PAIR_GAMES)
+def test_all_have_an_equal_chance_at_any_partner_but_an_odd_one_is_refused(task_type: str) -> None:
+    with pytest.raises(GameError, match="even number"):
+        sit(task_type, players=3)
+    partners = {tuple(sit(task_type, 4).faces(sit(task_type, 4).start(random.Random(s)), 0) or ()) for s in range(30)}
+    assert partners == {(1,), (2,), (3,)}
+
+
+@pytest.mark.parametrize("task_type", sorted(set(PAIR_GAMES) - {"coordination"}))
+def test_fixed_pairs_are_drawn_across_teams(task_type: str) -> None:
+    seats = tuple(Seat(f"p{i}", "red" if i < 3 else "blue") for i in range(6))
+    game = find_game(task_type)(Setting(seats, 2))
+    for seed in range(20):
+        state = game.start(random.Random(seed))
+        assert all((game.faces(state, player) or ())[0] >= 3 for player in range(3))
+
+
+class TestTurns:
+    """Games in which one of a pair decides and the other waits."""
+
+    @pytest.mark.parametrize("task_type", TURN_GAMES)
+    def test_one_step_leaves_no_time_for_an_answer(self, task_type: str) -> None:
+        with pytest.raises(GameError, match="max_steps of at least 2"):
+            sit(task_type, max_steps=1)
+
+    @some
+    @given(st.sampled_from(TURN_GAMES), st.integers(1, 3), st.integers(2, 9), st.integers(0, 999))
+    def test_never_do_both_of_a_pair_decide_and_who_waits_has_one_option(
+        self, task_type: str, pairs: int, steps: int, seed: int
+    ) -> None:
+        game, choose = sit(task_type, 2 * pairs, steps), anything(seed, invalid=0.2)
+        state = game.start(random.Random(seed))
+        while not game.over(state):
+            seen = views(game, state)
+            waiting = [view for view in seen if [option.action for option in view.options] == [WAIT]]
+            assert all(len(view.options) > 1 for view in seen if view not in waiting)
+            assert len(waiting) >= pairs
+            state = step(game, state, choose)
+
+    @pytest.mark.parametrize("task_type", TURN_GAMES)
+    def test_waiting_is_no_cooperation(self, task_type: str) -> None:
+        game = sit(task_type, max_steps=4)
+        state = play(game, policies("always_defect"))
+        assert {player.cooperation_score for player in game.score(state).players} == {0.0}
+
+    @pytest.mark.parametrize("task_type", TURN_GAMES)
+    def test_a_player_who_waits_out_of_turn_breaks_the_rules(self, task_type: str) -> None:
+        game = sit(task_type)
+        with pytest.raises(GameError, match="legal"):
+            game.resolve(game.start(random.Random(1)), [Move(WAIT), Move(WAIT)])
+
+    @pytest.mark.parametrize("task_type", TURN_GAMES)
+    def test_what_a_player_did_last_stays_in_sight_while_it_waits(self, task_type: str) -> None:
+        game = sit(task_type, max_steps=4)
+        state = step(game, game.start(random.Random(1)), lambda _player, view: view.options[1].action)
+        seen = views(game, state)
+        (waits,) = [view for view in seen if len(view.options) == 1]
+        (decides,) = [view for view in seen if len(view.options) > 1]
+        assert 0 < (waits.own_last or 0) < 1
+        assert waits.own_last == decides.others_last
+        assert decides.own_last is None
+        assert state.tally.last_cooperation.count(None) == 1
+
+    @pytest.mark.parametrize("task_type", ["trust", "ultimatum"])
+    def test_the_two_swap_places_and_an_odd_last_step_is_not_played(self, task_type: str) -> None:
+        game = sit(task_type, max_steps=7)
+        state, began = game.start(random.Random(1)), []
+        while not game.over(state):
+            if state.tally.step % 2 == 0:
+                began.append([len(view.options) > 1 for view in views(game, state)].index(True))
+            state = step(game, state, policies("always_cooperate"))
+        assert state.tally.step == 6
+        assert began == [began[0], 1 - began[0], began[0]]
+        assert state.table.due == (3, 3)
+
+    @pytest.mark.parametrize("task_type", ["trust", "ultimatum"])
+    @pytest.mark.parametrize("which", [0, 1])
+    def test_an_invalid_decision_voids_the_round_for_both(self, task_type: str, which: int) -> None:
+        game = sit(task_type)
+        decisions = [game.look(game.start(random.Random(1)), p, Language.EN).options for p in (0, 1)]
+        offer = max(decisions, key=len)[-1].action
+        rest: list[str | None] = [None] if which == 0 else [offer, None]
+        state = play(game, lambda _player, _view: rest.pop(0))
+        assert state.tally.payoff == (0.0, 0.0)
+        assert rest == []

@@ -1,0 +1,78 @@
+"""Survival and sustainability of the commons, by hand and on runs of known players."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agents.problems import SocietyError
+from agents.roster import ModelConfig
+from simulation.metrics.commons import (
+    Lifetime,
+    kaplan_meier,
+    lifetimes,
+    survival_rate,
+    survival_time,
+    sustainability,
+)
+from simulation.outcomes import Run
+from simulation.plan import Plan
+from simulation.runner import run_scenario
+
+Play = Callable[..., Run]
+
+
+@pytest.fixture
+def fishery(make_plan: Callable[..., Plan], runs: Path) -> Play:
+    """GovSim's fishery, five players of one policy, twelve steps."""
+
+    def play(policy: str) -> Run:
+        rows = tuple(ModelConfig(model_id=f"p{i}", policy=policy) for i in range(5))
+        task = {"task_id": "lake", "task_type": "commons", "max_steps": 12}
+        return run_scenario(make_plan(rows=rows, mode="cooperative", tasks=[task], episodes=2), out=runs)
+
+    return play
+
+
+def test_restraint_lives_and_greed_dies_in_the_first_step(fishery: Play) -> None:
+    gentle, greedy = fishery("always_cooperate"), fishery("always_defect")
+    assert lifetimes(gentle) == (Lifetime(12, False),) * 2
+    assert lifetimes(greedy) == (Lifetime(1, True),) * 2
+    assert (survival_rate(lifetimes(gentle)), survival_time(lifetimes(gentle))) == (1.0, 12.0)
+    assert (survival_rate(lifetimes(greedy)), survival_time(lifetimes(greedy))) == (0.0, 1.0)
+    assert sustainability(gentle) == 1.0
+    assert sustainability(greedy) == 0.0
+
+
+def test_kaplan_meier_by_hand() -> None:
+    lives = [Lifetime(1, True), Lifetime(2, False), Lifetime(3, True), Lifetime(3, True), Lifetime(5, False)]
+    points = kaplan_meier(lives)
+    assert [(point.step, point.at_risk, point.collapsed) for point in points] == [(1, 5, 1), (3, 3, 2)]
+    assert [point.survival for point in points] == pytest.approx([4 / 5, 4 / 5 * 1 / 3])
+    assert all(0 < point.low < point.survival < point.high < 1 for point in points)
+
+
+def test_kaplan_meiers_interval_is_greenwoods() -> None:
+    (point,) = kaplan_meier([Lifetime(1, True), *[Lifetime(2, False)] * 4])
+    # 0.8 ** exp(+-1.96 * sqrt(1 / (5 * 4)) / |log 0.8|)
+    assert (point.low, point.high) == pytest.approx((0.2038, 0.9692), abs=1e-4)
+
+
+def test_without_censoring_the_curve_is_the_share_alive() -> None:
+    lives = [Lifetime(step, True) for step in (1, 2, 2, 4)]
+    assert [point.survival for point in kaplan_meier(lives)] == pytest.approx([0.75, 0.25, 0.0])
+    assert (kaplan_meier(lives)[-1].low, kaplan_meier(lives)[-1].high) == (0.0, 0.0)
+
+
+def test_where_none_collapsed_the_curve_has_no_step() -> None:
+    assert kaplan_meier([Lifetime(12, False)]) == ()
+
+
+def test_a_run_without_commons_is_told(make_plan: Callable[..., Plan], runs: Path) -> None:
+    run = run_scenario(make_plan(), out=runs)
+    with pytest.raises(SocietyError, match="no finished commons"):
+        survival_rate(lifetimes(run))
+    with pytest.raises(SocietyError, match="no valid commons harvest"):
+        sustainability(run)
