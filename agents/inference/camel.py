@@ -15,10 +15,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from agents.inference.backend import Completion, Detection, InferenceSettings, Progress
+from agents.inference.backend import Completion, InferenceSettings
 from agents.inference.endpoints import Endpoint, EndpointPool, ServerLostError, reason
 from agents.inference.errors import InferenceError, PermanentError
 from agents.inference.provenance import ChatMessage, Reply, Request, Tier
+from agents.inference.server import ServerBackend
 from agents.inference.wire import constraint, error_of, read_completion, token_budget
 
 if TYPE_CHECKING:
@@ -78,35 +79,17 @@ def vllm_model(url: str, model_name: str, timeout: float, retries: int = 0) -> B
     )
 
 
-class CamelBackend:
+class CamelBackend(ServerBackend):
     """A `TierBackend` over the endpoints of `pool`; one CAMEL model per endpoint and event loop."""
 
     tier = Tier.CAMEL
 
     def __init__(self, pool: EndpointPool, settings: InferenceSettings) -> None:
-        self._pool = pool
-        self._timeout = settings.timeout
+        super().__init__(pool, settings)
         self._models: MutableMapping[asyncio.AbstractEventLoop, dict[str, BaseModelBackend]]
         self._models = WeakKeyDictionary()
 
-    async def detect(self) -> Sequence[Detection]:
-        await self._pool.refresh()
-        return self._pool.detections(self.tier)
-
-    def refuses(self, _request: Request) -> str:
-        return "" if self._pool.up else self._pool.detail
-
-    async def prepare(self, progress: Progress) -> None:
-        """Nothing to load: the server holds the models."""
-
-    async def complete(self, request: Request) -> Completion:
-        """One attempt. Raises TransientError, PermanentError or UnknownAdapterError."""
-        endpoint = await self._pool.reserve(request.adapter)
-        with self._pool.lease(endpoint, request.adapter):
-            return await self._ask(endpoint, request)
-
     async def aclose(self) -> None:
-        """Close the running loop's connections; a later call opens new ones."""
         for model in self._models.pop(asyncio.get_running_loop(), {}).values():
             await model._async_client.close()
             model._client.close()
@@ -117,9 +100,9 @@ class CamelBackend:
         model = self._model_for(endpoint.url, request)
         messages = [{"role": message.role, "content": message.content} for message in request.messages]
         try:
-            result = await asyncio.wait_for(model.arun(messages), self._timeout)
+            result = await asyncio.wait_for(model.arun(messages), self._settings.timeout)
         except asyncio.TimeoutError as error:
-            raise ServerLostError(f"{endpoint.url} gave no answer within {self._timeout:g} s") from error
+            raise ServerLostError(f"{endpoint.url} gave no answer within {self._settings.timeout:g} s") from error
         except APIConnectionError as error:  # a time-out of openai's is one too
             raise ServerLostError(f"the connection to {endpoint.url} broke ({reason(error)})") from error
         except APIStatusError as error:
@@ -132,7 +115,7 @@ class CamelBackend:
         """A copy of the endpoint's model (0.01 ms, where building one takes 50) that asks for one adapter."""
         models = self._models.setdefault(asyncio.get_running_loop(), {})
         if url not in models:
-            models[url] = vllm_model(url, request.adapter, self._timeout)
+            models[url] = vllm_model(url, request.adapter, self._settings.timeout)
         model = copy.copy(models[url])
         model.model_type = UnifiedModelType(request.adapter)
         model.model_config_dict = _config(request)

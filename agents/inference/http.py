@@ -3,50 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import orjson
 
-from agents.inference.backend import Completion, Detection, InferenceSettings, Progress
+from agents.inference.backend import Completion, InferenceSettings
 from agents.inference.endpoints import CONNECT_TIMEOUT, Endpoint, EndpointPool, ServerLostError, reason
 from agents.inference.errors import PermanentError
 from agents.inference.provenance import Request, Tier
+from agents.inference.server import ServerBackend
 from agents.inference.wire import chat_body, error_of, read_completion, read_json
 
 if TYPE_CHECKING:
     import aiohttp
 
 
-class HTTPBackend:
+class HTTPBackend(ServerBackend):
     """A `TierBackend` over the endpoints of `pool`; one session per event loop."""
 
     tier = Tier.HTTP
 
     def __init__(self, pool: EndpointPool, settings: InferenceSettings) -> None:
-        self._pool = pool
-        self._settings = settings
+        super().__init__(pool, settings)
         self._sessions: MutableMapping[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
 
-    async def detect(self) -> Sequence[Detection]:
-        await self._pool.refresh()
-        return self._pool.detections(self.tier)
-
-    def refuses(self, _request: Request) -> str:
-        return "" if self._pool.up else self._pool.detail
-
-    async def prepare(self, progress: Progress) -> None:
-        """Nothing to load: the server holds the models."""
-
-    async def complete(self, request: Request) -> Completion:
-        """One attempt. Raises TransientError, PermanentError or UnknownAdapterError."""
-        endpoint = await self._pool.reserve(request.adapter)
-        with self._pool.lease(endpoint, request.adapter):
-            return await self._ask(endpoint, request)
-
     async def aclose(self) -> None:
-        """Close the running loop's connections; a later call opens new ones."""
         session = self._sessions.pop(asyncio.get_running_loop(), None)
         if session is not None:
             await session.close()
