@@ -1,78 +1,51 @@
 """Scripted players: pure functions from what a player sees to what it does, and the words they say.
 
 Every game scores each legal action on one scale, `cooperation` in 0-1, so one rule plays every game:
-tit-for-tat answers with the legal action closest to what the others did last.
+tit-for-tat answers with the legal action closest to what the others did last. They are baselines, background
+population and the simulated tier's minds; under one seed each does the same.
 
 Sources: Axelrod, The Evolution of Cooperation (1984), for tit-for-tat and grim; Nowak & Sigmund, Nature 364
-(1993), for win-stay-lose-shift; Fischbacher, Gächter & Fehr, Economics Letters 71 (2001), for the
-conditional cooperator.
+(1993), for win-stay-lose-shift; Fischbacher, Gächter & Fehr, Economics Letters 71 (2001), for the conditional
+cooperator and the free rider; Fehr & Gächter, Nature 415 (2002), for the punisher; Piatti et al., Cooperate or
+Collapse (GovSim), NeurIPS 2024, for the harvesters. Those that reckon with payoffs are in `agents/reasoners.py`.
 """
 
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from functools import partial
 
+from agents import reasoners
 from agents.language import Language
+from agents.manners import SENTENCES, Manner
 from agents.roster import ModelRole
+from agents.view import Aim, Option, Outlook, Prospect, Situation, View, announced_option, closest
+
+__all__ = [
+    "MINDS",
+    "POLICIES",
+    "Manner",
+    "Option",
+    "Outlook",
+    "Policy",
+    "Prospect",
+    "Situation",
+    "View",
+    "announced_option",
+    "closest",
+]
 
 GENEROSITY = 1 / 3  # Nowak & Sigmund, Nature 355 (1992): forgive min(1-(T-R)/(R-S), (R-P)/(T-P)) at 5,3,1,0
+PUNISH = "punish "  # how an action that only takes from another begins, as in public_goods_punishment
 
-
-@dataclass(frozen=True)
-class Option:
-    """A legal action: its canonical name, how it reads in the prompt's language, and 0-1 how cooperative it is."""
-
-    action: str
-    label: str
-    cooperation: float
-
-
-@dataclass(frozen=True)
-class View:
-    """What a player sees of the game before it acts; constant in size however long the episode.
-
-    `own_last`, `others_last` (mean) and `others_worst` (least ever) are cooperation levels in 0-1 of the
-    players this one faces; None before the first step, or where their decision was invalid. `heard` holds the
-    texts heard in this step's talk; while talking, those of the last one.
-    """
-
-    step: int
-    max_steps: int
-    options: tuple[Option, ...]
-    own_last: float | None = None
-    others_last: float | None = None
-    others_worst: float | None = None
-    heard: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What a mind needs to play and speak without a language model."""
-
-    role: ModelRole
-    language: Language
-    view: View
-
-
-class Manner(str, Enum):
-    """How a scripted player talks of its plan."""
-
-    COOPERATE = "cooperate"
-    DEFECT = "defect"
-    RECIPROCATE = "reciprocate"
-    WANDER = "wander"
-
-
-Rule = Callable[[View, random.Random], float]
+Rule = Callable[[View, random.Random], Aim]
 
 
 @dataclass(frozen=True)
 class Policy:
-    """A named rule (the cooperation level it aims for) and its manner of speaking."""
+    """A named rule (the cooperation level or option it aims for) and its manner of speaking."""
 
     name: str
     rule: Rule
@@ -80,17 +53,13 @@ class Policy:
 
     def decide(self, view: View, rng: random.Random) -> Option:
         """The legal option closest to the level the rule aims for."""
-        return closest(view.options, self.rule(view, rng))
+        aim = self.rule(view, rng)
+        return aim if isinstance(aim, Option) else closest(view.options, aim)
 
     def speak(self, view: View, rng: random.Random, language: Language) -> str:
         """One sentence that says what the policy is about to do."""
         option = self.decide(view, rng)
-        return rng.choice(_SENTENCES[language][self.manner]).format(plan=option.label)
-
-
-def closest(options: Sequence[Option], level: float) -> Option:
-    """The first of `options` whose cooperation is nearest to `level`."""
-    return min(options, key=lambda option: abs(option.cooperation - level))
+        return rng.choice(SENTENCES[language][self.manner]).format(plan=option.label)
 
 
 def _always_cooperate(_view: View, _rng: random.Random) -> float:
@@ -101,8 +70,9 @@ def _always_defect(_view: View, _rng: random.Random) -> float:
     return 0.0
 
 
-def _random(view: View, rng: random.Random) -> float:
-    return rng.choice(view.options).cooperation
+def _coin(chance: float, _view: View, rng: random.Random) -> float:
+    """The most cooperative option with probability `chance`, else the least; Axelrod's Random at 0.5."""
+    return float(rng.random() < chance)
 
 
 def _tit_for_tat(view: View, _rng: random.Random) -> float:
@@ -139,30 +109,43 @@ def _message_follower(view: View, _rng: random.Random) -> float:
     return sum(announced) / len(announced) if announced else 0.0
 
 
-def announced_option(text: str, options: Sequence[Option]) -> Option | None:
-    """The option whose label `text` names first, the longest of several there; None where it names none."""
-    found = [(place, -len(option.label), option) for option in options if (place := _place(option.label, text)) >= 0]
-    return min(found, key=lambda each: each[:2])[2] if found else None
+def _free_rider(view: View, _rng: random.Random) -> float:
+    """Gives the least and leaves punishing to others, too: it costs."""
+    return min(option.cooperation for option in view.options if not option.action.startswith(PUNISH))
 
 
-def _place(label: str, text: str) -> int:
-    """Where `label` stands in `text`, case aside: as a whole word or number, Chinese anywhere; -1 where nowhere."""
-    before = r"(?<![a-z0-9.])" if label[:1].isascii() else ""
-    after = r"(?!\.?[a-z0-9])" if label[-1:].isascii() else ""
-    match = re.search(before + re.escape(label) + after, text, re.IGNORECASE)
-    return match.start() if match else -1
+def _punisher(view: View, _rng: random.Random) -> float:
+    """Does its part and punishes who gave least; where it cannot, it does nothing for others who did less than half.
+
+    A game makes punishing cooperative where the punished gave little, so it spares who gave.
+    """
+    if view.others_last is None or any(option.action.startswith(PUNISH) for option in view.options):
+        return 1.0
+    return 1.0 if view.others_last >= 0.5 else 0.0
+
+
+def _greedy_harvester(_view: View, _rng: random.Random) -> float:
+    """The largest harvest, whatever is left: in deeds it is always_defect."""
+    return 0.0
+
+
+def _sustainable_harvester(_view: View, _rng: random.Random) -> float:
+    """The largest harvest that grows back if all take it: the commons counts that, and less, as 1."""
+    return 1.0
 
 
 def _policy(rule: Rule, manner: Manner) -> Policy:
     return Policy(rule.__name__.lstrip("_"), rule, manner)
 
 
+_CHANCES = (10, 25, 50, 75, 90)  # per cent
+
 POLICIES: Mapping[str, Policy] = {
     policy.name: policy
     for policy in (
         _policy(_always_cooperate, Manner.COOPERATE),
         _policy(_always_defect, Manner.DEFECT),
-        _policy(_random, Manner.WANDER),
+        Policy("random", reasoners.level_0, Manner.WANDER),
         _policy(_tit_for_tat, Manner.RECIPROCATE),
         _policy(_suspicious_tit_for_tat, Manner.RECIPROCATE),
         _policy(_generous_tit_for_tat, Manner.RECIPROCATE),
@@ -170,6 +153,15 @@ POLICIES: Mapping[str, Policy] = {
         _policy(_win_stay_lose_shift, Manner.RECIPROCATE),
         _policy(_conditional_cooperator, Manner.RECIPROCATE),
         _policy(_message_follower, Manner.RECIPROCATE),
+        *(Policy(f"random_{chance}", partial(_coin, chance / 100), Manner.WANDER) for chance in _CHANCES),
+        _policy(_free_rider, Manner.FREE_RIDE),
+        _policy(_punisher, Manner.PUNISH),
+        _policy(_greedy_harvester, Manner.TAKE),
+        _policy(_sustainable_harvester, Manner.SUSTAIN),
+        Policy("level_0", reasoners.level_0, Manner.WANDER),
+        *(Policy(f"level_{depth}", partial(reasoners.level_k, depth), Manner.RECKON) for depth in (1, 2, 3)),
+        _policy(reasoners.best_response, Manner.RECKON),
+        _policy(reasoners.nash_mixer, Manner.MIX),
     )
 }
 
@@ -181,45 +173,3 @@ MINDS: Mapping[ModelRole, Policy] = {
     ModelRole.NEUTRAL: POLICIES["random"],
 }
 """The simulated tier's mind for each role."""
-
-_SENTENCES: Mapping[Language, Mapping[Manner, tuple[str, ...]]] = {
-    Language.EN: {
-        Manner.COOPERATE: (
-            "I will cooperate and play {plan}; if we all do the same, everyone gains.",
-            "My plan is {plan}. Let us work together so that the group earns the most.",
-            "You can count on me for {plan}; cooperation pays us all best.",
-        ),
-        Manner.DEFECT: (
-            "I play to win: my plan is {plan}, and I put my own payoff first.",
-            "I will choose {plan}. This is a competition and I look after myself.",
-            "Expect {plan} from me; I take what I can get.",
-        ),
-        Manner.RECIPROCATE: (
-            "I answer like with like: now I play {plan}, and next I match what you do.",
-            "My plan is {plan}. Cooperate and so will I; take advantage and I will stop.",
-            "I go with {plan} and watch you; I return whatever you give.",
-        ),
-        Manner.WANDER: (
-            "I keep my options open; this time I lean to {plan}.",
-            "No fixed plan from me: I try {plan} now.",
-        ),
-    },
-    Language.ZH: {
-        Manner.COOPERATE: (
-            "我会合作，选择{plan}；如果大家都这样做，人人受益。",
-            "我的计划是{plan}。让我们协同行动，使整体收益最大。",
-        ),
-        Manner.DEFECT: (
-            "我要取胜：我的计划是{plan}，先顾自己的收益。",
-            "我会选择{plan}。这是竞争，我只为自己打算。",
-        ),
-        Manner.RECIPROCATE: (
-            "我以同样的方式回应：这次选择{plan}，下次看你们怎么做。",
-            "我的计划是{plan}。你们合作，我就合作；你们占便宜，我就停止。",
-        ),
-        Manner.WANDER: (
-            "我没有固定计划，这次倾向于{plan}。",
-            "我先试试{plan}。",
-        ),
-    },
-}

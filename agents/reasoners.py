@@ -16,7 +16,7 @@ import random
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from agents.view import Option, Outlook, View
+from agents.view import Aim, Option, Outlook, View
 
 UNINFORMED = 0.5
 """What is believed of others of whom nothing is known: the mean of a uniform draw from the scale's ends."""
@@ -24,12 +24,12 @@ ROUNDS = 1000
 """Rounds of fictitious play; its frequencies are near an equilibrium where it converges."""
 
 
-def level_0(view: View, rng: random.Random) -> float:
+def level_0(view: View, rng: random.Random) -> Option:
     """Any option, each as likely."""
-    return rng.choice(view.options).cooperation
+    return rng.choice(view.options)
 
 
-def level_k(depth: int, view: View, rng: random.Random) -> float:
+def level_k(depth: int, view: View, rng: random.Random) -> Aim:
     """The answer to others of level `depth` - 1; level 0 is random and believed to be in the middle."""
     if depth == 0 or view.outlook is None:
         return level_0(view, rng)
@@ -39,14 +39,14 @@ def level_k(depth: int, view: View, rng: random.Random) -> float:
     return level
 
 
-def best_response(view: View, rng: random.Random) -> float:
+def best_response(view: View, rng: random.Random) -> Aim:
     """The answer to what the others did last, taking them to do it again; level 1 before the first step."""
     if view.outlook is None or view.others_last is None:
         return level_k(1, view, rng)
     return best_reply(view.options, view.outlook, view.others_last)
 
 
-def nash_mixer(view: View, rng: random.Random) -> float:
+def nash_mixer(view: View, rng: random.Random) -> Option:
     """A draw from a symmetric equilibrium of this step.
 
     With two options it is exact: the dominant one, else the mixture that leaves the others indifferent. With more
@@ -57,13 +57,14 @@ def nash_mixer(view: View, rng: random.Random) -> float:
     options = view.options
     payoffs = [[prospect.payoff for prospect in view.outlook(other.cooperation)] for other in options]
     weights = _indifferent(payoffs) if len(options) == 2 else _fictitious_play(payoffs)
-    return rng.choices(options, weights)[0].cooperation
+    return rng.choices(options, weights)[0]
 
 
 def best_reply(options: Sequence[Option], outlook: Outlook, level: float) -> float:
     """The cooperation level of the option that expects most of others who are at `level` on average."""
     expected = _expected(options, outlook, level)
-    best = max(range(len(options)), key=lambda i: (*expected[i], options[i].cooperation))
+    ranks = [(*(round(each, 9) for each in expected[i]), option.cooperation) for i, option in enumerate(options)]
+    best = max(range(len(options)), key=ranks.__getitem__)
     return options[best].cooperation
 
 

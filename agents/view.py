@@ -23,6 +23,10 @@ class Option:
     cooperation: float
 
 
+Aim = float | Option
+"""What a rule aims for: a cooperation level in 0-1, or one option where options of the same level differ."""
+
+
 class Prospect(NamedTuple):
     """What an option would bring in this step: its payoff, and its accuracy (0-1) as the game defines it."""
 

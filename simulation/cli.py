@@ -15,6 +15,7 @@ from agents.inference.provenance import FALLING_ORDER, Tier
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
 from simulation.authoring import roster_app, scenario_app
 from simulation.cli_science import add_to as add_science
+from simulation.cli_verify import add_to as add_verify
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +38,7 @@ app.add_typer(roster_app, name="roster")
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(model_app, name="model")
 add_science(app)
+add_verify(app)
 
 
 @app.callback()

@@ -49,7 +49,8 @@ def effect(
     Prints delivered - treated with interval and p-value; the last line is the folder of the runs.
     """
     from simulation import cli
-    from simulation.effect import REPORT, TREATMENTS, play_treatments, read_effects, resume_treatments
+    from simulation.effect import REPORT, read_effects
+    from simulation.effect_runs import TREATMENTS, play_treatments, resume_treatments
     from simulation.plan import Plan
     from simulation.runner import RunOptions
 

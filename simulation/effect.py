@@ -4,17 +4,12 @@ Both runs share scenario and seed, so each episode has its twin: the same draws 
 every reply; only what is heard differs. An effect is the mean over episodes of delivered - treated. Its
 interval is a paired bootstrap over episodes, its p-value a sign-flip permutation test, adjusted (Holm) for all
 effects of the report. Real servers are not deterministic; that adds noise to the differences, no bias.
-
-    effect-<scenario>-<time>-<id>/<treatment>/<run>   one run per treatment, `delivered` among them
-    effect-<scenario>-<time>-<id>/effect.json         the report
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,26 +18,20 @@ import orjson
 
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
-from agents.roster import Roster
-from agents.strategy import TrainingMode
+from simulation.effect_runs import run_folders
 from simulation.metrics.admission import admitted, tiers
 from simulation.metrics.inference import LEVEL, holm, paired_bootstrap, sign_flip_p_value
 from simulation.metrics.registry import Interval
-from simulation.modes import MixingPolicy
-from simulation.outcomes import Run, read_manifest
-from simulation.plan import Plan
-from simulation.runner import Observer, RunStoppedError, resume_run, run_scenario
-from simulation.scenario import Scenario
+from simulation.outcomes import Run
+from simulation.runner import RunStatus
 from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
     import pandas as pd
 
 REPORT = "effect.json"
-TREATMENTS = (Treatment.SILENCED, Treatment.SHUFFLED, Treatment.REPLACED)
 _PAIR = ["episode", "task_id", "mode", "model_id", "role"]
 _FIGURES = ["payoff", "welfare", "cooperation_score"]
-_LEARNING = (MixingPolicy.UCB1, MixingPolicy.EXP3)
 
 
 class Measure(str, Enum):
@@ -54,7 +43,10 @@ class Measure(str, Enum):
 
 
 class Scope(str, Enum):
-    """Whose figures are averaged within an episode: everyone's, or those of one model, role or mode."""
+    """Whose figures are averaged within an episode: everyone's, or those of one model, role or mode.
+
+    A role that one model alone has stands under that model, and a mode played throughout under `overall`.
+    """
 
     OVERALL = "overall"
     MODEL = "model_id"
@@ -98,80 +90,6 @@ class EffectReport:
         return tuple(each for each in self.effects if asked == (each.treatment, each.measure, each.scope, each.group))
 
 
-# -- playing ----------------------------------------------------------------------------------------------
-
-
-def play_treatments(
-    plan: Plan,
-    treatments: Sequence[Treatment] = TREATMENTS,
-    *,
-    out: str | Path = "runs",
-    on_event: Observer | None = None,
-) -> Path:
-    """Play `plan` once delivered and once under each treatment; the folder that holds the runs.
-
-    Raises SocietyError for a scenario whose episodes have no twins, and RunStoppedError.
-    """
-    _check_pairs(plan)
-    now = datetime.now(timezone.utc)
-    folder = Path(out) / f"effect-{plan.scenario.name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-    arms = dict.fromkeys((Treatment.DELIVERED, *treatments))
-    for treatment in arms:
-        (folder / treatment.value).mkdir(parents=True)
-    return _play(folder, plan, arms, on_event)
-
-
-def resume_treatments(folder: Path, *, on_event: Observer | None = None) -> Path:
-    """Play what is missing in a folder that was cut off. Raises SocietyError where no run was begun there."""
-    arms = [treatment for treatment in Treatment if (folder / treatment.value).is_dir()]
-    begun = [path for treatment in arms for path in _run_folders(folder, treatment)]
-    if not begun:
-        raise SocietyError(f"{folder} holds no begun run of any treatment; start with: society effect SCENARIO")
-    manifest = read_manifest(begun[0])
-    plan = Plan(Scenario.model_validate(manifest["scenario"]), Roster.model_validate(manifest["roster"]))
-    return _play(folder, plan, arms, on_event)
-
-
-def _play(folder: Path, plan: Plan, arms: Iterable[Treatment], on_event: Observer | None) -> Path:
-    try:
-        _play_all(folder, plan, arms, on_event)
-    except RunStoppedError as error:
-        raise SocietyError(f"{error}\nto finish it and the other treatments: society effect {folder}") from error
-    return folder
-
-
-def _play_all(folder: Path, plan: Plan, arms: Iterable[Treatment], on_event: Observer | None) -> None:
-    for treatment in arms:
-        begun = _run_folders(folder, treatment)
-        if begun:
-            resume_run(begun[0], on_event=on_event)
-        else:
-            run_scenario(_treated(plan, treatment), out=folder / treatment.value, on_event=on_event)
-
-
-def _run_folders(folder: Path, treatment: Treatment) -> list[Path]:
-    return sorted(path.parent for path in (folder / treatment.value).glob("*/manifest.json"))
-
-
-def _treated(plan: Plan, treatment: Treatment) -> Plan:
-    communication = plan.scenario.communication.model_copy(update={"treatment": treatment})
-    return replace(plan, scenario=plan.scenario.model_copy(update={"communication": communication}))
-
-
-def _check_pairs(plan: Plan) -> None:
-    scenario = plan.scenario
-    if scenario.mode is TrainingMode.MIXED and scenario.mixing.policy in _LEARNING:
-        raise SocietyError(
-            f"the mixing policy {scenario.mixing.policy.value} learns from welfare, so treated episodes would be "
-            'played in other modes than delivered ones; add: --set "mode={mixed: {policy: fixed_cycle}}"'
-        )
-    if scenario.episodes < 2:
-        raise SocietyError("an effect needs at least 2 pairs of episodes; add: --episodes 20 (or more)")
-
-
-# -- comparing --------------------------------------------------------------------------------------------
-
-
 def read_effects(
     folder: Path, *, level: float = LEVEL, synthetic: bool = False, mix_tiers: bool = False
 ) -> EffectReport:
@@ -179,7 +97,7 @@ def read_effects(
 
     Raises SocietyError where a run is missing, and MixedTiersError.
     """
-    paths = {treatment: _run_folders(folder, treatment) for treatment in Treatment}
+    paths = {treatment: run_folders(folder, treatment) for treatment in Treatment}
     runs = {treatment: Run(found[0]) for treatment, found in paths.items() if found}
     report = compare(runs, level=level, synthetic=synthetic, mix_tiers=mix_tiers)
     (folder / REPORT).write_bytes(orjson.dumps(_plain(report), option=orjson.OPT_INDENT_2) + b"\n")
@@ -231,6 +149,8 @@ def _check_twins(runs: Mapping[Treatment, Run]) -> None:
     """Runs may differ in their treatment and in nothing else that decides an episode."""
     facts = {treatment: _facts(run) for treatment, run in runs.items()}
     for treatment, own in facts.items():
+        if runs[treatment].manifest["status"] != RunStatus.FINISHED.value:
+            raise SocietyError(f"{runs[treatment].path} is not finished; finish it with: society effect FOLDER")
         different = [key for key, value in own.items() if value != facts[Treatment.DELIVERED][key]]
         if different:
             raise SocietyError(f"the {treatment.value} run is no twin of the delivered one: {different[0]} differs")
@@ -256,7 +176,7 @@ def _differences(control: pd.DataFrame, treated: pd.DataFrame) -> pd.DataFrame:
     pairs = control[columns].merge(treated[columns], on=_PAIR, how="outer", suffixes=("", "_treated"), indicator=True)
     if not bool((pairs["_merge"] == "both").all()):
         lonely = int((pairs["_merge"] != "both").sum())
-        raise SocietyError(f"{lonely} outcomes have no twin in the other run: finish both with society effect FOLDER")
+        raise SocietyError(f"{lonely} outcomes have no twin in the other run: these are not the same episodes")
     for figure in _FIGURES:
         pairs[figure] = pairs[figure] - pairs[f"{figure}_treated"]
     return pairs[columns]
@@ -280,7 +200,8 @@ def _groups(rows: pd.DataFrame) -> Iterator[tuple[Scope, str, pd.DataFrame]]:
     for scope in (Scope.MODEL, Scope.ROLE, Scope.MODE):
         if rows[scope.value].nunique() > 1:
             for name, members in rows.groupby(scope.value, sort=True):
-                yield scope, str(name), members
+                if scope is not Scope.ROLE or members["model_id"].nunique() > 1:
+                    yield scope, str(name), members
 
 
 def _notes(delivered: Run, played: Sequence[Treatment], control: pd.DataFrame) -> Iterator[str]:

@@ -7,8 +7,8 @@
 | team_battle | team-mates the topology connects| to teams by mean payoff, in equal parts within     |
 | mixed       | as the mode picked this episode | as the mode picked this episode                    |
 
-Rewards always add up to the pool. Where nobody earned anything it is shared equally. A model without a team
-is a team of its own.
+Rewards always add up to the pool. Where nobody earned anything it is shared equally, in a team battle among teams.
+A model without a team is a team of its own. Mixed itself lets nobody hear or earn: asking raises ValueError.
 
 Mixed picks one of the other three per episode:
 
@@ -73,12 +73,12 @@ class Experience:
         )
 
 
-def teams(seats: Sequence[Seat]) -> dict[str, list[int]]:
-    """Players by team; a model without a team is a team of its own."""
-    found: dict[str, list[int]] = {}
+def teams(seats: Sequence[Seat]) -> tuple[tuple[int, ...], ...]:
+    """The players of each team; a model without a team is a team of its own."""
+    found: dict[str | int, list[int]] = {}
     for player, seat in enumerate(seats):
-        found.setdefault(seat.team_id or f"({seat.model_id})", []).append(player)
-    return found
+        found.setdefault(seat.team_id or player, []).append(player)
+    return tuple(map(tuple, found.values()))
 
 
 def named_teams(seats: Sequence[Seat]) -> int:
@@ -87,6 +87,7 @@ def named_teams(seats: Sequence[Seat]) -> int:
 
 def hears(mode: TrainingMode, sender: Seat, hearer: Seat) -> bool:
     """Whether the mode lets `hearer` hear `sender`; a model never hears itself."""
+    _refuse_mixed(mode)
     if sender.model_id == hearer.model_id or mode is TrainingMode.COMPETITIVE:
         return False
     if mode is TrainingMode.TEAM_BATTLE:
@@ -101,11 +102,17 @@ def audience(mode: TrainingMode, sender: int, seats: Sequence[Seat], neighbours:
 
 def share_rewards(mode: TrainingMode, pool: float, earned: Sequence[float], seats: Sequence[Seat]) -> tuple[float, ...]:
     """Each player's part of `pool`; `earned` holds payoffs, none negative. The parts add up to `pool`."""
+    _refuse_mixed(mode)
     if mode is TrainingMode.COOPERATIVE:
         return tuple(pool / len(seats) for _ in seats)
     if mode is TrainingMode.COMPETITIVE:
         return _in_proportion(pool, earned)
     return _by_team(pool, earned, seats)
+
+
+def _refuse_mixed(mode: TrainingMode) -> None:
+    if mode is TrainingMode.MIXED:
+        raise ValueError("mixed is resolved to one of the other modes before an episode starts (pick_mode)")
 
 
 def _in_proportion(pool: float, weights: Sequence[float]) -> tuple[float, ...]:
@@ -116,7 +123,7 @@ def _in_proportion(pool: float, weights: Sequence[float]) -> tuple[float, ...]:
 
 
 def _by_team(pool: float, earned: Sequence[float], seats: Sequence[Seat]) -> tuple[float, ...]:
-    members = list(teams(seats).values())
+    members = teams(seats)
     means = [sum(earned[player] for player in team) / len(team) for team in members]
     rewards = [0.0] * len(seats)
     for team, part in zip(members, _in_proportion(pool, means), strict=True):
@@ -156,7 +163,8 @@ def _by_cooperation_level(level: float, modes: Sequence[TrainingMode]) -> ModeCh
         mode = TrainingMode.TEAM_BATTLE
     else:
         mode = TrainingMode.COMPETITIVE
-    return ModeChoice(mode, f"cooperation_level: {level:.2f}")
+    without = "" if TrainingMode.TEAM_BATTLE in modes else ", team_battle left out"
+    return ModeChoice(mode, f"cooperation_level: {level:.2f}{without}")
 
 
 def _ucb1(experience: Experience, modes: Sequence[TrainingMode]) -> ModeChoice:

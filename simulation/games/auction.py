@@ -69,12 +69,12 @@ class Sales:
 _RULES = {
     Language.EN: (
         "Sealed-bid auction. Each step one object is sold; it has a private value from 0 to {highest} for each of the "
-        "{n} models. All bid at once; the highest bid wins, pays {price} and earns its value minus the price. "
-        "The others earn 0."
+        "{n} models. All bid at once; the highest bid wins, pays {price} and earns its value minus the price, "
+        "shared where bids are equal. The others earn 0."
     ),
     Language.ZH: (
         "密封拍卖。每一步出售一件物品，它对{n}个模型各有一个0到{highest}的私人价值。所有模型同时出价，最高者获得物品，"
-        "支付{price}，得分为价值减去价格。其余得0分。"
+        "支付{price}，得分为价值减去价格，出价相同则平分。其余得0分。"
     ),
 }
 _PRICE = {
@@ -91,6 +91,7 @@ _UNSOLD = {Language.EN: " Last step nobody gave a valid bid.", Language.ZH: "上
 
 class Auction(Game[Sales]):
     task_type = "auction"
+    foreseeable = True
     Parameters = AuctionParameters
     parameters: AuctionParameters
 

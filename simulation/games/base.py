@@ -11,17 +11,18 @@ counts it as 0, and cooperation_score leaves it out.
 
 from __future__ import annotations
 
+import math
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from agents.language import Language
-from agents.policies import Option, View
+from agents.policies import Option, Prospect, View, closest
 from agents.problems import SocietyError
 
 Table = TypeVar("Table")
@@ -32,9 +33,9 @@ class GameError(SocietyError, ValueError):
 
 
 class GameParameters(BaseModel):
-    """A game's own parameters; each game subclasses it."""
+    """A game's own parameters, finite numbers all; each game subclasses it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,8 @@ class Game(ABC, Generic[Table]):
 
     task_type: ClassVar[str]
     synthetic: ClassVar[bool] = False
+    foreseeable: ClassVar[bool] = False
+    """Whether a player knows all that decides a step's payoffs but the others' actions; `View.outlook` needs it."""
     Parameters: ClassVar[type[GameParameters]] = GameParameters
 
     def __init__(self, setting: Setting, parameters: Any = None) -> None:
@@ -222,7 +225,22 @@ class Game(ABC, Generic[Table]):
             own_last=state.tally.last_cooperation[player],
             others_last=others_last,
             others_worst=others_worst,
+            outlook=partial(self._outlook, state, player) if self.foreseeable else None,
         )
+
+    def _outlook(self, state: State[Table], player: int, level: float) -> tuple[Prospect, ...]:
+        """What each option would bring `player` in this step if all others took their option nearest to `level`."""
+        moves = [Move(self._nearest(state, other, level)) for other in range(self.players)]
+        found = []
+        for action, _ in self._options(state, player):
+            moves[player] = Move(action)
+            round_ = self._play(state, moves)
+            found.append(Prospect(round_.payoffs[player], round_.accuracies[player]))
+        return tuple(found)
+
+    def _nearest(self, state: State[Table], player: int, level: float) -> str:
+        options = [Option(action, action, cooperation) for action, cooperation in self._options(state, player)]
+        return closest(options, level).action
 
     def _others(self, state: State[Table], player: int) -> tuple[float | None, float | None]:
         """Mean last and least ever cooperation of those `player` faces."""
@@ -232,7 +250,7 @@ class Game(ABC, Generic[Table]):
             return _all_but(tally, player)
         last = [v for v in (tally.last_cooperation[other] for other in faced) if v is not None]
         worst = [v for v in (tally.worst_cooperation[other] for other in faced) if v is not None]
-        return (sum(last) / len(last) if last else None), (min(worst) if worst else None)
+        return (_tidy(sum(last) / len(last)) if last else None), (min(worst) if worst else None)
 
     def resolve(self, state: State[Table], moves: Sequence[Move]) -> State[Table]:
         """The state after one step. Raises GameError for a wrong number of moves or an illegal action."""
@@ -302,11 +320,16 @@ def _added(tally: Tally, round_: Round[Any], levels: Sequence[float | None]) -> 
 def _all_but(tally: Tally, player: int) -> tuple[float | None, float | None]:
     own, own_worst, everyone = tally.last_cooperation[player], tally.worst_cooperation[player], tally.everyone
     count = everyone.known - (own is not None)
-    mean = (everyone.total - (own or 0.0)) / count if count else None
+    mean = _tidy((everyone.total - (own or 0.0)) / count) if count else None
     lowest = list(everyone.lowest)
     if own_worst in lowest:
         lowest.remove(own_worst)
     return mean, (lowest[0] if lowest else None)
+
+
+def _tidy(value: float) -> float:
+    """A cooperation level freed of what summing left behind, so that a mean of ones is one."""
+    return min(1.0, max(0.0, round(value, 12)))
 
 
 def _least(a: float | None, b: float | None) -> float | None:
@@ -319,9 +342,10 @@ def ratio(achieved: float, best: float) -> float:
 
 
 def closeness(payoff: float, alternatives: Sequence[float]) -> float:
-    """How near `payoff` comes to the best of `alternatives` (best response), from the worst: 0-1."""
+    """How near `payoff` comes to the best of `alternatives` (best response), from the worst: 0-1; 1 where they
+    are the same but for rounding."""
     best, worst = max(alternatives), min(alternatives)
-    return 1.0 if best == worst else (payoff - worst) / (best - worst)
+    return 1.0 if math.isclose(best, worst, rel_tol=1e-9, abs_tol=1e-9) else (payoff - worst) / (best - worst)
 
 
 def gini(values: Sequence[float]) -> float:
@@ -333,4 +357,4 @@ def gini(values: Sequence[float]) -> float:
     if n == 0 or total <= 0:
         return 0.0
     weighted = sum(rank * value for rank, value in enumerate(sorted(values), start=1))
-    return 2 * weighted / (n * total) - (n + 1) / n
+    return max(0.0, 2 * weighted / (n * total) - (n + 1) / n)

@@ -76,6 +76,7 @@ def level_k(depth: int, guesses: Sequence[int], factor: float) -> int:
 
 class BeautyContest(Game[Contest]):
     task_type = "beauty_contest"
+    foreseeable = True
     Parameters = BeautyContestParameters
     parameters: BeautyContestParameters
 

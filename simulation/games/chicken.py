@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from agents.language import Language
 from simulation.games.base import GameParameters
@@ -35,7 +35,7 @@ SWERVE, DARE = "swerve", "dare"
 
 class ChickenParameters(GameParameters):
     temptation: float = 7.0
-    reward: float = 6.0
+    reward: float = Field(default=6.0, gt=0)
     sucker: float = 2.0
     crash: float = 0.0
 

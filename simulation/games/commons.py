@@ -10,7 +10,7 @@ s_{t+1} <= min(capacity, growth * (s_t - x_t)); amounts are continuous there, so
 from above. Players see the stock, and last step's total harvest. A message can agree on a quota.
 
 accuracy: closeness of the harvest to the sustainable share of this step, max(0, stock - capacity / growth) / n
-(all of the stock / n in the last step): 1 - |harvest - share| / the largest possible miss.
+(all of the stock / n in the last step): 1 for the nearest harvest there is, 0 for the farthest, in a line between.
 cooperation: 1 at or below the share, falling in a line to 0 at the largest harvest.
 Source: Piatti et al., Cooperate or Collapse (GovSim), NeurIPS 2024: capacity 100, doubling, five players,
 twelve rounds, collapse below 5.
@@ -21,13 +21,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from agents.language import Language
-from simulation.games.base import Game, GameParameters, Move, Round, Setting, State, ratio
+from simulation.games.base import Game, GameParameters, Move, Round, Setting, State, closeness
 
 
 class CommonsParameters(GameParameters):
@@ -42,6 +41,12 @@ class CommonsParameters(GameParameters):
         if len(set(value)) != len(value) or min(value) < 0:
             raise ValueError("harvests must be distinct and not negative")
         return tuple(sorted(value))
+
+    @model_validator(mode="after")
+    def _lives(self) -> CommonsParameters:
+        if self.collapse_below > self.capacity:
+            raise ValueError("the stock is dead from the start: collapse_below must not be above capacity")
+        return self
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ _FIRST = {
 
 class Commons(Game[Stock]):
     task_type = "commons"
+    foreseeable = True
     Parameters = CommonsParameters
     parameters: CommonsParameters
 
@@ -110,7 +116,7 @@ class Commons(Game[Stock]):
             return 0.0
         share = self._share(state)
         misses = [abs(harvest - share) for harvest in self.parameters.harvests]
-        return 1.0 if max(misses) == 0 else 1.0 - abs(float(move.action) - share) / max(misses)
+        return closeness(-abs(int(move.action) - share), [-miss for miss in misses])
 
     def finished(self, state: State[Stock]) -> bool:
         return state.table.amount < max(self.parameters.collapse_below, 1e-9)
@@ -135,9 +141,6 @@ class Commons(Game[Stock]):
         p = self.parameters
         return greedy_harvest(p, self.players * max(p.harvests), self.setting.max_steps)
 
-    def efficiencies(self, state: State[Stock]) -> tuple[float, ...]:
-        return (ratio(sum(state.tally.payoff), self.optimum()),) * self.players
-
 
 def _restraint(harvest: float, share: float, top: float) -> float:
     if harvest <= share or top <= share:
@@ -145,24 +148,21 @@ def _restraint(harvest: float, share: float, top: float) -> float:
     return 1.0 - (harvest - share) / (top - share)
 
 
-@cache
 def best_harvest(capacity: float, growth: float, most: float, steps: int) -> float:
-    """The optimum of the linear programme in this module's docstring."""
-    from scipy.optimize import linprog
+    """The optimum of the linear programme in this module's docstring.
 
-    # variables x_1..x_T, s_1..s_T; minimise -sum x
-    rows: list[list[float]] = []
-    bounds: list[tuple[float, float]] = [(0.0, most)] * steps + [(0.0, capacity)] * steps
-    for t in range(steps):
-        fits = [0.0] * (2 * steps)
-        fits[t], fits[steps + t] = 1.0, -1.0
-        rows.append(fits)
-        if t + 1 < steps:
-            grows = [0.0] * (2 * steps)
-            grows[t], grows[steps + t], grows[steps + t + 1] = growth, -growth, 1.0
-            rows.append(grows)
-    found = linprog([-1.0] * steps + [0.0] * steps, A_ub=rows, b_ub=[0.0] * len(rows), bounds=bounds)
-    return float(-found.fun)
+    Each step leaves no more than what, grown back, lets all later steps take `most`: a larger stock would be left
+    over, a smaller one would lose its growth.
+    """
+    needed = [0.0]  # needed[k]: the stock from which the last k steps can take the most there is to take
+    while len(needed) < steps:
+        needed.append(min(capacity, most + needed[-1] / growth))
+    stock, total = capacity, 0.0
+    for later in reversed(needed):
+        taken = min(most, stock - later / growth)
+        total += taken
+        stock = min(capacity, growth * (stock - taken))
+    return total
 
 
 def greedy_harvest(parameters: CommonsParameters, most: float, steps: int) -> float:

@@ -67,12 +67,12 @@ class Hearing:
 _RULES = {
     Language.EN: (
         "Each step one option is right: the one that the most different facts speak for. Every model knows some of the "
-        "facts; others may know more. The option most models choose is the group's. If it is right, every model "
-        "gets 1 point, else 0."
+        "facts; others may know more. The option most models choose is the group's, on a tie none. If it is right, "
+        "every model gets 1 point, else 0."
     ),
     Language.ZH: (
         "每一步有一个正确选项：支持它的不同事实最多。每个模型知道部分事实，其他模型可能知道更多。"
-        "最多模型选择的选项即为集体的选择。若正确，每个模型得1分，否则得0分。"
+        "最多模型选择的选项即为集体的选择，票数相同则无选择。若正确，每个模型得1分，否则得0分。"
     ),
 }
 _FACTS = {Language.EN: "Facts you know: {facts}.", Language.ZH: "你知道的事实：{facts}。"}

@@ -66,6 +66,7 @@ _FIRST = {Language.EN: "This is the first step.", Language.ZH: "这是第一步�
 
 class Minority(Game[Crowd]):
     task_type = "minority"
+    foreseeable = True
     Parameters = MinorityParameters
     parameters: MinorityParameters
 

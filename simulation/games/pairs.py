@@ -82,9 +82,11 @@ class MatrixGame(PairGame[Pairs]):
     """A symmetric two-by-two game, iterated in fixed pairs; the first of `actions` is the cooperative one.
 
     A step with an invalid decision in it is void for the pair: neither earns.
-    accuracy: the share of steps in which the action was a best response to what the partner did in that step.
+    accuracy: the share of steps in which the action was a best response to what the partner did in that step; where
+    that was nothing valid, any action is.
     """
 
+    foreseeable = True
     actions: ClassVar[tuple[str, str]]
     labels: ClassVar[Mapping[Language, Mapping[str, str]]]
     rule_texts: ClassVar[Mapping[Language, str]]
@@ -113,7 +115,7 @@ class MatrixGame(PairGame[Pairs]):
     def _meet(self, own: str | None, other: str | None) -> tuple[float, float]:
         """Payoff and accuracy of `own` against `other`."""
         if own is None or other is None:
-            return 0.0, 0.0
+            return 0.0, 0.0 if own is None else 1.0
         table = self.payoff_table()
         return table[own, other], closeness(table[own, other], [table[action, other] for action in self.actions])
 

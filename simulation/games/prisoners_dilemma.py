@@ -11,7 +11,8 @@ defects, every step. Optimum: max(2 * reward, temptation + sucker) a pair and st
 threaten, or agree on taking turns.
 
 accuracy: the share of steps in which the action was a best response to what the partner did in that step;
-under the dilemma's order of payoffs that is always defection. It measures rationality, not virtue.
+under the dilemma's order of payoffs that is always defection. It measures rationality, not virtue. An invalid
+decision makes the step void for the pair, and its partner right whatever it did: all would have earned 0.
 efficiency: the pair's payoff / the best a pair can earn.
 Source: Axelrod, The Evolution of Cooperation (1984).
 """
@@ -22,7 +23,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from agents.language import Language
 from simulation.games.base import Game, GameParameters, Move, Round, Seat, Setting, State, closeness, ratio
@@ -34,7 +35,7 @@ Pairs = tuple[int, ...]
 
 class DilemmaParameters(GameParameters):
     temptation: float = 5.0
-    reward: float = 3.0
+    reward: float = Field(default=3.0, gt=0)  # an invalid decision earns 0: what is best must be above
     punishment: float = 1.0
     sucker: float = 0.0
 
@@ -73,6 +74,7 @@ _NOTHING = {Language.EN: "nothing valid", Language.ZH: "无效的回答"}
 
 class PrisonersDilemma(Game[Pairs]):
     task_type = "prisoners_dilemma"
+    foreseeable = True
     Parameters = DilemmaParameters
     parameters: DilemmaParameters
 
@@ -112,7 +114,7 @@ class PrisonersDilemma(Game[Pairs]):
             other = moves[state.table[player]].action
             if move.action is None or other is None:  # the pair's step is void
                 payoffs.append(0.0)
-                accuracies.append(0.0)
+                accuracies.append(0.0 if move.action is None else 1.0)
                 continue
             payoff = self._pay(move.action, other)
             payoffs.append(payoff)

@@ -64,6 +64,7 @@ Given = tuple[float | None, ...]
 
 class PublicGoods(Game[Given]):
     task_type = "public_goods"
+    foreseeable = True
     Parameters = PublicGoodsParameters
     parameters: PublicGoodsParameters
 

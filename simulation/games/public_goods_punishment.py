@@ -80,6 +80,7 @@ _BETWEEN = {Language.EN: ", ", Language.ZH: "，"}
 
 class PublicGoodsPunishment(Game[Stage]):
     task_type = "public_goods_punishment"
+    foreseeable = True
     Parameters = PunishmentParameters
     parameters: PunishmentParameters
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from agents.language import Language
 from simulation.games.base import GameParameters
@@ -33,7 +33,7 @@ STAG, HARE = "stag", "hare"
 
 
 class StagHuntParameters(GameParameters):
-    together: float = 4.0
+    together: float = Field(default=4.0, gt=0)
     lone_hare: float = 3.0
     hares: float = 3.0
     lone_stag: float = 0.0

@@ -7,13 +7,14 @@
 
 The specification drew `base` at random; here it is 1 - difficulty, so nothing is drawn. The formula rewards
 words, not behaviour, so every outcome carries `synthetic=True` and stays out of headline figures unless
-asked for. Payoff is accuracy; there is no equilibrium to speak of: nash and optimum are both 1 a player and
-step (nothing conflicts).
+asked for. Payoff is accuracy. Nothing conflicts, so nash and optimum are the same: the most the formula gives at
+this difficulty, min(1, base + 0.35), a player and step.
 """
 
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 
 from agents.language import Language
@@ -23,8 +24,8 @@ COOPERATION_WEIGHT = 0.2
 SPEAKS_OF_COOPERATION = 0.10
 SAYS_ANYTHING = 0.05
 SPEAKS_OF_COMPETITION = 0.05
-COOPERATION_WORDS = ("协同", "合作", "cooperat", "collaborat")
-COMPETITION_WORDS = ("竞争", "优化", "compet", "optimiz", "optimis")
+COOPERATION = re.compile("协同|合作|cooperat|collaborat")
+COMPETITION = re.compile("竞争|优化|(?<![a-z])compet(?:e[sd]?(?![a-z])|i)|optimi[sz]")  # not: competent
 ACTIONS = (("cooperate", 1.0), ("balance", 0.5), ("compete", 0.0))
 
 _LABELS = {
@@ -48,8 +49,8 @@ _NEWS = {
 def response_bonus(message: str) -> float:
     """The specification's bonus for a message: 0.05, 0.10 or 0.15."""
     text = message.lower()
-    bonus = SPEAKS_OF_COOPERATION if any(word in text for word in COOPERATION_WORDS) else SAYS_ANYTHING
-    return bonus + (SPEAKS_OF_COMPETITION if any(word in text for word in COMPETITION_WORDS) else 0.0)
+    bonus = SPEAKS_OF_COOPERATION if COOPERATION.search(text) else SAYS_ANYTHING
+    return bonus + (SPEAKS_OF_COMPETITION if COMPETITION.search(text) else 0.0)
 
 
 class StrategyGame(Game[None]):
@@ -67,8 +68,10 @@ class StrategyGame(Game[None]):
         return Round(scores, scores, None)
 
     def _formula(self, move: Move) -> float:
-        base = 1.0 - self.setting.difficulty
-        return min(1.0, base + move.teamwork_level * COOPERATION_WEIGHT + response_bonus(move.message))
+        return self._score(move.teamwork_level, response_bonus(move.message))
+
+    def _score(self, teamwork_level: float, bonus: float) -> float:
+        return min(1.0, 1.0 - self.setting.difficulty + teamwork_level * COOPERATION_WEIGHT + bonus)
 
     def rules(self, language: Language) -> str:
         return _RULES[language]
@@ -81,7 +84,8 @@ class StrategyGame(Game[None]):
         return _LABELS[language][action]
 
     def optimum(self) -> float:
-        return float(self.players * self.setting.max_steps)
+        most = self._score(1.0, SPEAKS_OF_COOPERATION + SPEAKS_OF_COMPETITION)
+        return most * self.players * self.setting.max_steps
 
     def nash(self) -> float:
         return self.optimum()

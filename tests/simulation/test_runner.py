@@ -91,17 +91,13 @@ def test_a_run_directory_holds_what_it_promises(make_plan: Callable[..., Plan], 
     assert oasis_messages(run) == told_messages(run)
 
 
-class Cut(KeyboardInterrupt):
-    """Ctrl-C at a moment of the test's choosing."""
-
-
 def cut_after(number: int, kind: type[Event]) -> Callable[[Event], None]:
-    """An observer that interrupts the run at the `number`-th event of `kind`."""
+    """An observer that presses Ctrl-C at the `number`-th event of `kind`."""
     seen = itertools.count(1)
 
     def observe(event: Event) -> None:
         if isinstance(event, kind) and next(seen) == number:
-            raise Cut
+            signal.raise_signal(signal.SIGINT)
 
     return observe
 

@@ -63,6 +63,10 @@ def test_a_lone_stag_hunter_was_wrong_and_so_was_the_hare_hunter() -> None:
     assert [player.accuracy for player in score.players] == [0.0, 0.0]
 
 
-def test_what_is_no_stag_hunt_is_refused() -> None:
-    with pytest.raises(ValidationError, match="a stag hunt needs"):
-        StagHuntParameters(lone_hare=5.0)
+@pytest.mark.parametrize(
+    "parameters",
+    [{"lone_hare": 5.0}, {"hares": 3.5}, {"together": -1.0, "lone_hare": -2.0, "hares": -3.0, "lone_stag": -4.0}],
+)
+def test_what_is_no_stag_hunt_is_refused(parameters: dict[str, float]) -> None:
+    with pytest.raises(ValidationError, match=r"a stag hunt needs|greater than 0"):
+        StagHuntParameters.model_validate(parameters)

@@ -1,0 +1,147 @@
+"""Who hears whom, who gets what, and how a mixed run picks: as the table in `simulation.modes` says."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.strategy import TrainingMode
+from simulation.games.base import Seat
+from simulation.modes import (
+    CYCLE,
+    Experience,
+    MixingPolicy,
+    ModeChoice,
+    audience,
+    pick_mode,
+    playable_modes,
+    share_rewards,
+)
+
+COOPERATIVE, COMPETITIVE, TEAM_BATTLE = CYCLE
+SEATS = (Seat("a", "red"), Seat("b", "red"), Seat("c", "blue"), Seat("d", None), Seat("e", None))
+EVERYONE = tuple(range(5))
+
+any_seats = st.lists(st.sampled_from([None, "red", "blue", "green"]), min_size=1, max_size=8).map(
+    lambda teams: tuple(Seat(f"m{i}", team) for i, team in enumerate(teams))
+)
+
+
+@pytest.mark.parametrize(
+    ("mode", "heard_by"),
+    [
+        (COOPERATIVE, [(1, 2, 3, 4), (0, 2, 3, 4), (0, 1, 3, 4), (0, 1, 2, 4), (0, 1, 2, 3)]),
+        (COMPETITIVE, [(), (), (), (), ()]),
+        (TEAM_BATTLE, [(1,), (0,), (), (), ()]),
+    ],
+)
+def test_who_hears_whom(mode: TrainingMode, heard_by: list[tuple[int, ...]]) -> None:
+    assert [audience(mode, player, SEATS, EVERYONE) for player in EVERYONE] == heard_by
+
+
+@given(seats=any_seats, mode=st.sampled_from(CYCLE), data=st.data())
+def test_no_one_is_heard_beyond_topology_and_team(
+    seats: tuple[Seat, ...], mode: TrainingMode, data: st.DataObject
+) -> None:
+    sender = data.draw(st.integers(0, len(seats) - 1))
+    near = tuple(data.draw(st.sets(st.integers(0, len(seats) - 1))))
+    heard = audience(mode, sender, seats, near)
+    assert sender not in heard
+    assert set(heard) <= set(near)
+    if mode is TEAM_BATTLE:
+        assert {seats[other].team_id for other in heard} <= {seats[sender].team_id} - {None}
+
+
+@given(
+    seats=any_seats,
+    mode=st.sampled_from(CYCLE),
+    pool=st.floats(0, 1e6),
+    data=st.data(),
+)
+def test_rewards_add_up_to_the_pool_and_none_is_negative(
+    seats: tuple[Seat, ...], mode: TrainingMode, pool: float, data: st.DataObject
+) -> None:
+    earned = data.draw(st.lists(st.floats(0, 1e6), min_size=len(seats), max_size=len(seats)))
+    rewards = share_rewards(mode, pool, earned, seats)
+    assert sum(rewards) == pytest.approx(pool)
+    assert min(rewards) >= 0
+
+
+@pytest.mark.parametrize(
+    ("mode", "rewards"),
+    [
+        (COOPERATIVE, (20, 20, 20, 20, 20)),
+        (COMPETITIVE, (10, 30, 0, 40, 20)),
+        # means: red 2, blue 0, (d) 4, (e) 2 -> of 100: 25, 0, 50, 25
+        (TEAM_BATTLE, (12.5, 12.5, 0, 50, 25)),
+    ],
+)
+def test_who_gets_what(mode: TrainingMode, rewards: tuple[float, ...]) -> None:
+    assert share_rewards(mode, 100, [1, 3, 0, 4, 2], SEATS) == pytest.approx(rewards)
+
+
+@pytest.mark.parametrize("mode", [COMPETITIVE, TEAM_BATTLE])
+def test_where_nobody_earned_the_pool_is_shared_equally(mode: TrainingMode) -> None:
+    assert share_rewards(mode, 30, [0, 0, 0], tuple(Seat(name) for name in "abc")) == (10, 10, 10)
+
+
+def pick(policy: MixingPolicy, episode: int = 0, level: float = 0.5, known: Experience | None = None) -> ModeChoice:
+    return pick_mode(policy, episode, level, known or Experience(), CYCLE, random.Random(episode))
+
+
+def test_the_fixed_cycle() -> None:
+    assert [pick(MixingPolicy.FIXED_CYCLE, n).mode for n in range(4)] == [*CYCLE, COOPERATIVE]
+
+
+@pytest.mark.parametrize(
+    ("level", "mode"),
+    [(1.0, COOPERATIVE), (0.7, COOPERATIVE), (0.69, TEAM_BATTLE), (0.3, TEAM_BATTLE), (0.29, COMPETITIVE)],
+)
+def test_by_cooperation_level(level: float, mode: TrainingMode) -> None:
+    choice = pick(MixingPolicy.COOPERATION_LEVEL, level=level)
+    assert choice == ModeChoice(mode, f"cooperation_level: {level:.2f}")
+
+
+def learnt(policy: MixingPolicy, episodes: int, best: TrainingMode) -> Counter[TrainingMode]:
+    """How often each mode was played where `best` pays 0.9 and the others 0.3."""
+    known, played = Experience(), Counter[TrainingMode]()
+    for episode in range(episodes):
+        choice = pick(policy, episode, known=known)
+        played[choice.mode] += 1
+        known = known.learn(choice, 0.9 if choice.mode is best else 0.3, len(CYCLE), 0.2)
+    return played
+
+
+@pytest.mark.parametrize("best", CYCLE)
+@pytest.mark.parametrize("policy", [MixingPolicy.UCB1, MixingPolicy.EXP3])
+def test_a_bandit_finds_the_planted_best_mode(policy: MixingPolicy, best: TrainingMode) -> None:
+    played = learnt(policy, 400, best)
+    assert played.most_common(1)[0][0] is best
+    assert played[best] > 200
+    assert min(played.values()) > 0  # and goes on exploring
+
+
+def test_ucb1_tries_each_mode_once_before_it_compares() -> None:
+    assert learnt(MixingPolicy.UCB1, 3, COOPERATIVE) == dict.fromkeys(CYCLE, 1)
+    known = Experience()
+    for mode, welfare in zip(CYCLE, (0.5, 0.9, 0.1), strict=True):
+        known = known.learn(ModeChoice(mode, ""), welfare, 3, 0.2)
+    choice = pick(MixingPolicy.UCB1, 3, known=known)
+    assert choice.mode is COMPETITIVE
+    assert choice.reason == "ucb1: mean welfare ratio 0.900, bound 2.382"  # 0.9 + sqrt(2 ln 3)
+
+
+def test_exp3_says_with_which_probability_it_drew() -> None:
+    choice = pick(MixingPolicy.EXP3)
+    assert choice.probability == pytest.approx(1 / 3)
+    assert choice.reason == "exp3: drawn with probability 0.333"
+
+
+def test_team_battle_needs_two_named_teams() -> None:
+    assert playable_modes(SEATS) == CYCLE
+    assert playable_modes(SEATS[:2]) == (COOPERATIVE, COMPETITIVE)
+    assert playable_modes(SEATS[3:]) == (COOPERATIVE, COMPETITIVE)
