@@ -7,6 +7,7 @@ template names and nobody gives is an error, never a blank.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 FOLDER = Path(__file__).parent / "prompts"
+
+_MARK = re.compile(r"<(?=[|｜/a-zA-Z])|\[(?=/?[A-Z_]{2,}\])")
+"""How special tokens begin: `<|im_end|>`, `</s>`, `<end_of_turn>`, DeepSeek's `<｜`, Mistral's `[/INST]`."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +103,9 @@ def chat(system: str, user: str) -> tuple[ChatMessage, ...]:
 
 
 def one_line(text: str) -> str:
-    """A heard text on one line and without chat-template marks, so that it cannot pose as another part of the
-    prompt or end its sender's turn."""
-    return " ".join(text.split()).replace("<|", "< |")
+    """A heard text on one line and with every chat-template mark broken, so that it cannot pose as another part of
+    the prompt or end its sender's turn."""
+    return _MARK.sub(r"\g<0> ", " ".join(text.split()))
 
 
 def _render(language: Language, purpose: str, **variables: Any) -> str:

@@ -73,12 +73,12 @@ class Experience:
         )
 
 
-def teams(seats: Sequence[Seat]) -> tuple[tuple[int, ...], ...]:
-    """The players of each team; a model without a team is a team of its own."""
+def teams(seats: Sequence[Seat]) -> dict[str | int, list[int]]:
+    """Players by team; a model without a team is a team of its own, under its number."""
     found: dict[str | int, list[int]] = {}
     for player, seat in enumerate(seats):
         found.setdefault(seat.team_id or player, []).append(player)
-    return tuple(map(tuple, found.values()))
+    return found
 
 
 def named_teams(seats: Sequence[Seat]) -> int:
@@ -119,11 +119,11 @@ def _in_proportion(pool: float, weights: Sequence[float]) -> tuple[float, ...]:
     total = sum(weights)
     if total <= 0:
         return tuple(pool / len(weights) for _ in weights)
-    return tuple(pool * weight / total for weight in weights)
+    return tuple(pool * (weight / total) for weight in weights)
 
 
 def _by_team(pool: float, earned: Sequence[float], seats: Sequence[Seat]) -> tuple[float, ...]:
-    members = teams(seats)
+    members = list(teams(seats).values())
     means = [sum(earned[player] for player in team) / len(team) for team in members]
     rewards = [0.0] * len(seats)
     for team, part in zip(members, _in_proportion(pool, means), strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -28,10 +28,10 @@ def build_topology(
 ) -> nx.Graph[int]:
     """An undirected graph over players 0..n-1, in the order of `players` (model ids).
 
-    `degree` is the mean degree of small_world (Watts & Strogatz, Nature 393, 1998; an odd one counts as one less)
-    and twice the edges a new node brings in scale_free (Barabási & Albert, Science 286, 1999); `rewire` is
-    small_world's probability. So few players that `degree` reaches all of them make a complete graph. In a star
-    the first player is the hub. An edge list connects model ids; SocietyError where one is nobody's.
+    `degree` is the mean degree of small_world (Watts & Strogatz, Nature 393, 1998; an odd one counts as one less,
+    one that reaches all others makes the graph complete) and twice the edges a new node brings in scale_free
+    (Barabási & Albert, Science 286, 1999); `rewire` is small_world's probability. In a star the first player is
+    the hub. An edge list connects model ids; SocietyError for an id that is nobody's.
     """
     import networkx as nx
 
@@ -40,27 +40,23 @@ def build_topology(
     graph.add_nodes_from(range(n))
     if not isinstance(topology, TopologyKind):
         number = {model_id: player for player, model_id in enumerate(players)}
-        _refuse_strangers(topology, players)
+        _refuse_strangers(topology, number)
         graph.add_edges_from((number[a], number[b]) for a, b in topology)
-    elif topology is TopologyKind.COMPLETE or _reaches_all(topology, n, degree):
+    elif topology is TopologyKind.COMPLETE or (topology is TopologyKind.SMALL_WORLD and degree >= n - 1):
         graph.add_edges_from((a, b) for a in range(n) for b in range(a + 1, n))
     elif topology is TopologyKind.STAR:
         graph.add_edges_from((0, other) for other in range(1, n))
     elif topology is TopologyKind.RING:
         graph.add_edges_from((i, (i + 1) % n) for i in range(n) if n > 1)
-    else:
+    elif n > 1:
         graph.add_edges_from(_random_edges(topology, n, seed, degree, rewire))
     graph.remove_edges_from(list(nx.selfloop_edges(graph)))
     return graph
 
 
-def _refuse_strangers(edges: Edges, players: Sequence[str]) -> None:
+def _refuse_strangers(edges: Edges, players: Mapping[str, int]) -> None:
     for stranger in (end for edge in edges for end in edge if end not in players):
-        raise SocietyError(f"topology: no model is called {stranger!r} ({nearest(stranger, players)})")
-
-
-def _reaches_all(topology: TopologyKind, n: int, degree: int) -> bool:
-    return topology in (TopologyKind.SMALL_WORLD, TopologyKind.SCALE_FREE) and degree >= n - 1
+        raise SocietyError(f"topology: no model is called {stranger!r} ({nearest(stranger, list(players))})")
 
 
 def _random_edges(topology: TopologyKind, n: int, seed: int, degree: int, rewire: float) -> list[tuple[int, int]]:
@@ -68,7 +64,7 @@ def _random_edges(topology: TopologyKind, n: int, seed: int, degree: int, rewire
 
     if topology is TopologyKind.SMALL_WORLD:
         return list(nx.watts_strogatz_graph(n, degree, rewire, seed=seed).edges)
-    return list(nx.barabasi_albert_graph(n, max(1, degree // 2), seed=seed).edges)
+    return list(nx.barabasi_albert_graph(n, max(1, min(degree // 2, n - 1)), seed=seed).edges)
 
 
 def neighbours(graph: nx.Graph[int]) -> tuple[tuple[int, ...], ...]:

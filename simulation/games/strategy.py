@@ -25,7 +25,8 @@ SPEAKS_OF_COOPERATION = 0.10
 SAYS_ANYTHING = 0.05
 SPEAKS_OF_COMPETITION = 0.05
 COOPERATION = re.compile("协同|合作|cooperat|collaborat")
-COMPETITION = re.compile("竞争|优化|(?<![a-z])compet(?:e[sd]?(?![a-z])|i)|optimi[sz]")  # not: competent
+# neither competence nor optimism
+COMPETITION = re.compile("竞争|优化|(?<![a-z])compet(?:e[sd]?(?![a-z])|i)|optimi[sz](?![mt])")
 ACTIONS = (("cooperate", 1.0), ("balance", 0.5), ("compete", 0.0))
 
 _LABELS = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
 from collections import Counter
 
@@ -17,10 +19,12 @@ from simulation.modes import (
     MixingPolicy,
     ModeChoice,
     audience,
+    hears,
     pick_mode,
     playable_modes,
     share_rewards,
 )
+from simulation.topology import TopologyKind, build_topology, neighbours
 
 COOPERATIVE, COMPETITIVE, TEAM_BATTLE = CYCLE
 SEATS = (Seat("a", "red"), Seat("b", "red"), Seat("c", "blue"), Seat("d", None), Seat("e", None))
@@ -56,6 +60,18 @@ def test_no_one_is_heard_beyond_topology_and_team(
         assert {seats[other].team_id for other in heard} <= {seats[sender].team_id} - {None}
 
 
+@given(seats=any_seats, mode=st.sampled_from(CYCLE), kind=st.sampled_from(list(TopologyKind)), seed=st.integers(0, 99))
+def test_a_message_reaches_exactly_the_neighbours_the_mode_lets_hear_it(
+    seats: tuple[Seat, ...], mode: TrainingMode, kind: TopologyKind, seed: int
+) -> None:
+    graph = build_topology(kind, [seat.model_id for seat in seats], seed)
+    reached = [set(audience(mode, player, seats, near)) for player, near in enumerate(neighbours(graph))]
+    for sender, hearer in itertools.product(range(len(seats)), repeat=2):
+        mates = seats[sender].team_id == seats[hearer].team_id is not None
+        let = {COOPERATIVE: True, COMPETITIVE: False, TEAM_BATTLE: mates}[mode]
+        assert (hearer in reached[sender]) == (let and graph.has_edge(sender, hearer))
+
+
 @given(
     seats=any_seats,
     mode=st.sampled_from(CYCLE),
@@ -89,6 +105,38 @@ def test_where_nobody_earned_the_pool_is_shared_equally(mode: TrainingMode) -> N
     assert share_rewards(mode, 30, [0, 0, 0], tuple(Seat(name) for name in "abc")) == (10, 10, 10)
 
 
+def test_where_no_team_earned_each_team_gets_as_much() -> None:
+    assert share_rewards(TEAM_BATTLE, 60, [0] * 5, SEATS) == (7.5, 7.5, 15, 15, 15)
+
+
+@given(seats=any_seats, data=st.data())
+def test_in_a_team_battle_team_mates_get_the_same_and_a_better_team_no_less(
+    seats: tuple[Seat, ...], data: st.DataObject
+) -> None:
+    earned = data.draw(st.lists(st.integers(0, 50), min_size=len(seats), max_size=len(seats)))
+    rewards = share_rewards(TEAM_BATTLE, 100, earned, seats)
+    teams = [[i for i, seat in enumerate(seats) if seat.team_id == name] for name in ("red", "blue", "green")]
+    teams = [*filter(None, teams), *([i] for i, seat in enumerate(seats) if seat.team_id is None)]
+    for team in teams:
+        assert len({rewards[i] for i in team}) == 1
+    means = [sum(earned[i] for i in team) / len(team) for team in teams]
+    totals = [sum(rewards[i] for i in team) for team in teams]
+    for one, other in itertools.combinations(range(len(teams)), 2):
+        assert (means[one] - means[other]) * (totals[one] - totals[other]) >= -1e-9
+
+
+def test_a_team_called_like_a_lone_model_is_not_its_team() -> None:
+    seats = (Seat("a"), Seat("b", "(a)"), Seat("c", "0"))
+    assert share_rewards(TEAM_BATTLE, 60, [1, 2, 3], seats) == pytest.approx((10, 20, 30))
+
+
+def test_mixed_is_picked_before_anyone_hears_or_earns() -> None:
+    with pytest.raises(ValueError, match="mixed"):
+        hears(TrainingMode.MIXED, *SEATS[:2])
+    with pytest.raises(ValueError, match="mixed"):
+        share_rewards(TrainingMode.MIXED, 10, [1] * 5, SEATS)
+
+
 def pick(policy: MixingPolicy, episode: int = 0, level: float = 0.5, known: Experience | None = None) -> ModeChoice:
     return pick_mode(policy, episode, level, known or Experience(), CYCLE, random.Random(episode))
 
@@ -104,6 +152,58 @@ def test_the_fixed_cycle() -> None:
 def test_by_cooperation_level(level: float, mode: TrainingMode) -> None:
     choice = pick(MixingPolicy.COOPERATION_LEVEL, level=level)
     assert choice == ModeChoice(mode, f"cooperation_level: {level:.2f}")
+
+
+def test_without_two_teams_team_battle_is_left_out_and_the_reason_says_so() -> None:
+    modes = playable_modes(SEATS[:2])
+    cycle = [pick_mode(MixingPolicy.FIXED_CYCLE, n, 0.5, Experience(), modes, random.Random(0)).mode for n in range(3)]
+    assert cycle == [COOPERATIVE, COMPETITIVE, COOPERATIVE]
+    choice = pick_mode(MixingPolicy.COOPERATION_LEVEL, 0, 0.5, Experience(), modes, random.Random(0))
+    assert choice == ModeChoice(COMPETITIVE, "cooperation_level: 0.50, team_battle left out")
+    for policy in (MixingPolicy.UCB1, MixingPolicy.EXP3):
+        known, played = Experience(), set()
+        for episode in range(40):
+            choice = pick_mode(policy, episode, 0.5, known, modes, random.Random(episode))
+            known = known.learn(choice, 0.5, len(modes), 0.2)
+            played.add(choice.mode)
+        assert played == {COOPERATIVE, COMPETITIVE}
+
+
+@given(
+    weights=st.lists(st.floats(0, 2000), min_size=3, max_size=3),
+    gamma=st.floats(0.01, 1),
+)
+def test_exp3s_probabilities_add_up_to_one_and_leave_every_mode_its_share(weights: list[float], gamma: float) -> None:
+    known = Experience(log_weights=dict(zip(CYCLE, weights, strict=True)))
+    choices = [pick_mode(MixingPolicy.EXP3, 0, 0.5, known, CYCLE, draw, gamma) for draw in ALL_DRAWS]
+    drawn = {choice.mode: choice.probability for choice in choices}
+    assert set(drawn) == set(CYCLE)
+    assert sum(drawn.values()) == pytest.approx(1)
+    assert min(drawn.values()) >= gamma / 3 - 1e-12
+
+
+class FixedDraw(random.Random):
+    """A generator whose every draw is `value`, in 0-1."""
+
+    def __init__(self, value: float) -> None:
+        super().__init__(0)
+        self.value = value
+
+    def random(self) -> float:
+        return self.value
+
+
+ALL_DRAWS = [FixedDraw(n / 400) for n in range(400)]
+
+
+def test_exp3_weighs_a_reward_by_the_probability_it_was_drawn_with() -> None:
+    """Auer et al. 2002, figure 1, worked by hand: gamma 0.3, three modes, a reward of 0.9 drawn with 1/3."""
+    known = Experience().learn(ModeChoice(COMPETITIVE, "", 1 / 3), 0.9, 3, 0.3)
+    weight = math.exp(0.3 * (0.9 / (1 / 3)) / 3)
+    expected = 0.7 * weight / (weight + 2) + 0.1
+    choices = [pick_mode(MixingPolicy.EXP3, 1, 0.5, known, CYCLE, draw, 0.3) for draw in ALL_DRAWS]
+    (probability,) = {choice.probability for choice in choices if choice.mode is COMPETITIVE}
+    assert probability == pytest.approx(expected)
 
 
 def learnt(policy: MixingPolicy, episodes: int, best: TrainingMode) -> Counter[TrainingMode]:

@@ -1,0 +1,236 @@
+"""What all games are built on: views, closeness, parameters; and the bounds of single games' figures."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from scipy.optimize import linprog
+
+from agents.language import Language
+from agents.policies import POLICIES
+from simulation.games import find_game, task_types
+from simulation.games.base import Game, Move, closeness, gini
+from simulation.games.commons import Commons, CommonsParameters, best_harvest
+from simulation.games.prisoners_dilemma import DilemmaParameters, PrisonersDilemma
+from simulation.games.public_goods import PublicGoods
+from simulation.games.strategy import StrategyGame, response_bonus
+from tests.simulation.games.conformance import make_game, random_moves
+from tests.simulation.games.table import accuracies, game_of, opened, played
+
+every_game = pytest.mark.parametrize("kind", [find_game(name) for name in task_types()], ids=task_types())
+
+
+def cooperation(game: Game[Any], state: Any, player: int, action: str | None) -> float | None:
+    options = game.look(state, player, Language.EN).options
+    return next((option.cooperation for option in options if option.action == action), None)
+
+
+@settings(max_examples=40, deadline=None)
+@given(players=st.integers(2, 6), seed=st.integers(0, 1000))
+def test_a_view_tells_the_mean_of_what_all_others_did_last_and_the_least_they_ever_did(players: int, seed: int) -> None:
+    game, rng = game_of(Commons, players, steps=5, harvests=(0, 3, 7, 11)), random.Random(seed)
+    state, worst = opened(game), [1.0] * players
+    while not game.over(state):
+        moves = random_moves(game, state, rng)
+        levels = [cooperation(game, state, i, move.action) or 0.0 for i, move in enumerate(moves)]
+        worst = [min(old, new) for old, new in zip(worst, levels, strict=True)]
+        state = game.resolve(state, moves)
+        for player in range(players):
+            view = game.look(state, player, Language.EN)
+            others = [i for i in range(players) if i != player]
+            assert view.own_last == levels[player]
+            assert view.others_last == pytest.approx(sum(levels[i] for i in others) / len(others))
+            assert 0 <= (view.others_last or 0) <= 1
+            assert view.others_worst == min(worst[i] for i in others)
+
+
+def test_others_who_all_cooperate_are_seen_as_one_exactly() -> None:
+    game = game_of(Commons, 5, steps=2, capacity=150, harvests=(0, 15, 16, 21))
+    state = played(game, opened(game), 16, 15, 15, 15, 15)  # own level 5/6: in floats 4 + 5/6 - 5/6 is above 4
+    assert game.look(state, 0, Language.EN).others_last == 1.0
+
+
+def test_an_invalid_decision_is_left_out_of_what_others_see() -> None:
+    game = game_of(PublicGoods, 3, steps=2)
+    state = played(game, opened(game), 20, None, 0)
+    seen = [game.look(state, player, Language.EN) for player in range(3)]
+    assert [(view.own_last, view.others_last) for view in seen] == [(1.0, 0.0), (None, 0.5), (0.0, 1.0)]
+
+
+@every_game
+def test_an_invalid_decision_earns_nothing_in_its_step(kind: type[Game[Any]]) -> None:
+    game = make_game(kind)
+    for seed in range(20):
+        rng, state = random.Random(seed), game.start(random.Random(seed))
+        while not game.over(state):
+            moves = random_moves(game, state, rng, invalid=0.3)
+            asked = [len(game.look(state, player, Language.EN).options) > 1 for player in range(game.players)]
+            state = game.resolve(state, moves)
+            earned = state.tally.last_payoff
+            assert not [i for i, move in enumerate(moves) if move.action is None and asked[i] and earned[i] != 0]
+
+
+def test_closeness_is_one_for_the_best_zero_for_the_worst_and_blind_to_rounding() -> None:
+    assert [closeness(payoff, (2, 4, 10)) for payoff in (2, 4, 10)] == [0, 0.25, 1]
+    assert closeness(0.1 + 0.2, (0.3, 0.1 + 0.2)) == closeness(0.3, (0.3, 0.1 + 0.2)) == 1
+
+
+def test_where_a_gift_comes_back_whole_every_gift_is_a_best_response() -> None:
+    game = game_of(PublicGoods, 7, multiplier=7.0, endowment=20.1)  # 7 * x / 7 is x but for rounding
+    assert accuracies(game, played(game, opened(game), 0, 5, 10, 15, 20, 20, 0)) == [1.0] * 7
+
+
+@given(st.lists(st.floats(0.01, 1e6), min_size=1, max_size=20), st.randoms(use_true_random=False))
+def test_gini_is_the_mean_difference_over_twice_the_mean(values: list[float], rng: random.Random) -> None:
+    n, total = len(values), sum(values)
+    expected = sum(abs(a - b) for a in values for b in values) / (2 * n * total)
+    assert gini(values) == pytest.approx(expected, abs=1e-9)
+    assert gini(values) >= 0
+    assert gini(rng.sample(values, n)) == pytest.approx(gini(values), abs=1e-12)
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_parameters_are_finite(number: float) -> None:
+    with pytest.raises(ValidationError, match="finite"):
+        PublicGoods.Parameters(endowment=number)
+
+
+class TestDilemma:
+    def test_who_meets_an_invalid_decision_earns_nothing_and_is_not_called_wrong(self) -> None:
+        game = game_of(PrisonersDilemma, 2)
+        for action in ("cooperate", "defect"):
+            state = played(game, opened(game), action, None)
+            assert state.tally.payoff == (0, 0)
+            assert accuracies(game, state) == [1, 0]
+
+    def test_what_is_best_must_be_better_than_nothing(self) -> None:
+        with pytest.raises(ValidationError, match="greater than 0"):
+            DilemmaParameters(temptation=0, reward=-1, punishment=-2, sucker=-3)
+
+    def test_a_negative_sucker_is_a_floor_that_rewards_are_counted_from(self) -> None:
+        game = game_of(PrisonersDilemma, 2, steps=2, temptation=3, reward=2, punishment=0, sucker=-1)
+        state = opened(game)
+        for _ in range(2):
+            state = played(game, state, "cooperate", "defect")
+        assert state.tally.payoff == (-2, 6)
+        assert game.earned(state) == (0, 8)
+
+    def test_taking_turns_is_the_optimum_where_it_pays_more_than_cooperating(self) -> None:
+        game = game_of(PrisonersDilemma, 2, steps=2, temptation=9)
+        state = played(game, played(game, opened(game), "cooperate", "defect"), "defect", "cooperate")
+        assert game.score(state).welfare == 18 == game.optimum()
+        assert game.score(state).players[0].efficiency == 1
+
+
+class TestCommons:
+    @settings(max_examples=60, deadline=None)
+    @given(
+        capacity=st.floats(1, 200),
+        growth=st.floats(1, 4),
+        most=st.floats(0.5, 250),
+        steps=st.integers(1, 12),
+    )
+    def test_the_optimum_is_the_linear_programmes(
+        self, capacity: float, growth: float, most: float, steps: int
+    ) -> None:
+        assert best_harvest(capacity, growth, most, steps) == pytest.approx(solved(capacity, growth, most, steps))
+
+    def test_the_optimum_of_a_long_game_is_worked_out_at_once(self) -> None:
+        assert best_harvest(100, 2, 60, 100_000) == pytest.approx(50 * 100_000 + 25)  # 55 and 60 in the last two
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        players=st.integers(1, 6),
+        growth=st.floats(1, 4),
+        collapse=st.floats(0, 60),
+        steps=st.integers(1, 8),
+    )
+    def test_nash_is_what_greed_earns(self, players: int, growth: float, collapse: float, steps: int) -> None:
+        game = game_of(Commons, players, steps, growth=growth, collapse_below=collapse)
+        state = opened(game)
+        while not game.over(state):
+            state = played(game, state, *[20] * players)
+        assert sum(state.tally.payoff) == pytest.approx(game.nash())
+
+    @pytest.mark.parametrize(
+        ("players", "steps", "best", "worst"),
+        [
+            (5, 2, "10", "20"),  # a share of 10; 0 and 20 are as far
+            (4, 2, "15", "0"),  # 12.5; 10 and 15 are as near
+            (2, 1, "20", "0"),  # the last step: 50, more than anyone can take
+        ],
+    )
+    def test_the_nearest_harvest_to_the_share_is_right_and_the_farthest_wrong(
+        self, players: int, steps: int, best: str, worst: str
+    ) -> None:
+        game = game_of(Commons, players, steps)
+        for action, right in ((best, 1.0), (worst, 0.0)):
+            assert accuracies(game, played(game, opened(game), *[action] * players)) == [right] * players
+
+    def test_who_asks_for_more_than_there_is_gets_a_part(self) -> None:
+        game = game_of(Commons, 2, 2, capacity=20, harvests=(0, 10, 30))
+        state = played(game, opened(game), 30, 10)
+        assert state.tally.payoff == (15, 5)
+        assert game.over(state)
+
+    def test_a_stock_that_is_dead_from_the_start_is_refused(self) -> None:
+        with pytest.raises(ValidationError, match="dead from the start"):
+            CommonsParameters(capacity=4)
+
+
+def solved(capacity: float, growth: float, most: float, steps: int) -> float:
+    """max sum x, x_t <= s_t, s_{t+1} <= growth * (s_t - x_t), with x and s within their bounds."""
+    rows = []
+    for t in range(steps):
+        fits = [0.0] * (2 * steps)
+        fits[t], fits[steps + t] = 1.0, -1.0
+        rows.append(fits)
+        if t + 1 < steps:
+            grows = [0.0] * (2 * steps)
+            grows[t], grows[steps + t], grows[steps + t + 1] = growth, -growth, 1.0
+            rows.append(grows)
+    bounds = [(0.0, most)] * steps + [(0.0, capacity)] * steps
+    found = linprog([-1.0] * steps + [0.0] * steps, A_ub=rows, b_ub=[0.0] * len(rows), bounds=bounds)
+    return float(-found.fun)
+
+
+class TestStrategy:
+    @pytest.mark.parametrize(
+        ("message", "bonus"),
+        [
+            ("A competent and optimistic plan; competence matters", 0.05),
+            ("we optimise, an optimizer, optimization", 0.10),
+            ("我们compete到底", 0.10),
+            ("competing, competitors, competes", 0.10),
+        ],
+    )
+    def test_competence_is_no_competition_and_optimism_no_optimization(self, message: str, bonus: float) -> None:
+        assert response_bonus(message) == pytest.approx(bonus)
+
+    @pytest.mark.parametrize(("difficulty", "most"), [(0.0, 1.0), (0.5, 0.85), (1.0, 0.35)])
+    def test_the_optimum_is_the_most_the_formula_gives(self, difficulty: float, most: float) -> None:
+        plain = game_of(StrategyGame, 2, steps=3)
+        game = StrategyGame(type(plain.setting)(plain.setting.seats, 3, difficulty))
+        state = opened(game)
+        while not game.over(state):
+            state = game.resolve(state, [Move("balance", "cooperation by competition", 1.0)] * 2)
+        score = game.score(state)
+        assert score.welfare == pytest.approx(score.optimum) == pytest.approx(6 * most)
+
+
+@pytest.mark.parametrize("policy", ["random", "level_0"])
+@pytest.mark.parametrize("task_type", ["commons", "coordination", "blotto"])
+def test_a_random_player_draws_every_action_as_often_even_of_one_level(policy: str, task_type: str) -> None:
+    game = make_game(find_game(task_type))
+    view, rng = game.look(opened(game), 0, Language.EN), random.Random(1)
+    draws = 200 * len(view.options)
+    drawn = Counter(POLICIES[policy].decide(view, rng).action for _ in range(draws))
+    assert set(drawn) == {option.action for option in view.options}
+    # a count is binomial with mean 200 and a standard deviation below 15; five of them
+    assert all(abs(count - 200) < 75 for count in drawn.values())
