@@ -52,9 +52,9 @@ def test_a_small_world_keeps_its_mean_degree_however_much_it_is_rewired(degree: 
         assert 2 * graph.number_of_edges() == 40 * links
 
 
-@pytest.mark.parametrize("count", [2, 3, 4, 5])
-def test_a_small_world_whose_degree_reaches_everyone_is_complete(count: int) -> None:
-    near = neighbours(build_topology(TopologyKind.SMALL_WORLD, ids(count), seed=1, degree=4))
+@pytest.mark.parametrize(("count", "degree"), [(2, 4), (3, 4), (4, 4), (5, 4), (4, 3), (6, 5)])
+def test_a_small_world_whose_degree_reaches_everyone_is_complete(count: int, degree: int) -> None:
+    near = neighbours(build_topology(TopologyKind.SMALL_WORLD, ids(count), seed=1, degree=degree))
     assert [len(others) for others in near] == [count - 1] * count
 
 

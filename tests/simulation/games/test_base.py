@@ -95,6 +95,10 @@ def test_gini_is_the_mean_difference_over_twice_the_mean(values: list[float], rn
     assert gini(rng.sample(values, n)) == pytest.approx(gini(values), abs=1e-12)
 
 
+def test_gini_of_equals_is_not_below_zero() -> None:
+    assert gini([0.7, 0.7]) == 0  # -1e-16 as the formula is summed
+
+
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])
 def test_parameters_are_finite(number: float) -> None:
     with pytest.raises(ValidationError, match="finite"):
