@@ -6,10 +6,10 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from agents.inference.provenance import FALLING_ORDER, Provenance, Reply, Sampling, Tier
+from agents.inference.provenance import Sampling
 from agents.language import Language
 from agents.prompts import Common, HeardMessage, system_prompt
 from agents.roster import ModelConfig
@@ -20,11 +20,11 @@ from simulation.events import (
     EpisodeStarted,
     Event,
     MessageSent,
-    Outcome,
     StepResolved,
     StepRow,
 )
-from simulation.games.base import Game, Move, PlayerScore, Seat, State
+from simulation.games.base import Game, Move, Seat, State
+from simulation.ledger import Ledger, fallen, lowest_tier, outcome, real_share
 from simulation.modes import ModeChoice, audience, share_rewards
 from simulation.seeds import derive_seed, stream
 from simulation.treatment import Treatment, treat
@@ -65,20 +65,6 @@ class EpisodePlan:
     sampling: Sampling
     talk: TalkRules
     resumed: bool = False
-
-
-@dataclass
-class Ledger:
-    """What one model's episode has taken so far."""
-
-    seconds: float = 0.0
-    messages: int = 0
-    invalid: int = 0
-    tiers: Counter[Tier] = field(default_factory=Counter)
-
-    def add(self, reply: Reply) -> None:
-        self.seconds += reply.provenance.latency
-        self.tiers[reply.provenance.tier] += 1
 
 
 class Episode:
@@ -302,7 +288,7 @@ class Episode:
         plan, score = self.plan, self.plan.game.score(state)
         rewards = share_rewards(plan.mode.mode, plan.task.reward_pool, plan.game.earned(state), self.seats)
         outcomes = tuple(
-            _outcome(config, ledger, player, reward)
+            outcome(config, ledger, player, reward)
             for config, ledger, player, reward in zip(plan.configs, self.ledgers, score.players, rewards, strict=True)
         )
         everyone = sum((ledger.tiers for ledger in self.ledgers), Counter())
@@ -320,11 +306,6 @@ class Episode:
         )
 
 
-def fallen(source: Provenance) -> str:
-    """The tiers that failed before a reply came, best first: "camel>http", or empty."""
-    return ">".join(tier.value for tier in source.fell_from)
-
-
 def _unbroken(found: Iterable[Decision | BaseException]) -> list[Decision]:
     """All decisions, or the first error: raised when every call is over, so that none runs on unseen."""
     decisions = []
@@ -333,37 +314,3 @@ def _unbroken(found: Iterable[Decision | BaseException]) -> list[Decision]:
             raise decision
         decisions.append(decision)
     return decisions
-
-
-def _outcome(config: ModelConfig, ledger: Ledger, score: PlayerScore, reward: float) -> Outcome:
-    return Outcome(
-        model_id=config.model_id,
-        model_name=config.model_name or f"policy:{config.policy}",
-        role=config.role.value,
-        team_id=config.team_id,
-        specialization=config.specialization,
-        tier=lowest_tier(ledger.tiers),
-        real_share=real_share(ledger.tiers),
-        payoff=score.payoff,
-        accuracy=score.accuracy,
-        efficiency=score.efficiency,
-        cooperation_score=score.cooperation_score,
-        reward_earned=reward,
-        completion_time=ledger.seconds,
-        messages_sent=ledger.messages,
-        invalid_decisions=ledger.invalid,
-    )
-
-
-def lowest_tier(tiers: Mapping[Tier, int]) -> str:
-    """The tier furthest down the falling order among those used, else "scripted", else "none"."""
-    fallen_to = [tier for tier in FALLING_ORDER if tiers.get(tier)]
-    if fallen_to:
-        return fallen_to[-1].value
-    return Tier.SCRIPTED.value if tiers.get(Tier.SCRIPTED) else "none"
-
-
-def real_share(tiers: Mapping[Tier, int]) -> float:
-    """The share of texts, 0-1, that a language model generated."""
-    texts = sum(tiers.values())
-    return sum(count for tier, count in tiers.items() if tier.real) / texts if texts else 0.0

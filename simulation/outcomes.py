@@ -14,7 +14,6 @@ import orjson
 from agents.problems import SocietyError
 from agents.roster import Roster
 from simulation.columns import SUMMARY_FIGURES, SUMMARY_KEYS, TABLES, TableName
-from simulation.episode import fallen
 from simulation.events import (
     CallMade,
     DecisionMade,
@@ -27,6 +26,7 @@ from simulation.events import (
     StepResolved,
     read_events,
 )
+from simulation.ledger import fallen
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,41 +12,38 @@ unfinished one is played again from the replies already paid for.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import secrets
 import shutil
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 from filelock import FileLock, Timeout
 
 from agents.findings import dotted, examine
-from agents.inference.provenance import CallKey, CallStatus, Reply, Tier
+from agents.inference.provenance import CallStatus, Tier
 from agents.problems import InvalidFileError, Problem, SocietyError
 from agents.roster import Roster
 from agents.strategy import TrainingMode
+from simulation.blocking import run_blocking
 from simulation.environment import MultiModelEnvironment
 from simulation.events import (
     CallMade,
     EpisodeEnded,
-    EpisodeStarted,
     Event,
     EventLog,
-    MessageSent,
     RunEnded,
     RunResumed,
     StepResolved,
     read_events,
 )
+from simulation.history import History
 from simulation.modes import ModeChoice
 from simulation.outcomes import SCHEMA_VERSION, Run, build_tables, load_run, read_manifest, write_tables
 from simulation.plan import Plan
@@ -54,7 +51,6 @@ from simulation.scenario import Scenario, scenario_findings
 
 logger = logging.getLogger("society.runner")
 notices = logging.getLogger("society.notice")  # shown without --verbose
-Result = TypeVar("Result")
 Observer = Callable[[Event], None]
 LOCK = ".lock"
 
@@ -146,34 +142,6 @@ def _finish(sitting: _Sitting) -> Run:
     return load_run(sitting.path)
 
 
-def run_blocking(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """`asyncio.run`, in a thread of its own where this thread has a running loop (a notebook)."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work())
-    return _run_aside(work)
-
-
-def _run_aside(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """Run in another thread and wait; an interrupt here cancels the work there before it is raised."""
-    running: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = Future()
-
-    async def cancellable() -> Result:
-        running.set_result((asyncio.get_running_loop(), asyncio.current_task()))
-        return await work()
-
-    with ThreadPoolExecutor(1, thread_name_prefix="society-run") as pool:
-        done = pool.submit(lambda: asyncio.run(cancellable()))
-        try:
-            return done.result()
-        except KeyboardInterrupt:
-            loop, task = running.result()
-            if task is not None:
-                loop.call_soon_threadsafe(task.cancel)
-            raise
-
-
 def _new_directory(out: Path, plan: Plan) -> Path:
     now = datetime.now(timezone.utc)
     path = out / f"{plan.scenario.name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
@@ -215,38 +183,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-@dataclass
-class _History:
-    """What an earlier sitting left: finished episodes, replies of the unfinished one, stored messages."""
-
-    finished: dict[int, tuple[EpisodeStarted, EpisodeEnded]] = field(default_factory=dict)
-    replies: dict[CallKey, Reply] = field(default_factory=dict)
-    messages: list[MessageSent] = field(default_factory=list)
-    tier_mix: Counter[str] = field(default_factory=Counter)
-
-    @classmethod
-    def read(cls, path: Path) -> _History:
-        history, started = cls(), {}
-        if not path.exists():
-            return history
-        for event in read_events(path):
-            if isinstance(event, EpisodeStarted):
-                started[event.episode] = event
-            elif isinstance(event, MessageSent):
-                history.messages.append(event)
-            elif isinstance(event, RunResumed):  # what was said of this episode is said again below
-                history.messages = [said for said in history.messages if said.episode != event.episode]
-            elif isinstance(event, CallMade) and event.record.reply is not None:
-                history.replies[event.record.key] = event.record.reply
-                history.tier_mix[event.record.tier.value] += 1
-            elif isinstance(event, EpisodeEnded):
-                history.finished[event.episode] = (started[event.episode], event)
-        done = history.finished
-        history.replies = {key: reply for key, reply in history.replies.items() if key.episode not in done}
-        history.messages = [message for message in history.messages if message.episode in done]
-        return history
-
-
 class _Sitting:
     """One process's work on one run."""
 
@@ -254,7 +190,7 @@ class _Sitting:
         self.path, self.plan, self.resumed = path, plan, resumed
         self._on_event = on_event
         self._lock = _locked(path)
-        self.history = _History.read(path / EventLog.NAME)
+        self.history = History.read(path / EventLog.NAME)
         self.log = EventLog(path / EventLog.NAME)
         self.tier_mix = self.history.tier_mix
 

@@ -1,0 +1,38 @@
+"""Running async work from synchronous code, a notebook's included."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+def run_blocking(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """`asyncio.run`, in a thread of its own where this thread has a running loop (a notebook)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work())
+    return _run_aside(work)
+
+
+def _run_aside(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """Run in another thread and wait; an interrupt here cancels the work there before it is raised."""
+    running: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = Future()
+
+    async def cancellable() -> Result:
+        running.set_result((asyncio.get_running_loop(), asyncio.current_task()))
+        return await work()
+
+    with ThreadPoolExecutor(1, thread_name_prefix="society-run") as pool:
+        done = pool.submit(lambda: asyncio.run(cancellable()))
+        try:
+            return done.result()
+        except KeyboardInterrupt:
+            loop, task = running.result()
+            if task is not None:
+                loop.call_soon_threadsafe(task.cancel)
+            raise
