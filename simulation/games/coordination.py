@@ -32,8 +32,7 @@ from pydantic import Field, field_validator, model_validator
 
 from agents.language import Language
 from simulation.games.base import Game, GameParameters, Move, Round, Setting, State, closeness
-from simulation.games.pairs import partners, uneven
-from simulation.games.prisoners_dilemma import Pairs
+from simulation.games.pairs import Pairs, partners, uneven
 
 
 class CoordinationParameters(GameParameters):

@@ -1,6 +1,6 @@
 """What games played in pairs share: the draw of partners, and the two-by-two game with a payoff table.
 
-Pairs are drawn as in the prisoner's dilemma: by the seed, across teams as far as the sizes allow, for the
+Pairs are drawn by the seed, across teams as far as the sizes allow, for the
 whole episode. `optimum()` and `nash()` are a pair's figure times the number of pairs, and efficiency is the
 pair's payoff / the best a pair can earn.
 """
@@ -13,8 +13,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from agents.language import Language
-from simulation.games.base import Game, Move, Round, Setting, State, Table, closeness, ratio
-from simulation.games.prisoners_dilemma import Pairs, _across_teams
+from simulation.games.base import Game, Move, Round, Seat, Setting, State, Table, closeness, ratio
+
+Pairs = tuple[int, ...]
+"""partner[i] is the player that i meets."""
 
 _NEWS = {
     Language.EN: "Your partner is {partner}. Last step you chose {own}; {partner} chose {other}.",
@@ -42,6 +44,19 @@ def partners(order: Sequence[int]) -> Pairs:
     return tuple(partner)
 
 
+def across_teams(seats: Sequence[Seat], rng: random.Random) -> list[int]:
+    """Players in an order whose neighbours (0-1, 2-3, ...) are of different teams as far as sizes allow."""
+    shuffled = list(range(len(seats)))
+    rng.shuffle(shuffled)
+    teams: dict[str | None, list[int]] = {}
+    for player in shuffled:
+        teams.setdefault(seats[player].team_id, []).append(player)
+    # sorted by team, player i meets player i + n/2: never a team-mate unless a team holds more than half
+    by_team = [player for team in sorted(teams.values(), key=len, reverse=True) for player in team]
+    half = len(by_team) // 2
+    return [player for pair in zip(by_team[:half], by_team[half:], strict=True) for player in pair]
+
+
 class PairGame(Game[Table]):
     """A game of fixed pairs. A subclass names the pair's figures for an episode instead of all players'."""
 
@@ -50,7 +65,7 @@ class PairGame(Game[Table]):
         return uneven(cls.task_type, len(setting.seats))
 
     def _draw(self, rng: random.Random) -> Pairs:
-        return partners(_across_teams(self.setting.seats, rng))
+        return partners(across_teams(self.setting.seats, rng))
 
     @abstractmethod
     def partner(self, state: State[Table], player: int) -> int:

@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 from agents.language import Language
 from agents.policies import View
 from simulation.games.base import EpisodeScore, Move, Round, Setting, State
-from simulation.games.pairs import PairGame
-from simulation.games.prisoners_dilemma import Pairs
+from simulation.games.pairs import PairGame, Pairs
 
 WAIT = "wait"
 Options = tuple[tuple[str, float], ...]
