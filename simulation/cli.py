@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from simulation.outcomes import Run
+    from simulation.plan import Plan
 
 USAGE_ERROR = 2
 
@@ -70,18 +71,13 @@ def run(
     json_: Annotated[bool, typer.Option("--json", help="Print the outcomes as JSON.")] = False,
 ) -> None:
     """Run a scenario and print its outcomes; the last line printed is the run directory."""
-    from simulation.plan import Plan
-    from simulation.runner import RunOptions, run_scenario
+    from simulation.runner import run_scenario
 
-    overrides = _overrides(set_ or [])
-    if tier == "auto":
-        overrides["inference.tiers"] = f"[{', '.join(each.value for each in FALLING_ORDER)}]"
-    only = None if tier in (None, "auto") else _tier(tier, "--tier")
-    options = RunOptions(only, _tier(require, "--require"), seed, episodes, tuple(endpoint or ()))
-    plan = Plan.load(scenario, overrides)
-    scenario_ = options.applied(plan.scenario)
-    with _progress(scenario_.episodes * len(scenario_.tasks)) as progress:
-        finished = run_scenario(Plan(scenario_, plan.roster), out=out, on_event=progress)
+    plan = planned(
+        scenario, set_, tier=tier, require=require, seed=seed, episodes=episodes, endpoints=tuple(endpoint or ())
+    )
+    with _progress(plan.scenario.episodes * len(plan.scenario.tasks)) as progress:
+        finished = run_scenario(plan, out=out, on_event=progress)
     _show(finished, json_)
 
 
@@ -165,6 +161,29 @@ def model_path_() -> None:
     if path is None:
         raise SocietyError("the embedded model is not in the cache; fetch it with: society model pull")
     typer.echo(str(path))
+
+
+def planned(
+    scenario: str,
+    pairs: list[str] | None,
+    *,
+    tier: str | None,
+    require: str | None,
+    seed: int | None,
+    episodes: int | None,
+    endpoints: tuple[str, ...],
+) -> Plan:
+    """The plan a command carries out: the scenario with the options given, in which `tier` may be "auto"."""
+    from simulation.plan import Plan
+    from simulation.runner import RunOptions
+
+    overrides = _overrides(pairs or [])
+    if tier == "auto":
+        overrides["inference.tiers"] = f"[{', '.join(each.value for each in FALLING_ORDER)}]"
+    only = None if tier == "auto" else _tier(tier, "--tier")
+    options = RunOptions(only, _tier(require, "--require"), seed, episodes, endpoints)
+    loaded = Plan.load(scenario, overrides)
+    return Plan(options.applied(loaded.scenario), loaded.roster)
 
 
 def _tier(value: str | None, option: str) -> Tier | None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agents.inference.provenance import FALLING_ORDER
 from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
@@ -51,19 +50,14 @@ def effect(
     from simulation import cli
     from simulation.effect import REPORT, read_effects
     from simulation.effect_runs import TREATMENTS, play_treatments, resume_treatments
-    from simulation.plan import Plan
-    from simulation.runner import RunOptions
 
     if Path(scenario).is_dir():
         folder = resume_treatments(Path(scenario))
     else:
-        overrides = cli._overrides(set_ or [])
-        if tier == "auto":
-            overrides["inference.tiers"] = f"[{', '.join(each.value for each in FALLING_ORDER)}]"
-        only = None if tier == "auto" else cli._tier(tier, "--tier")
-        options = RunOptions(only, cli._tier(require, "--require"), seed, episodes, tuple(endpoint or ()))
-        loaded = Plan.load(scenario, overrides)
-        plan = Plan(options.applied(loaded.scenario), loaded.roster)
+        endpoints = tuple(endpoint or ())
+        plan = cli.planned(
+            scenario, set_, tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoints
+        )
         arms = list(dict.fromkeys((Treatment.DELIVERED, *(treatment or TREATMENTS))))
         with cli._progress(len(arms) * plan.scenario.episodes * len(plan.scenario.tasks)) as progress:
             folder = play_treatments(plan, arms, out=out, on_event=progress)

@@ -34,7 +34,7 @@ from simulation.modes import Experience, ModeChoice, pick_mode, playable_modes
 from simulation.scenario import Communication, Mixing
 from simulation.seeds import derive_seed, stream
 from simulation.task import TrainingTask
-from simulation.topology import build_topology, neighbours
+from simulation.topology import build_topology
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -147,7 +147,7 @@ class MultiModelEnvironment:
             mode=choice,
             game=game,
             configs=self.models,
-            neighbours=neighbours(self._topology()),
+            neighbours=society.neighbours,
             language=self.language,
             seed=self.seed,
             sampling=self.sampling,

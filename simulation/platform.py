@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from agents.lora_model import Brief, LoRAModel, PlatformError, SpokenMessage, Turn, Turnstile, checked
 from agents.problems import SocietyError
 from agents.quiet import contained_import, log_to
+from simulation.topology import neighbours
 
 with contained_import():
     import oasis
@@ -137,6 +138,7 @@ class Society:
         database: str = "oasis.db",
     ) -> None:
         self.configs = tuple(configs)
+        self.neighbours = neighbours(topology)
         self._folder = folder
         self._channel = FutureChannel()
         self.graph = AgentGraph()
