@@ -112,7 +112,7 @@ class LoRAModel(SocialAgent):
         base_model: str | None = None,
         agent_graph: Any = None,
     ) -> None:
-        from agents.inference.camel import SocietyBackend
+        from agents.inference.society_backend import SocietyBackend
 
         # SocialAgent.__init__ builds the schemas of all 29 social actions (17-34 ms an agent) and then
         # drops them; a model that only talks in groups needs none, so CAMEL's constructor is called directly.
@@ -131,7 +131,7 @@ class LoRAModel(SocialAgent):
         self.interview_record = False
         self.config = config
         self.client = client
-        self.base_model = base_model
+        self.base_model = config.base_model or base_model
         self.turn: Turn | None = None
         self.spoken: SpokenMessage | SocietyError | None = None
 
@@ -208,6 +208,7 @@ class LoRAModel(SocialAgent):
             sampling=self._sampling(brief.sampling),
             seed=brief.seed,
             adapter_path=self.config.adapter,
+            endpoint=self.config.endpoint,
             situation=Situation(self.config.role, brief.common.language, brief.seen),
         )
 

@@ -72,6 +72,10 @@ class ModelConfig(FileModel):
     """The adapter's rank, for the record."""
     lora_alpha: Real | None = Field(default=None, gt=0)
     """The adapter's scaling, for the record."""
+    endpoint: Text | None = None
+    """The only server this row's model is asked at, as an http(s) URL that ends in /v1."""
+    base_model: Text | None = None
+    """The model this row's adapter was trained on, where it is not the roster's."""
     adapter: Text | None = None
     """A local PEFT folder, for the embedded tier; relative to the roster file."""
     persona: str = ""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from agents.findings import Finding, RawMapping, meant_keys, shown
 from agents.problems import nearest
+from agents.web_address import address_findings
 
 MAX_ID = 64
 MAX_PLAYERS = 100_000
@@ -31,8 +32,10 @@ def model_findings(row: RawMapping) -> Iterator[Finding]:
     """Everything wrong in one row that no single field can tell."""
     yield from name_findings("model_id", row.get("model_id"), row.get("count"))
     yield from _kind(row)
-    if row.get("policy") is not None and row.get("adapter") is not None:
-        yield Finding(("adapter",), "a scripted player has no adapter", "leave adapter or policy out")
+    for key in ("adapter", "endpoint", "base_model"):
+        if row.get("policy") is not None and row.get(key) is not None:
+            yield Finding((key,), f"a scripted player has no {key}", f"leave {key} or policy out")
+    yield from address_findings(("endpoint",), row.get("endpoint"))
 
 
 def name_findings(key: str, name: object, count: object = 1) -> Iterator[Finding]:
@@ -89,7 +92,12 @@ def _base(data: RawMapping, rows: Sequence[tuple[int, RawMapping]]) -> Iterator[
 
     if data.get("base_model") is not None or "base_model" in meant_keys(data, Roster):
         return
-    asking = [(i, key) for i, row in rows for key in ("model_name", "adapter") if row.get(key) is not None]
+    asking = [
+        (i, key)
+        for i, row in rows
+        for key in ("model_name", "adapter")
+        if row.get(key) is not None and row.get("base_model") is None
+    ]
     if asking:
         index, key = asking[0]
         value = dict(rows)[index][key]

@@ -19,9 +19,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from agents.inference.backend import InferenceSettings
+from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.client import DEFAULT_URL, VLLMClient
 from agents.inference.provenance import CallRecord, CallStatus, Sampling
+from agents.inference.recording import Recording, ReplyCache
 from agents.language import Language
 from agents.problems import SocietyError, nearest
 from agents.roster import ModelConfig
@@ -39,7 +40,6 @@ from simulation.topology import build_topology
 if TYPE_CHECKING:
     import networkx as nx
 
-    from agents.inference.provenance import CallKey, Reply
     from simulation.platform import Society
 
 
@@ -73,7 +73,7 @@ class MultiModelEnvironment:
         training_mode: TrainingMode = TrainingMode.COOPERATIVE,
         max_models: int = 10,
         *,
-        endpoints: Sequence[str] = (),
+        endpoints: Sequence[str | EndpointSettings] = (),
         base_model: str | None = None,
         settings: InferenceSettings | None = None,
         sampling: Sampling | None = None,
@@ -83,7 +83,8 @@ class MultiModelEnvironment:
         seed: int = 0,
         folder: Path | None = None,
         on_event: Callable[[Event], None] | None = None,
-        recorded: dict[CallKey, Reply] | None = None,
+        recording: Recording | None = None,
+        cache: ReplyCache | None = None,
     ) -> None:
         self.training_mode = training_mode
         self.max_models = max_models
@@ -95,7 +96,7 @@ class MultiModelEnvironment:
         self._experience: dict[str, Experience] = {}
         self._models: dict[str, ModelConfig] = {}
         self._on_event = on_event
-        self._recorded = recorded or {}
+        self._recording = recording or Recording()
         self._counts = _Counts()
         self.client = VLLMClient(
             vllm_url,
@@ -103,7 +104,8 @@ class MultiModelEnvironment:
             base_model=base_model,
             settings=settings,
             on_call=lambda record: self._emit(CallMade(record)),
-            recorded=recorded,
+            recording=recording,
+            cache=cache,
         )
         self._home = self._folder = folder
         self._stack = contextlib.ExitStack()
@@ -125,6 +127,8 @@ class MultiModelEnvironment:
             raise SocietyError(f"model_id {config.model_id!r} is taken")
         if len(self._models) >= self.max_models:
             raise SocietyError(f"the environment is full: max_models is {self.max_models}")
+        if config.endpoint and config.model_name:
+            self.client.pin(config.endpoint, config.model_name)
         self._models[config.model_id] = config
 
     def remove_model(self, model_id: str) -> None:
@@ -157,7 +161,7 @@ class MultiModelEnvironment:
                 self.communication.inbox_limit,
                 self.communication.treatment,
             ),
-            resumed=any(key.episode == number for key in self._recorded),
+            resumed=number in self._recording.episodes,
         )
         ended = await Episode(plan, society, self._emit).play()
         self.learn(task.task_id, choice, ended)

@@ -6,16 +6,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agents.inference.provenance import CallKey, Reply
+from agents.inference.provenance import CallKey, CallRecord
 from simulation.events import CallMade, EpisodeEnded, EpisodeStarted, MessageSent, RunResumed, read_events
 
 
 @dataclass
 class History:
-    """What an earlier sitting left: finished episodes, replies of the unfinished one, stored messages."""
+    """What an earlier sitting left: finished episodes, the unfinished one's calls that brought a reply, messages."""
 
     finished: dict[int, tuple[EpisodeStarted, EpisodeEnded]] = field(default_factory=dict)
-    replies: dict[CallKey, Reply] = field(default_factory=dict)
+    records: dict[CallKey, CallRecord] = field(default_factory=dict)
     messages: list[MessageSent] = field(default_factory=list)
     tier_mix: Counter[str] = field(default_factory=Counter)
 
@@ -32,11 +32,11 @@ class History:
             elif isinstance(event, RunResumed):  # what was said of this episode is said again below
                 history.messages = [said for said in history.messages if said.episode != event.episode]
             elif isinstance(event, CallMade) and event.record.reply is not None:
-                history.replies[event.record.key] = event.record.reply
+                history.records[event.record.key] = event.record
                 history.tier_mix[event.record.tier.value] += 1
             elif isinstance(event, EpisodeEnded):
                 history.finished[event.episode] = (started[event.episode], event)
         done = history.finished
-        history.replies = {key: reply for key, reply in history.replies.items() if key.episode not in done}
+        history.records = {key: record for key, record in history.records.items() if key.episode not in done}
         history.messages = [message for message in history.messages if message.episode in done]
         return history

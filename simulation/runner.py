@@ -27,7 +27,8 @@ import orjson
 from filelock import FileLock, Timeout
 
 from agents.findings import dotted, examine
-from agents.inference.provenance import CallStatus, Tier
+from agents.inference.provenance import Tier
+from agents.inference.recording import Recording
 from agents.problems import InvalidFileError, Problem, SocietyError
 from agents.roster import Roster
 from agents.strategy import TrainingMode
@@ -214,7 +215,7 @@ class _Sitting:
         environment = MultiModelEnvironment(
             training_mode=scenario.mode,
             max_models=len(players),
-            endpoints=scenario.inference.endpoints,
+            endpoints=scenario.inference.servers(),
             base_model=roster.base_model,
             settings=scenario.inference.settings(),
             sampling=scenario.inference.sampling(),
@@ -224,7 +225,7 @@ class _Sitting:
             seed=scenario.seed,
             folder=self.path,
             on_event=self._note,
-            recorded=self.history.replies,
+            recording=Recording(self.history.records),
         )
         for config in players:
             environment.add_model(config)
@@ -261,7 +262,7 @@ class _Sitting:
         self.log.append(event)
         if isinstance(event, (StepResolved, EpisodeEnded)):
             self.log.sync()
-        if isinstance(event, CallMade) and event.record.status is CallStatus.OK:
+        if isinstance(event, CallMade) and event.record.reply is not None:
             self.tier_mix[event.record.tier.value] += 1
         if self._on_event is not None:
             self._on_event(event)

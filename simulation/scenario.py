@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from agents.findings import Finding, RawMapping, refuse, shown
-from agents.inference.backend import InferenceSettings
+from agents.inference.backend import EndpointSettings, InferenceSettings
+from agents.inference.balancing import Balancing
 from agents.inference.provenance import Sampling, Tier
 from agents.language import Language
 from agents.roster import FileModel, Real, Text, Whole
 from agents.roster_rules import mappings, name_findings
 from agents.strategy import TrainingMode
+from agents.web_address import address_findings
 from agents.yaml_file import shipped_files
 from simulation.modes import MixingPolicy
 from simulation.task import TrainingTask, task_findings
@@ -80,11 +81,29 @@ class Communication(FileModel):
     """What becomes of messages before they are heard: delivered, silenced, shuffled or replaced."""
 
 
+class EndpointConfig(FileModel):
+    """One server, spelt out."""
+
+    url: Text
+    """An http(s) URL that ends in /v1."""
+    api_key_env: Text | None = None
+    """The environment variable that holds the server's API key; the key itself stands in no file."""
+    weight: Real = Field(default=1.0, gt=0)
+    """Its share of the calls, against the others'."""
+    adapters: tuple[Text, ...] | None = None
+    """The adapters it is asked for; null is all it serves."""
+
+
+EndpointSetting = Annotated[
+    Annotated[str, Tag("<word>")] | Annotated[EndpointConfig, Tag("<structure>")], Discriminator(_shape)
+]
+
+
 class InferenceConfig(FileModel):
     """Where replies come from and how they are drawn."""
 
-    endpoints: tuple[str, ...] = Field(default=("http://localhost:8001/v1",), min_length=1)
-    """The servers, as http(s) URLs that end in /v1."""
+    endpoints: tuple[EndpointSetting, ...] = Field(default=("http://localhost:8001/v1",), min_length=1)
+    """The servers: http(s) URLs that end in /v1, or `{url: ..., weight: 2}`."""
     tiers: tuple[FallbackTier, ...] = Field(default=ALL_TIERS, min_length=1)
     """The tiers that may answer, tried in this order."""
     require: FallbackTier | None = None
@@ -97,10 +116,18 @@ class InferenceConfig(FileModel):
     """The probability mass that is sampled from."""
     timeout: Real = Field(default=60.0, gt=0)
     """Seconds for one attempt."""
+    deadline: Real = Field(default=300.0, gt=0)
+    """Seconds for all attempts of a call at servers, waits included; then it falls a tier."""
     retries: Whole = Field(default=2, ge=0)
-    """Attempts after the first."""
+    """Attempts after every server was tried once."""
     concurrency: Whole = Field(default=64, ge=1)
-    """Calls in flight at a time."""
+    """Calls in flight at a time at each server, at most: it adapts to what the server takes."""
+    balancing: Balancing = Balancing.ADAPTER_AFFINITY
+    """Which of several servers takes a call: random, round_robin, least_pending, power_of_two or adapter_affinity."""
+    replicas: Whole = Field(default=2, ge=1)
+    """adapter_affinity: the number of servers an adapter is kept to."""
+    hedge: Real | None = Field(default=None, gt=0)
+    """Seconds after which an unanswered call is also sent to another server; null is never."""
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> InferenceConfig:
@@ -113,8 +140,19 @@ class InferenceConfig(FileModel):
             tiers=self.tiers,
             require=self.require,
             timeout=self.timeout,
+            deadline=self.deadline,
             retries=self.retries,
             concurrency=self.concurrency,
+            balancing=self.balancing,
+            replicas=self.replicas,
+            hedge=self.hedge,
+        )
+
+    def servers(self) -> tuple[EndpointSettings, ...]:
+        """The endpoints as the client takes them."""
+        return tuple(
+            EndpointSettings(each) if isinstance(each, str) else EndpointSettings(**each.model_dump())
+            for each in self.endpoints
         )
 
     def sampling(self) -> Sampling:
@@ -201,25 +239,10 @@ def inference_findings(data: RawMapping) -> Iterator[Finding]:
     """What is wrong in a raw `inference` beyond the types of its fields."""
     endpoints = data.get("endpoints")
     for index, endpoint in enumerate(endpoints if isinstance(endpoints, (list, tuple)) else ()):
-        if isinstance(endpoint, str) and not _is_web_address(endpoint):
-            hint = f"nearest valid: {_as_web_address(endpoint)}"
-            yield Finding(("endpoints", index), f"{shown(endpoint)} is not an http(s) URL", hint)
+        spelt_out = isinstance(endpoint, Mapping)
+        path = ("endpoints", index, "url") if spelt_out else ("endpoints", index)
+        yield from address_findings(path, endpoint.get("url") if spelt_out else endpoint)
     yield from _floor_findings(data)
-
-
-def _is_web_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        return False
-
-
-def _as_web_address(text: str) -> str:
-    address = "http://" + text.strip().rpartition("://")[2].strip("/ ")
-    if not _is_web_address(address) or any(letter.isspace() for letter in address):
-        return "http://localhost:8001/v1"
-    return address if urlsplit(address).path else f"{address}/v1"
 
 
 def _floor_findings(data: RawMapping) -> Iterator[Finding]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from agents.inference.provenance import FALLING_ORDER, ChatMessage, Request, Tier
+from agents.inference.balancing import Balancing
+from agents.inference.provenance import FALLING_ORDER, ChatMessage, Request, Tier, ToolCall
 
 Progress = Callable[[str], None]
 """Is told, in a line for the user, what a long preparation is doing."""
@@ -16,9 +18,12 @@ Progress = Callable[[str], None]
 class InferenceSettings:
     """How a client may behave.
 
-    `tiers` are tried in the order given; `require` forbids falling below that tier. `timeout` is seconds for
-    one attempt, `retries` counts attempts after the first, `concurrency` bounds the client's calls in flight.
-    `cooldown` is seconds for which a tier that failed with a broken connection is passed over.
+    `tiers` are tried in the order given; `require` forbids falling below that tier. `timeout` is seconds for one
+    attempt, `deadline` for all attempts of a call at servers, waits included; `retries` counts attempts after every
+    server was tried once. `concurrency` bounds the calls in flight at one server; it adapts below that. `cooldown` is
+    the longest pause in seconds a failing server is given, `health_interval` the time between looks at every server.
+    `balancing` None is adapter affinity, over `replicas` servers an adapter. A call that has no answer after `hedge`
+    seconds is also sent to another server, and the first answer counts.
     """
 
     tiers: tuple[Tier, ...] = FALLING_ORDER
@@ -27,6 +32,11 @@ class InferenceSettings:
     retries: int = 2
     concurrency: int = 64
     cooldown: float = 30.0
+    deadline: float = 300.0
+    health_interval: float = 5.0
+    balancing: Balancing | None = None
+    replicas: int = 2
+    hedge: float | None = None
 
     @property
     def allowed(self) -> tuple[Tier, ...]:
@@ -35,6 +45,29 @@ class InferenceSettings:
             return self.tiers
         floor = FALLING_ORDER.index(self.require)
         return tuple(tier for tier in self.tiers if FALLING_ORDER.index(tier) <= floor)
+
+
+@dataclass(frozen=True)
+class EndpointSettings:
+    """One server. `api_key_env` names the environment variable that holds its key; `weight` is its share of the calls
+    against the others'; with `adapters` it is asked for those only, of what it serves; `pinned_only`, it takes
+    the calls that name it and no others."""
+
+    url: str
+    api_key_env: str | None = None
+    weight: float = 1.0
+    adapters: tuple[str, ...] | None = None
+    pinned_only: bool = False
+
+
+@dataclass
+class Route:
+    """Where one attempt may go: servers to pass over where others can answer, and the moment (monotonic seconds) by
+    which it must be over. `taken` is filled in: the URL of the server that was asked."""
+
+    avoid: frozenset[str] = frozenset()
+    until: float = math.inf
+    taken: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,8 +84,9 @@ class Detection:
 
 @dataclass(frozen=True)
 class Completion:
-    """A tier's answer to one request; `choice_probability` as in `Reply`. `waited` is the seconds the request
-    waited inside the tier before work on it began: they count as queue time, not as latency."""
+    """A tier's answer to one request; `choice_probability` and `tool_calls` as in `Reply`. `waited` is the seconds the
+    request waited inside the tier before work on it began: they count as queue time, not as latency.
+    `cached_tokens` of the prompt were in a prefix cache; `first_token_time` is seconds, None where not known."""
 
     text: str
     endpoint: str = ""
@@ -61,6 +95,9 @@ class Completion:
     finish_reason: str = "stop"
     choice_probability: float | None = None
     waited: float = 0.0
+    tool_calls: tuple[ToolCall, ...] = ()
+    cached_tokens: int | None = None
+    first_token_time: float | None = None
 
 
 class TierBackend(Protocol):
@@ -70,7 +107,7 @@ class TierBackend(Protocol):
     reason why this tier cannot answer this request (a base it does not hold), or the empty string.
     `prepare` loads ahead what the first call would wait for; raises PermanentError where it cannot be had.
     `complete` raises TransientError, PermanentError or UnknownAdapterError; with `request.choices` the text
-    is one of them unless the tier cannot constrain its output.
+    is one of them unless the tier cannot constrain its output. A tier without servers takes no notice of `route`.
     """
 
     tier: Tier
@@ -81,7 +118,7 @@ class TierBackend(Protocol):
 
     async def prepare(self, progress: Progress) -> None: ...
 
-    async def complete(self, request: Request) -> Completion: ...
+    async def complete(self, request: Request, route: Route) -> Completion: ...
 
     async def aclose(self) -> None: ...
 
@@ -91,6 +128,18 @@ def base_name(model: str) -> str:
     return model.rstrip("/").rsplit("/", 1)[-1].lower()
 
 
-def as_openai(messages: Sequence[ChatMessage]) -> list[dict[str, str]]:
+def as_openai(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
     """Messages in the shape of the OpenAI chat API."""
-    return [{"role": message.role, "content": message.content} for message in messages]
+    return [_as_openai(message) for message in messages]
+
+
+def _as_openai(message: ChatMessage) -> dict[str, Any]:
+    plain: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        plain["tool_calls"] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id:
+        plain["tool_call_id"] = message.tool_call_id
+    return plain

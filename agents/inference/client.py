@@ -1,28 +1,31 @@
-"""`VLLMClient`, the only door to inference: tiers tried in order, retries, falls, records and provenance.
+"""`VLLMClient`, the only door to inference: tiers tried in order, moves, retries, falls, records and provenance.
 
-A call goes to the first tier that may answer it. What can be mended by waiting is retried with back-off; then
-the call falls one tier, which is logged loudly once and marked in the reply. A server that went away in
-mid-run is asked again once per `settings.cooldown`; one that was never there is not, so a run does not change
-hands unasked. An adapter that servers do not know is an error, never a base model's answer.
+A call goes to the first tier that may answer it. At a server tier an attempt that fails moves to another server at
+once; when every server was tried, it is retried with back-off; then the call falls one tier, which is logged loudly
+once and marked in the reply. A server that went away in mid-run is looked for in the background and used again; one that was
+never there is not, so a run does not change hands unasked. An adapter that servers do not know is an error, never a
+base model's answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Coroutine, Sequence
 from itertools import chain, count
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from agents.inference.backend import Detection, InferenceSettings, Progress
-from agents.inference.endpoints import EndpointPool, ServerLostError
-from agents.inference.errors import FloorReachedError, InferenceError, PermanentError, TransientError
+from agents.inference.attempts import Attempts
+from agents.inference.backend import Detection, EndpointSettings, InferenceSettings, Progress
+from agents.inference.endpoints import EndpointPool
+from agents.inference.errors import FloorReachedError, PermanentError, ServerLostError, TransientError
 from agents.inference.falls import FallLog, Miss, PassedOverError, causes
+from agents.inference.health import HealthWatch
+from agents.inference.portal import Portal
 from agents.inference.provenance import (
     CallKey,
+    CallRecord,
     ChatMessage,
     Purpose,
     Reply,
@@ -30,27 +33,27 @@ from agents.inference.provenance import (
     Sampling,
     Tier,
 )
-from agents.inference.records import Attempt, OnCall, log_words
+from agents.inference.recording import OUTSIDE_EPISODES, Recording, ReplyCache
+from agents.inference.records import OnCall, cached_record, log_call
 from agents.inference.tiers import SERVER_TIERS, LazyBackend, backends
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 logger = logging.getLogger("society.inference")
+Result = TypeVar("Result")
 
 DEFAULT_URL = "http://localhost:8001/v1"
-BACKOFF = 0.25  # seconds before the first retry, doubling
-BACKOFF_MAX = 8.0
-OUTSIDE_EPISODES = -1
 
 
 class VLLMClient:
     """Generates texts. Safe to share between all agents of a society; `async with` or `aclose()` when done.
 
     `endpoints`, when given, are the servers asked in place of `url`. `model_name` and `base_model` are what
-    `ask` and `camel_model` use. `on_call` receives a record of every attempt. `recorded` replies (of a run
+    `ask` and `camel_model` use. `on_call` receives a record of every attempt. Replies in `recording` (of a run
     that is resumed or replayed) are returned as they are, without a call and without a record; calls outside of
-    episodes are always made.
+    episodes are always made. Replies in `cache` are returned with a record that says so; closing it
+    stays with the caller.
     """
 
     def __init__(
@@ -58,28 +61,35 @@ class VLLMClient:
         url: str = DEFAULT_URL,
         model_name: str = "qwen-2",
         *,
-        endpoints: Sequence[str] = (),
+        endpoints: Sequence[str | EndpointSettings] = (),
         base_model: str | None = None,
         settings: InferenceSettings | None = None,
         on_call: OnCall | None = None,
-        recorded: Mapping[CallKey, Reply] | None = None,
+        recording: Recording | None = None,
+        cache: ReplyCache | None = None,
     ) -> None:
-        urls = tuple(endpoints) or (url,)
-        self.url = urls[0].rstrip("/")
         self.model_name = model_name
         self.base_model = base_model
         self.settings = settings or InferenceSettings()
         self._on_call = on_call or _ignore
-        self._recorded = recorded or {}
-        self._pool = EndpointPool(urls, self.settings.cooldown)
+        self._recording = recording or Recording()
+        self._cache = cache
+        self._pool = EndpointPool(tuple(endpoints) or (url,), self.settings)
+        self.url = self._pool.endpoints[0].url
+        self._health = HealthWatch(self._pool, self.settings.health_interval)
         self._backends = backends(self.settings.allowed, self._pool, self.settings)
+        self._attempts = {
+            tier: Attempts(tier, backend, self._pool, self.settings, self._record)
+            for tier, backend in self._backends.items()
+        }
         self._absent: dict[Tier, str] = {}
         self._probed: bool | None = None
         self._camel_model: Any = None
         self._falls = FallLog()
+        self._returns = 0
         self._said: set[str] = set()
         self._serial = count()
-        self._slots: MutableMapping[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        self._portal = Portal()
 
     async def __aenter__(self) -> VLLMClient:
         return self
@@ -91,14 +101,21 @@ class VLLMClient:
 
     async def aclose(self) -> None:
         """Close every tier; a later call opens it again."""
+        await self._portal.aclose(self._disconnect)
+        await self._health.end()
         for backend in self._backends.values():
             await backend.aclose()
 
-    async def disconnect(self) -> None:
+    async def _disconnect(self) -> None:
         """Close the running event loop's connections to servers; the next call opens new ones."""
+        await self._health.end()
         for tier in SERVER_TIERS:
             if tier in self._backends:
                 await self._backends[tier].aclose()
+
+    def wait_for(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine of this client's from synchronous code, in a background loop that keeps its connections."""
+        return self._portal.run(work)
 
     # -- what is there ----------------------------------------------------------------------------------
 
@@ -136,6 +153,10 @@ class VLLMClient:
         }
         return tuple(chain.from_iterable(found))
 
+    def pin(self, url: str, adapter: str) -> None:
+        """Have a server that answers for `adapter`; calls that do not pin it go there only if it was one already."""
+        self._pool.pin(url, adapter)
+
     def check_adapters(self, adapters: Sequence[str]) -> None:
         """Raises UnknownAdapterError where detection found servers and none of them has one of `adapters`."""
         servers = any(tier in self._backends for tier in SERVER_TIERS)
@@ -166,14 +187,16 @@ class VLLMClient:
         return None
 
     async def _look(self) -> None:
-        """Before a call: the first ask of the servers, or another ask of one that was lost."""
+        """Before a call: the first ask of the servers, and word of one that came back."""
         servers = [backend for tier, backend in self._backends.items() if tier in SERVER_TIERS]
-        if servers and not self._pool.asked:
+        if not servers:
+            return
+        if not self._pool.asked:
             await asyncio.gather(*(backend.detect() for backend in servers))
-        elif servers and self._pool.due:
-            await self._pool.revive()
-            if self._pool.up:
-                self._falls.returned(SERVER_TIERS, self._pool.detail)
+        self._health.begin()
+        if self._returns != self._pool.returns:
+            self._returns = self._pool.returns
+            self._falls.returned(SERVER_TIERS, self._pool.detail)
 
     # -- generating -------------------------------------------------------------------------------------
 
@@ -183,16 +206,26 @@ class VLLMClient:
         Raises UnknownAdapterError where the tier asked does not have the adapter, FloorReachedError where
         every allowed tier failed.
         """
-        recorded = self._recorded.get(request.key)
-        if recorded is not None and request.key.episode != OUTSIDE_EPISODES:
-            return recorded
+        known = self._recording.find(request) or self._from_cache(request)
+        if known is not None:
+            return known
         await self._look()
+        deadline = time.monotonic() + self.settings.deadline
         misses: list[Miss] = []
         for tier in self._backends:
-            reply = await self._try(tier, request, misses)
+            reply = await self._try(tier, request, misses, deadline)
             if reply is not None:
+                if self._cache is not None:
+                    self._cache.put(request, reply)
                 return reply
         raise FloorReachedError(self._floor, causes(misses) or "no tier is allowed")
+
+    def _from_cache(self, request: Request) -> Reply | None:
+        reply = self._cache.get(request) if self._cache is not None else None
+        if reply is None or reply.provenance.tier not in self._backends:
+            return None
+        self._record(cached_record(request, reply))
+        return reply
 
     async def ask(
         self,
@@ -234,30 +267,16 @@ class VLLMClient:
         tiers = self.settings.allowed or self.settings.tiers
         return self.settings.require or tiers[-1]
 
-    async def _try(self, tier: Tier, request: Request, misses: list[Miss]) -> Reply | None:
+    async def _try(self, tier: Tier, request: Request, misses: list[Miss], deadline: float) -> Reply | None:
         """The reply of one tier; None, and one more miss, where it has none."""
         try:
-            return await self._answer(tier, request, misses)
+            await self._check(tier, request)
+            if misses:
+                self._falls.fell(misses, tier)
+            return await self._attempts[tier].reply(request, [miss.tier for miss in misses], deadline)
         except (PassedOverError, TransientError, PermanentError) as error:
             misses.append(Miss(tier, error))
             return None
-
-    async def _answer(self, tier: Tier, request: Request, misses: Sequence[Miss]) -> Reply:
-        """The reply of one tier, retried. Raises what the last attempt raised, or PassedOverError."""
-        await self._check(tier, request)
-        if misses:
-            self._falls.fell(misses, tier)
-        attempt = 1
-        while True:
-            try:
-                return await self._attempt(tier, request, attempt, misses)
-            except TransientError as error:
-                pause = _pause(error, attempt)
-                if attempt > self.settings.retries or pause > self.settings.timeout:
-                    await self._give_up(error)
-                    raise
-            await asyncio.sleep(pause)
-            attempt += 1
 
     async def _check(self, tier: Tier, request: Request) -> None:
         """Raises ServerLostError or PassedOverError where the tier cannot answer this request."""
@@ -270,37 +289,9 @@ class VLLMClient:
         if reason:
             raise PassedOverError(reason)
 
-    async def _give_up(self, error: TransientError) -> None:
-        if isinstance(error, ServerLostError):
-            await self._pool.confirm(error.endpoint)
-
-    async def _attempt(self, tier: Tier, request: Request, attempt: int, misses: Sequence[Miss]) -> Reply:
-        asked = time.perf_counter()
-        async with self._slot():
-            this = Attempt(request, tier, attempt, queue_time=time.perf_counter() - asked)
-            try:
-                completion = await self._backends[tier].complete(request)
-            except InferenceError as error:
-                self._on_call(this.failed(error))
-                raise
-        reply, record = this.succeeded(completion, [miss.tier for miss in misses])
+    def _record(self, record: CallRecord) -> None:
+        log_call(record)
         self._on_call(record)
-        log_words(reply)
-        return reply
-
-    def _slot(self) -> asyncio.Semaphore:
-        """The bound on calls in flight; waiting between retries holds none."""
-        loop = asyncio.get_running_loop()
-        if loop not in self._slots:
-            self._slots[loop] = asyncio.Semaphore(self.settings.concurrency)
-        return self._slots[loop]
-
-
-def _pause(error: TransientError, attempt: int) -> float:
-    """Seconds to wait before the next attempt: what the server asks, else exponential with jitter."""
-    if error.retry_after is not None:
-        return error.retry_after
-    return min(BACKOFF_MAX, BACKOFF * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0)
 
 
 def _ignore(*_event: object) -> None:

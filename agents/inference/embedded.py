@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 
-from agents.inference.backend import Completion, Detection
+from agents.inference.backend import Completion, Detection, Route
 from agents.inference.embedded_adapters import is_base, resolve, served_names
 from agents.inference.embedded_engine import BATCH_ROWS, EmbeddedEngine, Row
 from agents.inference.errors import InferenceError, PermanentError
@@ -101,6 +101,8 @@ class EmbeddedBackend:
 
     def refuses(self, request: Request) -> str:
         """The reason when the request's model belongs to another base; an unknown adapter is no refusal."""
+        if request.tools:
+            return f"{MODEL_ID} cannot call tools"
         if request.base_model is None:
             return self._refuses_unplaced(request)
         if is_base(request.base_model):
@@ -120,7 +122,7 @@ class EmbeddedBackend:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._engine, progress)
 
-    async def complete(self, request: Request) -> Completion:
+    async def complete(self, request: Request, _route: Route) -> Completion:
         """One reply, computed together with whatever else waits."""
         if self._closed:
             raise PermanentError("the embedded tier is closed")

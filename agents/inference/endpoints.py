@@ -1,72 +1,85 @@
-"""The servers a client may ask: what each serves, whether it answers, and which one takes the next call.
+"""The servers a client may ask: what each serves, whether it can be asked now, and which one takes the next call.
 
-An endpoint is asked for `/models` at detection. A failed call lets its endpoint rest (1 s, doubling up to the
-cooldown), so a retry moves to another that serves the adapter. When a call's retries are used up on a broken
-connection, its endpoint is asked whether it is gone; one that is gone is passed over, and asked again once
-per cooldown until it answers.
+    async with pool.lease(request, route) as endpoint: ...   # one call in flight
+
+A lease waits until a server that has the adapter has a free place, hands places out in the order asked for, and
+learns from how the call ends: the server's circuit breaker, its adaptive limit, its rest after a Retry-After. A server
+where nothing listens any more is left alone at once; `agents.inference.health` finds out when it is back.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import random
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-from agents.inference.backend import Detection
-from agents.inference.errors import InferenceError, PermanentError, TransientError, UnknownAdapterError
-from agents.inference.provenance import Tier
-from agents.inference.wire import read_json
+from agents.inference.backend import Detection, EndpointSettings, InferenceSettings, Route
+from agents.inference.balancing import Balancing, pick
+from agents.inference.breaker import Breaker
+from agents.inference.discovery import ServedModel, answers, how_to_start, is_healthy, list_models, open_session
+from agents.inference.errors import InferenceError, PermanentError, ServerLostError, TransientError, UnknownAdapterError
+from agents.inference.limits import SLOW_SHARE, AdaptiveLimit
+from agents.inference.provenance import Request, Tier
+from agents.inference.queue import Queue, Wait
 
 if TYPE_CHECKING:
     import aiohttp
-
-CONNECT_TIMEOUT = 2.0
-ASK_TIMEOUT = 5.0
-
-
-class ServerLostError(TransientError):
-    """The connection to a server broke, or it gave no answer in time."""
-
-
-@dataclass(frozen=True)
-class ServedModel:
-    """One row of a server's `/models`; an adapter names the base it belongs to as its `parent`."""
-
-    name: str
-    parent: str | None = None
-    root: str | None = None
-    max_model_len: int | None = None
 
 
 @dataclass(eq=False)
 class Endpoint:
     """One server. `detail` says in a sentence how the last ask went; times are of the monotonic clock."""
 
-    url: str
+    settings: EndpointSettings
+    breaker: Breaker
+    limit: AdaptiveLimit
     models: dict[str, ServedModel] = field(default_factory=dict)
     up: bool = False
     asked: bool = False
     detail: str = "not asked yet"
     pending: int = 0
     calls: int = 0
-    strikes: int = 0
+    credit: float = 0.0
     rest_until: float = 0.0
-    ask_again: float | None = None
+
+    @property
+    def url(self) -> str:
+        return self.settings.url
+
+    @property
+    def weight(self) -> float:
+        return self.settings.weight
 
     @property
     def served(self) -> tuple[str, ...]:
-        return tuple(self.models)
+        """What may be asked for here: what the server lists, within what the settings name."""
+        return tuple(name for name in self.models if self.serves(name))
 
     def serves(self, adapter: str) -> bool:
-        return adapter in self.models
+        wanted = self.settings.adapters
+        return adapter in self.models and (wanted is None or adapter in wanted)
+
+    def takes(self, pinned: str | None) -> bool:
+        """Whether a call that is pinned to a URL, or to none, may go here."""
+        return self.url == pinned or (pinned is None and not self.settings.pinned_only)
+
+    def headers(self) -> dict[str, str]:
+        """Raises PermanentError where the environment does not hold the key that the settings ask for."""
+        name = self.settings.api_key_env
+        if not name:
+            return {}
+        key = os.environ.get(name)
+        if not key:
+            raise PermanentError(f"{self.url} wants the API key in the environment variable {name}, which is not set")
+        return {"Authorization": f"Bearer {key}"}
 
     def detection(self, tier: Tier) -> Detection:
-        present = self.models.values() if self.up else ()
+        present = [self.models[name] for name in self.served] if self.up else ()
         return Detection(
             tier=tier,
             available=self.up,
@@ -77,36 +90,46 @@ class Endpoint:
         )
 
     def answered(self, models: Iterable[ServedModel]) -> None:
-        self.models, self.asked = {model.name: model for model in models}, True
+        """It listed what it serves: it is there, and may be asked at once."""
+        self.models, self.asked, self.up = {model.name: model for model in models}, True, True
         self.detail = f"{self.url} serves {', '.join(self.served) or 'no model'}"
-        self.praise()
+        self.breaker.succeeded()
+        self.rest_until = 0.0
 
-    def praise(self) -> None:
-        """A call succeeded."""
-        self.up, self.strikes, self.rest_until, self.ask_again = True, 0, 0.0, None
+    def down(self, detail: str) -> None:
+        self.up, self.asked, self.detail = False, True, detail
 
-    def rest(self, longest: float, asked: float | None) -> None:
-        """A call failed: prefer others for `asked` seconds, else for 1 s that doubles with every strike.
+    def free(self, now: float) -> bool:
+        """Whether a call may be sent now."""
+        return self.pending < self.limit.value and now >= self.rest_until and self.breaker.allows(now)
 
-        Calls that fail during the rest are one strike.
-        """
-        now = time.monotonic()
-        if now >= self.rest_until:
-            self.rest_until = now + (asked or min(longest, 2.0 ** min(self.strikes, 16)))
-            self.strikes += 1
-
-    def forget(self, adapter: str) -> None:
-        self.models.pop(adapter, None)
+    def free_at(self, now: float) -> float | None:
+        """When it may be asked again, where only time keeps it; None where a call in flight does."""
+        moment = max(self.rest_until, self.breaker.reopens if self.breaker.openings else 0.0)
+        return moment if moment > now else None
 
 
 class EndpointPool:
-    """The endpoints one client shares between its server tiers. `cooldown` is seconds."""
+    """The endpoints one client shares between its server tiers."""
 
-    def __init__(self, urls: Sequence[str], cooldown: float) -> None:
-        unique = dict.fromkeys(url.rstrip("/") for url in urls)
-        self.endpoints = tuple(Endpoint(url) for url in unique)
-        self._cooldown = cooldown
+    def __init__(self, endpoints: Sequence[str | EndpointSettings], settings: InferenceSettings) -> None:
+        given = (each if isinstance(each, EndpointSettings) else EndpointSettings(each) for each in endpoints)
+        self.endpoints = tuple({each.url: each for each in (_endpoint(each, settings) for each in given)}.values())
+        self.settings = settings
+        self.returns = 0
+        self._policy = settings.balancing or Balancing.ADAPTER_AFFINITY
+        self._rng = random.Random()
+        self._queue = Queue(self._place, self._give_back)
         self._asking: asyncio.Task[None] | None = None
+
+    def pin(self, url: str, adapter: str) -> None:
+        """Have an endpoint at `url` that may be asked for `adapter`."""
+        known = self.named(url.rstrip("/"))
+        if known is None:
+            added = _endpoint(EndpointSettings(url, adapters=(adapter,), pinned_only=True), self.settings)
+            self.endpoints = (*self.endpoints, added)
+        elif known.settings.adapters is not None and adapter not in known.settings.adapters:
+            known.settings = replace(known.settings, adapters=(*known.settings.adapters, adapter))
 
     # -- detection --------------------------------------------------------------------------------------
 
@@ -134,164 +157,172 @@ class EndpointPool:
         await asyncio.shield(task)
 
     async def _ask_all(self) -> None:
-        import aiohttp
-
-        timeout = aiohttp.ClientTimeout(total=ASK_TIMEOUT, connect=CONNECT_TIMEOUT)
-        async with aiohttp.ClientSession(timeout=timeout) as session:
+        async with open_session() as session:
             await asyncio.gather(*(self._ask(session, endpoint) for endpoint in self.endpoints))
+        self._queue.serve()
 
     async def _ask(self, session: aiohttp.ClientSession, endpoint: Endpoint) -> None:
+        was_lost = endpoint.asked and not endpoint.up
         try:
-            endpoint.answered(await _list_models(session, endpoint.url))
+            endpoint.answered(await list_models(session, endpoint.url, endpoint.headers()))
         except ServerLostError as error:
-            self._down(endpoint, f"{error}; {how_to_start(endpoint.url)}")
+            endpoint.down(f"{error}; {how_to_start(endpoint.url)}")
         except PermanentError as error:
-            self._down(endpoint, str(error))
+            endpoint.down(str(error))
+        self.returns += was_lost and endpoint.up
 
-    @property
-    def due(self) -> bool:
-        """True when a server that was lost may be asked again."""
-        now = time.monotonic()
-        return any(e.ask_again is not None and now >= e.ask_again for e in self.endpoints)
+    async def check(self, endpoints: Iterable[Endpoint]) -> None:
+        """Look whether servers that answered once are well, and take them back or leave them alone accordingly."""
+        async with open_session() as session:
+            await asyncio.gather(*(self._check(endpoint, session) for endpoint in endpoints))
+        self._queue.serve()
 
-    async def revive(self) -> None:
-        """Ask again after a loss. Calls that come meanwhile find nothing due and go on without the server."""
-        for endpoint in self.endpoints:
-            if endpoint.ask_again is not None:
-                endpoint.ask_again = time.monotonic() + self._cooldown
-        await self.refresh()
+    async def _check(self, endpoint: Endpoint, session: aiohttp.ClientSession) -> None:
+        try:
+            well = await is_healthy(session, endpoint.url, endpoint.headers())
+        except ServerLostError as error:
+            if error.refused or not endpoint.pending:  # a busy server may take its time to say that it is well
+                endpoint.down(f"{error}; {how_to_start(endpoint.url)}")
+        except PermanentError as error:
+            endpoint.down(str(error))
+        else:
+            if well and not endpoint.up:
+                await self._ask(session, endpoint)
+            elif not well:
+                endpoint.down(f"{endpoint.url} says that it is not well")
 
-    async def confirm(self, url: str) -> None:
-        """A call's retries were used up on a broken connection to `url`: ask whether the server is gone."""
-        if any(endpoint.up for endpoint in self.endpoints if endpoint.url == url):
-            await self.refresh()
-
-    def _down(self, endpoint: Endpoint, detail: str) -> None:
-        endpoint.up, endpoint.asked, endpoint.detail = False, True, detail
-        if endpoint.models:  # it answered once; one that never did is left to an explicit detection
-            endpoint.ask_again = time.monotonic() + self._cooldown
+    def named(self, url: str) -> Endpoint | None:
+        return next((endpoint for endpoint in self.endpoints if endpoint.url == url), None)
 
     def probe(self) -> bool:
         """One synchronous ask, for callers without an event loop: does any endpoint answer?"""
-        return any(_answers(endpoint.url) for endpoint in self.endpoints)
+        return any(answers(endpoint.url) for endpoint in self.endpoints)
 
     # -- picking ----------------------------------------------------------------------------------------
-
-    async def reserve(self, adapter: str) -> Endpoint:
-        """The endpoint for the next call to `adapter`; asks all of them again before it gives up.
-
-        Raises UnknownAdapterError where servers answer but none serves it, ServerLostError where none does.
-        """
-        endpoint = self._least_busy(adapter)
-        if endpoint is None:
-            await self.refresh()
-            endpoint = self._least_busy(adapter)
-        if endpoint is None:
-            raise self.nowhere(adapter)
-        return endpoint
 
     def missing(self, adapters: Iterable[str]) -> tuple[str, ...]:
         """Those of `adapters` that no answering server has; none where no server answers."""
         able = [endpoint for endpoint in self.endpoints if endpoint.up]
         return tuple(name for name in adapters if able and not any(each.serves(name) for each in able))
 
-    def _least_busy(self, adapter: str) -> Endpoint | None:
-        now = time.monotonic()
-        able = [endpoint for endpoint in self.endpoints if endpoint.serves(adapter)]
-        return min(able, key=lambda e: (not e.up, now < e.rest_until, e.pending, e.calls), default=None)
+    def able(self, request: Request) -> list[Endpoint]:
+        """The endpoints that are there and have what is asked for."""
+        pinned = request.endpoint and request.endpoint.rstrip("/")
+        return [each for each in self.endpoints if each.up and each.serves(request.adapter) and each.takes(pinned)]
 
-    def nowhere(self, adapter: str) -> InferenceError:
+    def elsewhere(self, request: Request, tried: frozenset[str]) -> bool:
+        """Whether a server that was not tried yet could take the call."""
+        return any(each.url not in tried for each in self.able(request))
+
+    def nowhere(self, adapter: str, pinned: str | None = None) -> InferenceError:
         """Why no server can take a call to `adapter`."""
-        answering = [endpoint for endpoint in self.endpoints if endpoint.up]
+        asked = [each for each in self.endpoints if each.takes(pinned)]
+        answering = [endpoint for endpoint in asked if endpoint.up]
         if not answering:
-            return ServerLostError(f"no server answers: {self.detail}")
+            return ServerLostError(f"no server answers: {'; '.join(endpoint.detail for endpoint in asked)}")
         served = dict.fromkeys(name for endpoint in answering for name in endpoint.served)
         where = ", ".join(endpoint.url for endpoint in answering)
-        silent = [endpoint.url for endpoint in self.endpoints if not endpoint.up]
+        silent = [endpoint.url for endpoint in asked if not endpoint.up]
         note = f" (no answer from {', '.join(silent)})" if silent else ""
         return UnknownAdapterError(adapter, where + note, list(served))
 
-    @contextmanager
-    def lease(self, endpoint: Endpoint, adapter: str) -> Iterator[None]:
-        """One call in flight: counts it, and learns from how it ends."""
-        endpoint.pending += 1
-        endpoint.calls += 1
+    @asynccontextmanager
+    async def lease(self, request: Request, route: Route) -> AsyncIterator[Endpoint]:
+        """One call in flight at the endpoint given, which learns from how the call ends.
+
+        Raises UnknownAdapterError where servers answer but none has the adapter, ServerLostError where none
+        answers, TransientError where none had a free place in time.
+        """
+        endpoint = await self._acquire(request, route)
+        route.taken, began, probe = endpoint.url, time.monotonic(), endpoint.breaker.probing
         try:
-            yield
-            endpoint.praise()
+            yield endpoint
         except InferenceError as error:
             error.endpoint = endpoint.url
-            self._learn(endpoint, adapter, error)
+            self._learn(endpoint, request, error, began, probe)
             raise
+        except (
+            BaseException
+        ):  # cancelled, or a fault of ours: it tells nothing of the server, and the place is free again
+            endpoint.breaker.abandoned(probe)
+            raise
+        else:
+            endpoint.breaker.succeeded()
+            endpoint.limit.returned(began, time.monotonic(), endpoint.pending)
         finally:
-            endpoint.pending -= 1
+            self._release(endpoint)
 
-    def _learn(self, endpoint: Endpoint, adapter: str, error: InferenceError) -> None:
-        if isinstance(error, TransientError):
-            endpoint.rest(self._cooldown, error.retry_after)
+    async def _acquire(self, request: Request, route: Route) -> Endpoint:
+        refreshed = False
+        while True:
+            able = self.able(request)
+            if not able and refreshed:
+                raise self.nowhere(request.adapter, request.endpoint)
+            if not able:
+                await self.refresh()
+                refreshed = True
+            elif futile := self._futile(able, route, time.monotonic()):
+                raise TransientError(futile, overload=True)
+            elif endpoint := await self._queue.take(request, route):
+                return endpoint
+
+    def _futile(self, able: Sequence[Endpoint], route: Route, now: float) -> str:
+        """Why waiting for any of `able` would be in vain; empty where it may help."""
+        patience = self.settings.retries + 1
+        if all(each.breaker.openings > patience and not each.breaker.allows(now) for each in able):
+            return f"{_urls(able)}: calls keep failing, and so did every new try"
+        if all(each.rest_until > max(now, route.until) for each in able):
+            return f"{_urls(able)}: asked to be left alone for longer than a call may take"
+        return ""
+
+    def _place(self, request: Request, route: Route) -> Endpoint | Wait:
+        """The endpoint that takes the call now, with a place taken in it; else what keeps the call."""
+        now, able = time.monotonic(), self.able(request)
+        free = [each for each in able if each.free(now)]
+        untried = [each for each in free if each.url not in route.avoid] or free
+        if untried:
+            endpoint = pick(self._policy, untried, request.adapter, self._rng, self.settings.replicas)
+            endpoint.pending += 1
+            endpoint.calls += 1
+            endpoint.breaker.begin()
+            return endpoint
+        moments = [moment for each in able if (moment := each.free_at(now)) is not None]
+        return Wait(not able or bool(self._futile(able, route, now)), min(moments, default=None))
+
+    def _give_back(self, endpoint: Endpoint) -> None:
+        """A place that was handed out and not used."""
+        endpoint.breaker.abandoned(endpoint.breaker.probing)
+        self._release(endpoint)
+
+    def _release(self, endpoint: Endpoint) -> None:
+        endpoint.pending -= 1
+        self._queue.serve()
+
+    def _learn(self, endpoint: Endpoint, request: Request, error: InferenceError, began: float, probe: bool) -> None:
+        now = time.monotonic()
+        if isinstance(error, ServerLostError) and error.refused:
+            endpoint.down(f"{error}; {how_to_start(endpoint.url)}")
+        if isinstance(error, TransientError) and error.overload:
+            endpoint.limit.overloaded(began, now)
+        if isinstance(error, TransientError) and error.retry_after is not None:
+            endpoint.rest_until = max(endpoint.rest_until, now + error.retry_after)
+            endpoint.breaker.abandoned(probe)
+        elif isinstance(error, TransientError):
+            endpoint.breaker.failed(now, probe)
+        else:
+            endpoint.breaker.abandoned(probe)
         if isinstance(error, UnknownAdapterError):
-            endpoint.forget(adapter)
-            if self._least_busy(adapter) is not None:
-                elsewhere = TransientError(f"{endpoint.url} no longer serves {adapter!r}; another server does")
+            endpoint.models.pop(request.adapter, None)
+            if self.able(request):
+                elsewhere = TransientError(f"{endpoint.url} no longer serves {request.adapter!r}; another server does")
                 elsewhere.endpoint = endpoint.url
                 raise elsewhere from error
 
 
-async def _list_models(session: aiohttp.ClientSession, url: str) -> list[ServedModel]:
-    import aiohttp
-
-    try:
-        async with session.get(f"{url}/models") as response:
-            body = await response.read()
-    except asyncio.TimeoutError as error:
-        raise ServerLostError(f"nothing answers at {url} within {ASK_TIMEOUT:.0f} s") from error
-    except (aiohttp.ClientError, ValueError) as error:
-        raise ServerLostError(f"nothing answers at {url} ({reason(error)})") from error
-    if response.status != 200:
-        raise PermanentError(f"{url}/models answered {response.status} (does the URL end in /v1?)")
-    return _read_models(read_json(body, url), url)
+def _urls(endpoints: Sequence[Endpoint]) -> str:
+    return ", ".join(endpoint.url for endpoint in endpoints)
 
 
-def _read_models(payload: Any, url: str) -> list[ServedModel]:
-    match payload:
-        case {"data": list(rows)}:
-            return [_served(row) for row in rows if isinstance(row, dict) and "id" in row]
-        case _:
-            raise PermanentError(f"{url}/models did not list models; is it an OpenAI-compatible server?")
-
-
-def _served(row: dict[str, Any]) -> ServedModel:
-    return ServedModel(
-        name=str(row["id"]),
-        parent=row.get("parent"),
-        root=row.get("root"),
-        max_model_len=row.get("max_model_len"),
-    )
-
-
-def how_to_start(url: str) -> str:
-    """The command that would make a server answer at `url`."""
-    try:
-        port = urlsplit(url).port
-    except ValueError:
-        port = None
-    return f"start one with: vllm serve BASE --port {port or 8000} --enable-lora --lora-modules NAME=PATH"
-
-
-def _answers(url: str) -> bool:
-    from urllib.request import ProxyHandler, build_opener
-
-    try:
-        with build_opener(ProxyHandler({})).open(f"{url}/models", timeout=CONNECT_TIMEOUT) as response:
-            return bool(response.status == 200)
-    except (OSError, ValueError):  # an HTTP error is an OSError too
-        return False
-
-
-def reason(error: BaseException) -> str:
-    """A connection error in a few words."""
-    cause = getattr(error, "os_error", None) or error.__cause__ or error
-    number = getattr(cause, "errno", None) or 0
-    if number > 0:
-        return os.strerror(number).lower()
-    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+def _endpoint(given: EndpointSettings, settings: InferenceSettings) -> Endpoint:
+    limit = AdaptiveLimit(settings.concurrency, SLOW_SHARE * settings.timeout)
+    return Endpoint(replace(given, url=given.url.rstrip("/")), Breaker(longest=settings.cooldown), limit)

@@ -2,7 +2,9 @@
 
 | error                | what the client does                                                          |
 |----------------------|-------------------------------------------------------------------------------|
-| TransientError       | retries with back-off, then falls one tier                                    |
+| TransientError       | moves to another server, then retries with back-off, then falls one tier       |
+|   ServerLostError    | the same; the server is looked at, and left alone where it is gone             |
+|   BadReplyError      | the same: what came is not a reply to what was asked, and is never passed on   |
 | PermanentError       | falls one tier at once (a retry would fail the same way)                      |
 | UnknownAdapterError  | stops: an unknown adapter is never answered by the base model                  |
 | FloorReachedError    | stops: falling further is forbidden by `require` or by the tiers allowed       |
@@ -19,21 +21,37 @@ from agents.problems import SocietyError, nearest
 
 
 class InferenceError(SocietyError):
-    """A generation that did not happen. `endpoint` is the URL of the server that failed, where one did."""
+    """A generation that did not happen. `endpoint` is the URL of the server that failed, where one did; `waited`
+    the seconds the request waited for a free place there before it was sent."""
 
     endpoint: str = ""
+    waited: float = 0.0
 
 
 class TransientError(InferenceError):
-    """Worth another try: refused connection, time-out, 429, 5xx. `retry_after` is seconds, if told."""
+    """Worth another try: refused connection, time-out, 429, 5xx. `retry_after` is seconds, if told; `overload` says
+    that the server has more to do than it can."""
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, *, overload: bool = False) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.overload = overload
+
+
+class ServerLostError(TransientError):
+    """The connection to a server broke, or it gave no answer in time. `refused` says that nothing listens there."""
+
+    def __init__(self, message: str, *, refused: bool = False, overload: bool = False) -> None:
+        super().__init__(message, overload=overload)
+        self.refused = refused
+
+
+class BadReplyError(TransientError):
+    """What the server sent is not a reply to the request: cut off, malformed, of another model, too large."""
 
 
 class PermanentError(InferenceError):
-    """The same request would fail again: 4xx, context too long, a reply that is not what was asked."""
+    """The same request would fail again: 4xx, context too long."""
 
 
 class UnknownAdapterError(InferenceError):

@@ -6,8 +6,7 @@ import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from agents.inference.endpoints import ServerLostError
-from agents.inference.errors import InferenceError
+from agents.inference.errors import InferenceError, ServerLostError
 from agents.inference.provenance import Tier
 
 logger = logging.getLogger("society.inference")

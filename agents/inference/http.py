@@ -10,11 +10,12 @@ from weakref import WeakKeyDictionary
 import orjson
 
 from agents.inference.backend import Completion, InferenceSettings
-from agents.inference.endpoints import CONNECT_TIMEOUT, Endpoint, EndpointPool, ServerLostError, reason
-from agents.inference.errors import PermanentError
+from agents.inference.discovery import CONNECT_TIMEOUT, is_refusal, reason
+from agents.inference.endpoints import Endpoint, EndpointPool
+from agents.inference.errors import BadReplyError, PermanentError, ServerLostError
 from agents.inference.provenance import Request, Tier
 from agents.inference.server import ServerBackend
-from agents.inference.wire import chat_body, error_of, read_completion, read_json
+from agents.inference.wire import LONGEST_BODY, chat_body, error_of, read_completion, read_json, too_long
 
 if TYPE_CHECKING:
     import aiohttp
@@ -35,7 +36,7 @@ class HTTPBackend(ServerBackend):
             await session.close()
 
     async def _ask(self, endpoint: Endpoint, request: Request) -> Completion:
-        status, body, headers = await self._post(endpoint.url, orjson.dumps(chat_body(request)))
+        status, body, headers = await self._post(endpoint, orjson.dumps(chat_body(request)))
         if status != 200:
             raise error_of(
                 status,
@@ -45,33 +46,50 @@ class HTTPBackend(ServerBackend):
                 endpoint=endpoint.url,
                 served=endpoint.served,
             )
-        return read_completion(read_json(body, endpoint.url), endpoint.url)
+        return read_completion(read_json(body, endpoint.url), endpoint.url, request.adapter)
 
-    async def _post(self, url: str, data: bytes) -> tuple[int, bytes, Mapping[str, str]]:
+    async def _post(self, endpoint: Endpoint, data: bytes) -> tuple[int, bytes, Mapping[str, str]]:
         import aiohttp
 
+        url, headers = endpoint.url, endpoint.headers()
         try:
-            async with self._session().post(f"{url}/chat/completions", data=data) as response:
-                return response.status, await response.read(), response.headers
-        except asyncio.TimeoutError as error:
-            raise ServerLostError(f"{url} gave no answer within {self._settings.timeout:g} s") from error
+            async with self._session().post(f"{url}/chat/completions", data=data, headers=headers) as response:
+                return response.status, await _body(response, url), response.headers
+        except asyncio.TimeoutError as error:  # to connect: the whole attempt's time is kept elsewhere
+            raise ServerLostError(f"{url} took no connection within {CONNECT_TIMEOUT:g} s", overload=True) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
-            raise ServerLostError(f"the connection to {url} broke ({reason(error)})") from error
-        except aiohttp.ClientError as error:
+            raise ServerLostError(
+                f"the connection to {url} broke ({reason(error)})", refused=is_refusal(error)
+            ) from error
+        except aiohttp.ClientResponseError as error:
+            raise BadReplyError(f"{url} answered what is not HTTP: {error}") from error
+        except (aiohttp.ClientError, ValueError) as error:
             raise PermanentError(f"{url} cannot be asked: {error}") from error
 
     def _session(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
         session = self._sessions.get(loop)
         if session is None or session.closed:
-            session = self._sessions[loop] = self._open()
+            session = self._sessions[loop] = _open()
         return session
 
-    def _open(self) -> aiohttp.ClientSession:
-        import aiohttp
 
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, limit_per_host=self._settings.concurrency),
-            timeout=aiohttp.ClientTimeout(total=self._settings.timeout, sock_connect=CONNECT_TIMEOUT),
-            headers={"Content-Type": "application/json"},
-        )
+async def _body(response: aiohttp.ClientResponse, url: str) -> bytes:
+    """The whole body, but no more than is sensible."""
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > LONGEST_BODY:
+            raise too_long(url)
+    return b"".join(parts)
+
+
+def _open() -> aiohttp.ClientSession:
+    import aiohttp
+
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
+        headers={"Content-Type": "application/json"},
+    )

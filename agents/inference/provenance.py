@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agents.policies import Situation
@@ -29,16 +30,34 @@ FALLING_ORDER: tuple[Tier, ...] = (Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED, Tier.SI
 
 
 class Purpose(str, Enum):
+    """What a text is for: a strategy message, a social action by a tool call, a decision in the game, a judgement."""
+
     TALK = "talk"
+    ACT = "act"
     DECIDE = "decide"
+    JUDGE = "judge"
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A tool a model wants used; `arguments` is JSON as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True)
 class ChatMessage:
-    """One chat message; `role` is system, user or assistant."""
+    """One chat message; `role` is system, user, assistant or tool.
+
+    `tool_calls` are an assistant's, `tool_call_id` is which of them a tool's message answers.
+    """
 
     role: str
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,7 +88,8 @@ class Request:
     `adapter` is the served name put in the request's `model` field; `base_model` the base it belongs to.
     With `choices` the reply must be exactly one of them (structured output, option scoring). `seed` makes
     sampling repeatable where the tier can. `situation` is what the simulated tier's minds look at.
-    `adapter_path` is a local PEFT folder, for the embedded tier.
+    `adapter_path` is a local PEFT folder, for the embedded tier. `tools` are function schemas in the OpenAI
+    shape that the reply may (with `must_use_tool`: must) call. `endpoint` pins the only server that may answer.
     """
 
     key: CallKey
@@ -81,6 +101,9 @@ class Request:
     seed: int | None = None
     adapter_path: str | None = None
     situation: Situation | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    must_use_tool: bool = False
+    endpoint: str | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +112,8 @@ class Provenance:
 
     `endpoint` is the server's URL, or the empty string without a server. `attempt` counts from 1 within the
     tier. `latency` is seconds. Token counts are None where the tier cannot tell. `fell_from` names the tiers
-    that failed before this one, best first.
+    that failed before this one, best first. `prompt_tokens` include the `cached_tokens` that a prefix cache held.
+    `cached` marks a reply that was taken from a reply cache: its latency is that of the call that first brought it.
     """
 
     tier: Tier
@@ -101,6 +125,8 @@ class Provenance:
     completion_tokens: int | None = None
     finish_reason: str = ""
     fell_from: tuple[Tier, ...] = ()
+    cached_tokens: int | None = None
+    cached: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,11 +139,16 @@ class Reply:
     text: str
     provenance: Provenance
     choice_probability: float | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 class CallStatus(str, Enum):
+    """How an attempt ended: CANCELLED lost the race against its hedge, CACHED cost no call at all."""
+
     OK = "ok"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+    CACHED = "cached"
 
 
 @dataclass(frozen=True)
@@ -125,8 +156,9 @@ class CallRecord:
     """One attempt of one generation at one tier: a row of the `calls` table. Times are seconds.
 
     `reply` is what it brought, None when failed: one record, so that a crash cannot keep one without the other.
-    `queue_time` is spent waiting for a free slot. `error` is the error's class and text, empty when ok.
-    `prompt_hash` is the SHA-256 of the canonical request (adapter, messages, choices, sampling, seed).
+    `queue_time` is spent waiting for a free slot. `error` is the error's class and text, empty when ok; `error_class`
+    the class alone. `prompt_hash` is the SHA-256 of the canonical request (base, adapter, messages, choices, tools,
+    sampling, seed). `first_token_time` is None where the tier cannot tell when the first token came.
     """
 
     key: CallKey
@@ -143,3 +175,6 @@ class CallRecord:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     finish_reason: str = ""
+    error_class: str = ""
+    cached_tokens: int | None = None
+    first_token_time: float | None = None

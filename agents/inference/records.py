@@ -6,7 +6,8 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import orjson
 
@@ -22,49 +23,48 @@ _FIRST_WORDS = 60
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt of one request at one tier. `attempt` counts from 1, `queue_time` is seconds."""
+    """One attempt of one request at one tier. `attempt` counts from 1."""
 
     request: Request
     tier: Tier
     attempt: int
-    queue_time: float
     started: float = field(default_factory=time.perf_counter)
 
     def failed(self, error: InferenceError) -> CallRecord:
-        return self._record(
-            CallStatus.FAILED, error.endpoint, self._elapsed(), error=f"{type(error).__name__}: {error}"
-        )
+        name = type(error).__name__
+        return self._record(CallStatus.FAILED, error.endpoint, error.waited, error=f"{name}: {error}", error_class=name)
+
+    def cancelled(self, endpoint: str) -> CallRecord:
+        """Another attempt at the same request was quicker, or the whole run was stopped."""
+        return self._record(CallStatus.CANCELLED, endpoint, 0.0)
 
     def succeeded(self, completion: Completion, fell_from: Sequence[Tier]) -> tuple[Reply, CallRecord]:
-        latency = max(0.0, self._elapsed() - completion.waited)
+        record = self._record(
+            CallStatus.OK,
+            completion.endpoint,
+            completion.waited,
+            prompt_tokens=completion.prompt_tokens,
+            completion_tokens=completion.completion_tokens,
+            finish_reason=completion.finish_reason,
+            cached_tokens=completion.cached_tokens,
+            first_token_time=completion.first_token_time,
+        )
         origin = Provenance(
             tier=self.tier,
             adapter=self.request.adapter,
             endpoint=completion.endpoint,
             attempt=self.attempt,
-            latency=latency,
+            latency=record.latency,
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
             finish_reason=completion.finish_reason,
             fell_from=tuple(fell_from),
+            cached_tokens=completion.cached_tokens,
         )
-        reply = Reply(completion.text, origin, completion.choice_probability)
-        record = self._record(CallStatus.OK, completion.endpoint, latency, reply=reply)
-        return reply, replace(record, queue_time=self.queue_time + completion.waited)
+        reply = Reply(completion.text, origin, completion.choice_probability, completion.tool_calls)
+        return reply, replace(record, reply=reply)
 
-    def _elapsed(self) -> float:
-        return time.perf_counter() - self.started
-
-    def _record(
-        self,
-        status: CallStatus,
-        endpoint: str,
-        latency: float,
-        *,
-        error: str = "",
-        reply: Reply | None = None,
-    ) -> CallRecord:
-        source = reply.provenance if reply else None
+    def _record(self, status: CallStatus, endpoint: str, waited: float, **told: Any) -> CallRecord:
         return CallRecord(
             key=self.request.key,
             tier=self.tier,
@@ -72,32 +72,52 @@ class Attempt:
             adapter=self.request.adapter,
             attempt=self.attempt,
             status=status,
-            latency=latency,
-            queue_time=self.queue_time,
+            latency=max(0.0, time.perf_counter() - self.started - waited),
+            queue_time=waited,
             prompt_hash=prompt_hash(self.request),
-            error=error,
-            reply=reply,
-            prompt_tokens=source.prompt_tokens if source else None,
-            completion_tokens=source.completion_tokens if source else None,
-            finish_reason=source.finish_reason if source else "",
+            **told,
         )
 
 
+def cached_record(request: Request, reply: Reply) -> CallRecord:
+    """The record of a reply that was taken from a reply cache: no call was made."""
+    origin = reply.provenance
+    return CallRecord(
+        key=request.key,
+        tier=origin.tier,
+        endpoint=origin.endpoint,
+        adapter=request.adapter,
+        attempt=0,
+        status=CallStatus.CACHED,
+        latency=0.0,
+        queue_time=0.0,
+        prompt_hash=prompt_hash(request),
+        reply=reply,
+    )
+
+
 def prompt_hash(request: Request) -> str:
-    """SHA-256, in hex, of what was asked: adapter, messages, choices, sampling and seed."""
-    canonical = {
+    """SHA-256, in hex, of what was asked: adapter, messages, choices, tools, sampling and seed."""
+    sampling = request.sampling
+    canonical: dict[str, Any] = {
         "adapter": request.adapter,
         "messages": as_openai(request.messages),
         "choices": request.choices,
-        "sampling": asdict(request.sampling),
+        "sampling": {"temperature": sampling.temperature, "top_p": sampling.top_p, "max_tokens": sampling.max_tokens},
         "seed": request.seed,
     }
+    if request.tools:
+        canonical |= {"tools": request.tools, "must_use_tool": request.must_use_tool}
     return hashlib.sha256(orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def log_words(reply: Reply) -> None:
-    """One line per call, for someone who watches: tier, adapter and the first words."""
+def log_call(record: CallRecord) -> None:
+    """One line per attempt, for someone who watches: tier, adapter and the first words, or what failed.
+
+    The record itself goes along as `record.call`, for a formatter that wants more.
+    """
     if logger.isEnabledFor(logging.INFO):
-        words = " ".join(reply.text.split())
+        told = record.reply.text if record.reply else record.error or record.status.value
+        words = " ".join(told.split())
         shown = f"{words[:_FIRST_WORDS]}…" if len(words) > _FIRST_WORDS else words
-        logger.info("%s %s: %s", reply.provenance.tier.value, reply.provenance.adapter, shown)
+        logger.info("%s %s: %s", record.tier.value, record.adapter, shown, extra={"call": record})

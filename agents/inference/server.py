@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 
-from agents.inference.backend import Completion, Detection, InferenceSettings, Progress
+from agents.inference.backend import Completion, Detection, InferenceSettings, Progress, Route
 from agents.inference.endpoints import Endpoint, EndpointPool
+from agents.inference.errors import InferenceError, ServerLostError
 from agents.inference.provenance import Request, Tier
 
 
@@ -29,15 +33,26 @@ class ServerBackend(ABC):
     async def prepare(self, progress: Progress) -> None:  # noqa: B027 - not abstract: servers load nothing
         """Nothing to load: the server holds the models."""
 
-    async def complete(self, request: Request) -> Completion:
+    async def complete(self, request: Request, route: Route) -> Completion:
         """One attempt. Raises TransientError, PermanentError or UnknownAdapterError."""
-        endpoint = await self._pool.reserve(request.adapter)
-        with self._pool.lease(endpoint, request.adapter):
-            return await self._ask(endpoint, request)
+        asked = time.monotonic()
+        try:
+            async with self._pool.lease(request, route) as endpoint:
+                sent = time.monotonic()
+                seconds = min(self._settings.timeout, max(0.0, route.until - sent))
+                try:
+                    completion = await asyncio.wait_for(self._ask(endpoint, request), seconds)
+                except asyncio.TimeoutError as error:
+                    message = f"{endpoint.url} gave no answer within {seconds:.3g} s"
+                    raise ServerLostError(message, overload=True) from error
+                return replace(completion, waited=sent - asked)
+        except InferenceError as error:
+            error.waited = (sent if route.taken else time.monotonic()) - asked
+            raise
 
     @abstractmethod
     async def _ask(self, endpoint: Endpoint, request: Request) -> Completion:
-        """Ask this endpoint once."""
+        """Ask this endpoint once, for as long as it takes."""
 
     @abstractmethod
     async def aclose(self) -> None:

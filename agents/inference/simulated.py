@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from agents.inference.backend import Completion, Detection, Progress
+from agents.inference.backend import Completion, Detection, Progress, Route
 from agents.inference.errors import PermanentError
 from agents.inference.provenance import Request, Tier
 from agents.language import Language
@@ -35,7 +35,7 @@ class SimulatedBackend:
     async def prepare(self, progress: Progress) -> None:
         """Nothing to load."""
 
-    async def complete(self, request: Request) -> Completion:
+    async def complete(self, request: Request, _route: Route) -> Completion:
         """The mind's text, or one of `request.choices`. PermanentError where its plan is none of them."""
         return Completion(text=_answer(request))
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 
-from agents.inference.backend import Completion, Detection, InferenceSettings, Progress, TierBackend
+from agents.inference.backend import Completion, Detection, InferenceSettings, Progress, Route, TierBackend
 from agents.inference.endpoints import EndpointPool
 from agents.inference.errors import PermanentError
 from agents.inference.provenance import Request, Tier
@@ -55,11 +55,11 @@ class LazyBackend:
         if self._backend is not None:
             await self._backend.prepare(progress)
 
-    async def complete(self, request: Request) -> Completion:
+    async def complete(self, request: Request, route: Route) -> Completion:
         await self.load()
         if self._backend is None:
             raise PermanentError(self.refuses(request))
-        return await self._backend.complete(request)
+        return await self._backend.complete(request, route)
 
     async def aclose(self) -> None:
         backend, self._backend = self._backend, None  # a later call builds another

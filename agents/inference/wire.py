@@ -13,10 +13,12 @@ from typing import Any
 import orjson
 
 from agents.inference.backend import Completion, as_openai
-from agents.inference.errors import InferenceError, PermanentError, TransientError, UnknownAdapterError
-from agents.inference.provenance import Request
+from agents.inference.errors import BadReplyError, InferenceError, PermanentError, TransientError, UnknownAdapterError
+from agents.inference.provenance import Request, ToolCall
 
-NOT_FOUND, REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERROR = 404, 408, 429, 500
+NOT_FOUND, REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERROR, UNAVAILABLE = 404, 408, 429, 500, 503
+LONGEST_BODY = 8 * 2**20
+"""Bytes of an answer that are read; a reply of 4096 tokens takes some 30,000."""
 _SHOWN = 300
 
 
@@ -31,12 +33,19 @@ def chat_body(request: Request) -> dict[str, Any]:
     }
     if request.seed is not None:
         body["seed"] = request.seed
-    return body | constraint(request)
+    return body | tool_fields(request) | constraint(request)
 
 
 def constraint(request: Request) -> dict[str, Any]:
     """vLLM's field that makes the reply one of `request.choices`; empty for free text."""
     return {"structured_outputs": {"choice": list(request.choices)}} if request.choices else {}
+
+
+def tool_fields(request: Request) -> dict[str, Any]:
+    """The fields that offer `request.tools`; empty without."""
+    if not request.tools:
+        return {}
+    return {"tools": list(request.tools), "tool_choice": "required" if request.must_use_tool else "auto"}
 
 
 def token_budget(request: Request) -> int:
@@ -45,35 +54,71 @@ def token_budget(request: Request) -> int:
     return max(request.sampling.max_tokens, longest + 1 if longest else 0)
 
 
-def read_completion(payload: Any, endpoint: str) -> Completion:
-    """The text and token counts of a chat completion. Raises PermanentError for any other shape."""
+def read_completion(payload: Any, endpoint: str, adapter: str) -> Completion:
+    """The text, tool calls and token counts of a chat completion.
+
+    Raises BadReplyError for another shape, for more answers than were asked for, and for another model's answer.
+    """
     match payload:
-        case {"choices": [{"message": {"content": str(text)}} as choice, *_], **rest}:
-            return _completion(text, choice, rest.get("usage"), endpoint)
-        case {"choices": [_, *_]}:
-            raise PermanentError(f"{endpoint} answered without text: the reply's content is missing")
+        case {"choices": [{"message": dict(message)} as choice], **rest}:
+            answered_by = rest.get("model", adapter)
+            if answered_by != adapter:
+                raise BadReplyError(f"{endpoint} let the model {str(answered_by)[:_SHOWN]!r} answer for {adapter!r}")
+            return _completion(message, choice, rest.get("usage"), endpoint)
+        case {"choices": [_, _, *_] as choices}:
+            raise BadReplyError(f"{endpoint} sent {len(choices)} answers to one request")
         case _:
-            raise PermanentError(f"{endpoint} answered without choices; is it an OpenAI-compatible server?")
+            raise BadReplyError(f"{endpoint} answered without choices; is it an OpenAI-compatible server?")
 
 
-def _completion(text: str, choice: Any, usage: Any, endpoint: str) -> Completion:
-    counts = usage if isinstance(usage, dict) else {}
+def _completion(message: dict[str, Any], choice: Any, usage: Any, endpoint: str) -> Completion:
+    text, calls = message.get("content"), _tool_calls(message.get("tool_calls"), endpoint)
+    if not isinstance(text, str) and not calls:
+        raise BadReplyError(f"{endpoint} answered without text: the reply's content is missing")
     return Completion(
-        text=text,
+        text=text if isinstance(text, str) else "",
         endpoint=endpoint,
-        prompt_tokens=counts.get("prompt_tokens"),
-        completion_tokens=counts.get("completion_tokens"),
-        finish_reason=choice.get("finish_reason") or "",
+        prompt_tokens=_count(usage, "prompt_tokens"),
+        completion_tokens=_count(usage, "completion_tokens"),
+        finish_reason=str(choice.get("finish_reason") or ""),
+        tool_calls=calls,
+        cached_tokens=_count(_part(usage, "prompt_tokens_details"), "cached_tokens"),
     )
 
 
+def _tool_calls(rows: Any, endpoint: str) -> tuple[ToolCall, ...]:
+    return tuple(_tool_call(row, endpoint) for row in rows or ())
+
+
+def _tool_call(row: Any, endpoint: str) -> ToolCall:
+    match row:
+        case {"function": {"name": str(name), "arguments": str(arguments)}, **rest}:
+            return ToolCall(str(rest.get("id") or ""), name, arguments)
+        case _:
+            raise BadReplyError(f"{endpoint} answered with a tool call that names no function: {str(row)[:_SHOWN]}")
+
+
+def _part(usage: Any, name: str) -> Any:
+    return usage.get(name) if isinstance(usage, dict) else None
+
+
+def _count(usage: Any, name: str) -> int | None:
+    found = _part(usage, name)
+    return found if isinstance(found, int) else None
+
+
 def read_json(body: bytes, endpoint: str) -> Any:
-    """`body` as JSON. Raises PermanentError where it is none."""
+    """`body` as JSON. Raises BadReplyError where it is none."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         shown = body[:_SHOWN].decode(errors="replace")
-        raise PermanentError(f"{endpoint} answered with malformed JSON ({error}): {shown!r}") from error
+        raise BadReplyError(f"{endpoint} answered with malformed JSON ({error}): {shown!r}") from error
+
+
+def too_long(endpoint: str) -> BadReplyError:
+    """The error for an answer of more than `LONGEST_BODY` bytes."""
+    return BadReplyError(f"{endpoint} sent more than {LONGEST_BODY // 2**20} MiB in answer to one request")
 
 
 def error_of(
@@ -93,7 +138,8 @@ def error_of(
     if status == NOT_FOUND:
         return PermanentError(f"{said} (does the endpoint's URL end in /v1?)")
     if status in (REQUEST_TIMEOUT, TOO_MANY_REQUESTS) or status >= SERVER_ERROR:
-        return TransientError(said, retry_after=retry_after(headers.get("Retry-After")))
+        overload = status in (REQUEST_TIMEOUT, TOO_MANY_REQUESTS, UNAVAILABLE)
+        return TransientError(said, retry_after(headers.get("Retry-After")), overload=overload)
     return PermanentError(said)
 
 

@@ -1,0 +1,137 @@
+"""The attempts of one call at one tier: moves to other servers, retries with back-off, hedges, a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from agents.inference.backend import InferenceSettings, Route, TierBackend
+from agents.inference.endpoints import EndpointPool
+from agents.inference.errors import InferenceError, ServerLostError, TransientError
+from agents.inference.provenance import Reply, Request, Tier
+from agents.inference.records import Attempt, OnCall
+from agents.inference.tiers import SERVER_TIERS
+
+BACKOFF = 0.25  # seconds before the first retry, doubling
+BACKOFF_MAX = 8.0
+
+
+@dataclass
+class _Call:
+    """One call's way through a tier. `tried` are servers that failed since the last pause; `attempt` counts from 1."""
+
+    request: Request
+    fell_from: Sequence[Tier]
+    deadline: float
+    attempt: int = 0
+    retries: int = 0
+    tried: set[str] = field(default_factory=set)
+
+
+class Attempts:
+    """What one tier does to get a reply. Every attempt leaves a record, however it ends."""
+
+    def __init__(
+        self, tier: Tier, backend: TierBackend, pool: EndpointPool, settings: InferenceSettings, on_call: OnCall
+    ) -> None:
+        self._tier = tier
+        self._backend = backend
+        self._pool = pool
+        self._settings = settings
+        self._on_call = on_call
+        self._served = tier in SERVER_TIERS
+
+    async def reply(self, request: Request, fell_from: Sequence[Tier], deadline: float) -> Reply:
+        """The tier's reply; servers have until `deadline` (monotonic seconds). Raises what the last attempt raised."""
+        call = _Call(request, fell_from, deadline if self._served else math.inf)
+        while True:
+            try:
+                return await self._once(call)
+            except TransientError as error:
+                pause = self._pause_after(error, call)
+                if pause is None:
+                    await self._confirm(error)
+                    raise
+            await asyncio.sleep(pause)
+
+    def _pause_after(self, error: TransientError, call: _Call) -> float | None:
+        """Seconds to wait before the next attempt; None where there is none."""
+        repeated = error.endpoint in call.tried
+        call.tried.add(error.endpoint)
+        left = call.deadline - time.monotonic()
+        if error.endpoint and not repeated and self._pool.elsewhere(call.request, frozenset(call.tried)):
+            return 0.0 if left > 0 else None
+        call.retries += 1
+        call.tried.clear()
+        pause = _pause(error, call.retries)
+        return None if call.retries > self._settings.retries or pause >= min(left, self._settings.timeout) else pause
+
+    async def _confirm(self, error: TransientError) -> None:
+        """A call gave up on a broken connection: see whether its server is gone, so that the next need not find out."""
+        endpoint = self._pool.named(error.endpoint) if isinstance(error, ServerLostError) else None
+        if endpoint is not None and endpoint.up:
+            await self._pool.check([endpoint])
+
+    async def _once(self, call: _Call) -> Reply:
+        call.attempt += 1
+        route = self._route(call)
+        if self._settings.hedge is None or not self._served:
+            return await self._attempt(call, route)
+        return await self._hedged(call, route, self._settings.hedge)
+
+    def _route(self, call: _Call) -> Route:
+        if not self._served:
+            return Route()
+        return Route(frozenset(call.tried), min(call.deadline, time.monotonic() + self._settings.timeout))
+
+    async def _attempt(self, call: _Call, route: Route) -> Reply:
+        this = Attempt(call.request, self._tier, call.attempt)
+        try:
+            completion = await self._backend.complete(call.request, route)
+        except InferenceError as error:
+            self._on_call(this.failed(error))
+            raise
+        except asyncio.CancelledError:
+            self._on_call(this.cancelled(route.taken))
+            raise
+        reply, record = this.succeeded(completion, call.fell_from)
+        self._on_call(record)
+        return reply
+
+    async def _hedged(self, call: _Call, route: Route, after: float) -> Reply:
+        """The first reply of two servers, the second of them asked when the first takes longer than `after` seconds."""
+        first = asyncio.create_task(self._attempt(call, route))
+        racing = {first}
+        try:
+            await asyncio.wait(racing, timeout=after)
+            tried = frozenset({*call.tried, route.taken})
+            if not first.done() and route.taken and self._pool.elsewhere(call.request, tried):
+                call.attempt += 1
+                second = Route(tried, route.until)
+                racing.add(asyncio.create_task(self._attempt(call, second)))
+            return await _first_reply(racing)
+        finally:
+            for attempt in racing:
+                attempt.cancel()
+            await asyncio.gather(*racing, return_exceptions=True)
+
+
+async def _first_reply(racing: set[asyncio.Task[Reply]]) -> Reply:
+    """The result of the first to succeed. Raises the last one's error where all fail."""
+    waiting = set(racing)
+    while True:
+        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for attempt in done:
+            if attempt.exception() is None or not waiting:
+                return attempt.result()
+
+
+def _pause(error: TransientError, retry: int) -> float:
+    """Seconds to wait before a retry: what the server asks, else exponential with jitter."""
+    if error.retry_after is not None:
+        return error.retry_after
+    return min(BACKOFF_MAX, BACKOFF * 2.0 ** (retry - 1)) * random.uniform(0.5, 1.0)

@@ -1,0 +1,50 @@
+"""A background event loop for callers without one: CAMEL's synchronous agents, a plain script."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from threading import Lock, Thread
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+class Portal:
+    """Runs coroutines in a loop of its own thread, begun at the first call and kept for the next."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = Lock()
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """The coroutine's result, waited for here. An interrupt cancels it there."""
+        running = asyncio.run_coroutine_threadsafe(work, self._begin())
+        try:
+            return running.result()
+        except BaseException:
+            running.cancel()
+            raise
+
+    async def aclose(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run `last` in the background loop and end it; nothing where it never began."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(last(), loop))
+            loop.call_soon_threadsafe(loop.stop)
+
+    def _begin(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                # a daemon: a caller who never closes the client must not keep the process from ending
+                Thread(target=_serve, args=(self._loop,), name="society-portal", daemon=True).start()
+            return self._loop
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()

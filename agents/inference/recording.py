@@ -1,0 +1,114 @@
+"""Replies that were paid for: those of the run itself (resumed or replayed), and a cache shared by many runs."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+
+import orjson
+
+from agents.inference.errors import InferenceError
+from agents.inference.provenance import CallKey, CallRecord, Provenance, Reply, Request, Tier, ToolCall
+from agents.inference.records import prompt_hash
+from agents.problems import SocietyError
+
+OUTSIDE_EPISODES = -1
+"""The episode of calls that belong to no run; they are never answered from its record."""
+CACHE_FILE = "replies.sqlite"
+
+
+class RecordingMismatchError(InferenceError):
+    """A recorded reply answers another question than the one asked now: the run would not be the one recorded."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What calls of a run brought, by moment. `strict`: every call must be there, as in a replay."""
+
+    records: Mapping[CallKey, CallRecord] = field(default_factory=dict)
+    strict: bool = False
+
+    @cached_property
+    def episodes(self) -> frozenset[int]:
+        """The episodes that calls were recorded of."""
+        return frozenset(key.episode for key in self.records)
+
+    def find(self, request: Request) -> Reply | None:
+        """The recorded reply to `request`, None without one.
+
+        Raises RecordingMismatchError where another question was asked then, or where `strict` finds nothing.
+        """
+        key = request.key
+        record = None if key.episode == OUTSIDE_EPISODES else self.records.get(key)
+        if record is not None and record.prompt_hash == prompt_hash(request):
+            return record.reply
+        if record is None and not self.strict:
+            return None
+        moment = f"episode {key.episode}, step {key.step}, {key.model_id}, {key.purpose.value}"
+        if record is None:
+            raise RecordingMismatchError(f"{moment}: the recording holds no reply")
+        raise RecordingMismatchError(
+            f"{moment}: the recorded reply answers another prompt than is asked now; the run was made by another "
+            "version of the code, the prompts or its files, or its event log was changed"
+        )
+
+
+class ReplyCache:
+    """Replies of real models in a folder, by base model and canonical request; many processes may share it.
+
+    A request without a seed that samples has many right answers; from a cache it always gets the first. An adapter that
+    was trained on keeps its replies only if it keeps its name: give a new version a new name.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(folder / CACHE_FILE, timeout=30, check_same_thread=False)
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("CREATE TABLE IF NOT EXISTS reply (key TEXT PRIMARY KEY, body BLOB) WITHOUT ROWID")
+        except (OSError, sqlite3.Error) as error:
+            raise SocietyError(f"{folder} cannot hold a reply cache: {error}") from error
+        self._lock = Lock()
+
+    def get(self, request: Request) -> Reply | None:
+        """The reply that was kept for `request`, marked as cached."""
+        with self._open() as database:
+            row = database.execute("SELECT body FROM reply WHERE key = ?", (cache_key(request),)).fetchone()
+        return read_reply({**orjson.loads(row[0])}, cached=True) if row else None
+
+    def put(self, request: Request, reply: Reply) -> None:
+        """Keep the reply of a real model; the first one to a request stays."""
+        if reply.provenance.tier.real and not reply.provenance.cached:
+            with self._open() as database, database:
+                body = orjson.dumps(reply)
+                database.execute("INSERT OR IGNORE INTO reply VALUES (?, ?)", (cache_key(request), body))
+
+    def close(self) -> None:
+        self._database.close()
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._database
+            except sqlite3.Error as error:
+                raise SocietyError(f"the reply cache cannot be used: {error}") from error
+
+
+def cache_key(request: Request) -> str:
+    """The base model and the canonical hash: adapters of two bases may share a name."""
+    return f"{request.base_model or ''}/{prompt_hash(request)}"
+
+
+def read_reply(body: dict[str, object], cached: bool | None = None) -> Reply:
+    """A reply as it was written to JSON. Raises KeyError, TypeError or ValueError for anything else."""
+    source = dict(body["provenance"])  # type: ignore[call-overload]
+    typed = {"tier": Tier(source["tier"]), "fell_from": tuple(Tier(tier) for tier in source["fell_from"])}
+    marked = {} if cached is None else {"cached": cached}
+    calls = tuple(ToolCall(**call) for call in body.get("tool_calls") or ())  # type: ignore[attr-defined]
+    return Reply(**{**body, "provenance": Provenance(**{**source, **typed, **marked}), "tool_calls": calls})  # type: ignore[arg-type]
