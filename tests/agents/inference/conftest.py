@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agents.inference.provenance import CallKey, ChatMessage, Purpose, Request
-from tests.stub_vllm import StubVLLM
+from tests.support.scripted_vllm import ScriptedVLLM
 
 
 def make_request(adapter: str = "cooperator", **changes: Any) -> Request:
@@ -23,8 +23,8 @@ def make_request(adapter: str = "cooperator", **changes: Any) -> Request:
 
 
 @pytest.fixture
-async def stub() -> AsyncIterator[StubVLLM]:
-    async with StubVLLM() as server:
+async def stub() -> AsyncIterator[ScriptedVLLM]:
+    async with ScriptedVLLM() as server:
         yield server
 
 
@@ -34,7 +34,7 @@ def stub_in_thread() -> Iterator[str]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    server = StubVLLM()
+    server = ScriptedVLLM()
     asyncio.run_coroutine_threadsafe(server.start(), loop).result()
     yield server.url
     asyncio.run_coroutine_threadsafe(server.stop(), loop).result()

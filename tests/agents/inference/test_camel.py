@@ -19,9 +19,9 @@ from agents.inference.client import VLLMClient
 from agents.inference.endpoints import EndpointPool, ServerLostError
 from agents.inference.errors import PermanentError, TransientError, UnknownAdapterError
 from agents.inference.provenance import CallRecord, Sampling, Tier
-from tests import stub_vllm
 from tests.agents.inference.conftest import make_request
-from tests.stub_vllm import StubVLLM
+from tests.support import faults
+from tests.support.scripted_vllm import ScriptedVLLM
 
 
 def backend_for(*urls: str, timeout: float = 5.0) -> CamelBackend:
@@ -29,14 +29,16 @@ def backend_for(*urls: str, timeout: float = 5.0) -> CamelBackend:
 
 
 @pytest.fixture
-async def backend(stub: StubVLLM) -> AsyncIterator[CamelBackend]:
+async def backend(stub: ScriptedVLLM) -> AsyncIterator[CamelBackend]:
     backend = backend_for(stub.url)
     yield backend
     await backend.aclose()
 
 
 class TestWhatIsSent:
-    async def test_the_adapter_is_the_model_and_sampling_travels(self, stub: StubVLLM, backend: CamelBackend) -> None:
+    async def test_the_adapter_is_the_model_and_sampling_travels(
+        self, stub: ScriptedVLLM, backend: CamelBackend
+    ) -> None:
         request = make_request(sampling=Sampling(temperature=0.2, top_p=0.9, max_tokens=17), seed=5)
         completion = await backend.complete(request)
         assert stub.bodies == [
@@ -55,12 +57,12 @@ class TestWhatIsSent:
         assert completion.text == "hello from cooperator"
         assert (completion.prompt_tokens, completion.completion_tokens) == (11, 4)
 
-    async def test_choices_become_structured_outputs(self, stub: StubVLLM, backend: CamelBackend) -> None:
+    async def test_choices_become_structured_outputs(self, stub: ScriptedVLLM, backend: CamelBackend) -> None:
         completion = await backend.complete(make_request(choices=("合作", "背叛")))
         assert stub.bodies[0]["structured_outputs"] == {"choice": ["合作", "背叛"]}
         assert completion.text == "合作"
 
-    async def test_agents_at_once_get_their_own_adapters(self, stub: StubVLLM, backend: CamelBackend) -> None:
+    async def test_agents_at_once_get_their_own_adapters(self, stub: ScriptedVLLM, backend: CamelBackend) -> None:
         stub.delay = 0.02
         names = ["cooperator", "defector"] * 4
         replies = await asyncio.gather(*(backend.complete(make_request(name)) for name in names))
@@ -69,58 +71,58 @@ class TestWhatIsSent:
 
 class TestWhatFailsHow:
     @pytest.mark.parametrize("code", [408, 409, 429, 500, 503])
-    async def test_camel_retries_nothing_itself(self, stub: StubVLLM, backend: CamelBackend, code: int) -> None:
-        stub.mishaps.append(stub_vllm.status(code, "engine is busy"))
+    async def test_camel_retries_nothing_itself(self, stub: ScriptedVLLM, backend: CamelBackend, code: int) -> None:
+        stub.mishaps.append(faults.status(code, "engine is busy"))
         expected = PermanentError if code == 409 else TransientError
         with pytest.raises(expected, match=f"answered {code}: engine is busy"):
             await backend.complete(make_request())
         assert len(stub.bodies) == 1
 
-    async def test_retry_after_is_read(self, stub: StubVLLM, backend: CamelBackend) -> None:
-        stub.mishaps.append(stub_vllm.status(429, headers={"Retry-After": "2"}))
+    async def test_retry_after_is_read(self, stub: ScriptedVLLM, backend: CamelBackend) -> None:
+        stub.mishaps.append(faults.status(429, headers={"Retry-After": "2"}))
         with pytest.raises(TransientError) as caught:
             await backend.complete(make_request())
         assert caught.value.retry_after == 2
 
-    async def test_client_errors_are_permanent(self, stub: StubVLLM, backend: CamelBackend) -> None:
-        stub.mishaps.append(stub_vllm.status(400, "the prompt has 4097 tokens"))
+    async def test_client_errors_are_permanent(self, stub: ScriptedVLLM, backend: CamelBackend) -> None:
+        stub.mishaps.append(faults.status(400, "the prompt has 4097 tokens"))
         with pytest.raises(PermanentError, match="the prompt has 4097 tokens"):
             await backend.complete(make_request())
 
     @pytest.mark.parametrize(
         "mishap",
         [
-            stub_vllm.raw("{broken"),
-            stub_vllm.raw("hello", "text/plain"),
-            stub_vllm.raw("[]"),
-            stub_vllm.raw("{}"),
-            stub_vllm.raw('{"choices": []}'),
-            stub_vllm.raw('{"choices": [{"message": {"content": null}}]}'),
+            faults.raw("{broken"),
+            faults.raw("hello", "text/plain"),
+            faults.raw("[]"),
+            faults.raw("{}"),
+            faults.raw('{"choices": []}'),
+            faults.raw('{"choices": [{"message": {"content": null}}]}'),
         ],
     )
     async def test_an_answer_that_is_no_completion_is_permanent(
-        self, stub: StubVLLM, backend: CamelBackend, mishap: stub_vllm.Mishap
+        self, stub: ScriptedVLLM, backend: CamelBackend, mishap: faults.Mishap
     ) -> None:
         stub.mishaps.append(mishap)
         with pytest.raises(PermanentError, match=stub.url):
             await backend.complete(make_request())
 
-    @pytest.mark.parametrize("mishap", [stub_vllm.drop, stub_vllm.drop_halfway])
+    @pytest.mark.parametrize("mishap", [faults.drop, faults.drop_halfway])
     async def test_a_broken_connection_is_transient(
-        self, stub: StubVLLM, backend: CamelBackend, mishap: stub_vllm.Mishap
+        self, stub: ScriptedVLLM, backend: CamelBackend, mishap: faults.Mishap
     ) -> None:
         stub.mishaps.append(mishap)
         with pytest.raises(ServerLostError):
             await backend.complete(make_request())
 
-    async def test_a_server_too_slow_is_transient(self, stub: StubVLLM) -> None:
+    async def test_a_server_too_slow_is_transient(self, stub: ScriptedVLLM) -> None:
         backend = backend_for(stub.url, timeout=0.2)
-        stub.mishaps.append(stub_vllm.slow(2))
+        stub.mishaps.append(faults.slow(2))
         with pytest.raises(ServerLostError, match=r"no answer within 0\.2 s"):
             await backend.complete(make_request())
         await backend.aclose()
 
-    async def test_an_unknown_adapter_lists_those_served(self, stub: StubVLLM, backend: CamelBackend) -> None:
+    async def test_an_unknown_adapter_lists_those_served(self, stub: ScriptedVLLM, backend: CamelBackend) -> None:
         with pytest.raises(UnknownAdapterError, match="served: base, cooperator, defector"):
             await backend.complete(make_request("stranger"))
         stub.adapters.remove("defector")
@@ -145,7 +147,7 @@ class TestCamelModel:
         assert model.model_type == "qwen-2"
         assert model.count_tokens_from_messages([{"role": "user", "content": "hello"}]) > 0
 
-    async def test_it_answers(self, stub: StubVLLM) -> None:
+    async def test_it_answers(self, stub: ScriptedVLLM) -> None:
         async with VLLMClient(stub.url, "cooperator") as client:
             result = await client.camel_model.arun([{"role": "user", "content": "hello"}])
         assert result.choices[0].message.content == "hello from cooperator"
@@ -154,7 +156,7 @@ class TestCamelModel:
 class TestSocietyBackend:
     """A real CAMEL ChatAgent that speaks through the client."""
 
-    async def test_an_agent_steps_through_the_client(self, stub: StubVLLM) -> None:
+    async def test_an_agent_steps_through_the_client(self, stub: ScriptedVLLM) -> None:
         records: list[CallRecord] = []
         async with VLLMClient(stub.url, on_call=records.append) as client:
             agent = ChatAgent("You are a leader.", model=SocietyBackend(client, "defector", model_id="m7"))
@@ -171,7 +173,7 @@ class TestSocietyBackend:
         assert [record.key.model_id for record in records] == ["m7", "m7"]
         assert len({record.key for record in records}) == 2
 
-    async def test_the_template_says_how(self, stub: StubVLLM) -> None:
+    async def test_the_template_says_how(self, stub: ScriptedVLLM) -> None:
         async with VLLMClient(stub.url) as client:
             backend = SocietyBackend(client, "cooperator")
             backend.template = replace(backend.template, sampling=Sampling(max_tokens=9), choices=("x", "y"))

@@ -25,9 +25,9 @@ from agents.inference.provenance import (
     Reply,
     Tier,
 )
-from tests import stub_vllm
 from tests.agents.inference.conftest import make_request
-from tests.stub_vllm import StubVLLM
+from tests.support import faults
+from tests.support.scripted_vllm import ScriptedVLLM
 
 CAMEL, HTTP, EMBEDDED, SIMULATED = Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED, Tier.SIMULATED
 NO_EMBEDDED = (CAMEL, HTTP, SIMULATED)
@@ -96,7 +96,7 @@ OK, FAILED = CallStatus.OK, CallStatus.FAILED
 
 
 class TestTheBestTierAnswers:
-    async def test_camel_answers_where_a_server_is(self, stub: StubVLLM) -> None:
+    async def test_camel_answers_where_a_server_is(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url) as society:
             reply = await society.ask()
         assert reply.text == "hello from cooperator"
@@ -105,16 +105,16 @@ class TestTheBestTierAnswers:
         assert reply.provenance.fell_from == ()
         assert society.attempts == [(CAMEL, 1, OK)]
 
-    async def test_the_order_of_the_tiers_is_the_runs_own(self, stub: StubVLLM) -> None:
+    async def test_the_order_of_the_tiers_is_the_runs_own(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url, tiers=(HTTP, SIMULATED)) as society:
             assert (await society.ask()).provenance.tier is HTTP
 
-    async def test_servers_are_asked_once_however_many_calls_start_at_once(self, stub: StubVLLM) -> None:
+    async def test_servers_are_asked_once_however_many_calls_start_at_once(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url) as society:
             await asyncio.gather(*(society.ask() for _ in range(20)))
         assert stub.asked_models == 1
 
-    async def test_a_tier_that_needs_no_server_asks_none(self, stub: StubVLLM) -> None:
+    async def test_a_tier_that_needs_no_server_asks_none(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url, tiers=(SIMULATED,)) as society:
             reply = await society.ask()
         assert reply.provenance.fell_from == ()
@@ -122,64 +122,64 @@ class TestTheBestTierAnswers:
 
 
 class TestRetries:
-    async def test_what_can_be_mended_by_waiting_is_tried_again_in_the_same_tier(self, stub: StubVLLM) -> None:
-        stub.mishaps.extend([stub_vllm.status(500), stub_vllm.drop])
+    async def test_what_can_be_mended_by_waiting_is_tried_again_in_the_same_tier(self, stub: ScriptedVLLM) -> None:
+        stub.mishaps.extend([faults.status(500), faults.drop])
         async with Society(stub.url, retries=2) as society:
             reply = await society.ask()
         assert (reply.provenance.tier, reply.provenance.attempt) == (CAMEL, 3)
         assert society.attempts == [(CAMEL, 1, FAILED), (CAMEL, 2, FAILED), (CAMEL, 3, OK)]
 
-    async def test_then_the_call_falls_one_tier(self, stub: StubVLLM) -> None:
-        stub.mishaps.extend([stub_vllm.status(503)] * 2)
+    async def test_then_the_call_falls_one_tier(self, stub: ScriptedVLLM) -> None:
+        stub.mishaps.extend([faults.status(503)] * 2)
         async with Society(stub.url, retries=1) as society:
             reply = await society.ask()
         assert (reply.provenance.tier, reply.provenance.attempt) == (HTTP, 1)
         assert reply.provenance.fell_from == (CAMEL,)
         assert society.attempts == [(CAMEL, 1, FAILED), (CAMEL, 2, FAILED), (HTTP, 1, OK)]
 
-    async def test_then_the_next(self, stub: StubVLLM) -> None:
-        stub.mishaps.extend([stub_vllm.status(503)] * 4)
+    async def test_then_the_next(self, stub: ScriptedVLLM) -> None:
+        stub.mishaps.extend([faults.status(503)] * 4)
         async with Society(stub.url, retries=1) as society:
             reply = await society.ask()
         assert reply.provenance.fell_from == (CAMEL, HTTP)
         assert not reply.provenance.tier.real
         assert len(stub.bodies) == 4
 
-    async def test_what_would_fail_again_falls_at_once(self, stub: StubVLLM) -> None:
-        stub.mishaps.append(stub_vllm.status(400, "too long"))
+    async def test_what_would_fail_again_falls_at_once(self, stub: ScriptedVLLM) -> None:
+        stub.mishaps.append(faults.status(400, "too long"))
         async with Society(stub.url, retries=5) as society:
             assert (await society.ask()).provenance.tier is HTTP
         assert society.attempts == [(CAMEL, 1, FAILED), (HTTP, 1, OK)]
 
-    async def test_a_fall_of_one_call_leaves_the_tier_to_the_next(self, stub: StubVLLM) -> None:
-        stub.mishaps.append(stub_vllm.status(400))
+    async def test_a_fall_of_one_call_leaves_the_tier_to_the_next(self, stub: ScriptedVLLM) -> None:
+        stub.mishaps.append(faults.status(400))
         async with Society(stub.url) as society:
             assert [(await society.ask()).provenance.tier for _ in range(3)] == [HTTP, CAMEL, CAMEL]
 
-    async def test_retry_after_is_waited_for(self, stub: StubVLLM) -> None:
-        stub.mishaps.append(stub_vllm.status(429, headers={"Retry-After": "0.6"}))
+    async def test_retry_after_is_waited_for(self, stub: ScriptedVLLM) -> None:
+        stub.mishaps.append(faults.status(429, headers={"Retry-After": "0.6"}))
         async with Society(stub.url) as society:
             await society.client.detect()
             started = asyncio.get_running_loop().time()
             assert (await society.ask()).provenance.attempt == 2
             assert asyncio.get_running_loop().time() - started >= 0.6
 
-    async def test_a_wait_longer_than_the_timeout_is_not_waited_for(self, stub: StubVLLM) -> None:
-        stub.mishaps.append(stub_vllm.status(429, headers={"Retry-After": "3600"}))
+    async def test_a_wait_longer_than_the_timeout_is_not_waited_for(self, stub: ScriptedVLLM) -> None:
+        stub.mishaps.append(faults.status(429, headers={"Retry-After": "3600"}))
         async with Society(stub.url) as society:
             assert (await society.ask()).provenance.tier is HTTP
 
-    async def test_a_retry_moves_to_another_endpoint(self, stub: StubVLLM) -> None:
-        async with StubVLLM() as other, Society(stub.url, other.url) as society:
-            stub.mishaps.extend([stub_vllm.status(503)] * 9)
+    async def test_a_retry_moves_to_another_endpoint(self, stub: ScriptedVLLM) -> None:
+        async with ScriptedVLLM() as other, Society(stub.url, other.url) as society:
+            stub.mishaps.extend([faults.status(503)] * 9)
             reply = await society.ask()
         assert reply.provenance.endpoint == other.url
         assert [record.endpoint for record in society.records] == [stub.url, other.url]
 
 
 class TestRecords:
-    async def test_a_record_says_what_was_asked_and_what_failed(self, stub: StubVLLM) -> None:
-        stub.mishaps.append(stub_vllm.status(500, "out of blocks"))
+    async def test_a_record_says_what_was_asked_and_what_failed(self, stub: ScriptedVLLM) -> None:
+        stub.mishaps.append(faults.status(500, "out of blocks"))
         async with Society(stub.url) as society:
             await society.ask()
         failed, ok = society.records
@@ -191,7 +191,7 @@ class TestRecords:
         assert failed.prompt_hash == ok.prompt_hash
         assert len(ok.prompt_hash) == 64
 
-    async def test_the_hash_tells_requests_apart_and_moments_not(self, stub: StubVLLM) -> None:
+    async def test_the_hash_tells_requests_apart_and_moments_not(self, stub: ScriptedVLLM) -> None:
         later = replace(make_request().key, step=9)
         async with Society(stub.url, tiers=(SIMULATED,)) as society:
             for changes in ({}, {"key": later}, {"seed": 1}, {"choices": ("a",)}, {"adapter": "defector"}):
@@ -200,7 +200,7 @@ class TestRecords:
         assert first == same
         assert len({first, *others}) == 4
 
-    async def test_waiting_for_a_slot_is_told_from_waiting_for_the_server(self, stub: StubVLLM) -> None:
+    async def test_waiting_for_a_slot_is_told_from_waiting_for_the_server(self, stub: ScriptedVLLM) -> None:
         stub.delay = 0.1
         async with Society(stub.url, tiers=(HTTP,), concurrency=2) as society:
             await society.client.detect()
@@ -210,18 +210,18 @@ class TestRecords:
         assert queued[2] >= 0.09  # two waited for a slot, and that is not counted as latency
         assert sum(queued) + sum(record.latency for record in society.records) >= 0.58
 
-    async def test_a_record_carries_the_reply_it_brought(self, stub: StubVLLM) -> None:
+    async def test_a_record_carries_the_reply_it_brought(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url, tiers=(HTTP,)) as society:
             reply = await society.ask()
         assert [record.reply for record in society.records] == [reply]
 
-    async def test_questions_outside_of_episodes_are_not_answered_from_a_record(self, stub: StubVLLM) -> None:
+    async def test_questions_outside_of_episodes_are_not_answered_from_a_record(self, stub: ScriptedVLLM) -> None:
         kept = Reply("as it was", Provenance(HTTP, "cooperator"))
         recorded = {CallKey(-1, 0, "ask", Purpose.TALK): kept}
         async with VLLMClient(stub.url, "cooperator", recorded=recorded) as client:
             assert (await client.ask("Your plan?")).text == "hello from cooperator"
 
-    async def test_recorded_replies_cost_no_call_and_leave_no_record(self, stub: StubVLLM) -> None:
+    async def test_recorded_replies_cost_no_call_and_leave_no_record(self, stub: ScriptedVLLM) -> None:
         kept = Reply("as it was", Provenance(HTTP, "cooperator"))
         async with Society(stub.url, recorded={make_request().key: kept}) as society:
             assert await society.ask() is kept
@@ -231,7 +231,7 @@ class TestRecords:
 
 
 class TestUnknownAdapter:
-    async def test_it_stops_and_no_tier_answers_in_its_place(self, stub: StubVLLM) -> None:
+    async def test_it_stops_and_no_tier_answers_in_its_place(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url) as society:
             with pytest.raises(UnknownAdapterError, match="served: base, cooperator, defector"):
                 await society.ask("stranger", base_model="another/base")
@@ -240,8 +240,8 @@ class TestUnknownAdapter:
 
 
 class TestFloor:
-    async def test_no_call_falls_below_what_is_required(self, stub: StubVLLM) -> None:
-        stub.mishaps.extend([stub_vllm.status(400, "too long")] * 2)
+    async def test_no_call_falls_below_what_is_required(self, stub: ScriptedVLLM) -> None:
+        stub.mishaps.extend([faults.status(400, "too long")] * 2)
         async with Society(stub.url, require=HTTP) as society:
             with pytest.raises(FloorReachedError, match="tier http is required and failed") as caught:
                 await society.ask()
@@ -273,7 +273,7 @@ class TestNoServer:
         assert "NO language model answers" in line
         assert society.attempts == [(SIMULATED, 1, OK)] * 5
 
-    async def test_a_server_that_comes_late_does_not_take_over_a_run(self, stub: StubVLLM) -> None:
+    async def test_a_server_that_comes_late_does_not_take_over_a_run(self, stub: ScriptedVLLM) -> None:
         await stub.stop()
         async with Society(stub.url, cooldown=0.0) as society:
             await society.ask()
@@ -285,7 +285,7 @@ class TestNoServer:
 
 class TestServerDiesInMidRun:
     async def test_calls_fall_row_by_row_and_return_after_the_cooldown(
-        self, stub: StubVLLM, caplog: pytest.LogCaptureFixture
+        self, stub: ScriptedVLLM, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with Society(stub.url, retries=1, cooldown=0.3) as society:
             assert (await society.ask()).provenance.tier is CAMEL
@@ -305,11 +305,11 @@ class TestServerDiesInMidRun:
             await society.ask()
         assert len(warnings(caplog)) == 3
 
-    async def test_a_lost_server_is_asked_once_per_cooldown(self, stub: StubVLLM) -> None:
+    async def test_a_lost_server_is_asked_once_per_cooldown(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url, retries=0, cooldown=0.3) as society:
             await society.ask()
             stub.models_status = 503
-            stub.mishaps.append(stub_vllm.drop)
+            stub.mishaps.append(faults.drop)
             await society.ask()
             asked = stub.asked_models
             for _ in range(2):
@@ -320,13 +320,13 @@ class TestServerDiesInMidRun:
             await society.ask()
             assert stub.asked_models == asked + 1
 
-    async def test_connections_that_break_while_the_server_lives_cost_their_call_only(self, stub: StubVLLM) -> None:
-        stub.mishaps.extend([stub_vllm.drop] * 2)
+    async def test_connections_that_break_while_the_server_lives_cost_their_call_only(self, stub: ScriptedVLLM) -> None:
+        stub.mishaps.extend([faults.drop] * 2)
         async with Society(stub.url, retries=1) as society:
             assert [(await society.ask()).provenance.tier for _ in range(2)] == [HTTP, CAMEL]
 
     async def test_calls_in_flight_fall_together_and_are_said_once(
-        self, stub: StubVLLM, caplog: pytest.LogCaptureFixture
+        self, stub: ScriptedVLLM, caplog: pytest.LogCaptureFixture
     ) -> None:
         stub.delay = 0.1
         async with Society(stub.url, retries=1, cooldown=30) as society:
@@ -340,7 +340,7 @@ class TestServerDiesInMidRun:
 
 
 class TestDetection:
-    async def test_every_allowed_tier_is_told_and_servers_are_asked_once(self, stub: StubVLLM) -> None:
+    async def test_every_allowed_tier_is_told_and_servers_are_asked_once(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url, UNUSED) as society:
             found = await society.client.detect()
         assert [(d.tier, d.available) for d in found] == [
@@ -364,7 +364,7 @@ class TestDetection:
         assert VLLMClient(stub_in_thread).connection_available
         assert not VLLMClient(UNUSED).connection_available
 
-    async def test_connection_available_is_what_detection_last_found(self, stub: StubVLLM) -> None:
+    async def test_connection_available_is_what_detection_last_found(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url) as society:
             await society.client.detect()
             assert society.client.connection_available
@@ -374,7 +374,7 @@ class TestDetection:
 
 
 class TestAsk:
-    async def test_a_question_from_a_notebook(self, stub: StubVLLM) -> None:
+    async def test_a_question_from_a_notebook(self, stub: ScriptedVLLM) -> None:
         async with VLLMClient(stub.url, "defector") as client:
             reply = await client.ask("Your plan?", system="You play.", temperature=0.1, max_tokens=5)
             choice = await client.ask("Now?", choices=["stay", "leave"], adapter="cooperator", seed=1)
@@ -382,7 +382,7 @@ class TestAsk:
         assert stub.bodies[0]["messages"][0] == {"role": "system", "content": "You play."}
         assert stub.bodies[0]["temperature"] == 0.1
 
-    async def test_the_first_words_are_logged(self, stub: StubVLLM, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_the_first_words_are_logged(self, stub: ScriptedVLLM, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO, "society.inference")
         async with VLLMClient(stub.url, "defector") as client:
             await client.ask("Your plan?")

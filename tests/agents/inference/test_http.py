@@ -14,9 +14,9 @@ from agents.inference.errors import PermanentError, TransientError, UnknownAdapt
 from agents.inference.http import HTTPBackend
 from agents.inference.provenance import Sampling, Tier
 from agents.inference.wire import retry_after, token_budget
-from tests import stub_vllm
 from tests.agents.inference.conftest import make_request
-from tests.stub_vllm import StubVLLM
+from tests.support import faults
+from tests.support.scripted_vllm import ScriptedVLLM
 
 UNUSED = "http://127.0.0.1:9/v1"  # the discard port: nothing listens
 
@@ -26,14 +26,16 @@ def backend_for(*urls: str, timeout: float = 5.0) -> HTTPBackend:
 
 
 @pytest.fixture
-async def backend(stub: StubVLLM) -> AsyncIterator[HTTPBackend]:
+async def backend(stub: ScriptedVLLM) -> AsyncIterator[HTTPBackend]:
     backend = backend_for(stub.url)
     yield backend
     await backend.aclose()
 
 
 class TestWhatIsSent:
-    async def test_the_adapter_is_the_model_and_sampling_travels(self, stub: StubVLLM, backend: HTTPBackend) -> None:
+    async def test_the_adapter_is_the_model_and_sampling_travels(
+        self, stub: ScriptedVLLM, backend: HTTPBackend
+    ) -> None:
         request = make_request(sampling=Sampling(temperature=0.2, top_p=0.9, max_tokens=17), seed=5)
         completion = await backend.complete(request)
         assert stub.bodies == [
@@ -53,7 +55,7 @@ class TestWhatIsSent:
         assert (completion.prompt_tokens, completion.completion_tokens) == (11, 4)
         assert completion.endpoint == stub.url
 
-    async def test_choices_become_structured_outputs(self, stub: StubVLLM, backend: HTTPBackend) -> None:
+    async def test_choices_become_structured_outputs(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
         completion = await backend.complete(make_request(choices=("合作", "背叛")))
         assert stub.bodies[0]["structured_outputs"] == {"choice": ["合作", "背叛"]}
         assert completion.text == "合作"
@@ -67,16 +69,16 @@ class TestWhatIsSent:
 class TestWhatFailsHow:
     @pytest.mark.parametrize("code", [408, 429, 500, 502, 503])
     async def test_overload_and_server_errors_are_transient(
-        self, stub: StubVLLM, backend: HTTPBackend, code: int
+        self, stub: ScriptedVLLM, backend: HTTPBackend, code: int
     ) -> None:
-        stub.mishaps.append(stub_vllm.status(code, "engine is busy"))
+        stub.mishaps.append(faults.status(code, "engine is busy"))
         with pytest.raises(TransientError, match=f"answered {code}: engine is busy") as caught:
             await backend.complete(make_request())
         assert caught.value.retry_after is None
         assert caught.value.endpoint == stub.url
 
-    async def test_retry_after_is_read_whatever_its_case(self, stub: StubVLLM, backend: HTTPBackend) -> None:
-        stub.mishaps.append(stub_vllm.status(429, headers={"retry-after": "1.5"}))
+    async def test_retry_after_is_read_whatever_its_case(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
+        stub.mishaps.append(faults.status(429, headers={"retry-after": "1.5"}))
         with pytest.raises(TransientError) as caught:
             await backend.complete(make_request())
         assert caught.value.retry_after == 1.5
@@ -90,9 +92,9 @@ class TestWhatFailsHow:
 
     @pytest.mark.parametrize("code", [400, 401, 403, 413, 422])
     async def test_other_client_errors_are_permanent_with_the_servers_words(
-        self, stub: StubVLLM, backend: HTTPBackend, code: int
+        self, stub: ScriptedVLLM, backend: HTTPBackend, code: int
     ) -> None:
-        stub.mishaps.append(stub_vllm.status(code, "the prompt has 4097 tokens"))
+        stub.mishaps.append(faults.status(code, "the prompt has 4097 tokens"))
         with pytest.raises(PermanentError, match="the prompt has 4097 tokens"):
             await backend.complete(make_request())
 
@@ -101,28 +103,28 @@ class TestWhatFailsHow:
         ["{broken", "", "[]", "{}", '{"choices": []}', '{"choices": [{"message": {"content": null}}]}'],
     )
     async def test_an_answer_that_is_no_completion_is_permanent(
-        self, stub: StubVLLM, backend: HTTPBackend, answer: str
+        self, stub: ScriptedVLLM, backend: HTTPBackend, answer: str
     ) -> None:
-        stub.mishaps.append(stub_vllm.raw(answer))
+        stub.mishaps.append(faults.raw(answer))
         with pytest.raises(PermanentError, match=stub.url):
             await backend.complete(make_request())
 
-    @pytest.mark.parametrize("mishap", [stub_vllm.drop, stub_vllm.drop_halfway])
+    @pytest.mark.parametrize("mishap", [faults.drop, faults.drop_halfway])
     async def test_a_broken_connection_is_transient(
-        self, stub: StubVLLM, backend: HTTPBackend, mishap: stub_vllm.Mishap
+        self, stub: ScriptedVLLM, backend: HTTPBackend, mishap: faults.Mishap
     ) -> None:
         stub.mishaps.append(mishap)
         with pytest.raises(ServerLostError, match=f"the connection to {stub.url} broke"):
             await backend.complete(make_request())
 
-    async def test_a_server_too_slow_is_transient(self, stub: StubVLLM) -> None:
+    async def test_a_server_too_slow_is_transient(self, stub: ScriptedVLLM) -> None:
         backend = backend_for(stub.url, timeout=0.2)
-        stub.mishaps.append(stub_vllm.slow(2))
+        stub.mishaps.append(faults.slow(2))
         with pytest.raises(ServerLostError, match=r"no answer within 0\.2 s"):
             await backend.complete(make_request())
         await backend.aclose()
 
-    async def test_a_wrong_path_is_not_taken_for_an_unknown_adapter(self, stub: StubVLLM) -> None:
+    async def test_a_wrong_path_is_not_taken_for_an_unknown_adapter(self, stub: ScriptedVLLM) -> None:
         backend = backend_for(stub.url.removesuffix("/v1"))
         [detection] = await backend.detect()
         assert not detection.available
@@ -131,28 +133,28 @@ class TestWhatFailsHow:
 
 class TestUnknownAdapter:
     async def test_the_error_lists_what_is_served_and_nothing_is_asked(
-        self, stub: StubVLLM, backend: HTTPBackend
+        self, stub: ScriptedVLLM, backend: HTTPBackend
     ) -> None:
         with pytest.raises(UnknownAdapterError, match="served: base, cooperator, defector") as caught:
             await backend.complete(make_request("cooperater"))
         assert "did you mean cooperator?" in str(caught.value)
         assert stub.bodies == []
 
-    async def test_an_adapter_unloaded_in_mid_run_is_unknown(self, stub: StubVLLM, backend: HTTPBackend) -> None:
+    async def test_an_adapter_unloaded_in_mid_run_is_unknown(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
         await backend.complete(make_request("defector"))
         stub.adapters.remove("defector")
         with pytest.raises(UnknownAdapterError) as caught:
             await backend.complete(make_request("defector"))
         assert caught.value.served == ("base", "cooperator")
 
-    async def test_an_adapter_loaded_after_detection_is_found(self, stub: StubVLLM, backend: HTTPBackend) -> None:
+    async def test_an_adapter_loaded_after_detection_is_found(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
         await backend.detect()
         stub.adapters.append("newcomer")
         assert (await backend.complete(make_request("newcomer"))).text == "hello from newcomer"
 
 
 class TestDetection:
-    async def test_it_tells_adapters_from_bases(self, stub: StubVLLM, backend: HTTPBackend) -> None:
+    async def test_it_tells_adapters_from_bases(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
         [detection] = await backend.detect()
         assert detection.tier is Tier.HTTP
         assert detection.available
@@ -173,19 +175,19 @@ class TestDetection:
         [detection] = await backend_for("not a url").detect()
         assert not detection.available
 
-    async def test_a_server_of_something_else_is_said(self, stub: StubVLLM, backend: HTTPBackend) -> None:
+    async def test_a_server_of_something_else_is_said(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
         stub.models_status = 500
         [detection] = await backend.detect()
         assert "answered 500" in detection.detail
 
-    async def test_detections_at_the_same_time_share_one_ask(self, stub: StubVLLM, backend: HTTPBackend) -> None:
+    async def test_detections_at_the_same_time_share_one_ask(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
         await asyncio.gather(*(backend.detect() for _ in range(5)))
         assert stub.asked_models == 1
 
 
 class TestSeveralEndpoints:
     async def test_a_call_goes_where_its_adapter_is(self) -> None:
-        async with StubVLLM(("a",)) as left, StubVLLM(("b",)) as right:
+        async with ScriptedVLLM(("a",)) as left, ScriptedVLLM(("b",)) as right:
             backend = backend_for(left.url, right.url)
             await backend.detect()
             assert (await backend.complete(make_request("b"))).endpoint == right.url
@@ -193,16 +195,16 @@ class TestSeveralEndpoints:
             await backend.aclose()
 
     async def test_calls_at_once_are_spread_over_the_least_busy(self) -> None:
-        async with StubVLLM() as left, StubVLLM() as right:
+        async with ScriptedVLLM() as left, ScriptedVLLM() as right:
             backend = backend_for(left.url, right.url)
             left.delay = right.delay = 0.05
             await asyncio.gather(*(backend.complete(make_request()) for _ in range(8)))
             assert (len(left.bodies), len(right.bodies)) == (4, 4)
             await backend.aclose()
 
-    @pytest.mark.parametrize("mishap", [stub_vllm.drop, stub_vllm.status(503)])
-    async def test_the_next_try_moves_to_another(self, mishap: stub_vllm.Mishap) -> None:
-        async with StubVLLM() as left, StubVLLM() as right:
+    @pytest.mark.parametrize("mishap", [faults.drop, faults.status(503)])
+    async def test_the_next_try_moves_to_another(self, mishap: faults.Mishap) -> None:
+        async with ScriptedVLLM() as left, ScriptedVLLM() as right:
             backend = backend_for(left.url, right.url)
             left.mishaps.append(mishap)
             with pytest.raises(TransientError):
@@ -212,7 +214,7 @@ class TestSeveralEndpoints:
             await backend.aclose()
 
     async def test_an_adapter_unloaded_at_one_is_tried_at_the_other(self) -> None:
-        async with StubVLLM() as left, StubVLLM() as right:
+        async with ScriptedVLLM() as left, ScriptedVLLM() as right:
             backend = backend_for(left.url, right.url)
             await backend.detect()
             left.adapters.remove("cooperator")

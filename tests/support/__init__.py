@@ -1,0 +1,1 @@
+"""What several test packages and benchmarks share: servers that behave, and misbehave, on command."""

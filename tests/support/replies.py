@@ -1,0 +1,95 @@
+"""What a vLLM server says: completions and errors in its own shapes, and how many tokens a text is."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from aiohttp import web
+
+
+def completion(
+    content: str | None,
+    model: str = "stub",
+    *,
+    prompt_tokens: int = 11,
+    cached_tokens: int = 0,
+    tool_calls: list[dict[str, Any]] | None = None,
+    limit: int | None = None,
+) -> dict[str, Any]:
+    """A chat completion as vLLM 0.32 sends it, cut after `limit` tokens."""
+    text, ended = _cut(content, limit)
+    counted = len(tokens(text or "")) + ended
+    message = {"role": "assistant", "content": None if tool_calls else text, "tool_calls": tool_calls or []}
+    reason = "tool_calls" if tool_calls else ("stop" if ended else "length")
+    return {
+        "id": "chatcmpl-stub",
+        "object": "chat.completion",
+        "created": 1,
+        "model": model,
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}],
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "total_tokens": prompt_tokens + counted,
+            "completion_tokens": counted,
+            "prompt_tokens_details": {"cached_tokens": cached_tokens},
+        },
+    }
+
+
+def tokens(text: str) -> list[str]:
+    """`text` in words and marks: what this server calls a token."""
+    return re.findall(r"\w+|[^\w\s]", text)
+
+
+def _cut(content: str | None, limit: int | None) -> tuple[str | None, bool]:
+    """`content` in `limit` tokens at most, and whether it came to its end, which is a token too."""
+    ends = [match.end() for match in re.finditer(r"\w+|[^\w\s]", content or "")]
+    if content is None or limit is None or len(ends) < limit:
+        return content, True
+    return content[: ends[limit - 1]], False
+
+
+def error(code: int, message: str, kind: str = "BadRequestError", param: str | None = None) -> web.Response:
+    """An error as vLLM words it."""
+    return web.json_response({"error": {"message": message, "type": kind, "param": param, "code": code}}, status=code)
+
+
+def message_tokens(message: dict[str, Any]) -> list[str]:
+    """What one chat message puts into the prompt."""
+    return ["<|im_start|>", str(message["role"]), *tokens(str(message.get("content") or "")), "<|im_end|>"]
+
+
+def tool_call(body: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """A call of the first tool, or of the one the request insists on; None where no tool is offered."""
+    offered = [tool["function"] for tool in body.get("tools") or () if body.get("tool_choice") != "none"]
+    insisted = body.get("tool_choice")
+    named = insisted["function"]["name"] if isinstance(insisted, dict) else None
+    chosen = next((tool for tool in offered if named in (None, tool["name"])), None)
+    if chosen is None:
+        return None
+    arguments = {key: _example(kind) for key, kind in chosen["parameters"].get("properties", {}).items()}
+    function = {"name": chosen["name"], "arguments": json.dumps(arguments)}
+    return [{"id": "chatcmpl-tool-stub", "type": "function", "function": function}]
+
+
+def _example(schema: dict[str, Any]) -> Any:
+    """The least value a property's schema allows."""
+    if schema.get("enum"):
+        return schema["enum"][0]
+    examples = {"integer": schema.get("minimum", 0), "number": schema.get("minimum", 0), "boolean": False, "array": []}
+    return examples.get(schema.get("type", ""), "as told")
+
+
+def unknown_model(name: str) -> web.Response:
+    return error(404, f"The model `{name}` does not exist.", "NotFoundError", "model")
+
+
+def too_long(longest: int, prompt: int, limit: int) -> web.Response:
+    message = (
+        f"This model's maximum context length is {longest} tokens. However, you requested {limit} output tokens and "
+        f"your prompt contains {prompt} input tokens. Please reduce the length of the input prompt or the number of "
+        "requested output tokens."
+    )
+    return error(400, message)

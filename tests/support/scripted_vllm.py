@@ -1,0 +1,297 @@
+"""A scripted vLLM server for tests: it speaks the API over a real socket and misbehaves on command.
+
+It holds no model. A reply names the adapter asked, so a test sees who answered; a `structured_outputs` choice
+is honoured with its first entry; tokens are words and marks, counted and cached per adapter as vLLM does.
+
+As a process of its own, so that its work is not on the client's event loop (`scripted_process` starts one):
+
+    python -m tests.support.scripted_vllm --port 8001 --adapter a --adapter b --delay 0.05
+
+The first line printed is the URL. `POST /script {"fault": "server_error", "seconds": 2}` (or "calls") breaks it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, nullcontext
+from enum import Enum
+from typing import Any
+
+from aiohttp import web
+
+from tests.support.faults import Fault, Mishap, mishap_of
+from tests.support.prefix_cache import PrefixCache
+from tests.support.replies import completion, error, message_tokens, too_long, tool_call, unknown_model
+
+VERSION = "0.32.0"
+
+
+class Route(str, Enum):
+    """Where a fault can stand."""
+
+    CHAT = "/v1/chat/completions"
+    MODELS = "/v1/models"
+    HEALTH = "/health"
+
+
+class ScriptedVLLM:
+    """`async with ScriptedVLLM(adapters=("a", "b")) as server: ... server.url`.
+
+    `mishaps` are taken from the left, one per chat call (`script` puts faults there); without one the call
+    succeeds. `faulty` and `break_for` break every call for a while. `bodies` are the chat calls received,
+    `asked_models` counts calls of `/models`. `delay` is seconds an answer takes, `slots` how many are worked
+    on at once (None: all), `max_model_len` the longest prompt and reply in tokens. With `api_key` every /v1
+    call needs it; without `runtime_lora` there are no routes to load adapters, as in vLLM.
+    """
+
+    def __init__(
+        self,
+        adapters: Iterable[str] = ("cooperator", "defector"),
+        base: str = "base",
+        *,
+        port: int = 0,
+        delay: float = 0.0,
+        slots: int | None = None,
+        api_key: str | None = None,
+        max_model_len: int = 2048,
+        runtime_lora: bool = True,
+    ) -> None:
+        self.adapters = list(adapters)
+        self.base = base
+        self.delay = delay
+        self.api_key = api_key
+        self.max_model_len = max_model_len
+        self.runtime_lora = runtime_lora
+        self.calls_tools = False
+        self.prefix_cache = PrefixCache()
+        self.bodies: list[dict[str, Any]] = []
+        self.asked_models = 0
+        self.models_status = 200
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self._scripts: dict[Route, deque[Mishap]] = {route: deque() for route in Route}
+        self._standing: dict[Route, Mishap] = {}
+        self._breaks: set[asyncio.Task[None]] = set()
+        self._slots = asyncio.Semaphore(slots) if slots else None
+        self._runner: web.AppRunner | None = None
+        self._port = port
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}/v1"
+
+    # -- starting and stopping --------------------------------------------------------------------------
+
+    async def __aenter__(self) -> ScriptedVLLM:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        for task in self._breaks:
+            task.cancel()
+        await asyncio.gather(*self._breaks, return_exceptions=True)
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen: on a free port the first time, on the same one after a stop."""
+        app = web.Application(middlewares=[self._check_key])
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/version", self._version)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_post("/script", self._take_script)
+        if self.runtime_lora:
+            app.router.add_post("/v1/load_lora_adapter", self._load)
+            app.router.add_post("/v1/unload_lora_adapter", self._unload)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Stop listening: connections are refused, open ones break, the cache is gone."""
+        self.prefix_cache.forget()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    # -- misbehaving ------------------------------------------------------------------------------------
+
+    @property
+    def mishaps(self) -> deque[Mishap]:
+        return self._scripts[Route.CHAT]
+
+    def script(self, *faults: Fault, route: Route = Route.CHAT) -> None:
+        """The next calls of `route` meet these, one each."""
+        self._scripts[route].extend(mishap_of(fault) for fault in faults)
+
+    @asynccontextmanager
+    async def faulty(self, fault: Fault, route: Route = Route.CHAT) -> AsyncIterator[None]:
+        """Every call of `route` meets `fault` meanwhile; REFUSED closes the whole server."""
+        if fault is Fault.REFUSED:
+            await self.stop()
+            try:
+                yield
+            finally:
+                await self.start()
+            return
+        self._standing[route] = mishap_of(fault)
+        try:
+            yield
+        finally:
+            self._standing.pop(route, None)
+
+    def break_for(self, seconds: float, fault: Fault, route: Route = Route.CHAT) -> None:
+        """`faulty` in the background, for so many seconds."""
+
+        async def hold() -> None:
+            async with self.faulty(fault, route):
+                await asyncio.sleep(seconds)
+
+        task = asyncio.create_task(hold())
+        self._breaks.add(task)
+        task.add_done_callback(self._breaks.discard)
+
+    def _mishap(self, route: Route) -> Mishap | None:
+        queue = self._scripts[route]
+        return queue.popleft() if queue else self._standing.get(route)
+
+    async def _take_script(self, request: web.Request) -> web.Response:
+        """A fault from outside of the process: {"fault": kind, "seconds": s} or {"fault": kind, "calls": n}."""
+        told = await request.json()
+        fault = Fault(told["fault"])
+        if "seconds" in told:
+            asyncio.get_running_loop().call_soon(self.break_for, float(told["seconds"]), fault)
+        else:
+            self.script(*[fault] * int(told.get("calls", 1)))
+        return web.Response()
+
+    # -- answering --------------------------------------------------------------------------------------
+
+    @web.middleware
+    async def _check_key(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        told = request.headers.get("Authorization")
+        if self.api_key and request.path.startswith("/v1") and told != f"Bearer {self.api_key}":
+            return web.json_response({"error": "Unauthorized"}, status=401)
+        answer: web.StreamResponse = await handler(request)
+        return answer
+
+    async def _health(self, request: web.Request) -> web.StreamResponse:
+        mishap = self._mishap(Route.HEALTH)
+        return await mishap(request) if mishap else web.Response()
+
+    async def _version(self, _request: web.Request) -> web.Response:
+        return web.json_response({"version": VERSION})
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        cache, labels = self.prefix_cache, f'{{engine="0",model_name="{self.base}"}}'
+        counters = {
+            "vllm:prefix_cache_queries_total": cache.queries,
+            "vllm:prefix_cache_hits_total": cache.hits,
+        }
+        lines = [f"# TYPE {name} counter\n{name}{labels} {float(value)}" for name, value in counters.items()]
+        lines.append(f"# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running{labels} {self.in_flight}.0")
+        return web.Response(text="\n".join(lines) + "\n", content_type="text/plain")
+
+    async def _models(self, request: web.Request) -> web.StreamResponse:
+        self.asked_models += 1
+        mishap = self._mishap(Route.MODELS)
+        if mishap:
+            return await mishap(request)
+        longest = self.max_model_len
+        rows = [{"id": self.base, "object": "model", "root": "/models/tiny", "parent": None, "max_model_len": longest}]
+        rows += [{"id": name, "object": "model", "root": f"/a/{name}", "parent": self.base} for name in self.adapters]
+        return web.json_response({"object": "list", "data": rows}, status=self.models_status)
+
+    async def _chat(self, request: web.Request) -> web.StreamResponse:
+        body = json.loads(await request.read())
+        self.bodies.append(body)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            async with self._slots or nullcontext():
+                await asyncio.sleep(self.delay)
+            mishap = self._mishap(Route.CHAT)
+            return await mishap(request) if mishap else self._answer(body)
+        finally:
+            self.in_flight -= 1
+
+    def _answer(self, body: dict[str, Any]) -> web.Response:
+        model = body["model"]
+        if model not in [self.base, *self.adapters]:
+            return unknown_model(model)
+        prompt = [mark for message in body["messages"] for mark in message_tokens(message)]
+        limit = body.get("max_completion_tokens") or body.get("max_tokens")
+        if len(prompt) + (limit or 1) > self.max_model_len:
+            return too_long(self.max_model_len, len(prompt), limit or 1)
+        found = self.prefix_cache.look_up(model, prompt)
+        choices = body.get("structured_outputs", {}).get("choice")
+        text = choices[0] if choices else f"hello from {model}"
+        called = tool_call(body) if self.calls_tools else None
+        reply = completion(text, model, prompt_tokens=len(prompt), cached_tokens=found, tool_calls=called, limit=limit)
+        return web.json_response(reply)
+
+    # -- adapters that come and go ----------------------------------------------------------------------
+
+    async def _load(self, request: web.Request) -> web.Response:
+        told = await request.json()
+        name = told.get("lora_name")
+        if not name or not told.get("lora_path"):
+            return error(400, "Both 'lora_name' and 'lora_path' must be provided.", "InvalidUserInput")
+        if name in self.adapters:
+            message = f"The lora adapter '{name}' has already been loaded. If you want to load the adapter in place, "
+            return error(400, message + "set 'load_inplace' to True.", "InvalidUserInput")
+        self.adapters.append(name)
+        return web.Response(text=f"Success: LoRA adapter '{name}' added successfully.")
+
+    async def _unload(self, request: web.Request) -> web.Response:
+        name = (await request.json()).get("lora_name")
+        if name not in self.adapters:
+            return error(404, f"The lora adapter '{name}' cannot be found.", "NotFoundError")
+        self.adapters.remove(name)
+        return web.Response(text=f"Success: LoRA adapter '{name}' removed successfully.")
+
+
+async def serve(server: ScriptedVLLM) -> None:
+    """Serve until standard input ends, so that no process outlives the one that started it."""
+    async with server:
+        sys.stdout.write(f"{server.url}\n")
+        sys.stdout.flush()
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        loop.add_reader(sys.stdin, lambda: ended.set() if not os.read(sys.stdin.fileno(), 4096) else None)
+        await ended.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--adapter", action="append", default=[], help="a served name; may be given more than once")
+    parser.add_argument("--base", default="base")
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds an answer takes")
+    parser.add_argument("--slots", type=int, help="answers worked on at once")
+    parser.add_argument("--max-model-len", type=int, default=2048)
+    parser.add_argument("--api-key-env", help="the environment variable that holds the key every /v1 call needs")
+    told = parser.parse_args()
+    server = ScriptedVLLM(
+        told.adapter,
+        told.base,
+        port=told.port,
+        delay=told.delay,
+        slots=told.slots,
+        max_model_len=told.max_model_len,
+        api_key=os.environ[told.api_key_env] if told.api_key_env else None,
+    )
+    asyncio.run(serve(server))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""The scripted server keeps its word: it speaks as vLLM does, and every fault is on the wire what it is called."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.support.faults import HUGE, OTHER_MODEL, Fault, mishap_of
+from tests.support.scripted_process import scripted_process
+from tests.support.scripted_vllm import Route, ScriptedVLLM
+
+LONG = "once upon a time there was a society of models " * 10
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedVLLM]:
+    async with ScriptedVLLM() as server:
+        yield server
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.5)) as session:
+        yield session
+
+
+def body(model: str = "cooperator", text: str = "Speak.", **more: Any) -> dict[str, Any]:
+    return {"model": model, "messages": [{"role": "user", "content": text}], **more}
+
+
+async def chat(session: aiohttp.ClientSession, url: str, **more: Any) -> tuple[int, Any]:
+    async with session.post(f"{url}/chat/completions", json=body(**more)) as response:
+        return response.status, await response.json()
+
+
+async def outcome(session: aiohttp.ClientSession, url: str) -> str:
+    """In a word, what a client that trusts nothing meets."""
+    try:
+        async with session.post(f"{url}/chat/completions", json=body()) as response:
+            raw = await response.read()
+    except aiohttp.ClientConnectorError:
+        return "refused"
+    except aiohttp.ServerDisconnectedError:
+        return "no answer"
+    except aiohttp.ClientPayloadError:
+        return "half a body"
+    except asyncio.TimeoutError:
+        return "no end"
+    return heard(raw) if response.status == 200 else refusal(response)
+
+
+def refusal(response: aiohttp.ClientResponse) -> str:
+    return f"{response.status} {response.headers.get('Retry-After', '')}".strip()
+
+
+def heard(raw: bytes) -> str:
+    try:
+        reply = json.loads(raw.decode())
+    except UnicodeDecodeError:
+        return "not UTF-8"
+    except json.JSONDecodeError:
+        return "not JSON"
+    texts = [choice["message"]["content"] for choice in reply["choices"]]
+    return f"{reply['model']}: {', '.join(text if len(text) < 99 else str(len(text)) for text in texts)}"
+
+
+MEANING = {
+    Fault.REFUSED: "refused",
+    Fault.DROPPED: "no answer",
+    Fault.RESET_MID_BODY: "half a body",
+    Fault.TOO_MANY_REQUESTS: "429 0.1",
+    Fault.SERVER_ERROR: "500",
+    Fault.SLOW_HEADERS: "no end",
+    Fault.NEVER_ENDING_BODY: "no end",
+    Fault.TRUNCATED_JSON: "not JSON",
+    Fault.INVALID_JSON: "not JSON",
+    Fault.WRONG_MODEL: f"{OTHER_MODEL}: hello from another",
+    Fault.EMPTY_CONTENT: "cooperator: ",
+    Fault.DUPLICATE_CHOICES: "cooperator: one answer, another answer",
+    Fault.HUGE_BODY: f"cooperator: {HUGE}",
+    Fault.GARBAGE_UTF8: "not UTF-8",
+}
+WELL = "cooperator: hello from cooperator"
+
+
+class TestFaults:
+    @pytest.mark.parametrize("fault", Fault)
+    async def test_a_fault_is_what_it_is_called_and_ends_with_its_block(
+        self, server: ScriptedVLLM, session: aiohttp.ClientSession, fault: Fault
+    ) -> None:
+        async with server.faulty(fault):
+            assert [await outcome(session, server.url) for _ in range(2)] == [MEANING[fault]] * 2
+        assert await outcome(session, server.url) == WELL
+
+    async def test_scripted_faults_are_met_one_a_call(
+        self, server: ScriptedVLLM, session: aiohttp.ClientSession
+    ) -> None:
+        server.script(Fault.SERVER_ERROR, Fault.DROPPED)
+        assert [await outcome(session, server.url) for _ in range(3)] == ["500", "no answer", WELL]
+
+    async def test_a_fault_can_last_for_a_while(self, server: ScriptedVLLM, session: aiohttp.ClientSession) -> None:
+        server.break_for(0.2, Fault.REFUSED)
+        await asyncio.sleep(0.1)
+        assert await outcome(session, server.url) == "refused"
+        await asyncio.sleep(0.2)
+        assert await outcome(session, server.url) == WELL
+
+    async def test_a_fault_can_stand_at_another_route(
+        self, server: ScriptedVLLM, session: aiohttp.ClientSession
+    ) -> None:
+        async with server.faulty(Fault.SERVER_ERROR, Route.MODELS), session.get(f"{server.url}/models") as response:
+            assert response.status == 500
+            assert await outcome(session, server.url) == WELL
+
+    async def test_a_client_that_leaves_frees_its_place(
+        self, server: ScriptedVLLM, session: aiohttp.ClientSession
+    ) -> None:
+        async with server.faulty(Fault.SLOW_HEADERS):
+            assert await outcome(session, server.url) == "no end"
+        await asyncio.sleep(0.05)
+        assert server.in_flight == 0
+
+    def test_one_call_cannot_be_refused(self) -> None:
+        with pytest.raises(ValueError, match="faulty"):
+            mishap_of(Fault.REFUSED)
+
+
+class TestSpeakingAsVLLM:
+    async def test_the_key_guards_what_is_under_v1(self, session: aiohttp.ClientSession) -> None:
+        async with ScriptedVLLM(api_key="secret") as server:
+            assert (await chat(session, server.url))[0] == 401
+            root = server.url.removesuffix("/v1")
+            async with session.get(f"{root}/health") as health, session.get(f"{root}/version") as version:
+                assert (health.status, await version.json()) == (200, {"version": "0.32.0"})
+            headers = {"Authorization": "Bearer secret"}
+            async with session.post(f"{server.url}/chat/completions", json=body(), headers=headers) as response:
+                assert response.status == 200
+
+    async def test_what_is_too_long_is_refused(self, session: aiohttp.ClientSession) -> None:
+        async with ScriptedVLLM(max_model_len=16) as server:
+            assert (await chat(session, server.url, max_tokens=11))[0] == 200  # the prompt is 5 tokens
+            code, said = await chat(session, server.url, max_tokens=12)
+            assert (code, said["error"]["type"]) == (400, "BadRequestError")
+            assert "maximum context length is 16 tokens" in said["error"]["message"]
+
+    async def test_a_reply_is_cut_at_its_limit(self, server: ScriptedVLLM, session: aiohttp.ClientSession) -> None:
+        _, reply = await chat(session, server.url, max_tokens=2)
+        [choice] = reply["choices"]
+        assert (choice["message"]["content"], choice["finish_reason"]) == ("hello from", "length")
+        assert reply["usage"]["completion_tokens"] == 2
+
+    async def test_a_tool_is_called_with_arguments_its_schema_allows(
+        self, server: ScriptedVLLM, session: aiohttp.ClientSession
+    ) -> None:
+        server.calls_tools = True
+        properties = {"action": {"enum": ["stay", "go"]}, "times": {"type": "integer", "minimum": 1}}
+        parameters = {"type": "object", "properties": properties}
+        tool = {"type": "function", "function": {"name": "decide", "parameters": parameters}}
+        _, reply = await chat(session, server.url, tools=[tool])
+        [choice] = reply["choices"]
+        [call] = choice["message"]["tool_calls"]
+        assert choice["finish_reason"] == "tool_calls"
+        assert call["function"]["name"] == "decide"
+        assert json.loads(call["function"]["arguments"]) == {"action": "stay", "times": 1}
+        _, reply = await chat(session, server.url)
+        assert reply["choices"][0]["message"]["content"] == "hello from cooperator"
+
+    async def test_adapters_come_and_go(self, server: ScriptedVLLM, session: aiohttp.ClientSession) -> None:
+        async def post(what: str, **told: str) -> int:
+            async with session.post(f"{server.url}/{what}_lora_adapter", json=told) as response:
+                return response.status
+
+        assert await post("load", lora_name="new", lora_path="/a/new") == 200
+        assert (await chat(session, server.url, model="new"))[0] == 200
+        assert await post("load", lora_name="new", lora_path="/a/new") == 400
+        assert await post("unload", lora_name="new") == 200
+        assert await post("unload", lora_name="new") == 404
+        assert (await chat(session, server.url, model="new"))[0] == 404
+
+    async def test_a_server_without_runtime_loading_has_no_such_route(self, session: aiohttp.ClientSession) -> None:
+        async with ScriptedVLLM(runtime_lora=False) as server:
+            told = {"lora_name": "new", "lora_path": "/a/new"}
+            async with session.post(f"{server.url}/load_lora_adapter", json=told) as response:
+                assert response.status == 404
+
+    async def test_the_prefix_cache_is_each_adapters_own_and_counted(
+        self, server: ScriptedVLLM, session: aiohttp.ClientSession
+    ) -> None:
+        cached = []
+        for model in ("cooperator", "cooperator", "defector"):
+            _, reply = await chat(session, server.url, model=model, text=LONG)
+            cached.append(reply["usage"]["prompt_tokens_details"]["cached_tokens"])
+        assert cached == [0, 96, 0]  # 103 tokens are six whole blocks of 16
+        async with session.get(server.url.replace("/v1", "/metrics")) as response:
+            metrics = await response.text()
+        assert 'vllm:prefix_cache_queries_total{engine="0",model_name="base"} 309.0' in metrics
+        assert 'vllm:prefix_cache_hits_total{engine="0",model_name="base"} 96.0' in metrics
+
+    async def test_slots_bound_what_is_worked_on_at_once(self, session: aiohttp.ClientSession) -> None:
+        async with ScriptedVLLM(delay=0.05, slots=2) as server:
+            started = asyncio.get_running_loop().time()
+            await asyncio.gather(*(chat(session, server.url) for _ in range(6)))
+            assert asyncio.get_running_loop().time() - started >= 0.15
+
+
+class TestAsAProcess:
+    async def test_it_serves_is_broken_from_outside_and_killed(self, session: aiohttp.ClientSession) -> None:
+        with scripted_process(["cooperator"]) as server:
+            assert await outcome(session, server.url) == WELL
+            root = server.url.removesuffix("/v1")
+            async with session.post(f"{root}/script", json={"fault": "server_error", "calls": 1}):
+                assert [await outcome(session, server.url) for _ in range(2)] == ["500", WELL]
+            server.kill()
+            assert await outcome(session, server.url) == "no answer"  # on the connection that was open
+            assert await outcome(session, server.url) == "refused"
+
+    def test_it_ends_with_its_block(self) -> None:
+        with scripted_process() as server:
+            assert server.process.poll() is None
+        assert server.process.returncode == 0
+
+    def test_bad_options_are_told(self) -> None:
+        with pytest.raises(RuntimeError, match="ended at once"), scripted_process([], "--nothing"):
+            pass
