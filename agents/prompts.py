@@ -38,6 +38,18 @@ class HeardMessage:
 
 
 @dataclass(frozen=True)
+class FeedPost:
+    """A post of the social network as a model reads it; `likes` and `comments` are counts."""
+
+    post_id: int
+    user_id: int
+    author: str
+    text: str
+    likes: int = 0
+    comments: int = 0
+
+
+@dataclass(frozen=True)
 class Common:
     """What every model of an episode is told; `others` counts the other models, `whole` says that the topology
     connects all of them."""
@@ -52,7 +64,8 @@ class Common:
 
 @dataclass(frozen=True)
 class Own:
-    """What one model is told in one step; `choices` are the legal actions as they read in its language."""
+    """What one model is told in one step; `choices` are the legal actions as they read in its language, `feed` the
+    posts it sees in the social network."""
 
     step: int
     max_steps: int
@@ -60,6 +73,7 @@ class Own:
     heard: Sequence[HeardMessage]
     news: str
     choices: Sequence[str] = ()
+    feed: Sequence[FeedPost] = ()
 
 
 def system_prompt(common: Common) -> str:
@@ -76,7 +90,7 @@ def system_prompt(common: Common) -> str:
 
 
 def user_prompt(purpose: Purpose, common: Common, config: ModelConfig, own: Own) -> str:
-    """The part that is one model's own in one step, for talking or for deciding."""
+    """The part that is one model's own in one step, for what `purpose` says."""
     return _render(
         common.language,
         purpose.value,
@@ -94,6 +108,7 @@ def user_prompt(purpose: Purpose, common: Common, config: ModelConfig, own: Own)
         heard=own.heard,
         news=own.news,
         choices=own.choices,
+        feed=own.feed,
     )
 
 

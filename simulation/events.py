@@ -15,7 +15,8 @@ from typing import IO, Any, ClassVar
 
 import orjson
 
-from agents.inference.provenance import CallKey, CallRecord, CallStatus, Provenance, Purpose, Reply, Tier
+from agents.inference.provenance import CallKey, CallRecord, CallStatus, Purpose, Tier
+from agents.inference.recording import read_reply
 from agents.problems import SocietyError
 
 
@@ -228,14 +229,8 @@ def _key(body: dict[str, Any]) -> CallKey:
 def _call(body: dict[str, Any]) -> CallMade:
     record = body["record"]
     typed = {"key": _key(record["key"]), "tier": Tier(record["tier"]), "status": CallStatus(record["status"])}
-    reply = _reply(record["reply"]) if record["reply"] else None
+    reply = read_reply(record["reply"]) if record["reply"] else None
     return CallMade(CallRecord(**{**record, **typed, "reply": reply}))
-
-
-def _reply(body: dict[str, Any]) -> Reply:
-    source = body["provenance"]
-    typed = {"tier": Tier(source["tier"]), "fell_from": tuple(Tier(tier) for tier in source["fell_from"])}
-    return Reply(**{**body, "provenance": Provenance(**{**source, **typed})})
 
 
 _READERS: dict[type[Any], Callable[[dict[str, Any]], Event]] = {

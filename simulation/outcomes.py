@@ -158,6 +158,8 @@ class Run:
         if not path.exists():
             return self._derived[name]
         frame = pd.read_parquet(path)
+        if set(frame.columns) != {column.name for column in TABLES[name]}:  # written by another version
+            return self._derived[name]
         for column in ("addressees", "audience") if name is TableName.MESSAGES else ():
             frame[column] = frame[column].map(tuple)
         return frame.astype({column.name: column.dtype for column in TABLES[name]})

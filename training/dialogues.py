@@ -105,8 +105,14 @@ def data_hash(found: Iterable[Example]) -> str:
     """SHA-256, in hex, of examples: says whether an adapter's training data can still be made."""
     digest = hashlib.sha256()
     for example in found:
-        digest.update(repr((example.messages, example.reply)).encode())
+        digest.update(f"({_spelt(example)}, {example.reply!r})".encode())
     return digest.hexdigest()
+
+
+def _spelt(example: Example) -> str:
+    """The messages as they were spelt when the shipped adapters' hashes were taken."""
+    said = [f"ChatMessage(role={message.role!r}, content={message.content!r})" for message in example.messages]
+    return f"({', '.join(said)}{',' if len(said) == 1 else ''})"
 
 
 def play(table: Table, rng: random.Random) -> Iterator[Example]:

@@ -2,9 +2,9 @@
 
 A call goes to the first tier that may answer it. At a server tier an attempt that fails moves to another server at
 once; when every server was tried, it is retried with back-off; then the call falls one tier, which is logged loudly
-once and marked in the reply. A server that went away in mid-run is looked for in the background and used again; one that was
-never there is not, so a run does not change hands unasked. An adapter that servers do not know is an error, never a
-base model's answer.
+once and marked in the reply. A server that went away in mid-run is looked for in the background and used again; one
+that was never there is not, so a run does not change hands unasked. An adapter that servers do not know is an error,
+never a base model's answer.
 """
 
 from __future__ import annotations

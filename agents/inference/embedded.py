@@ -122,7 +122,7 @@ class EmbeddedBackend:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._engine, progress)
 
-    async def complete(self, request: Request, _route: Route) -> Completion:
+    async def complete(self, request: Request, _route: Route | None = None) -> Completion:
         """One reply, computed together with whatever else waits."""
         if self._closed:
             raise PermanentError("the embedded tier is closed")

@@ -30,12 +30,11 @@ FALLING_ORDER: tuple[Tier, ...] = (Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED, Tier.SI
 
 
 class Purpose(str, Enum):
-    """What a text is for: a strategy message, a social action by a tool call, a decision in the game, a judgement."""
+    """What a text is for: a strategy message, a social action by a tool call, a decision in the game."""
 
     TALK = "talk"
     ACT = "act"
     DECIDE = "decide"
-    JUDGE = "judge"
 
 
 @dataclass(frozen=True)

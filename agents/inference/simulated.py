@@ -35,7 +35,7 @@ class SimulatedBackend:
     async def prepare(self, progress: Progress) -> None:
         """Nothing to load."""
 
-    async def complete(self, request: Request, _route: Route) -> Completion:
+    async def complete(self, request: Request, _route: Route | None = None) -> Completion:
         """The mind's text, or one of `request.choices`. PermanentError where its plan is none of them."""
         return Completion(text=_answer(request))
 

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agents.inference.backend import InferenceSettings
+from agents.inference.backend import EndpointSettings, InferenceSettings
+from agents.inference.balancing import Balancing
 from agents.inference.provenance import FALLING_ORDER, Sampling, Tier
 from agents.language import Language
 from agents.problems import InvalidFileError
@@ -153,7 +154,7 @@ class TestTask:
 
 class TestInference:
     def test_mirrors_the_settings_of_a_client(self) -> None:
-        assert InferenceConfig().settings() == InferenceSettings()
+        assert InferenceConfig().settings() == InferenceSettings(balancing=Balancing.ADAPTER_AFFINITY)
         assert InferenceConfig().sampling() == Sampling()
         assert InferenceConfig().tiers == FALLING_ORDER
 
@@ -164,8 +165,18 @@ class TestInference:
             inference__top_p="0.5",
             inference__max_tokens="9",
         ).scenario.inference
-        assert inference.settings() == InferenceSettings(require=Tier.HTTP, timeout=5)
+        assert inference.settings() == InferenceSettings(
+            require=Tier.HTTP, timeout=5, balancing=Balancing.ADAPTER_AFFINITY
+        )
         assert inference.sampling() == Sampling(temperature=0.7, top_p=0.5, max_tokens=9)
+
+    def test_an_endpoint_is_a_url_or_spelt_out(self) -> None:
+        spelt_out = "{url: http://b:2/v1, api_key_env: KEY, weight: 2.5, adapters: [skeptic]}"
+        inference = overridden(inference__endpoints=f"[http://a:1/v1, {spelt_out}]").scenario.inference
+        assert inference.servers() == (
+            EndpointSettings("http://a:1/v1"),
+            EndpointSettings("http://b:2/v1", "KEY", 2.5, ("skeptic",)),
+        )
 
 
 class TestCommunication:

@@ -5,27 +5,26 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-import timeit
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from camel.agents import ChatAgent  # noqa: TID251 - what a user would do
 
-from agents.inference.backend import InferenceSettings
-from agents.inference.camel import TOKEN_COUNTER, CamelBackend, SocietyBackend
+from agents.inference.backend import InferenceSettings, Route
+from agents.inference.camel import TOKEN_COUNTER, CamelBackend
 from agents.inference.client import VLLMClient
-from agents.inference.endpoints import EndpointPool, ServerLostError
-from agents.inference.errors import PermanentError, TransientError, UnknownAdapterError
-from agents.inference.provenance import CallRecord, Sampling, Tier
+from agents.inference.endpoints import EndpointPool
+from agents.inference.errors import BadReplyError, PermanentError, ServerLostError, TransientError, UnknownAdapterError
+from agents.inference.provenance import Sampling
 from tests.agents.inference.conftest import make_request
 from tests.support import faults
 from tests.support.scripted_vllm import ScriptedVLLM
 
 
-def backend_for(*urls: str, timeout: float = 5.0) -> CamelBackend:
-    return CamelBackend(EndpointPool(urls, cooldown=30), InferenceSettings(timeout=timeout))
+def backend_for(*urls: str, **changes: Any) -> CamelBackend:
+    settings = InferenceSettings(**({"timeout": 5.0} | changes))
+    return CamelBackend(EndpointPool(urls, settings), settings)
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ class TestWhatIsSent:
         self, stub: ScriptedVLLM, backend: CamelBackend
     ) -> None:
         request = make_request(sampling=Sampling(temperature=0.2, top_p=0.9, max_tokens=17), seed=5)
-        completion = await backend.complete(request)
+        completion = await backend.complete(request, Route())
         assert stub.bodies == [
             {
                 "model": "cooperator",
@@ -58,14 +57,14 @@ class TestWhatIsSent:
         assert (completion.prompt_tokens, completion.completion_tokens) == (11, 4)
 
     async def test_choices_become_structured_outputs(self, stub: ScriptedVLLM, backend: CamelBackend) -> None:
-        completion = await backend.complete(make_request(choices=("合作", "背叛")))
+        completion = await backend.complete(make_request(choices=("合作", "背叛")), Route())
         assert stub.bodies[0]["structured_outputs"] == {"choice": ["合作", "背叛"]}
         assert completion.text == "合作"
 
     async def test_agents_at_once_get_their_own_adapters(self, stub: ScriptedVLLM, backend: CamelBackend) -> None:
         stub.delay = 0.02
         names = ["cooperator", "defector"] * 4
-        replies = await asyncio.gather(*(backend.complete(make_request(name)) for name in names))
+        replies = await asyncio.gather(*(backend.complete(make_request(name), Route()) for name in names))
         assert [reply.text for reply in replies] == [f"hello from {name}" for name in names]
 
 
@@ -75,19 +74,19 @@ class TestWhatFailsHow:
         stub.mishaps.append(faults.status(code, "engine is busy"))
         expected = PermanentError if code == 409 else TransientError
         with pytest.raises(expected, match=f"answered {code}: engine is busy"):
-            await backend.complete(make_request())
+            await backend.complete(make_request(), Route())
         assert len(stub.bodies) == 1
 
     async def test_retry_after_is_read(self, stub: ScriptedVLLM, backend: CamelBackend) -> None:
         stub.mishaps.append(faults.status(429, headers={"Retry-After": "2"}))
         with pytest.raises(TransientError) as caught:
-            await backend.complete(make_request())
+            await backend.complete(make_request(), Route())
         assert caught.value.retry_after == 2
 
     async def test_client_errors_are_permanent(self, stub: ScriptedVLLM, backend: CamelBackend) -> None:
         stub.mishaps.append(faults.status(400, "the prompt has 4097 tokens"))
         with pytest.raises(PermanentError, match="the prompt has 4097 tokens"):
-            await backend.complete(make_request())
+            await backend.complete(make_request(), Route())
 
     @pytest.mark.parametrize(
         "mishap",
@@ -100,12 +99,12 @@ class TestWhatFailsHow:
             faults.raw('{"choices": [{"message": {"content": null}}]}'),
         ],
     )
-    async def test_an_answer_that_is_no_completion_is_permanent(
+    async def test_an_answer_that_is_no_completion_is_no_reply(
         self, stub: ScriptedVLLM, backend: CamelBackend, mishap: faults.Mishap
     ) -> None:
         stub.mishaps.append(mishap)
-        with pytest.raises(PermanentError, match=stub.url):
-            await backend.complete(make_request())
+        with pytest.raises(BadReplyError, match=stub.url):
+            await backend.complete(make_request(), Route())
 
     @pytest.mark.parametrize("mishap", [faults.drop, faults.drop_halfway])
     async def test_a_broken_connection_is_transient(
@@ -113,21 +112,21 @@ class TestWhatFailsHow:
     ) -> None:
         stub.mishaps.append(mishap)
         with pytest.raises(ServerLostError):
-            await backend.complete(make_request())
+            await backend.complete(make_request(), Route())
 
     async def test_a_server_too_slow_is_transient(self, stub: ScriptedVLLM) -> None:
         backend = backend_for(stub.url, timeout=0.2)
         stub.mishaps.append(faults.slow(2))
         with pytest.raises(ServerLostError, match=r"no answer within 0\.2 s"):
-            await backend.complete(make_request())
+            await backend.complete(make_request(), Route())
         await backend.aclose()
 
     async def test_an_unknown_adapter_lists_those_served(self, stub: ScriptedVLLM, backend: CamelBackend) -> None:
         with pytest.raises(UnknownAdapterError, match="served: base, cooperator, defector"):
-            await backend.complete(make_request("stranger"))
+            await backend.complete(make_request("stranger"), Route())
         stub.adapters.remove("defector")
         with pytest.raises(UnknownAdapterError, match="served: base, cooperator "):
-            await backend.complete(make_request("defector"))
+            await backend.complete(make_request("defector"), Route())
 
 
 @pytest.mark.parametrize("text", ["", "a", "Tit for tat.", "合作者与背叛者", "日本語 and ascii", "\x00\x00"])
@@ -151,58 +150,6 @@ class TestCamelModel:
         async with VLLMClient(stub.url, "cooperator") as client:
             result = await client.camel_model.arun([{"role": "user", "content": "hello"}])
         assert result.choices[0].message.content == "hello from cooperator"
-
-
-class TestSocietyBackend:
-    """A real CAMEL ChatAgent that speaks through the client."""
-
-    async def test_an_agent_steps_through_the_client(self, stub: ScriptedVLLM) -> None:
-        records: list[CallRecord] = []
-        async with VLLMClient(stub.url, on_call=records.append) as client:
-            agent = ChatAgent("You are a leader.", model=SocietyBackend(client, "defector", model_id="m7"))
-            response = await agent.astep("What is your plan?")
-            assert response.msg.content == "hello from defector"
-            again = await agent.astep("And then?")
-        assert again.msg.content == "hello from defector"
-        assert [message["role"] for message in stub.bodies[-1]["messages"]] == [
-            "system",
-            "user",
-            "assistant",
-            "user",
-        ]
-        assert [record.key.model_id for record in records] == ["m7", "m7"]
-        assert len({record.key for record in records}) == 2
-
-    async def test_the_template_says_how(self, stub: ScriptedVLLM) -> None:
-        async with VLLMClient(stub.url) as client:
-            backend = SocietyBackend(client, "cooperator")
-            backend.template = replace(backend.template, sampling=Sampling(max_tokens=9), choices=("x", "y"))
-            response = await ChatAgent("You decide.", model=backend).astep("Choose.")
-        assert response.msg.content == "x"
-        assert stub.bodies[0]["max_completion_tokens"] == 9
-
-    async def test_a_simulated_reply_says_so(self) -> None:
-        async with VLLMClient(settings=InferenceSettings(tiers=(Tier.SIMULATED,))) as client:
-            result = await SocietyBackend(client, "cooperator").arun([{"role": "user", "content": "hello"}])
-        assert result.system_fingerprint == "simulated"
-
-    async def test_a_response_format_is_refused(self) -> None:
-        async with VLLMClient(settings=InferenceSettings(tiers=(Tier.SIMULATED,))) as client:
-            with pytest.raises(PermanentError, match="choices"):
-                await SocietyBackend(client, "cooperator").arun([], response_format=CallRecord)
-
-    def test_a_synchronous_agent_steps_too(self, stub_in_thread: str) -> None:
-        agent = ChatAgent("You play.", model=SocietyBackend(VLLMClient(stub_in_thread), "cooperator"))
-        assert [agent.step("Speak.").msg.content for _ in range(2)] == ["hello from cooperator"] * 2
-
-    async def test_a_synchronous_agent_steps_inside_a_running_loop(self, stub_in_thread: str) -> None:
-        agent = ChatAgent("You play.", model=SocietyBackend(VLLMClient(stub_in_thread), "cooperator"))
-        assert agent.step("Speak.").msg.content == "hello from cooperator"
-
-    def test_one_is_built_in_less_than_a_fifth_of_a_millisecond(self) -> None:
-        client = VLLMClient()
-        seconds = min(timeit.repeat(lambda: SocietyBackend(client, "cooperator"), number=200, repeat=3)) / 200
-        assert seconds < 0.0002
 
 
 def test_importing_it_is_silent_and_writes_nothing(tmp_path: Path) -> None:

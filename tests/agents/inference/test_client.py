@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from agents.inference.backend import InferenceSettings
+from agents.inference.balancing import Balancing
 from agents.inference.client import VLLMClient
 from agents.inference.errors import FloorReachedError, UnknownAdapterError
 from agents.inference.model_store import MODEL_ID
@@ -25,8 +26,11 @@ from agents.inference.provenance import (
     Reply,
     Tier,
 )
+from agents.inference.recording import Recording
+from agents.inference.records import prompt_hash
 from tests.agents.inference.conftest import make_request
 from tests.support import faults
+from tests.support.faults import Fault
 from tests.support.scripted_vllm import ScriptedVLLM
 
 CAMEL, HTTP, EMBEDDED, SIMULATED = Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED, Tier.SIMULATED
@@ -38,14 +42,14 @@ UNUSED = "http://127.0.0.1:9/v1"
 class Society:
     """A client whose records are kept."""
 
-    def __init__(self, *urls: str, recorded: dict[CallKey, Reply] | None = None, **settings: Any) -> None:
+    def __init__(self, *urls: str, recording: Recording | None = None, **settings: Any) -> None:
         self.records: list[CallRecord] = []
-        settings = {"tiers": NO_EMBEDDED, "timeout": 5.0, "cooldown": 0.2} | settings
+        settings = {"tiers": NO_EMBEDDED, "timeout": 5.0, "cooldown": 0.2, "health_interval": 0.2} | settings
         self.client = VLLMClient(
             endpoints=urls,
             settings=InferenceSettings(**settings),
             on_call=self.records.append,
-            recorded=recorded,
+            recording=recording,
         )
 
     async def __aenter__(self) -> Society:
@@ -67,6 +71,7 @@ import asyncio, sys
 sys.modules["{hidden}"] = None  # as if it were not installed
 from agents.inference.client import VLLMClient
 from agents.inference.backend import InferenceSettings
+from agents.inference.balancing import Balancing
 from agents.inference.provenance import Tier
 
 async def main(url):
@@ -86,6 +91,13 @@ asyncio.run(main(sys.argv[1]))
 def run_script(script: str, url: str) -> list[str]:
     done = subprocess.run([sys.executable, "-c", script, url], cwd=ROOT, capture_output=True, text=True, check=True)
     return done.stdout.splitlines()
+
+
+def recorded(key: CallKey, asked: str, reply: Reply) -> Recording:
+    """A recording of one call, at `key`, whose prompt had the hash `asked`."""
+    source = reply.provenance
+    record = CallRecord(key, source.tier, "", source.adapter, 1, CallStatus.OK, 0.1, 0.0, asked, reply)
+    return Recording({key: record})
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -167,14 +179,16 @@ class TestRetries:
     async def test_a_wait_longer_than_the_timeout_is_not_waited_for(self, stub: ScriptedVLLM) -> None:
         stub.mishaps.append(faults.status(429, headers={"Retry-After": "3600"}))
         async with Society(stub.url) as society:
-            assert (await society.ask()).provenance.tier is HTTP
+            assert (await society.ask()).provenance.tier is SIMULATED
+        assert len(stub.bodies) == 1  # whoever asks: it is the server that wants to be left alone
 
     async def test_a_retry_moves_to_another_endpoint(self, stub: ScriptedVLLM) -> None:
-        async with ScriptedVLLM() as other, Society(stub.url, other.url) as society:
+        async with ScriptedVLLM() as other, Society(stub.url, other.url, balancing=Balancing.ROUND_ROBIN) as society:
             stub.mishaps.extend([faults.status(503)] * 9)
-            reply = await society.ask()
-        assert reply.provenance.endpoint == other.url
-        assert [record.endpoint for record in society.records] == [stub.url, other.url]
+            replies = [await society.ask() for _ in range(4)]
+        assert {reply.provenance.endpoint for reply in replies} == {other.url}
+        assert {reply.provenance.tier for reply in replies} == {CAMEL}
+        assert {record.endpoint for record in society.records if record.status is FAILED} == {stub.url}
 
 
 class TestRecords:
@@ -217,13 +231,14 @@ class TestRecords:
 
     async def test_questions_outside_of_episodes_are_not_answered_from_a_record(self, stub: ScriptedVLLM) -> None:
         kept = Reply("as it was", Provenance(HTTP, "cooperator"))
-        recorded = {CallKey(-1, 0, "ask", Purpose.TALK): kept}
-        async with VLLMClient(stub.url, "cooperator", recorded=recorded) as client:
+        recording = recorded(CallKey(-1, 0, "ask", Purpose.TALK), "", kept)
+        async with VLLMClient(stub.url, "cooperator", recording=recording) as client:
             assert (await client.ask("Your plan?")).text == "hello from cooperator"
 
     async def test_recorded_replies_cost_no_call_and_leave_no_record(self, stub: ScriptedVLLM) -> None:
         kept = Reply("as it was", Provenance(HTTP, "cooperator"))
-        async with Society(stub.url, recorded={make_request().key: kept}) as society:
+        request = make_request()
+        async with Society(stub.url, recording=recorded(request.key, prompt_hash(request), kept)) as society:
             assert await society.ask() is kept
             fresh = await society.ask(key=CallKey(0, 2, "m1", Purpose.TALK))
         assert fresh.text == "hello from cooperator"
@@ -287,7 +302,7 @@ class TestServerDiesInMidRun:
     async def test_calls_fall_row_by_row_and_return_after_the_cooldown(
         self, stub: ScriptedVLLM, caplog: pytest.LogCaptureFixture
     ) -> None:
-        async with Society(stub.url, retries=1, cooldown=0.3) as society:
+        async with Society(stub.url, retries=1, health_interval=0.4) as society:
             assert (await society.ask()).provenance.tier is CAMEL
             await stub.stop()
             fallen = [await society.ask() for _ in range(3)]
@@ -295,7 +310,7 @@ class TestServerDiesInMidRun:
             assert society.attempts[1:] == [(CAMEL, 1, FAILED), (CAMEL, 2, FAILED)] + [(SIMULATED, 1, OK)] * 3
             await stub.start()
             assert (await society.ask()).provenance.tier is SIMULATED
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(0.5)
             assert (await society.ask()).provenance.tier is CAMEL
             assert society.client.connection_available
             fall, back = warnings(caplog)
@@ -305,20 +320,18 @@ class TestServerDiesInMidRun:
             await society.ask()
         assert len(warnings(caplog)) == 3
 
-    async def test_a_lost_server_is_asked_once_per_cooldown(self, stub: ScriptedVLLM) -> None:
-        async with Society(stub.url, retries=0, cooldown=0.3) as society:
+    async def test_calls_do_not_look_for_a_lost_server_themselves(self, stub: ScriptedVLLM) -> None:
+        async with Society(stub.url, retries=0, health_interval=0.4) as society:
             await society.ask()
-            stub.models_status = 503
-            stub.mishaps.append(faults.drop)
-            await society.ask()
-            asked = stub.asked_models
-            for _ in range(2):
-                await asyncio.gather(*(society.ask() for _ in range(10)))
-            assert stub.asked_models == asked
-            await asyncio.sleep(0.3)
-            await asyncio.gather(*(society.ask() for _ in range(10)))
-            await society.ask()
-            assert stub.asked_models == asked + 1
+            async with stub.faulty(Fault.REFUSED):
+                await society.ask()
+                began = asyncio.get_running_loop().time()
+                replies = await asyncio.gather(*(society.ask() for _ in range(100)))
+                assert asyncio.get_running_loop().time() - began < 0.3
+            assert {reply.provenance.tier for reply in replies} == {SIMULATED}
+            assert (await society.ask()).provenance.tier is SIMULATED  # not looked at again yet
+            await asyncio.sleep(0.6)
+            assert (await society.ask()).provenance.tier is CAMEL
 
     async def test_connections_that_break_while_the_server_lives_cost_their_call_only(self, stub: ScriptedVLLM) -> None:
         stub.mishaps.extend([faults.drop] * 2)

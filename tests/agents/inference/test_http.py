@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from agents.inference.backend import InferenceSettings
-from agents.inference.endpoints import EndpointPool, ServerLostError
-from agents.inference.errors import PermanentError, TransientError, UnknownAdapterError
+from agents.inference.backend import InferenceSettings, Route
+from agents.inference.balancing import Balancing
+from agents.inference.endpoints import EndpointPool
+from agents.inference.errors import BadReplyError, PermanentError, ServerLostError, TransientError, UnknownAdapterError
 from agents.inference.http import HTTPBackend
 from agents.inference.provenance import Sampling, Tier
 from agents.inference.wire import retry_after, token_budget
@@ -21,8 +23,9 @@ from tests.support.scripted_vllm import ScriptedVLLM
 UNUSED = "http://127.0.0.1:9/v1"  # the discard port: nothing listens
 
 
-def backend_for(*urls: str, timeout: float = 5.0) -> HTTPBackend:
-    return HTTPBackend(EndpointPool(urls, cooldown=30), InferenceSettings(timeout=timeout))
+def backend_for(*urls: str, **changes: Any) -> HTTPBackend:
+    settings = InferenceSettings(**({"timeout": 5.0} | changes))
+    return HTTPBackend(EndpointPool(urls, settings), settings)
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ class TestWhatIsSent:
         self, stub: ScriptedVLLM, backend: HTTPBackend
     ) -> None:
         request = make_request(sampling=Sampling(temperature=0.2, top_p=0.9, max_tokens=17), seed=5)
-        completion = await backend.complete(request)
+        completion = await backend.complete(request, Route())
         assert stub.bodies == [
             {
                 "model": "cooperator",
@@ -56,7 +59,7 @@ class TestWhatIsSent:
         assert completion.endpoint == stub.url
 
     async def test_choices_become_structured_outputs(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
-        completion = await backend.complete(make_request(choices=("合作", "背叛")))
+        completion = await backend.complete(make_request(choices=("合作", "背叛")), Route())
         assert stub.bodies[0]["structured_outputs"] == {"choice": ["合作", "背叛"]}
         assert completion.text == "合作"
 
@@ -73,14 +76,14 @@ class TestWhatFailsHow:
     ) -> None:
         stub.mishaps.append(faults.status(code, "engine is busy"))
         with pytest.raises(TransientError, match=f"answered {code}: engine is busy") as caught:
-            await backend.complete(make_request())
+            await backend.complete(make_request(), Route())
         assert caught.value.retry_after is None
         assert caught.value.endpoint == stub.url
 
     async def test_retry_after_is_read_whatever_its_case(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
         stub.mishaps.append(faults.status(429, headers={"retry-after": "1.5"}))
         with pytest.raises(TransientError) as caught:
-            await backend.complete(make_request())
+            await backend.complete(make_request(), Route())
         assert caught.value.retry_after == 1.5
 
     @pytest.mark.parametrize(
@@ -96,18 +99,18 @@ class TestWhatFailsHow:
     ) -> None:
         stub.mishaps.append(faults.status(code, "the prompt has 4097 tokens"))
         with pytest.raises(PermanentError, match="the prompt has 4097 tokens"):
-            await backend.complete(make_request())
+            await backend.complete(make_request(), Route())
 
     @pytest.mark.parametrize(
         "answer",
         ["{broken", "", "[]", "{}", '{"choices": []}', '{"choices": [{"message": {"content": null}}]}'],
     )
-    async def test_an_answer_that_is_no_completion_is_permanent(
+    async def test_an_answer_that_is_no_completion_is_no_reply(
         self, stub: ScriptedVLLM, backend: HTTPBackend, answer: str
     ) -> None:
         stub.mishaps.append(faults.raw(answer))
-        with pytest.raises(PermanentError, match=stub.url):
-            await backend.complete(make_request())
+        with pytest.raises(BadReplyError, match=stub.url):
+            await backend.complete(make_request(), Route())
 
     @pytest.mark.parametrize("mishap", [faults.drop, faults.drop_halfway])
     async def test_a_broken_connection_is_transient(
@@ -115,13 +118,13 @@ class TestWhatFailsHow:
     ) -> None:
         stub.mishaps.append(mishap)
         with pytest.raises(ServerLostError, match=f"the connection to {stub.url} broke"):
-            await backend.complete(make_request())
+            await backend.complete(make_request(), Route())
 
     async def test_a_server_too_slow_is_transient(self, stub: ScriptedVLLM) -> None:
         backend = backend_for(stub.url, timeout=0.2)
         stub.mishaps.append(faults.slow(2))
         with pytest.raises(ServerLostError, match=r"no answer within 0\.2 s"):
-            await backend.complete(make_request())
+            await backend.complete(make_request(), Route())
         await backend.aclose()
 
     async def test_a_wrong_path_is_not_taken_for_an_unknown_adapter(self, stub: ScriptedVLLM) -> None:
@@ -136,21 +139,21 @@ class TestUnknownAdapter:
         self, stub: ScriptedVLLM, backend: HTTPBackend
     ) -> None:
         with pytest.raises(UnknownAdapterError, match="served: base, cooperator, defector") as caught:
-            await backend.complete(make_request("cooperater"))
+            await backend.complete(make_request("cooperater"), Route())
         assert "did you mean cooperator?" in str(caught.value)
         assert stub.bodies == []
 
     async def test_an_adapter_unloaded_in_mid_run_is_unknown(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
-        await backend.complete(make_request("defector"))
+        await backend.complete(make_request("defector"), Route())
         stub.adapters.remove("defector")
         with pytest.raises(UnknownAdapterError) as caught:
-            await backend.complete(make_request("defector"))
+            await backend.complete(make_request("defector"), Route())
         assert caught.value.served == ("base", "cooperator")
 
     async def test_an_adapter_loaded_after_detection_is_found(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
         await backend.detect()
         stub.adapters.append("newcomer")
-        assert (await backend.complete(make_request("newcomer"))).text == "hello from newcomer"
+        assert (await backend.complete(make_request("newcomer"), Route())).text == "hello from newcomer"
 
 
 class TestDetection:
@@ -190,37 +193,41 @@ class TestSeveralEndpoints:
         async with ScriptedVLLM(("a",)) as left, ScriptedVLLM(("b",)) as right:
             backend = backend_for(left.url, right.url)
             await backend.detect()
-            assert (await backend.complete(make_request("b"))).endpoint == right.url
-            assert (await backend.complete(make_request("a"))).endpoint == left.url
+            assert (await backend.complete(make_request("b"), Route())).endpoint == right.url
+            assert (await backend.complete(make_request("a"), Route())).endpoint == left.url
             await backend.aclose()
 
     async def test_calls_at_once_are_spread_over_the_least_busy(self) -> None:
         async with ScriptedVLLM() as left, ScriptedVLLM() as right:
-            backend = backend_for(left.url, right.url)
+            backend = backend_for(left.url, right.url, balancing=Balancing.LEAST_PENDING)
             left.delay = right.delay = 0.05
-            await asyncio.gather(*(backend.complete(make_request()) for _ in range(8)))
+            await asyncio.gather(*(backend.complete(make_request(), Route()) for _ in range(8)))
             assert (len(left.bodies), len(right.bodies)) == (4, 4)
             await backend.aclose()
 
     @pytest.mark.parametrize("mishap", [faults.drop, faults.status(503)])
-    async def test_the_next_try_moves_to_another(self, mishap: faults.Mishap) -> None:
+    async def test_a_server_that_failed_the_call_is_passed_over(self, mishap: faults.Mishap) -> None:
         async with ScriptedVLLM() as left, ScriptedVLLM() as right:
             backend = backend_for(left.url, right.url)
-            left.mishaps.append(mishap)
-            with pytest.raises(TransientError):
-                await backend.complete(make_request())
-            replies = [await backend.complete(make_request()) for _ in range(3)]
-            assert {reply.endpoint for reply in replies} == {right.url}
+            for server in (left, right):
+                server.mishaps.append(mishap)
+            with pytest.raises(TransientError) as caught:
+                await backend.complete(make_request(), Route())
+            failed = caught.value.endpoint
+            for server in (left, right):
+                server.mishaps.clear()
+            reply = await backend.complete(make_request(), Route(avoid=frozenset({failed})))
+            assert {failed, reply.endpoint} == {left.url, right.url}
             await backend.aclose()
 
     async def test_an_adapter_unloaded_at_one_is_tried_at_the_other(self) -> None:
         async with ScriptedVLLM() as left, ScriptedVLLM() as right:
             backend = backend_for(left.url, right.url)
-            await backend.detect()
-            left.adapters.remove("cooperator")
+            first = (await backend.complete(make_request(), Route())).endpoint
+            next(server for server in (left, right) if server.url == first).adapters.remove("cooperator")
             with pytest.raises(TransientError, match="no longer serves 'cooperator'"):
-                await backend.complete(make_request())
-            assert (await backend.complete(make_request())).endpoint == right.url
+                await backend.complete(make_request(), Route())
+            assert (await backend.complete(make_request(), Route())).endpoint != first
             await backend.aclose()
 
 
@@ -230,7 +237,7 @@ def test_one_backend_serves_several_event_loops(stub_in_thread: str) -> None:
 
     async def once() -> str:
         try:
-            return (await backend.complete(make_request())).text
+            return (await backend.complete(make_request(), Route())).text
         finally:
             await backend.aclose()
 

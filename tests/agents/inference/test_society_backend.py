@@ -1,0 +1,68 @@
+"""CAMEL agents that have our client as their model."""
+
+from __future__ import annotations
+
+import timeit
+from dataclasses import replace
+
+import pytest
+from camel.agents import ChatAgent  # noqa: TID251 - what a user would do
+
+from agents.inference.backend import InferenceSettings
+from agents.inference.client import VLLMClient
+from agents.inference.errors import PermanentError
+from agents.inference.provenance import CallRecord, Sampling, Tier
+from agents.inference.society_backend import SocietyBackend
+from tests.support.scripted_vllm import ScriptedVLLM
+
+
+class TestSocietyBackend:
+    """A real CAMEL ChatAgent that speaks through the client."""
+
+    async def test_an_agent_steps_through_the_client(self, stub: ScriptedVLLM) -> None:
+        records: list[CallRecord] = []
+        async with VLLMClient(stub.url, on_call=records.append) as client:
+            agent = ChatAgent("You are a leader.", model=SocietyBackend(client, "defector", model_id="m7"))
+            response = await agent.astep("What is your plan?")
+            assert response.msg.content == "hello from defector"
+            again = await agent.astep("And then?")
+        assert again.msg.content == "hello from defector"
+        assert [message["role"] for message in stub.bodies[-1]["messages"]] == [
+            "system",
+            "user",
+            "assistant",
+            "user",
+        ]
+        assert [record.key.model_id for record in records] == ["m7", "m7"]
+        assert len({record.key for record in records}) == 2
+
+    async def test_the_template_says_how(self, stub: ScriptedVLLM) -> None:
+        async with VLLMClient(stub.url) as client:
+            backend = SocietyBackend(client, "cooperator")
+            backend.template = replace(backend.template, sampling=Sampling(max_tokens=9), choices=("x", "y"))
+            response = await ChatAgent("You decide.", model=backend).astep("Choose.")
+        assert response.msg.content == "x"
+        assert stub.bodies[0]["max_completion_tokens"] == 9
+
+    async def test_a_simulated_reply_says_so(self) -> None:
+        async with VLLMClient(settings=InferenceSettings(tiers=(Tier.SIMULATED,))) as client:
+            result = await SocietyBackend(client, "cooperator").arun([{"role": "user", "content": "hello"}])
+        assert result.system_fingerprint == "simulated"
+
+    async def test_a_response_format_is_refused(self) -> None:
+        async with VLLMClient(settings=InferenceSettings(tiers=(Tier.SIMULATED,))) as client:
+            with pytest.raises(PermanentError, match="choices"):
+                await SocietyBackend(client, "cooperator").arun([], response_format=CallRecord)
+
+    def test_a_synchronous_agent_steps_too(self, stub_in_thread: str) -> None:
+        agent = ChatAgent("You play.", model=SocietyBackend(VLLMClient(stub_in_thread), "cooperator"))
+        assert [agent.step("Speak.").msg.content for _ in range(2)] == ["hello from cooperator"] * 2
+
+    async def test_a_synchronous_agent_steps_inside_a_running_loop(self, stub_in_thread: str) -> None:
+        agent = ChatAgent("You play.", model=SocietyBackend(VLLMClient(stub_in_thread), "cooperator"))
+        assert agent.step("Speak.").msg.content == "hello from cooperator"
+
+    def test_one_is_built_in_less_than_a_fifth_of_a_millisecond(self) -> None:
+        client = VLLMClient()
+        seconds = min(timeit.repeat(lambda: SocietyBackend(client, "cooperator"), number=200, repeat=3)) / 200
+        assert seconds < 0.0002
