@@ -6,8 +6,9 @@ Payoff: the agreed share of the pie as it was when the offer was made, in step t
 
     payoff = share * pie * discount ** t for who was offered, (1 - share) * pie * discount ** t for who offered
 
-One of the pair offers; in the next step the other accepts, or makes an offer of its own, which rejects the first. In the last step there is no time for a counteroffer:
-accept or reject. Who never agrees earns nothing; who has agreed waits; the game ends when all pairs have agreed.
+One of the pair offers; in the next step the other accepts, or makes an offer of its own, which rejects the first.
+In the last step there is no time for a counteroffer: accept or reject. Who never agrees earns nothing; who has
+agreed waits; the game ends when all pairs have agreed.
 Information: everything of the pair is seen by both, nothing of other pairs.
 
 Nash (named here): any division can be that of a Nash equilibrium; this is the subgame-perfect one of the finite
