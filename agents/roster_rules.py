@@ -31,8 +31,9 @@ def model_findings(row: RawMapping) -> Iterator[Finding]:
     """Everything wrong in one row that no single field can tell."""
     yield from name_findings("model_id", row.get("model_id"), row.get("count"))
     yield from _kind(row)
-    if row.get("policy") is not None and row.get("adapter") is not None:
-        yield Finding(("adapter",), "a scripted player has no adapter", "leave adapter or policy out")
+    for key, player in (("policy", "scripted player"), ("human", "person")):
+        if row.get(key) not in (None, False) and row.get("adapter") is not None:
+            yield Finding(("adapter",), f"a {player} has no adapter", f"leave adapter or {key} out")
 
 
 def name_findings(key: str, name: object, count: object = 1) -> Iterator[Finding]:
@@ -56,6 +57,10 @@ def _kind(row: RawMapping) -> Iterator[Finding]:
     policy = row.get("policy")
     if isinstance(policy, str) and policy and policy not in POLICIES:
         yield Finding(("policy",), f"there is no policy {shown(policy)}", nearest(policy, tuple(POLICIES)))
+    if row.get("human") is True:
+        if given:
+            yield Finding((given[0],), f"a person's seat has no {given[0]}", f"leave {given[0]} or human out")
+        return
     if len(given) == 2:
         both = f"has both a model_name, {shown(row['model_name'])}, and a policy, {shown(policy)}"
         yield Finding((), both, "keep one of the two")

@@ -6,8 +6,17 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agents.inference.provenance import CallKey, Reply
-from simulation.events import CallMade, EpisodeEnded, EpisodeStarted, MessageSent, RunResumed, read_events
+from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Tier
+from simulation.events import (
+    CallMade,
+    DecisionMade,
+    EpisodeEnded,
+    EpisodeStarted,
+    Event,
+    MessageSent,
+    RunResumed,
+    read_events,
+)
 
 
 @dataclass
@@ -25,6 +34,7 @@ class History:
         if not path.exists():
             return history
         for event in read_events(path):
+            history.replies.update(typed_reply(event))
             if isinstance(event, EpisodeStarted):
                 started[event.episode] = event
             elif isinstance(event, MessageSent):
@@ -40,3 +50,15 @@ class History:
         history.replies = {key: reply for key, reply in history.replies.items() if key.episode not in done}
         history.messages = [message for message in history.messages if message.episode in done]
         return history
+
+
+def typed_reply(event: Event) -> dict[CallKey, Reply]:
+    """What a person typed, under its key: no call is made for it, so the message or decision itself keeps it."""
+    if not isinstance(event, (MessageSent, DecisionMade)) or event.tier != Tier.HUMAN.value:
+        return {}
+    source = Provenance(Tier.HUMAN, event.adapter, latency=event.latency)
+    if isinstance(event, MessageSent):
+        key = CallKey(event.episode, event.step, event.sender, Purpose.TALK, event.talk_round)
+    else:
+        key = CallKey(event.episode, event.step, event.model_id, Purpose.DECIDE)
+    return {key: Reply(event.text, source)}
