@@ -1,7 +1,7 @@
 """`LoRAModel`: one roster row as an OASIS agent that speaks, listens and decides.
 
-What it is told comes as a `Brief`; what it says goes to an OASIS group chat; what it generates comes from
-`VLLMClient`, or from its scripted policy. It keeps no CAMEL memory: everything a model needs is in its
+What it is told comes as a `Brief`; what it says goes to an OASIS group chat; what it generates comes from its voice:
+`VLLMClient`, its scripted policy, or a person. It keeps no CAMEL memory: everything a model needs is in its
 prompt, so its memory does not grow with the episode.
 """
 
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Request, Sampling, Tier
@@ -30,6 +31,10 @@ with contained_import():
 
 if TYPE_CHECKING:
     from agents.inference.client import VLLMClient
+
+
+Voice = Callable[[Request], Awaitable[Reply]]
+"""Answers for one seat; with `request.choices` the reply's text should be one of them."""
 
 
 class PlatformError(SocietyError):
@@ -111,6 +116,7 @@ class LoRAModel(SocialAgent):
         channel: Any = None,
         base_model: str | None = None,
         agent_graph: Any = None,
+        voice: Voice | None = None,
     ) -> None:
         from agents.inference.society_backend import SocietyBackend
 
@@ -132,16 +138,12 @@ class LoRAModel(SocialAgent):
         self.config = config
         self.client = client
         self.base_model = config.base_model or base_model
+        self.voice = voice or _voice(config, client)
         self.turn: Turn | None = None
         self.spoken: SpokenMessage | SocietyError | None = None
 
     def __str__(self) -> str:  # OASIS's own reads an attribute that does not exist
         return f"LoRAModel({self.social_agent_id}, {self.config.model_id})"
-
-    @property
-    def policy(self) -> Policy | None:
-        """The scripted policy that plays this row in place of a model."""
-        return POLICIES[self.config.policy] if self.config.policy else None
 
     # -- speaking: OASIS's environment calls perform_action_by_llm ---------------------------------------
 
@@ -159,7 +161,7 @@ class LoRAModel(SocialAgent):
             turn.turnstile.passed(self.social_agent_id)
 
     async def _speak(self, turn: Turn) -> SpokenMessage:
-        reply = await self._reply(self._request(turn.brief, Purpose.TALK))
+        reply = await self.voice(self._request(turn.brief, Purpose.TALK))
         await turn.turnstile.wait(self.social_agent_id)
         return SpokenMessage(reply, await self.send(turn.group_id, reply.text), turn.group_id)
 
@@ -179,12 +181,12 @@ class LoRAModel(SocialAgent):
         """Choose one of `brief.view.options`; an answer that is none of them is asked again once."""
         actions = {option.label: option.action for option in brief.view.options}
         request = self._request(brief, Purpose.DECIDE, tuple(actions))
-        first = await self._reply(request)
+        first = await self.voice(request)
         label = parse_choice(first.text, tuple(actions))
         if label is not None:
             return Decision(actions[label], (first,))
         # another seed: a server that honours seeds would repeat itself
-        second = await self._reply(replace(request, key=replace(request.key, attempt=1), seed=brief.seed + 1))
+        second = await self.voice(replace(request, key=replace(request.key, attempt=1), seed=brief.seed + 1))
         label = parse_choice(second.text, tuple(actions))
         return Decision(None if label is None else actions[label], (first, second))
 
@@ -216,10 +218,16 @@ class LoRAModel(SocialAgent):
         own = self.config.sampling.model_dump(exclude_none=True)
         return replace(default, **own)
 
-    async def _reply(self, request: Request) -> Reply:
-        if self.policy is None:
-            return await self.client.generate(request)
-        return scripted_reply(self.policy, request)
+
+def _voice(config: ModelConfig, client: VLLMClient) -> Voice:
+    """Who answers for a row that nobody was seated at. Raises SocietyError for a person's."""
+    if config.human:
+        raise SocietyError(f"{config.model_id} is a person's seat: sit down at it with society play")
+    return partial(_scripted, POLICIES[config.policy]) if config.policy else client.generate
+
+
+async def _scripted(policy: Policy, request: Request) -> Reply:
+    return scripted_reply(policy, request)
 
 
 def scripted_reply(policy: Policy, request: Request) -> Reply:
@@ -249,5 +257,5 @@ def checked(answer: Any, action: str) -> Any:
 
 def _bio(config: ModelConfig) -> str:
     team = f", team {config.team_id}" if config.team_id else ""
-    player = f"policy {config.policy}" if config.policy else f"adapter {config.model_name}"
+    player = f"adapter {config.model_name}" if config.model_name else config.played_by
     return f"{config.role.value}{team}, {config.specialization}, {player}"

@@ -1,7 +1,8 @@
 """Who takes part: one row per LoRA model.
 
 A roster file is YAML: a name, the base model, and the rows. A row names the served adapter it asks for
-(`model_name`) or a scripted player (`policy`); `count: 3` makes three players of it, `<model_id>_1` to `_3`.
+(`model_name`), a scripted player (`policy`) or a person (`human`); `count: 3` makes three players of it,
+`<model_id>_1` to `_3`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ FOLDER = Path(__file__).parent / "rosters"
 Whole = Annotated[int, Strict()]
 Real = Annotated[float, Strict()]
 Text = Annotated[str, Field(min_length=1)]
+Flag = Annotated[bool, Strict()]
 
 
 class FileModel(BaseModel):
@@ -56,7 +58,7 @@ class SamplingConfig(FileModel):
 
 
 class ModelConfig(FileModel):
-    """One roster row: a served adapter (`model_name`) or a scripted player (`policy`)."""
+    """One roster row: a served adapter (`model_name`), a scripted player (`policy`) or a person (`human`)."""
 
     model_id: str
     """The player's name: letters, digits, _ - . only, at most 64."""
@@ -86,11 +88,18 @@ class ModelConfig(FileModel):
     """How many players this row makes."""
     policy: Text | None = None
     """A scripted player in place of a model."""
+    human: Flag = False
+    """A person at the terminal in place of a model: `society play`."""
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> ModelConfig:
         refuse(model_findings(self.model_dump()))
         return self
+
+    @property
+    def played_by(self) -> str:
+        """Who answers for the row, as tables name it: the adapter, `policy:<name>` or `human`."""
+        return self.model_name or ("human" if self.human else f"policy:{self.policy}")
 
 
 class Roster(FileModel):

@@ -32,9 +32,10 @@ def model_findings(row: RawMapping) -> Iterator[Finding]:
     """Everything wrong in one row that no single field can tell."""
     yield from name_findings("model_id", row.get("model_id"), row.get("count"))
     yield from _kind(row)
-    for key in ("adapter", "endpoint", "base_model"):
-        if row.get("policy") is not None and row.get(key) is not None:
-            yield Finding((key,), f"a scripted player has no {key}", f"leave {key} or policy out")
+    for key, player in (("policy", "scripted player"), ("human", "person")):
+        for own in ("adapter", "endpoint", "base_model"):
+            if row.get(key) not in (None, False) and row.get(own) is not None:
+                yield Finding((own,), f"a {player} has no {own}", f"leave {own} or {key} out")
     yield from address_findings(("endpoint",), row.get("endpoint"))
 
 
@@ -59,6 +60,10 @@ def _kind(row: RawMapping) -> Iterator[Finding]:
     policy = row.get("policy")
     if isinstance(policy, str) and policy and policy not in POLICIES:
         yield Finding(("policy",), f"there is no policy {shown(policy)}", nearest(policy, tuple(POLICIES)))
+    if row.get("human") is True:
+        if given:
+            yield Finding((given[0],), f"a person's seat has no {given[0]}", f"leave {given[0]} or human out")
+        return
     if len(given) == 2:
         both = f"has both a model_name, {shown(row['model_name'])}, and a policy, {shown(policy)}"
         yield Finding((), both, "keep one of the two")

@@ -73,8 +73,7 @@ def roster_show(
     for head in ("model", "adapter or policy", "role", "team", "specialization", "persona"):
         table.add_column(head)
     for row in roster.expand():
-        player = row.model_name or f"policy:{row.policy}"
-        cells = (row.model_id, player, row.role.value, row.team_id or "", row.specialization, row.persona)
+        cells = (row.model_id, row.played_by, row.role.value, row.team_id or "", row.specialization, row.persona)
         table.add_row(*(escape(cell) for cell in cells))
     Console().print(table)
 

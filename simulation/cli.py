@@ -14,6 +14,9 @@ import typer
 from agents.inference.provenance import FALLING_ORDER, Tier
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
 from simulation.authoring import roster_app, scenario_app
+from simulation.cli_games import add_to as add_games
+from simulation.cli_play import add_to as add_play
+from simulation.cli_play import seat_in
 from simulation.cli_science import add_to as add_science
 from simulation.cli_verify import add_to as add_verify
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
     from simulation.outcomes import Run
     from simulation.plan import Plan
+    from simulation.runner import RunOptions
 
 USAGE_ERROR = 2
 
@@ -40,6 +44,8 @@ app.add_typer(scenario_app, name="scenario")
 app.add_typer(model_app, name="model")
 add_science(app)
 add_verify(app)
+add_games(app)
+add_play(app)
 
 
 @app.callback()
@@ -78,7 +84,7 @@ def run(
     )
     with _progress(plan.scenario.episodes * len(plan.scenario.tasks)) as progress:
         finished = run_scenario(plan, out=out, on_event=progress)
-    _show(finished, json_)
+    show(finished, json_)
 
 
 @app.command(epilog="Example: `society resume runs/first_contact-20260101-120000-abc123`")
@@ -90,10 +96,14 @@ def resume(
     from simulation.outcomes import read_manifest
     from simulation.runner import resume_run
 
-    scenario = read_manifest(path)["scenario"]
-    with _progress(scenario["episodes"] * len(scenario["tasks"])) as progress:
-        finished = resume_run(path, on_event=progress)
-    _show(finished, json_)
+    manifest = read_manifest(path)
+    scenario, seat = manifest["scenario"], seat_in(manifest["roster"])
+    if seat is not None:
+        finished = resume_run(path, on_event=seat.watch, voices=seat.voices)
+    else:
+        with _progress(scenario["episodes"] * len(scenario["tasks"])) as progress:
+            finished = resume_run(path, on_event=progress)
+    show(finished, json_)
 
 
 @app.command("list")
@@ -175,15 +185,28 @@ def planned(
 ) -> Plan:
     """The plan a command carries out: the scenario with the options given, in which `tier` may be "auto"."""
     from simulation.plan import Plan
-    from simulation.runner import RunOptions
 
     overrides = _overrides(pairs or [])
     if tier == "auto":
         overrides["inference.tiers"] = f"[{', '.join(each.value for each in FALLING_ORDER)}]"
-    only = None if tier == "auto" else _tier(tier, "--tier")
-    options = RunOptions(only, _tier(require, "--require"), seed, episodes, endpoints)
+    options = run_options(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoints)
     loaded = Plan.load(scenario, overrides)
     return Plan(options.applied(loaded.scenario), loaded.roster)
+
+
+def run_options(
+    *,
+    tier: str | None,
+    require: str | None = None,
+    seed: int | None = None,
+    episodes: int | None = None,
+    endpoints: tuple[str, ...] = (),
+) -> RunOptions:
+    """The options of a command, checked; the tier "auto" leaves the scenario's tiers as they are."""
+    from simulation.runner import RunOptions
+
+    only = None if tier == "auto" else _tier(tier, "--tier")
+    return RunOptions(only, _tier(require, "--require"), seed, episodes, endpoints)
 
 
 def _tier(value: str | None, option: str) -> Tier | None:
@@ -208,7 +231,8 @@ def _progress(episodes: int) -> Any:
     return LiveProgress(_stderr(), episodes)
 
 
-def _show(finished: Run, as_json: bool) -> None:
+def show(finished: Run, as_json: bool) -> None:
+    """Print a run's outcomes; the last line is its directory."""
     if as_json:
         outcomes = json.loads(finished.outcomes.to_json(orient="records"))
         typer.echo(

@@ -37,7 +37,7 @@ _TASK = (
     _SYNTHETIC,
 )
 _SOURCE = (
-    Column("tier", CATEGORY, "where the text came from: camel, http, embedded, simulated or scripted"),
+    Column("tier", CATEGORY, "where the text came from: camel, http, embedded, simulated, scripted or human"),
     Column("adapter", CATEGORY, "adapter (or scripted policy) that answered"),
     Column("endpoint", CATEGORY, "server URL; empty without a server"),
     Column("latency", REAL, "seconds the answer took"),
@@ -48,7 +48,7 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
     TableName.AGENTS: (
         Column("model_id", TEXT, "the model's id in the roster; one row per model"),
         Column("model_name", CATEGORY, "served adapter name; empty for a scripted player"),
-        Column("policy", CATEGORY, "scripted policy; empty for a model"),
+        Column("policy", CATEGORY, "scripted policy, or human for a person; empty for a model"),
         Column("role", CATEGORY, "leader, follower, competitor, teammate or neutral"),
         Column("team_id", CATEGORY, "team; missing without one"),
         Column("specialization", CATEGORY, "what the model is said to be good at"),

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,6 +40,8 @@ from simulation.topology import build_topology
 if TYPE_CHECKING:
     import networkx as nx
 
+    from agents.inference.provenance import Reply, Request
+    from agents.lora_model import Voice
     from simulation.platform import Society
 
 
@@ -64,7 +66,7 @@ class MultiModelEnvironment:
     """Steps a society of LoRA models through tasks. Use `async with`, or `await aclose()` when done.
 
     `folder` receives `oasis.db`; without it the database lives in a temporary folder. `on_event` sees every
-    event as it happens.
+    event as it happens. `voices` (by model_id) answer in place of the client for the seats they are given.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class MultiModelEnvironment:
         on_event: Callable[[Event], None] | None = None,
         recording: Recording | None = None,
         cache: ReplyCache | None = None,
+        voices: Mapping[str, Voice] | None = None,
     ) -> None:
         self.training_mode = training_mode
         self.max_models = max_models
@@ -97,6 +100,7 @@ class MultiModelEnvironment:
         self._models: dict[str, ModelConfig] = {}
         self._on_event = on_event
         self._recording = recording or Recording()
+        self._voices = {model_id: self._recalling(voice) for model_id, voice in (voices or {}).items()}
         self._counts = _Counts()
         self.client = VLLMClient(
             vllm_url,
@@ -251,9 +255,19 @@ class MultiModelEnvironment:
             self._folder = Path(self._stack.enter_context(TemporaryDirectory()))
         self._databases += 1
         database = "oasis.db" if self._databases == 1 else f"oasis-{self._databases}.db"
-        society = Society(self.models, self.client, self._topology(), self._folder, self.base_model, database)
+        topology, base, voices = self._topology(), self.base_model, self._voices
+        society = Society(self.models, self.client, topology, self._folder, base, database, voices)
         self._society = await society.__aenter__()
         return self._society
+
+    def _recalling(self, voice: Voice) -> Voice:
+        """The voice, which says again what an earlier sitting recorded, as the client does."""
+
+        async def answer(request: Request) -> Reply:
+            recorded = self._recording.find(request)
+            return await voice(request) if recorded is None else recorded
+
+        return answer
 
     async def _close_society(self) -> None:
         society, self._society = self._society, None

@@ -6,8 +6,18 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agents.inference.provenance import CallKey, CallRecord
-from simulation.events import CallMade, EpisodeEnded, EpisodeStarted, MessageSent, RunResumed, read_events
+from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Tier
+from agents.inference.recording import Recorded
+from simulation.events import (
+    CallMade,
+    DecisionMade,
+    EpisodeEnded,
+    EpisodeStarted,
+    Event,
+    MessageSent,
+    RunResumed,
+    read_events,
+)
 
 
 @dataclass
@@ -15,7 +25,7 @@ class History:
     """What an earlier sitting left: finished episodes, the unfinished one's calls that brought a reply, messages."""
 
     finished: dict[int, tuple[EpisodeStarted, EpisodeEnded]] = field(default_factory=dict)
-    records: dict[CallKey, CallRecord] = field(default_factory=dict)
+    recorded: dict[CallKey, Recorded] = field(default_factory=dict)
     messages: list[MessageSent] = field(default_factory=list)
     tier_mix: Counter[str] = field(default_factory=Counter)
 
@@ -25,6 +35,7 @@ class History:
         if not path.exists():
             return history
         for event in read_events(path):
+            history.recorded.update(typed_reply(event))
             if isinstance(event, EpisodeStarted):
                 started[event.episode] = event
             elif isinstance(event, MessageSent):
@@ -32,11 +43,23 @@ class History:
             elif isinstance(event, RunResumed):  # what was said of this episode is said again below
                 history.messages = [said for said in history.messages if said.episode != event.episode]
             elif isinstance(event, CallMade) and event.record.reply is not None:
-                history.records[event.record.key] = event.record
+                history.recorded[event.record.key] = Recorded(event.record.reply, event.record.prompt_hash)
                 history.tier_mix[event.record.tier.value] += 1
             elif isinstance(event, EpisodeEnded):
                 history.finished[event.episode] = (started[event.episode], event)
         done = history.finished
-        history.records = {key: record for key, record in history.records.items() if key.episode not in done}
+        history.recorded = {key: reply for key, reply in history.recorded.items() if key.episode not in done}
         history.messages = [message for message in history.messages if message.episode in done]
         return history
+
+
+def typed_reply(event: Event) -> dict[CallKey, Recorded]:
+    """What a person typed, under its key: no call is made for it, so the message or decision itself keeps it."""
+    if not isinstance(event, (MessageSent, DecisionMade)) or event.tier != Tier.HUMAN.value:
+        return {}
+    source = Provenance(Tier.HUMAN, event.adapter, latency=event.latency)
+    if isinstance(event, MessageSent):
+        key = CallKey(event.episode, event.step, event.sender, Purpose.TALK, event.talk_round)
+    else:
+        key = CallKey(event.episode, event.step, event.model_id, Purpose.DECIDE)
+    return {key: Recorded(Reply(event.text, source))}

@@ -38,7 +38,7 @@ def outcome(config: ModelConfig, ledger: Ledger, score: PlayerScore, reward: flo
     """One model's episode, from what its replies took and how the game scored it."""
     return Outcome(
         model_id=config.model_id,
-        model_name=config.model_name or f"policy:{config.policy}",
+        model_name=config.played_by,
         role=config.role.value,
         team_id=config.team_id,
         specialization=config.specialization,
@@ -56,11 +56,9 @@ def outcome(config: ModelConfig, ledger: Ledger, score: PlayerScore, reward: flo
 
 
 def lowest_tier(tiers: Mapping[Tier, int]) -> str:
-    """The tier furthest down the falling order among those used, else "scripted", else "none"."""
-    fallen_to = [tier for tier in FALLING_ORDER if tiers.get(tier)]
-    if fallen_to:
-        return fallen_to[-1].value
-    return Tier.SCRIPTED.value if tiers.get(Tier.SCRIPTED) else "none"
+    """The tier furthest down the falling order among those used, else "human", else "scripted", else "none"."""
+    used = [tier.value for tier in (Tier.SCRIPTED, Tier.HUMAN, *FALLING_ORDER) if tiers.get(tier)]
+    return used[-1] if used else "none"
 
 
 def real_share(tiers: Mapping[Tier, int]) -> float:

@@ -47,7 +47,10 @@ class TableBuilder:
         for number, config in enumerate(roster.expand()):
             row = config.model_dump(mode="json")
             row = {column.name: row.get(column.name) for column in TABLES[TableName.AGENTS]}
-            named = {name: row[name] or "" for name in ("model_name", "policy")}
+            named = {
+                "model_name": config.model_name or "",
+                "policy": config.policy or ("human" if config.human else ""),
+            }
             extra = {"base_model": roster.base_model or "", "oasis_agent_id": number}
             self.rows[TableName.AGENTS].append({**row, **named, **extra})
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agents.lora_model import Brief, LoRAModel, PlatformError, SpokenMessage, Turn, Turnstile, checked
+from agents.lora_model import Brief, LoRAModel, PlatformError, SpokenMessage, Turn, Turnstile, Voice, checked
 from agents.problems import SocietyError
 from agents.quiet import contained_import, log_to
 from simulation.topology import neighbours
@@ -136,14 +136,16 @@ class Society:
         folder: Path,
         base_model: str | None = None,
         database: str = "oasis.db",
+        voices: Mapping[str, Voice] | None = None,
     ) -> None:
         self.configs = tuple(configs)
         self.neighbours = neighbours(topology)
         self._folder = folder
         self._channel = FutureChannel()
         self.graph = AgentGraph()
+        seated = voices or {}
         self.agents = [
-            LoRAModel(number, config, client, self._channel, base_model, self.graph)
+            LoRAModel(number, config, client, self._channel, base_model, self.graph, seated.get(config.model_id))
             for number, config in enumerate(configs)
         ]
         for agent in self.agents:

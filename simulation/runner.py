@@ -21,15 +21,14 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from filelock import FileLock, Timeout
 
-from agents.findings import dotted, examine
 from agents.inference.provenance import Tier
 from agents.inference.recording import Recording
-from agents.problems import InvalidFileError, Problem, SocietyError
+from agents.problems import SocietyError
 from agents.roster import Roster
 from agents.strategy import TrainingMode
 from simulation.blocking import run_blocking
@@ -48,7 +47,10 @@ from simulation.history import History
 from simulation.modes import ModeChoice
 from simulation.outcomes import SCHEMA_VERSION, Run, build_tables, load_run, read_manifest, write_tables
 from simulation.plan import Plan
-from simulation.scenario import Scenario, scenario_findings
+from simulation.scenario import Scenario, checked_scenario
+
+if TYPE_CHECKING:
+    from agents.lora_model import Voice
 
 logger = logging.getLogger("society.runner")
 notices = logging.getLogger("society.notice")  # shown without --verbose
@@ -91,13 +93,7 @@ class RunOptions:
         data["inference"].update({name: value for name, value in inference.items() if value is not None})
         top = {"seed": self.seed, "episodes": self.episodes}
         data |= {name: value for name, value in top.items() if value is not None}
-        valid, findings = examine(Scenario, data, scenario_findings)
-        if valid is None:
-            raise InvalidFileError(
-                Problem("with the options given", 0, dotted(each.path), each.message, each.suggestion)
-                for each in findings
-            )
-        return valid
+        return checked_scenario(data, "with the options given")
 
 
 def run_scenario(
@@ -107,27 +103,29 @@ def run_scenario(
     overrides: Mapping[str, str] | None = None,
     out: str | Path = "runs",
     on_event: Observer | None = None,
+    voices: Mapping[str, Voice] | None = None,
 ) -> Run:
     """Run a scenario file, a shipped scenario's name or a plan, and return the finished run.
 
-    Works in a notebook too, where an event loop is already running. Raises InvalidFileError for a bad file
+    Works in a notebook too, where an event loop is already running. `voices` answer for the seats (by model_id) they
+    are given, a person's among them. Raises InvalidFileError for a bad file
     (before anything is written) and RunStoppedError for a run that can be resumed.
     """
     plan = scenario if isinstance(scenario, Plan) else Plan.load(scenario, overrides or {})
     plan = Plan((options or RunOptions()).applied(plan.scenario), plan.roster)
     path = _new_directory(Path(out), plan)
-    sitting = _Sitting(path, plan, on_event)
+    sitting = _Sitting(path, plan, on_event, voices)
     return _finish(sitting)
 
 
-def resume_run(path: str | Path, *, on_event: Observer | None = None) -> Run:
+def resume_run(path: str | Path, *, on_event: Observer | None = None, voices: Mapping[str, Voice] | None = None) -> Run:
     """Finish a run that was cut off. A finished run is returned as it is."""
     folder = Path(path)
     manifest = read_manifest(folder)
     if manifest["status"] == RunStatus.FINISHED.value:
         return load_run(folder)
     plan = Plan(Scenario.model_validate(manifest["scenario"]), Roster.model_validate(manifest["roster"]))
-    return _finish(_Sitting(folder, plan, on_event, resumed=True))
+    return _finish(_Sitting(folder, plan, on_event, voices, resumed=True))
 
 
 def _finish(sitting: _Sitting) -> Run:
@@ -187,8 +185,15 @@ def versions() -> dict[str, str]:
 class _Sitting:
     """One process's work on one run."""
 
-    def __init__(self, path: Path, plan: Plan, on_event: Observer | None, resumed: bool = False) -> None:
-        self.path, self.plan, self.resumed = path, plan, resumed
+    def __init__(
+        self,
+        path: Path,
+        plan: Plan,
+        on_event: Observer | None,
+        voices: Mapping[str, Voice] | None = None,
+        resumed: bool = False,
+    ) -> None:
+        self.path, self.plan, self.resumed, self.voices = path, plan, resumed, voices
         self._on_event = on_event
         self._lock = _locked(path)
         self.history = History.read(path / EventLog.NAME)
@@ -225,7 +230,8 @@ class _Sitting:
             seed=scenario.seed,
             folder=self.path,
             on_event=self._note,
-            recording=Recording(self.history.records),
+            recording=Recording(self.history.recorded),
+            voices=self.voices,
         )
         for config in players:
             environment.add_model(config)

@@ -11,11 +11,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from agents.findings import Finding, RawMapping, refuse, shown
+from agents.findings import Finding, RawMapping, dotted, examine, refuse, shown
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.balancing import Balancing
 from agents.inference.provenance import Sampling, Tier
 from agents.language import Language
+from agents.problems import InvalidFileError, Problem
 from agents.roster import FileModel, Real, Text, Whole
 from agents.roster_rules import mappings, name_findings
 from agents.strategy import TrainingMode
@@ -209,6 +210,16 @@ class Scenario(FileModel):
         from simulation.plan import Plan
 
         return Plan.load(path_or_name, overrides).scenario
+
+
+def checked_scenario(data: RawMapping, source: str) -> Scenario:
+    """The scenario in raw data that has no file. Raises InvalidFileError with every mistake, as of `source`."""
+    valid, findings = examine(Scenario, data, scenario_findings)
+    if valid is None:
+        raise InvalidFileError(
+            Problem(source, 0, dotted(each.path), each.message, each.suggestion) for each in findings
+        )
+    return valid
 
 
 def scenario_findings(data: RawMapping) -> Iterator[Finding]:

@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 
 
 class Tier(str, Enum):
-    """Where a text came from, best first; SCRIPTED marks a roster row that names a policy, no fallback."""
+    """Where a text came from, best first; SCRIPTED and HUMAN mark roster rows that name a policy or a person: no
+    model was to answer there, and nothing falls to them."""
 
     CAMEL = "camel"
     HTTP = "http"
     EMBEDDED = "embedded"
     SIMULATED = "simulated"
     SCRIPTED = "scripted"
+    HUMAN = "human"
 
     @property
     def real(self) -> bool:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 import orjson
 
 from agents.inference.errors import InferenceError
-from agents.inference.provenance import CallKey, CallRecord, Provenance, Reply, Request, Tier, ToolCall
+from agents.inference.provenance import CallKey, Provenance, Reply, Request, Tier, ToolCall
 from agents.inference.records import prompt_hash
 from agents.problems import SocietyError
 
@@ -26,17 +27,24 @@ class RecordingMismatchError(InferenceError):
     """A recorded reply answers another question than the one asked now: the run would not be the one recorded."""
 
 
+class Recorded(NamedTuple):
+    """A reply and the hash of what was asked; None where that was not kept."""
+
+    reply: Reply
+    prompt_hash: str | None = None
+
+
 @dataclass(frozen=True)
 class Recording:
-    """What calls of a run brought, by moment. `strict`: every call must be there, as in a replay."""
+    """What was said in a run, by moment. `strict`: every reply must be there, as in a replay."""
 
-    records: Mapping[CallKey, CallRecord] = field(default_factory=dict)
+    replies: Mapping[CallKey, Recorded] = field(default_factory=dict)
     strict: bool = False
 
     @cached_property
     def episodes(self) -> frozenset[int]:
-        """The episodes that calls were recorded of."""
-        return frozenset(key.episode for key in self.records)
+        """The episodes that replies were recorded of."""
+        return frozenset(key.episode for key in self.replies)
 
     def find(self, request: Request) -> Reply | None:
         """The recorded reply to `request`, None without one.
@@ -44,13 +52,13 @@ class Recording:
         Raises RecordingMismatchError where another question was asked then, or where `strict` finds nothing.
         """
         key = request.key
-        record = None if key.episode == OUTSIDE_EPISODES else self.records.get(key)
-        if record is not None and record.prompt_hash == prompt_hash(request):
-            return record.reply
-        if record is None and not self.strict:
+        found = None if key.episode == OUTSIDE_EPISODES else self.replies.get(key)
+        if found is not None and found.prompt_hash in (None, prompt_hash(request)):
+            return found.reply
+        if found is None and not self.strict:
             return None
         moment = f"episode {key.episode}, step {key.step}, {key.model_id}, {key.purpose.value}"
-        if record is None:
+        if found is None:
             raise RecordingMismatchError(f"{moment}: the recording holds no reply")
         raise RecordingMismatchError(
             f"{moment}: the recorded reply answers another prompt than is asked now; the run was made by another "

@@ -1,21 +1,25 @@
 """The sealed-bid auction with private values, first or second price (`pricing`).
 
-Each step one object is sold. Every player's value of it is drawn uniformly from 0..highest, known to itself only;
-all bid at once from 0..highest. The highest bid wins:
+Players: two or more.
+Decision: what to bid, from 0..highest, for the one object sold in this step.
+Payoff: the highest bid wins,
 
     payoff = value - price for the winner, 0 for the others
     price  = the winner's bid (first), or the highest bid of the others (second, a Vickrey auction)
 
 k equal highest bids each get 1/k of that, the expectation of a fair draw. A single valid bid pays 0 at second
-price. Information: the own value; the price and the own payoff afterwards. Welfare is the bidders'; what they
-pay leaves the game.
+price. Welfare is the bidders'; what they pay leaves the game.
+Information: every player's value of the object is drawn uniformly from 0..highest and known to itself only; all
+bid at once. The price and the own payoff are known afterwards.
 
-Nash (named here), second price: everyone bids its value, which is best whatever the others bid (weakly dominant).
+Nash (named here): second price: everyone bids its value, which is best whatever the others bid (weakly dominant).
 First price: everyone bids (n-1)/n of its value, rounded down. That is Vickrey's equilibrium on the grid: exact
 for instance with 2 bidders and an odd `highest`, and nowhere measured (2-10 bidders, highest 5-29) does another
 bid gain more than 0.3 a step. `nash` is its expected welfare, exact. The two pricings come to nearly the same welfare
-(revenue equivalence). Optimum: the object is worth `highest` to its winner and costs nothing; an upper bound,
-reached only in a deal that holds such a value. A message can form a ring that bids low, and pass values on.
+(revenue equivalence).
+Optimum: the object is worth `highest` to its winner and costs nothing; an upper bound, reached only in a deal that
+holds such a value.
+Message: can form a ring that bids low, and pass values on.
 
 accuracy: closeness of the payoff to that of the best response to what the others bid.
 efficiency: value of the object to its winners / its highest value to anybody, summed over steps (allocative

@@ -1,17 +1,22 @@
 """Alternating offers over a shrinking pie, in fixed pairs.
 
-In step t (from 0) the pie is worth pie * discount ** t and one of the pair has the turn. It offers the other
-a share of the pie as it is now. In the next step the other accepts, and both are paid from the pie as it
-was when the offer was made, or makes an offer of its own, which rejects the first. In the last step there is
-no time for a counteroffer: accept or reject. Who never agrees earns nothing; who has agreed waits; the game
-ends when all pairs have agreed.
+Players: an even number, in pairs drawn across teams where there are teams.
+Decision: with the turn, which share of the pie to offer; in the step after, to accept or to offer in turn.
+Payoff: the agreed share of the pie as it was when the offer was made, in step t (from 0),
 
-Players: an even number, in pairs drawn across teams where there are teams. Everything of the pair is seen by
-both. Any division can be that of a Nash equilibrium. Nash (named here): the subgame-perfect one of the finite
+    payoff = share * pie * discount ** t for who was offered, (1 - share) * pie * discount ** t for who offered
+
+One of the pair offers; in the next step the other accepts, or makes an offer of its own, which rejects the first.
+In the last step there is no time for a counteroffer: accept or reject. Who never agrees earns nothing; who has
+agreed waits; the game ends when all pairs have agreed.
+Information: everything of the pair is seen by both, nothing of other pairs.
+
+Nash (named here): any division can be that of a Nash equilibrium; this is the subgame-perfect one of the finite
 game, by backward induction over the menu of offers; where a player is indifferent it agrees. With
 N = max_steps - 1 offers and every share on the menu the first to move gets (1 - (-discount) ** N) /
-(1 + discount) of the pie at once (Ståhl), 1 / (1 + discount) as N grows (Rubinstein). Optimum: agreement in
-the first answer, the whole first pie. A message can argue, claim, or promise not to give in.
+(1 + discount) of the pie at once (Ståhl), 1 / (1 + discount) as N grows (Rubinstein).
+Optimum: agreement in the first answer, the whole first pie.
+Message: can argue, claim, or promise not to give in.
 
 cooperation: an offer's share / an even half, at most 1; accept 1, reject 0.
 accuracy: mean over the player's own decisions of the closeness of the decision's value, if all go on as in

@@ -1,11 +1,17 @@
 """The beauty contest: guess a number; who is nearest to `factor` (2/3) of the mean of all guesses wins.
 
+Players: two or more.
+Decision: which of the numbers in `guesses` to name.
+Payoff: the nearest to factor * mean share the prize,
+
     payoff = prize / number of winners for the nearest, 0 for the others
 
+Information: last step's mean, target and winning guesses; all guess at once.
+
 Nash: everyone guesses the lowest number; it is what is left when guesses that cannot win are struck out again
-and again. (On a coarse grid a large group can also rest on a guess just above it.) The prize is always paid, so
-welfare is constant: optimum = nash = prize a step. Players see last step's mean, target and winning guesses. A
-message can announce a guess, and with it move the target.
+and again. (On a coarse grid a large group can also rest on a guess just above it.)
+Optimum: the prize is always paid, so welfare is constant: optimum = nash = prize a step.
+Message: can announce a guess, and with it move the target.
 
 Level-k (Nagel): level 0 guesses the middle, level k answers a crowd of level k-1: middle * factor ** k.
 

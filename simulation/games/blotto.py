@@ -1,14 +1,18 @@
 """Colonel Blotto: armies divide a small force over battlefields; each field goes to the strongest army there.
 
-Every player divides `force` units over `fields`; an action names the units on each field, as in "3-2-1". An army
-is a team; a model without a team is an army of its own. An army's strength on a field is the mean of its players'
-units there (so large teams have no head start), and units of an invalid decision are missing.
+Players: two armies or more; an army is a team, and a model without a team is an army of its own.
+Decision: how to divide `force` units over `fields`; an action names the units on each field, as in "3-2-1".
+Payoff: an army's strength on a field is the mean of its players' units there (so large teams have no head start),
+and units of an invalid decision are missing,
 
-    a field is worth 1, shared equally by the armies that are strongest there, and equally within an army
+    payoff = sum over the fields where the own army is among the k strongest of 1 / (k * players of the army)
 
-Players see who won each field last step. All fields are always handed out, so welfare is constant: optimum = nash
-= fields a step; between two armies of equal force the value is half of them each. With the default force and
-fields every pure plan is beaten by another, two fields to one. A message can agree within a team on who goes where.
+Information: who won each field last step; all divide at once.
+
+Nash (named here): between two armies of equal force the value is half of the fields each. With the default force
+and fields every pure plan is beaten by another, two fields to one, so equilibria are mixed.
+Optimum: all fields are always handed out, so welfare is constant: optimum = nash = fields a step.
+Message: can agree within a team on who goes where.
 
 accuracy: closeness of the payoff to that of the best response to what all others did, from the worst.
 cooperation: how evenly the force is spread, 1 as evenly as can be, 0 all on one field. It tells plans apart and

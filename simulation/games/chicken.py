@@ -1,17 +1,23 @@
 """Chicken (hawk-dove), iterated in fixed pairs.
 
+Players: an even number, in pairs drawn across teams where there are teams.
+Decision: to swerve or to dare.
+Payoff: to row and column,
+
 | row, column | swerve                    | dare                      |
 |-------------|---------------------------|---------------------------|
 | swerve      | reward, reward (6,6)      | sucker, temptation (2,7)  |
 | dare        | temptation, sucker (7,2)  | crash, crash (0,0)        |
 
-Players: an even number, in pairs drawn across teams where there are teams. Each sees its partner's last
-action. Equilibria of a step: one dares and the other swerves (two, and each player prefers its own), and the
-symmetric mixed one in which swerve is played with probability (sucker - crash) / (temptation - reward +
-sucker - crash), 2/3 here. Nash (named here): the mixed one, the only one that tells equals nothing apart and
-the evolutionarily stable one; 14/3 each and step. Optimum: max(2 * reward, temptation + sucker) a pair and
-step. A message can settle who gives way, agree on taking turns, threaten to dare, or agree on a common
-signal: Aumann's correlated equilibrium earns 5 each.
+Information: the partner's last action; both choose at once.
+
+Nash (named here): of a step's equilibria, in two one dares and the other swerves, and each player prefers its own.
+Named is the third, symmetric and mixed, in which swerve is played with probability (sucker - crash) /
+(temptation - reward + sucker - crash), 2/3 here: the only one that tells equals nothing apart and the
+evolutionarily stable one; 14/3 each and step.
+Optimum: max(2 * reward, temptation + sucker) a pair and step.
+Message: can settle who gives way, agree on taking turns or on a common signal, or threaten to dare. With a signal
+Aumann's correlated equilibrium earns 5 each.
 
 cooperation: swerve 1, dare 0.
 accuracy: the share of steps in which the action was a best response to what the partner did: the opposite.

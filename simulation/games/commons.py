@@ -1,13 +1,20 @@
 """The commons: a shared resource that grows back, as in GovSim's fishery.
 
-A stock starts at `capacity`. Each step all players take at once from `harvests`; if they ask for more than
-there is, each gets its share of the stock in proportion. What is left grows by `growth` up to `capacity`.
+Players: one or more.
+Decision: how much to take, from `harvests`.
+Payoff: what the player takes,
+
+    payoff = harvest; where all ask for more than there is, each gets its part of the stock in proportion
+    stock  = min(capacity, growth * (stock - all that was taken)), at first `capacity`
+
 A stock below `collapse_below` is dead and the episode ends.
+Information: the stock, and last step's total harvest; all take at once.
 
 Nash (named here): everyone asks for the most at every step, a best reply whenever the others empty the stock.
 Optimum: the linear programme max sum x_t, 0 <= x_t <= min(n * max harvest, s_t), s_1 = capacity,
 s_{t+1} <= min(capacity, growth * (s_t - x_t)); amounts are continuous there, so it bounds the discrete game
-from above. Players see the stock, and last step's total harvest. A message can agree on a quota.
+from above.
+Message: can agree on a quota.
 
 accuracy: closeness of the harvest to the sustainable share of this step, max(0, stock - capacity / growth) / n
 (all of the stock / n in the last step): 1 for the nearest harvest there is, 0 for the farthest, in a line between.

@@ -1,16 +1,23 @@
 """The naming game: players who meet in changing pairs try to say the same name.
 
+Players: an even number; each step all are paired anew, by the seed.
+Decision: which of `names` to say.
+Payoff: by what the two said,
+
 | names said | each of the two earns |
 |------------|-----------------------|
 | the same   | match                 |
 | different  | mismatch              |
 
-Players: an even number. Each step all are paired anew, by the seed. Each sees whom it meets and its own last
-`memory` meetings: what it said and what it heard. Names mean nothing; every player has them in an order of
-its own, so that the order of the menu cannot be the convention. Equilibria: everyone says the same name, one
-such convention for each name, and mixtures. Nash (named here): all names equally likely, the one equilibrium
-that needs no convention: match / k + mismatch * (1 - 1 / k) each and step with k names. Optimum: everyone
-matches. A message can propose a name, and a network can settle on one or fall into regions.
+Names mean nothing; every player has them in an order of its own, so that the order of the menu cannot be the
+convention.
+Information: whom it meets, and its own last `memory` meetings: what it said and what it heard.
+
+Nash (named here): equilibria are everyone saying the same name, one such convention for each name, and mixtures.
+Named is all names equally likely, the one that needs no convention: match / k + mismatch * (1 - 1 / k) each and
+step with k names.
+Optimum: everyone matches.
+Message: can propose a name, and a network can settle on one or fall into regions.
 
 cooperation: how often this name was heard in the remembered meetings / how often the most heard one was; 1
 for all where nothing is remembered. A player who always cooperates follows what it heard.

@@ -1,15 +1,19 @@
 """Estimation: each player has a noisy private signal of a value and names the value. Truth is known afterwards.
 
-Each step a value is drawn uniformly from 0..highest, and each player's signal is the value plus noise, uniform on
--noise..noise and cut off at the ends of the range:
+Players: two or more.
+Decision: which number of 0..highest to name as the value.
+Payoff: the nearer the better; it depends on the own guess and the value only, so nothing conflicts,
 
     payoff = accuracy = 1 - |guess - value| / highest
 
-Nothing conflicts: what a player earns depends on its own guess and the value only. Information: the own signal;
-the last value, the mean guess and the own payoff afterwards. Others' signals are known only from what they say.
+Information: the own signal. Each step a value is drawn uniformly from 0..highest, and each player's signal is the
+value plus noise, uniform on -noise..noise and cut off at the ends of the range. The last value, the mean guess and
+the own payoff are known afterwards; others' signals only from what they say.
+
 Nash (named here): nobody learns from messages, everyone makes the guess with the least expected miss given its
-own signal (babbling, an equilibrium of every cheap-talk game); `nash` is its expected welfare, exact. Optimum:
-every guess is the value, 1 a player and step. A message can pass the signal on: many signals beat one.
+own signal (babbling, an equilibrium of every cheap-talk game); `nash` is its expected welfare, exact.
+Optimum: every guess is the value, 1 a player and step.
+Message: can pass the signal on: many signals beat one.
 
 Baseline: `crowd` gives the accuracy of the rounded mean of all private signals (Galton's crowd), which nobody
 sees alone; guesses that beat it used more than an average.

@@ -1,18 +1,22 @@
 """The hidden profile: each player knows a part of the facts; the group must name the option most facts speak for.
 
-Each step there are `options`; one is right: it has the most different facts in its favour. In a *hidden* step
-every player alone knows `private_facts` facts for the right option, and everybody knows the same
+Players: two or more.
+Decision: which of the options to choose.
+Payoff: the same for all; the group names the option most players chose, none on a tie,
+
+    payoff = 1 each where the group names the right option, else 0
+
+Information: the own facts, by number, without word of who else knows them; afterwards the right option and what
+the group named. Each step there are `options`; one is right: it has the most different facts in its favour. In a
+*hidden* step every player alone knows `private_facts` facts for the right option, and everybody knows the same
 private_facts + 1 facts for a wrong one (the decoy), so each player's own facts favour the decoy and only all
 facts together favour the right option. In a *shared* step everybody knows all facts. `hidden` is the
 probability of a hidden step.
 
-    payoff = 1 each where the group names the right option, else 0; the group names the option most players chose,
-             none on a tie
-
-Information: the own facts, by number, without word of who else knows them; afterwards the right option and what
-the group named. Nash (named here): everyone chooses what its own facts favour. It pays in shared steps only, yet
-nobody can mend a hidden one alone. `nash` is its expected welfare. Optimum: the right option at every step, 1 a
-player and step. A message can pass facts on; a fact heard twice has the same number and counts once.
+Nash (named here): everyone chooses what its own facts favour. It pays in shared steps only, yet nobody can mend a
+hidden one alone. `nash` is its expected welfare.
+Optimum: the right option at every step, 1 a player and step.
+Message: can pass facts on; a fact heard twice has the same number and counts once.
 
 accuracy: 1 where the player's own choice is the right option, else 0; against the truth, whatever the group did.
 cooperation: facts the player knows for the option / the most it knows for any: how far the choice

@@ -1,11 +1,17 @@
 """The minority game: an odd number of players choose one of two sides at once; those on the smaller side win.
 
+Players: an odd number, three or more.
+Decision: which side to take, left or right.
+Payoff: everyone on one side leaves nobody to win,
+
     payoff = 1 on the smaller side, 0 on the larger one
 
-Players see how many chose each side last step and which sides won lately (`memory` of them). Everyone on one
-side leaves nobody to win. Nash (named here): everyone draws each side with probability 1/2, where K of n on
-the left give E[min(K, n - K)], K binomial. Every split into (n-1)/2 and (n+1)/2 is an equilibrium as well, and
-the optimum: (n-1)/2 winners. A message can agree on who goes where, or on taking turns.
+Information: how many chose each side last step and which sides won lately (`memory` of them).
+
+Nash (named here): everyone draws each side with probability 1/2, where K of n on the left give E[min(K, n - K)],
+K binomial. Every split into (n-1)/2 and (n+1)/2 is an equilibrium as well.
+Optimum: such a split: (n-1)/2 winners.
+Message: can agree on who goes where, or on taking turns.
 
 accuracy: 1 where the other side would not have paid more given what all others chose, else 0 (best response).
 cooperation: no side is kinder; the level only tells them apart (left 1, right 0), so that cooperation_score

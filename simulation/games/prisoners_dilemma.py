@@ -1,18 +1,25 @@
 """The iterated prisoner's dilemma, played in fixed pairs.
 
+Players: an even number, in pairs drawn across teams where there are teams. Pairs are drawn by the seed, across teams
+as far as the sizes allow, and stay together for the episode.
+Decision: to cooperate or to defect.
+Payoff: to row and column,
+
 | row, column | cooperate            | defect               |
 |-------------|----------------------|----------------------|
 | cooperate   | reward, reward (3,3) | sucker, temptation (0,5) |
 | defect      | temptation, sucker (5,0) | punishment, punishment (1,1) |
 
-Pairs are drawn by the seed and stay together for the episode; where there are two or more teams they are
-drawn across teams as far as the sizes allow. Players see their partner's last action. Nash: everyone
-defects, every step. Optimum: max(2 * reward, temptation + sucker) a pair and step. A message can promise,
-threaten, or agree on taking turns.
+Information: the partner's last action; both choose at once.
+
+Nash: everyone defects, every step.
+Optimum: max(2 * reward, temptation + sucker) a pair and step.
+Message: can promise, threaten, or agree on taking turns.
 
 accuracy: the share of steps in which the action was a best response to what the partner did in that step;
 under the dilemma's order of payoffs that is always defection. It measures rationality, not virtue. An invalid
 decision makes the step void for the pair, and its partner right whatever it did: all would have earned 0.
+cooperation: cooperate 1, defect 0.
 efficiency: the pair's payoff / the best a pair can earn.
 Source: Axelrod, The Evolution of Cooperation (1984).
 """

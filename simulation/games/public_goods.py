@@ -1,14 +1,20 @@
 """The linear public goods game.
 
-Each step every player holds `endowment` points and gives some to a common account; what is given is
-multiplied by `multiplier` and shared equally among all n players, givers or not:
+Players: two or more.
+Decision: how much of the endowment to give to a common account, from `contributions`.
+Payoff: each step every player holds `endowment` points; what is given is multiplied by `multiplier` and shared
+equally among all n players, givers or not,
 
     payoff = endowment - own + multiplier * total / n
 
-With 1 < multiplier < n, giving nothing is dominant. Nash: nobody gives (endowment each). Optimum: everybody
-gives all (multiplier * endowment each). Players see last step's total and mean. A message can set a target.
+Information: last step's total and mean, the own gift and payoff; all give at once.
+
+Nash: nobody gives (endowment each): with 1 < multiplier < n, giving nothing is dominant.
+Optimum: everybody gives all (multiplier * endowment each).
+Message: can set a target.
 
 accuracy: closeness of the payoff to that of the best response (myopic) to what the others gave, from the worst.
+cooperation: gift / the largest gift.
 Source: Isaac & Walker, Quarterly Journal of Economics 103 (1988).
 """
 

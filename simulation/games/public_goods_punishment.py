@@ -1,19 +1,23 @@
 """Public goods with punishment: a step of giving, then a step of punishing, and so on.
 
-Giving (steps 1, 3, ...) is the linear public goods game: payoff = endowment - own + multiplier * total / n.
-Punishing (steps 2, 4, ...): every player sees what each gave and punishes one other player, or spares all:
+Players: 2 to 30; each may punish any other.
+Decision: in steps 1, 3, ... how much to give; in steps 2, 4, ... whom of the others to punish, or to spare all.
+Payoff: giving is the linear public goods game, punishing costs both sides,
 
-    payoff = - cost * (1 if punishing) - fine * (number of players who punish this one)
+    giving:    payoff = endowment - own + multiplier * total / n
+    punishing: payoff = - cost * (1 if punishing) - fine * (number of players who punish this one)
 
-Nobody is told who punished. With an odd `max_steps` the last gift goes unpunished. A player whose decision to
-punish is invalid earns 0 in that step.
+With an odd `max_steps` the last gift goes unpunished. A player whose decision to punish is invalid earns 0 in that
+step.
+Information: what each player gave; nobody is told who punished.
 
-Nash (subgame perfect): punishing only costs, so nobody punishes and, with multiplier < n, nobody gives. Optimum:
-everybody gives all, nobody punishes. A message can threaten, or name whom to punish; the threat is not credible for
-players who look at payoffs only, and yet it raised contributions in the laboratory.
+Nash (subgame perfect): punishing only costs, so nobody punishes and, with multiplier < n, nobody gives.
+Optimum: everybody gives all, nobody punishes.
+Message: can threaten, or name whom to punish. The threat is not credible for players who look at payoffs only, and
+yet it raised contributions in the laboratory.
 
 accuracy: closeness of the payoff to that of the best response (myopic, within the step) to what the others do.
-cooperation, giving: gift / largest gift. Punishing a player: 1 - its gift / the largest gift; sparing all: the
+cooperation: giving, gift / largest gift. Punishing a player: 1 - its gift / the largest gift; sparing all: the
 least gift among the others / the largest gift. So it is cooperative to punish who gave nothing and to spare who
 gave all; leaving it to others (second-order free riding) and punishing givers (antisocial) are not.
 Sources: Fehr & Gächter, American Economic Review 90 (2000), the design; Fehr & Gächter, Nature 415 (2002), the

@@ -1,16 +1,22 @@
 """The stag hunt, iterated in fixed pairs.
 
+Players: an even number, in pairs drawn across teams where there are teams.
+Decision: to hunt the stag or the hare.
+Payoff: to row and column,
+
 | row, column | stag                     | hare                       |
 |-------------|--------------------------|----------------------------|
 | stag        | together, together (4,4) | lone_stag, lone_hare (0,3) |
 | hare        | lone_hare, lone_stag (3,0) | hares, hares (3,3)       |
 
-Players: an even number, in pairs drawn across teams where there are teams. Each sees its partner's last
-action. Equilibria of a step: both stag (payoff-dominant), both hare, and a mixed one in which stag is played
-with probability (hares - lone_stag) / (together - lone_hare + hares - lone_stag), 3/4 here. Nash (named
-here): the risk-dominant one of the two pure equilibria, hare where that probability is above 1/2 (Harsanyi &
-Selten's criterion for symmetric two-by-two games), at every step. Optimum: both stag. Nothing tempts away
-from the stag but doubt, so a message that is believed is enough to change the outcome.
+Information: the partner's last action; both choose at once.
+
+Nash (named here): equilibria of a step are both stag (payoff-dominant), both hare, and a mixed one in which stag is
+played with probability (hares - lone_stag) / (together - lone_hare + hares - lone_stag), 3/4 here. Named is the
+risk-dominant one of the two pure equilibria, hare where that probability is above 1/2 (Harsanyi & Selten's
+criterion for symmetric two-by-two games), at every step.
+Optimum: both stag.
+Message: can take away the doubt, the only thing that tempts away from the stag: one that is believed is enough.
 
 cooperation: stag 1, hare 0.
 accuracy: the share of steps in which the action was a best response to what the partner did: the same as it.

@@ -1,5 +1,9 @@
 """The reference formula of the specification: outcomes from keywords, not from play. Synthetic.
 
+Players: two or more.
+Decision: to cooperate, balance or compete, which changes nothing: the words of the message are scored.
+Payoff: the accuracy, by the formula
+
     accuracy = efficiency = min(1, base + teamwork_level * 0.2 + response bonus)
     base = 1 - difficulty
     response bonus = 0.10 if the message speaks of 协同/合作 or cooperation, else 0.05;
@@ -7,8 +11,16 @@
 
 The specification drew `base` at random; here it is 1 - difficulty, so nothing is drawn. The formula rewards
 words, not behaviour, so every outcome carries `synthetic=True` and stays out of headline figures unless
-asked for. Payoff is accuracy. Nothing conflicts, so nash and optimum are the same: the most the formula gives at
-this difficulty, min(1, base + 0.35), a player and step.
+asked for.
+Information: the own last score.
+
+Nash: nothing conflicts, so nash and optimum are the same.
+Optimum: the most the formula gives at this difficulty, min(1, base + 0.35), a player and step.
+Message: is all that counts, by its words.
+
+accuracy: the formula above, which is also the payoff.
+cooperation: cooperate 1, balance 1/2, compete 0; it decides nothing.
+Source: the specification this project grew from.
 """
 
 from __future__ import annotations

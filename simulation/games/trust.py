@@ -1,15 +1,20 @@
 """The trust (investment) game in fixed pairs.
 
-Both hold `endowment`. The investor sends s of its own, which arrives multiplied by `multiplier`; the trustee
-sees it and gives back r:
+Players: an even number, in pairs drawn across teams where there are teams.
+Decision: as the investor, how much to send; as the trustee, how much to give back.
+Payoff: both hold `endowment`. The investor sends s of its own, which arrives multiplied by `multiplier`; the trustee
+sees it and gives back r,
 
     investor = endowment - s + r          trustee = endowment + multiplier * s - r
 
-Players: an even number, in pairs drawn across teams where there are teams. A round takes two steps, sending
-and returning; then the two swap places. The menu of returns is `returns` times what was sent: 1 gives the
-investor its own back. Where nothing is sent the trustee has nothing to decide and both keep their endowment
-at once. Nash (named here): subgame-perfect, the least is returned and, where that is less than was sent, the
-least is sent. Optimum: the most is sent, whatever comes back. A message can promise a return, or ask for one.
+A round takes two steps, sending and returning; then the two swap places. The menu of returns is `returns` times
+what was sent: 1 gives the investor its own back. Where nothing is sent the trustee has nothing to decide and both
+keep their endowment at once.
+Information: the trustee sees what was sent; both know how the last round went.
+
+Nash (named here): subgame-perfect, the least is returned and, where that is less than was sent, the least is sent.
+Optimum: the most is sent, whatever comes back.
+Message: can promise a return, or ask for one.
 
 cooperation: what is sent / the most that can be sent; what is returned / what would leave the two equal,
 s * (multiplier + 1) / 2, at most 1.

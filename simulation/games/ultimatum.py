@@ -1,17 +1,22 @@
 """The ultimatum game in fixed pairs: one proposes a split of a pie, the other takes it or leaves it.
 
+Players: an even number, in pairs drawn across teams where there are teams.
+Decision: as the proposer, what to offer; as the responder, to accept or to reject.
+Payoff: by the answer,
+
 | answer | proposer    | responder |
 |--------|-------------|-----------|
 | accept | pie - offer | offer     |
 | reject | 0           | 0         |
 
-Players: an even number, in pairs drawn across teams where there are teams. A round takes two steps, an offer
-and the answer to it; then the two swap places. The responder sees the offer before it answers, both know the
-last round. Equilibria: every offer can be that of an equilibrium, by a responder who rejects all smaller
-ones; in a subgame-perfect one (named here) every offer that leaves more than nothing is accepted and the
-proposer offers the least of the menu, or the next to it where the least is nothing. All of them split the
-whole pie, so nash() equals the optimum: only rejection loses anything. A message can argue for a split or
-threaten to reject.
+A round takes two steps, an offer and the answer to it; then the two swap places.
+Information: the responder sees the offer before it answers, both know the last round.
+
+Nash (named here): every offer can be that of an equilibrium, by a responder who rejects all smaller ones. Named is a
+subgame-perfect one: every offer that leaves more than nothing is accepted and the proposer offers the least of the
+menu, or the next to it where the least is nothing.
+Optimum: the whole pie is split. All equilibria named do so, so nash() equals it: only rejection loses anything.
+Message: can argue for a split or threaten to reject.
 
 cooperation: an offer's share of an even split, at most 1; accept 1 (the pair earns), reject 0.
 accuracy: mean over the player's own decisions. An answer: closeness to the best response to the offer. An

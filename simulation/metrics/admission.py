@@ -1,4 +1,4 @@
-"""Which rows may enter a statistic: synthetic ones never silently, tiers never mixed unless asked."""
+"""Which rows may enter a statistic: synthetic ones never silently, a person's never, tiers never mixed unless asked."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ class MixedTiersError(SocietyError):
 
 
 def admitted(rows: pd.DataFrame, *, synthetic: bool = False, mix_tiers: bool = False) -> pd.DataFrame:
-    """Rows (with columns `tier` and `synthetic`) that may be averaged: not the synthetic ones, unless asked for.
+    """Rows (with columns `tier` and `synthetic`) that may be averaged: not the synthetic ones, unless asked for, and
+    not a person's, which are no model's.
 
     Raises MixedTiersError where replies of several tiers are among them and `mix_tiers` is False. A scripted
     player is chosen by the roster, not fallen to, and goes with any tier; so does one that had nothing to say.
     """
-    kept = rows if synthetic else rows[~rows["synthetic"]]
+    kept = without_people(rows if synthetic else rows[~rows["synthetic"]])
     found = tiers(kept)
     if len(set(found).difference(_NOT_FALLEN_TO)) > 1 and not mix_tiers:
         raise MixedTiersError(
@@ -34,6 +35,11 @@ def admitted(rows: pd.DataFrame, *, synthetic: bool = False, mix_tiers: bool = F
             "or ask for the mix with mix_tiers"
         )
     return kept
+
+
+def without_people(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows (with a column `tier`) but for those of a person who sat at the table."""
+    return rows[rows["tier"] != Tier.HUMAN.value]
 
 
 def tiers(rows: pd.DataFrame) -> tuple[str, ...]:

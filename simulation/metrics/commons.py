@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from agents.problems import SocietyError
 from simulation.games.commons import Commons
-from simulation.metrics.admission import admitted, with_episode_facts
+from simulation.metrics.admission import admitted, with_episode_facts, without_people
 from simulation.metrics.inference import LEVEL
 from simulation.metrics.registry import metric
 
@@ -105,7 +105,7 @@ def _greenwood(survival: float, hazard: float, z: float) -> tuple[float, float]:
 def sustainability(run: Run, *, synthetic: bool = False, mix_tiers: bool = False) -> float:
     """Share of valid commons harvests at or below the sustainable share of their step (0-1)."""
     outcomes = _commons(admitted(run.outcomes, synthetic=synthetic, mix_tiers=mix_tiers))
-    steps = with_episode_facts(run, run.steps)
+    steps = with_episode_facts(run, without_people(run.steps))
     levels = steps[steps["episode"].isin(outcomes["episode"])]["cooperation"].dropna()
     if levels.empty:
         raise SocietyError("the run holds no valid commons harvest")

@@ -26,7 +26,7 @@ from agents.inference.provenance import (
     Reply,
     Tier,
 )
-from agents.inference.recording import Recording
+from agents.inference.recording import Recorded, Recording
 from agents.inference.records import prompt_hash
 from tests.agents.inference.conftest import make_request
 from tests.support import faults
@@ -95,9 +95,7 @@ def run_script(script: str, url: str) -> list[str]:
 
 def recorded(key: CallKey, asked: str, reply: Reply) -> Recording:
     """A recording of one call, at `key`, whose prompt had the hash `asked`."""
-    source = reply.provenance
-    record = CallRecord(key, source.tier, "", source.adapter, 1, CallStatus.OK, 0.1, 0.0, asked, reply)
-    return Recording({key: record})
+    return Recording({key: Recorded(reply, asked)})
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -1,0 +1,108 @@
+"""A game's documentation page: its module's docstring, taken apart by what every page must say, and its parameters.
+
+A part starts at the beginning of a line with its name and a colon, `Nash (named here):` too, and lasts to the next.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from agents.problems import SocietyError
+from simulation.games import find_game, task_types
+
+
+class Part(str, Enum):
+    """What every game's docstring says; `efficiency` only where it is not welfare / optimum."""
+
+    PLAYERS = "Players"
+    DECISION = "Decision"
+    PAYOFF = "Payoff"
+    INFORMATION = "Information"
+    NASH = "Nash"
+    OPTIMUM = "Optimum"
+    MESSAGE = "Message"
+    ACCURACY = "accuracy"
+    COOPERATION = "cooperation"
+    EFFICIENCY = "efficiency"
+    SOURCE = "Source"
+
+
+_START = re.compile(rf"^({'|'.join(part.value for part in Part)})s?(?: \([^)]*\))?: ", re.MULTILINE)
+_RANGES = (("minimum", ">= {}"), ("exclusiveMinimum", "> {}"), ("maximum", "<= {}"), ("exclusiveMaximum", "< {}"))
+_SIZES = (("minItems", "at least {}"), ("maxItems", "at most {}"))
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A game's parameter; `range` says in words what it may be, empty for any value of its kind."""
+
+    name: str
+    kind: str
+    default: Any
+    range: str
+
+
+@dataclass(frozen=True)
+class GamePage:
+    """A game's page. `title` is its first paragraph, `text` the whole docstring; `parts` are as written."""
+
+    name: str
+    title: str
+    text: str
+    synthetic: bool
+    parts: Mapping[Part, str]
+    parameters: tuple[Parameter, ...]
+
+    def line(self, part: Part) -> str:
+        """A part's first sentence, on one line."""
+        text = " ".join(self.parts[part].split())
+        return re.split(r"(?<=[^.])\. ", text, maxsplit=1)[0].rstrip(".")
+
+
+def game_page(name: str) -> GamePage:
+    """The page of a game. Raises SocietyError for an unknown one and for a docstring that leaves a part out."""
+    game = find_game(name)
+    text = (sys.modules[game.__module__].__doc__ or "").strip()
+    parts = _parts(text)
+    missing = [part.value for part in Part if part is not Part.EFFICIENCY and not parts.get(part)]
+    if missing:
+        raise SocietyError(f"the docstring of the game {name} does not say: {', '.join(missing)}")
+    title = " ".join(text.split("\n\n")[0].split())
+    return GamePage(name, title, text, game.synthetic, parts, _parameters(game.Parameters.model_json_schema()))
+
+
+def game_pages() -> tuple[GamePage, ...]:
+    """The pages of all games, by name."""
+    return tuple(map(game_page, task_types()))
+
+
+def _parts(text: str) -> dict[Part, str]:
+    starts = list(_START.finditer(text))
+    ends = [start.start() for start in starts[1:]] + [len(text)]
+    return {Part(start.group(1)): text[start.end() : end].strip() for start, end in zip(starts, ends, strict=True)}
+
+
+def _parameters(schema: Mapping[str, Any]) -> tuple[Parameter, ...]:
+    """The parameters a JSON Schema of them describes."""
+    found = []
+    for name, field in schema.get("properties", {}).items():
+        body = {**field, **schema.get("$defs", {}).get(str(field.get("$ref", "")).rsplit("/", 1)[-1], {})}
+        found.append(Parameter(name, _kind(body), field["default"], _range(body)))
+    return tuple(found)
+
+
+def _kind(body: Mapping[str, Any]) -> str:
+    kind = str(body.get("type", "value"))
+    return f"list of {_kind(body['items'])}s" if kind == "array" and "items" in body else kind
+
+
+def _range(body: Mapping[str, Any]) -> str:
+    limits = [text.format(f"{body[key]:g}") for key, text in _RANGES if key in body]
+    sizes = [text.format(body[key]) for key, text in _SIZES if key in body]
+    choices = [" or ".join(map(str, body["enum"]))] if "enum" in body else []
+    return ", ".join([*choices, *limits, *(f"{size} entries" for size in sizes)])
