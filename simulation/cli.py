@@ -17,6 +17,7 @@ from simulation.authoring import roster_app, scenario_app
 from simulation.cli_games import add_to as add_games
 from simulation.cli_play import add_to as add_play
 from simulation.cli_play import seat_in
+from simulation.cli_replay import add_to as add_replay
 from simulation.cli_science import add_to as add_science
 from simulation.cli_verify import add_to as add_verify
 
@@ -42,6 +43,7 @@ model_app = typer.Typer(help="The embedded tier's small model.", no_args_is_help
 app.add_typer(roster_app, name="roster")
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(model_app, name="model")
+add_replay(app)
 add_science(app)
 add_verify(app)
 add_games(app)
@@ -74,6 +76,9 @@ def run(
     endpoint: Annotated[list[str] | None, typer.Option(help="vLLM server URL; may be given more than once.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for run directories.")] = Path("runs"),
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, dotted keys.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of replies shared by runs: what one paid for, others are given.")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the outcomes as JSON.")] = False,
 ) -> None:
     """Run a scenario and print its outcomes; the last line printed is the run directory."""
@@ -83,13 +88,14 @@ def run(
         scenario, set_, tier=tier, require=require, seed=seed, episodes=episodes, endpoints=tuple(endpoint or ())
     )
     with _progress(plan.scenario.episodes * len(plan.scenario.tasks)) as progress:
-        finished = run_scenario(plan, out=out, on_event=progress)
+        finished = run_scenario(plan, out=out, on_event=progress, cache=cache)
     show(finished, json_)
 
 
 @app.command(epilog="Example: `society resume runs/first_contact-20260101-120000-abc123`")
 def resume(
     path: Annotated[Path, typer.Argument(help="The directory of a run that was cut off.")],
+    cache: Annotated[Path | None, typer.Option(help="Folder of replies shared by runs.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the outcomes as JSON.")] = False,
 ) -> None:
     """Finish a run that was cut off; no finished call is made again."""
@@ -102,7 +108,7 @@ def resume(
         finished = resume_run(path, on_event=seat.watch, voices=seat.voices)
     else:
         with _progress(scenario["episodes"] * len(scenario["tasks"])) as progress:
-            finished = resume_run(path, on_event=progress)
+            finished = resume_run(path, on_event=progress, cache=cache)
     show(finished, json_)
 
 

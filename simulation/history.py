@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class History:
         if not path.exists():
             return history
         for event in read_events(path):
-            history.recorded.update(typed_reply(event))
+            history.recorded.update(said(event))
             if isinstance(event, EpisodeStarted):
                 started[event.episode] = event
             elif isinstance(event, MessageSent):
@@ -43,7 +44,6 @@ class History:
             elif isinstance(event, RunResumed):  # what was said of this episode is said again below
                 history.messages = [said for said in history.messages if said.episode != event.episode]
             elif isinstance(event, CallMade) and event.record.reply is not None:
-                history.recorded[event.record.key] = Recorded(event.record.reply, event.record.prompt_hash)
                 history.tier_mix[event.record.tier.value] += 1
             elif isinstance(event, EpisodeEnded):
                 history.finished[event.episode] = (started[event.episode], event)
@@ -53,8 +53,13 @@ class History:
         return history
 
 
-def typed_reply(event: Event) -> dict[CallKey, Recorded]:
-    """What a person typed, under its key: no call is made for it, so the message or decision itself keeps it."""
+def said(event: Event) -> Mapping[CallKey, Recorded]:
+    """The reply an event keeps, if any, under its key.
+
+    No call is made for what a person types, so the message or the decision itself keeps it.
+    """
+    if isinstance(event, CallMade) and event.record.reply is not None:
+        return {event.record.key: Recorded(event.record.reply, event.record.prompt_hash)}
     if not isinstance(event, (MessageSent, DecisionMade)) or event.tier != Tier.HUMAN.value:
         return {}
     source = Provenance(Tier.HUMAN, event.adapter, latency=event.latency)

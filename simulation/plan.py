@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from agents.findings import Finding, RawMapping, dotted, examine, shown
 from agents.problems import InvalidFileError, Problem, nearest
@@ -38,6 +39,11 @@ class Plan:
         problems = [Problem(name, 0, dotted(each.path), each.message, each.suggestion) for each in found]
         if problems:
             raise InvalidFileError(problems)
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> Plan:
+        """The plan a run's manifest keeps."""
+        return cls(Scenario.model_validate(manifest["scenario"]), Roster.model_validate(manifest["roster"]))
 
     @classmethod
     def load(cls, path_or_name: str | Path, overrides: Mapping[str, str] | None = None) -> Plan:

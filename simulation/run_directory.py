@@ -1,0 +1,87 @@
+"""A run's directory: its manifest, its status, its lock.
+
+runs/<scenario>-<time>-<id>/
+  manifest.json   resolved scenario and roster, versions, seed, tier mix, status
+  events.jsonl    append-only, the source of truth
+  oasis.db        the messages as OASIS keeps them
+  tables/*.parquet
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import orjson
+from filelock import FileLock, Timeout
+
+from agents.problems import SocietyError
+from simulation.outcomes import SCHEMA_VERSION
+from simulation.plan import Plan
+
+LOCK = ".lock"
+
+
+class RunStatus(str, Enum):
+    RUNNING = "running"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+
+
+def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
+    """A fresh run directory in `out`, with its manifest."""
+    now = datetime.now(timezone.utc)
+    path = out / f"{plan.scenario.name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    path.mkdir(parents=True)
+    write_manifest(
+        path,
+        {
+            "schema_version": SCHEMA_VERSION,
+            "status": RunStatus.RUNNING.value,
+            "reason": "",
+            "started": now.isoformat(timespec="seconds"),
+            "replay_of": str(replay_of) if replay_of else None,
+            "seed": plan.scenario.seed,
+            "tier_mix": {},
+            "versions": versions(),
+            "scenario": plan.scenario.model_dump(mode="json"),
+            "roster": plan.roster.model_dump(mode="json"),
+        },
+    )
+    return path
+
+
+def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Write a run's manifest whole or not at all."""
+    part = path / ".manifest.json.part"
+    part.write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
+    os.replace(part, path / "manifest.json")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides a run's results."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    found = {"python": platform.python_version()}
+    for name in ("lora-society", "camel-oasis", "camel-ai", "torch", "transformers", "peft"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def locked(path: Path) -> FileLock:
+    """The run's lock, held. Raises SocietyError where another process holds it; a killed one holds nothing."""
+    lock = FileLock(path / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise SocietyError(f"{path} is being run by another process") from error
+    return lock
