@@ -14,6 +14,7 @@ import typer
 from agents.inference.provenance import FALLING_ORDER, Tier
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
 from simulation.authoring import roster_app, scenario_app
+from simulation.cli_doctor import add_to as add_doctor
 from simulation.cli_games import add_to as add_games
 from simulation.cli_play import add_to as add_play
 from simulation.cli_play import seat_in
@@ -43,6 +44,7 @@ model_app = typer.Typer(help="The embedded tier's small model.", no_args_is_help
 app.add_typer(roster_app, name="roster")
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(model_app, name="model")
+add_doctor(app)
 add_replay(app)
 add_science(app)
 add_verify(app)

@@ -70,13 +70,7 @@ class Endpoint:
 
     def headers(self) -> dict[str, str]:
         """Raises PermanentError where the environment does not hold the key that the settings ask for."""
-        name = self.settings.api_key_env
-        if not name:
-            return {}
-        key = os.environ.get(name)
-        if not key:
-            raise PermanentError(f"{self.url} wants the API key in the environment variable {name}, which is not set")
-        return {"Authorization": f"Bearer {key}"}
+        return api_headers(self.settings)
 
     def detection(self, tier: Tier) -> Detection:
         present = [self.models[name] for name in self.served] if self.up else ()
@@ -317,6 +311,17 @@ class EndpointPool:
                 elsewhere = TransientError(f"{endpoint.url} no longer serves {request.adapter!r}; another server does")
                 elsewhere.endpoint = endpoint.url
                 raise elsewhere from error
+
+
+def api_headers(endpoint: EndpointSettings) -> dict[str, str]:
+    """The headers that open a server. Raises PermanentError where the environment does not hold its key."""
+    name = endpoint.api_key_env
+    if not name:
+        return {}
+    key = os.environ.get(name)
+    if not key:
+        raise PermanentError(f"{endpoint.url} wants the API key in the environment variable {name}, which is not set")
+    return {"Authorization": f"Bearer {key}"}
 
 
 def _urls(endpoints: Sequence[Endpoint]) -> str:

@@ -1,0 +1,61 @@
+"""The order in which the doctor looks at things, and what a case is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agents.inference.backend import EndpointSettings, InferenceSettings
+from agents.inference.client import DEFAULT_URL
+from agents.inference.provenance import FALLING_ORDER, Tier
+from agents.roster import ModelConfig
+from simulation.doctor.endpoints import Wanted, examine_endpoints
+from simulation.doctor.finding import Diagnosis
+from simulation.doctor.generation import examine_tiers
+from simulation.doctor.imports import examine_imports
+from simulation.doctor.packages import examine_packages
+from simulation.doctor.storage import examine_storage
+from simulation.plan import Plan
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is to be run: at which servers, by which models. `required`: without an answering server it cannot be."""
+
+    endpoints: tuple[EndpointSettings, ...] = (EndpointSettings(DEFAULT_URL),)
+    models: tuple[ModelConfig, ...] = ()
+    base_model: str | None = None
+    settings: InferenceSettings = field(default_factory=InferenceSettings)
+    required: bool = False
+    out: Path = Path("runs")
+
+    @classmethod
+    def of(cls, plan: Plan, out: Path = Path("runs")) -> Case:
+        """The case of a scenario."""
+        inference, roster = plan.scenario.inference, plan.roster
+        settings = inference.settings()
+        servers_only = all(tier in (Tier.CAMEL, Tier.HTTP) for tier in settings.allowed)
+        models = tuple(row for row in roster.models if row.model_name)
+        pinned = (EndpointSettings(row.endpoint) for row in models if row.endpoint)
+        known = {each.url.rstrip("/") for each in inference.servers()}
+        extra = tuple(each for each in pinned if each.url.rstrip("/") not in known)
+        return cls((*inference.servers(), *extra), models, roster.base_model, settings, servers_only, out)
+
+    @classmethod
+    def at(cls, urls: Sequence[str], out: Path = Path("runs")) -> Case:
+        """The case of servers that are named: each must answer."""
+        return cls(tuple(EndpointSettings(url) for url in urls), required=True, out=out)
+
+
+async def examine(case: Case) -> list[Diagnosis]:
+    """Everything the doctor finds, in the order of what a run needs. Never raises for what is wrong with the case."""
+    wanted = [Wanted(row.model_name or "", row.endpoint, row.base_model or case.base_model) for row in case.models]
+    found = [*examine_packages(), *await asyncio.to_thread(lambda: list(examine_imports()))]
+    served, diagnoses = await examine_endpoints(case.endpoints, wanted, case.required)
+    found += diagnoses
+    asked = next(iter(case.models), None)
+    tiers = [tier for tier in FALLING_ORDER if tier in case.settings.allowed]
+    found += await examine_tiers(case.endpoints, tiers, asked, case.base_model, served, case.settings)
+    return [*found, *examine_storage(case.out)]

@@ -1,0 +1,188 @@
+"""The doctor against nothing, a healthy server, a server that lacks an adapter, and worse; and what the docs show."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from agents.inference.backend import EndpointSettings
+from agents.inference.model_store import CACHE_VARIABLE
+from agents.roster import Roster
+from simulation.cli import app
+from simulation.cli_doctor import findings_table, summary
+from simulation.doctor import Case, Diagnosis, Verdict, examine
+from simulation.doctor.packages import examine_packages
+from simulation.doctor.storage import examine_storage
+from simulation.plan import Plan
+from simulation.scenario import Scenario
+from tests.support.faults import Fault
+from tests.support.scripted_vllm import Route, ScriptedVLLM
+
+UNUSED = "http://127.0.0.1:9/v1"
+SHOWN = Path(__file__).parents[3] / "docs" / "troubleshooting.md"
+ROSTER = Roster.load("first_contact")
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+
+
+def case_of(*urls: str, **inference: object) -> Case:
+    task = {"task_id": "t", "task_type": "public_goods"}
+    data = {"name": "s", "mode": "cooperative", "roster": "first_contact", "tasks": [task]}
+    scenario = Scenario.model_validate({**data, "inference": {"endpoints": urls, **inference}})
+    return Case.of(Plan(scenario, ROSTER))
+
+
+def server() -> ScriptedVLLM:
+    return ScriptedVLLM(("cooperator", "defector", "reciprocator"), base="SmolLM2-135M-Instruct")
+
+
+def of(found: Sequence[Diagnosis], area: str, verdict: Verdict) -> list[Diagnosis]:
+    return [each for each in found if (each.area, each.verdict) == (area, verdict)]
+
+
+class TestServers:
+    async def test_nothing_there_leaves_a_run_possible_and_says_how_to_start_a_server(self) -> None:
+        found = await examine(case_of(UNUSED))
+        [silent] = of(found, "endpoints", Verdict.WARNING)
+        assert "connection refused" in silent.finding
+        assert "vllm serve BASE --port 9" in silent.remedy
+        assert not [each for each in found if each.verdict is Verdict.FAILURE]
+        assert [each.subject for each in of(found, "generation", Verdict.OK)] == ["simulated"]
+
+    async def test_where_only_servers_may_answer_silence_is_a_failure(self) -> None:
+        found = await examine(case_of(UNUSED, tiers=["http"]))
+        assert [each.subject for each in of(found, "endpoints", Verdict.FAILURE)] == [UNUSED]
+        assert of(await examine(Case.at([UNUSED])), "endpoints", Verdict.FAILURE)
+
+    async def test_a_healthy_server_is_named_with_its_version_and_says_a_token_on_both_tiers(self) -> None:
+        async with server() as vllm:
+            found = await examine(case_of(vllm.url))
+            said = [body["model"] for body in vllm.bodies]
+        here, adapters = of(found, "endpoints", Verdict.OK)
+        assert "vLLM 0.32.0, serves SmolLM2-135M-Instruct, cooperator" in here.finding
+        assert "all the roster asks for are served" in adapters.finding
+        assert [each.subject for each in of(found, "generation", Verdict.OK)] == [
+            "camel",
+            "http",
+            "embedded",
+            "simulated",
+        ]
+        assert said == [ROSTER.models[0].model_name] * 2
+
+    async def test_an_adapter_that_lacks_is_a_failure_with_the_nearest_name_and_the_command(self) -> None:
+        async with ScriptedVLLM(("cooperater", "defector", "reciprocator"), base="SmolLM2-135M-Instruct") as vllm:
+            found = await examine(case_of(vllm.url))
+        [lacking] = of(found, "endpoints", Verdict.FAILURE)
+        assert lacking.subject == "cooperator"
+        assert "did you mean cooperater?" in lacking.finding
+        assert f"society adapters load {vllm.url} PATH --name cooperator" in lacking.remedy
+
+    async def test_a_server_that_is_not_well_a_wrong_url_and_a_missing_key_are_told_apart(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("NO_SUCH_KEY", raising=False)
+        async with server() as vllm, vllm.faulty(Fault.SERVER_ERROR, Route.HEALTH):
+            endpoints = (
+                EndpointSettings(vllm.url),
+                EndpointSettings(vllm.url.removesuffix("/v1")),
+                EndpointSettings(vllm.url, api_key_env="NO_SUCH_KEY"),
+            )
+            failures = of(await examine(Case(endpoints)), "endpoints", Verdict.FAILURE)
+        assert ["not well" in failures[0].finding, "/v1?" in failures[1].finding] == [True, True]
+        assert failures[2].remedy == "export NO_SUCH_KEY=..."
+
+    async def test_another_base_and_a_short_context_are_warnings(self) -> None:
+        async with ScriptedVLLM(("cooperator", "defector", "reciprocator"), base="other", max_model_len=512) as vllm:
+            case = case_of(vllm.url)
+            found = of(await examine(case), "endpoints", Verdict.WARNING)
+        assert any("the roster says" in each.finding for each in found)
+        assert any("takes 512 tokens" in each.finding for each in found)
+
+
+class TestPackages:
+    def test_what_is_installed_here_fits(self) -> None:
+        assert {each.verdict for each in examine_packages()} == {Verdict.OK}
+
+    @pytest.mark.parametrize(
+        ("name", "there", "subject", "remedy"),
+        [
+            (
+                "oasis",
+                "0.1.3",
+                "oasis",
+                "pip uninstall -y oasis && pip install --force-reinstall --no-deps",
+            ),
+            ("openai-agents", "0.4.0", "agents", "pip uninstall -y openai-agents"),
+            ("camel-ai", "0.2.90", "camel-ai", "pip install 'camel-ai==0.2.78'"),
+            ("mcp", "2.0.0", "mcp", "pip install 'mcp<2'"),
+        ],
+    )
+    def test_a_package_that_is_wrong_is_named_with_the_command_that_mends_it(
+        self, monkeypatch: pytest.MonkeyPatch, name: str, there: str, subject: str, remedy: str
+    ) -> None:
+        real = metadata.version
+        monkeypatch.setattr("simulation.doctor.packages.version", lambda each: there if each == name else real(each))
+        [found] = [each for each in examine_packages() if each.verdict is not Verdict.OK]
+        assert found.subject == subject
+        assert there in found.finding
+        assert found.remedy.startswith(remedy)
+
+
+def test_a_folder_that_cannot_be_written_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # tests may run as root, whom no mode keeps out
+    assert {each.verdict for each in examine_storage(tmp_path)} == {Verdict.FAILURE}
+
+
+def test_the_exit_code_tells() -> None:
+    run = CliRunner().invoke
+    assert run(app, ["doctor", "first_contact", "--endpoint", UNUSED]).exit_code == 0
+    failed = run(app, ["doctor", "--endpoint", UNUSED, "--json"])
+    assert failed.exit_code == 1
+    assert {each["verdict"] for each in json.loads(failed.stdout)} >= {"ok", "failure"}
+
+
+# -- what the docs show -------------------------------------------------------------------------------------
+
+
+def printed(found: Sequence[Diagnosis]) -> str:
+    console = Console(width=160, file=io.StringIO(), record=True)
+    console.print(findings_table(found))
+    return console.export_text() + summary(found)
+
+
+def masked(text: str) -> list[str]:
+    """Lines with what differs between machines taken out: numbers, folders, the width of columns."""
+    text = re.sub(r"(free at|left at) \S+", r"\1 FOLDER", re.sub(r"127\.0\.0\.1", "localhost", text))
+    return [" ".join(re.sub(r"\d+(\.\d+)*", "N", line).split()) for line in text.splitlines() if line.strip()]
+
+
+def shown(title: str) -> str:
+    text = SHOWN.read_text(encoding="utf-8")
+    return re.findall(rf"## {title}\n.*?```text\n\$[^\n]*\n(.*?)```", text, flags=re.DOTALL)[0]
+
+
+async def test_the_docs_show_what_is_printed_against_nothing() -> None:
+    assert masked(printed(await examine(case_of(UNUSED)))) == masked(shown("Nothing answers"))
+
+
+async def test_the_docs_show_what_is_printed_of_a_healthy_server() -> None:
+    async with server() as vllm:
+        found = await examine(case_of(vllm.url))
+    assert masked(printed(found)) == masked(shown("All is well"))
+
+
+async def test_the_docs_show_what_is_printed_of_a_server_that_lacks_an_adapter() -> None:
+    async with ScriptedVLLM(("defector", "reciprocator"), base="SmolLM2-135M-Instruct") as vllm:
+        found = await examine(case_of(vllm.url))
+    assert masked(printed(found)) == masked(shown("A server lacks an adapter"))
