@@ -20,6 +20,7 @@ from agents.problems import SocietyError
 from agents.prompts import Common, HeardMessage, Own, chat, user_prompt
 from agents.quiet import contained_import
 from agents.roster import ModelConfig
+from agents.social import FeedPost, SocialMove, Tool, plan_call, read_move
 from agents.strategy import Strategy
 
 with contained_import():
@@ -56,6 +57,7 @@ class Brief:
     sampling: Sampling
     talk_round: int = 0
     heard: tuple[HeardMessage, ...] = ()
+    feed: tuple[FeedPost, ...] = ()
 
     @property
     def seen(self) -> View:
@@ -77,6 +79,14 @@ class Decision:
     """A model's action, None when neither answer was one of the choices; `replies` holds one answer or two."""
 
     action: str | None
+    replies: tuple[Reply, ...]
+
+
+@dataclass(frozen=True)
+class Act:
+    """What a model does in the social network, None when neither answer was legal; `replies` as in `Decision`."""
+
+    move: SocialMove | None
     replies: tuple[Reply, ...]
 
 
@@ -175,6 +185,23 @@ class LoRAModel(SocialAgent):
         answer = checked(await self.env.action.listen_from_group(), "listen_from_group")
         return [message for group in answer["messages"].values() for message in group]
 
+    # -- acting in the social network ------------------------------------------------------------------------
+
+    async def act(self, brief: Brief, tools: Sequence[Tool]) -> Act:
+        """Choose one of `tools`; a call that is none of them is asked again once."""
+        request = replace(self._request(brief, Purpose.ACT), tools=tuple(tools), must_use_tool=True)
+        first = await self.voice(request)
+        move = read_move(first.tool_calls, tools)
+        if move is not None:
+            return Act(move, (first,))
+        second = await self.voice(_again(request, brief))
+        return Act(read_move(second.tool_calls, tools), (first, second))
+
+    async def perform(self, move: SocialMove) -> str:
+        """Do it in the network; what OASIS has against it, or the empty string."""
+        answer = await getattr(self.env.action, move.action.value)(**move.arguments)
+        return "" if answer.get("success") else str(answer.get("error", "no reason given"))
+
     # -- deciding ----------------------------------------------------------------------------------------
 
     async def decide(self, brief: Brief) -> Decision:
@@ -185,8 +212,7 @@ class LoRAModel(SocialAgent):
         label = parse_choice(first.text, tuple(actions))
         if label is not None:
             return Decision(actions[label], (first,))
-        # another seed: a server that honours seeds would repeat itself
-        second = await self.voice(replace(request, key=replace(request.key, attempt=1), seed=brief.seed + 1))
+        second = await self.voice(_again(request, brief))
         label = parse_choice(second.text, tuple(actions))
         return Decision(None if label is None else actions[label], (first, second))
 
@@ -200,6 +226,7 @@ class LoRAModel(SocialAgent):
             heard=brief.heard,
             news=brief.news,
             choices=choices,
+            feed=brief.feed,
         )
         return Request(
             key=CallKey(brief.episode, brief.step, self.config.model_id, purpose, brief.talk_round),
@@ -226,6 +253,11 @@ def _voice(config: ModelConfig, client: VLLMClient) -> Voice:
     return partial(_scripted, POLICIES[config.policy]) if config.policy else client.generate
 
 
+def _again(request: Request, brief: Brief) -> Request:
+    """The request that asks once more: with another seed, as a server that honours seeds would repeat itself."""
+    return replace(request, key=replace(request.key, attempt=1), seed=brief.seed + 1)
+
+
 async def _scripted(policy: Policy, request: Request) -> Reply:
     return scripted_reply(policy, request)
 
@@ -236,6 +268,9 @@ def scripted_reply(policy: Policy, request: Request) -> Reply:
         raise PlatformError(f"the policy {policy.name} was asked without a situation")
     rng = random.Random(f"{request.seed}/{request.key.model_id}")
     view, language = request.situation.view, request.situation.language
+    if request.tools:
+        call = plan_call(request.tools, lambda: policy.speak(view, rng, language), rng)
+        return Reply("", Provenance(Tier.SCRIPTED, policy.name), tool_calls=(call,))
     talks = request.key.purpose is Purpose.TALK
     text = policy.speak(view, rng, language) if talks else policy.decide(view, rng).label
     return Reply(text, Provenance(Tier.SCRIPTED, policy.name))

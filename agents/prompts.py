@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from agents.inference.provenance import ChatMessage, Purpose
 from agents.language import Language
 from agents.roster import ModelConfig, ModelRole
+from agents.social import FeedPost
 from agents.strategy import DecisionMaking, Stance, Strategy, TaskFacts, TrainingMode
 
 if TYPE_CHECKING:
@@ -35,18 +36,6 @@ class HeardMessage:
     sender: str
     team_id: str | None
     text: str
-
-
-@dataclass(frozen=True)
-class FeedPost:
-    """A post of the social network as a model reads it; `likes` and `comments` are counts."""
-
-    post_id: int
-    user_id: int
-    author: str
-    text: str
-    likes: int = 0
-    comments: int = 0
 
 
 @dataclass(frozen=True)

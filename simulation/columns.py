@@ -12,6 +12,7 @@ class TableName(str, Enum):
     EPISODES = "episodes"
     STEPS = "steps"
     MESSAGES = "messages"
+    ACTS = "acts"
     DECISIONS = "decisions"
     CALLS = "calls"
     OUTCOMES = "outcomes"
@@ -97,6 +98,19 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         _SYNTHETIC,
         Column("oasis_message_id", COUNT, "message_id in group_messages of oasis.db"),
         Column("oasis_group_id", COUNT, "group_id in chat_group of oasis.db"),
+    ),
+    TableName.ACTS: (
+        _EPISODE,
+        _STEP,
+        Column("model_id", CATEGORY, "model that acted in the social network; one row per model and step"),
+        Column("action", CATEGORY, "create_post, create_comment, like_post, follow, do_nothing; missing when invalid"),
+        Column("arguments", TEXT, "its arguments as JSON, by OASIS's parameter names; empty when invalid"),
+        Column("success", FLAG, "whether OASIS carried it out"),
+        Column("error", TEXT, "what OASIS had against it; empty when nothing"),
+        Column("text", TEXT, "the tool call's arguments, or the reply where there was no call, as they came"),
+        Column("asks", COUNT, "answers asked for: 1, or 2 where the first was not legal"),
+        *_SOURCE,
+        _SYNTHETIC,
     ),
     TableName.DECISIONS: (
         _EPISODE,

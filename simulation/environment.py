@@ -12,6 +12,7 @@ The scenario runner uses this class too; there is no second way.
 from __future__ import annotations
 
 import contextlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,9 +27,10 @@ from agents.inference.recording import Recording, ReplyCache
 from agents.language import Language
 from agents.problems import SocietyError, nearest
 from agents.roster import ModelConfig
+from agents.social import SocialActionName, SocialMove
 from agents.strategy import TrainingMode
 from simulation.episode import Episode, EpisodePlan, TalkRules
-from simulation.events import CallMade, EpisodeEnded, Event, MessageSent
+from simulation.events import CallMade, EpisodeEnded, Event, MessageSent, SocialActed
 from simulation.games import find_game
 from simulation.games.base import Game, Seat, Setting
 from simulation.modes import Experience, ModeChoice, pick_mode, playable_modes
@@ -164,6 +166,7 @@ class MultiModelEnvironment:
                 self.communication.message_budget,
                 self.communication.inbox_limit,
                 self.communication.treatment,
+                self.communication.social_actions,
             ),
             resumed=number in self._recording.episodes,
         )
@@ -191,13 +194,17 @@ class MultiModelEnvironment:
         before = self._experience.get(task_id, Experience())
         self._experience[task_id] = before.learn(choice, ratio, arms, self.mixing.gamma)
 
-    async def retell(self, messages: Iterable[MessageSent]) -> None:
-        """Store messages of finished episodes again, so that a resumed run's oasis.db is complete."""
+    async def retell(self, messages: Iterable[MessageSent], acts: Iterable[SocialActed] = ()) -> None:
+        """Store what finished episodes said and did again, so that a resumed run's oasis.db is complete."""
         number = {model_id: player for player, model_id in enumerate(self._models)}
         society = await self._open()
         for message in messages:
             addressees = [number[model_id] for model_id in message.addressees]
             await society.retell(number[message.sender], addressees, message.text)
+        for act in acts:
+            if act.action is not None:
+                move = SocialMove(SocialActionName(act.action), json.loads(act.arguments))
+                await society.perform(number[act.model_id], move)
 
     async def aclose(self) -> None:
         try:

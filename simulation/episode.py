@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from agents.inference.provenance import Sampling
 from agents.language import Language
 from agents.prompts import Common, HeardMessage, system_prompt
 from agents.roster import ModelConfig
+from agents.social import SocialActionName
 from agents.strategy import Strategy, derive_strategy
 from simulation.events import (
     DecisionMade,
@@ -24,9 +24,11 @@ from simulation.events import (
     StepRow,
 )
 from simulation.games.base import Game, Move, Seat, State
+from simulation.gathering import gather_all
 from simulation.ledger import Ledger, fallen, lowest_tier, outcome, real_share
 from simulation.modes import ModeChoice, audience, share_rewards
 from simulation.seeds import derive_seed, stream
+from simulation.social import Feed
 from simulation.treatment import Treatment, treat
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class TalkRules:
     message_budget: int | None = None
     inbox_limit: int | None = 16
     treatment: Treatment = Treatment.DELIVERED
+    social_actions: tuple[SocialActionName, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Episode:
         ]
         self.ledgers = [Ledger() for _ in self.players]
         self.heard: list[tuple[HeardMessage, ...]] = [() for _ in self.players]
+        self.feed = Feed(society, plan.talk.social_actions)
 
     def _strategies(self) -> list[Strategy]:
         plan = self.plan
@@ -99,6 +103,7 @@ class Episode:
         started = time.monotonic()
         self.emit(self._opening())
         await self.society.listen()  # whatever an earlier, interrupted episode left is not this one's
+        self.feed.begin()
         game = self.plan.game
         state = game.start(stream(self.plan.seed, "game", self.plan.number))
         while not game.over(state):
@@ -110,6 +115,7 @@ class Episode:
     async def _step(self, state: State[Any]) -> State[Any]:
         started, step = time.monotonic(), state.tally.step
         said = await self._talk(state)
+        await self._act(state)
         actions = await self._decide(state)
         moves = [
             Move(action, said.get(player, ""), self.strategies[player].teamwork_level)
@@ -204,6 +210,18 @@ class Episode:
                 )
             )
 
+    # -- act in the social network ---------------------------------------------------------------------------
+
+    async def _act(self, state: State[Any]) -> None:
+        """Where the scenario allows it, everyone but a person does one thing in the social network."""
+        if not self.plan.talk.social_actions:
+            return
+        acting = [player for player in self.players if not self.plan.configs[player].human]
+        for player, act, event in await self.feed.act({player: self._brief(state, player) for player in acting}):
+            for reply in act.replies:
+                self.ledgers[player].add(reply)
+            self.emit(event)
+
     # -- decide ------------------------------------------------------------------------------------------
 
     async def _decide(self, state: State[Any]) -> list[str | None]:
@@ -211,7 +229,7 @@ class Episode:
         briefs = [self._brief(state, player) for player in self.players]
         asked = [player for player in self.players if len(briefs[player].view.options) > 1]
         calls = (self.society.agents[player].decide(briefs[player]) for player in asked)
-        decisions = _unbroken(await asyncio.gather(*calls, return_exceptions=True))
+        decisions = await gather_all(calls)
         actions: list[str | None] = [brief.view.options[0].action for brief in briefs]
         for player, decision in zip(asked, decisions, strict=True):
             actions[player] = decision.action
@@ -257,6 +275,7 @@ class Episode:
             sampling=plan.sampling,
             talk_round=talk_round,
             heard=self.heard[player],
+            feed=self.feed.posts,
         )
 
     # -- events ------------------------------------------------------------------------------------------
@@ -304,13 +323,3 @@ class Episode:
             nash=score.nash,
             outcomes=outcomes,
         )
-
-
-def _unbroken(found: Iterable[Decision | BaseException]) -> list[Decision]:
-    """All decisions, or the first error: raised when every call is over, so that none runs on unseen."""
-    decisions = []
-    for decision in found:
-        if isinstance(decision, BaseException):
-            raise decision
-        decisions.append(decision)
-    return decisions

@@ -84,6 +84,27 @@ class DecisionMade:
 
 
 @dataclass(frozen=True)
+class SocialActed:
+    """One action in the social network. `action` None is invalid; `arguments` is JSON, by OASIS's parameter names;
+    `error` what OASIS had against it. Provenance is that of the last answer asked for."""
+
+    episode: int
+    step: int
+    model_id: str
+    action: str | None
+    arguments: str
+    success: bool
+    error: str
+    text: str
+    asks: int
+    tier: str
+    adapter: str
+    endpoint: str
+    latency: float
+    fell_from: str
+
+
+@dataclass(frozen=True)
 class StepRow:
     """What one step brought one model; `cooperation` None for an invalid decision."""
 
@@ -156,13 +177,24 @@ class RunEnded:
     reason: str = ""
 
 
-Event = EpisodeStarted | CallMade | MessageSent | DecisionMade | StepResolved | EpisodeEnded | RunResumed | RunEnded
+Event = (
+    EpisodeStarted
+    | CallMade
+    | MessageSent
+    | SocialActed
+    | DecisionMade
+    | StepResolved
+    | EpisodeEnded
+    | RunResumed
+    | RunEnded
+)
 EVENT_TYPES: dict[str, type[Any]] = {
     event.__name__: event
     for event in (
         EpisodeStarted,
         CallMade,
         MessageSent,
+        SocialActed,
         DecisionMade,
         StepResolved,
         EpisodeEnded,

@@ -17,6 +17,7 @@ from simulation.events import (
     Event,
     MessageSent,
     RunResumed,
+    SocialActed,
     read_events,
 )
 
@@ -28,6 +29,7 @@ class History:
     finished: dict[int, tuple[EpisodeStarted, EpisodeEnded]] = field(default_factory=dict)
     recorded: dict[CallKey, Recorded] = field(default_factory=dict)
     messages: list[MessageSent] = field(default_factory=list)
+    acts: list[SocialActed] = field(default_factory=list)
     tier_mix: Counter[str] = field(default_factory=Counter)
 
     @classmethod
@@ -41,8 +43,11 @@ class History:
                 started[event.episode] = event
             elif isinstance(event, MessageSent):
                 history.messages.append(event)
-            elif isinstance(event, RunResumed):  # what was said of this episode is said again below
+            elif isinstance(event, SocialActed):
+                history.acts.append(event)
+            elif isinstance(event, RunResumed):  # what was said and done in this episode comes again below
                 history.messages = [said for said in history.messages if said.episode != event.episode]
+                history.acts = [done for done in history.acts if done.episode != event.episode]
             elif isinstance(event, CallMade) and event.record.reply is not None:
                 history.tier_mix[event.record.tier.value] += 1
             elif isinstance(event, EpisodeEnded):
@@ -50,6 +55,7 @@ class History:
         done = history.finished
         history.recorded = {key: reply for key, reply in history.recorded.items() if key.episode not in done}
         history.messages = [message for message in history.messages if message.episode in done]
+        history.acts = [act for act in history.acts if act.episode in done]
         return history
 
 

@@ -23,6 +23,7 @@ from simulation.events import (
     EventLog,
     MessageSent,
     RunResumed,
+    SocialActed,
     StepResolved,
     read_events,
 )
@@ -62,6 +63,8 @@ class TableBuilder:
                 self._put(TableName.CALLS, event.record.key.episode, _call_row(event))
             case MessageSent():
                 self._put(TableName.MESSAGES, event.episode, asdict(event))
+            case SocialActed():
+                self._put(TableName.ACTS, event.episode, asdict(event))
             case DecisionMade():
                 self._tiers[event.model_id] = event.tier
                 self._put(TableName.DECISIONS, event.episode, {**asdict(event), "valid": event.action is not None})
@@ -94,7 +97,7 @@ class TableBuilder:
 
     def _forget(self, episode: int) -> None:
         """An episode that a sitting left unfinished is played again; its paid calls stay."""
-        for name in (TableName.MESSAGES, TableName.DECISIONS, TableName.STEPS):
+        for name in (TableName.MESSAGES, TableName.ACTS, TableName.DECISIONS, TableName.STEPS):
             self.rows[name] = [row for row in self.rows[name] if row["episode"] != episode]
 
     def frames(self) -> dict[TableName, pd.DataFrame]:
@@ -190,6 +193,11 @@ class Run:
     def messages(self) -> pd.DataFrame:
         """One row per strategy message."""
         return self._table(TableName.MESSAGES)
+
+    @cached_property
+    def acts(self) -> pd.DataFrame:
+        """One row per action in the social network, where the scenario allows any."""
+        return self._table(TableName.ACTS)
 
     @cached_property
     def decisions(self) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from agents.lora_model import Brief, LoRAModel, PlatformError, SpokenMessage, Turn, Turnstile, Voice, checked
 from agents.problems import SocietyError
 from agents.quiet import contained_import, log_to
+from agents.social import FeedPost, SocialMove
 from simulation.topology import neighbours
 
 with contained_import():
@@ -89,9 +90,21 @@ class SocietyPlatform(Platform):
             raise
 
     async def update_rec_table(self) -> None:
-        """OASIS reads its whole trace before every step to recommend posts; without posts there is nothing."""
-        if self.db_cursor.execute("SELECT 1 FROM post LIMIT 1").fetchone():
-            await super().update_rec_table()
+        """Nothing: OASIS reads its whole trace before every step to recommend posts; our feed is the newest ones."""
+
+    def newest_post(self) -> int:
+        """The id of the newest post, 0 without one."""
+        return int(self.db_cursor.execute("SELECT COALESCE(MAX(post_id), 0) FROM post").fetchone()[0])
+
+    def posts_after(self, post_id: int, limit: int) -> list[Any]:
+        """The newest posts after `post_id`, newest first: id, author, text, likes, comments."""
+        rows: list[Any] = self.db_cursor.execute(
+            "SELECT p.post_id, p.user_id, p.content, p.num_likes, "
+            "(SELECT COUNT(*) FROM comment c WHERE c.post_id = p.post_id) "
+            "FROM post p WHERE p.post_id > ? ORDER BY p.post_id DESC LIMIT ?",
+            (post_id, limit),
+        ).fetchall()
+        return rows
 
     async def listen_from_group(self, agent_id: int) -> dict[str, Any]:
         """What is new to this agent; OASIS returns every message since the beginning, each time."""
@@ -205,6 +218,22 @@ class Society:
         """Per player, the messages that arrived since it last listened, oldest first."""
         heard = await asyncio.gather(*(agent.listen() for agent in self.agents))
         return [[Arrival(m["message_id"], m["sender_id"], m["content"]) for m in inbox] for inbox in heard]
+
+    def newest_post(self) -> int:
+        """The id of the newest post, 0 without one."""
+        return self._platform.newest_post()
+
+    def feed(self, after: int, limit: int) -> tuple[FeedPost, ...]:
+        """The newest posts after the post `after`, newest first."""
+        rows = self._platform.posts_after(after, limit)
+        return tuple(
+            FeedPost(post_id, user_id, self.configs[user_id].model_id, text, likes, comments)
+            for post_id, user_id, text, likes, comments in rows
+        )
+
+    async def perform(self, player: int, move: SocialMove) -> str:
+        """Do something in the social network; what OASIS has against it, or the empty string."""
+        return await self.agents[player].perform(move)
 
     async def retell(self, player: int, audience: Sequence[int], text: str) -> None:
         """Store a message of an earlier sitting, so that a resumed run's database is complete."""

@@ -19,6 +19,7 @@ from agents.language import Language
 from agents.problems import InvalidFileError, Problem
 from agents.roster import FileModel, Real, Text, Whole
 from agents.roster_rules import mappings, name_findings
+from agents.social import SocialActionName
 from agents.strategy import TrainingMode
 from agents.web_address import address_findings
 from agents.yaml_file import shipped_files
@@ -78,6 +79,9 @@ class Communication(FileModel):
     """Messages a model may send in an episode; null is no limit."""
     inbox_limit: Whole | None = Field(default=16, ge=1)
     """Messages a model hears in a talk round, drawn by the seed where more arrive; null is no limit."""
+    social_actions: tuple[SocialActionName, ...] = ()
+    """What models may do in the social network, once a step, by calling a tool: create_post, create_comment, like_post,
+    follow, do_nothing."""
     treatment: Treatment = Treatment.DELIVERED
     """What becomes of messages before they are heard: delivered, silenced, shuffled or replaced."""
 

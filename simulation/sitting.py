@@ -135,7 +135,7 @@ class Sitting:
         """Bring back what finished episodes left: the messages in oasis.db, a mixed run's experience."""
         if not self.resumed:
             return
-        await environment.retell(self.history.messages)
+        await environment.retell(self.history.messages, self.history.acts)
         for started, ended in self.history.finished.values():
             choice = ModeChoice(TrainingMode(started.mode), started.mode_reason, started.mode_probability)
             environment.learn(started.task_id, choice, ended)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 from agents.inference.backend import Completion, Detection, Progress, Route
 from agents.inference.errors import PermanentError
-from agents.inference.provenance import Request, Tier
+from agents.inference.provenance import Request, Tier, ToolCall
 from agents.language import Language
 from agents.policies import MINDS, Situation
+from agents.social import plan_call
 
 _SIMULATED_REPLY = {
     Language.EN: "This is a simulated reply: no language model was asked for {adapter}.",
@@ -37,6 +39,8 @@ class SimulatedBackend:
 
     async def complete(self, request: Request, _route: Route | None = None) -> Completion:
         """The mind's text, or one of `request.choices`. PermanentError where its plan is none of them."""
+        if request.tools:
+            return Completion(text="", tool_calls=(_call(request),), finish_reason="tool_calls")
         return Completion(text=_answer(request))
 
     async def aclose(self) -> None:
@@ -50,6 +54,12 @@ def _answer(request: Request) -> str:
     if request.choices:
         return rng.choice(request.choices)
     return _SIMULATED_REPLY[_language(request)].format(adapter=request.adapter)
+
+
+def _call(request: Request) -> ToolCall:
+    """One of the tools with legal arguments; texts are what the mind says."""
+    rng = _stream(request)
+    return plan_call(request.tools, lambda: _answer(replace(request, choices=None)), rng)
 
 
 def _stream(request: Request) -> random.Random:

@@ -21,7 +21,7 @@ PARTS = [
 
 @pytest.fixture
 def run(make_plan: Callable[..., Plan], runs: Path) -> Run:
-    return run_scenario(make_plan(tasks=PARTS), out=runs)
+    return run_scenario(make_plan(tasks=PARTS, communication={"social_actions": ["create_post"]}), out=runs)
 
 
 @pytest.mark.parametrize("name", list(TableName))
