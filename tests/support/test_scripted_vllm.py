@@ -123,7 +123,7 @@ class TestFaults:
         self, server: ScriptedVLLM, session: aiohttp.ClientSession
     ) -> None:
         async with server.faulty(Fault.SLOW_HEADERS):
-            assert await outcome(session, server.url) == "no end"
+            assert await outcome(session, server.url, 0.5) == "no end"
         await asyncio.sleep(0.05)
         assert server.in_flight == 0
 

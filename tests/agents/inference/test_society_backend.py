@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import timeit
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from camel.agents import ChatAgent  # noqa: TID251 - what a user would do
 
 from agents.inference.backend import InferenceSettings
 from agents.inference.client import VLLMClient
-from agents.inference.errors import PermanentError
+from agents.inference.errors import FloorReachedError, PermanentError
 from agents.inference.provenance import CallRecord, Sampling, Tier
 from agents.inference.society_backend import SocietyBackend
 from tests.support.scripted_vllm import ScriptedVLLM
@@ -66,3 +67,46 @@ class TestSocietyBackend:
         client = VLLMClient()
         seconds = min(timeit.repeat(lambda: SocietyBackend(client, "cooperator"), number=200, repeat=3)) / 200
         assert seconds < 0.0002
+
+
+class TestTools:
+    async def test_a_stock_social_agent_does_a_tool_called_action(self, stub: ScriptedVLLM, tmp_path: Path) -> None:
+        from tests.agents.inference.stock_agent import step_stock_agents
+
+        stub.calls_tools = True
+        records: list[CallRecord] = []
+        async with VLLMClient(stub.url, on_call=records.append) as client:
+            trace = await step_stock_agents(client, ("cooperator", "defector"), tmp_path)
+        done = [(user, action) for user, action, _ in trace if action in ("create_post", "do_nothing")]
+        assert sorted(user for user, _ in done) == [0, 1]
+        offered = [tool["function"]["name"] for tool in stub.bodies[0]["tools"]]
+        assert offered == ["create_post", "do_nothing"]
+        assert {record.tier for record in records} == {Tier.CAMEL}
+        assert {record.adapter for record in records} == {"cooperator", "defector"}
+
+    async def test_tools_calls_and_results_pass_through_unchanged(self, stub: ScriptedVLLM) -> None:
+        stub.calls_tools = True
+        tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
+        called = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+        said = [
+            {"role": "user", "content": "Look."},
+            {"role": "assistant", "content": "", "tool_calls": [called]},
+            {"role": "tool", "content": "nothing there", "tool_call_id": "c1"},
+        ]
+        async with VLLMClient(stub.url) as client:
+            backend = SocietyBackend(client, "cooperator", config={"tool_choice": "required", "max_tokens": 9})
+            completion = await backend.arun(said, tools=[tool])
+        [body] = stub.bodies
+        assert (body["messages"], body["tools"], body["tool_choice"]) == (said, [tool], "required")
+        assert body["max_completion_tokens"] == 9
+        assert completion.choices[0].finish_reason == "tool_calls"
+        assert completion.choices[0].message.tool_calls[0].function.name == "look"
+
+    async def test_a_tier_without_tools_is_passed_over(self, stub: ScriptedVLLM) -> None:
+        async with VLLMClient(stub.url, settings=InferenceSettings(tiers=(Tier.EMBEDDED,))) as client:
+            with pytest.raises(FloorReachedError, match="cannot call tools"):
+                await SocietyBackend(client, "cooperator").arun([], tools=[{"type": "function"}])
+
+    async def test_what_no_tier_can_keep_to_is_refused(self) -> None:
+        with pytest.raises(PermanentError, match="cannot keep to stop"):
+            SocietyBackend(VLLMClient(), "cooperator", config={"stop": ["x"]})
