@@ -227,7 +227,7 @@ class ScriptedVLLM:
     def _answer(self, body: dict[str, Any]) -> web.Response:
         model = body["model"]
         if model not in [self.base, *self.adapters]:
-            return unknown_model(model)
+            return unknown_model(model, self.base)
         prompt = [mark for message in body["messages"] for mark in message_tokens(message)]
         limit = body.get("max_completion_tokens") or body.get("max_tokens")
         if len(prompt) + (limit or 1) > self.max_model_len:
