@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from agents.problems import SocietyError, UsageError
+from agents.problems import UsageError
 
 if TYPE_CHECKING:
     from agents.inference.lifecycle import LoraLifecycle
@@ -191,5 +191,5 @@ def _key(variable: str | None) -> str | None:
         return None
     key = os.environ.get(variable)
     if not key:
-        raise SocietyError(f"--api-key-env {variable}: the environment has no {variable}")
+        raise UsageError(f"--api-key-env {variable}: the environment has no {variable}")
     return key

@@ -1,7 +1,7 @@
 """Runs a command that must not outlive us: `python leash.py COMMAND...` ends it when standard input ends.
 
-The one who starts it holds the other end of that pipe, so the command ends with him however he ends. It stands by
-itself, imports nothing of ours, and leads a process group of its own, which it clears.
+The one who starts it holds the other end of that pipe, so the command ends with him however he ends. SIGTERM is
+passed on to the command, which ends its own children. This file stands by itself and imports nothing of ours.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ GRACE = 10.0  # seconds between asking and killing
 
 def main() -> int:
     command = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the group's is meant for the command; this waits for its end
-    threading.Thread(target=_watch, daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: command.terminate())
+    threading.Thread(target=_watch, args=(command,), daemon=True).start()
     return command.wait()
 
 
-def _watch() -> None:
+def _watch(command: subprocess.Popen[bytes]) -> None:
     while os.read(sys.stdin.fileno(), 4096):
         pass
-    os.killpg(0, signal.SIGTERM)
+    command.terminate()
     time.sleep(GRACE)
     os.killpg(0, signal.SIGKILL)
 

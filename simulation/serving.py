@@ -25,6 +25,7 @@ from simulation import leash
 
 READY_TIMEOUT = 600.0  # seconds; a large model takes minutes to load
 STOP_TIMEOUT = 15.0
+GROUP_TIMEOUT = 3.0
 ASK_TIMEOUT = 2.0
 PAUSE = 0.1
 TAIL = 25  # lines of the log an error shows
@@ -46,6 +47,7 @@ class VLLMServer:
         self._environment = command.whole_environment(os.environ if environment is None else environment)
         self._process: subprocess.Popen[bytes] | None = None
         self._ended: int | None = None
+        self._log_start = 0
 
     @property
     def url(self) -> str:
@@ -76,21 +78,21 @@ class VLLMServer:
             raise ServerFailedError(f"another server answers at {self.command.root}; stop it, or choose another --port")
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
+            self._log_start = log.tell()
             self._process = self._spawn(log)
 
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        command = [sys.executable, leash.__file__, *self.command.argv]
-        try:
-            return subprocess.Popen(
-                command,
-                env=self._environment,
-                stdin=subprocess.PIPE,  # the leash: closed when this process ends
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise ServerFailedError(f"{self.command.argv[0]} cannot be started: {error}") from error
+        program = self.command.argv[0]
+        if shutil.which(program, path=self._environment.get("PATH")) is None:
+            raise ServerFailedError(f"{program} is not on the PATH; --vllm names vLLM's executable")
+        return subprocess.Popen(
+            [sys.executable, leash.__file__, *self.command.argv],
+            env=self._environment,
+            stdin=subprocess.PIPE,  # the leash: closed when this process ends
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def healthy(self) -> bool:
         """Whether its /health answers now."""
@@ -115,16 +117,20 @@ class VLLMServer:
         return f"the server at {self.url} {what}; the end of {self.log}:\n{self._tail()}"
 
     def _tail(self) -> str:
-        try:
-            lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            return "  (it wrote nothing)"
-        return "\n".join(f"  {line}" for line in lines[-TAIL:])
+        """The last lines that the present process wrote."""
+        with suppress(OSError):
+            text = self.log.read_bytes()[self._log_start :].decode(errors="replace")
+            return "\n".join(f"  {line}" for line in text.splitlines()[-TAIL:]) or "  (it wrote nothing)"
+        return "  (it cannot be read)"
 
     def stop(self) -> None:
         """End it: asked first, killed where it does not follow within STOP_TIMEOUT. Nothing of its group is left."""
-        if self.running:
-            self._end(signal.SIGTERM)
+        process = self._process
+        if process is not None and self.running:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_TIMEOUT)
+            self._wait_for_group(GROUP_TIMEOUT)
         self._clear()
 
     def kill(self) -> None:
@@ -142,18 +148,27 @@ class VLLMServer:
         process = self._process
         if process is None:
             return
-        self._end(signal.SIGKILL)
+        self._signal(signal.SIGKILL)
+        process.wait()
+        self._wait_for_group(GROUP_TIMEOUT)
         assert process.stdin is not None
         process.stdin.close()
         self._process, self._ended = None, process.returncode
 
-    def _end(self, number: int) -> None:
-        """Send the group a signal and wait for the end, STOP_TIMEOUT at most."""
+    def _wait_for_group(self, timeout: float) -> None:
+        """Wait until nothing of the group is left: the engine frees memory and port after the API server's end."""
+        deadline = time.monotonic() + timeout
+        while self._signal(0) and time.monotonic() < deadline:
+            time.sleep(PAUSE / 2)
+
+    def _signal(self, number: int) -> bool:
+        """Send the group a signal (0: none); False where the whole group has ended."""
         assert self._process is not None
-        with suppress(ProcessLookupError):  # the whole group has ended
+        try:
             os.killpg(self._process.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(STOP_TIMEOUT)
+        except ProcessLookupError:
+            return False
+        return True
 
 
 def openmp_library(vllm: str) -> Path | None:

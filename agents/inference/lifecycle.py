@@ -190,7 +190,7 @@ class LoraLifecycle:
         except asyncio.TimeoutError as error:
             raise LifecycleError(f"{self.url} gave no answer within {self._timeout:g} s") from error
         except (aiohttp.ClientError, ValueError) as error:
-            raise LifecycleError(f"nothing answers at {self.url} ({error})") from error
+            raise LifecycleError(f"nothing answers at {self.url} ({error}); start it with society serve") from error
         if response.status == UNAUTHORIZED:
             raise LifecycleError(f"{self.url} wants its key: --api-key-env names the variable that holds it")
         return response.status, body

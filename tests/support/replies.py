@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -96,3 +97,15 @@ def too_long(longest: int, prompt: int, limit: int) -> web.Response:
         f"your prompt contains at least {prompt} input tokens. Please reduce the length of the input prompt."
     )
     return error(400, f"{said} (parameter=input_tokens, value={prompt})", param="input_tokens")
+
+
+def lora_rank(path: str) -> int | None:
+    """The rank of the adapter in a folder; None where there is none."""
+    config = Path(path) / "adapter_config.json"
+    return int(json.loads(config.read_text()).get("r", 8)) if config.is_file() else None
+
+
+def rank_too_large(rank: int, limit: int) -> web.Response:
+    cause = f"Worker failed with error 'LoRA rank {rank} is greater than max_lora_rank {limit}.'"
+    said = f"Call to add_lora method failed: {cause}, please check the stack trace above for the root cause"
+    return error(500, said, "InternalServerError")

@@ -1,4 +1,4 @@
-"""A base model of 3.5M parameters and LoRA adapters for it, made by the tests themselves in seconds.
+"""A base model of 3.4M parameters and LoRA adapters for it, made by the tests themselves in seconds.
 
     python -m tests.integration.vllm.tiny_model --adapters 16
 
@@ -30,6 +30,7 @@ VOCABULARY = 2048
 CONTEXT = 2048  # tokens
 RANK = 8
 SPREAD = 0.08  # standard deviation of the weights
+PENALTY = 60.0  # about 13 in a logit
 END, START = "<|im_end|>", "<|im_start|>"
 TOOLS = ("<tools>", "</tools>", "<tool_call>", "</tool_call>")
 
@@ -136,7 +137,9 @@ def _make(folder: Path, home: Path, names: tuple[str, ...]) -> None:
     tiny = TinyModel(folder / "base", folder / "adapters")
     tokenizer = _tokenizer()
     tokenizer.save_pretrained(tiny.base)
-    _base(len(tokenizer)).save_pretrained(tiny.base)
+    base = _base(len(tokenizer))
+    _shun(base, [number for number in tokenizer.get_vocab().values() if not tokenizer.decode(number).strip()])
+    base.save_pretrained(tiny.base)
     for number, name in enumerate(names, start=1):
         made = make_adapter(tiny, tiny.adapters / name, seed=number)
         config = made / "adapter_config.json"
@@ -179,13 +182,26 @@ def _base(vocabulary: int) -> Any:
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=CONTEXT,
-        tie_word_embeddings=True,
+        tie_word_embeddings=False,
         initializer_range=SPREAD,
         bos_token_id=None,
         eos_token_id=2,
         pad_token_id=0,
     )
     return Qwen2ForCausalLM(config)
+
+
+def _shun(model: Any, tokens: list[int]) -> None:
+    """Make `tokens` unlikely whatever came before: blanks, with which random weights would fill any JSON.
+
+    One dimension of the hidden state is kept constant through all layers; the head reads a penalty from it.
+    """
+    model.model.embed_tokens.weight.data[:, 0] = 1.0
+    for layer in model.model.layers:
+        layer.self_attn.o_proj.weight.data[0] = 0.0
+        layer.mlp.down_proj.weight.data[0] = 0.0
+    model.lm_head.weight.data[:, 0] = 0.0
+    model.lm_head.weight.data[tokens, 0] = -PENALTY
 
 
 def main() -> None:
