@@ -6,7 +6,8 @@ import asyncio
 import os
 import shlex
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -118,19 +119,29 @@ def _run(commands: tuple[ServeCommand, ...], logs: Path | None) -> None:
     servers = [VLLMServer(command, folder / f"{command.port}.log") for command in commands]
     for server in servers:
         typer.echo(f"starting {server.url}, log: {server.log}", err=True)
-    stop = Event()
-    _stop_on_signal(stop)
-    supervise(servers, stop, lambda line: typer.echo(line, err=True))
+    with _stop_on_signal() as stop:
+        supervise(servers, stop, lambda line: typer.echo(line, err=True))
 
 
-def _stop_on_signal(stop: Event) -> None:
-    def told(number: int, _frame: object) -> None:
+@contextmanager
+def _stop_on_signal() -> Iterator[Event]:
+    """An event that Ctrl-C and SIGTERM set, the first time; afterwards they mean what they meant."""
+    stop, numbers = Event(), (signal.SIGINT, signal.SIGTERM)
+
+    def told(_number: int, _frame: object) -> None:
         typer.echo("stopping", err=True)
-        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        as_before()
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, told)
+    def as_before() -> None:
+        for number in numbers:
+            signal.signal(number, before[number])
+
+    before = {number: signal.signal(number, told) for number in numbers}
+    try:
+        yield stop
+    finally:
+        as_before()
 
 
 @adapters_app.command("list", epilog="Example: `society adapters list http://localhost:8001/v1`")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -73,11 +74,13 @@ class TestServe:
         vllm.write_text(f"#!{sys.executable}\nimport sys; sys.exit('no model of that name')\n")
         vllm.chmod(0o755)
         options = ("--exec", "--vllm", str(vllm), "--logs", str(tmp_path / "logs"), "--port", "18399")
+        handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
         code, _, err = society(capsys, "serve", "two_teams", *options)
         assert code == 1
         assert "ended with exit code 1 before it answered" in err
         assert "no model of that name" in err
         assert (tmp_path / "logs" / "18399.log").exists()
+        assert handlers == [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
 
 class TestAdapters:
