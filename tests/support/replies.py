@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -82,14 +83,29 @@ def _example(schema: dict[str, Any]) -> Any:
     return examples.get(schema.get("type", ""), "as told")
 
 
-def unknown_model(name: str) -> web.Response:
-    return error(404, f"The model `{name}` does not exist.", "NotFoundError", "model")
+def unknown_model(name: str, base: str) -> web.Response:
+    message = f"The model `{name}` does not exist. Valid aliases: {base}."
+    return error(404, message, "NotFoundError", "model")
 
 
 def too_long(longest: int, prompt: int, limit: int) -> web.Response:
-    message = (
+    if limit > longest:
+        said = f"max_tokens={limit} cannot be greater than max_model_len={longest}. Please request fewer output tokens."
+        return error(400, f"{said} (parameter=max_tokens, value={limit})", param="max_tokens")
+    said = (
         f"This model's maximum context length is {longest} tokens. However, you requested {limit} output tokens and "
-        f"your prompt contains {prompt} input tokens. Please reduce the length of the input prompt or the number of "
-        "requested output tokens."
+        f"your prompt contains at least {prompt} input tokens. Please reduce the length of the input prompt."
     )
-    return error(400, message)
+    return error(400, f"{said} (parameter=input_tokens, value={prompt})", param="input_tokens")
+
+
+def lora_rank(path: str) -> int | None:
+    """The rank of the adapter in a folder; None where there is none."""
+    config = Path(path) / "adapter_config.json"
+    return int(json.loads(config.read_text()).get("r", 8)) if config.is_file() else None
+
+
+def rank_too_large(rank: int, limit: int) -> web.Response:
+    cause = f"Worker failed with error 'LoRA rank {rank} is greater than max_lora_rank {limit}.'"
+    said = f"Call to add_lora method failed: {cause}, please check the stack trace above for the root cause"
+    return error(500, said, "InternalServerError")

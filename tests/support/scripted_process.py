@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import os
 import subprocess
 import sys
@@ -9,6 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support import scripted_vllm
+from tests.support.scripted_vllm import ScriptedVLLM
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -50,3 +55,38 @@ def scripted_process(adapters: Sequence[str] = ("cooperator", "defector"), *opti
                 process.wait(timeout=5)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+async def serve(server: ScriptedVLLM) -> None:
+    """Serve until standard input ends, so that no process outlives the one that started it."""
+    async with server:
+        sys.stdout.write(f"{server.url}\n")
+        sys.stdout.flush()
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        loop.add_reader(sys.stdin, lambda: ended.set() if not os.read(sys.stdin.fileno(), 4096) else None)
+        await ended.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=scripted_vllm.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--adapter", action="append", default=[], help="a served name; may be given more than once")
+    parser.add_argument("--base", default="base")
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds an answer takes")
+    parser.add_argument("--slots", type=int, help="answers worked on at once")
+    parser.add_argument("--max-model-len", type=int, default=2048)
+    parser.add_argument("--api-key-env", help="the environment variable that holds the key every /v1 call needs")
+    told = parser.parse_args()
+    server = ScriptedVLLM(
+        told.adapter,
+        told.base,
+        port=told.port,
+        delay=told.delay,
+        slots=told.slots,
+        max_model_len=told.max_model_len,
+        api_key=os.environ[told.api_key_env] if told.api_key_env else None,
+    )
+    asyncio.run(serve(server))

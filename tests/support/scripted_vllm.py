@@ -12,11 +12,8 @@ The first line printed is the URL. `POST /script {"fault": "server_error", "seco
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import os
-import sys
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, nullcontext
@@ -27,7 +24,16 @@ from aiohttp import web
 
 from tests.support.faults import Fault, Mishap, mishap_of
 from tests.support.prefix_cache import PrefixCache
-from tests.support.replies import completion, error, message_tokens, too_long, tool_call, unknown_model
+from tests.support.replies import (
+    completion,
+    error,
+    lora_rank,
+    message_tokens,
+    rank_too_large,
+    too_long,
+    tool_call,
+    unknown_model,
+)
 
 VERSION = "0.32.0"
 
@@ -36,6 +42,7 @@ class Route(str, Enum):
     """Where a fault can stand."""
 
     CHAT = "/v1/chat/completions"
+    COMPLETIONS = "/v1/completions"
     MODELS = "/v1/models"
     HEALTH = "/health"
 
@@ -60,13 +67,16 @@ class ScriptedVLLM:
         slots: int | None = None,
         api_key: str | None = None,
         max_model_len: int = 2048,
+        max_lora_rank: int = 16,
         runtime_lora: bool = True,
     ) -> None:
         self.adapters = list(adapters)
+        self.roots: dict[str, str] = {}
         self.base = base
         self.delay = delay
         self.api_key = api_key
         self.max_model_len = max_model_len
+        self.max_lora_rank = max_lora_rank
         self.runtime_lora = runtime_lora
         self.calls_tools = False
         self.prefix_cache = PrefixCache()
@@ -103,6 +113,7 @@ class ScriptedVLLM:
         app = web.Application(middlewares=[self._check_key])
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/completions", self._complete)
         app.router.add_get("/health", self._health)
         app.router.add_get("/version", self._version)
         app.router.add_get("/metrics", self._metrics)
@@ -181,7 +192,10 @@ class ScriptedVLLM:
         told = request.headers.get("Authorization")
         if self.api_key and request.path.startswith("/v1") and told != f"Bearer {self.api_key}":
             return web.json_response({"error": "Unauthorized"}, status=401)
-        answer: web.StreamResponse = await handler(request)
+        try:
+            answer: web.StreamResponse = await handler(request)
+        except web.HTTPNotFound:
+            return web.json_response({"detail": "Not Found"}, status=404)
         return answer
 
     async def _health(self, request: web.Request) -> web.StreamResponse:
@@ -208,7 +222,10 @@ class ScriptedVLLM:
             return await mishap(request)
         longest = self.max_model_len
         rows = [{"id": self.base, "object": "model", "root": "/models/tiny", "parent": None, "max_model_len": longest}]
-        rows += [{"id": name, "object": "model", "root": f"/a/{name}", "parent": self.base} for name in self.adapters]
+        rows += [
+            {"id": name, "object": "model", "root": self.roots.get(name, f"/a/{name}"), "parent": self.base}
+            for name in self.adapters
+        ]
         return web.json_response({"object": "list", "data": rows}, status=self.models_status)
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
@@ -224,10 +241,19 @@ class ScriptedVLLM:
         finally:
             self.in_flight -= 1
 
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        mishap = self._mishap(Route.COMPLETIONS)
+        if mishap:
+            return await mishap(request)
+        if body["model"] not in [self.base, *self.adapters]:
+            return unknown_model(body["model"], self.base)
+        return web.json_response({"object": "text_completion", "model": body["model"], "choices": [{"text": "a"}]})
+
     def _answer(self, body: dict[str, Any]) -> web.Response:
         model = body["model"]
         if model not in [self.base, *self.adapters]:
-            return unknown_model(model)
+            return unknown_model(model, self.base)
         prompt = [mark for message in body["messages"] for mark in message_tokens(message)]
         limit = body.get("max_completion_tokens") or body.get("max_tokens")
         if len(prompt) + (limit or 1) > self.max_model_len:
@@ -243,13 +269,19 @@ class ScriptedVLLM:
 
     async def _load(self, request: web.Request) -> web.Response:
         told = await request.json()
-        name = told.get("lora_name")
-        if not name or not told.get("lora_path"):
+        name, path = told.get("lora_name"), told.get("lora_path")
+        if not name or not path:
             return error(400, "Both 'lora_name' and 'lora_path' must be provided.", "InvalidUserInput")
         if name in self.adapters:
             message = f"The lora adapter '{name}' has already been loaded. If you want to load the adapter in place, "
             return error(400, message + "set 'load_inplace' to True.", "InvalidUserInput")
+        rank = lora_rank(path)
+        if rank is None:
+            return error(404, f"Loading lora {name} failed: No adapter found for {path}", "NotFoundError")
+        if rank > self.max_lora_rank:
+            return rank_too_large(rank, self.max_lora_rank)
         self.adapters.append(name)
+        self.roots[name] = path
         return web.Response(text=f"Success: LoRA adapter '{name}' added successfully.")
 
     async def _unload(self, request: web.Request) -> web.Response:
@@ -260,38 +292,7 @@ class ScriptedVLLM:
         return web.Response(text=f"Success: LoRA adapter '{name}' removed successfully.")
 
 
-async def serve(server: ScriptedVLLM) -> None:
-    """Serve until standard input ends, so that no process outlives the one that started it."""
-    async with server:
-        sys.stdout.write(f"{server.url}\n")
-        sys.stdout.flush()
-        loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-        loop.add_reader(sys.stdin, lambda: ended.set() if not os.read(sys.stdin.fileno(), 4096) else None)
-        await ended.wait()
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=int, default=0)
-    parser.add_argument("--adapter", action="append", default=[], help="a served name; may be given more than once")
-    parser.add_argument("--base", default="base")
-    parser.add_argument("--delay", type=float, default=0.0, help="seconds an answer takes")
-    parser.add_argument("--slots", type=int, help="answers worked on at once")
-    parser.add_argument("--max-model-len", type=int, default=2048)
-    parser.add_argument("--api-key-env", help="the environment variable that holds the key every /v1 call needs")
-    told = parser.parse_args()
-    server = ScriptedVLLM(
-        told.adapter,
-        told.base,
-        port=told.port,
-        delay=told.delay,
-        slots=told.slots,
-        max_model_len=told.max_model_len,
-        api_key=os.environ[told.api_key_env] if told.api_key_env else None,
-    )
-    asyncio.run(serve(server))
-
-
 if __name__ == "__main__":
+    from tests.support.scripted_process import main
+
     main()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from tests.support.adapters import write_adapter
 from tests.support.faults import HUGE, OTHER_MODEL, Fault, mishap_of
 from tests.support.scripted_process import scripted_process
 from tests.support.scripted_vllm import Route, ScriptedVLLM
@@ -172,17 +174,23 @@ class TestSpeakingAsVLLM:
         _, reply = await chat(session, server.url)
         assert reply["choices"][0]["message"]["content"] == "hello from cooperator"
 
-    async def test_adapters_come_and_go(self, server: ScriptedVLLM, session: aiohttp.ClientSession) -> None:
+    async def test_adapters_come_and_go(
+        self, server: ScriptedVLLM, session: aiohttp.ClientSession, tmp_path: Path
+    ) -> None:
+        new = str(write_adapter(tmp_path / "new"))
+
         async def post(what: str, **told: str) -> int:
             async with session.post(f"{server.url}/{what}_lora_adapter", json=told) as response:
                 return response.status
 
-        assert await post("load", lora_name="new", lora_path="/a/new") == 200
+        assert await post("load", lora_name="new", lora_path="/nowhere") == 404
+        assert await post("load", lora_name="new", lora_path=new) == 200
         assert (await chat(session, server.url, model="new"))[0] == 200
-        assert await post("load", lora_name="new", lora_path="/a/new") == 400
+        assert await post("load", lora_name="new", lora_path=new) == 400
         assert await post("unload", lora_name="new") == 200
         assert await post("unload", lora_name="new") == 404
         assert (await chat(session, server.url, model="new"))[0] == 404
+        assert await post("load", lora_name="big", lora_path=str(write_adapter(tmp_path / "big", rank=32))) == 500
 
     async def test_a_server_without_runtime_loading_has_no_such_route(self, session: aiohttp.ClientSession) -> None:
         async with ScriptedVLLM(runtime_lora=False) as server:

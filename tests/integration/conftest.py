@@ -1,0 +1,43 @@
+"""Real vLLM servers on this machine's CPU, started once for all tests marked `vllm`.
+
+Start-up takes about 25 s and 2.8 GB each. A test that kills one starts it again (`server.restart()`) before it ends;
+what a test loads it unloads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from simulation.serving import VLLMServer
+from tests.integration.vllm.servers import STARTUP, tiny_server
+from tests.integration.vllm.tiny_model import TinyModel, tiny_model
+
+
+@pytest.fixture(scope="session")
+def tiny() -> TinyModel:
+    """The base and its four adapters."""
+    return tiny_model()
+
+
+@pytest.fixture(scope="session")
+def vllm_logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("vllm")
+
+
+@pytest.fixture(scope="session")
+def vllm_server(tiny: TinyModel, vllm_logs: Path) -> Iterator[VLLMServer]:
+    """A running server of the tiny base; `vllm_server.url` ends in /v1."""
+    with tiny_server(tiny, vllm_logs) as server:
+        server.wait_ready(STARTUP)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def second_vllm_server(vllm_server: VLLMServer, tiny: TinyModel, vllm_logs: Path) -> Iterator[VLLMServer]:
+    """Another one beside it, which serves the same."""
+    with tiny_server(tiny, vllm_logs) as server:
+        server.wait_ready(STARTUP)
+        yield server

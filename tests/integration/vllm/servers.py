@@ -1,0 +1,62 @@
+"""Running servers of the tiny base, by the same commands `society serve` prints."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from agents.inference.serve_command import ServeCommand, ServeOptions, serve_commands
+from agents.inference.served_roster import read_served_roster
+from agents.roster import ModelConfig, Roster
+from simulation.serving import VLLMServer, openmp_library, own_cores
+from tests.integration.vllm.install import vllm_command
+from tests.integration.vllm.tiny_model import TinyModel
+
+BASE = "tiny"  # the base's served name
+STARTUP = 300.0  # seconds; 22 on an idle machine, over 60 on a busy one
+# a reply is the same alone and in a batch; random weights would fill JSON with blanks
+EXACT = (
+    *("--dtype", "float32", "--max-num-seqs", "64"),
+    *("--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}'),
+)
+
+
+def tiny_roster(tiny: TinyModel) -> Roster:
+    """One player for each adapter of the tiny base."""
+    rows = tuple(ModelConfig(model_id=name, model_name=name, adapter=str(tiny.adapters / name)) for name in tiny.names)
+    return Roster(name="tiny", base_model=BASE, models=rows)
+
+
+def tiny_commands(tiny: TinyModel, replicas: int = 1, port: int | None = None, **options: object) -> list[ServeCommand]:
+    """How servers of the tiny base are started on this machine, on free ports."""
+    vllm = vllm_command()
+    served = read_served_roster(tiny_roster(tiny), base=str(tiny.base))
+    told = {
+        "vllm": str(vllm),
+        "cpu": True,
+        "openmp": openmp_library(str(vllm)),
+        "cores": own_cores(),
+        "extra": EXACT,
+        "replicas": replicas,
+        "port": port or free_ports(replicas),
+    }
+    return list(serve_commands(served, ServeOptions(**{**told, **options})))  # type: ignore[arg-type]
+
+
+def tiny_server(tiny: TinyModel, logs: Path, **options: object) -> VLLMServer:
+    """One such server, not yet started."""
+    [command] = tiny_commands(tiny, **options)  # type: ignore[arg-type]
+    return VLLMServer(command, logs / f"vllm-{command.port}.log")
+
+
+def free_ports(count: int = 1) -> int:
+    """The first of `count` ports in a row that nothing listens on."""
+    for port in range(18_400, 19_400, count):
+        if all(_is_free(port + offset) for offset in range(count)):
+            return port
+    raise RuntimeError("no free port between 18400 and 19400")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
