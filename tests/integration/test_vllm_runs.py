@@ -1,0 +1,167 @@
+"""Whole runs against real vLLM servers with real LoRA adapters: both server tiers, a server that dies and returns."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from agents.inference.provenance import Tier
+from agents.roster import ModelConfig, ModelRole, Roster
+from simulation.doctor import Case, Verdict, examine
+from simulation.events import CallMade, Event, StepResolved
+from simulation.outcomes import Run
+from simulation.plan import Plan
+from simulation.replay import replay_run
+from simulation.runner import RunOptions, run_scenario
+from simulation.scenario import Scenario
+from simulation.serving import VLLMServer
+from tests.integration.vllm.servers import BASE, STARTUP
+from tests.integration.vllm.tiny_model import TinyModel
+
+pytestmark = pytest.mark.vllm
+
+MakePlan = Callable[..., Plan]
+
+
+@pytest.fixture(scope="module")
+def make_plan(tiny: TinyModel) -> MakePlan:
+    """A plan for the tiny base's adapters; keywords replace the scenario's keys."""
+
+    def make(*servers: VLLMServer, steps: int = 2, **keys: Any) -> Plan:
+        rows = [
+            ModelConfig(model_id=f"m_{name}", model_name=name, role=role)
+            for name, role in zip(tiny.names, ModelRole, strict=False)
+        ]
+        task = {"task_id": "pot", "task_type": "public_goods", "max_steps": steps}
+        data = {"name": "real", "mode": "cooperative", "roster": "tiny", "seed": 5, "tasks": [task]}
+        inference = {"endpoints": [server.url for server in servers], "max_tokens": 12, "tiers": ["camel", "http"]}
+        scenario = Scenario.model_validate({**data, "inference": inference, **keys})
+        return Plan(scenario, Roster(name="tiny", base_model=BASE, models=tuple(rows)))
+
+    return make
+
+
+def own_adapters(rows: pd.DataFrame, who: str) -> bool:
+    return bool((rows[who].astype(str) == "m_" + rows["adapter"].astype(str)).all())
+
+
+def assert_whole(run: Run, players: int) -> None:
+    """Every message and decision is there once, in the tables and in OASIS."""
+    messages, decisions = run.messages, run.decisions
+    steps = int(run.episodes["steps"].sum())
+    assert len(messages) == len(decisions) == steps * players
+    assert not messages.duplicated(["episode", "step", "talk_round", "sender"]).any()
+    assert not decisions.duplicated(["episode", "step", "model_id"]).any()
+    stored = sqlite3.connect(run.path / "oasis.db").execute("SELECT message_id, content FROM group_messages").fetchall()
+    assert stored == list(zip(messages["oasis_message_id"], messages["text"], strict=True))
+
+
+class TestBothServerTiers:
+    @pytest.fixture(scope="class")
+    def by_tier(
+        self, vllm_server: VLLMServer, make_plan: MakePlan, tmp_path_factory: pytest.TempPathFactory
+    ) -> dict[Tier, Run]:
+        """The same scenario on each tier."""
+        plan, out = make_plan(vllm_server), tmp_path_factory.mktemp("runs")
+        return {tier: run_scenario(plan, options=RunOptions(tier=tier), out=out) for tier in (Tier.CAMEL, Tier.HTTP)}
+
+    @pytest.mark.parametrize("tier", [Tier.CAMEL, Tier.HTTP])
+    def test_every_rows_provenance_is_right(
+        self, by_tier: dict[Tier, Run], vllm_server: VLLMServer, tier: Tier
+    ) -> None:
+        run = by_tier[tier]
+        assert_whole(run, 4)
+        for rows, who in ((run.messages, "sender"), (run.decisions, "model_id"), (run.calls, "model_id")):
+            assert set(rows["tier"]) == {tier.value}
+            assert set(rows["endpoint"]) == {vllm_server.url}
+            assert set(rows["fell_from"]) == {""}
+            assert own_adapters(rows, who)
+        calls = run.calls
+        assert (calls["status"] == "ok").all()
+        assert calls[["latency", "prompt_tokens", "completion_tokens", "cached_tokens"]].notna().all(axis=None)
+        assert (calls["finish_reason"].isin(["stop", "length"])).all()
+        assert run.decisions["valid"].all()  # a constrained decision cannot be illegal
+        assert run.messages.groupby("sender", observed=True)["text"].first().nunique() == 4
+
+    def test_a_replay_needs_no_server(self, by_tier: dict[Tier, Run], tmp_path: Path) -> None:
+        replay = replay_run(by_tier[Tier.HTTP].path, out=tmp_path)
+        assert replay.log_identical
+        assert replay.tables_identical
+
+    def test_a_cache_pays_once(self, vllm_server: VLLMServer, make_plan: MakePlan, tmp_path: Path) -> None:
+        plan, options, cache = make_plan(vllm_server), RunOptions(tier=Tier.HTTP), tmp_path / "cache"
+        first, again = (run_scenario(plan, options=options, out=tmp_path, cache=cache) for _ in range(2))
+        assert set(first.calls["status"]) == {"ok"}
+        assert set(again.calls["status"]) == {"cached"}
+        assert list(first.messages["text"]) == list(again.messages["text"])
+        assert list(first.messages["latency"]) == list(again.messages["latency"])
+
+
+class Disturbance:
+    """Kills a server in mid-run and starts it again, in step with the run's events."""
+
+    def __init__(self, server: VLLMServer, kill_after: int) -> None:
+        self._server, self._kill_after = server, kill_after
+        self._pool = ThreadPoolExecutor(1)
+        self._restart: Future[None] | None = None
+        self._steps = 0
+        self.back_at: int | None = None
+        self.used_again = 0
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, CallMade) and self.back_at is not None:
+            self.used_again += event.record.endpoint == self._server.url and event.record.reply is not None
+        if not isinstance(event, StepResolved):
+            return
+        self._steps += 1
+        if self._steps == self._kill_after:
+            self._server.kill()
+        if self._steps == self._kill_after + 5:
+            self._restart = self._pool.submit(self._server.restart, STARTUP)
+        if self._restart is not None and self.back_at is None and self._restart.done():
+            self._restart.result()
+            self.back_at = self._steps
+        if self._restart is not None and not self.used_again:
+            time.sleep(1)  # the run goes on, slowly, until the server is back
+
+
+def test_a_server_is_killed_in_mid_run_and_used_again_when_it_is_back(
+    vllm_server: VLLMServer, second_vllm_server: VLLMServer, make_plan: MakePlan, tmp_path: Path
+) -> None:
+    disturbance = Disturbance(second_vllm_server, kill_after=4)
+    plan = make_plan(vllm_server, second_vllm_server, steps=100)
+    try:
+        run = run_scenario(plan, out=tmp_path, on_event=disturbance)
+    finally:
+        if not second_vllm_server.healthy():
+            second_vllm_server.restart(STARTUP)
+    assert_whole(run, 4)
+    # the tier http was allowed too: calls moved to the other server before they fell
+    assert set(run.messages["tier"]) == set(run.decisions["tier"]) == {Tier.CAMEL.value}
+    calls = run.calls
+    before = calls[(calls["step"] < 4) & (calls["status"] == "ok")]
+    assert set(before["endpoint"]) == {vllm_server.url, second_vllm_server.url}
+    lost = calls[(calls["endpoint"] == second_vllm_server.url) & (calls["status"] == "failed")]
+    assert len(lost) > 0
+    assert set(lost["error_class"]) == {"ServerLostError"}
+    keys = ["episode", "step", "model_id", "purpose", "talk_round", "ask"]
+    moved = lost.merge(calls[calls["status"] == "ok"], on=keys, suffixes=("", "_then"))
+    assert len(moved) == len(lost)
+    assert set(moved["endpoint_then"]) == {vllm_server.url}
+    assert (moved["attempt_then"] > moved["attempt"]).all()
+    assert disturbance.used_again > 0
+
+
+async def test_the_doctor_finds_a_real_server_well(vllm_server: VLLMServer, make_plan: MakePlan) -> None:
+    found = await examine(Case.of(make_plan(vllm_server)))
+    assert not [each for each in found if each.verdict is Verdict.FAILURE]
+    said = {each.subject: each.finding for each in found}
+    assert "vLLM 0.32" in said[vllm_server.url]
+    assert said["camel"].startswith("one token of ada")
