@@ -140,9 +140,13 @@ def _finish(sitting: _Sitting) -> Run:
     return load_run(sitting.path)
 
 
+def stamped(name: str) -> str:
+    """A folder's name: `name`, the time, and a random end."""
+    return f"{name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
 def _new_directory(out: Path, plan: Plan) -> Path:
-    now = datetime.now(timezone.utc)
-    path = out / f"{plan.scenario.name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    path = out / stamped(plan.scenario.name)
     path.mkdir(parents=True)
     _write_manifest(
         path,
@@ -150,7 +154,7 @@ def _new_directory(out: Path, plan: Plan) -> Path:
             "schema_version": SCHEMA_VERSION,
             "status": RunStatus.RUNNING.value,
             "reason": "",
-            "started": now.isoformat(timespec="seconds"),
+            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "seed": plan.scenario.seed,
             "tier_mix": {},
             "versions": versions(),
@@ -194,7 +198,7 @@ class _Sitting:
     ) -> None:
         self.path, self.plan, self.resumed, self.voices = path, plan, resumed, voices
         self._on_event = on_event
-        self._lock = _locked(path)
+        self._lock = locked(path)
         self.history = History.read(path / EventLog.NAME)
         self.log = EventLog(path / EventLog.NAME)
         self.tier_mix = self.history.tier_mix
@@ -287,8 +291,8 @@ class _Sitting:
         self._lock.release()
 
 
-def _locked(path: Path) -> FileLock:
-    """The run's lock, held. Raises SocietyError where another process holds it; a killed one holds nothing."""
+def locked(path: Path) -> FileLock:
+    """The lock of a run or of a folder of runs, held. Raises SocietyError where another process holds it; a killed one holds nothing."""
     lock = FileLock(path / LOCK)
     try:
         lock.acquire(blocking=False)
