@@ -43,8 +43,10 @@ def play_in(place: Path, plan: Plan, *, on_event: Observer | None = None) -> Run
 
 @contextmanager
 def resumable(command: str) -> Iterator[None]:
-    """Says how to go on with a whole folder where one of its runs stops: `command`."""
+    """Says how to go on with a whole folder where one of its runs, or the person waiting for them, stops: `command`."""
     try:
         yield
+    except KeyboardInterrupt as error:
+        raise SocietyError(f"interrupted\nwhat was played is kept; to go on: {command}") from error
     except RunStoppedError as error:
         raise SocietyError(f"{error}\nto finish it and the others: {command}") from error

@@ -64,11 +64,11 @@ class RunStatus(str, Enum):
 
 
 class RunStoppedError(SocietyError):
-    """A run that ended early; `path` can be resumed."""
+    """A run that ended early, of `cause`; `path` can be resumed."""
 
     def __init__(self, path: Path, cause: str) -> None:
         super().__init__(f"{cause}\nthe run is kept and can be resumed: society resume {path}")
-        self.path = path
+        self.path, self.cause = path, cause
 
 
 @dataclass(frozen=True)
@@ -292,7 +292,8 @@ class _Sitting:
 
 
 def locked(path: Path) -> FileLock:
-    """The lock of a run or of a folder of runs, held. Raises SocietyError where another process holds it; a killed one holds nothing."""
+    """The lock of a run or a folder of runs, held; a killed process holds nothing. Raises SocietyError where it is
+    another's."""
     lock = FileLock(path / LOCK)
     try:
         lock.acquire(blocking=False)

@@ -1,4 +1,4 @@
-"""Is there one order of strength, or do players beat each other in circles?
+"""Does one rating per player explain who earns more than whom, and by how much; do some beat each other in circles?
 
 Margins (what row earned more than column when they met) are split into the part that differences of one rating per
 player explain and the cyclic rest, which is orthogonal to it (combinatorial Hodge decomposition).
@@ -8,6 +8,7 @@ Mathematics of Operations Research 36 (2011), for games; Balduzzi et al., Re-eva
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,14 +27,17 @@ _ROUNDING = 1e-9
 @dataclass(frozen=True)
 class Transitivity:
     """`cyclic_share` (0-1) of the squared margins; chance alone raises it above 0. `p_value` is of its being nothing
-    but chance: the share of resampled transitive play of the same noise with as much of it."""
+    but chance: the share of resampled transitive play of the same noise with as much of it. `circle` holds three
+    players of whom each has the better mean of the next and the last of the first, the clearest such; empty where
+    there is none. Margins may be cyclic in part without a circle of winners."""
 
     cyclic_share: float
     p_value: float
+    circle: tuple[int, ...] = ()
 
     @property
     def transitive(self) -> bool:
-        """Whether one order of strength explains the margins as far as can be told."""
+        """Whether one rating per player explains the margins as far as can be told."""
         return self.p_value >= SIGNIFICANT
 
 
@@ -72,4 +76,14 @@ def transitivity(
         noise[:, i, j], noise[:, j, i] = drawn, -drawn
     seen, scale = float(np.square(_cyclic(margins)).sum()), float(np.square(margins).sum())
     by_chance = np.square(_cyclic(noise)).sum(axis=(1, 2)) >= seen - _ROUNDING * max(scale, _ROUNDING)
-    return Transitivity(cyclic_share(margins), float((1 + by_chance.sum()) / (1 + resamples)))
+    p_value = float((1 + by_chance.sum()) / (1 + resamples))
+    return Transitivity(cyclic_share(margins), p_value, clearest_circle(margins))
+
+
+@metric("defined in simulation.metrics.transitivity")
+def clearest_circle(margins: Matrix) -> tuple[int, ...]:
+    """Three players who beat each other in a circle, the least of their margins as large as can be; or none."""
+    triples = itertools.permutations(range(len(margins)), 3)
+    circles = [(min(margins[a, b], margins[b, c], margins[c, a]), (a, b, c)) for a, b, c in triples if a < min(b, c)]
+    least, circle = max(circles, default=(0.0, ()), key=lambda found: found[0])
+    return circle if least > 0 else ()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.problems import SocietyError
-from simulation.metrics.transitivity import cyclic_share, transitivity
+from simulation.metrics.transitivity import clearest_circle, cyclic_share, transitivity
 
 CIRCLE = np.array([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]])
 ratings = st.lists(st.floats(-50, 50), min_size=2, max_size=7)
@@ -67,3 +67,11 @@ def test_players_without_chance_are_judged_exactly() -> None:
 def test_margins_must_be_margins() -> None:
     with pytest.raises(SocietyError, match="margins"):
         cyclic_share(np.ones((2, 2)))
+
+
+def test_the_clearest_circle_is_named() -> None:
+    assert clearest_circle(CIRCLE) == (0, 2, 1)
+    strengths = np.array([3.0, 2.0, 1.0])
+    assert clearest_circle(strengths[:, None] - strengths[None, :]) == ()
+    assert clearest_circle(np.zeros((2, 2))) == ()
+    assert transitivity(episodes(CIRCLE, 0.0, 2, 1), 3).circle == (0, 2, 1)
