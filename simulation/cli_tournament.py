@@ -189,7 +189,7 @@ def _matrix(result: TournamentResult) -> Table:
 
 def _standings(result: TournamentResult) -> Table:
     """Alpha-rank is shown where play is not transitive; it is in the tables always."""
-    cyclic = not result.report["transitivity"]["transitive"]
+    cyclic = not result.report["transitive"]
     heads = ("model", "mean payoff", "openskill", *(("alpha-rank",) if cyclic else ()), "episodes")
     table = _table("standings", *heads)
     skills = {row["model_id"]: _interval(row) for row in result.ratings.to_dict("records")}

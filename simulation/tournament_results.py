@@ -7,7 +7,6 @@ result.matrix  # a pandas table; result.describe() explains every column
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -191,12 +190,6 @@ class Figures:
     def facts(self) -> Mapping[str, Any]:
         """What a report says beside its tables."""
         tournament = self.tournament
-        pairs = tournament.form is Format.PAIRS
-        found = (
-            asdict(self.cross_play.transitivity) | {"transitive": self.cross_play.transitivity.transitive}
-            if pairs
-            else None
-        )
         return {
             "game": tournament.scenario.tasks[0].task_type,
             "mode": tournament.scenario.mode.value,
@@ -207,9 +200,18 @@ class Figures:
             "tiers": self.tiers,
             "episodes_played": int(self.matches.groupby("lineup")["episode"].nunique().sum()),
             "episodes_at_most": tournament.episodes * len(tournament.lineups),
-            "transitivity": judged,
-            "alpha_rank_intensity": self.cross_play.rank.intensity if pairs else None,
+            **(self._pair_facts() if tournament.form is Format.PAIRS else {}),
             "notes": list(self.notes()),
+        }
+
+    def _pair_facts(self) -> Mapping[str, Any]:
+        judged, players = self.cross_play.transitivity, self.cross_play.players
+        return {
+            "transitive": judged.transitive,
+            "cyclic_share": judged.cyclic_share,
+            "cyclic_p_value": judged.p_value,
+            "circle": [players[number] for number in judged.circle],
+            "alpha_rank_intensity": self.cross_play.rank.intensity,
         }
 
 
