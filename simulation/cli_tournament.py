@@ -119,6 +119,8 @@ def _new(scenario: Scenario, roster: str, form: str | None, out: Path, limits: M
     forms = [each.value for each in Format]
     if form is not None and form not in forms:
         raise UsageError(f"--format {form}: {nearest(form, forms)}")
+    if limits["stop_width"] is not None and limits["stop_width"] <= 0:
+        raise UsageError(f"--stop-width {limits['stop_width']:g}: must be above 0")
     usual = Format.TEAMS if scenario.mode is TrainingMode.TEAM_BATTLE else Format.PAIRS
     chosen = Format(form) if form else usual
     return new_tournament(Tournament(scenario=scenario, roster=Roster.load(roster), form=chosen, **limits), out)
