@@ -8,7 +8,7 @@ from enum import Enum
 from simulation.columns import CATEGORY, COUNT, FLAG, REAL, TEXT, Column
 
 
-class Standings(str, Enum):
+class ResultTable(str, Enum):
     """The tables; pairs have `matrix` and `standings`, teams `compositions` and `contributions`."""
 
     MATCHES = "matches"
@@ -34,8 +34,8 @@ _MODEL = Column("model_id", CATEGORY, "the model")
 _WORTH = Column("worth", CATEGORY, "what is counted: reward or payoff, per episode")
 _TWO = (Column("first", CATEGORY, "one model"), Column("second", CATEGORY, "another"))
 
-TABLES: Mapping[Standings, tuple[Column, ...]] = {
-    Standings.MATCHES: (
+TABLES: Mapping[ResultTable, tuple[Column, ...]] = {
+    ResultTable.MATCHES: (
         Column("lineup", COUNT, "number of the lineup; one row per seat and episode"),
         _TEAM,
         Column("members", TEXT, "who is compared, joined by +; empty for a team of stand-ins only"),
@@ -53,39 +53,39 @@ TABLES: Mapping[Standings, tuple[Column, ...]] = {
         Column("synthetic", FLAG, "never True here: such games are refused"),
         Column("run", TEXT, "the run, relative to the tournament's folder"),
     ),
-    Standings.MATRIX: (
+    ResultTable.MATRIX: (
         Column("row", CATEGORY, "the model whose payoff it is"),
         Column("column", CATEGORY, "the model it met"),
         *_interval("mean payoff of row against column, per episode"),
     ),
-    Standings.STANDINGS: (
+    ResultTable.STANDINGS: (
         _MODEL,
         *_interval("mean payoff over all it met, itself included, per episode"),
         Column("mass", REAL, "alpha-rank: share of time an evolving population plays it, 0-1"),
         Column("mass_low", REAL, "lower end of its interval"),
         Column("mass_high", REAL, "upper end of its interval"),
     ),
-    Standings.COMPOSITIONS: (
+    ResultTable.COMPOSITIONS: (
         _TEAM,
         Column("members", TEXT, "the members that played, joined by +; empty for stand-ins only"),
         Column("size", COUNT, "how many they are"),
         _WORTH,
         *_interval("mean of what the team earned"),
     ),
-    Standings.CONTRIBUTIONS: (
+    ResultTable.CONTRIBUTIONS: (
         _TEAM,
         _MODEL,
         _WORTH,
         *_interval("Shapley value: what the member adds to its team"),
         Column("error", REAL, "standard error of drawn orders, not in the interval; 0 where exact"),
     ),
-    Standings.SYNERGIES: (
+    ResultTable.SYNERGIES: (
         _TEAM,
         *_TWO,
         _WORTH,
         *_interval("what the two earn together beyond what each adds (teams) or earns with itself (pairs)"),
     ),
-    Standings.RATINGS: (
+    ResultTable.RATINGS: (
         _MODEL,
         *_interval("openskill rating: the belief's mean"),
         Column("sigma", REAL, "the belief's standard deviation"),

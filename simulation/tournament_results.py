@@ -25,7 +25,7 @@ from simulation.metrics.registry import Interval
 from simulation.outcomes import Row, frame_of, write_tables
 from simulation.ratings import Rating, Side, rate
 from simulation.tournament import Match, Tournament, read_tournament
-from simulation.tournament_columns import TABLES, Standings
+from simulation.tournament_columns import TABLES, ResultTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ class Figures:
     ) -> None:
         self.tournament, self.level = tournament, level
         order = ["lineup", "episode"]
-        frame = frame_of(TABLES[Standings.MATCHES], list(rows)).sort_values(order, kind="stable", ignore_index=True)
+        frame = frame_of(TABLES[ResultTable.MATCHES], list(rows)).sort_values(order, kind="stable", ignore_index=True)
         self.matches = admitted(frame, mix_tiers=mix_tiers)
         self.tiers = tiers(self.matches)
 
@@ -145,46 +145,46 @@ class Figures:
         circle = f"; a circle: {' beats '.join(names)}" if names else "; but nobody is beaten in a circle"
         return f"play is NOT transitive: no rating per model explains the margins ({share}){circle}"
 
-    def tables(self) -> dict[Standings, pd.DataFrame]:
+    def tables(self) -> dict[ResultTable, pd.DataFrame]:
         """Every table."""
         pairs = self.tournament.form is Format.PAIRS
         rows = self._pair_rows() if pairs else self._team_rows()
-        rows[Standings.RATINGS] = [
+        rows[ResultTable.RATINGS] = [
             _flat({"model_id": each.player, "sigma": each.sigma}, each.skill) for each in self.ratings
         ]
         frames = {name: frame_of(TABLES[name], rows[name]) for name in rows}
-        return {Standings.MATCHES: self.matches, **frames}
+        return {ResultTable.MATCHES: self.matches, **frames}
 
-    def _pair_rows(self) -> dict[Standings, list[Row]]:
+    def _pair_rows(self) -> dict[ResultTable, list[Row]]:
         play = self.cross_play
         pair = {"team": "", "worth": Worth.PAYOFF.value}
         return {
-            Standings.MATRIX: [_flat({"row": m.row, "column": m.column}, m.payoff) for m in play.meetings()],
-            Standings.STANDINGS: [
+            ResultTable.MATRIX: [_flat({"row": m.row, "column": m.column}, m.payoff) for m in play.meetings()],
+            ResultTable.STANDINGS: [
                 _flat({"model_id": s.model_id}, s.payoff)
                 | {"mass": s.mass.value, "mass_low": s.mass.low, "mass_high": s.mass.high}
                 for s in play.standings()
             ],
-            Standings.SYNERGIES: [
+            ResultTable.SYNERGIES: [
                 _flat({**pair, "first": s.first, "second": s.second}, s.value) for s in play.synergies()
             ],
         }
 
-    def _team_rows(self) -> dict[Standings, list[Row]]:
-        found: dict[Standings, list[Row]] = {
-            name: [] for name in (Standings.COMPOSITIONS, Standings.CONTRIBUTIONS, Standings.SYNERGIES)
+    def _team_rows(self) -> dict[ResultTable, list[Row]]:
+        found: dict[ResultTable, list[Row]] = {
+            name: [] for name in (ResultTable.COMPOSITIONS, ResultTable.CONTRIBUTIONS, ResultTable.SYNERGIES)
         }
         for each in self.compositions:
             common = {"team": each.team, "worth": each.worth.value}
             for made in each.compositions():
                 named = {**common, "members": "+".join(made.members), "size": len(made.members)}
-                found[Standings.COMPOSITIONS].append(_flat(named, made.value))
+                found[ResultTable.COMPOSITIONS].append(_flat(named, made.value))
             for share in each.contributions():
                 named = {**common, "model_id": share.model_id, "error": share.error}
-                found[Standings.CONTRIBUTIONS].append(_flat(named, share.value))
+                found[ResultTable.CONTRIBUTIONS].append(_flat(named, share.value))
             for pair in each.synergies():
                 named = {**common, "first": pair.first, "second": pair.second}
-                found[Standings.SYNERGIES].append(_flat(named, pair.value))
+                found[ResultTable.SYNERGIES].append(_flat(named, pair.value))
         return found
 
     def facts(self) -> Mapping[str, Any]:
@@ -228,7 +228,7 @@ def write_results(folder: Path, figures: Figures) -> TournamentResult:
     """Write report.json and the tables; what they say."""
     tables = figures.tables()
     write_tables(folder / "tables", tables)
-    listed = {name.value: table.to_dict("records") for name, table in tables.items() if name is not Standings.MATCHES}
+    listed = {name.value: table.to_dict("records") for name, table in tables.items() if name is not ResultTable.MATCHES}
     report = {**figures.facts(), **listed}
     (folder / REPORT).write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
     return TournamentResult(folder)
@@ -244,7 +244,7 @@ class TournamentResult:
             raise SocietyError(f"{path} is not played to its end; finish it with: society tournament {path}")
         self.report: Mapping[str, Any] = orjson.loads((path / REPORT).read_bytes())
 
-    def _table(self, name: Standings) -> pd.DataFrame:
+    def _table(self, name: ResultTable) -> pd.DataFrame:
         import pandas as pd
 
         file = self.path / "tables" / f"{name.value}.parquet"
@@ -255,37 +255,37 @@ class TournamentResult:
     @cached_property
     def matches(self) -> pd.DataFrame:
         """One row per seat and episode."""
-        return self._table(Standings.MATCHES)
+        return self._table(ResultTable.MATCHES)
 
     @cached_property
     def matrix(self) -> pd.DataFrame:
         """Pairs: one row per model and model it met."""
-        return self._table(Standings.MATRIX)
+        return self._table(ResultTable.MATRIX)
 
     @cached_property
     def standings(self) -> pd.DataFrame:
         """Pairs: one row per model, the best first."""
-        return self._table(Standings.STANDINGS)
+        return self._table(ResultTable.STANDINGS)
 
     @cached_property
     def compositions(self) -> pd.DataFrame:
         """Teams: one row per composition and worth."""
-        return self._table(Standings.COMPOSITIONS)
+        return self._table(ResultTable.COMPOSITIONS)
 
     @cached_property
     def contributions(self) -> pd.DataFrame:
         """Teams: one row per member and worth: Shapley values."""
-        return self._table(Standings.CONTRIBUTIONS)
+        return self._table(ResultTable.CONTRIBUTIONS)
 
     @cached_property
     def synergies(self) -> pd.DataFrame:
         """One row per two models."""
-        return self._table(Standings.SYNERGIES)
+        return self._table(ResultTable.SYNERGIES)
 
     @cached_property
     def ratings(self) -> pd.DataFrame:
         """One row per rated model, the best first."""
-        return self._table(Standings.RATINGS)
+        return self._table(ResultTable.RATINGS)
 
     def describe(self) -> pd.DataFrame:
         """The meaning of every column of every table this tournament has."""

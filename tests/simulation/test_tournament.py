@@ -25,7 +25,7 @@ from simulation.lineups import Format
 from simulation.metrics.admission import MixedTiersError
 from simulation.scenario import Scenario
 from simulation.tournament import ROUND, Match, Tournament, new_tournament, place_of, read_tournament, split_finished
-from simulation.tournament_columns import TABLES, Standings
+from simulation.tournament_columns import TABLES, ResultTable
 from simulation.tournament_play import play_tournament
 from simulation.tournament_results import Figures, TournamentResult, load_tournament, match_rows
 from simulation.verify_record import POLICY_OF, RECORD
@@ -68,9 +68,9 @@ def played(tournament: Tournament, runs: Path, jobs: int = 1) -> TournamentResul
     return play_tournament(new_tournament(tournament, runs), jobs=jobs)
 
 
-def tables(result: TournamentResult) -> dict[Standings, pd.DataFrame]:
+def tables(result: TournamentResult) -> dict[ResultTable, pd.DataFrame]:
     """Every table, without what tells one playing from another: the names of run directories."""
-    names = [name for name in Standings if (result.path / "tables" / f"{name.value}.parquet").exists()]
+    names = [name for name in ResultTable if (result.path / "tables" / f"{name.value}.parquet").exists()]
     return {name: getattr(result, name.value).drop(columns="run", errors="ignore") for name in names}
 
 
@@ -117,9 +117,9 @@ def test_the_dilemma_of_scripted_players_is_the_librarys(policies: tuple[str, ..
 def test_a_result_reads_as_typed_tables_and_json(runs: Path) -> None:
     result = load_tournament(played(make(rows_of("random", "always_defect")), runs).path)
     assert set(tables(result)) == {
-        Standings.MATCHES, Standings.MATRIX, Standings.STANDINGS, Standings.SYNERGIES, Standings.RATINGS,
+        ResultTable.MATCHES, ResultTable.MATRIX, ResultTable.STANDINGS, ResultTable.SYNERGIES, ResultTable.RATINGS,
     }  # fmt: skip
-    for name, table in {**tables(result), Standings.MATCHES: result.matches}.items():
+    for name, table in {**tables(result), ResultTable.MATCHES: result.matches}.items():
         assert {column.name: column.dtype for column in TABLES[name]} == {
             column: str(dtype) for column, dtype in table.dtypes.items()
         }
@@ -134,23 +134,23 @@ def test_a_result_reads_as_typed_tables_and_json(runs: Path) -> None:
 
 
 def test_chance_shows_in_the_intervals(runs: Path) -> None:
-    result = played(make(rows_of("random", "always_defect"), episodes=8), runs)
+    result = played(make(rows_of("random", "always_defect"), steps=1, episodes=8), runs)
     cell = {(row["row"], row["column"]): row for row in result.matrix.to_dict("records")}
     assert cell["p1", "p0"]["low"] < cell["p1", "p0"]["value"] < cell["p1", "p0"]["high"]
-    assert cell["p1", "p1"]["low"] == cell["p1", "p1"]["high"] == 2
+    assert cell["p1", "p1"]["low"] == cell["p1", "p1"]["high"] == 1
     assert cell["p1", "p0"]["n"] == 8
 
 
 def test_what_is_narrow_early_stops_and_the_rest_goes_on(runs: Path) -> None:
-    keys = {"steps": 1, "episodes": 3 * ROUND, "stop_width": 0.2}
+    keys = {"steps": 1, "episodes": 2 * ROUND, "stop_width": 0.2}
     result = played(make(rows_of("random", "always_defect"), **keys), runs)
     count = {(row["row"], row["column"]): row["n"] for row in result.matrix.to_dict("records")}
     assert count["p1", "p1"] == ROUND  # no chance: known
-    assert count["p0", "p0"] == 3 * ROUND  # half-width about 0.5
-    assert result.report["episodes_played"] == 7 * ROUND
-    assert result.report["episodes_at_most"] == 9 * ROUND
+    assert count["p0", "p0"] == 2 * ROUND  # half-width about 0.5
+    assert result.report["episodes_played"] == 5 * ROUND
+    assert result.report["episodes_at_most"] == 6 * ROUND
     assert any("too narrow" in note for note in result.report["notes"])
-    assert read_tournament(result.path).rounds == (ROUND,) * 3
+    assert read_tournament(result.path).rounds == (ROUND,) * 2
 
 
 # -- teams: the axioms, through coalitions that really play -------------------------------------------------
