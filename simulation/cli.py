@@ -21,6 +21,7 @@ from simulation.cli_play import add_to as add_play
 from simulation.cli_play import seat_in
 from simulation.cli_replay import add_to as add_replay
 from simulation.cli_science import add_to as add_science
+from simulation.cli_tournament import add_to as add_tournament
 from simulation.cli_verify import add_to as add_verify
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ add_fleet(app)
 add_verify(app)
 add_games(app)
 add_play(app)
+add_tournament(app)
 
 
 @app.callback()
@@ -60,7 +62,7 @@ def _options(
 ) -> None:
     from rich.logging import RichHandler
 
-    handler = RichHandler(console=_stderr(), show_path=False, show_time=False, markup=False)
+    handler = RichHandler(console=stderr(), show_path=False, show_time=False, markup=False)
     logger = logging.getLogger("society")
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO if verbose else logging.WARNING)
@@ -196,7 +198,7 @@ def planned(
     """The plan a command carries out: the scenario with the options given, in which `tier` may be "auto"."""
     from simulation.plan import Plan
 
-    overrides = _overrides(pairs or [])
+    overrides = overrides_of(pairs or [])
     if tier == "auto":
         overrides["inference.tiers"] = f"[{', '.join(each.value for each in FALLING_ORDER)}]"
     options = run_options(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoints)
@@ -228,7 +230,8 @@ def _tier(value: str | None, option: str) -> Tier | None:
     return Tier(value)
 
 
-def _overrides(pairs: list[str]) -> dict[str, str]:
+def overrides_of(pairs: list[str]) -> dict[str, str]:
+    """What `--set` asks for, by key. Raises UsageError."""
     wrong = [pair for pair in pairs if "=" not in pair]
     if wrong:
         _usage(f"--set {wrong[0]}: write key=value, for example --set inference.temperature=0")
@@ -238,7 +241,7 @@ def _overrides(pairs: list[str]) -> dict[str, str]:
 def _progress(episodes: int) -> Any:
     from simulation.progress import LiveProgress
 
-    return LiveProgress(_stderr(), episodes)
+    return LiveProgress(stderr(), episodes)
 
 
 def show(finished: Run, as_json: bool) -> None:
@@ -260,7 +263,7 @@ def show(finished: Run, as_json: bool) -> None:
 
 
 @cache
-def _stderr() -> Console:
+def stderr() -> Console:
     """One console for the progress bar and the log, which would otherwise write over each other."""
     from rich.console import Console
 

@@ -5,10 +5,8 @@ effect-<scenario>-<time>-<id>/<treatment>/<run>   one run per treatment, `delive
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 
 from agents.problems import SocietyError
@@ -17,7 +15,8 @@ from agents.strategy import TrainingMode
 from simulation.modes import MixingPolicy
 from simulation.outcomes import read_manifest
 from simulation.plan import Plan
-from simulation.runner import Observer, RunStoppedError, resume_run, run_scenario
+from simulation.run_folders import begun_runs, new_folder, play_in, resumable
+from simulation.runner import Observer
 from simulation.scenario import Scenario
 from simulation.treatment import Treatment
 
@@ -37,8 +36,7 @@ def play_treatments(
     Raises SocietyError for a scenario whose episodes have no twins, and RunStoppedError.
     """
     _check_pairs(plan)
-    now = datetime.now(timezone.utc)
-    folder = Path(out) / f"effect-{plan.scenario.name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    folder = new_folder(out, f"effect-{plan.scenario.name}")
     arms = dict.fromkeys((Treatment.DELIVERED, *treatments))
     for treatment in arms:
         (folder / treatment.value).mkdir(parents=True)
@@ -57,25 +55,15 @@ def resume_treatments(folder: Path, *, on_event: Observer | None = None) -> Path
 
 
 def _play(folder: Path, plan: Plan, arms: Iterable[Treatment], on_event: Observer | None) -> Path:
-    try:
-        _play_all(folder, plan, arms, on_event)
-    except RunStoppedError as error:
-        raise SocietyError(f"{error}\nto finish it and the other treatments: society effect {folder}") from error
+    with resumable(f"society effect {folder}"):
+        for treatment in arms:
+            play_in(folder / treatment.value, _treated(plan, treatment), on_event=on_event)
     return folder
-
-
-def _play_all(folder: Path, plan: Plan, arms: Iterable[Treatment], on_event: Observer | None) -> None:
-    for treatment in arms:
-        begun = run_folders(folder, treatment)
-        if begun:
-            resume_run(begun[0], on_event=on_event)
-        else:
-            run_scenario(_treated(plan, treatment), out=folder / treatment.value, on_event=on_event)
 
 
 def run_folders(folder: Path, treatment: Treatment) -> list[Path]:
     """The run directories of one treatment in an effect's folder."""
-    return sorted(path.parent for path in (folder / treatment.value).glob("*/manifest.json"))
+    return begun_runs(folder / treatment.value)
 
 
 def _treated(plan: Plan, treatment: Treatment) -> Plan:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
 from agents.problems import SocietyError
 from agents.roster import Roster
-from simulation.columns import SUMMARY_FIGURES, SUMMARY_KEYS, TABLES, TableName
+from simulation.columns import SUMMARY_FIGURES, SUMMARY_KEYS, TABLES, Column, TableName
 from simulation.events import (
     CallMade,
     DecisionMade,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = dict[str, Any]
+AnyTable = TypeVar("AnyTable", bound=Enum)
 SCHEMA_VERSION = 1
 
 
@@ -101,7 +103,7 @@ class TableBuilder:
             self.rows[name] = [row for row in self.rows[name] if row["episode"] != episode]
 
     def frames(self) -> dict[TableName, pd.DataFrame]:
-        return {name: _frame(name, rows) for name, rows in self.rows.items()}
+        return {name: frame_of(TABLES[name], rows) for name, rows in self.rows.items()}
 
 
 def _call_row(event: CallMade) -> Row:
@@ -121,10 +123,10 @@ def _call_row(event: CallMade) -> Row:
     return row
 
 
-def _frame(name: TableName, rows: list[Row]) -> pd.DataFrame:
+def frame_of(columns: Sequence[Column], rows: Sequence[Row]) -> pd.DataFrame:
+    """Rows as a table of these columns, typed."""
     import pandas as pd
 
-    columns = TABLES[name]
     frame = pd.DataFrame(rows, columns=[column.name for column in columns])
     return frame.astype({column.name: column.dtype for column in columns})
 
@@ -138,7 +140,7 @@ def build_tables(events: Iterable[Event], roster: Roster) -> dict[TableName, pd.
     return builder.frames()
 
 
-def write_tables(folder: Path, tables: Mapping[TableName, pd.DataFrame]) -> None:
+def write_tables(folder: Path, tables: Mapping[AnyTable, pd.DataFrame]) -> None:
     """Write `folder`/<table>.parquet: all of them appear at once, or none."""
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)

@@ -33,10 +33,15 @@ class RunStatus(str, Enum):
     STOPPED = "stopped"
 
 
+def stamped(name: str) -> str:
+    """A name for a folder of runs: what was run, when it began, and what makes it like no other."""
+    return f"{name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
 def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
     """A fresh run directory in `out`, with its manifest."""
     now = datetime.now(timezone.utc)
-    path = out / f"{plan.scenario.name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    path = out / stamped(plan.scenario.name)
     path.mkdir(parents=True)
     write_manifest(
         path,

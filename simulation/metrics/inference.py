@@ -42,7 +42,7 @@ def stratified_bootstrap(
     rng = np.random.default_rng(seed)
     found = np.array([statistic(*_drawn(samples, clusters, rng)) for _ in range(resamples)])
     units = len(set(clusters)) if clusters is not None else min(len(sample) for sample in samples)
-    return _percentile(found, statistic(*samples), level, units)
+    return percentile_interval(found, statistic(*samples), level, units)
 
 
 def _check(samples: Sequence[Matrix], clusters: Sequence[int] | None, level: float) -> None:
@@ -75,7 +75,8 @@ def _by_cluster(samples: Sequence[Matrix], clusters: Sequence[int], rng: np.rand
     return (sample[rows] for sample in samples)
 
 
-def _percentile(found: Vector, value: float, level: float, n: int) -> Interval:
+def percentile_interval(found: Vector, value: float, level: float, n: int) -> Interval:
+    """The interval of an estimate `value` whose resampled values are `found`; `n` independent units."""
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), value, float(high), level, n)
 
@@ -90,7 +91,7 @@ def paired_bootstrap(
         raise SocietyError(f"level must lie between 0 and 1, not {level:g}")
     rng, n = np.random.default_rng(seed), len(values)
     means = [values[rng.integers(0, n, (rows, n))].mean(axis=1) for rows in _chunks(resamples, n)]
-    return _percentile(np.concatenate(means), float(values.mean()), level, n)
+    return percentile_interval(np.concatenate(means), float(values.mean()), level, n)
 
 
 @metric("Fisher, The Design of Experiments (1935); Phipson & Smyth (2010)")

@@ -1,0 +1,89 @@
+"""Does one rating per player explain who earns more than whom, and by how much; do some beat each other in circles?
+
+Margins (what row earned more than column when they met) are split into the part that differences of one rating per
+player explain and the cyclic rest, which is orthogonal to it (combinatorial Hodge decomposition).
+Sources: Jiang, Lim, Yao & Ye, Mathematical Programming 127 (2011), HodgeRank; Candogan, Menache, Ozdaglar & Parrilo,
+Mathematics of Operations Research 36 (2011), for games; Balduzzi et al., Re-evaluating Evaluation, NeurIPS 2018.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from agents.problems import SocietyError
+from simulation.metrics.aggregate import Matrix
+from simulation.metrics.inference import RESAMPLES, Vector
+from simulation.metrics.registry import metric
+
+HODGE = "Jiang et al. (2011); Candogan et al. (2011); Balduzzi et al., NeurIPS 2018"
+SIGNIFICANT = 0.05
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Transitivity:
+    """`cyclic_share` (0-1) of the squared margins; chance alone raises it above 0. `p_value` is of its being nothing
+    but chance: the share of resampled transitive play of the same noise with as much of it. `circle` holds three
+    players of whom each has the better mean of the next and the last of the first, the clearest such; empty where
+    there is none. Margins may be cyclic in part without a circle of winners."""
+
+    cyclic_share: float
+    p_value: float
+    circle: tuple[int, ...] = ()
+
+    @property
+    def transitive(self) -> bool:
+        """Whether one rating per player explains the margins as far as can be told."""
+        return self.p_value >= SIGNIFICANT
+
+
+@metric(HODGE)
+def cyclic_share(margins: Matrix) -> float:
+    """Share of the squared margins that no rating per player explains: 0 transitive, 1 purely cyclic (0-1).
+
+    `margins` is antisymmetric, every pair has met. Raises SocietyError for any other matrix.
+    """
+    if margins.ndim != 2 or not np.allclose(margins, -margins.T):
+        raise SocietyError("margins must be a square matrix with margins[i, j] == -margins[j, i]")
+    total = float(np.square(margins).sum())
+    return float(np.square(_cyclic(margins)).sum()) / total if total > 0 else 0.0
+
+
+def _cyclic(margins: Matrix) -> Matrix:
+    """The cyclic part; with every pair met once the rating of least squares is the mean margin."""
+    rating = margins.mean(axis=-1)
+    return np.asarray(margins - (rating[..., :, None] - rating[..., None, :]))
+
+
+@metric(f"{HODGE}; bootstrap test after Efron & Tibshirani (1993)")
+def transitivity(
+    episodes: Mapping[tuple[int, int], Vector], players: int, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Transitivity:
+    """Whether play is transitive, from the margins per episode of every pair (i, j), i < j.
+
+    Under the null the cyclic part is noise; it is resampled from the episodes' deviations from their pair's mean.
+    """
+    rng, noise = np.random.default_rng(seed), np.zeros((resamples, players, players))
+    margins = np.zeros((players, players))
+    for (i, j), values in episodes.items():
+        deviations = values - values.mean()
+        drawn = deviations[rng.integers(0, len(values), (resamples, len(values)))].mean(axis=1)
+        margins[i, j], margins[j, i] = values.mean(), -values.mean()
+        noise[:, i, j], noise[:, j, i] = drawn, -drawn
+    seen, scale = float(np.square(_cyclic(margins)).sum()), float(np.square(margins).sum())
+    by_chance = np.square(_cyclic(noise)).sum(axis=(1, 2)) >= seen - _ROUNDING * max(scale, _ROUNDING)
+    p_value = float((1 + by_chance.sum()) / (1 + resamples))
+    return Transitivity(cyclic_share(margins), p_value, clearest_circle(margins))
+
+
+@metric("defined in simulation.metrics.transitivity")
+def clearest_circle(margins: Matrix) -> tuple[int, ...]:
+    """Three players who beat each other in a circle, the least of their margins as large as can be; or none."""
+    triples = itertools.permutations(range(len(margins)), 3)
+    circles = [(min(margins[a, b], margins[b, c], margins[c, a]), (a, b, c)) for a, b, c in triples if a < min(b, c)]
+    least, circle = max(circles, default=(0.0, ()), key=lambda found: found[0])
+    return circle if least > 0 else ()
