@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from functools import cache
 from pathlib import Path
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from agents.inference.provenance import FALLING_ORDER, Tier
+from agents.printable import printable_lines
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
+from simulation import logs
 from simulation.authoring import roster_app, scenario_app
 from simulation.cli_science import add_to as add_science
 from simulation.cli_verify import add_to as add_verify
@@ -45,15 +46,11 @@ add_verify(app)
 @app.callback()
 def _options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="One line per call on stderr.")] = False,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Log as JSON on stderr: one object a line, every call among them.")
+    ] = False,
 ) -> None:
-    from rich.logging import RichHandler
-
-    handler = RichHandler(console=_stderr(), show_path=False, show_time=False, markup=False)
-    logger = logging.getLogger("society")
-    logger.handlers[:] = [handler]
-    logger.setLevel(logging.INFO if verbose else logging.WARNING)
-    logger.propagate = False
-    logging.getLogger("society.notice").setLevel(logging.INFO)
+    logs.set_up(_stderr(), verbose=verbose, as_json=log_json)
 
 
 @app.command(epilog="Example: `society run team_battle --tier simulated --seed 7 --set tasks.0.max_steps=3`")
@@ -203,9 +200,12 @@ def _overrides(pairs: list[str]) -> dict[str, str]:
 
 
 def _progress(episodes: int) -> Any:
+    from rich.console import Console
+
     from simulation.progress import LiveProgress
 
-    return LiveProgress(_stderr(), episodes)
+    console = Console(stderr=True, quiet=True, force_terminal=False) if logs.are_json() else _stderr()
+    return LiveProgress(console, episodes)
 
 
 def _show(finished: Run, as_json: bool) -> None:
@@ -233,6 +233,14 @@ def _stderr() -> Console:
     return Console(stderr=True)
 
 
+def _complain(message: str, who: str = "society: ") -> None:
+    """Why the command ends, in the shape of the log."""
+    if logs.are_json():
+        logs.logger.error("%s", message)
+    else:
+        typer.echo(printable_lines(f"{who}{message}"), err=True)
+
+
 def _usage(message: str) -> NoReturn:
     raise UsageError(message)
 
@@ -243,13 +251,13 @@ def main() -> None:
         app()
     except InvalidFileError as error:
         for problem in error.problems:
-            typer.echo(str(problem), err=True)
+            _complain(str(problem), "")
         sys.exit(USAGE_ERROR)
     except UsageError as error:
-        typer.echo(f"society: {error}", err=True)
+        _complain(str(error))
         sys.exit(USAGE_ERROR)
     except (SocietyError, OSError) as error:
-        typer.echo(f"society: {error}", err=True)
+        _complain(str(error))
         sys.exit(1)
 
 
