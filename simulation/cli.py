@@ -15,6 +15,7 @@ from agents.printable import printable_lines
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
 from simulation import logs
 from simulation.authoring import roster_app, scenario_app
+from simulation.cli_observe import add_to as add_observe
 from simulation.cli_science import add_to as add_science
 from simulation.cli_verify import add_to as add_verify
 
@@ -40,6 +41,7 @@ app.add_typer(roster_app, name="roster")
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(model_app, name="model")
 add_science(app)
+add_observe(app)
 add_verify(app)
 
 
