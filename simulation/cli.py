@@ -18,6 +18,7 @@ from simulation.authoring import roster_app, scenario_app
 from simulation.cli_observe import add_to as add_observe
 from simulation.cli_science import add_to as add_science
 from simulation.cli_verify import add_to as add_verify
+from simulation.cli_watch import MetricsPort, watched
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,6 +68,7 @@ def run(
     endpoint: Annotated[list[str] | None, typer.Option(help="vLLM server URL; may be given more than once.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for run directories.")] = Path("runs"),
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, dotted keys.")] = None,
+    metrics_port: MetricsPort = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the outcomes as JSON.")] = False,
 ) -> None:
     """Run a scenario and print its outcomes; the last line printed is the run directory."""
@@ -75,14 +77,16 @@ def run(
     plan = planned(
         scenario, set_, tier=tier, require=require, seed=seed, episodes=episodes, endpoints=tuple(endpoint or ())
     )
-    with _progress(plan.scenario.episodes * len(plan.scenario.tasks)) as progress:
-        finished = run_scenario(plan, out=out, on_event=progress)
+    episodes_ = plan.scenario.episodes * len(plan.scenario.tasks)
+    with watched(_progress(episodes_), episodes_, metrics_port=metrics_port) as watch:
+        finished = run_scenario(plan, out=out, on_event=watch)
     _show(finished, json_)
 
 
 @app.command(epilog="Example: `society resume runs/first_contact-20260101-120000-abc123`")
 def resume(
     path: Annotated[Path, typer.Argument(help="The directory of a run that was cut off.")],
+    metrics_port: MetricsPort = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the outcomes as JSON.")] = False,
 ) -> None:
     """Finish a run that was cut off; no finished call is made again."""
@@ -90,8 +94,9 @@ def resume(
     from simulation.runner import resume_run
 
     scenario = read_manifest(path)["scenario"]
-    with _progress(scenario["episodes"] * len(scenario["tasks"])) as progress:
-        finished = resume_run(path, on_event=progress)
+    episodes = scenario["episodes"] * len(scenario["tasks"])
+    with watched(_progress(episodes), episodes, metrics_port=metrics_port) as watch:
+        finished = resume_run(path, on_event=watch)
     _show(finished, json_)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulation.cli_watch import MetricsPort, watched
 from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def effect(
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, dotted keys.")] = None,
     level: Annotated[float, typer.Option(min=0.5, max=0.999, help="Confidence level of the intervals.")] = 0.95,
     mix_tiers: Annotated[bool, typer.Option(help="Average over tiers.")] = False,
+    metrics_port: MetricsPort = None,
     json_: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """What messages do: the same episodes with messages delivered, silenced, shuffled and replaced.
@@ -59,8 +61,9 @@ def effect(
             scenario, set_, tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoints
         )
         arms = list(dict.fromkeys((Treatment.DELIVERED, *(treatment or TREATMENTS))))
-        with cli._progress(len(arms) * plan.scenario.episodes * len(plan.scenario.tasks)) as progress:
-            folder = play_treatments(plan, arms, out=out, on_event=progress)
+        played = len(arms) * plan.scenario.episodes * len(plan.scenario.tasks)
+        with watched(cli._progress(played), played, metrics_port=metrics_port) as watch:
+            folder = play_treatments(plan, arms, out=out, on_event=watch)
     report = read_effects(folder, level=level, mix_tiers=mix_tiers)
     if json_:
         typer.echo((folder / REPORT).read_text(encoding="utf-8"), nl=False)

@@ -15,7 +15,7 @@ from typing import IO, Any, ClassVar
 
 import orjson
 
-from agents.inference.provenance import CallKey, CallRecord, CallStatus, Purpose, Tier
+from agents.inference.provenance import CallKey, CallRecord, CallStatus, Purpose, Request, Tier
 from agents.inference.recording import read_reply
 from agents.problems import SocietyError
 
@@ -34,6 +34,13 @@ class EpisodeStarted:
     reward_pool: float
     cooperation_level: float
     difficulty: float
+
+
+@dataclass(frozen=True)
+class CallBegun:
+    """A request that goes out. Told to those who watch, never written: its attempts are, as they end."""
+
+    request: Request
 
 
 @dataclass(frozen=True)
@@ -156,7 +163,17 @@ class RunEnded:
     reason: str = ""
 
 
-Event = EpisodeStarted | CallMade | MessageSent | DecisionMade | StepResolved | EpisodeEnded | RunResumed | RunEnded
+Event = (
+    EpisodeStarted
+    | CallBegun
+    | CallMade
+    | MessageSent
+    | DecisionMade
+    | StepResolved
+    | EpisodeEnded
+    | RunResumed
+    | RunEnded
+)
 EVENT_TYPES: dict[str, type[Any]] = {
     event.__name__: event
     for event in (

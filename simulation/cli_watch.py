@@ -1,0 +1,46 @@
+"""The options by which a run is watched, and everything that watches it. Heavy imports stand inside."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from simulation.events import Event
+    from simulation.progress import LiveProgress
+
+notices = logging.getLogger("society.notice")
+
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(min=0, max=65535, help="Serve live Prometheus metrics at this port of 127.0.0.1; 0 is any free one."),
+]
+
+
+@contextmanager
+def watched(
+    progress: LiveProgress, episodes: int, *, metrics_port: int | None = None
+) -> Iterator[Callable[[Event], None]]:
+    """What a run is to tell its events: the progress bar and whatever the options ask for.
+
+    Raises UsageError where an option cannot be met, before anything is played.
+    """
+    with ExitStack() as stack:
+        watchers: list[Callable[[Event], None]] = []
+        if metrics_port is not None:
+            from simulation.live_metrics import LiveMetrics, serve_metrics
+
+            metrics = LiveMetrics(episodes)
+            notices.info("metrics: %s", stack.enter_context(serve_metrics(metrics, metrics_port)))
+            watchers.append(metrics)
+        watchers.append(stack.enter_context(progress))
+
+        def tell(event: Event) -> None:
+            for watcher in watchers:
+                watcher(event)
+
+        yield tell
