@@ -18,7 +18,7 @@ from simulation.authoring import roster_app, scenario_app
 from simulation.cli_observe import add_to as add_observe
 from simulation.cli_science import add_to as add_science
 from simulation.cli_verify import add_to as add_verify
-from simulation.cli_watch import MetricsPort, watched
+from simulation.cli_watch import MetricsPort, Otel, OtelContent, watched
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -69,6 +69,8 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder for run directories.")] = Path("runs"),
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, dotted keys.")] = None,
     metrics_port: MetricsPort = None,
+    otel: Otel = False,
+    otel_content: OtelContent = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the outcomes as JSON.")] = False,
 ) -> None:
     """Run a scenario and print its outcomes; the last line printed is the run directory."""
@@ -77,8 +79,8 @@ def run(
     plan = planned(
         scenario, set_, tier=tier, require=require, seed=seed, episodes=episodes, endpoints=tuple(endpoint or ())
     )
-    episodes_ = plan.scenario.episodes * len(plan.scenario.tasks)
-    with watched(_progress(episodes_), episodes_, metrics_port=metrics_port) as watch:
+    count, name = plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
+    with watched(_progress(count), count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
         finished = run_scenario(plan, out=out, on_event=watch)
     _show(finished, json_)
 
@@ -87,6 +89,8 @@ def run(
 def resume(
     path: Annotated[Path, typer.Argument(help="The directory of a run that was cut off.")],
     metrics_port: MetricsPort = None,
+    otel: Otel = False,
+    otel_content: OtelContent = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the outcomes as JSON.")] = False,
 ) -> None:
     """Finish a run that was cut off; no finished call is made again."""
@@ -94,8 +98,8 @@ def resume(
     from simulation.runner import resume_run
 
     scenario = read_manifest(path)["scenario"]
-    episodes = scenario["episodes"] * len(scenario["tasks"])
-    with watched(_progress(episodes), episodes, metrics_port=metrics_port) as watch:
+    count, name = scenario["episodes"] * len(scenario["tasks"]), scenario["name"]
+    with watched(_progress(count), count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
         finished = resume_run(path, on_event=watch)
     _show(finished, json_)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulation.cli_watch import MetricsPort, watched
+from simulation.cli_watch import MetricsPort, Otel, OtelContent, watched
 from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def effect(
     level: Annotated[float, typer.Option(min=0.5, max=0.999, help="Confidence level of the intervals.")] = 0.95,
     mix_tiers: Annotated[bool, typer.Option(help="Average over tiers.")] = False,
     metrics_port: MetricsPort = None,
+    otel: Otel = False,
+    otel_content: OtelContent = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """What messages do: the same episodes with messages delivered, silenced, shuffled and replaced.
@@ -61,8 +63,9 @@ def effect(
             scenario, set_, tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoints
         )
         arms = list(dict.fromkeys((Treatment.DELIVERED, *(treatment or TREATMENTS))))
-        played = len(arms) * plan.scenario.episodes * len(plan.scenario.tasks)
-        with watched(cli._progress(played), played, metrics_port=metrics_port) as watch:
+        count, name = len(arms) * plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
+        progress = cli._progress(count)
+        with watched(progress, count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
             folder = play_treatments(plan, arms, out=out, on_event=watch)
     report = read_effects(folder, level=level, mix_tiers=mix_tiers)
     if json_:

@@ -19,15 +19,26 @@ MetricsPort = Annotated[
     int | None,
     typer.Option(min=0, max=65535, help="Serve live Prometheus metrics at this port of 127.0.0.1; 0 is any free one."),
 ]
+Otel = Annotated[
+    bool,
+    typer.Option("--otel", help="Send OpenTelemetry spans of every call; where to is said by the OTEL_* variables."),
+]
+OtelContent = Annotated[bool, typer.Option("--otel-content", help="Put prompts and replies into the spans as well.")]
 
 
 @contextmanager
 def watched(
-    progress: LiveProgress, episodes: int, *, metrics_port: int | None = None
+    progress: LiveProgress,
+    episodes: int,
+    name: str,
+    *,
+    metrics_port: int | None = None,
+    otel: bool = False,
+    content: bool = False,
 ) -> Iterator[Callable[[Event], None]]:
-    """What a run is to tell its events: the progress bar and whatever the options ask for.
+    """What the run called `name` is to tell its events: the progress bar and whatever the options ask for.
 
-    Raises UsageError where an option cannot be met, before anything is played.
+    Raises SocietyError where an option cannot be met, before anything is played.
     """
     with ExitStack() as stack:
         watchers: list[Callable[[Event], None]] = []
@@ -37,6 +48,10 @@ def watched(
             metrics = LiveMetrics(episodes)
             notices.info("metrics: %s", stack.enter_context(serve_metrics(metrics, metrics_port)))
             watchers.append(metrics)
+        if otel or content:
+            from simulation.tracing import traced
+
+            watchers.append(stack.enter_context(traced(name, content=content)))
         watchers.append(stack.enter_context(progress))
 
         def tell(event: Event) -> None:

@@ -19,10 +19,13 @@ logger = logging.getLogger("society")
 
 def set_up(console: Console, *, verbose: bool, as_json: bool) -> None:
     """Let the project's logger write to stderr: warnings, notices and, with `verbose` or `as_json`, every call."""
-    logger.handlers[:] = [_machine_handler() if as_json else _person_handler(console)]
+    handler = _machine_handler() if as_json else _person_handler(console)
+    logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO if verbose or as_json else logging.WARNING)
     logger.propagate = False
     logging.getLogger("society.notice").setLevel(logging.INFO)
+    others = [each for each in logging.root.handlers if not isinstance(each.formatter, JSONFormatter)]
+    logging.root.handlers[:] = [*others, handler] if as_json else others  # what libraries log, too
 
 
 def are_json() -> bool:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from aiohttp import web
+from rich.console import Console
 
+from simulation import logs
 from simulation.columns import TABLES, TableName
 from tests.simulation.test_cli import _in_a_folder_of_its_own, _logging_as_it_was, society
 from tests.support.in_thread import in_thread
@@ -47,6 +50,15 @@ def test_every_line_for_a_machine_is_an_object_with_the_columns_of_calls(capsys:
     columns = {column.name for column in TABLES[TableName.CALLS]} - {"synthetic"}
     assert all(set(call) == columns | {"first_words"} for call in calls)
     assert all(call["first_words"] for call in calls)
+
+
+def test_what_a_library_logs_is_an_object_too(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.set_up(Console(stderr=True), verbose=False, as_json=True)
+    logging.getLogger("some.library").warning("it is %s", "late")
+    logs.set_up(Console(stderr=True), verbose=False, as_json=False)
+    logging.getLogger("some.library").warning("not told twice")
+    records = logged(capsys.readouterr().err)
+    assert [(record["logger"], record["message"]) for record in records] == [("some.library", "it is late")]
 
 
 def test_a_mistake_is_an_object_too(capsys: pytest.CaptureFixture[str]) -> None:
