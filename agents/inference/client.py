@@ -52,9 +52,8 @@ class VLLMClient:
     `endpoints`, when given, are the servers asked in place of `url`. `model_name` and `base_model` are what
     `ask` and `camel_model` use. `on_request` is told of every request that goes out, before its first attempt;
     `on_call` receives a record of every attempt. Replies in `recording` (of a run that is resumed or replayed) are
-    returned as they are, without a call and without a record; calls outside of
-    episodes are always made. Replies in `cache` are returned with a record that says so; closing it
-    stays with the caller.
+    returned as they are, without a call and without a record; calls outside of episodes are always made. Replies in
+    `cache` are returned with a record that says so; closing it stays with the caller.
     """
 
     def __init__(
