@@ -101,6 +101,35 @@ def user_prompt(purpose: Purpose, common: Common, config: ModelConfig, own: Own)
     )
 
 
+@dataclass(frozen=True)
+class Graded:
+    """A message as a judge is told of it; `step` counts from 1."""
+
+    text: str
+    role: ModelRole
+    mode: TrainingMode
+    rules: str
+    step: int
+    max_steps: int
+
+
+def judge_prompt(language: Language, graded: Graded, scale: Sequence[str]) -> tuple[ChatMessage, ...]:
+    """What a judge is asked: to grade a message on `scale` by the rubric, which is the same for all of a task."""
+    user = _render(
+        language,
+        "judge",
+        step=graded.step,
+        max_steps=graded.max_steps,
+        role=graded.role.value,
+        role_name=ROLE_NAMES_ZH[graded.role],
+        mode=graded.mode.value,
+        mode_name=MODE_NAMES_ZH[graded.mode],
+        text=graded.text,
+        scale=scale,
+    )
+    return chat(_render(language, "judge_system", rules=graded.rules), user)
+
+
 def chat(system: str, user: str) -> tuple[ChatMessage, ...]:
     """A system and a user prompt as chat messages."""
     return (ChatMessage("system", system), ChatMessage("user", user))
@@ -132,6 +161,12 @@ ROLE_NAMES_ZH = {
     ModelRole.COMPETITOR: "竞争者",
     ModelRole.TEAMMATE: "队友",
     ModelRole.NEUTRAL: "中立",
+}
+MODE_NAMES_ZH = {
+    TrainingMode.COOPERATIVE: "协同",
+    TrainingMode.COMPETITIVE: "竞争",
+    TrainingMode.TEAM_BATTLE: "组队博弈",
+    TrainingMode.MIXED: "混合",
 }
 STANCE_NAMES_ZH = {Stance.COOPERATIVE: "协同", Stance.COMPETITIVE: "竞争", Stance.TEAM: "团队"}
 DECISION_NAMES_ZH = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from functools import cache
 from pathlib import Path
@@ -12,17 +11,21 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from agents.inference.provenance import FALLING_ORDER, Tier
+from agents.printable import printable_lines
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
+from simulation import logs
 from simulation.authoring import roster_app, scenario_app
 from simulation.cli_doctor import add_to as add_doctor
 from simulation.cli_fleet import add_to as add_fleet
 from simulation.cli_games import add_to as add_games
+from simulation.cli_observe import add_to as add_observe
 from simulation.cli_play import add_to as add_play
 from simulation.cli_play import seat_in
 from simulation.cli_replay import add_to as add_replay
 from simulation.cli_science import add_to as add_science
 from simulation.cli_tournament import add_to as add_tournament
 from simulation.cli_verify import add_to as add_verify
+from simulation.cli_watch import MetricsPort, Otel, OtelContent, watched
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -50,6 +53,7 @@ add_doctor(app)
 add_replay(app)
 add_science(app)
 add_fleet(app)
+add_observe(app)
 add_verify(app)
 add_games(app)
 add_play(app)
@@ -59,15 +63,11 @@ add_tournament(app)
 @app.callback()
 def _options(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="One line per call on stderr.")] = False,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Log as JSON on stderr: one object a line, every call among them.")
+    ] = False,
 ) -> None:
-    from rich.logging import RichHandler
-
-    handler = RichHandler(console=stderr(), show_path=False, show_time=False, markup=False)
-    logger = logging.getLogger("society")
-    logger.handlers[:] = [handler]
-    logger.setLevel(logging.INFO if verbose else logging.WARNING)
-    logger.propagate = False
-    logging.getLogger("society.notice").setLevel(logging.INFO)
+    logs.set_up(stderr(), verbose=verbose, as_json=log_json)
 
 
 @app.command(epilog="Example: `society run team_battle --tier simulated --seed 7 --set tasks.0.max_steps=3`")
@@ -85,6 +85,9 @@ def run(
     cache: Annotated[
         Path | None, typer.Option(help="Folder of replies shared by runs: what one paid for, others are given.")
     ] = None,
+    metrics_port: MetricsPort = None,
+    otel: Otel = False,
+    otel_content: OtelContent = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the outcomes as JSON.")] = False,
 ) -> None:
     """Run a scenario and print its outcomes; the last line printed is the run directory."""
@@ -93,8 +96,9 @@ def run(
     plan = planned(
         scenario, set_, tier=tier, require=require, seed=seed, episodes=episodes, endpoints=tuple(endpoint or ())
     )
-    with _progress(plan.scenario.episodes * len(plan.scenario.tasks)) as progress:
-        finished = run_scenario(plan, out=out, on_event=progress, cache=cache)
+    count, name = plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
+    with watched(_progress(count), count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
+        finished = run_scenario(plan, out=out, on_event=watch, cache=cache)
     show(finished, json_)
 
 
@@ -102,6 +106,9 @@ def run(
 def resume(
     path: Annotated[Path, typer.Argument(help="The directory of a run that was cut off.")],
     cache: Annotated[Path | None, typer.Option(help="Folder of replies shared by runs.")] = None,
+    metrics_port: MetricsPort = None,
+    otel: Otel = False,
+    otel_content: OtelContent = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the outcomes as JSON.")] = False,
 ) -> None:
     """Finish a run that was cut off; no finished call is made again."""
@@ -113,8 +120,11 @@ def resume(
     if seat is not None:
         finished = resume_run(path, on_event=seat.watch, voices=seat.voices)
     else:
-        with _progress(scenario["episodes"] * len(scenario["tasks"])) as progress:
-            finished = resume_run(path, on_event=progress, cache=cache)
+        count, name = scenario["episodes"] * len(scenario["tasks"]), scenario["name"]
+        with watched(
+            _progress(count), count, name, metrics_port=metrics_port, otel=otel, content=otel_content
+        ) as watch:
+            finished = resume_run(path, on_event=watch, cache=cache)
     show(finished, json_)
 
 
@@ -239,9 +249,12 @@ def overrides_of(pairs: list[str]) -> dict[str, str]:
 
 
 def _progress(episodes: int) -> Any:
+    from rich.console import Console
+
     from simulation.progress import LiveProgress
 
-    return LiveProgress(stderr(), episodes)
+    console = Console(stderr=True, quiet=True, force_terminal=False) if logs.are_json() else stderr()
+    return LiveProgress(console, episodes)
 
 
 def show(finished: Run, as_json: bool) -> None:
@@ -270,6 +283,14 @@ def stderr() -> Console:
     return Console(stderr=True)
 
 
+def _complain(message: str, who: str = "society: ") -> None:
+    """Why the command ends, in the shape of the log."""
+    if logs.are_json():
+        logs.logger.error("%s", message)
+    else:
+        typer.echo(printable_lines(f"{who}{message}"), err=True)
+
+
 def _usage(message: str) -> NoReturn:
     raise UsageError(message)
 
@@ -280,13 +301,13 @@ def main() -> None:
         app()
     except InvalidFileError as error:
         for problem in error.problems:
-            typer.echo(str(problem), err=True)
+            _complain(str(problem), "")
         sys.exit(USAGE_ERROR)
     except UsageError as error:
-        typer.echo(f"society: {error}", err=True)
+        _complain(str(error))
         sys.exit(USAGE_ERROR)
     except (SocietyError, OSError) as error:
-        typer.echo(f"society: {error}", err=True)
+        _complain(str(error))
         sys.exit(1)
 
 

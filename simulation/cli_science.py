@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulation.cli_watch import MetricsPort, Otel, OtelContent, watched
 from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ def effect(
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, dotted keys.")] = None,
     level: Annotated[float, typer.Option(min=0.5, max=0.999, help="Confidence level of the intervals.")] = 0.95,
     mix_tiers: Annotated[bool, typer.Option(help="Average over tiers.")] = False,
+    metrics_port: MetricsPort = None,
+    otel: Otel = False,
+    otel_content: OtelContent = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """What messages do: the same episodes with messages delivered, silenced, shuffled and replaced.
@@ -59,13 +63,15 @@ def effect(
             scenario, set_, tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoints
         )
         arms = list(dict.fromkeys((Treatment.DELIVERED, *(treatment or TREATMENTS))))
-        with cli._progress(len(arms) * plan.scenario.episodes * len(plan.scenario.tasks)) as progress:
-            folder = play_treatments(plan, arms, out=out, on_event=progress)
+        count, name = len(arms) * plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
+        progress = cli._progress(count)
+        with watched(progress, count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
+            folder = play_treatments(plan, arms, out=out, on_event=watch)
     report = read_effects(folder, level=level, mix_tiers=mix_tiers)
     if json_:
         typer.echo((folder / REPORT).read_text(encoding="utf-8"), nl=False)
         return
-    _console().print(_effect_table(report))
+    wide_console().print(_effect_table(report))
     typer.echo(str(folder))
 
 
@@ -93,7 +99,7 @@ def metrics_(
         table.add_column(head)
     for figure, row in found.items():
         table.add_row(figure, *(_shown(each) for each in row.values()))
-    _console().print(table)
+    wide_console().print(table)
 
 
 def _effect_table(report: EffectReport) -> Table:
@@ -123,7 +129,8 @@ def _shown(interval: Interval) -> str:
     return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
 
 
-def _console() -> Console:
+def wide_console() -> Console:
+    """A console for tables: the terminal's width, or wide where the output is no terminal."""
     from rich.console import Console
 
     console = Console()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agents.strategy import TrainingMode
+from simulation.cli_science import wide_console
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
     from simulation.scenario import Scenario
@@ -86,7 +86,7 @@ def tournament(
         typer.echo((folder / REPORT).read_text(encoding="utf-8"), nl=False)
         return
     for table in result_tables(result):
-        _console().print(table)
+        wide_console().print(table)
     for note in (f"replies: {', '.join(result.report['tiers'])}", *result.report["notes"]):
         typer.echo(note)
     typer.echo(str(folder))
@@ -229,10 +229,3 @@ def _team_tables(result: TournamentResult) -> list[Table]:
     for row in result.ratings.to_dict("records"):
         _add(skills, row["model_id"], _interval(row), str(row["n"]))
     return [made, shares, skills, _synergies(result)]
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=200)

@@ -30,7 +30,7 @@ from agents.roster import ModelConfig
 from agents.social import SocialActionName, SocialMove
 from agents.strategy import TrainingMode
 from simulation.episode import Episode, EpisodePlan, TalkRules
-from simulation.events import CallMade, EpisodeEnded, Event, MessageSent, SocialActed
+from simulation.events import CallBegun, CallMade, EpisodeEnded, Event, MessageSent, SocialActed
 from simulation.games import find_game
 from simulation.games.base import Game, Seat, Setting
 from simulation.modes import Experience, ModeChoice, pick_mode, playable_modes
@@ -110,6 +110,7 @@ class MultiModelEnvironment:
             base_model=base_model,
             settings=settings,
             on_call=lambda record: self._emit(CallMade(record)),
+            on_request=lambda request: self._emit(CallBegun(request)),
             recording=recording,
             cache=cache,
         )

@@ -15,7 +15,7 @@ from typing import IO, Any, ClassVar
 
 import orjson
 
-from agents.inference.provenance import CallKey, CallRecord, CallStatus, Purpose, Tier
+from agents.inference.provenance import CallKey, CallRecord, CallStatus, Purpose, Request, Tier
 from agents.inference.recording import read_reply
 from agents.problems import SocietyError
 
@@ -34,6 +34,13 @@ class EpisodeStarted:
     reward_pool: float
     cooperation_level: float
     difficulty: float
+
+
+@dataclass(frozen=True)
+class CallBegun:
+    """A request that goes out. Told to those who watch, never written: its attempts are, as they end."""
+
+    request: Request
 
 
 @dataclass(frozen=True)
@@ -179,6 +186,7 @@ class RunEnded:
 
 Event = (
     EpisodeStarted
+    | CallBegun
     | CallMade
     | MessageSent
     | SocialActed

@@ -33,6 +33,8 @@ from simulation.ledger import fallen
 if TYPE_CHECKING:
     import pandas as pd
 
+    from agents.inference.provenance import CallRecord
+
 Row = dict[str, Any]
 AnyTable = TypeVar("AnyTable", bound=Enum)
 SCHEMA_VERSION = 1
@@ -62,7 +64,7 @@ class TableBuilder:
             case EpisodeStarted():
                 self._started[event.episode] = event
             case CallMade():
-                self._put(TableName.CALLS, event.record.key.episode, _call_row(event))
+                self._put(TableName.CALLS, event.record.key.episode, call_row(event.record))
             case MessageSent():
                 self._put(TableName.MESSAGES, event.episode, asdict(event))
             case SocialActed():
@@ -106,8 +108,8 @@ class TableBuilder:
         return {name: frame_of(TABLES[name], rows) for name, rows in self.rows.items()}
 
 
-def _call_row(event: CallMade) -> Row:
-    record = event.record
+def call_row(record: CallRecord) -> Row:
+    """An attempt as a row of the `calls` table, but for `synthetic`, which is its episode's."""
     key = record.key
     row = {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in ("key", "reply")}
     fell_from = fallen(record.reply.provenance) if record.reply else ""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from agents.inference.provenance import Provenance, Purpose, Reply, Request, Tier
+from agents.printable import printable_lines
 from agents.problems import SocietyError, nearest
 from agents.roster import ModelConfig, Roster
 from simulation.events import EpisodeStarted, Event, StepResolved
@@ -141,4 +142,4 @@ class TerminalSeat:
             self._plain(text, style="bold green")
 
     def _plain(self, text: str, style: str = "") -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True, style=style)
+        self._console.print(printable_lines(text), markup=False, highlight=False, soft_wrap=True, style=style)

@@ -19,6 +19,7 @@ from agents.strategy import TrainingMode
 from simulation.blocking import run_blocking
 from simulation.environment import MultiModelEnvironment
 from simulation.events import (
+    CallBegun,
     CallMade,
     EpisodeEnded,
     Event,
@@ -142,7 +143,8 @@ class Sitting:
         self._note(RunResumed(len(self.history.finished)))
 
     def _note(self, event: Event) -> None:
-        self.log.append(event)
+        if not isinstance(event, CallBegun):
+            self.log.append(event)
         if isinstance(event, (StepResolved, EpisodeEnded)):
             self.log.sync()
         if isinstance(event, CallMade) and event.record.reply is not None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -50,10 +50,10 @@ class VLLMClient:
     """Generates texts. Safe to share between all agents of a society; `async with` or `aclose()` when done.
 
     `endpoints`, when given, are the servers asked in place of `url`. `model_name` and `base_model` are what
-    `ask` and `camel_model` use. `on_call` receives a record of every attempt. Replies in `recording` (of a run
-    that is resumed or replayed) are returned as they are, without a call and without a record; calls outside of
-    episodes are always made. Replies in `cache` are returned with a record that says so; closing it
-    stays with the caller.
+    `ask` and `camel_model` use. `on_request` is told of every request that goes out, before its first attempt;
+    `on_call` receives a record of every attempt. Replies in `recording` (of a run that is resumed or replayed) are
+    returned as they are, without a call and without a record; calls outside of episodes are always made. Replies in
+    `cache` are returned with a record that says so; closing it stays with the caller.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class VLLMClient:
         base_model: str | None = None,
         settings: InferenceSettings | None = None,
         on_call: OnCall | None = None,
+        on_request: Callable[[Request], None] | None = None,
         recording: Recording | None = None,
         cache: ReplyCache | None = None,
     ) -> None:
@@ -72,6 +73,7 @@ class VLLMClient:
         self.base_model = base_model
         self.settings = settings or InferenceSettings()
         self._on_call = on_call or _ignore
+        self._on_request = on_request or _ignore
         self._recording = recording or Recording()
         self._cache = cache
         self._pool = EndpointPool(tuple(endpoints) or (url,), self.settings)
@@ -209,6 +211,7 @@ class VLLMClient:
         known = self._recording.find(request) or self._from_cache(request)
         if known is not None:
             return known
+        self._on_request(request)
         await self._look()
         deadline = time.monotonic() + self.settings.deadline
         misses: list[Miss] = []

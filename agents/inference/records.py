@@ -14,6 +14,7 @@ import orjson
 from agents.inference.backend import Completion, as_openai
 from agents.inference.errors import InferenceError
 from agents.inference.provenance import CallRecord, CallStatus, Provenance, Reply, Request, Tier
+from agents.printable import printable
 
 logger = logging.getLogger("society.inference")
 
@@ -118,6 +119,10 @@ def log_call(record: CallRecord) -> None:
     """
     if logger.isEnabledFor(logging.INFO):
         told = record.reply.text if record.reply else record.error or record.status.value
-        words = " ".join(told.split())
-        shown = f"{words[:_FIRST_WORDS]}…" if len(words) > _FIRST_WORDS else words
-        logger.info("%s %s: %s", record.tier.value, record.adapter, shown, extra={"call": record})
+        logger.info("%s %s: %s", record.tier.value, record.adapter, first_words(told), extra={"call": record})
+
+
+def first_words(text: str) -> str:
+    """The beginning of a text, on one line and harmless for a terminal."""
+    words = " ".join(text.split())
+    return printable(f"{words[:_FIRST_WORDS]}…" if len(words) > _FIRST_WORDS else words)

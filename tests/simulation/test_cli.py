@@ -41,7 +41,9 @@ def _logging_as_it_was() -> Iterator[None]:
     """The command sets up the project's logger for its process."""
     logger = logging.getLogger("society")
     before = (list(logger.handlers), logger.level, logger.propagate)
+    root = list(logging.root.handlers)
     yield
+    logging.root.handlers[:] = root
     logger.handlers[:], logger.propagate = before[0], before[2]
     logger.setLevel(before[1])
 

@@ -1,0 +1,27 @@
+"""Texts that models and servers wrote, made harmless for a terminal: the one place where that is done.
+
+A reply may hold escape sequences that move the cursor, recolour or rename the window, or marks that turn the reading
+direction. They are shown as what they are, `\\x1b` or `\\u202e`, and do nothing.
+"""
+
+from __future__ import annotations
+
+import re
+
+_CONTROLS = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+_IN_LINES = re.compile(f"[{_CONTROLS}]")
+_IN_LINE = re.compile(f"[{_CONTROLS}\t\n]")
+
+
+def printable(text: str) -> str:
+    """`text` on one line, with control characters, direction marks and halves of surrogate pairs spelt out."""
+    return _IN_LINE.sub(_spelt, text)
+
+
+def printable_lines(text: str) -> str:
+    """The same for a text of several lines: line ends and tabs stay."""
+    return _IN_LINES.sub(_spelt, text)
+
+
+def _spelt(found: re.Match[str]) -> str:
+    return found.group().encode("unicode_escape").decode("ascii")

@@ -1,0 +1,162 @@
+"""How a run's inference went: figures of rows of its `calls` table, one row per attempt.
+
+| status    | success rate   | latency, tokens | queue time | moves and falls                                   |
+|-----------|----------------|-----------------|------------|---------------------------------------------------|
+| ok        | counts for it  | yes             | yes        | yes                                               |
+| failed    | counts against | no              | yes        | yes                                               |
+| cancelled | left out       | no              | no         | no: its hedge was quicker, or the run was stopped |
+| cached    | left out       | no              | no         | no: no call was made                              |
+
+Figures of time and tokens refuse rows of more than one tier; counts do not. Times are seconds.
+
+Source: Wilson, Journal of the American Statistical Association 22 (1927), for the interval of the success rate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+from agents.inference.provenance import FALLING_ORDER, CallStatus
+from simulation.metrics.admission import admitted
+from simulation.metrics.inference import LEVEL
+from simulation.metrics.registry import Interval, metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HERE = "defined in simulation.metrics.calls"
+_CALL = ["episode", "step", "model_id", "purpose", "talk_round", "ask"]
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Percentiles (linear between neighbours) of `n` values."""
+
+    p50: float
+    p90: float
+    p99: float
+    n: int
+
+
+@metric("Wilson (1927)")
+def wilson(successes: int, trials: int, level: float = LEVEL) -> Interval | None:
+    """A share with its score interval, which stays within 0-1 and does not collapse at its ends; None without trials.
+
+    It takes trials to be independent; attempts that meet one outage are not.
+    """
+    if not trials:
+        return None
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    share, shrink = successes / trials, 1 + z * z / trials
+    centre = (share + z * z / (2 * trials)) / shrink
+    half = z / shrink * math.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
+    return Interval(max(0.0, min(share, centre - half)), share, min(1.0, max(share, centre + half)), level, trials)
+
+
+@metric(HERE)
+def success_rate(calls: pd.DataFrame, level: float = LEVEL) -> Interval | None:
+    """Share of attempts that brought a reply, of those that ended by themselves: ok / (ok + failed)."""
+    rows = admitted(calls, synthetic=True)
+    good = int((rows["status"] == CallStatus.OK.value).sum())
+    return wilson(good, good + int((rows["status"] == CallStatus.FAILED.value).sum()), level)
+
+
+@metric(HERE)
+def latency(calls: pd.DataFrame) -> Percentiles | None:
+    """Percentiles of seconds from sending to the whole reply, of attempts that brought one."""
+    return _percentiles(_ok(calls)["latency"])
+
+
+@metric(HERE)
+def queue_time(calls: pd.DataFrame) -> Percentiles | None:
+    """Percentiles of seconds spent waiting for a free place, of attempts that ended by themselves."""
+    rows = admitted(calls, synthetic=True)
+    return _percentiles(rows[rows["status"].isin((CallStatus.OK.value, CallStatus.FAILED.value))]["queue_time"])
+
+
+@metric(HERE)
+def tokens_per_second(calls: pd.DataFrame) -> Percentiles | None:
+    """Percentiles over replies of completion tokens / latency: what one caller sees, the prompt's time included."""
+    rows = _ok(calls)
+    rows = rows[rows["completion_tokens"].notna() & (rows["latency"] > 0)]
+    return _percentiles(rows["completion_tokens"] / rows["latency"])
+
+
+@metric(HERE)
+def wall_tokens_per_second(calls: pd.DataFrame, episodes: pd.DataFrame) -> float | None:
+    """Completion tokens of episodes whose duration is known / the sum of those durations: all callers together.
+
+    Whatever else an episode spends time on is in it. An episode that two sittings shared has no duration.
+    """
+    timed = episodes[episodes["duration"].notna()]
+    seconds = float(timed["duration"].sum())
+    rows = _ok(calls)
+    rows = rows[rows["episode"].isin(timed["episode"]) & rows["completion_tokens"].notna()]
+    return float(rows["completion_tokens"].sum()) / seconds if seconds > 0 and len(rows) else None
+
+
+@metric(HERE)
+def prefix_cache_hit_rate(calls: pd.DataFrame) -> float | None:
+    """Cached tokens / prompt tokens (0-1) over replies that tell both; None where none does."""
+    rows = _ok(calls)
+    rows = rows[rows["cached_tokens"].notna() & rows["prompt_tokens"].notna()]
+    prompts = float(rows["prompt_tokens"].sum())
+    return float(rows["cached_tokens"].sum()) / prompts if prompts else None
+
+
+@metric(HERE)
+def tier_mix(calls: pd.DataFrame) -> Mapping[str, float]:
+    """Share of replies by the tier they came from (0-1), best tier first; replies from a reply cache count."""
+    replies = calls[calls["status"].isin((CallStatus.OK.value, CallStatus.CACHED.value))]
+    found = replies["tier"].astype(str).value_counts()
+    return {tier.value: float(found[tier.value] / len(replies)) for tier in FALLING_ORDER if tier.value in found}
+
+
+@metric(HERE)
+def moves(calls: pd.DataFrame) -> int:
+    """How often a call that failed at one endpoint was sent to another one of the same tier."""
+    return int(moved(calls).sum())
+
+
+def moved(calls: pd.DataFrame) -> pd.Series[bool]:
+    """Per attempt whether its call was then sent to another endpoint. Needs all attempts of a call, in their order."""
+    ended = calls["status"].isin((CallStatus.OK.value, CallStatus.FAILED.value)) & (calls["endpoint"] != "")
+    sent = calls[ended].astype({"endpoint": object})
+    then = sent.groupby([*_CALL, "tier"], observed=True, sort=False, dropna=False)[["endpoint", "attempt"]].shift(-1)
+    # a resumed run counts attempts of a call from 1 again
+    left = (then["endpoint"] != sent["endpoint"]) & (then["attempt"] > sent["attempt"])
+    return left.reindex(calls.index, fill_value=False)
+
+
+@metric(HERE)
+def falls(calls: pd.DataFrame) -> Mapping[str, int]:
+    """Replies that better tiers had failed to give, counted by what failed: "camel>http"."""
+    fallen = calls[(calls["status"] == CallStatus.OK.value) & (calls["fell_from"] != "")]
+    return _counted(fallen["fell_from"])
+
+
+@metric(HERE)
+def failures(calls: pd.DataFrame) -> Mapping[str, int]:
+    """Failed attempts by the class of their error, most frequent first."""
+    return _counted(calls[calls["status"] == CallStatus.FAILED.value]["error_class"])
+
+
+def _ok(calls: pd.DataFrame) -> pd.DataFrame:
+    rows = admitted(calls, synthetic=True)
+    return rows[rows["status"] == CallStatus.OK.value]
+
+
+def _percentiles(values: pd.Series[float]) -> Percentiles | None:
+    if values.empty:
+        return None
+    p50, p90, p99 = (float(value) for value in values.quantile([0.5, 0.9, 0.99]))
+    return Percentiles(p50, p90, p99, len(values))
+
+
+def _counted(values: pd.Series[str]) -> Mapping[str, int]:
+    found = values.astype(str).value_counts()
+    return {str(name): int(count) for name, count in found.items()}

@@ -1,0 +1,24 @@
+"""Whether models do what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simulation.metrics.words import words
+from simulation.quality.scorer import Mark, Material, Measure, scorer
+
+ANNOUNCES = Measure("announces", "messages that name a legal option")
+KEPT = Measure("kept", "of messages that name a legal option, those after which it was decided on")
+
+
+@scorer("agents.view.announced_option", measures=(ANNOUNCES, KEPT))
+def consistency(material: Material) -> Iterator[Mark]:
+    """Whether decisions are what messages announced.
+
+    Of finished episodes; a player's last message of a step counts.
+    """
+    for word in words(material.run, material.options):
+        episode, _, model_id = word.moment
+        yield Mark(ANNOUNCES, episode, model_id, word.tier, float(word.announced is not None))
+        if word.announced is not None:
+            yield Mark(KEPT, episode, model_id, word.tier, float(word.kept))

@@ -1,0 +1,34 @@
+"""Whether decisions could be read, and were legal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from agents.view import announced_option
+from simulation.quality.scorer import Mark, Material, Measure, scorer
+from simulation.retrace import Moment
+
+READABLE = Measure("readable", "decisions whose last answer names a legal option, whatever else it says")
+LEGAL = Measure("legal", "decisions that were a legal option and nothing else, at the first or second ask")
+FIRST = Measure("first_ask", "decisions that were legal at the first ask")
+SECOND = Measure("second_ask", "of decisions asked for twice, those legal at the second ask")
+
+
+@scorer("defined in simulation.quality.parse", measures=(READABLE, LEGAL, FIRST, SECOND))
+def parse(material: Material) -> Iterator[Mark]:
+    """Whether decisions could be read, were legal, and at which ask. Of finished episodes."""
+    rows = material.run.decisions
+    columns = (rows[name] for name in ("episode", "step", "model_id", "tier", "text", "valid", "asks"))
+    for episode, step, model_id, tier, text, valid, asks in zip(*columns, strict=True):
+        options = material.options.get(Moment(int(episode), int(step), str(model_id)))
+        if options is None:
+            continue
+        found = {
+            READABLE: valid or announced_option(str(text), options) is not None,
+            LEGAL: valid,
+            FIRST: valid and asks == 1,
+        }
+        if asks > 1:
+            found[SECOND] = valid
+        for measure, holds in found.items():
+            yield Mark(measure, int(episode), str(model_id), str(tier), float(holds))

@@ -1,0 +1,167 @@
+"""Figures of calls, against servers that counted them themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from agents.inference.backend import InferenceSettings
+from agents.inference.client import VLLMClient
+from agents.inference.provenance import CallKey, CallRecord, Purpose, Request, Tier
+from agents.inference.recording import ReplyCache
+from agents.roster import ModelConfig, Roster
+from simulation.columns import TableName
+from simulation.events import CallMade
+from simulation.metrics import calls as figures
+from simulation.metrics.admission import MixedTiersError
+from simulation.outcomes import build_tables
+from tests.agents.inference.conftest import make_request
+from tests.support.faults import Fault
+from tests.support.scripted_vllm import ScriptedVLLM
+
+ROSTER = Roster(name="r", base_model="base", models=(ModelConfig(model_id="m1", model_name="cooperator"),))
+HTTP = InferenceSettings(tiers=(Tier.HTTP,), retries=0)
+
+
+def table(records: Iterable[CallRecord]) -> pd.DataFrame:
+    """The `calls` table of these attempts."""
+    return build_tables([CallMade(record) for record in records], ROSTER)[TableName.CALLS]
+
+
+def requests(count: int) -> list[Request]:
+    return [make_request(key=CallKey(0, step, "m1", Purpose.TALK)) for step in range(count)]
+
+
+@given(trials=st.integers(1, 400), data=st.data())
+def test_the_interval_of_a_share_is_wilsons(trials: int, data: st.DataObject) -> None:
+    successes = data.draw(st.integers(0, trials))
+    found = figures.wilson(successes, trials)
+    known = binomtest(successes, trials).proportion_ci(method="wilson")
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((known.low, known.high), abs=1e-9)
+    assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+def test_no_trial_has_no_share() -> None:
+    assert figures.wilson(0, 0) is None
+
+
+async def test_a_call_that_moves_is_one_failure_one_success_and_one_move() -> None:
+    records: list[CallRecord] = []
+    async with ScriptedVLLM() as first, ScriptedVLLM() as second:
+        async with VLLMClient(endpoints=(first.url, second.url), settings=HTTP, on_call=records.append) as client:
+            asked = requests(8)
+            await client.generate(asked[0])
+            favourite = first if first.bodies else second
+            favourite.script(Fault.SERVER_ERROR, Fault.INVALID_JSON)
+            for request in asked[1:]:
+                await client.generate(request)
+        other = second if favourite is first else first
+        calls = table(records)
+        assert figures.moves(calls) == 2
+        assert set(calls["endpoint"][figures.moved(calls)]) == {favourite.url}
+        assert figures.failures(calls) == {"BadReplyError": 1, "TransientError": 1}
+        rate = figures.success_rate(calls)
+        assert rate is not None
+        assert (rate.value, rate.n) == (8 / 10, 10)
+        assert len(first.bodies) + len(second.bodies) == rate.n
+        assert len(other.bodies) >= 2
+    assert figures.falls(calls) == {}
+    assert figures.tier_mix(calls) == {"http": 1.0}
+
+
+async def test_falls_are_counted_by_what_failed_and_tiers_are_never_averaged() -> None:
+    records: list[CallRecord] = []
+    settings = InferenceSettings(tiers=(Tier.HTTP, Tier.SIMULATED), retries=0)
+    async with ScriptedVLLM() as server, VLLMClient(server.url, settings=settings, on_call=records.append) as client:
+        asked = requests(4)
+        await client.generate(asked[0])
+        server.script(Fault.SERVER_ERROR)
+        for request in asked[1:]:
+            await client.generate(request)
+    calls = table(records)
+    assert figures.falls(calls) == {"http": 1}
+    assert figures.tier_mix(calls) == {"http": 0.75, "simulated": 0.25}
+    for figure in (figures.latency, figures.success_rate, figures.queue_time, figures.tokens_per_second):
+        with pytest.raises(MixedTiersError):
+            figure(calls)
+
+
+async def test_the_loser_of_a_race_and_a_cached_reply_are_in_no_figure(tmp_path: Path) -> None:
+    records: list[CallRecord] = []
+    hedged = InferenceSettings(tiers=(Tier.HTTP,), retries=0, hedge=0.05)
+    cache = ReplyCache(tmp_path)
+    async with ScriptedVLLM() as first, ScriptedVLLM() as second:
+        urls = (first.url, second.url)
+        async with VLLMClient(endpoints=urls, settings=hedged, on_call=records.append, cache=cache) as client:
+            await client.generate(requests(1)[0])
+            favourite = first if first.bodies else second
+            favourite.delay = 2.0
+            await client.generate(make_request(seed=1))
+            await client.generate(make_request(seed=1))
+    cache.close()
+    calls = table(records)
+    assert sorted(calls["status"].astype(str)) == ["cached", "cancelled", "ok", "ok"]
+    rate, time, queue = figures.success_rate(calls), figures.latency(calls), figures.queue_time(calls)
+    assert rate is not None
+    assert time is not None
+    assert queue is not None
+    assert (rate.value, rate.n, time.n, queue.n) == (1.0, 2, 2, 2)
+    assert time.p99 < 2.0
+    assert figures.moves(calls) == 0
+    assert figures.tier_mix(calls) == {"http": 1.0}
+
+
+async def test_tokens_and_the_prefix_cache_are_what_the_server_counted() -> None:
+    records: list[CallRecord] = []
+    async with ScriptedVLLM(delay=0.02, slots=2) as server:
+        async with VLLMClient(server.url, settings=HTTP, on_call=records.append) as client:
+            long = [make_request(key=r.key, messages=_long(r)) for r in requests(6)]
+            await client.generate(long[0])
+            await asyncio.gather(*(client.generate(request) for request in long[1:]))
+        cache = server.prefix_cache
+    calls = table(records)
+    assert figures.prefix_cache_hit_rate(calls) == pytest.approx(cache.hits / cache.queries)
+    assert cache.hits > 0
+    per_call = figures.tokens_per_second(calls)
+    assert per_call is not None
+    fastest = (calls["completion_tokens"] / calls["latency"]).max()
+    assert 0 < per_call.p50 <= per_call.p90 <= per_call.p99 <= fastest
+    assert per_call.p99 <= calls["completion_tokens"].max() / 0.02
+    episodes = pd.DataFrame({"episode": [0, 1], "duration": [4.0, math.nan]})
+    assert figures.wall_tokens_per_second(calls, episodes) == calls["completion_tokens"].sum() / 4.0
+    assert figures.wall_tokens_per_second(calls, episodes[1:]) is None
+
+
+def _long(request: Request) -> tuple:  # type: ignore[type-arg]
+    system, user = request.messages
+    return (type(system)("system", "word " * 300), user)
+
+
+async def test_time_spent_waiting_for_a_place_is_queue_time_and_no_latency() -> None:
+    records: list[CallRecord] = []
+    narrow = InferenceSettings(tiers=(Tier.HTTP,), retries=0, concurrency=1)
+    async with ScriptedVLLM(delay=0.05) as server, VLLMClient(server.url, settings=narrow, on_call=records.append) as c:
+        await asyncio.gather(*(c.generate(request) for request in requests(4)))
+    calls = table(records)
+    queue, latency = figures.queue_time(calls), figures.latency(calls)
+    assert queue is not None
+    assert latency is not None
+    assert latency.p50 < 0.1 < queue.p99
+
+
+def test_what_no_attempt_tells_is_none() -> None:
+    nothing = table([])
+    assert figures.latency(nothing) is None
+    assert figures.success_rate(nothing) is None
+    assert figures.prefix_cache_hit_rate(nothing) is None
+    assert figures.tier_mix(nothing) == {}
+    assert figures.moves(nothing) == 0

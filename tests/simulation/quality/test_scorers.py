@@ -1,0 +1,88 @@
+"""The scorers that ship, each on players whose marks are known."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agents.problems import SocietyError, UsageError
+from agents.strategy import derive_strategy
+from simulation.games.strategy import response_bonus
+from simulation.outcomes import Run
+from simulation.plan import Plan
+from simulation.quality import find_scorer, scorers
+from simulation.quality.scorer import Material
+from simulation.runner import run_scenario
+from simulation.task import TrainingTask
+from tests.simulation.metrics.test_words import characters
+
+Marks = dict[tuple[str, str], list[float]]
+
+
+def marks(name: str, run: Run) -> Marks:
+    """A scorer's marks by measure and model."""
+    found: Marks = defaultdict(list)
+    for mark in find_scorer(name).score(Material(run)):
+        found[mark.measure.name, mark.model_id].append(mark.value)
+    return found
+
+
+def test_every_scorer_is_found_and_explained() -> None:
+    assert set(scorers()) == {"consistency", "judge", "keyword", "parse"}
+    for name, scorer in scorers().items():
+        assert scorer.name == name
+        assert scorer.meaning
+        assert scorer.source
+        assert scorer.measures
+    assert [name for name, each in scorers().items() if each.synthetic] == ["keyword"]
+    assert [name for name, each in scorers().items() if each.secondary] == ["judge"]
+    measures = [measure.name for scorer in scorers().values() for measure in scorer.measures]
+    assert len(measures) == len(set(measures))
+
+
+def test_an_unknown_scorer_is_told_with_the_nearest() -> None:
+    with pytest.raises(SocietyError, match="did you mean consistency"):
+        find_scorer("consistent")
+
+
+def test_a_judge_must_be_named(make_plan: Callable[..., Plan], runs: Path) -> None:
+    with pytest.raises(UsageError, match="--judge ADAPTER"):
+        marks("judge", run_scenario(make_plan(), out=runs))
+
+
+def test_consistency_tells_the_liar_from_the_vague(make_plan: Callable[..., Plan], runs: Path) -> None:
+    found = marks("consistency", characters(make_plan, runs))
+    assert found["announces", "vague"] == [0.0] * 4
+    assert ("kept", "vague") not in found
+    assert found["kept", "honest"] == [1.0] * 4
+    assert found["kept", "liar"] == found["kept", "babbler"] == [0.0] * 4
+
+
+def test_parse_tells_what_can_be_read_from_what_is_legal(make_plan: Callable[..., Plan], runs: Path) -> None:
+    found = marks("parse", characters(make_plan, runs))
+    assert found["legal", "honest"] == found["first_ask", "honest"] == [1.0] * 4
+    assert ("second_ask", "honest") not in found
+    assert found["readable", "babbler"] == [1.0] * 4
+    assert found["legal", "babbler"] == found["first_ask", "babbler"] == found["second_ask", "babbler"] == [0.0] * 4
+
+
+def test_keyword_is_the_strategy_games_own_formula(make_plan: Callable[..., Plan], runs: Path) -> None:
+    run = characters(make_plan, runs)
+    found = marks("keyword", run)
+    for name, text in zip(run.messages["sender"], run.messages["text"], strict=True):
+        assert found["bonus", name].pop(0) == response_bonus(text)
+
+
+def test_the_strategy_game_pays_by_the_same_marks(make_plan: Callable[..., Plan], runs: Path) -> None:
+    task = TrainingTask(task_id="s", task_type="strategy", max_steps=2)
+    plan = make_plan(tasks=[task.model_dump()])
+    run = run_scenario(plan, out=runs)
+    found = marks("keyword", run)
+    for config in plan.roster.expand():
+        level = derive_strategy(config.role, task, plan.scenario.mode).teamwork_level
+        payoffs = run.steps[run.steps["model_id"] == config.model_id]["payoff"]
+        expected = [1 - task.difficulty + 0.2 * level + bonus for bonus in found["bonus", config.model_id]]
+        assert list(payoffs) == pytest.approx(expected)
