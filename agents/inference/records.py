@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -39,22 +39,13 @@ class Attempt:
         return self._record(CallStatus.CANCELLED, endpoint, 0.0)
 
     def succeeded(self, completion: Completion, fell_from: Sequence[Tier]) -> tuple[Reply, CallRecord]:
-        record = self._record(
-            CallStatus.OK,
-            completion.endpoint,
-            completion.waited,
-            prompt_tokens=completion.prompt_tokens,
-            completion_tokens=completion.completion_tokens,
-            finish_reason=completion.finish_reason,
-            cached_tokens=completion.cached_tokens,
-            first_token_time=completion.first_token_time,
-        )
+        latency = self._latency(completion.waited)
         origin = Provenance(
             tier=self.tier,
             adapter=self.request.adapter,
             endpoint=completion.endpoint,
             attempt=self.attempt,
-            latency=record.latency,
+            latency=latency,
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
             finish_reason=completion.finish_reason,
@@ -62,9 +53,26 @@ class Attempt:
             cached_tokens=completion.cached_tokens,
         )
         reply = Reply(completion.text, origin, completion.choice_probability, completion.tool_calls)
-        return reply, replace(record, reply=reply)
+        record = self._record(
+            CallStatus.OK,
+            completion.endpoint,
+            completion.waited,
+            latency=latency,
+            reply=reply,
+            prompt_tokens=completion.prompt_tokens,
+            completion_tokens=completion.completion_tokens,
+            finish_reason=completion.finish_reason,
+            cached_tokens=completion.cached_tokens,
+            first_token_time=completion.first_token_time,
+        )
+        return reply, record
 
-    def _record(self, status: CallStatus, endpoint: str, waited: float, **told: Any) -> CallRecord:
+    def _latency(self, waited: float) -> float:
+        return max(0.0, time.perf_counter() - self.started - waited)
+
+    def _record(
+        self, status: CallStatus, endpoint: str, waited: float, *, latency: float | None = None, **told: Any
+    ) -> CallRecord:
         return CallRecord(
             key=self.request.key,
             tier=self.tier,
@@ -72,7 +80,7 @@ class Attempt:
             adapter=self.request.adapter,
             attempt=self.attempt,
             status=status,
-            latency=max(0.0, time.perf_counter() - self.started - waited),
+            latency=self._latency(waited) if latency is None else latency,
             queue_time=waited,
             prompt_hash=prompt_hash(self.request),
             **told,

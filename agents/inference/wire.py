@@ -5,6 +5,7 @@ The server speaks the OpenAI chat API; `structured_outputs` is vLLM's own field 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -87,6 +88,8 @@ def _completion(message: dict[str, Any], choice: Any, usage: Any, endpoint: str)
 
 
 def _tool_calls(rows: Any, endpoint: str) -> tuple[ToolCall, ...]:
+    if rows is not None and not isinstance(rows, list):
+        raise BadReplyError(f"{endpoint} answered with tool calls that are no list: {str(rows)[:_SHOWN]}")
     return tuple(_tool_call(row, endpoint) for row in rows or ())
 
 
@@ -163,14 +166,16 @@ def retry_after(header: str | None) -> float | None:
     if header is None:
         return None
     try:
-        return max(0.0, float(header))
+        seconds = float(header)
     except ValueError:
         return _seconds_until(header)
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _seconds_until(date: str) -> float | None:
     try:
         moment = parsedate_to_datetime(date)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
-    return max(0.0, (moment.replace(tzinfo=timezone.utc) - datetime.now(timezone.utc)).total_seconds())
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return max(0.0, (aware - datetime.now(timezone.utc)).total_seconds())
