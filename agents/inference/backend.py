@@ -19,11 +19,11 @@ class InferenceSettings:
     """How a client may behave.
 
     `tiers` are tried in the order given; `require` forbids falling below that tier. `timeout` is seconds for one
-    attempt, `deadline` for all attempts of a call at servers, waits included; `retries` counts attempts after every
-    server was tried once. `concurrency` bounds the calls in flight at one server; it adapts below that. `cooldown` is
-    the longest pause in seconds a failing server is given, `health_interval` the time between looks at every server.
-    `balancing` None is adapter affinity, over `replicas` servers an adapter. A call that has no answer after `hedge`
-    seconds is also sent to another server, and the first answer counts.
+    attempt once it is sent, `deadline` for all attempts of a call at servers, waits included; `retries` counts
+    attempts after every server was tried once. `concurrency` bounds the calls in flight at one server; it adapts below
+    that. `cooldown` is the longest pause in seconds a failing server is given, `health_interval` the time between looks
+    at every server. `balancing` None is adapter affinity, over `replicas` servers an adapter. A call that has no answer
+    after `hedge` seconds is also sent to another server that is idle, and the first answer counts.
     """
 
     tiers: tuple[Tier, ...] = FALLING_ORDER

@@ -140,7 +140,8 @@ class VLLMClient:
             except ImportError as error:
                 self.say_once(f"there is no camel_model: CAMEL cannot be imported ({error}); run `make install`")
                 return None
-            self._camel_model = vllm_model(self.url, self.model_name, self.settings.timeout, self.settings.retries)
+            key = self._pool.endpoints[0].api_key()
+            self._camel_model = vllm_model(self.url, self.model_name, self.settings.timeout, self.settings.retries, key)
         return self._camel_model
 
     async def detect(self) -> tuple[Detection, ...]:

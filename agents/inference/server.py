@@ -10,8 +10,10 @@ from dataclasses import replace
 
 from agents.inference.backend import Completion, Detection, InferenceSettings, Progress, Route
 from agents.inference.endpoints import Endpoint, EndpointPool
-from agents.inference.errors import InferenceError, ServerLostError
+from agents.inference.errors import InferenceError, OutOfTimeError, ServerLostError
+from agents.inference.limits import SLOW_SHARE
 from agents.inference.provenance import Request, Tier
+from agents.inference.timer import within
 
 
 class ServerBackend(ABC):
@@ -35,20 +37,28 @@ class ServerBackend(ABC):
 
     async def complete(self, request: Request, route: Route) -> Completion:
         """One attempt. Raises TransientError, PermanentError or UnknownAdapterError."""
-        asked = time.monotonic()
+        asked = sent = time.monotonic()
         try:
             async with self._pool.lease(request, route) as endpoint:
                 sent = time.monotonic()
-                seconds = min(self._settings.timeout, max(0.0, route.until - sent))
-                try:
-                    completion = await asyncio.wait_for(self._ask(endpoint, request), seconds)
-                except asyncio.TimeoutError as error:
-                    message = f"{endpoint.url} gave no answer within {seconds:.3g} s"
-                    raise ServerLostError(message, overload=True) from error
-                return replace(completion, waited=sent - asked)
+                completion = await self._ask_in_time(endpoint, request, route.until - sent)
+            return replace(completion, waited=sent - asked)
         except InferenceError as error:
             error.waited = (sent if route.taken else time.monotonic()) - asked
             raise
+
+    async def _ask_in_time(self, endpoint: Endpoint, request: Request, left: float) -> Completion:
+        """Raises ServerLostError after the time an attempt has, OutOfTimeError where little of it was left."""
+        whole = min(self._settings.timeout, self._settings.deadline)
+        seconds = min(whole, max(0.0, left))
+        try:
+            async with within(seconds):
+                return await self._ask(endpoint, request)
+        except asyncio.TimeoutError as error:
+            message = f"{endpoint.url} gave no answer within {seconds:.3g} s"
+            if seconds < SLOW_SHARE * whole:
+                raise OutOfTimeError(f"{message}, all that was left of the call's time") from error
+            raise ServerLostError(message, overload=True) from error
 
     @abstractmethod
     async def _ask(self, endpoint: Endpoint, request: Request) -> Completion:
