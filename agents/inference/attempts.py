@@ -109,12 +109,12 @@ class Attempts:
         try:
             completion = await self._backend.complete(call.request, route)
         except InferenceError as error:
-            self._on_call(this.failed(error))
+            self._on_call(this.failed(error, route))
             raise
         except asyncio.CancelledError:
-            self._on_call(this.cancelled(route.taken))
+            self._on_call(this.cancelled(route))
             raise
-        reply, record = this.succeeded(completion, call.fell_from)
+        reply, record = this.succeeded(completion, route, call.fell_from)
         self._on_call(record)
         return reply
 

@@ -78,6 +78,7 @@ class VLLMClient:
         self.url = self._pool.endpoints[0].url
         self._health = HealthWatch(self._pool, self.settings.health_interval)
         self._backends = backends(self.settings.allowed, self._pool, self.settings)
+        self._served = [backend for tier, backend in self._backends.items() if tier in SERVER_TIERS]
         self._attempts = {
             tier: Attempts(tier, backend, self._pool, self.settings, self._record)
             for tier, backend in self._backends.items()
@@ -109,9 +110,8 @@ class VLLMClient:
     async def _disconnect(self) -> None:
         """Close the running event loop's connections to servers; the next call opens new ones."""
         await self._health.end()
-        for tier in SERVER_TIERS:
-            if tier in self._backends:
-                await self._backends[tier].aclose()
+        for backend in self._served:
+            await backend.aclose()
 
     def wait_for(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Run a coroutine of this client's from synchronous code, in a background loop that keeps its connections."""
@@ -160,8 +160,7 @@ class VLLMClient:
 
     def check_adapters(self, adapters: Sequence[str]) -> None:
         """Raises UnknownAdapterError where detection found servers and none of them has one of `adapters`."""
-        servers = any(tier in self._backends for tier in SERVER_TIERS)
-        missing = self._pool.missing(adapters) if servers else ()
+        missing = self._pool.missing(adapters) if self._served else ()
         if missing:
             raise self._pool.nowhere("', '".join(missing))
 
@@ -189,11 +188,10 @@ class VLLMClient:
 
     async def _look(self) -> None:
         """Before a call: the first ask of the servers, and word of one that came back."""
-        servers = [backend for tier, backend in self._backends.items() if tier in SERVER_TIERS]
-        if not servers:
+        if not self._served:
             return
         if not self._pool.asked:
-            await asyncio.gather(*(backend.detect() for backend in servers))
+            await asyncio.gather(*(backend.detect() for backend in self._served))
         self._health.begin()
         if self._returns != self._pool.returns:
             self._returns = self._pool.returns

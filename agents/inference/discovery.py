@@ -89,6 +89,9 @@ async def _get(session: aiohttp.ClientSession, address: str, url: str, headers: 
 
 async def read_body(response: aiohttp.ClientResponse, url: str) -> bytes:
     """The whole body. Raises BadReplyError where it is longer than is sensible."""
+    told = response.content_length
+    if told is not None and told <= LONGEST_BODY and "Content-Encoding" not in response.headers:
+        return await response.read()
     parts, size = [], 0
     async for part in response.content.iter_any():
         parts.append(part)

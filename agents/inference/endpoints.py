@@ -12,8 +12,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,6 +33,8 @@ from agents.inference.provenance import Request, Tier
 from agents.inference.queue import Kind, Queue, Wait
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     import aiohttp
 
 __all__ = ["Endpoint", "EndpointPool", "Place"]
@@ -56,7 +57,7 @@ class EndpointPool:
         self.returns = 0
         self._policy = settings.balancing or Balancing.ADAPTER_AFFINITY
         self._rng = random.Random()
-        self._queue: Queue[Place] = Queue(self._place, self._give_back)
+        self._queue: Queue[Place] = Queue(self._place, self.give_back)
         self._asking: asyncio.Task[None] | None = None
 
     def pin(self, url: str, adapter: str) -> None:
@@ -169,36 +170,20 @@ class EndpointPool:
         note = f" (no answer from {', '.join(silent)})" if silent else ""
         return UnknownAdapterError(adapter, where + note, list(served))
 
-    @asynccontextmanager
-    async def lease(self, request: Request, route: Route) -> AsyncIterator[Endpoint]:
+    def lease(self, request: Request, route: Route) -> Lease:
         """One call in flight at the endpoint given, which learns from how the call ends.
 
         Raises UnknownAdapterError where servers answer but none has the adapter, ServerLostError where none
         answers, TransientError where none will have a place, OutOfTimeError where none had one in time.
         """
-        place = await self._acquire(request, route)
-        endpoint, began = place.endpoint, time.monotonic()
-        route.taken = endpoint.url
-        try:
-            yield endpoint
-        except InferenceError as error:
-            error.endpoint = endpoint.url
-            if isinstance(error, UnknownAdapterError):
-                endpoint.models.pop(request.adapter, None)
-            self._failed(place, error, began)
-            if isinstance(error, UnknownAdapterError) and self.able(request):
-                moved = TransientError(f"{endpoint.url} no longer serves {request.adapter!r}; another server does")
-                moved.endpoint = endpoint.url
-                raise moved from error
-            raise
-        except BaseException:  # cancelled, or a fault of ours: it tells nothing of the server
-            self._give_back(place)
-            raise
-        self._succeeded(endpoint, began)
+        return Lease(self, request, route)
 
-    async def _acquire(self, request: Request, route: Route) -> Place:
+    async def acquire(self, request: Request, route: Route) -> Place:
         refreshed = False
         while True:
+            place = await self._queue.take(request, route)
+            if place is not None:
+                return place
             able = self.able(request)
             if not able and refreshed:
                 raise self.nowhere(request.adapter, _pinned(request))
@@ -207,8 +192,6 @@ class EndpointPool:
                 refreshed = True
             elif futile := self._futile(able, route, time.monotonic()):
                 raise TransientError(futile, overload=True)
-            elif place := await self._queue.take(request, route):
-                return place
 
     def _futile(self, able: Sequence[Endpoint], route: Route, now: float) -> str:
         """Why waiting for any of `able` would be in vain; empty where it may help."""
@@ -232,21 +215,21 @@ class EndpointPool:
         moments = [moment for each in able if (moment := each.free_at(now)) is not None]
         return Wait(not able or bool(self._futile(able, route, now)), min(moments, default=None))
 
-    def _give_back(self, place: Place) -> None:
+    def give_back(self, place: Place) -> None:
         """A place that tells nothing of its server: not used, or its call was cancelled."""
         with self._queue.lock:
             place.endpoint.breaker.abandoned(place.probe)
             place.endpoint.pending -= 1
             self._queue.serve()
 
-    def _failed(self, place: Place, error: InferenceError, began: float) -> None:
+    def failed(self, place: Place, error: InferenceError, began: float) -> None:
         with self._queue.lock:
             place.endpoint.failed(error, began, time.monotonic(), place.probe)
             place.endpoint.pending -= 1
             self._queue.serve()
 
-    def _succeeded(self, endpoint: Endpoint, began: float) -> None:
-        now = time.monotonic()
+    def succeeded(self, place: Place, began: float) -> None:
+        endpoint, now = place.endpoint, time.monotonic()
 
         def concerns(kind: Kind) -> bool:
             return endpoint.free(now) and endpoint.serves(kind.adapter) and endpoint.takes(kind.endpoint)
@@ -255,6 +238,48 @@ class EndpointPool:
             endpoint.succeeded(began, now)
             endpoint.pending -= 1
             self._queue.serve(concerns)
+
+
+class Lease:
+    """A place at a server for as long as the block takes (`EndpointPool.lease`)."""
+
+    __slots__ = ("_began", "_place", "_pool", "_request", "_route")
+
+    def __init__(self, pool: EndpointPool, request: Request, route: Route) -> None:
+        self._pool = pool
+        self._request = request
+        self._route = route
+
+    async def __aenter__(self) -> Endpoint:
+        asked = time.monotonic()
+        try:
+            self._place = await self._pool.acquire(self._request, self._route)
+            self._route.taken = self._place.endpoint.url
+        finally:
+            self._began = time.monotonic()
+            self._route.waited = self._began - asked
+        return self._place.endpoint
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._pool.succeeded(self._place, self._began)
+        elif isinstance(error, InferenceError):
+            self._failed(error)
+        else:  # cancelled, or a fault of ours: it tells nothing of the server
+            self._pool.give_back(self._place)
+
+    def _failed(self, error: InferenceError) -> None:
+        endpoint, adapter = self._place.endpoint, self._request.adapter
+        error.endpoint = endpoint.url
+        if isinstance(error, UnknownAdapterError):
+            endpoint.models.pop(adapter, None)
+        self._pool.failed(self._place, error, self._began)
+        if isinstance(error, UnknownAdapterError) and self._pool.able(self._request):
+            moved = TransientError(f"{endpoint.url} no longer serves {adapter!r}; another server does")
+            moved.endpoint = endpoint.url
+            raise moved from error
 
 
 def _lost(endpoint: Endpoint, error: ServerLostError) -> None:

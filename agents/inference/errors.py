@@ -22,11 +22,9 @@ from agents.problems import SocietyError, nearest
 
 
 class InferenceError(SocietyError):
-    """A generation that did not happen. `endpoint` is the URL of the server that failed, where one did; `waited`
-    the seconds the request waited for a free place there before it was sent."""
+    """A generation that did not happen. `endpoint` is the URL of the server that failed, where one did."""
 
     endpoint: str = ""
-    waited: float = 0.0
 
 
 class TransientError(InferenceError):

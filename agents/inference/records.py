@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from agents.inference.backend import Completion, as_openai
+from agents.inference.backend import Completion, Route, as_openai
 from agents.inference.errors import InferenceError
 from agents.inference.provenance import CallRecord, CallStatus, Provenance, Reply, Request, Tier
 
@@ -30,16 +30,17 @@ class Attempt:
     attempt: int
     started: float = field(default_factory=time.perf_counter)
 
-    def failed(self, error: InferenceError) -> CallRecord:
+    def failed(self, error: InferenceError, route: Route) -> CallRecord:
         name = type(error).__name__
-        return self._record(CallStatus.FAILED, error.endpoint, error.waited, error=f"{name}: {error}", error_class=name)
+        return self._record(CallStatus.FAILED, error.endpoint, route.waited, error=f"{name}: {error}", error_class=name)
 
-    def cancelled(self, endpoint: str) -> CallRecord:
+    def cancelled(self, route: Route) -> CallRecord:
         """Another attempt at the same request was quicker, or the whole run was stopped."""
-        return self._record(CallStatus.CANCELLED, endpoint, 0.0)
+        return self._record(CallStatus.CANCELLED, route.taken, route.waited)
 
-    def succeeded(self, completion: Completion, fell_from: Sequence[Tier]) -> tuple[Reply, CallRecord]:
-        latency = self._latency(completion.waited)
+    def succeeded(self, completion: Completion, route: Route, fell_from: Sequence[Tier]) -> tuple[Reply, CallRecord]:
+        waited = completion.waited + route.waited
+        latency = self._latency(waited)
         origin = Provenance(
             tier=self.tier,
             adapter=self.request.adapter,
@@ -56,7 +57,7 @@ class Attempt:
         record = self._record(
             CallStatus.OK,
             completion.endpoint,
-            completion.waited,
+            waited,
             latency=latency,
             reply=reply,
             prompt_tokens=completion.prompt_tokens,

@@ -6,11 +6,10 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 
 from agents.inference.backend import Completion, Detection, InferenceSettings, Progress, Route
 from agents.inference.endpoints import Endpoint, EndpointPool
-from agents.inference.errors import InferenceError, OutOfTimeError, ServerLostError
+from agents.inference.errors import OutOfTimeError, ServerLostError
 from agents.inference.limits import SLOW_SHARE
 from agents.inference.provenance import Request, Tier
 from agents.inference.timer import within
@@ -37,15 +36,8 @@ class ServerBackend(ABC):
 
     async def complete(self, request: Request, route: Route) -> Completion:
         """One attempt. Raises TransientError, PermanentError or UnknownAdapterError."""
-        asked = sent = time.monotonic()
-        try:
-            async with self._pool.lease(request, route) as endpoint:
-                sent = time.monotonic()
-                completion = await self._ask_in_time(endpoint, request, route.until - sent)
-            return replace(completion, waited=sent - asked)
-        except InferenceError as error:
-            error.waited = (sent if route.taken else time.monotonic()) - asked
-            raise
+        async with self._pool.lease(request, route) as endpoint:
+            return await self._ask_in_time(endpoint, request, route.until - time.monotonic())
 
     async def _ask_in_time(self, endpoint: Endpoint, request: Request, left: float) -> Completion:
         """Raises ServerLostError after the time an attempt has, OutOfTimeError where little of it was left."""
