@@ -47,6 +47,7 @@ class Attempts:
         self._settings = settings
         self._on_call = on_call
         self._served = tier in SERVER_TIERS
+        self._hedge = settings.hedge if self._served else None
 
     async def reply(self, request: Request, fell_from: Sequence[Tier], deadline: float) -> Reply:
         """The tier's reply; servers have until `deadline` (monotonic seconds).
@@ -58,7 +59,10 @@ class Attempts:
             raise OutOfTimeError(f"the call's {self._settings.deadline:g} s were over")
         while True:
             try:
-                return await self._once(call)
+                call.attempt += 1
+                if self._hedge is None:
+                    return await self._attempt(call, self._route(call))
+                return await self._hedged(call, self._route(call), self._hedge)
             except TransientError as error:
                 pause = self._pause_after(error, call)
                 if pause is None:
@@ -91,13 +95,6 @@ class Attempts:
             with suppress(asyncio.TimeoutError):  # it may be there or not, as before
                 async with within(left):
                     await self._pool.check([endpoint])
-
-    async def _once(self, call: _Call) -> Reply:
-        call.attempt += 1
-        route = self._route(call)
-        if self._settings.hedge is None or not self._served:
-            return await self._attempt(call, route)
-        return await self._hedged(call, route, self._settings.hedge)
 
     def _route(self, call: _Call) -> Route:
         if not self._served:

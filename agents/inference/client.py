@@ -180,7 +180,8 @@ class VLLMClient:
         request = Request(self.next_key(adapter), adapter, (), base_model=self.base_model)
         for tier in self._backends:
             try:
-                await self._check(tier, request)
+                await self._load(tier)
+                self._check(tier, request)
             except (PassedOverError, TransientError):
                 continue
             return tier
@@ -269,7 +270,8 @@ class VLLMClient:
     async def _try(self, tier: Tier, request: Request, misses: list[Miss], deadline: float) -> Reply | None:
         """The reply of one tier; None, and one more miss, where it has none."""
         try:
-            await self._check(tier, request)
+            await self._load(tier)
+            self._check(tier, request)
             if misses:
                 self._falls.fell(misses, tier)
             return await self._attempts[tier].reply(request, [miss.tier for miss in misses], deadline)
@@ -277,12 +279,15 @@ class VLLMClient:
             misses.append(Miss(tier, error))
             return None
 
-    async def _check(self, tier: Tier, request: Request) -> None:
-        """Raises ServerLostError or PassedOverError where the tier cannot answer this request."""
+    async def _load(self, tier: Tier) -> None:
+        """Import what the tier needs, where that is left to the first call."""
         backend = self._backends[tier]
         if isinstance(backend, LazyBackend):
             await backend.load()
-        reason = self._absent.get(tier) or backend.refuses(request)
+
+    def _check(self, tier: Tier, request: Request) -> None:
+        """Raises ServerLostError or PassedOverError where the tier cannot answer this request."""
+        reason = self._absent.get(tier) or self._backends[tier].refuses(request)
         if reason and tier in SERVER_TIERS and not self._pool.up:
             raise ServerLostError(reason)
         if reason:

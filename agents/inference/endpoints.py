@@ -178,6 +178,10 @@ class EndpointPool:
         """
         return Lease(self, request, route)
 
+    def acquire_now(self, request: Request, route: Route) -> Place | None:
+        """A place that is free at once."""
+        return self._queue.take_now(request, route)
+
     async def acquire(self, request: Request, route: Route) -> Place:
         refreshed = False
         while True:
@@ -253,7 +257,8 @@ class Lease:
     async def __aenter__(self) -> Endpoint:
         asked = time.monotonic()
         try:
-            self._place = await self._pool.acquire(self._request, self._route)
+            now = self._pool.acquire_now(self._request, self._route)
+            self._place = now or await self._pool.acquire(self._request, self._route)
             self._route.taken = self._place.endpoint.url
         finally:
             self._began = time.monotonic()

@@ -64,6 +64,14 @@ class Queue(Generic[P]):
         self._alarms: dict[asyncio.AbstractEventLoop, float] = {}
         self.lock = RLock()
 
+    def take_now(self, request: Request, route: Route) -> P | None:
+        """A place that was taken, where one is free and no call like this one waits."""
+        with self.lock:
+            if (request.adapter, request.endpoint) in self._lines:
+                return None
+            found = self._place(request, route)
+        return None if isinstance(found, Wait) else found
+
     async def take(self, request: Request, route: Route) -> P | None:
         """A place that was taken; None where the caller must look again at what servers there are.
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from agents.inference.backend import Completion, Detection, InferenceSettings, Progress, Route
 from agents.inference.endpoints import Endpoint, EndpointPool
-from agents.inference.errors import OutOfTimeError, ServerLostError
+from agents.inference.errors import OutOfTimeError, ServerLostError, TransientError
 from agents.inference.limits import SLOW_SHARE
 from agents.inference.provenance import Request, Tier
 from agents.inference.timer import within
@@ -23,6 +23,7 @@ class ServerBackend(ABC):
     def __init__(self, pool: EndpointPool, settings: InferenceSettings) -> None:
         self._pool = pool
         self._settings = settings
+        self._longest = min(settings.timeout, settings.deadline)
 
     async def detect(self) -> Sequence[Detection]:
         await self._pool.refresh()
@@ -37,20 +38,19 @@ class ServerBackend(ABC):
     async def complete(self, request: Request, route: Route) -> Completion:
         """One attempt. Raises TransientError, PermanentError or UnknownAdapterError."""
         async with self._pool.lease(request, route) as endpoint:
-            return await self._ask_in_time(endpoint, request, route.until - time.monotonic())
+            seconds = min(self._longest, max(0.0, route.until - time.monotonic()))
+            try:
+                async with within(seconds):
+                    return await self._ask(endpoint, request)
+            except asyncio.TimeoutError as error:
+                raise self._too_slow(endpoint, seconds) from error
 
-    async def _ask_in_time(self, endpoint: Endpoint, request: Request, left: float) -> Completion:
-        """Raises ServerLostError after the time an attempt has, OutOfTimeError where little of it was left."""
-        whole = min(self._settings.timeout, self._settings.deadline)
-        seconds = min(whole, max(0.0, left))
-        try:
-            async with within(seconds):
-                return await self._ask(endpoint, request)
-        except asyncio.TimeoutError as error:
-            message = f"{endpoint.url} gave no answer within {seconds:.3g} s"
-            if seconds < SLOW_SHARE * whole:
-                raise OutOfTimeError(f"{message}, all that was left of the call's time") from error
-            raise ServerLostError(message, overload=True) from error
+    def _too_slow(self, endpoint: Endpoint, seconds: float) -> TransientError:
+        """ServerLostError where the server had the time an attempt has, OutOfTimeError where little of it was left."""
+        message = f"{endpoint.url} gave no answer within {seconds:.3g} s"
+        if seconds < SLOW_SHARE * self._longest:
+            return OutOfTimeError(f"{message}, all that was left of the call's time")
+        return ServerLostError(message, overload=True)
 
     @abstractmethod
     async def _ask(self, endpoint: Endpoint, request: Request) -> Completion:
