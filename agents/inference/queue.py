@@ -142,17 +142,22 @@ class Queue(Generic[P]):
         return waiting
 
     def _leave(self, waiting: _Waiting[P]) -> None:
-        """A call that is no longer waiting: out of the queue, or its place given back."""
+        """A call was cancelled: it is out of the queue, or its place is given back."""
+        place = waiting.place
+        if not self._withdraw(waiting) and place.done() and not place.cancelled() and place.exception() is None:
+            self._return(place.result())
+
+    def _withdraw(self, waiting: _Waiting[P]) -> bool:
+        """Take a call out of its line; False where it is there no more, for a place is on its way to it."""
         kind = Kind(waiting.request.adapter, waiting.request.endpoint)
         with self.lock:
             line = self._lines.get(kind)
-            if line is not None and waiting in line:
-                del line[waiting]
-                if not line:
-                    del self._lines[kind]
-                return
-        if waiting.place.done() and not waiting.place.cancelled() and waiting.place.exception() is None:
-            self._return(waiting.place.result())
+            if line is None or waiting not in line:
+                return False
+            del line[waiting]
+            if not line:
+                del self._lines[kind]
+            return True
 
     def _hand(self, waiting: _Waiting[P], place: P | None) -> None:
         if not _call_in(waiting.loop, self._settle, waiting, place):
@@ -170,8 +175,8 @@ class Queue(Generic[P]):
                 self._give_back(place)
 
     def _expire(self, waiting: _Waiting[P]) -> None:
-        self._leave(waiting)
-        if not waiting.place.done():
+        self._withdraw(waiting)
+        if not waiting.place.done():  # else it has its place, though it did not wake yet
             message = f"no server had a free place for {waiting.request.adapter} in time"
             waiting.place.set_exception(OutOfTimeError(message))
 
