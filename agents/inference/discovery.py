@@ -81,6 +81,8 @@ async def _get(session: aiohttp.ClientSession, address: str, url: str, headers: 
     try:
         async with session.get(address, headers=headers) as response:
             return response.status, await read_body(response, url)
+    except BadReplyError as error:
+        raise PermanentError(str(error)) from error
     except asyncio.TimeoutError as error:
         raise ServerLostError(f"nothing answers at {url} within {ASK_TIMEOUT:.0f} s", overload=True) from error
     except (aiohttp.ClientError, ValueError) as error:
