@@ -19,7 +19,7 @@ Mishap = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SLOW = 30.0  # seconds; longer than any timeout a test sets
 DRIP = 0.02  # seconds between the pieces of a body that never ends
-HUGE = 32 * 2**20  # bytes
+HUGE = 12 * 2**20  # bytes; more than a client should read
 RETRY_AFTER = 0.1  # seconds
 OTHER_MODEL = "someone-else"
 
@@ -137,7 +137,8 @@ async def answer_twice(request: web.Request) -> web.StreamResponse:
 
 
 async def say_too_much(request: web.Request) -> web.StreamResponse:
-    return web.json_response(completion("x" * HUGE, await _asked(request)))
+    head, tail = json.dumps(completion("<text>", await _asked(request))).encode().split(b"<text>")
+    return web.Response(body=head + b"x" * HUGE + tail, content_type="application/json")
 
 
 async def _asked(request: web.Request) -> str:
