@@ -1,26 +1,24 @@
 """How many calls a second our client makes, against a bare aiohttp loop and other clients on the same server.
 
-    python -m benchmarks.client_throughput --calls 1024 --repetitions 5 --out client.json
+    python -m benchmarks.client_throughput                     # answers at once, and after 50 ms
+    python -m benchmarks.client_throughput --delay 0 --peer "http tier" --repetitions 9
 
 Every peer makes the same calls with the same bodies, `--concurrency` at a time, to one lean server in a process of
-its own. The peers take turns within a repetition, in an order drawn anew, so that what else the machine does falls on
-all alike; a ratio is a peer against the bare loop of the same repetition. CPU is what this process spent on a call.
+its own. The peers take turns within a repetition; a ratio is a peer against the bare loop of the same repetition. CPU
+is what this process spent on a call: unlike the rate, it hardly depends on what else the machine does.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import platform
-import random
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -32,6 +30,7 @@ from agents.inference.client import VLLMClient
 from agents.inference.provenance import CallKey, CallRecord, ChatMessage, Purpose, Request, Sampling, Tier
 from agents.inference.wire import chat_body
 from benchmarks.lean_server import REPLY, lean_server
+from benchmarks.measure import Spread, machine, turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,6 +40,9 @@ ADAPTERS = ("cooperator", "defector", "reciprocator")
 RAW = "aiohttp"
 PERSONA = "You are a careful negotiator who remembers what was agreed and says so in few words. " * 6
 PACKAGES = ("aiohttp", "camel-ai", "openai", "httpx-aiohttp", "orjson")
+OUT = Path(__file__).parent / "results" / "client_throughput.json"
+
+Summary = dict[str, dict[str, Spread]]
 
 
 @dataclass(frozen=True)
@@ -173,87 +175,66 @@ async def make_calls(ask: Ask, asked: Sequence[Request], concurrency: int) -> No
 async def measure(url: str, peers: Sequence[str], calls: int, repetitions: int, concurrency: int) -> list[Sample]:
     """Every peer's samples; its connections are opened before, by as many calls as are made at a time."""
     asked, samples = requests(calls), []
-    for repetition in range(repetitions):
-        for peer in random.sample(peers, len(peers)):
-            async with PEERS[peer](url) as ask:
-                await make_calls(ask, asked[: 2 * concurrency], concurrency)
-                began, cpu = time.perf_counter(), time.process_time()
-                await make_calls(ask, asked, concurrency)
-                spent = time.perf_counter() - began, time.process_time() - cpu
-            samples.append(Sample(peer, repetition, calls, *spent))
+    for repetition, peer in turns(peers, repetitions):
+        async with PEERS[peer](url) as ask:
+            await make_calls(ask, asked[: 2 * concurrency], concurrency)
+            began, cpu = time.perf_counter(), time.process_time()
+            await make_calls(ask, asked, concurrency)
+            spent = time.perf_counter() - began, time.process_time() - cpu
+        samples.append(Sample(peer, repetition, calls, *spent))
+        sys.stderr.write(f"{peer}: {samples[-1].rate:.0f} calls/s\n")
     return samples
 
 
-def spread(values: Sequence[float]) -> dict[str, float]:
-    return {"min": min(values), "median": median(values), "max": max(values)}
-
-
-def summary(samples: Sequence[Sample]) -> dict[str, dict[str, dict[str, float]]]:
+def summary(samples: Sequence[Sample]) -> Summary:
     """Per peer: calls a second, CPU milliseconds a call, and the rate against the same repetition's bare loop."""
     raw = {sample.repetition: sample.rate for sample in samples if sample.peer == RAW}
-    found = {}
+    found: Summary = {}
     for peer in dict.fromkeys(sample.peer for sample in samples):
         own = [sample for sample in samples if sample.peer == peer]
         found[peer] = {
-            "calls_per_second": spread([sample.rate for sample in own]),
-            "cpu_ms_per_call": spread([1000 * sample.cpu / sample.calls for sample in own]),
-            "ratio": spread([sample.rate / raw[sample.repetition] for sample in own]),
+            "calls/s": Spread.of([sample.rate for sample in own]),
+            "CPU ms a call": Spread.of([1000 * sample.cpu / sample.calls for sample in own]),
+            f"rate : {RAW}": Spread.of([sample.rate / raw[sample.repetition] for sample in own]),
         }
     return found
 
 
-def machine() -> dict[str, Any]:
-    return {
-        "cpus": len(os.sched_getaffinity(0)),
-        "load": os.getloadavg()[0],
-        "platform": platform.platform(),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
-    }
-
-
-def run(
-    delays: Sequence[float], peers: Sequence[str], calls: int, repetitions: int, concurrency: int
-) -> dict[str, Any]:
-    """The whole benchmark: per delay (seconds, as text) what `summary` says, and the circumstances."""
-    found = {}
-    for delay in delays:
-        with lean_server(delay, *ADAPTERS) as url:
-            found[f"{delay:g}"] = summary(asyncio.run(measure(url, peers, calls, repetitions, concurrency)))
-    told = {"calls": calls, "repetitions": repetitions, "concurrency": concurrency, "machine": machine()}
-    return told | {"delays": found}
-
-
-def table(delay: str, found: dict[str, dict[str, dict[str, float]]]) -> Table:
-    shown = Table("peer", "calls/s min", "median", "max", "CPU ms/call", "ratio min", "median", "max")
-    shown.title = f"answers take {float(delay) * 1000:g} ms"
-    for peer, figures in sorted(found.items(), key=lambda item: -item[1]["ratio"]["median"]):
-        rates, ratios = figures["calls_per_second"], figures["ratio"]
-        shown.add_row(
-            peer,
-            *(f"{rates[each]:.0f}" for each in ("min", "median", "max")),
-            f"{figures['cpu_ms_per_call']['median']:.2f}",
-            *(f"{ratios[each]:.2f}" for each in ("min", "median", "max")),
-        )
-    return shown
+def show(found: Summary, title: str) -> None:
+    table = Table(title=title, title_justify="left", caption="least / middle / most", caption_justify="left")
+    for head in ("", *found[RAW]):
+        table.add_column(head)
+    for peer, row in sorted(found.items(), key=lambda item: -item[1]["calls/s"].middle):
+        table.add_row(peer, *map(str, row.values()))
+    Console(width=120).print(table)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--calls", type=int, default=1024)
-    parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--calls", type=int, default=1024, help="calls of each turn")
+    parser.add_argument("--repetitions", type=int, default=5, help="turns of each peer")
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--delay", type=float, action="append", help="seconds an answer takes; 0 and 0.05 by default")
     parser.add_argument("--peer", choices=PEERS, action="append", help="beside the bare loop; all by default")
-    parser.add_argument("--out", type=Path, help="where to write the figures as JSON")
+    parser.add_argument("--out", type=Path, default=OUT, help="the JSON file of all figures")
     told = parser.parse_args()
     peers = list(dict.fromkeys([RAW, *(told.peer or PEERS)]))
-    found = run(told.delay or (0.0, 0.05), peers, told.calls, told.repetitions, told.concurrency)
-    console = Console()
-    for delay, figures in found["delays"].items():
-        console.print(table(delay, figures))
-    if told.out:
-        told.out.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+    facts, found = machine(), {}
+    for delay in told.delay or (0.0, 0.05):
+        with lean_server(delay, *ADAPTERS) as url:
+            samples = asyncio.run(measure(url, peers, told.calls, told.repetitions, told.concurrency))
+        found[f"{delay:g}"] = samples
+        show(summary(samples), f"answers take {1000 * delay:g} ms, {told.concurrency} calls at a time")
+    report = {
+        "machine": facts | {"packages": {name: version(name) for name in PACKAGES}},
+        "load_after": machine()["load"],
+        "concurrency": told.concurrency,
+        "turns": {delay: [asdict(sample) for sample in samples] for delay, samples in found.items()},
+        "summary": {delay: summary(samples) for delay, samples in found.items()},
+    }
+    told.out.parent.mkdir(parents=True, exist_ok=True)
+    told.out.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    sys.stdout.write(f"{told.out}\n")
 
 
 if __name__ == "__main__":
