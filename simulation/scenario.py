@@ -120,7 +120,7 @@ class InferenceConfig(FileModel):
     top_p: Real = Field(default=1.0, gt=0, le=1)
     """The probability mass that is sampled from."""
     timeout: Real = Field(default=60.0, gt=0)
-    """Seconds for one attempt."""
+    """Seconds for one attempt, once it is sent."""
     deadline: Real = Field(default=300.0, gt=0)
     """Seconds for all attempts of a call at servers, waits included; then it falls a tier."""
     retries: Whole = Field(default=2, ge=0)

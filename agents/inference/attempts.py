@@ -7,14 +7,17 @@ import math
 import random
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from agents.inference.backend import InferenceSettings, Route, TierBackend
+from agents.inference.discovery import ASK_TIMEOUT
 from agents.inference.endpoints import EndpointPool
-from agents.inference.errors import InferenceError, ServerLostError, TransientError
+from agents.inference.errors import InferenceError, OutOfTimeError, ServerLostError, TransientError
 from agents.inference.provenance import Reply, Request, Tier
 from agents.inference.records import Attempt, OnCall
 from agents.inference.tiers import SERVER_TIERS
+from agents.inference.timer import within
 
 BACKOFF = 0.25  # seconds before the first retry, doubling
 BACKOFF_MAX = 8.0
@@ -44,17 +47,26 @@ class Attempts:
         self._settings = settings
         self._on_call = on_call
         self._served = tier in SERVER_TIERS
+        self._hedge = settings.hedge if self._served else None
 
     async def reply(self, request: Request, fell_from: Sequence[Tier], deadline: float) -> Reply:
-        """The tier's reply; servers have until `deadline` (monotonic seconds). Raises what the last attempt raised."""
+        """The tier's reply; servers have until `deadline` (monotonic seconds).
+
+        Raises what the last attempt raised, OutOfTimeError where there is no time for any.
+        """
         call = _Call(request, fell_from, deadline if self._served else math.inf)
+        if time.monotonic() >= call.deadline:
+            raise OutOfTimeError(f"the call's {self._settings.deadline:g} s were over")
         while True:
             try:
-                return await self._once(call)
+                call.attempt += 1
+                if self._hedge is None:
+                    return await self._attempt(call, self._route(call))
+                return await self._hedged(call, self._route(call), self._hedge)
             except TransientError as error:
                 pause = self._pause_after(error, call)
                 if pause is None:
-                    await self._confirm(error)
+                    await self._confirm(error, call)
                     raise
             await asyncio.sleep(pause)
 
@@ -63,42 +75,43 @@ class Attempts:
         repeated = error.endpoint in call.tried
         call.tried.add(error.endpoint)
         left = call.deadline - time.monotonic()
-        if error.endpoint and not repeated and self._pool.elsewhere(call.request, frozenset(call.tried)):
-            return 0.0 if left > 0 else None
+        if left <= 0 or isinstance(error, OutOfTimeError):
+            return None
+        if error.endpoint and not repeated and self._pool.elsewhere(call.request, call.tried):
+            return 0.0
         call.retries += 1
         call.tried.clear()
         pause = _pause(error, call.retries)
         return None if call.retries > self._settings.retries or pause >= min(left, self._settings.timeout) else pause
 
-    async def _confirm(self, error: TransientError) -> None:
-        """A call gave up on a broken connection: see whether its server is gone, so that the next need not find out."""
-        endpoint = self._pool.named(error.endpoint) if isinstance(error, ServerLostError) else None
-        if endpoint is not None and endpoint.up:
-            await self._pool.check([endpoint])
+    async def _confirm(self, error: TransientError, call: _Call) -> None:
+        """A call gave up on a broken connection: see whether its server is gone, so that the next need not find out.
 
-    async def _once(self, call: _Call) -> Reply:
-        call.attempt += 1
-        route = self._route(call)
-        if self._settings.hedge is None or not self._served:
-            return await self._attempt(call, route)
-        return await self._hedged(call, route, self._settings.hedge)
+        It takes no longer than the call may.
+        """
+        endpoint = self._pool.named(error.endpoint) if isinstance(error, ServerLostError) else None
+        left = min(call.deadline - time.monotonic(), ASK_TIMEOUT)
+        if endpoint is not None and endpoint.up and left > 0:
+            with suppress(asyncio.TimeoutError):  # it may be there or not, as before
+                async with within(left):
+                    await self._pool.check([endpoint])
 
     def _route(self, call: _Call) -> Route:
         if not self._served:
             return Route()
-        return Route(frozenset(call.tried), min(call.deadline, time.monotonic() + self._settings.timeout))
+        return Route(frozenset(call.tried), call.deadline)
 
     async def _attempt(self, call: _Call, route: Route) -> Reply:
         this = Attempt(call.request, self._tier, call.attempt)
         try:
             completion = await self._backend.complete(call.request, route)
         except InferenceError as error:
-            self._on_call(this.failed(error))
+            self._on_call(this.failed(error, route))
             raise
         except asyncio.CancelledError:
-            self._on_call(this.cancelled(route.taken))
+            self._on_call(this.cancelled(route))
             raise
-        reply, record = this.succeeded(completion, call.fell_from)
+        reply, record = this.succeeded(completion, route, call.fell_from)
         self._on_call(record)
         return reply
 
@@ -109,7 +122,7 @@ class Attempts:
         try:
             await asyncio.wait(racing, timeout=after)
             tried = frozenset({*call.tried, route.taken})
-            if not first.done() and route.taken and self._pool.elsewhere(call.request, tried):
+            if not first.done() and route.taken and self._pool.elsewhere(call.request, tried, idle=True):
                 call.attempt += 1
                 second = Route(tried, route.until)
                 racing.add(asyncio.create_task(self._attempt(call, second)))
@@ -125,9 +138,9 @@ async def _first_reply(racing: set[asyncio.Task[Reply]]) -> Reply:
     waiting = set(racing)
     while True:
         done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for attempt in done:
-            if attempt.exception() is None or not waiting:
-                return attempt.result()
+        succeeded = [attempt for attempt in done if attempt.exception() is None]
+        if succeeded or not waiting:
+            return (succeeded or list(done))[0].result()
 
 
 def _pause(error: TransientError, retry: int) -> float:

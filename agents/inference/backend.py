@@ -19,11 +19,11 @@ class InferenceSettings:
     """How a client may behave.
 
     `tiers` are tried in the order given; `require` forbids falling below that tier. `timeout` is seconds for one
-    attempt, `deadline` for all attempts of a call at servers, waits included; `retries` counts attempts after every
-    server was tried once. `concurrency` bounds the calls in flight at one server; it adapts below that. `cooldown` is
-    the longest pause in seconds a failing server is given, `health_interval` the time between looks at every server.
-    `balancing` None is adapter affinity, over `replicas` servers an adapter. A call that has no answer after `hedge`
-    seconds is also sent to another server, and the first answer counts.
+    attempt once it is sent, `deadline` for all attempts of a call at servers, waits included; `retries` counts
+    attempts after every server was tried once. `concurrency` bounds the calls in flight at one server; it adapts below
+    that. `cooldown` is the longest pause in seconds a failing server is given, `health_interval` the time between looks
+    at every server. `balancing` None is adapter affinity, over `replicas` servers an adapter. A call that has no answer
+    after `hedge` seconds is also sent to another server that is idle, and the first answer counts.
     """
 
     tiers: tuple[Tier, ...] = FALLING_ORDER
@@ -63,11 +63,13 @@ class EndpointSettings:
 @dataclass
 class Route:
     """Where one attempt may go: servers to pass over where others can answer, and the moment (monotonic seconds) by
-    which it must be over. `taken` is filled in: the URL of the server that was asked."""
+    which it must be over. Two are filled in: `taken`, the URL of the server that was asked, and `waited`, the seconds
+    the request waited for a place there before it was sent."""
 
     avoid: frozenset[str] = frozenset()
     until: float = math.inf
     taken: str = ""
+    waited: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Detection:
 @dataclass(frozen=True)
 class Completion:
     """A tier's answer to one request; `choice_probability` and `tool_calls` as in `Reply`. `waited` is the seconds the
-    request waited inside the tier before work on it began: they count as queue time, not as latency.
+    request waited inside a tier without servers before work on it began: they count as queue time, not as latency.
     `cached_tokens` of the prompt were in a prefix cache; `first_token_time` is seconds, None where not known."""
 
     text: str

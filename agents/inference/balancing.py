@@ -11,7 +11,8 @@
 vLLM's prefix cache is kept per adapter, and a batch that holds more adapters than `--max-loras` swaps weights: calls to
 one adapter are best kept together. `adapter_affinity` ranks the servers for each adapter by weighted rendezvous hashing
 (Thaler & Ravishankar, IEEE/ACM ToN 6(1), 1998) and keeps to the first `replicas` of them, with bounded load (Mirrokni,
-Thorup & Zadimoghaddam, SODA 2018): a server with more than `LOAD_BOUND` times its share is passed over.
+Thorup & Zadimoghaddam, SODA 2018): a server with more than `LOAD_BOUND` times its share of the calls in flight is
+passed over, and where all of the adapter's own have more, the least busy of all takes the call.
 """
 
 from __future__ import annotations
@@ -87,11 +88,14 @@ def power_of_two(servers: Sequence[S], rng: random.Random) -> S:
 
 
 def adapter_affinity(servers: Sequence[S], adapter: str, replicas: int) -> S:
-    """The first of the adapter's own servers that has no more than its bounded share, else the least busy of them."""
+    """The first of the adapter's own servers that has no more than its bounded share, else the least busy of all.
+
+    One server at least has less than its share, so no server is ever given more than the bound.
+    """
     own = sorted(servers, key=lambda server: rendezvous(adapter, server.url, server.weight), reverse=True)[:replicas]
     share = LOAD_BOUND * (1 + sum(server.pending for server in servers)) / sum(server.weight for server in servers)
     free = (server for server in own if server.pending < math.ceil(share * server.weight))
-    return next(free, None) or min(own, key=_load)
+    return next(free, None) or min(servers, key=_load)
 
 
 @lru_cache(maxsize=65536)

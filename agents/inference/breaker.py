@@ -26,14 +26,16 @@ class BreakerState(str, Enum):
 
 @dataclass
 class Breaker:
-    """`longest` bounds the pause, in seconds; `openings` counts those since it was last closed."""
+    """`longest` bounds the pause, in seconds; `openings` counts those since it was last closed; `probe` is the number
+    of the probe that is out, 0 for none."""
 
     longest: float
     threshold: int = THRESHOLD
     failures: int = 0
     openings: int = 0
     reopens: float = 0.0
-    probing: bool = False
+    probe: int = 0
+    probes: int = 0
     rng: random.Random = field(default_factory=random.Random, repr=False)
 
     def state(self, now: float) -> BreakerState:
@@ -43,33 +45,36 @@ class Breaker:
 
     def allows(self, now: float) -> bool:
         """Whether a call may pass now."""
-        return not self.openings or (now >= self.reopens and not self.probing)
+        return not self.openings or (now >= self.reopens and not self.probe)
 
-    def begin(self) -> bool:
-        """A call passes; True where it is the probe."""
-        self.probing = probe = bool(self.openings)
-        return probe
+    def begin(self) -> int:
+        """A call passes; its number where it is the probe, else 0. The caller tells it when the call has ended."""
+        if not self.openings:
+            return 0
+        self.probes += 1
+        self.probe = self.probes
+        return self.probe
 
     def succeeded(self) -> None:
         """A call succeeded, whenever it began: the server works."""
-        self.failures = self.openings = 0
-        self.probing = False
+        self.failures = self.openings = self.probe = 0
 
-    def failed(self, now: float, probe: bool = False) -> None:
-        """A call failed. One that began before the breaker opened tells nothing new."""
-        if self.openings and not probe:
+    def failed(self, now: float, probe: int = 0) -> None:
+        """A call failed. One that began before the breaker opened tells nothing new, nor does an earlier probe."""
+        probed = bool(probe) and probe == self.probe
+        if self.openings and not probed:
             return
         self.failures += 1
-        if probe or self.failures >= self.threshold:
+        if probed or self.failures >= self.threshold:
             self._open(now)
 
-    def abandoned(self, probe: bool) -> None:
+    def abandoned(self, probe: int = 0) -> None:
         """A call ended without telling anything of the server: it was cancelled, or was itself wrong."""
-        if probe:
-            self.probing = False
+        if probe == self.probe:
+            self.probe = 0
 
     def _open(self, now: float) -> None:
         pause = min(self.longest, FIRST_PAUSE * 2.0 ** min(self.openings, 30))
         self.openings += 1
         self.reopens = now + pause * self.rng.uniform(0.5, 1.0)
-        self.probing = False
+        self.probe = 0

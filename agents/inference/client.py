@@ -80,6 +80,7 @@ class VLLMClient:
         self.url = self._pool.endpoints[0].url
         self._health = HealthWatch(self._pool, self.settings.health_interval)
         self._backends = backends(self.settings.allowed, self._pool, self.settings)
+        self._served = [backend for tier, backend in self._backends.items() if tier in SERVER_TIERS]
         self._attempts = {
             tier: Attempts(tier, backend, self._pool, self.settings, self._record)
             for tier, backend in self._backends.items()
@@ -111,9 +112,8 @@ class VLLMClient:
     async def _disconnect(self) -> None:
         """Close the running event loop's connections to servers; the next call opens new ones."""
         await self._health.end()
-        for tier in SERVER_TIERS:
-            if tier in self._backends:
-                await self._backends[tier].aclose()
+        for backend in self._served:
+            await backend.aclose()
 
     def wait_for(self, work: Coroutine[Any, Any, Result]) -> Result:
         """Run a coroutine of this client's from synchronous code, in a background loop that keeps its connections."""
@@ -142,7 +142,8 @@ class VLLMClient:
             except ImportError as error:
                 self.say_once(f"there is no camel_model: CAMEL cannot be imported ({error}); run `make install`")
                 return None
-            self._camel_model = vllm_model(self.url, self.model_name, self.settings.timeout, self.settings.retries)
+            key = self._pool.endpoints[0].api_key()
+            self._camel_model = vllm_model(self.url, self.model_name, self.settings.timeout, self.settings.retries, key)
         return self._camel_model
 
     async def detect(self) -> tuple[Detection, ...]:
@@ -161,8 +162,7 @@ class VLLMClient:
 
     def check_adapters(self, adapters: Sequence[str]) -> None:
         """Raises UnknownAdapterError where detection found servers and none of them has one of `adapters`."""
-        servers = any(tier in self._backends for tier in SERVER_TIERS)
-        missing = self._pool.missing(adapters) if servers else ()
+        missing = self._pool.missing(adapters) if self._served else ()
         if missing:
             raise self._pool.nowhere("', '".join(missing))
 
@@ -182,7 +182,8 @@ class VLLMClient:
         request = Request(self.next_key(adapter), adapter, (), base_model=self.base_model)
         for tier in self._backends:
             try:
-                await self._check(tier, request)
+                await self._load(tier)
+                self._check(tier, request)
             except (PassedOverError, TransientError):
                 continue
             return tier
@@ -190,11 +191,10 @@ class VLLMClient:
 
     async def _look(self) -> None:
         """Before a call: the first ask of the servers, and word of one that came back."""
-        servers = [backend for tier, backend in self._backends.items() if tier in SERVER_TIERS]
-        if not servers:
+        if not self._served:
             return
         if not self._pool.asked:
-            await asyncio.gather(*(backend.detect() for backend in servers))
+            await asyncio.gather(*(backend.detect() for backend in self._served))
         self._health.begin()
         if self._returns != self._pool.returns:
             self._returns = self._pool.returns
@@ -273,7 +273,8 @@ class VLLMClient:
     async def _try(self, tier: Tier, request: Request, misses: list[Miss], deadline: float) -> Reply | None:
         """The reply of one tier; None, and one more miss, where it has none."""
         try:
-            await self._check(tier, request)
+            await self._load(tier)
+            self._check(tier, request)
             if misses:
                 self._falls.fell(misses, tier)
             return await self._attempts[tier].reply(request, [miss.tier for miss in misses], deadline)
@@ -281,12 +282,15 @@ class VLLMClient:
             misses.append(Miss(tier, error))
             return None
 
-    async def _check(self, tier: Tier, request: Request) -> None:
-        """Raises ServerLostError or PassedOverError where the tier cannot answer this request."""
+    async def _load(self, tier: Tier) -> None:
+        """Import what the tier needs, where that is left to the first call."""
         backend = self._backends[tier]
         if isinstance(backend, LazyBackend):
             await backend.load()
-        reason = self._absent.get(tier) or backend.refuses(request)
+
+    def _check(self, tier: Tier, request: Request) -> None:
+        """Raises ServerLostError or PassedOverError where the tier cannot answer this request."""
+        reason = self._absent.get(tier) or self._backends[tier].refuses(request)
         if reason and tier in SERVER_TIERS and not self._pool.up:
             raise ServerLostError(reason)
         if reason:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from agents.inference.errors import BadReplyError, PermanentError, ServerLostError
-from agents.inference.wire import read_json
+from agents.inference.wire import LONGEST_BODY, read_json, too_long
 
 if TYPE_CHECKING:
     import aiohttp
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 2.0
 ASK_TIMEOUT = 5.0
 _UNAUTHORIZED = (401, 403)
-_NO_SUCH_PAGE = (404, 405, 501)
+_BUSY = 429
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,9 @@ async def is_healthy(session: aiohttp.ClientSession, url: str, headers: Mapping[
     Raises ServerLostError where none answers.
     """
     status, _ = await _get(session, f"{root_of(url)}/health", url, headers)
-    if status in _NO_SUCH_PAGE:
+    if 400 <= status < 500:  # no such page, or a gateway that does not show it
         status, _ = await _get(session, f"{url}/models", url, headers)
-    return status == 200
+    return status in (200, _BUSY)
 
 
 async def ask_version(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> str | None:
@@ -79,11 +80,27 @@ async def _get(session: aiohttp.ClientSession, address: str, url: str, headers: 
 
     try:
         async with session.get(address, headers=headers) as response:
-            return response.status, await response.read()
+            return response.status, await read_body(response, url)
+    except BadReplyError as error:
+        raise PermanentError(str(error)) from error
     except asyncio.TimeoutError as error:
         raise ServerLostError(f"nothing answers at {url} within {ASK_TIMEOUT:.0f} s", overload=True) from error
     except (aiohttp.ClientError, ValueError) as error:
         raise ServerLostError(f"nothing answers at {url} ({reason(error)})", refused=is_refusal(error)) from error
+
+
+async def read_body(response: aiohttp.ClientResponse, url: str) -> bytes:
+    """The whole body. Raises BadReplyError where it is longer than is sensible."""
+    told = response.content_length
+    if told is not None and told <= LONGEST_BODY and "Content-Encoding" not in response.headers:
+        return await response.read()
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > LONGEST_BODY:
+            raise too_long(url)
+    return b"".join(parts)
 
 
 def _read_models(payload: Any, url: str) -> list[ServedModel]:
@@ -117,14 +134,15 @@ def how_to_start(url: str) -> str:
     return f"start one with: vllm serve BASE --port {port or 8000} --enable-lora --lora-modules NAME=PATH"
 
 
-def answers(url: str) -> bool:
+def answers(url: str, headers: Callable[[], Mapping[str, str]]) -> bool:
     """One synchronous ask, for callers without an event loop: does a server list models there?"""
-    from urllib.request import ProxyHandler, build_opener
+    from urllib.request import ProxyHandler, Request, build_opener
 
     try:
-        with build_opener(ProxyHandler({})).open(f"{url}/models", timeout=CONNECT_TIMEOUT) as response:
+        question = Request(f"{url}/models", headers=dict(headers()))
+        with build_opener(ProxyHandler({})).open(question, timeout=CONNECT_TIMEOUT) as response:
             return bool(response.status == 200)
-    except (OSError, ValueError):  # an HTTP error is an OSError too
+    except (OSError, ValueError, HTTPException, PermanentError):  # an HTTP error status is an OSError too
         return False
 
 

@@ -1,4 +1,4 @@
-"""The servers a client may ask: what each serves, whether it can be asked now, and which one takes the next call.
+"""The servers a client may ask, and which one takes the next call.
 
     async with pool.lease(request, route) as endpoint: ...   # one call in flight
 
@@ -10,97 +10,41 @@ where nothing listens any more is left alone at once; `agents.inference.health` 
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from agents.inference.backend import Detection, EndpointSettings, InferenceSettings, Route
 from agents.inference.balancing import Balancing, pick
 from agents.inference.breaker import Breaker
-from agents.inference.discovery import ServedModel, answers, how_to_start, is_healthy, list_models, open_session
-from agents.inference.errors import InferenceError, PermanentError, ServerLostError, TransientError, UnknownAdapterError
+from agents.inference.discovery import answers, is_healthy, list_models, open_session
+from agents.inference.endpoint import Endpoint
+from agents.inference.errors import (
+    InferenceError,
+    PermanentError,
+    ServerLostError,
+    TransientError,
+    UnknownAdapterError,
+)
 from agents.inference.limits import SLOW_SHARE, AdaptiveLimit
 from agents.inference.provenance import Request, Tier
-from agents.inference.queue import Queue, Wait
+from agents.inference.queue import Kind, Queue, Wait
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     import aiohttp
 
+__all__ = ["Endpoint", "EndpointPool", "Place"]
 
-@dataclass(eq=False)
-class Endpoint:
-    """One server. `detail` says in a sentence how the last ask went; times are of the monotonic clock."""
 
-    settings: EndpointSettings
-    breaker: Breaker
-    limit: AdaptiveLimit
-    models: dict[str, ServedModel] = field(default_factory=dict)
-    up: bool = False
-    asked: bool = False
-    detail: str = "not asked yet"
-    pending: int = 0
-    calls: int = 0
-    credit: float = 0.0
-    rest_until: float = 0.0
+class Place(NamedTuple):
+    """Room for one call at a server; `probe` is the number its circuit breaker gave the call, 0 for none."""
 
-    @property
-    def url(self) -> str:
-        return self.settings.url
-
-    @property
-    def weight(self) -> float:
-        return self.settings.weight
-
-    @property
-    def served(self) -> tuple[str, ...]:
-        """What may be asked for here: what the server lists, within what the settings name."""
-        return tuple(name for name in self.models if self.serves(name))
-
-    def serves(self, adapter: str) -> bool:
-        wanted = self.settings.adapters
-        return adapter in self.models and (wanted is None or adapter in wanted)
-
-    def takes(self, pinned: str | None) -> bool:
-        """Whether a call that is pinned to a URL, or to none, may go here."""
-        return self.url == pinned or (pinned is None and not self.settings.pinned_only)
-
-    def headers(self) -> dict[str, str]:
-        """Raises PermanentError where the environment does not hold the key that the settings ask for."""
-        return api_headers(self.settings)
-
-    def detection(self, tier: Tier) -> Detection:
-        present = [self.models[name] for name in self.served] if self.up else ()
-        return Detection(
-            tier=tier,
-            available=self.up,
-            detail=self.detail,
-            endpoint=self.url,
-            adapters=tuple(model.name for model in present if model.parent),
-            base_models=tuple(model.name for model in present if not model.parent),
-        )
-
-    def answered(self, models: Iterable[ServedModel]) -> None:
-        """It listed what it serves: it is there, and may be asked at once."""
-        self.models, self.asked, self.up = {model.name: model for model in models}, True, True
-        self.detail = f"{self.url} serves {', '.join(self.served) or 'no model'}"
-        self.breaker.succeeded()
-        self.rest_until = 0.0
-
-    def down(self, detail: str) -> None:
-        self.up, self.asked, self.detail = False, True, detail
-
-    def free(self, now: float) -> bool:
-        """Whether a call may be sent now."""
-        return self.pending < self.limit.value and now >= self.rest_until and self.breaker.allows(now)
-
-    def free_at(self, now: float) -> float | None:
-        """When it may be asked again, where only time keeps it; None where a call in flight does."""
-        moment = max(self.rest_until, self.breaker.reopens if self.breaker.openings else 0.0)
-        return moment if moment > now else None
+    endpoint: Endpoint
+    probe: int = 0
 
 
 class EndpointPool:
@@ -113,7 +57,7 @@ class EndpointPool:
         self.returns = 0
         self._policy = settings.balancing or Balancing.ADAPTER_AFFINITY
         self._rng = random.Random()
-        self._queue = Queue(self._place, self._give_back)
+        self._queue: Queue[Place] = Queue(self._place, self.give_back)
         self._asking: asyncio.Task[None] | None = None
 
     def pin(self, url: str, adapter: str) -> None:
@@ -160,7 +104,7 @@ class EndpointPool:
         try:
             endpoint.answered(await list_models(session, endpoint.url, endpoint.headers()))
         except ServerLostError as error:
-            endpoint.down(f"{error}; {how_to_start(endpoint.url)}")
+            _lost(endpoint, error)
         except PermanentError as error:
             endpoint.down(str(error))
         self.returns += was_lost and endpoint.up
@@ -175,8 +119,7 @@ class EndpointPool:
         try:
             well = await is_healthy(session, endpoint.url, endpoint.headers())
         except ServerLostError as error:
-            if error.refused or not endpoint.pending:  # a busy server may take its time to say that it is well
-                endpoint.down(f"{error}; {how_to_start(endpoint.url)}")
+            _lost(endpoint, error)
         except PermanentError as error:
             endpoint.down(str(error))
         else:
@@ -190,7 +133,7 @@ class EndpointPool:
 
     def probe(self) -> bool:
         """One synchronous ask, for callers without an event loop: does any endpoint answer?"""
-        return any(answers(endpoint.url) for endpoint in self.endpoints)
+        return any(answers(endpoint.url, endpoint.headers) for endpoint in self.endpoints)
 
     # -- picking ----------------------------------------------------------------------------------------
 
@@ -201,76 +144,70 @@ class EndpointPool:
 
     def able(self, request: Request) -> list[Endpoint]:
         """The endpoints that are there and have what is asked for."""
-        pinned = request.endpoint and request.endpoint.rstrip("/")
+        pinned = _pinned(request)
         return [each for each in self.endpoints if each.up and each.serves(request.adapter) and each.takes(pinned)]
 
-    def elsewhere(self, request: Request, tried: frozenset[str]) -> bool:
-        """Whether a server that was not tried yet could take the call."""
-        return any(each.url not in tried for each in self.able(request))
+    def elsewhere(self, request: Request, tried: Collection[str], *, idle: bool = False) -> bool:
+        """Whether a server that was not tried yet takes calls now; with `idle`, whether it would take one at once."""
+        now = time.monotonic()
+        untried = (each for each in self.able(request) if each.url not in tried)
+        return any(each.free(now) if idle else each.free_at(now) is None for each in untried)
 
     def nowhere(self, adapter: str, pinned: str | None = None) -> InferenceError:
         """Why no server can take a call to `adapter`."""
         asked = [each for each in self.endpoints if each.takes(pinned)]
+        if not asked:
+            return PermanentError(f"a call is pinned to {pinned}, which is none of the client's endpoints")
         answering = [endpoint for endpoint in asked if endpoint.up]
         if not answering:
             return ServerLostError(f"no server answers: {'; '.join(endpoint.detail for endpoint in asked)}")
+        away = [endpoint for endpoint in asked if not endpoint.up and endpoint.serves(adapter)]
+        if away:
+            return ServerLostError(f"what serves {adapter!r} is away: {'; '.join(each.detail for each in away)}")
         served = dict.fromkeys(name for endpoint in answering for name in endpoint.served)
         where = ", ".join(endpoint.url for endpoint in answering)
         silent = [endpoint.url for endpoint in asked if not endpoint.up]
         note = f" (no answer from {', '.join(silent)})" if silent else ""
         return UnknownAdapterError(adapter, where + note, list(served))
 
-    @asynccontextmanager
-    async def lease(self, request: Request, route: Route) -> AsyncIterator[Endpoint]:
+    def lease(self, request: Request, route: Route) -> Lease:
         """One call in flight at the endpoint given, which learns from how the call ends.
 
         Raises UnknownAdapterError where servers answer but none has the adapter, ServerLostError where none
-        answers, TransientError where none had a free place in time.
+        answers, TransientError where none will have a place, OutOfTimeError where none had one in time.
         """
-        endpoint = await self._acquire(request, route)
-        route.taken, began, probe = endpoint.url, time.monotonic(), endpoint.breaker.probing
-        try:
-            yield endpoint
-        except InferenceError as error:
-            error.endpoint = endpoint.url
-            self._learn(endpoint, request, error, began, probe)
-            raise
-        except (
-            BaseException
-        ):  # cancelled, or a fault of ours: it tells nothing of the server, and the place is free again
-            endpoint.breaker.abandoned(probe)
-            raise
-        else:
-            endpoint.breaker.succeeded()
-            endpoint.limit.returned(began, time.monotonic(), endpoint.pending)
-        finally:
-            self._release(endpoint)
+        return Lease(self, request, route)
 
-    async def _acquire(self, request: Request, route: Route) -> Endpoint:
+    def acquire_now(self, request: Request, route: Route) -> Place | None:
+        """A place that is free at once."""
+        return self._queue.take_now(request, route)
+
+    async def acquire(self, request: Request, route: Route) -> Place:
         refreshed = False
         while True:
+            place = await self._queue.take(request, route)
+            if place is not None:
+                return place
             able = self.able(request)
             if not able and refreshed:
-                raise self.nowhere(request.adapter, request.endpoint)
+                raise self.nowhere(request.adapter, _pinned(request))
             if not able:
                 await self.refresh()
                 refreshed = True
             elif futile := self._futile(able, route, time.monotonic()):
                 raise TransientError(futile, overload=True)
-            elif endpoint := await self._queue.take(request, route):
-                return endpoint
 
     def _futile(self, able: Sequence[Endpoint], route: Route, now: float) -> str:
         """Why waiting for any of `able` would be in vain; empty where it may help."""
         patience = self.settings.retries + 1
         if all(each.breaker.openings > patience and not each.breaker.allows(now) for each in able):
             return f"{_urls(able)}: calls keep failing, and so did every new try"
-        if all(each.rest_until > max(now, route.until) for each in able):
+        if all(each.rest_until > max(now, min(route.until, now + self.settings.timeout)) for each in able):
             return f"{_urls(able)}: asked to be left alone for longer than a call may take"
         return ""
 
-    def _place(self, request: Request, route: Route) -> Endpoint | Wait:
-        """The endpoint that takes the call now, with a place taken in it; else what keeps the call."""
+    def _place(self, request: Request, route: Route) -> Place | Wait:
+        """The place that the call takes now; else what keeps it."""
         now, able = time.monotonic(), self.able(request)
         free = [each for each in able if each.free(now)]
         untried = [each for each in free if each.url not in route.avoid] or free
@@ -278,50 +215,86 @@ class EndpointPool:
             endpoint = pick(self._policy, untried, request.adapter, self._rng, self.settings.replicas)
             endpoint.pending += 1
             endpoint.calls += 1
-            endpoint.breaker.begin()
-            return endpoint
+            return Place(endpoint, endpoint.breaker.begin())
         moments = [moment for each in able if (moment := each.free_at(now)) is not None]
         return Wait(not able or bool(self._futile(able, route, now)), min(moments, default=None))
 
-    def _give_back(self, endpoint: Endpoint) -> None:
-        """A place that was handed out and not used."""
-        endpoint.breaker.abandoned(endpoint.breaker.probing)
-        self._release(endpoint)
+    def give_back(self, place: Place) -> None:
+        """A place that tells nothing of its server: not used, or its call was cancelled."""
+        with self._queue.lock:
+            place.endpoint.breaker.abandoned(place.probe)
+            place.endpoint.pending -= 1
+            self._queue.serve()
 
-    def _release(self, endpoint: Endpoint) -> None:
-        endpoint.pending -= 1
-        self._queue.serve()
+    def failed(self, place: Place, error: InferenceError, began: float) -> None:
+        with self._queue.lock:
+            place.endpoint.failed(error, began, time.monotonic(), place.probe)
+            place.endpoint.pending -= 1
+            self._queue.serve()
 
-    def _learn(self, endpoint: Endpoint, request: Request, error: InferenceError, began: float, probe: bool) -> None:
-        now = time.monotonic()
-        if isinstance(error, ServerLostError) and error.refused:
-            endpoint.down(f"{error}; {how_to_start(endpoint.url)}")
-        if isinstance(error, TransientError) and error.overload:
-            endpoint.limit.overloaded(began, now)
-        if isinstance(error, TransientError) and error.retry_after is not None:
-            endpoint.rest_until = max(endpoint.rest_until, now + error.retry_after)
-            endpoint.breaker.abandoned(probe)
-        elif isinstance(error, TransientError):
-            endpoint.breaker.failed(now, probe)
-        else:
-            endpoint.breaker.abandoned(probe)
+    def succeeded(self, place: Place, began: float) -> None:
+        endpoint, now = place.endpoint, time.monotonic()
+
+        def concerns(kind: Kind) -> bool:
+            return endpoint.free(now) and endpoint.serves(kind.adapter) and endpoint.takes(kind.endpoint)
+
+        with self._queue.lock:
+            endpoint.succeeded(began, now)
+            endpoint.pending -= 1
+            self._queue.serve(concerns)
+
+
+class Lease:
+    """A place at a server for as long as the block takes (`EndpointPool.lease`)."""
+
+    __slots__ = ("_began", "_place", "_pool", "_request", "_route")
+
+    def __init__(self, pool: EndpointPool, request: Request, route: Route) -> None:
+        self._pool = pool
+        self._request = request
+        self._route = route
+
+    async def __aenter__(self) -> Endpoint:
+        asked = time.monotonic()
+        try:
+            now = self._pool.acquire_now(self._request, self._route)
+            self._place = now or await self._pool.acquire(self._request, self._route)
+            self._route.taken = self._place.endpoint.url
+        finally:
+            self._began = time.monotonic()
+            self._route.waited = self._began - asked
+        return self._place.endpoint
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self._pool.succeeded(self._place, self._began)
+        elif isinstance(error, InferenceError):
+            self._failed(error)
+        else:  # cancelled, or a fault of ours: it tells nothing of the server
+            self._pool.give_back(self._place)
+
+    def _failed(self, error: InferenceError) -> None:
+        endpoint, adapter = self._place.endpoint, self._request.adapter
+        error.endpoint = endpoint.url
         if isinstance(error, UnknownAdapterError):
-            endpoint.models.pop(request.adapter, None)
-            if self.able(request):
-                elsewhere = TransientError(f"{endpoint.url} no longer serves {request.adapter!r}; another server does")
-                elsewhere.endpoint = endpoint.url
-                raise elsewhere from error
+            endpoint.models.pop(adapter, None)
+        self._pool.failed(self._place, error, self._began)
+        if isinstance(error, UnknownAdapterError) and self._pool.able(self._request):
+            moved = TransientError(f"{endpoint.url} no longer serves {adapter!r}; another server does")
+            moved.endpoint = endpoint.url
+            raise moved from error
 
 
-def api_headers(endpoint: EndpointSettings) -> dict[str, str]:
-    """The headers that open a server. Raises PermanentError where the environment does not hold its key."""
-    name = endpoint.api_key_env
-    if not name:
-        return {}
-    key = os.environ.get(name)
-    if not key:
-        raise PermanentError(f"{endpoint.url} wants the API key in the environment variable {name}, which is not set")
-    return {"Authorization": f"Bearer {key}"}
+def _lost(endpoint: Endpoint, error: ServerLostError) -> None:
+    """It did not answer, and is taken for gone unless it may only be busy."""
+    if error.refused or not endpoint.up or not endpoint.pending:
+        endpoint.lost(error)
+
+
+def _pinned(request: Request) -> str | None:
+    return request.endpoint.rstrip("/") if request.endpoint else None
 
 
 def _urls(endpoints: Sequence[Endpoint]) -> str:

@@ -5,6 +5,7 @@
 | TransientError       | moves to another server, then retries with back-off, then falls one tier       |
 |   ServerLostError    | the same; the server is looked at, and left alone where it is gone             |
 |   BadReplyError      | the same: what came is not a reply to what was asked, and is never passed on   |
+|   OutOfTimeError     | falls one tier: the call's own time was over, which tells nothing of a server  |
 | PermanentError       | falls one tier at once (a retry would fail the same way)                      |
 | UnknownAdapterError  | stops: an unknown adapter is never answered by the base model                  |
 | FloorReachedError    | stops: falling further is forbidden by `require` or by the tiers allowed       |
@@ -21,11 +22,9 @@ from agents.problems import SocietyError, nearest
 
 
 class InferenceError(SocietyError):
-    """A generation that did not happen. `endpoint` is the URL of the server that failed, where one did; `waited`
-    the seconds the request waited for a free place there before it was sent."""
+    """A generation that did not happen. `endpoint` is the URL of the server that failed, where one did."""
 
     endpoint: str = ""
-    waited: float = 0.0
 
 
 class TransientError(InferenceError):
@@ -48,6 +47,10 @@ class ServerLostError(TransientError):
 
 class BadReplyError(TransientError):
     """What the server sent is not a reply to the request: cut off, malformed, of another model, too large."""
+
+
+class OutOfTimeError(TransientError):
+    """The call's deadline passed before a server had a fair chance: it waited for a place, or was sent too late."""
 
 
 class PermanentError(InferenceError):

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import MutableMapping
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 from agents.inference.endpoints import EndpointPool
+from agents.inference.loops import PerLoop
 
 
 class HealthWatch:
@@ -20,19 +20,18 @@ class HealthWatch:
     def __init__(self, pool: EndpointPool, interval: float) -> None:
         self._pool = pool
         self._interval = interval
-        self._tasks: MutableMapping[asyncio.AbstractEventLoop, asyncio.Task[None]] = WeakKeyDictionary()
+        self._tasks: PerLoop[asyncio.Task[None]] = PerLoop()
 
     def begin(self) -> None:
         """Watch in the running loop from now on; once however often it is called."""
-        loop = asyncio.get_running_loop()
-        task = self._tasks.get(loop)
+        task = self._tasks.get()
         if task is None or task.done():
             # the task must not keep a client alive that nobody closed
-            self._tasks[loop] = loop.create_task(_watch(ref(self._pool), self._interval), name="society-health")
+            self._tasks.put(asyncio.create_task(_watch(ref(self._pool), self._interval), name="society-health"))
 
     async def end(self) -> None:
         """Stop watching in the running loop."""
-        task = self._tasks.pop(asyncio.get_running_loop(), None)
+        task = self._tasks.pop()
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import orjson
 
 from agents.inference.backend import Completion, InferenceSettings
-from agents.inference.discovery import CONNECT_TIMEOUT, is_refusal, reason
+from agents.inference.discovery import CONNECT_TIMEOUT, is_refusal, read_body, reason
 from agents.inference.endpoints import Endpoint, EndpointPool
 from agents.inference.errors import BadReplyError, PermanentError, ServerLostError
+from agents.inference.loops import PerLoop
 from agents.inference.provenance import Request, Tier
 from agents.inference.server import ServerBackend
-from agents.inference.wire import LONGEST_BODY, chat_body, error_of, read_completion, read_json, too_long
+from agents.inference.wire import chat_body, error_of, read_completion, read_json
 
 if TYPE_CHECKING:
     import aiohttp
@@ -28,15 +28,16 @@ class HTTPBackend(ServerBackend):
 
     def __init__(self, pool: EndpointPool, settings: InferenceSettings) -> None:
         super().__init__(pool, settings)
-        self._sessions: MutableMapping[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
+        self._sessions: PerLoop[aiohttp.ClientSession] = PerLoop()
 
     async def aclose(self) -> None:
-        session = self._sessions.pop(asyncio.get_running_loop(), None)
+        session = self._sessions.pop()
         if session is not None:
             await session.close()
 
     async def _ask(self, endpoint: Endpoint, request: Request) -> Completion:
-        status, body, headers = await self._post(endpoint, orjson.dumps(chat_body(request)))
+        status, answer, headers = await self._post(endpoint, orjson.dumps(chat_body(request)))
+        body = endpoint.without_key(answer)
         if status != 200:
             raise error_of(
                 status,
@@ -54,7 +55,7 @@ class HTTPBackend(ServerBackend):
         url, headers = endpoint.url, endpoint.headers()
         try:
             async with self._session().post(f"{url}/chat/completions", data=data, headers=headers) as response:
-                return response.status, await _body(response, url), response.headers
+                return response.status, await read_body(response, url), response.headers
         except asyncio.TimeoutError as error:  # to connect: the whole attempt's time is kept elsewhere
             raise ServerLostError(f"{url} took no connection within {CONNECT_TIMEOUT:g} s", overload=True) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
@@ -67,22 +68,8 @@ class HTTPBackend(ServerBackend):
             raise PermanentError(f"{url} cannot be asked: {error}") from error
 
     def _session(self) -> aiohttp.ClientSession:
-        loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
-        if session is None or session.closed:
-            session = self._sessions[loop] = _open()
-        return session
-
-
-async def _body(response: aiohttp.ClientResponse, url: str) -> bytes:
-    """The whole body, but no more than is sensible."""
-    parts, size = [], 0
-    async for part in response.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > LONGEST_BODY:
-            raise too_long(url)
-    return b"".join(parts)
+        session = self._sessions.get()
+        return self._sessions.put(_open()) if session is None or session.closed else session
 
 
 def _open() -> aiohttp.ClientSession:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from threading import Lock, Thread
+from threading import Lock, Thread, current_thread
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -15,11 +15,20 @@ class Portal:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: Thread | None = None
         self._lock = Lock()
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """The coroutine's result, waited for here. An interrupt cancels it there."""
-        running = asyncio.run_coroutine_threadsafe(work, self._begin())
+        """The coroutine's result, waited for here. An interrupt cancels it there.
+
+        Raises RuntimeError inside the loop itself, which would wait for what only it can do, and CancelledError where
+        the portal is closed meanwhile.
+        """
+        if current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("a synchronous call inside of the client's own loop would never end: await it instead")
+        with self._lock:
+            running = asyncio.run_coroutine_threadsafe(work, self._begin())
         try:
             return running.result()
         except BaseException:
@@ -27,7 +36,7 @@ class Portal:
             raise
 
     async def aclose(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run `last` in the background loop and end it; nothing where it never began."""
+        """Run `last` in the background loop and end it, with all that runs there; nothing where it never began."""
         with self._lock:
             loop, self._loop = self._loop, None
         if loop is not None:
@@ -35,16 +44,24 @@ class Portal:
             loop.call_soon_threadsafe(loop.stop)
 
     def _begin(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                # a daemon: a caller who never closes the client must not keep the process from ending
-                Thread(target=_serve, args=(self._loop,), name="society-portal", daemon=True).start()
-            return self._loop
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            # a daemon: a caller who never closes the client must not keep the process from ending
+            self._thread = Thread(target=_serve, args=(self._loop,), name="society-portal", daemon=True)
+            self._thread.start()
+        return self._loop
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
     try:
         loop.run_forever()
+        loop.run_until_complete(_end_all())
     finally:
         loop.close()
+
+
+async def _end_all() -> None:
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)

@@ -158,7 +158,7 @@ class CallRecord:
 
     `reply` is what it brought, None when failed: one record, so that a crash cannot keep one without the other.
     `queue_time` is spent waiting for a free slot. `error` is the error's class and text, empty when ok; `error_class`
-    the class alone. `prompt_hash` is the SHA-256 of the canonical request (base, adapter, messages, choices, tools,
+    the class alone. `prompt_hash` is the SHA-256 of the canonical request (adapter, messages, choices, tools,
     sampling, seed). `first_token_time` is None where the tier cannot tell when the first token came.
     """
 

@@ -8,19 +8,21 @@ the order they came, the kinds in turn.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import RLock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
-from agents.inference.errors import TransientError
+from agents.inference.errors import OutOfTimeError
 
 if TYPE_CHECKING:
     from agents.inference.backend import Route
-    from agents.inference.endpoints import Endpoint
     from agents.inference.provenance import Request
+
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -40,37 +42,51 @@ class Kind(NamedTuple):
 
 
 @dataclass(eq=False)
-class _Waiting:
+class _Waiting(Generic[P]):
     request: Request
     route: Route
     loop: asyncio.AbstractEventLoop
-    place: asyncio.Future[Endpoint | None]
+    place: asyncio.Future[P | None]
 
 
-class Queue:
-    """`place` finds a place and takes it, or says what keeps the call; `give_back` frees one that was taken."""
+_Line = OrderedDict[_Waiting[P], None]
 
-    def __init__(
-        self, place: Callable[[Request, Route], Endpoint | Wait], give_back: Callable[[Endpoint], None]
-    ) -> None:
+
+class Queue(Generic[P]):
+    """`place` finds a place and takes it, or says what keeps the call; `give_back` frees one that nobody used, and
+    `serve`s. Both are called under `lock`; whoever else changes what `place` goes by holds it too, and `serve`s."""
+
+    def __init__(self, place: Callable[[Request, Route], P | Wait], give_back: Callable[[P], None]) -> None:
         self._place = place
         self._give_back = give_back
-        self._waiting: dict[Kind, deque[_Waiting]] = {}
-        self._lock = RLock()
-        self._alarm: tuple[float, asyncio.TimerHandle] | None = None
+        self._lines: dict[Kind, _Line[P]] = {}
+        self._next_moment = math.inf
+        self._alarms: dict[asyncio.AbstractEventLoop, float] = {}
+        self.lock = RLock()
 
-    async def take(self, request: Request, route: Route) -> Endpoint | None:
-        """An endpoint with a place taken in it; None where the caller must look again at what servers there are.
+    def take_now(self, request: Request, route: Route) -> P | None:
+        """A place that was taken, where one is free and no call like this one waits."""
+        with self.lock:
+            if (request.adapter, request.endpoint) in self._lines:
+                return None
+            found = self._place(request, route)
+        return None if isinstance(found, Wait) else found
 
-        Raises TransientError where `route.until` passes first.
+    async def take(self, request: Request, route: Route) -> P | None:
+        """A place that was taken; None where the caller must look again at what servers there are.
+
+        Raises OutOfTimeError where `route.until` passes first.
         """
-        with self._lock:
-            if not self._waiting:
+        kind = Kind(request.adapter, request.endpoint)
+        with self.lock:
+            if kind not in self._lines:
                 found = self._place(request, route)
                 if not isinstance(found, Wait):
                     return found
-            waiting = self._enter(request, route)
-            self.serve()
+                if found.hopeless:
+                    return None
+                self._next_moment = min(self._next_moment, _moment(found))
+            waiting = self._enter(kind, request, route)
         expiry = waiting.loop.call_later(max(0.0, route.until - time.monotonic()), self._expire, waiting)
         try:
             return await waiting.place
@@ -80,80 +96,124 @@ class Queue:
         finally:
             expiry.cancel()
 
-    def serve(self) -> None:
-        """Hand out every place that is free, and wake the calls that no server is left for."""
-        with self._lock:
-            moments = [self._serve_kind(kind) for kind in list(self._waiting)]
-            self._set_alarm(min((moment for moment in moments if moment is not None), default=None))
+    def serve(self, concerns: Callable[[Kind], bool] | None = None) -> None:
+        """Hand out every place that is free, and wake the calls that no server is left for.
 
-    def _serve_kind(self, kind: Kind) -> float | None:
-        """Serve the calls of one kind; when it is worth another try, where time alone decides."""
-        line = self._waiting.pop(kind)
-        while line:
-            first = line[0]
-            found = self._place(first.request, first.route)
-            if isinstance(found, Wait) and not found.hopeless:
-                self._waiting[kind] = line  # at the end: the other kinds' turn comes first
-                return found.until
-            self._hand(line.popleft(), None if isinstance(found, Wait) else found)
-        return None
+        `concerns` tells the kinds of calls that what has changed can be of use to: only those are looked at.
+        """
+        with self.lock:
+            if not self._lines:
+                self._alarms.clear()
+                return
+            handed: list[tuple[_Waiting[P], P | None]] = []
+            moment = math.inf if concerns is None else self._next_moment
+            turns = deque(self._lines)
+            while turns:
+                kind = turns.popleft()
+                if concerns is not None and not concerns(kind):
+                    continue
+                waiting = next(iter(self._lines[kind]))
+                found = self._place(waiting.request, waiting.route)
+                if isinstance(found, Wait) and not found.hopeless:
+                    moment = min(moment, _moment(found))
+                    continue
+                if self._step(kind):
+                    turns.append(kind)
+                handed.append((waiting, None if isinstance(found, Wait) else found))
+            self._next_moment = moment
+            self._set_alarms()
+            for waiting, place in handed:  # last: a place that comes back is served anew
+                self._hand(waiting, place)
 
-    def _enter(self, request: Request, route: Route) -> _Waiting:
+    def _step(self, kind: Kind) -> bool:
+        """The first of a line is served, the other kinds' turn comes first; whether someone is left in the line."""
+        line = self._lines.pop(kind)
+        line.popitem(last=False)
+        if line:
+            self._lines[kind] = line
+        return bool(line)
+
+    def _enter(self, kind: Kind, request: Request, route: Route) -> _Waiting[P]:
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(request, route, loop, loop.create_future())
-        self._waiting.setdefault(Kind(request.adapter, request.endpoint), deque()).append(waiting)
+        waiting: _Waiting[P] = _Waiting(request, route, loop, loop.create_future())
+        self._lines.setdefault(kind, OrderedDict())[waiting] = None
+        self._alarms.setdefault(loop, math.inf)
+        self._set_alarms()
         return waiting
 
-    def _leave(self, waiting: _Waiting) -> None:
-        """A call that is no longer waiting: out of the queue, or its place given back."""
-        with self._lock:
-            kind = Kind(waiting.request.adapter, waiting.request.endpoint)
-            line = self._waiting.get(kind, deque())
-            if waiting in line:
-                line.remove(waiting)
-                if not line:
-                    del self._waiting[kind]
-                return
-        if waiting.place.done() and not waiting.place.cancelled() and waiting.place.exception() is None:
-            self._return(waiting.place.result())
+    def _leave(self, waiting: _Waiting[P]) -> None:
+        """A call was cancelled: it is out of the queue, or its place is given back."""
+        place = waiting.place
+        if not self._withdraw(waiting) and place.done() and not place.cancelled() and place.exception() is None:
+            self._return(place.result())
 
-    def _hand(self, waiting: _Waiting, endpoint: Endpoint | None) -> None:
-        if waiting.loop is _running_loop():
-            self._settle(waiting, endpoint)
-            return
-        try:
-            waiting.loop.call_soon_threadsafe(self._settle, waiting, endpoint)
-        except RuntimeError:  # its loop was closed while it waited
-            self._return(endpoint)
+    def _withdraw(self, waiting: _Waiting[P]) -> bool:
+        """Take a call out of its line; False where it is there no more, for a place is on its way to it."""
+        kind = Kind(waiting.request.adapter, waiting.request.endpoint)
+        with self.lock:
+            line = self._lines.get(kind)
+            if line is None or waiting not in line:
+                return False
+            del line[waiting]
+            if not line:
+                del self._lines[kind]
+            return True
 
-    def _settle(self, waiting: _Waiting, endpoint: Endpoint | None) -> None:
+    def _hand(self, waiting: _Waiting[P], place: P | None) -> None:
+        if not _call_in(waiting.loop, self._settle, waiting, place):
+            self._return(place)
+
+    def _settle(self, waiting: _Waiting[P], place: P | None) -> None:
         if waiting.place.done():
-            self._return(endpoint)
+            self._return(place)
         else:
-            waiting.place.set_result(endpoint)
+            waiting.place.set_result(place)
 
-    def _return(self, endpoint: Endpoint | None) -> None:
-        if endpoint is not None:
-            self._give_back(endpoint)
+    def _return(self, place: P | None) -> None:
+        if place is not None:
+            with self.lock:
+                self._give_back(place)
 
-    def _expire(self, waiting: _Waiting) -> None:
-        self._leave(waiting)
-        if not waiting.place.done():
+    def _expire(self, waiting: _Waiting[P]) -> None:
+        self._withdraw(waiting)
+        if not waiting.place.done():  # else it has its place, though it did not wake yet
             message = f"no server had a free place for {waiting.request.adapter} in time"
-            waiting.place.set_exception(TransientError(message, overload=True))
+            waiting.place.set_exception(OutOfTimeError(message))
 
-    def _set_alarm(self, moment: float | None) -> None:
-        """Serve again at `moment`, by the clock of the loop that runs here."""
-        if self._alarm is not None and (moment is None or self._alarm[0] != moment):
-            self._alarm[1].cancel()
-            self._alarm = None
-        if moment is not None and self._alarm is None:
-            loop = asyncio.get_running_loop()
-            self._alarm = (moment, loop.call_later(max(0.0, moment - time.monotonic()), self._ring))
+    # -- places that only time frees ----------------------------------------------------------------------
 
-    def _ring(self) -> None:
-        self._alarm = None
-        self.serve()
+    def _set_alarms(self) -> None:
+        """Have every loop that calls wait in serve when a place may be free: any of them may end before the others."""
+        for loop, moment in list(self._alarms.items()):
+            if self._next_moment < moment:
+                self._alarms[loop] = self._next_moment
+                if not _call_in(loop, self._ring_at, loop, self._next_moment):
+                    del self._alarms[loop]
+
+    def _ring_at(self, loop: asyncio.AbstractEventLoop, moment: float) -> None:
+        loop.call_later(max(0.0, moment - time.monotonic()), self._ring, loop, moment)
+
+    def _ring(self, loop: asyncio.AbstractEventLoop, moment: float) -> None:
+        with self.lock:
+            if self._alarms.get(loop) == moment:
+                self._alarms[loop] = math.inf
+            self.serve()
+
+
+def _moment(wait: Wait) -> float:
+    return math.inf if wait.until is None else wait.until
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, work: Callable[..., object], *arguments: Any) -> bool:
+    """Call `work` in its event loop: at once where that is the running one. False where the loop was closed."""
+    if loop is _running_loop():
+        work(*arguments)
+        return True
+    try:
+        loop.call_soon_threadsafe(work, *arguments)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

@@ -21,6 +21,7 @@ from agents.problems import SocietyError
 OUTSIDE_EPISODES = -1
 """The episode of calls that belong to no run; they are never answered from its record."""
 CACHE_FILE = "replies.sqlite"
+_MEND = "remove it, or name another folder"
 
 
 class RecordingMismatchError(InferenceError):
@@ -74,20 +75,25 @@ class ReplyCache:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._file = folder / CACHE_FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(folder / CACHE_FILE, timeout=30, check_same_thread=False)
+            self._database = sqlite3.connect(self._file, timeout=30, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=NORMAL")  # a reply that a power cut takes is asked for again
             self._database.execute("CREATE TABLE IF NOT EXISTS reply (key TEXT PRIMARY KEY, body BLOB) WITHOUT ROWID")
         except (OSError, sqlite3.Error) as error:
-            raise SocietyError(f"{folder} cannot hold a reply cache: {error}") from error
+            raise SocietyError(f"{self._file} cannot be used as a reply cache: {error}; {_MEND}") from error
         self._lock = Lock()
 
     def get(self, request: Request) -> Reply | None:
-        """The reply that was kept for `request`, marked as cached."""
+        """The reply that was kept for `request`, marked as cached. Raises SocietyError where it cannot be read."""
         with self._open() as database:
             row = database.execute("SELECT body FROM reply WHERE key = ?", (cache_key(request),)).fetchone()
-        return read_reply({**orjson.loads(row[0])}, cached=True) if row else None
+        try:
+            return read_reply(orjson.loads(row[0]), cached=True) if row else None
+        except (KeyError, TypeError, ValueError) as error:
+            raise SocietyError(f"{self._file} holds what is no reply of this version ({error!r}); {_MEND}") from error
 
     def put(self, request: Request, reply: Reply) -> None:
         """Keep the reply of a real model; the first one to a request stays."""
@@ -105,7 +111,7 @@ class ReplyCache:
             try:
                 yield self._database
             except sqlite3.Error as error:
-                raise SocietyError(f"the reply cache cannot be used: {error}") from error
+                raise SocietyError(f"{self._file} cannot be used: {error}; {_MEND}") from error
 
 
 def cache_key(request: Request) -> str:

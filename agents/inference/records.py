@@ -6,12 +6,12 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from agents.inference.backend import Completion, as_openai
+from agents.inference.backend import Completion, Route, as_openai
 from agents.inference.errors import InferenceError
 from agents.inference.provenance import CallRecord, CallStatus, Provenance, Reply, Request, Tier
 from agents.printable import printable
@@ -31,31 +31,23 @@ class Attempt:
     attempt: int
     started: float = field(default_factory=time.perf_counter)
 
-    def failed(self, error: InferenceError) -> CallRecord:
+    def failed(self, error: InferenceError, route: Route) -> CallRecord:
         name = type(error).__name__
-        return self._record(CallStatus.FAILED, error.endpoint, error.waited, error=f"{name}: {error}", error_class=name)
+        return self._record(CallStatus.FAILED, error.endpoint, route.waited, error=f"{name}: {error}", error_class=name)
 
-    def cancelled(self, endpoint: str) -> CallRecord:
+    def cancelled(self, route: Route) -> CallRecord:
         """Another attempt at the same request was quicker, or the whole run was stopped."""
-        return self._record(CallStatus.CANCELLED, endpoint, 0.0)
+        return self._record(CallStatus.CANCELLED, route.taken, route.waited)
 
-    def succeeded(self, completion: Completion, fell_from: Sequence[Tier]) -> tuple[Reply, CallRecord]:
-        record = self._record(
-            CallStatus.OK,
-            completion.endpoint,
-            completion.waited,
-            prompt_tokens=completion.prompt_tokens,
-            completion_tokens=completion.completion_tokens,
-            finish_reason=completion.finish_reason,
-            cached_tokens=completion.cached_tokens,
-            first_token_time=completion.first_token_time,
-        )
+    def succeeded(self, completion: Completion, route: Route, fell_from: Sequence[Tier]) -> tuple[Reply, CallRecord]:
+        waited = completion.waited + route.waited
+        latency = self._latency(waited)
         origin = Provenance(
             tier=self.tier,
             adapter=self.request.adapter,
             endpoint=completion.endpoint,
             attempt=self.attempt,
-            latency=record.latency,
+            latency=latency,
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
             finish_reason=completion.finish_reason,
@@ -63,9 +55,26 @@ class Attempt:
             cached_tokens=completion.cached_tokens,
         )
         reply = Reply(completion.text, origin, completion.choice_probability, completion.tool_calls)
-        return reply, replace(record, reply=reply)
+        record = self._record(
+            CallStatus.OK,
+            completion.endpoint,
+            waited,
+            latency=latency,
+            reply=reply,
+            prompt_tokens=completion.prompt_tokens,
+            completion_tokens=completion.completion_tokens,
+            finish_reason=completion.finish_reason,
+            cached_tokens=completion.cached_tokens,
+            first_token_time=completion.first_token_time,
+        )
+        return reply, record
 
-    def _record(self, status: CallStatus, endpoint: str, waited: float, **told: Any) -> CallRecord:
+    def _latency(self, waited: float) -> float:
+        return max(0.0, time.perf_counter() - self.started - waited)
+
+    def _record(
+        self, status: CallStatus, endpoint: str, waited: float, *, latency: float | None = None, **told: Any
+    ) -> CallRecord:
         return CallRecord(
             key=self.request.key,
             tier=self.tier,
@@ -73,7 +82,7 @@ class Attempt:
             adapter=self.request.adapter,
             attempt=self.attempt,
             status=status,
-            latency=max(0.0, time.perf_counter() - self.started - waited),
+            latency=self._latency(waited) if latency is None else latency,
             queue_time=waited,
             prompt_hash=prompt_hash(self.request),
             **told,

@@ -6,12 +6,13 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
 
 from agents.inference.backend import Completion, Detection, InferenceSettings, Progress, Route
 from agents.inference.endpoints import Endpoint, EndpointPool
-from agents.inference.errors import InferenceError, ServerLostError
+from agents.inference.errors import OutOfTimeError, ServerLostError, TransientError
+from agents.inference.limits import SLOW_SHARE
 from agents.inference.provenance import Request, Tier
+from agents.inference.timer import within
 
 
 class ServerBackend(ABC):
@@ -22,6 +23,7 @@ class ServerBackend(ABC):
     def __init__(self, pool: EndpointPool, settings: InferenceSettings) -> None:
         self._pool = pool
         self._settings = settings
+        self._longest = min(settings.timeout, settings.deadline)
 
     async def detect(self) -> Sequence[Detection]:
         await self._pool.refresh()
@@ -35,20 +37,20 @@ class ServerBackend(ABC):
 
     async def complete(self, request: Request, route: Route) -> Completion:
         """One attempt. Raises TransientError, PermanentError or UnknownAdapterError."""
-        asked = time.monotonic()
-        try:
-            async with self._pool.lease(request, route) as endpoint:
-                sent = time.monotonic()
-                seconds = min(self._settings.timeout, max(0.0, route.until - sent))
-                try:
-                    completion = await asyncio.wait_for(self._ask(endpoint, request), seconds)
-                except asyncio.TimeoutError as error:
-                    message = f"{endpoint.url} gave no answer within {seconds:.3g} s"
-                    raise ServerLostError(message, overload=True) from error
-                return replace(completion, waited=sent - asked)
-        except InferenceError as error:
-            error.waited = (sent if route.taken else time.monotonic()) - asked
-            raise
+        async with self._pool.lease(request, route) as endpoint:
+            seconds = min(self._longest, max(0.0, route.until - time.monotonic()))
+            try:
+                async with within(seconds):
+                    return await self._ask(endpoint, request)
+            except asyncio.TimeoutError as error:
+                raise self._too_slow(endpoint, seconds) from error
+
+    def _too_slow(self, endpoint: Endpoint, seconds: float) -> TransientError:
+        """ServerLostError where the server had the time an attempt has, OutOfTimeError where little of it was left."""
+        message = f"{endpoint.url} gave no answer within {seconds:.3g} s"
+        if seconds < SLOW_SHARE * self._longest:
+            return OutOfTimeError(f"{message}, all that was left of the call's time")
+        return ServerLostError(message, overload=True)
 
     @abstractmethod
     async def _ask(self, endpoint: Endpoint, request: Request) -> Completion:

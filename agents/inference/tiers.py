@@ -62,7 +62,9 @@ class LazyBackend:
         return await self._backend.complete(request, route)
 
     async def aclose(self) -> None:
-        backend, self._backend = self._backend, None  # a later call builds another
+        backend = self._backend
+        if self._pool is None:
+            self._backend = None  # a later call builds another; what servers are asked with is kept loop by loop
         if backend is not None:
             await backend.aclose()
 

@@ -5,6 +5,7 @@ The server speaks the OpenAI chat API; `structured_outputs` is vLLM's own field 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -59,35 +60,43 @@ def read_completion(payload: Any, endpoint: str, adapter: str) -> Completion:
 
     Raises BadReplyError for another shape, for more answers than were asked for, and for another model's answer.
     """
-    match payload:
-        case {"choices": [{"message": dict(message)} as choice], **rest}:
-            answered_by = rest.get("model", adapter)
+    choices = payload.get("choices") if isinstance(payload, dict) else None
+    match choices:
+        case [{"message": dict(message)} as choice]:
+            answered_by = payload.get("model", adapter)
             if answered_by != adapter:
                 raise BadReplyError(f"{endpoint} let the model {str(answered_by)[:_SHOWN]!r} answer for {adapter!r}")
-            return _completion(message, choice, rest.get("usage"), endpoint)
-        case {"choices": [_, _, *_] as choices}:
+            return _completion(message, choice, payload.get("usage"), endpoint)
+        case [_, _, *_]:
             raise BadReplyError(f"{endpoint} sent {len(choices)} answers to one request")
         case _:
             raise BadReplyError(f"{endpoint} answered without choices; is it an OpenAI-compatible server?")
 
 
-def _completion(message: dict[str, Any], choice: Any, usage: Any, endpoint: str) -> Completion:
+def _completion(message: dict[str, Any], choice: dict[str, Any], usage: Any, endpoint: str) -> Completion:
     text, calls = message.get("content"), _tool_calls(message.get("tool_calls"), endpoint)
-    if not isinstance(text, str) and not calls:
-        raise BadReplyError(f"{endpoint} answered without text: the reply's content is missing")
+    if not isinstance(text, str):
+        if not calls:
+            raise BadReplyError(f"{endpoint} answered without text: the reply's content is missing")
+        text = ""
+    counts = usage if isinstance(usage, dict) else {}
     return Completion(
-        text=text if isinstance(text, str) else "",
+        text=text,
         endpoint=endpoint,
-        prompt_tokens=_count(usage, "prompt_tokens"),
-        completion_tokens=_count(usage, "completion_tokens"),
+        prompt_tokens=_count(counts, "prompt_tokens"),
+        completion_tokens=_count(counts, "completion_tokens"),
         finish_reason=str(choice.get("finish_reason") or ""),
         tool_calls=calls,
-        cached_tokens=_count(_part(usage, "prompt_tokens_details"), "cached_tokens"),
+        cached_tokens=_count(counts.get("prompt_tokens_details"), "cached_tokens"),
     )
 
 
 def _tool_calls(rows: Any, endpoint: str) -> tuple[ToolCall, ...]:
-    return tuple(_tool_call(row, endpoint) for row in rows or ())
+    if not rows:
+        return ()
+    if not isinstance(rows, list):
+        raise BadReplyError(f"{endpoint} answered with tool calls that are no list: {str(rows)[:_SHOWN]}")
+    return tuple(_tool_call(row, endpoint) for row in rows)
 
 
 def _tool_call(row: Any, endpoint: str) -> ToolCall:
@@ -98,12 +107,8 @@ def _tool_call(row: Any, endpoint: str) -> ToolCall:
             raise BadReplyError(f"{endpoint} answered with a tool call that names no function: {str(row)[:_SHOWN]}")
 
 
-def _part(usage: Any, name: str) -> Any:
-    return usage.get(name) if isinstance(usage, dict) else None
-
-
-def _count(usage: Any, name: str) -> int | None:
-    found = _part(usage, name)
+def _count(counts: Any, name: str) -> int | None:
+    found = counts.get(name) if isinstance(counts, dict) else None
     return found if isinstance(found, int) else None
 
 
@@ -163,14 +168,16 @@ def retry_after(header: str | None) -> float | None:
     if header is None:
         return None
     try:
-        return max(0.0, float(header))
+        seconds = float(header)
     except ValueError:
         return _seconds_until(header)
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _seconds_until(date: str) -> float | None:
     try:
         moment = parsedate_to_datetime(date)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
-    return max(0.0, (moment.replace(tzinfo=timezone.utc) - datetime.now(timezone.utc)).total_seconds())
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return max(0.0, (aware - datetime.now(timezone.utc)).total_seconds())

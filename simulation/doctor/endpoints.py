@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from agents.inference.backend import EndpointSettings, base_name
 from agents.inference.discovery import ServedModel, ask_version, how_to_start, is_healthy, list_models, open_session
-from agents.inference.endpoints import api_headers
+from agents.inference.endpoint import api_headers
 from agents.inference.errors import InferenceError, PermanentError, ServerLostError
 from agents.problems import nearest
 from simulation.doctor.finding import Diagnosis, failure, ok, warning

@@ -19,7 +19,7 @@ Mishap = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SLOW = 30.0  # seconds; longer than any timeout a test sets
 DRIP = 0.02  # seconds between the pieces of a body that never ends
-HUGE = 32 * 2**20  # bytes
+HUGE = 12 * 2**20  # bytes; more than a client should read
 RETRY_AFTER = 0.1  # seconds
 OTHER_MODEL = "someone-else"
 

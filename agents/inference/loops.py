@@ -1,0 +1,30 @@
+"""Things that belong to one event loop: a session, a client, a task."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class PerLoop(Generic[T]):
+    """One thing for each event loop. What belonged to a loop that was closed is dropped when another is put in."""
+
+    def __init__(self) -> None:
+        self._things: dict[asyncio.AbstractEventLoop, T] = {}
+
+    def get(self) -> T | None:
+        """The running loop's."""
+        return self._things.get(asyncio.get_running_loop())
+
+    def put(self, thing: T) -> T:
+        """Keep `thing` as the running loop's."""
+        for loop in [loop for loop in list(self._things) if loop.is_closed()]:
+            self._things.pop(loop, None)
+        self._things[asyncio.get_running_loop()] = thing
+        return thing
+
+    def pop(self) -> T | None:
+        """The running loop's, which is forgotten."""
+        return self._things.pop(asyncio.get_running_loop(), None)

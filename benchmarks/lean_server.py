@@ -1,0 +1,124 @@
+"""The least server that answers as vLLM does, so that a benchmark of clients measures clients.
+
+    python -m benchmarks.lean_server --delay 0.05
+
+It reads requests by their Content-Length, answers every chat call with one short reply of the model asked, and lists
+that model. The first line printed is the URL; it ends with its standard input. The scripted server of the tests does
+more (faults, caches, adapters that come and go) and costs some five times as much a call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+
+ROOT = Path(__file__).parent.parent
+REPLY = "I will cooperate as long as you do."
+
+
+class LeanServer(asyncio.Protocol):
+    """One connection. `delay` is seconds an answer takes."""
+
+    def __init__(self, delay: float, models: list[str]) -> None:
+        self._delay = delay
+        self._models = models
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, found, rest = self._received.partition(b"\r\n\r\n")
+        length = _content_length(head)
+        if not found or len(rest) < length:
+            return
+        self._received = rest[length:]
+        answer = self._answer(head, rest[:length])
+        if self._delay and head.startswith(b"POST"):
+            asyncio.get_running_loop().call_later(self._delay, self._write, answer)
+        else:
+            self._write(answer)
+
+    def _write(self, answer: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(answer)
+
+    def _answer(self, head: bytes, body: bytes) -> bytes:
+        if head.startswith(b"POST"):
+            payload = completion(orjson.loads(body)["model"])
+        elif b"/models" in head.split(b"\r\n", 1)[0]:
+            payload = {"object": "list", "data": [{"id": name, "object": "model"} for name in self._models]}
+        else:
+            payload = {}
+        text = orjson.dumps(payload)
+        return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(text), text)
+
+
+def completion(model: str) -> dict[str, object]:
+    message = {"role": "assistant", "content": REPLY, "tool_calls": []}
+    return {
+        "id": "chatcmpl-0",
+        "object": "chat.completion",
+        "created": 1,
+        "model": model,
+        "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 200, "total_tokens": 210, "completion_tokens": 10},
+    }
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0
+
+
+@contextmanager
+def lean_server(delay: float, *models: str) -> Iterator[str]:
+    """The URL of a server in a process of its own, which ends with the block."""
+    named = [part for name in models for part in ("--model", name)]
+    command = [sys.executable, "-m", "benchmarks.lean_server", "--delay", str(delay), *named]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.stdin.close()
+            process.wait(timeout=5)
+
+
+async def serve(delay: float, models: list[str]) -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: LeanServer(delay, models), "127.0.0.1", 0, backlog=1024)
+    sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1\n")
+    sys.stdout.flush()
+    ended = asyncio.Event()
+    loop.add_reader(sys.stdin, lambda: ended.set() if not os.read(sys.stdin.fileno(), 4096) else None)
+    await ended.wait()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds an answer takes")
+    parser.add_argument("--model", action="append", default=[], help="a served name; may be given more than once")
+    told = parser.parse_args()
+    asyncio.run(serve(told.delay, told.model))
+
+
+if __name__ == "__main__":
+    main()

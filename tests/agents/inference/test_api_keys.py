@@ -1,0 +1,94 @@
+"""API keys: sent where they belong, and found nowhere else."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+
+from agents.inference.backend import EndpointSettings, InferenceSettings
+from agents.inference.client import VLLMClient
+from agents.inference.errors import FloorReachedError
+from agents.inference.provenance import CallRecord, Tier
+from tests.agents.inference.conftest import make_request
+from tests.support.scripted_vllm import ScriptedVLLM
+
+VARIABLE, KEY = "SOCIETY_TEST_KEY", "sk-planted-7f3a9c"
+TIERS = pytest.mark.parametrize("tier", [Tier.CAMEL, Tier.HTTP])
+
+
+@pytest.fixture
+async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ScriptedVLLM]:
+    """A server that wants the key, which the environment holds."""
+    monkeypatch.setenv(VARIABLE, KEY)
+    async with ScriptedVLLM(api_key=KEY) as server:
+        yield server
+
+
+def client_of(server: ScriptedVLLM, tier: Tier, records: list[CallRecord], **changes: Any) -> VLLMClient:
+    settings = InferenceSettings(tiers=(tier,), timeout=5.0, retries=0)
+    endpoint = EndpointSettings(server.url, **({"api_key_env": VARIABLE} | changes))
+    return VLLMClient(endpoints=[endpoint], model_name="cooperator", settings=settings, on_call=records.append)
+
+
+@TIERS
+async def test_the_key_is_sent_and_nothing_that_is_kept_holds_it(
+    server: ScriptedVLLM, tier: Tier, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    records: list[CallRecord] = []
+    async with client_of(server, tier, records) as client:
+        detections = await client.detect()
+        reply = await client.generate(make_request())
+        assert client.connection_available
+        model = client.camel_model
+    assert reply.text == "hello from cooperator"
+    assert KEY not in caplog.text
+    assert KEY not in repr((records, detections, client.settings, client._pool.endpoints, reply))
+    assert KEY not in orjson.dumps(records).decode()
+    assert model._async_client.api_key == KEY
+
+
+@TIERS
+async def test_a_server_that_repeats_the_key_in_its_error_is_not_quoted(
+    server: ScriptedVLLM, tier: Tier, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def repeat(request: web.Request) -> web.StreamResponse:
+        return web.json_response({"error": {"message": f"no: {request.headers['Authorization']}"}}, status=400)
+
+    caplog.set_level(logging.DEBUG, "society")
+    server.mishaps.append(repeat)
+    records: list[CallRecord] = []
+    async with client_of(server, tier, records) as client:
+        with pytest.raises(FloorReachedError) as caught:
+            await client.generate(make_request())
+    assert "no: Bearer (API key)" in str(caught.value)
+    assert KEY not in str(caught.value) + repr(records)
+    assert KEY not in "".join(each.getMessage() for each in caplog.records if each.name.startswith("society"))
+
+
+@TIERS
+@pytest.mark.parametrize("value", [None, "", "wrong"])
+async def test_a_key_that_is_missing_or_wrong_is_said(
+    server: ScriptedVLLM, tier: Tier, value: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(VARIABLE)
+    if value is not None:
+        monkeypatch.setenv(VARIABLE, value)
+    told = "answered 401: it wants an API key" if value else f"the environment variable {VARIABLE}, which is not set"
+    async with client_of(server, tier, []) as client:
+        with pytest.raises(FloorReachedError, match=told):
+            await client.generate(make_request())
+        assert not client.connection_available
+    assert server.bodies == []
+
+
+@TIERS
+async def test_a_server_that_wants_a_key_and_is_told_none_says_how(server: ScriptedVLLM, tier: Tier) -> None:
+    async with client_of(server, tier, [], api_key_env=None) as client:
+        with pytest.raises(FloorReachedError, match="name the variable that holds it: api_key_env"):
+            await client.generate(make_request())

@@ -1,0 +1,244 @@
+"""One call's way through a tier: moves, retries, hedges and the deadline. The servers are real, the tier is http."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from agents.inference.attempts import Attempts, _first_reply
+from agents.inference.backend import InferenceSettings
+from agents.inference.balancing import Balancing
+from agents.inference.endpoints import EndpointPool
+from agents.inference.errors import OutOfTimeError, PermanentError, ServerLostError, TransientError
+from agents.inference.http import HTTPBackend
+from agents.inference.provenance import CallRecord, CallStatus, Reply, Tier
+from tests.agents.inference.conftest import make_request
+from tests.support import faults
+from tests.support.faults import Fault
+from tests.support.scripted_vllm import Route as Page
+from tests.support.scripted_vllm import ScriptedVLLM
+
+OK, FAILED, CANCELLED = CallStatus.OK, CallStatus.FAILED, CallStatus.CANCELLED
+
+
+class Way:
+    """The tier http over `servers`, and the records of what it did."""
+
+    def __init__(self, *servers: ScriptedVLLM, **changes: Any) -> None:
+        told = {"timeout": 5.0, "cooldown": 0.2, "balancing": Balancing.ROUND_ROBIN} | changes
+        settings = InferenceSettings(**told)
+        self.records: list[CallRecord] = []
+        self.pool = EndpointPool([server.url for server in servers], settings)
+        self.backend = HTTPBackend(self.pool, settings)
+        self.attempts = Attempts(Tier.HTTP, self.backend, self.pool, settings, self.records.append)
+
+    async def ask(self, seconds: float = math.inf) -> Reply:
+        return await self.attempts.reply(make_request(), (), time.monotonic() + seconds)
+
+    @property
+    def ends(self) -> list[tuple[int, CallStatus, str]]:
+        return [(record.attempt, record.status, record.endpoint) for record in self.records]
+
+
+@asynccontextmanager
+async def way_of(*servers: ScriptedVLLM, **changes: Any) -> AsyncIterator[Way]:
+    way = Way(*servers, **changes)
+    await way.pool.refresh()
+    try:
+        yield way
+    finally:
+        await way.backend.aclose()
+        assert [endpoint.pending for endpoint in way.pool.endpoints] == [0] * len(servers)
+
+
+@pytest.fixture
+async def pair() -> AsyncIterator[tuple[ScriptedVLLM, ScriptedVLLM]]:
+    async with ScriptedVLLM() as left, ScriptedVLLM() as right:
+        yield left, right
+
+
+Pair = tuple[ScriptedVLLM, ScriptedVLLM]
+
+
+class TestMoves:
+    async def test_a_failed_call_moves_to_another_server_at_once(self, pair: Pair) -> None:
+        left, right = pair
+        left.script(Fault.SERVER_ERROR)
+        async with way_of(left, right, retries=0) as way:
+            began = time.monotonic()
+            reply = await way.ask()
+            assert time.monotonic() - began < 0.2  # no back-off
+        assert way.ends == [(1, FAILED, left.url), (2, OK, right.url)]
+        assert (reply.provenance.endpoint, reply.provenance.attempt) == (right.url, 2)
+
+    async def test_every_server_is_tried_before_a_retry_counts(self, pair: Pair) -> None:
+        left, right = pair
+        left.script(Fault.SERVER_ERROR)
+        right.script(Fault.SERVER_ERROR)
+        async with way_of(left, right, retries=0) as way:
+            with pytest.raises(TransientError, match="answered 500"):
+                await way.ask()
+        assert {record.endpoint for record in way.records} == {left.url, right.url}
+        assert len(way.records) == 2
+
+    async def test_then_it_pauses_and_may_go_anywhere_again(self, pair: Pair) -> None:
+        left, right = pair
+        left.script(Fault.SERVER_ERROR)
+        right.script(Fault.SERVER_ERROR)
+        async with way_of(left, right, retries=1) as way:
+            began = time.monotonic()
+            await way.ask()
+            assert time.monotonic() - began > 0.1
+        assert [status for _, status, _ in way.ends] == [FAILED, FAILED, OK]
+
+    async def test_a_server_left_alone_is_not_moved_to(self, pair: Pair) -> None:
+        """A move that would end up at the server that just failed waits as a retry does."""
+        left, right = pair
+        async with way_of(left, right, retries=1) as way:
+            way.pool.endpoints[1].rest_until = time.monotonic() + 60
+            left.script(Fault.SERVER_ERROR)
+            began = time.monotonic()
+            await way.ask()
+            assert time.monotonic() - began > 0.1
+        assert [url for _, _, url in way.ends] == [left.url, left.url]
+
+    async def test_what_would_fail_anywhere_is_not_moved(self, pair: Pair) -> None:
+        left, right = pair
+        left.mishaps.append(faults.status(400, "too long"))
+        async with way_of(left, right) as way:
+            with pytest.raises(PermanentError):
+                await way.ask()
+        assert len(way.records) == 1
+        assert right.bodies == []
+
+
+class TestDeadline:
+    async def test_no_attempt_is_made_when_the_time_is_over(self, stub: ScriptedVLLM) -> None:
+        async with way_of(stub) as way:
+            with pytest.raises(OutOfTimeError):
+                await way.ask(0.0)
+        assert (way.records, stub.bodies) == ([], [])
+
+    async def test_it_bounds_all_attempts_pauses_and_looks_together(self, pair: Pair) -> None:
+        hang, drip = pair[0].faulty(Fault.SLOW_HEADERS), pair[1].faulty(Fault.NEVER_ENDING_BODY)
+        async with way_of(*pair, timeout=0.3, retries=50) as way, hang, drip:
+            began = time.monotonic()
+            with pytest.raises((ServerLostError, OutOfTimeError)):
+                await way.ask(1.0)
+            assert time.monotonic() - began < 1.4
+        assert len(way.records) >= 3
+
+    async def test_giving_up_on_a_server_that_hangs_altogether_takes_no_longer(self, stub: ScriptedVLLM) -> None:
+        stub.script(Fault.SLOW_HEADERS)
+        async with way_of(stub, timeout=0.2, retries=0) as way:
+            stub.script(Fault.SLOW_HEADERS, route=Page.HEALTH)
+            began = time.monotonic()
+            with pytest.raises(ServerLostError):
+                await way.ask(0.4)
+            assert time.monotonic() - began < 0.8
+
+    async def test_a_server_given_too_little_time_is_not_blamed(self, stub: ScriptedVLLM) -> None:
+        stub.delay = 0.3
+        async with way_of(stub, timeout=5.0) as way:
+            with pytest.raises(OutOfTimeError, match="all that was left of the call's time"):
+                await way.ask(0.05)
+            [endpoint] = way.pool.endpoints
+            assert endpoint.limit.value == way.pool.settings.concurrency
+            assert endpoint.breaker.failures == 0
+
+    async def test_waiting_for_a_place_takes_nothing_from_an_attempts_own_time(self, stub: ScriptedVLLM) -> None:
+        """However long the queue, an attempt has `timeout` seconds from when it is sent."""
+        stub.delay = 0.15
+        async with way_of(stub, timeout=0.5, concurrency=2, retries=0) as way:
+            await asyncio.gather(*(way.ask() for _ in range(12)))
+        assert {status for _, status, _ in way.ends} == {OK}
+        assert max(record.queue_time for record in way.records) > 0.5  # longer than an attempt may take
+        assert max(record.latency for record in way.records) < 0.5
+
+
+class TestHedges:
+    async def test_a_slow_server_is_overtaken(self, pair: Pair) -> None:
+        left, right = pair
+        left.delay = 2.0
+        async with way_of(left, right, hedge=0.05) as way:
+            began = time.monotonic()
+            reply = await way.ask()
+            assert time.monotonic() - began < 1.0
+        assert reply.provenance.endpoint == right.url
+        assert sorted(way.ends) == sorted([(1, CANCELLED, left.url), (2, OK, right.url)])
+
+    async def test_a_quick_answer_is_not_hedged(self, pair: Pair) -> None:
+        async with way_of(*pair, hedge=1.0) as way:
+            await way.ask()
+        assert [status for _, status, _ in way.ends] == [OK]
+
+    async def test_a_hedge_that_fails_leaves_the_first_to_answer(self, pair: Pair) -> None:
+        left, right = pair
+        left.delay = 0.3
+        right.script(Fault.SERVER_ERROR)
+        async with way_of(left, right, hedge=0.05) as way:
+            reply = await way.ask()
+        assert reply.provenance.endpoint == left.url
+        assert [status for _, status, _ in way.ends] == [FAILED, OK]
+
+    async def test_a_success_counts_though_the_other_failed_in_the_same_moment(self) -> None:
+        async def end(error: Exception | None) -> str:
+            await asyncio.sleep(0)
+            if error:
+                raise error
+            return "right"
+
+        for order in ([None, TransientError("x")], [TransientError("x"), None]):
+            racing: Any = {asyncio.create_task(end(error)) for error in order}
+            assert await _first_reply(racing) == "right"
+
+    async def test_both_failing_is_a_failure_that_is_retried(self, pair: Pair) -> None:
+        left, right = pair
+        left.delay = right.delay = 0.1
+        for server in pair:
+            server.script(Fault.SERVER_ERROR)
+        async with way_of(left, right, hedge=0.02, retries=2) as way:
+            await way.ask()
+        assert [status for _, status, _ in way.ends].count(FAILED) >= 2
+        assert way.ends[-1][1] is OK
+
+    async def test_where_no_other_server_is_idle_nothing_is_sent_twice(self, pair: Pair) -> None:
+        left, right = pair
+        left.delay = right.delay = 0.2
+        async with way_of(left, right, hedge=0.02, concurrency=1) as way:
+            await asyncio.gather(way.ask(), way.ask())
+        assert len(left.bodies) == len(right.bodies) == 1
+
+    async def test_a_run_that_is_stopped_stops_both(self, pair: Pair) -> None:
+        left, right = pair
+        left.delay = right.delay = 5.0
+        async with way_of(left, right, hedge=0.02) as way:
+            call = asyncio.create_task(way.ask())
+            await asyncio.sleep(0.2)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+        assert sorted(status for _, status, _ in way.ends) == [CANCELLED, CANCELLED]
+
+
+class TestRecords:
+    async def test_a_cancelled_attempt_tells_how_long_it_had_waited(self, stub: ScriptedVLLM) -> None:
+        stub.delay = 0.2
+        async with way_of(stub, concurrency=1) as way:
+            first = asyncio.create_task(way.ask())
+            await asyncio.sleep(0.02)
+            second = asyncio.create_task(way.ask())
+            await first
+            await asyncio.sleep(0.05)
+            second.cancel()
+            await asyncio.gather(second, return_exceptions=True)
+        ended = way.records[-1]
+        assert (ended.status, ended.endpoint) == (CANCELLED, stub.url)
+        assert ended.queue_time > 0.1
+        assert ended.latency < 0.15

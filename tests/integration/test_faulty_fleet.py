@@ -1,0 +1,96 @@
+"""Whole runs on two scripted servers, one of them faulty: the right data, every attempt told."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from agents.inference.provenance import Tier
+from simulation.outcomes import Run
+from simulation.runner import RunStoppedError, resume_run, run_scenario
+from tests.agents.inference.test_faults import CLASS_OF, timeout_of
+from tests.integration.fleet import answers, plan_for, same_story
+from tests.support.faults import Fault
+from tests.support.scripted_vllm import ScriptedVLLM
+
+TIERS = pytest.mark.parametrize("tier", [Tier.HTTP, Tier.CAMEL])
+MOST = [
+    pytest.param(fault, marks=() if fault is Fault.WRONG_MODEL else pytest.mark.slow)
+    for fault in CLASS_OF
+    if fault is not Fault.REFUSED  # a server that never listened is not tried at all: see the run that loses one
+]
+
+
+async def play(tier: Tier, out: Path, *servers: ScriptedVLLM, **told: object) -> Run:
+    plan = plan_for([server.url for server in servers], tier.value, **told)  # type: ignore[arg-type]
+    return await asyncio.to_thread(run_scenario, plan, out=out)
+
+
+async def asked(server: ScriptedVLLM, calls: int, running: asyncio.Task[Run]) -> None:
+    """Wait until the server was asked so many times more."""
+    enough = len(server.bodies) + calls
+    while len(server.bodies) < enough:
+        assert not running.done(), "the run ended first"
+        await asyncio.sleep(0.005)
+
+
+@TIERS
+@pytest.mark.parametrize("fault", MOST)
+async def test_a_server_faulty_all_the_time_changes_no_datum(tier: Tier, fault: Fault, tmp_path: Path) -> None:
+    async with ScriptedVLLM() as bad, ScriptedVLLM() as good:
+        undisturbed = await play(tier, tmp_path / "undisturbed", good)
+        async with bad.faulty(fault):
+            run = await play(tier, tmp_path / "run", bad, good, timeout=timeout_of(fault))
+    same_story(run, undisturbed)
+    calls = answers(run)
+    assert set(run.calls["tier"]) == {tier.value}
+    assert set(calls["endpoint"]) == {good.url}
+    failed = run.calls[run.calls["status"] != "ok"]
+    assert set(zip(failed["endpoint"], failed["error_class"], strict=True)) == {(bad.url, CLASS_OF[fault])}
+    assert failed["error"].str.startswith(CLASS_OF[fault]).all()
+
+
+@pytest.mark.slow
+@TIERS
+@pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.SERVER_ERROR, Fault.DROPPED, Fault.TOO_MANY_REQUESTS])
+async def test_a_server_faulty_for_a_while_is_moved_from_and_used_again(
+    tier: Tier, fault: Fault, tmp_path: Path
+) -> None:
+    async with ScriptedVLLM() as left, ScriptedVLLM() as right:
+        undisturbed = await play(tier, tmp_path / "undisturbed", right, steps=20, episodes=6)
+        left.delay = right.delay = 0.03
+        running = asyncio.create_task(play(tier, tmp_path / "run", left, right, steps=20, episodes=6))
+        await asked(left, 10, running)
+        async with left.faulty(fault):
+            await asyncio.sleep(1.0)
+        before = len(left.bodies)
+        run = await running
+    same_story(run, undisturbed)
+    assert set(run.calls["tier"]) == {tier.value}
+    failed = run.calls[run.calls["status"] != "ok"]
+    assert set(failed["endpoint"]) == {left.url}
+    assert len(left.bodies) > before + 10
+
+
+@pytest.mark.slow
+@TIERS
+@pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.NEVER_ENDING_BODY, Fault.GARBAGE_UTF8, Fault.REFUSED])
+async def test_a_run_that_loses_its_only_server_stops_with_one_clear_error_and_can_be_resumed(
+    tier: Tier, fault: Fault, tmp_path: Path
+) -> None:
+    told = {"require": tier.value, "timeout": timeout_of(fault), "deadline": 3.0, "retries": 1}
+    async with ScriptedVLLM() as server:
+        undisturbed = await play(tier, tmp_path / "undisturbed", server, steps=4)
+        server.delay = 0.02
+        running = asyncio.create_task(play(tier, tmp_path / "run", server, steps=4, **told))
+        await asked(server, 20, running)
+        async with server.faulty(fault):
+            began = time.monotonic()
+            with pytest.raises(RunStoppedError, match=f"tier {tier.value} is required and failed") as caught:
+                await running
+            assert time.monotonic() - began < 8
+        run = await asyncio.to_thread(resume_run, caught.value.path)
+    same_story(run, undisturbed)
