@@ -50,10 +50,11 @@ def test_servers_are_kept_running_until_told_to_stop(tiny: TinyModel, tmp_path: 
 
 def until(read: Callable[[], str], words: str) -> None:
     """Read lines up to the one that holds `words`."""
-    deadline = time.monotonic() + STARTUP
-    while words not in (line := read()):
-        assert line, f"the output ended before {words!r}"
-        assert time.monotonic() < deadline
+    deadline, lines = time.monotonic() + STARTUP, [read()]
+    while words not in lines[-1]:
+        assert lines[-1], f"the output ended before {words!r}: {lines}"
+        assert time.monotonic() < deadline, lines
+        lines.append(read())
 
 
 def processes(word: str) -> list[int]:

@@ -126,7 +126,9 @@ class TestFaults:
     ) -> None:
         async with server.faulty(Fault.SLOW_HEADERS):
             assert await outcome(session, server.url, 0.5) == "no end"
-        await asyncio.sleep(0.05)
+        for _ in range(500):
+            if server.in_flight:
+                await asyncio.sleep(0.01)
         assert server.in_flight == 0
 
     def test_one_call_cannot_be_refused(self) -> None:
