@@ -44,6 +44,13 @@ class ModelRole(str, Enum):
     NEUTRAL = "neutral"
 
 
+class Part(str, Enum):
+    """What a player is in a population run: measured, or the company it is measured in."""
+
+    FOCAL = "focal"
+    BACKGROUND = "background"
+
+
 class SamplingConfig(FileModel):
     """A row's own sampling; an empty field takes the scenario's `inference` value."""
 
@@ -82,6 +89,8 @@ class ModelConfig(FileModel):
     """How many players this row makes."""
     policy: Text | None = None
     """A scripted player in place of a model."""
+    part: Part | None = None
+    """In a population run: focal (measured) or background; no prompt tells it."""
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> ModelConfig:

@@ -14,6 +14,8 @@ import typer
 from agents.inference.provenance import FALLING_ORDER, Tier
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
 from simulation.authoring import roster_app, scenario_app
+from simulation.cli_fingerprint import add_to as add_fingerprint
+from simulation.cli_populations import add_to as add_populations
 from simulation.cli_science import add_to as add_science
 from simulation.cli_verify import add_to as add_verify
 
@@ -39,6 +41,8 @@ app.add_typer(roster_app, name="roster")
 app.add_typer(scenario_app, name="scenario")
 app.add_typer(model_app, name="model")
 add_science(app)
+add_populations(app)
+add_fingerprint(app)
 add_verify(app)
 
 

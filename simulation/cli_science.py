@@ -65,7 +65,7 @@ def effect(
     if json_:
         typer.echo((folder / REPORT).read_text(encoding="utf-8"), nl=False)
         return
-    _console().print(_effect_table(report))
+    wide_console().print(_effect_table(report))
     typer.echo(str(folder))
 
 
@@ -93,7 +93,7 @@ def metrics_(
         table.add_column(head)
     for figure, row in found.items():
         table.add_row(figure, *(_shown(each) for each in row.values()))
-    _console().print(table)
+    wide_console().print(table)
 
 
 def _effect_table(report: EffectReport) -> Table:
@@ -123,7 +123,8 @@ def _shown(interval: Interval) -> str:
     return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
 
 
-def _console() -> Console:
+def wide_console() -> Console:
+    """A console for tables: the terminal's width, or wide where the output is no terminal."""
     from rich.console import Console
 
     console = Console()

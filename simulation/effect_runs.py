@@ -5,22 +5,19 @@ effect-<scenario>-<time>-<id>/<treatment>/<run>   one run per treatment, `delive
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 
 from agents.problems import SocietyError
-from agents.roster import Roster
 from agents.strategy import TrainingMode
+from simulation import run_set
 from simulation.modes import MixingPolicy
-from simulation.outcomes import read_manifest
 from simulation.plan import Plan
-from simulation.runner import Observer, RunStoppedError, resume_run, run_scenario
-from simulation.scenario import Scenario
+from simulation.runner import Observer
 from simulation.treatment import Treatment
 
+COMMAND = "society effect"
 TREATMENTS = (Treatment.SILENCED, Treatment.SHUFFLED, Treatment.REPLACED)
 _LEARNING = (MixingPolicy.UCB1, MixingPolicy.EXP3)
 
@@ -34,48 +31,22 @@ def play_treatments(
 ) -> Path:
     """Play `plan` once delivered and once under each treatment; the folder that holds the runs.
 
-    Raises SocietyError for a scenario whose episodes have no twins, and RunStoppedError.
+    Raises SocietyError for a scenario whose episodes have no twins, and where a run stops.
     """
     _check_pairs(plan)
-    now = datetime.now(timezone.utc)
-    folder = Path(out) / f"effect-{plan.scenario.name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-    arms = dict.fromkeys((Treatment.DELIVERED, *treatments))
-    for treatment in arms:
-        (folder / treatment.value).mkdir(parents=True)
-    return _play(folder, plan, arms, on_event)
+    arms = {treatment.value: _treated(plan, treatment) for treatment in (Treatment.DELIVERED, *treatments)}
+    folder = run_set.begin("effect", plan.scenario.name, arms, out)
+    return run_set.play(folder, COMMAND, on_event=on_event, at_once=1)
 
 
 def resume_treatments(folder: Path, *, on_event: Observer | None = None) -> Path:
     """Play what is missing in a folder that was cut off. Raises SocietyError where no run was begun there."""
-    arms = [treatment for treatment in Treatment if (folder / treatment.value).is_dir()]
-    begun = [path for treatment in arms for path in run_folders(folder, treatment)]
-    if not begun:
-        raise SocietyError(f"{folder} holds no begun run of any treatment; start with: society effect SCENARIO")
-    manifest = read_manifest(begun[0])
-    plan = Plan(Scenario.model_validate(manifest["scenario"]), Roster.model_validate(manifest["roster"]))
-    return _play(folder, plan, arms, on_event)
-
-
-def _play(folder: Path, plan: Plan, arms: Iterable[Treatment], on_event: Observer | None) -> Path:
-    try:
-        _play_all(folder, plan, arms, on_event)
-    except RunStoppedError as error:
-        raise SocietyError(f"{error}\nto finish it and the other treatments: society effect {folder}") from error
-    return folder
-
-
-def _play_all(folder: Path, plan: Plan, arms: Iterable[Treatment], on_event: Observer | None) -> None:
-    for treatment in arms:
-        begun = run_folders(folder, treatment)
-        if begun:
-            resume_run(begun[0], on_event=on_event)
-        else:
-            run_scenario(_treated(plan, treatment), out=folder / treatment.value, on_event=on_event)
+    return run_set.play(folder, COMMAND, on_event=on_event, at_once=1)
 
 
 def run_folders(folder: Path, treatment: Treatment) -> list[Path]:
     """The run directories of one treatment in an effect's folder."""
-    return sorted(path.parent for path in (folder / treatment.value).glob("*/manifest.json"))
+    return run_set.run_folders(folder, treatment.value)
 
 
 def _treated(plan: Plan, treatment: Treatment) -> Plan:

@@ -158,6 +158,8 @@ class Run:
         if not path.exists():
             return self._derived[name]
         frame = pd.read_parquet(path)
+        if any(column.name not in frame for column in TABLES[name]):  # an older version's: the events tell it all
+            return self._derived[name]
         for column in ("addressees", "audience") if name is TableName.MESSAGES else ():
             frame[column] = frame[column].map(tuple)
         return frame.astype({column.name: column.dtype for column in TABLES[name]})

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import io
 import itertools
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
     from agents.inference.client import VLLMClient
     from agents.roster import ModelConfig
+
+_quiet = threading.Lock()
 
 
 class FutureChannel(Channel):
@@ -75,7 +78,8 @@ class SocietyPlatform(Platform):
     """OASIS's platform without its costs that grow with history."""
 
     def __init__(self, db_path: Path, channel: FutureChannel) -> None:
-        with contextlib.redirect_stdout(io.StringIO()):  # OASIS prints the path of its database
+        # OASIS prints the path of its database; redirecting is the process's: two threads would not undo it in order
+        with _quiet, contextlib.redirect_stdout(io.StringIO()):
             # recsys "random" needs no model; the others load one from a hub
             super().__init__(db_path=str(db_path), channel=channel, recsys_type="random")
         self._heard: dict[int, int] = {}
