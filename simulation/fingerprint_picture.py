@@ -18,14 +18,15 @@ def picture(report: FingerprintReport) -> str:
     """The report as SVG: one row per cell, one column per subject."""
     marked = " - SIMULATED, no language model" if Tier.SIMULATED.value in report.tiers else ""
     origin = report.origin
+    dots = ["dot: differs from the base model, adjusted (Holm) for all comparisons"] if report.base else []
     table = HeatTable(
         title=f"Behavioural fingerprints: {origin.roster}{marked}",
-        subtitle=f"replies: {', '.join(report.tiers)}; {origin.episodes} episodes a probe; {report.level:.0%} intervals, "
-        "clustered by episode",
+        subtitle=f"replies: {', '.join(report.tiers)}; {origin.episodes} episodes a probe, by which the "
+        f"{report.level:.0%} intervals are clustered",
         label=f"behavioural fingerprints of {', '.join(report.subjects)}",
         columns=[_short(name) for name in report.subjects],
         rows=list(_rows(report)),
-        below=["dot: differs from the base model (Holm-adjusted)" if report.base else "", *report.notes],
+        below=[*dots, *report.notes],
         names=250,
         tile=128,
     )

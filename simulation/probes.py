@@ -17,7 +17,7 @@ defecting is a best response to anything in a step of the dilemma and the equili
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from agents.inference.backend import base_name
@@ -71,7 +71,7 @@ class Conditions:
     role: ModelRole = ModelRole.NEUTRAL
     language: Language = Language.EN
     temperature: float = 1.0
-    options: RunOptions = RunOptions()
+    options: RunOptions = field(default_factory=RunOptions)
 
 
 @dataclass(frozen=True)

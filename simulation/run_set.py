@@ -22,7 +22,7 @@ import orjson
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
 from agents.roster import Roster
-from simulation.events import Event
+from simulation.events import Event, RunEnded
 from simulation.outcomes import Run, load_run
 from simulation.plan import Plan
 from simulation.runner import Observer, RunStatus, RunStoppedError, resume_run, run_scenario
@@ -131,7 +131,7 @@ class _Gate:
         self._on_event, self._lock = on_event, threading.Lock()
 
     def __call__(self, event: Event) -> None:
-        if self.shut.is_set():
+        if self.shut.is_set() and not isinstance(event, RunEnded):  # a run that stops must get to its end
             raise KeyboardInterrupt
         if self._on_event is not None:
             with self._lock:

@@ -77,8 +77,9 @@ def _decisions(run: Run, focal: str) -> pd.DataFrame:
     """The focal player's asks, and by how many of the others it was punished in that step."""
     decisions = run.decisions.astype({"model_id": str, "action": object})
     own = decisions[decisions["model_id"] == focal][["episode", "step", "asks"]]
-    fines = decisions[decisions["action"] == PUNISH + focal].groupby(["episode", "step"]).size()
-    return own.merge(fines.rename("punished").reset_index(), on=["episode", "step"], how="left")
+    fines = decisions[decisions["action"] == PUNISH + focal].assign(punished=1)
+    fines = fines.groupby(["episode", "step"])[["punished"]].sum().reset_index()
+    return own.merge(fines, on=["episode", "step"], how="left")
 
 
 def _announcements(run: Run, focal: str) -> pd.DataFrame:
