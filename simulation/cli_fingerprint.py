@@ -13,7 +13,7 @@ from agents.roster import ModelRole
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from simulation.fingerprint import FingerprintReport
+    from simulation.fingerprint_report import FingerprintReport
 
 
 def add_to(app: typer.Typer) -> None:

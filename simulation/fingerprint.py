@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +25,14 @@ from agents.inference.embedded_adapters import WEIGHTS_FILE, shipped_adapters
 from agents.inference.model_store import file_sha256, model_source
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
-from agents.roster import ModelConfig, Part, Roster
+from agents.roster import FileModel, ModelConfig, Part, Roster
 from simulation import run_set
 from simulation.fingerprint_cells import CELLS, Cell
+from simulation.fingerprint_report import Difference, Figure, FingerprintReport, Origin, Pair
 from simulation.metrics.admission import admitted, tiers
 from simulation.metrics.behaviour import together, watch
 from simulation.metrics.clusters import cluster_bootstrap, cluster_share, difference, permutation_p_value
 from simulation.metrics.inference import FLIPS, LEVEL, holm
-from simulation.metrics.registry import Interval
 from simulation.probes import Conditions, Probe, Subject, probe_plans, subjects
 from simulation.runner import Observer
 
@@ -41,83 +41,16 @@ if TYPE_CHECKING:
     from simulation.outcomes import Run
 
 COMMAND = "society fingerprint"
-REPORT, PICTURE, ROSTER = "fingerprint.json", "fingerprint.svg", "roster.json"
+REPORT, PICTURE, ASKED = "fingerprint.json", "fingerprint.svg", "asked.json"
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A cell of one subject. `interval` is None where there is too little to tell, and `why` says what is missing;
-    `interval.n` counts the episodes with data."""
+class Asked(FileModel):
+    """What fingerprints were asked for; the probes' plans tell the rest."""
 
-    subject: str
-    cell: str
-    interval: Interval | None
-    why: str = ""
-
-
-@dataclass(frozen=True)
-class Difference:
-    """`first` - `second` in a cell; p-values of no difference, plain and adjusted over the whole report."""
-
-    first: str
-    second: str
-    cell: str
-    interval: Interval
-    p_value: float
-    p_adjusted: float
-
-    @property
-    def separates(self) -> bool:
-        """Whether this cell tells the two apart at the interval's level."""
-        return self.interval.excludes(0) and self.p_adjusted <= 1 - self.interval.level
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two subjects and the cells that tell them apart, none where they are not separable."""
-
-    first: str
-    second: str
-    cells: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What made a report: enough to make it again. `weights` maps a subject to the SHA-256 of its adapter, or says
-    where its weights were."""
-
-    roster: str
+    roster: Roster
+    """Whose."""
     seed: int
-    episodes: int
-    role: str
-    language: str
-    temperature: float
-    versions: Mapping[str, str]
-    weights: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class FingerprintReport:
-    """Every cell of every subject, and every pair's differences. `tiers` says where the replies came from."""
-
-    origin: Origin
-    level: float
-    tiers: tuple[str, ...]
-    subjects: tuple[str, ...]
-    base: str
-    figures: tuple[Figure, ...]
-    differences: tuple[Difference, ...]
-    pairs: tuple[Pair, ...]
-    notes: tuple[str, ...]
-
-    def figure(self, subject: str, cell: str) -> Figure:
-        """One cell of one subject."""
-        return next(each for each in self.figures if (each.subject, each.cell) == (subject, cell))
-
-    def from_base(self, subject: str, cell: str) -> Difference | None:
-        """A subject's difference from its base model in a cell; None where there is none."""
-        asked = (subject, self.base, cell)
-        return next((each for each in self.differences if (each.first, each.second, each.cell) == asked), None)
+    """The seed the probes' own are derived from."""
 
 
 def take_fingerprints(
@@ -132,7 +65,8 @@ def take_fingerprints(
 
     Raises as `probe_plans`, and SocietyError where a run stops.
     """
-    beside = {ROSTER: roster.model_dump_json(indent=2).encode() + b"\n"}
+    asked = Asked(roster=roster, seed=conditions.options.seed or 0)
+    beside = {ASKED: asked.model_dump_json(indent=2).encode() + b"\n"}
     folder = run_set.begin("fingerprint", roster.name, probe_plans(roster, conditions), out, beside)
     return run_set.play(folder, COMMAND, on_event=on_event, at_once=at_once)
 
@@ -142,16 +76,16 @@ def read_fingerprints(folder: Path, *, level: float = LEVEL, mix_tiers: bool = F
 
     Raises SocietyError where a run is missing, and MixedTiersError where replies came from several tiers.
     """
-    roster = _roster(folder)
+    asked = _asked(folder)
     runs = run_set.finished_runs(folder, COMMAND)
-    people = subjects(roster)
+    people = subjects(asked.roster)
     own = [_runs_of(runs, number) for number in range(len(people))]
     found = _tiers(runs.values(), mix_tiers)
     sums = {person.name: _sums(probes) for person, probes in zip(people, own, strict=True)}
     figures = tuple(_figure(name, cell, table[cell.name], level) for name, table in sums.items() for cell in CELLS)
     differences = _differences(figures, sums, level)
     report = FingerprintReport(
-        origin=_origin(roster, people, next(iter(runs.values())), found),
+        origin=_origin(asked, people, next(iter(runs.values())), found),
         level=level,
         tiers=found,
         subjects=tuple(person.name for person in people),
@@ -165,31 +99,13 @@ def read_fingerprints(folder: Path, *, level: float = LEVEL, mix_tiers: bool = F
     return report
 
 
-def load_report(path: Path) -> FingerprintReport:
-    """The report in a fingerprint.json."""
-    data = orjson.loads(path.read_bytes())
-    figures = (
-        Figure(**{**each, "interval": each["interval"] and Interval(**each["interval"])}) for each in data["figures"]
-    )
-    differences = (Difference(**{**each, "interval": Interval(**each["interval"])}) for each in data["differences"])
-    pairs = (Pair(each["first"], each["second"], tuple(each["cells"])) for each in data["pairs"])
-    parts: dict[str, Any] = {
-        "origin": Origin(**data["origin"]),
-        "figures": tuple(figures),
-        "differences": tuple(differences),
-        "pairs": tuple(pairs),
-        **{name: tuple(data[name]) for name in ("tiers", "subjects", "notes")},
-    }
-    return FingerprintReport(**{**data, **parts})
-
-
 # -- parts ----------------------------------------------------------------------------------------------
 
 
-def _roster(folder: Path) -> Roster:
-    if not (folder / ROSTER).is_file():
+def _asked(folder: Path) -> Asked:
+    if not (folder / ASKED).is_file():
         raise SocietyError(f"{folder} holds no fingerprint; start with: {COMMAND} ROSTER")
-    return Roster.model_validate_json((folder / ROSTER).read_bytes())
+    return Asked.model_validate_json((folder / ASKED).read_bytes())
 
 
 def _runs_of(runs: Mapping[str, Run], number: int) -> Mapping[Probe, Run]:
@@ -256,12 +172,12 @@ def _pairs(names: Sequence[str], differences: Sequence[Difference]) -> Iterator[
         yield Pair(first, second, tuple(each.cell for each in mine if each.separates))
 
 
-def _origin(roster: Roster, people: Sequence[Subject], run: Run, found: Sequence[str]) -> Origin:
+def _origin(asked: Asked, people: Sequence[Subject], run: Run, found: Sequence[str]) -> Origin:
     scenario = run.manifest["scenario"]
     focal = next(row for row in run.roster.models if row.part is Part.FOCAL)
     return Origin(
-        roster=roster.name,
-        seed=int(run.manifest["seed"]),
+        roster=asked.roster.name,
+        seed=asked.seed,
         episodes=int(scenario["episodes"]),
         role=focal.role.value,
         language=scenario["language"],

@@ -11,7 +11,7 @@ from simulation.fingerprint_cells import CELLS, Cell
 from simulation.heat_table import COOPERATE, DEFECT, EMPTY, FAINT, STRONG, HeatTable, Row, Tile, between, draw
 
 if TYPE_CHECKING:
-    from simulation.fingerprint import Figure, FingerprintReport
+    from simulation.fingerprint_report import Figure, FingerprintReport
 
 
 def picture(report: FingerprintReport) -> str:

@@ -29,6 +29,7 @@ from simulation.plan import Plan
 from simulation.run_set import path_name
 from simulation.runner import RunOptions
 from simulation.scenario import Scenario
+from simulation.seeds import derive_seed
 
 SEAT = "player_{}"
 """A player's name; the subject is the first."""
@@ -152,4 +153,5 @@ def _scenario(probe: Probe, setup: Setup, conditions: Conditions) -> Scenario:
     played = conditions.options.applied(scenario)
     if played.episodes < 2:
         raise UsageError("an interval needs at least 2 episodes; add: --episodes 20 (or more)")
-    return played
+    # under one seed a subject would draw the same opening in every probe, which would then count as many
+    return played.model_copy(update={"seed": derive_seed(played.seed, "probe", probe.value)})

@@ -58,9 +58,7 @@ def cut_at(number: int, kind: type[Event]) -> Callable[[Event], None]:
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
-def test_a_cut_stops_all_and_what_is_missing_is_played_later(
-    plans: dict[str, Plan], runs: Path, at_once: int
-) -> None:
+def test_a_cut_stops_all_and_what_is_missing_is_played_later(plans: dict[str, Plan], runs: Path, at_once: int) -> None:
     whole = payoffs(run_set.play(run_set.begin("trial", "a", plans, runs), COMMAND, at_once=1))
     folder = run_set.begin("trial", "b", plans, runs)
     with pytest.raises(SocietyError, match=f"interrupted(.|\n)*to finish all of them: {COMMAND} {folder}"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def test_the_contribution_curve_is_cut_by_thirds() -> None:
 @given(st.lists(st.floats(0, 1), min_size=3, max_size=10), st.floats(-1, 1), st.floats(0, 1))
 def test_the_slope_of_a_line_is_its_slope(others: list[float], gradient: float, start: float) -> None:
     rows = [{"own": start, "others": others[0]}]
-    rows += [{"own": start + gradient * before, "others": now} for before, now in zip(others, others[1:], strict=False)]
+    rows += [{"own": start + gradient * before, "others": now} for before, now in itertools.pairwise(others)]
     sums = behaviour.contribution_sums(steps(rows))
     (found,) = behaviour.slope(sums.sum(axis=0, keepdims=True))
     if np.ptp(others[:-1]) > 0.05:

@@ -58,7 +58,9 @@ def test_a_share_is_covered_as_often_as_promised(share: float) -> None:
 def test_a_mean_is_covered_about_as_often_as_promised(clusters: int) -> None:
     rng = np.random.default_rng(1)
     found = [
-        cluster_bootstrap(ratio, np.stack([rng.normal(3, 2, clusters) * 4, np.full(clusters, 4)], axis=1), resamples=500)
+        cluster_bootstrap(
+            ratio, np.stack([rng.normal(3, 2, clusters) * 4, np.full(clusters, 4)], axis=1), resamples=500
+        )
         for _ in range(300)
     ]
     assert sum(each.low <= 3 <= each.high for each in found) >= 0.92 * len(found)
