@@ -90,7 +90,7 @@ def play(folder: Path, command: str, *, on_event: Observer | None = None, at_onc
         else:
             _play_side_by_side(folder, arms, on_event, beside)
     except (RunStoppedError, KeyboardInterrupt) as error:
-        raise SocietyError(f"{error or 'interrupted'}\nto finish all of them: {command} {folder}") from error
+        raise SocietyError(f"{str(error) or 'interrupted'}\nto finish all of them: {command} {folder}") from error
     return folder
 
 

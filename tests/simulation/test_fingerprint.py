@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import random
@@ -31,6 +32,7 @@ from simulation.metrics.admission import MixedTiersError
 from simulation.probes import SETUPS, Conditions, Probe, probe_plans, subjects
 from simulation.runner import RunOptions
 from tests.simulation.test_cli import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.stub_vllm import StubVLLM
 
 __all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
 
@@ -352,3 +354,20 @@ def test_a_folder_without_fingerprints_is_told(capsys: pytest.CaptureFixture[str
     code, _, err = society(capsys, "fingerprint", str(tmp_path))
     assert code == 1
     assert "start with: society fingerprint" in err
+
+
+@pytest.mark.parametrize("tier", [Tier.HTTP, pytest.param(Tier.CAMEL, marks=pytest.mark.slow)])
+async def test_a_server_s_models_are_asked_side_by_side(tier: Tier, tmp_path: Path) -> None:
+    roster = Roster(name="served", base_model="base", models=(ModelConfig(model_id="m", model_name="cooperator"),))
+    async with StubVLLM() as stub:
+        stub.delay = 0.01
+        asked = Conditions(options=RunOptions(tier=tier, episodes=4, endpoints=(stub.url,)))
+        folder = await asyncio.to_thread(take_fingerprints, roster, asked, out=tmp_path)
+    assert stub.most_in_flight > 1
+    assert {body["model"] for body in stub.bodies} == {"cooperator", "base"}
+    report = read_fingerprints(folder)
+    assert report.tiers == (tier.value,)
+    assert row(report, "cooperator") == [1, 1, 1, None, None]  # the stub takes the first choice
+    assert value(report, "cooperator", "exploitability") == 4
+    assert report.figure("cooperator", "word_kept").why == "no data"  # and names no option
+    assert report.pairs[0].cells == ()

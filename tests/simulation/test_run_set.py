@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from agents.problems import SocietyError
 from simulation import run_set
 from simulation.events import DecisionMade, EpisodeStarted, Event
+from simulation.outcomes import load_run
 from simulation.plan import Plan
 
 MakePlan = Callable[..., Plan]
@@ -66,6 +69,21 @@ def test_a_cut_stops_all_and_what_is_missing_is_played_later(plans: dict[str, Pl
     with pytest.raises(SocietyError, match="is not finished; finish it with: society trial"):
         run_set.finished_runs(folder, COMMAND)
     assert payoffs(run_set.play(folder, COMMAND, at_once=at_once)) == whole
+
+
+def test_ctrl_c_while_runs_go_side_by_side_stops_them_resumably(plans: dict[str, Plan], runs: Path) -> None:
+    seen = itertools.count(1)
+
+    def observe(event: Event) -> None:
+        if isinstance(event, DecisionMade) and next(seen) == 5:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # what Ctrl-C does
+
+    folder = run_set.begin("trial", "a", plans, runs)
+    with pytest.raises(SocietyError, match=f"interrupted\nto finish all of them: {COMMAND} {folder}"):
+        run_set.play(folder, COMMAND, on_event=observe, at_once=2)
+    statuses = [load_run(path).manifest["status"] for arm in plans for path in run_set.run_folders(folder, arm)]
+    assert "stopped" in statuses
+    assert len(payoffs(run_set.play(folder, COMMAND, at_once=2))) == len(plans)
 
 
 def test_a_failure_beside_others_is_told_not_that_they_were_stopped(plans: dict[str, Plan], runs: Path) -> None:
