@@ -46,6 +46,13 @@ class ModelRole(str, Enum):
     NEUTRAL = "neutral"
 
 
+class Part(str, Enum):
+    """What a player is in a population run: measured, or the company it is measured in."""
+
+    FOCAL = "focal"
+    BACKGROUND = "background"
+
+
 class SamplingConfig(FileModel):
     """A row's own sampling; an empty field takes the scenario's `inference` value."""
 
@@ -90,6 +97,8 @@ class ModelConfig(FileModel):
     """A scripted player in place of a model."""
     human: Flag = False
     """A person at the terminal in place of a model: `society play`."""
+    part: Part | None = None
+    """In a population run: focal (measured) or background; no prompt tells it."""
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> ModelConfig:

@@ -16,11 +16,13 @@ from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
 from simulation import logs
 from simulation.authoring import roster_app, scenario_app
 from simulation.cli_doctor import add_to as add_doctor
+from simulation.cli_fingerprint import add_to as add_fingerprint
 from simulation.cli_fleet import add_to as add_fleet
 from simulation.cli_games import add_to as add_games
 from simulation.cli_observe import add_to as add_observe
 from simulation.cli_play import add_to as add_play
 from simulation.cli_play import seat_in
+from simulation.cli_populations import add_to as add_populations
 from simulation.cli_replay import add_to as add_replay
 from simulation.cli_science import add_to as add_science
 from simulation.cli_tournament import add_to as add_tournament
@@ -54,6 +56,8 @@ add_replay(app)
 add_science(app)
 add_fleet(app)
 add_observe(app)
+add_populations(app)
+add_fingerprint(app)
 add_verify(app)
 add_games(app)
 add_play(app)

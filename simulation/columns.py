@@ -57,6 +57,7 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("lora_rank", REAL, "rank of the adapter, where the roster tells"),
         Column("lora_alpha", REAL, "alpha of the adapter, where the roster tells"),
         Column("oasis_agent_id", COUNT, "the agent's id in oasis.db"),
+        Column("part", CATEGORY, "focal or background in a population run; missing elsewhere"),
     ),
     TableName.EPISODES: (
         Column("episode", COUNT, "episode number, from 0; one row per episode"),

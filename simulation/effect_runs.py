@@ -5,21 +5,19 @@ effect-<scenario>-<time>-<id>/<treatment>/<run>   one run per treatment, `delive
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from agents.problems import SocietyError
-from agents.roster import Roster
 from agents.strategy import TrainingMode
+from simulation import run_set
 from simulation.modes import MixingPolicy
-from simulation.outcomes import read_manifest
 from simulation.plan import Plan
-from simulation.run_folders import begun_runs, new_folder, play_in, resumable
 from simulation.runner import Observer
-from simulation.scenario import Scenario
 from simulation.treatment import Treatment
 
+COMMAND = "society effect"
 TREATMENTS = (Treatment.SILENCED, Treatment.SHUFFLED, Treatment.REPLACED)
 _LEARNING = (MixingPolicy.UCB1, MixingPolicy.EXP3)
 
@@ -33,37 +31,22 @@ def play_treatments(
 ) -> Path:
     """Play `plan` once delivered and once under each treatment; the folder that holds the runs.
 
-    Raises SocietyError for a scenario whose episodes have no twins, and RunStoppedError.
+    Raises SocietyError for a scenario whose episodes have no twins, and where a run stops.
     """
     _check_pairs(plan)
-    folder = new_folder(out, f"effect-{plan.scenario.name}")
-    arms = dict.fromkeys((Treatment.DELIVERED, *treatments))
-    for treatment in arms:
-        (folder / treatment.value).mkdir(parents=True)
-    return _play(folder, plan, arms, on_event)
+    arms = {treatment.value: _treated(plan, treatment) for treatment in (Treatment.DELIVERED, *treatments)}
+    folder = run_set.begin("effect", plan.scenario.name, arms, out)
+    return run_set.play(folder, COMMAND, on_event=on_event, at_once=1)
 
 
 def resume_treatments(folder: Path, *, on_event: Observer | None = None) -> Path:
     """Play what is missing in a folder that was cut off. Raises SocietyError where no run was begun there."""
-    arms = [treatment for treatment in Treatment if (folder / treatment.value).is_dir()]
-    begun = [path for treatment in arms for path in run_folders(folder, treatment)]
-    if not begun:
-        raise SocietyError(f"{folder} holds no begun run of any treatment; start with: society effect SCENARIO")
-    manifest = read_manifest(begun[0])
-    plan = Plan(Scenario.model_validate(manifest["scenario"]), Roster.model_validate(manifest["roster"]))
-    return _play(folder, plan, arms, on_event)
-
-
-def _play(folder: Path, plan: Plan, arms: Iterable[Treatment], on_event: Observer | None) -> Path:
-    with resumable(f"society effect {folder}"):
-        for treatment in arms:
-            play_in(folder / treatment.value, _treated(plan, treatment), on_event=on_event)
-    return folder
+    return run_set.play(folder, COMMAND, on_event=on_event, at_once=1)
 
 
 def run_folders(folder: Path, treatment: Treatment) -> list[Path]:
     """The run directories of one treatment in an effect's folder."""
-    return begun_runs(folder / treatment.value)
+    return run_set.run_folders(folder, treatment.value)
 
 
 def _treated(plan: Plan, treatment: Treatment) -> Plan:

@@ -12,7 +12,8 @@ import contextlib
 import io
 import itertools
 import sqlite3
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from agents.inference.client import VLLMClient
     from agents.roster import ModelConfig
 
+_building = threading.Lock()
+
 
 def create_at_once(db_path: str) -> tuple[sqlite3.Connection, sqlite3.Cursor]:
     """OASIS's empty database at `db_path`. Its own way waits for the disk after each of 16 tables, which on a busy
@@ -49,7 +52,18 @@ def create_at_once(db_path: str) -> tuple[sqlite3.Connection, sqlite3.Cursor]:
     return connection, connection.cursor()
 
 
-oasis_platform.create_db = create_at_once
+@contextlib.contextmanager
+def _built_quickly() -> Iterator[None]:
+    """While a platform of ours is built: its database is made at once, and OASIS does not print the path of it.
+
+    Both reach into the process, so only one platform is built at a time, and what is exchanged is put back.
+    """
+    with _building, contextlib.redirect_stdout(io.StringIO()):
+        own, oasis_platform.create_db = oasis_platform.create_db, create_at_once
+        try:
+            yield
+        finally:
+            oasis_platform.create_db = own
 
 
 class FutureChannel(Channel):
@@ -93,7 +107,7 @@ class SocietyPlatform(Platform):
     """OASIS's platform without its costs that grow with history."""
 
     def __init__(self, db_path: Path, channel: FutureChannel) -> None:
-        with contextlib.redirect_stdout(io.StringIO()):  # OASIS prints the path of its database
+        with _built_quickly():
             # recsys "random" needs no model; the others load one from a hub
             super().__init__(db_path=str(db_path), channel=channel, recsys_type="random")
         self._heard: dict[int, int] = {}

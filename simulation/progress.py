@@ -73,7 +73,7 @@ class LiveProgress:
             case StepResolved():
                 self._where = f"{self._mode} step {event.step + 1}"
             case RunResumed():
-                self._progress.update(self._bar, completed=event.episode)
+                self._progress.advance(self._bar, event.episode)
             case EpisodeEnded():
                 self._ended(event)
             case _:
@@ -92,7 +92,8 @@ class LiveProgress:
         self._progress.advance(self._bar)
         if not self._console.is_terminal:
             welfare = f"welfare {event.welfare:.1f} of {event.optimum:.1f}"
-            line = f"episode {event.episode + 1}/{self._episodes} {self._mode}: {welfare}; {self._line()}"
+            ended = int(self._progress.tasks[self._bar].completed)
+            line = f"episode {ended}/{self._episodes} {self._mode}: {welfare}; {self._line()}"
             self._console.print(line, highlight=False, soft_wrap=True)
 
     def _line(self) -> str:

@@ -1,4 +1,4 @@
-"""What the README shows is run, in a folder of its own, block after block."""
+"""What the README and the pages of docs/ show is run, in a folder of its own, block after block."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from simulation.plan import Plan
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))
 BIN = Path(sys.executable).parent
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
 def run(command: list[str], folder: Path) -> None:
@@ -28,7 +29,7 @@ def run(command: list[str], folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", blocks("bash"))
+@pytest.mark.parametrize("block", [*blocks("bash"), *blocks("bash", PAGES)])
 def test_the_commands_shown_work(block: str, tmp_path: Path) -> None:
     run(["bash", "-euo", "pipefail", "-c", block], tmp_path)
 

@@ -3,7 +3,8 @@
 Sources: Efron & Tibshirani, An Introduction to the Bootstrap (1993), for percentile intervals; Agarwal et al.,
 NeurIPS 2021, for strata; Cameron, Gelbach & Miller, Review of Economics and Statistics 90 (2008), for clusters;
 Phipson & Smyth, Statistical Applications in Genetics and Molecular Biology 9 (2010), for p-values that are
-never 0; Holm, Scandinavian Journal of Statistics 6 (1979).
+never 0; Holm, Scandinavian Journal of Statistics 6 (1979). What is reckoned from the sums of clusters stands in
+`simulation.metrics.clusters`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,106 @@
+"""The report of behavioural fingerprints: figures, differences, and what made them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from simulation.metrics.registry import Interval
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A cell of one subject. `interval` is None where there is too little to tell, and `why` says what is missing;
+    `interval.n` counts the episodes with data."""
+
+    subject: str
+    cell: str
+    interval: Interval | None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """`first` - `second` in a cell; p-values of no difference, plain and adjusted over the whole report."""
+
+    first: str
+    second: str
+    cell: str
+    interval: Interval
+    p_value: float
+    p_adjusted: float
+
+    @property
+    def separates(self) -> bool:
+        """Whether this cell tells the two apart at the interval's level."""
+        return self.interval.excludes(0) and self.p_adjusted <= 1 - self.interval.level
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two subjects and the cells that tell them apart, none where they are not separable."""
+
+    first: str
+    second: str
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What made a report: enough to make it again. `weights` maps a subject to the SHA-256 of its adapter, or says
+    where its weights were."""
+
+    roster: str
+    seed: int
+    episodes: int
+    role: str
+    language: str
+    temperature: float
+    versions: Mapping[str, str]
+    weights: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class FingerprintReport:
+    """Every cell of every subject, and every pair's differences. `tiers` says where the replies came from."""
+
+    origin: Origin
+    level: float
+    tiers: tuple[str, ...]
+    subjects: tuple[str, ...]
+    base: str
+    figures: tuple[Figure, ...]
+    differences: tuple[Difference, ...]
+    pairs: tuple[Pair, ...]
+    notes: tuple[str, ...]
+
+    def figure(self, subject: str, cell: str) -> Figure:
+        """One cell of one subject."""
+        return next(each for each in self.figures if (each.subject, each.cell) == (subject, cell))
+
+    def from_base(self, subject: str, cell: str) -> Difference | None:
+        """A subject's difference from its base model in a cell; None where there is none."""
+        asked = (subject, self.base, cell)
+        return next((each for each in self.differences if (each.first, each.second, each.cell) == asked), None)
+
+
+def load_report(path: Path) -> FingerprintReport:
+    """The report in a fingerprint.json."""
+    data = orjson.loads(path.read_bytes())
+    figures = (
+        Figure(**{**each, "interval": each["interval"] and Interval(**each["interval"])}) for each in data["figures"]
+    )
+    differences = (Difference(**{**each, "interval": Interval(**each["interval"])}) for each in data["differences"])
+    pairs = (Pair(each["first"], each["second"], tuple(each["cells"])) for each in data["pairs"])
+    parts: dict[str, Any] = {
+        "origin": Origin(**data["origin"]),
+        "figures": tuple(figures),
+        "differences": tuple(differences),
+        "pairs": tuple(pairs),
+        **{name: tuple(data[name]) for name in ("tiers", "subjects", "notes")},
+    }
+    return FingerprintReport(**{**data, **parts})

@@ -1,0 +1,113 @@
+"""A table of figures as SVG: one coloured tile per figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+Colour = tuple[int, int, int]
+DEFECT, COOPERATE = (190, 74, 47), (38, 128, 110)
+FAINT, STRONG = (148, 154, 163), (62, 72, 92)
+EMPTY = "rgb(226,223,216)"
+TILE, GAP = 42, 4
+_CHARACTER = 6.6  # mean width of one at 12.5 px
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A figure's text, a smaller line beneath it, its colour; `marked` sets a dot in its corner."""
+
+    text: str
+    colour: str
+    small: str = ""
+    marked: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A named row of tiles, under a heading where one begins here."""
+
+    name: str
+    tiles: Sequence[Tile]
+    heading: str = ""
+
+
+@dataclass(frozen=True)
+class HeatTable:
+    """A table with what is said above and below it; `label` describes it to who cannot see it. Widths in pixels."""
+
+    title: str
+    subtitle: str
+    label: str
+    columns: Sequence[str]
+    rows: Sequence[Row]
+    below: Sequence[str] = field(default=())
+    names: int = 188
+    tile: int = 88
+
+
+_TEMPLATE = """\
+<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {{ width }} {{ height }}" \
+font-family="system-ui, sans-serif" role="img" aria-label="{{ table.label }}">
+<rect width="100%" height="100%" rx="10" fill="#fbfaf7"/>
+<text x="24" y="34" font-size="17" font-weight="600" fill="#222">{{ table.title }}</text>
+<text x="24" y="56" font-size="12.5" fill="#555">{{ table.subtitle }}</text>
+{% for column in table.columns -%}
+<text x="{{ left + step * loop.index0 + half }}" y="82" font-size="13" text-anchor="middle" fill="#333">\
+{{ column }}</text>
+{% endfor -%}
+{% for row, y in rows -%}
+{% if row.heading -%}
+<text x="24" y="{{ y - 10 }}" font-size="12.5" font-weight="600" fill="#555">{{ row.heading }}</text>
+{% endif -%}
+<text x="24" y="{{ y + 26 }}" font-size="13.5" fill="#222">{{ row.name }}</text>
+{% for tile in row.tiles -%}
+{% set x = left + step * loop.index0 -%}
+<rect x="{{ x }}" y="{{ y }}" width="{{ table.tile }}" height="{{ high }}" rx="4" fill="{{ tile.colour }}"/>
+<text x="{{ x + half }}" y="{{ y + (20 if tile.small else 26) }}" font-size="14" text-anchor="middle" \
+fill="{{ "#fff" if tile.colour != empty else "#777" }}">{{ tile.text }}</text>
+{% if tile.small -%}
+<text x="{{ x + half }}" y="{{ y + 34 }}" font-size="10" text-anchor="middle" fill="#fff">{{ tile.small }}</text>
+{% endif -%}
+{% if tile.marked -%}
+<circle cx="{{ x + table.tile - 9 }}" cy="{{ y + 9 }}" r="3.5" fill="#fff"/>
+{% endif -%}
+{% endfor -%}
+{% endfor -%}
+{% for line in table.below -%}
+<text x="24" y="{{ bottom + 18 * loop.index }}" font-size="12.5" fill="#555">{{ line }}</text>
+{% endfor -%}
+</svg>
+"""
+
+
+def draw(table: HeatTable) -> str:
+    """The table as SVG."""
+    from jinja2 import Environment
+
+    y, rows = 92, []
+    for row in table.rows:
+        y += 30 if row.heading else 0
+        rows.append((row, y))
+        y += TILE + GAP
+    left, step = 24 + table.names, table.tile + GAP
+    lines = max(map(len, (table.subtitle, *table.below)))
+    template = Environment(autoescape=True).from_string(_TEMPLATE)
+    return template.render(
+        table=table,
+        rows=rows,
+        left=left,
+        step=step,
+        half=table.tile // 2,
+        high=TILE,
+        empty=EMPTY,
+        bottom=y + 4,
+        width=max(left + step * len(table.columns) + 24 - GAP, round(lines * _CHARACTER) + 48),
+        height=y + 14 + 18 * len(table.below),
+    )
+
+
+def between(low: Colour, high: Colour, share: float) -> str:
+    """The colour at `share` (0-1) of the way from one to another."""
+    mixed = (round(a + (b - a) * min(1.0, max(0.0, share))) for a, b in zip(low, high, strict=True))
+    return f"rgb({','.join(map(str, mixed))})"

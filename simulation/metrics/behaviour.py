@@ -1,0 +1,260 @@
+"""What a player does, seen step by step: the figures of a behavioural fingerprint.
+
+`watch` makes one frame of a run's focal player. A figure is a pure function of such frames to the sums of
+`simulation.metrics.clusters` (one row per episode in which there is anything to see) and of their totals to a number.
+Cooperation levels are in 0-1, as each game defines them; in public goods they are the share of the largest gift.
+
+Sources: Axelrod, The Evolution of Cooperation (1984), opening moves; Nowak & Sigmund, Nature 364 (1993), reactions to
+the last step; Fischbacher, Gächter & Fehr, Economics Letters 71 (2001), contribution curves; Fehr & Gächter, American
+Economic Review 90 (2000), responses to punishment; Johanson et al., IJCAI 2011, exploitability; Cohen, Educational and
+Psychological Measurement 20 (1960), agreement beyond chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from agents.language import Language
+from agents.policies import PUNISH, Option, announced_option
+from agents.problems import SocietyError
+from agents.roster import Part
+from simulation.games import find_game
+from simulation.games.base import Seat, Setting
+from simulation.metrics.aggregate import Matrix
+from simulation.metrics.inference import Vector
+from simulation.metrics.registry import metric
+from simulation.seeds import stream
+from simulation.task import TrainingTask
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simulation.outcomes import Run
+
+LOW, HIGH = 1 / 3, 2 / 3
+"""Where a contribution curve is cut: the others gave less than a third, more than two thirds, or between."""
+
+
+def watch(run: Run) -> pd.DataFrame:
+    """One row per step of the focal player of a visitor run of one task, in order.
+
+    Columns: `cluster` (the episode), `step`, `own` and `others` (cooperation level, the others' mean; nan where
+    invalid), `payoff`, `others_payoff` (mean), `own_last`, `others_last` (the step before; nan at first),
+    `punished` (by how many), `asks` (answers asked for), `announced` (level of the option its last message
+    names, nan where it names none), `spoke`, `short` (1 - accuracy of the episode) and `nash` (what a player
+    earns per step at the game's named equilibrium). Raises SocietyError unless one player is focal.
+    """
+    focal = _focal(run)
+    frame = _levels(run, focal).merge(_decisions(run, focal), on=["episode", "step"], how="left")
+    frame = frame.merge(_announcements(run, focal), on=["episode", "step"], how="left")
+    frame = frame.merge(_episodes(run, focal), on="episode", how="inner", validate="many_to_one")
+    frame = frame.sort_values(["episode", "step"]).rename(columns={"episode": "cluster"})
+    for name in ("own", "others"):
+        frame[f"{name}_last"] = frame.groupby("cluster")[name].shift(1)
+    return frame.assign(spoke=frame["spoke"].notna(), punished=frame["punished"].fillna(0)).reset_index(drop=True)
+
+
+def _focal(run: Run) -> str:
+    found = run.agents[run.agents["part"] == Part.FOCAL.value]["model_id"].tolist()
+    if len(found) != 1:
+        raise SocietyError(f"{run.path}: a fingerprint is taken of one focal player; there are {len(found)}")
+    return str(found[0])
+
+
+def _levels(run: Run, focal: str) -> pd.DataFrame:
+    steps = run.steps.astype({"model_id": str})
+    mine = steps["model_id"] == focal
+    own = steps[mine].rename(columns={"cooperation": "own"})[["episode", "step", "own", "payoff"]]
+    company = steps[~mine].groupby(["episode", "step"])[["cooperation", "payoff"]].mean().reset_index()
+    company = company.rename(columns={"cooperation": "others", "payoff": "others_payoff"})
+    return own.merge(company, on=["episode", "step"], validate="one_to_one")
+
+
+def _decisions(run: Run, focal: str) -> pd.DataFrame:
+    """The focal player's asks, and by how many of the others it was punished in that step."""
+    decisions = run.decisions.astype({"model_id": str, "action": object})
+    own = decisions[decisions["model_id"] == focal][["episode", "step", "asks"]]
+    fines = decisions[decisions["action"] == PUNISH + focal].assign(punished=1)
+    fines = fines.groupby(["episode", "step"])[["punished"]].sum().reset_index()
+    return own.merge(fines, on=["episode", "step"], how="left")
+
+
+def _announcements(run: Run, focal: str) -> pd.DataFrame:
+    """The focal player's last message of each step, as the level of the option it names."""
+    said = run.messages[run.messages["sender"] == focal].sort_values("talk_round")
+    said = said.groupby(["episode", "step"])["text"].last().reset_index()
+    options = _options(run) if len(said) else ()
+    found = (announced_option(str(text), options) for text in said["text"])
+    levels = [np.nan if option is None else option.cooperation for option in found]
+    return said.assign(announced=np.array(levels, dtype=np.float64), spoke=True)[
+        ["episode", "step", "announced", "spoke"]
+    ]
+
+
+def _options(run: Run) -> tuple[Option, ...]:
+    """What a player may choose in the first step of the run's task."""
+    scenario = run.manifest["scenario"]
+    task = TrainingTask.model_validate(scenario["tasks"][0])
+    seats = tuple(Seat(row.model_id, row.team_id) for row in run.roster.expand())
+    game = find_game(task.task_type)(Setting(seats, task.max_steps, task.difficulty), task.game_parameters())
+    return game.look(game.start(stream(0)), 0, Language(scenario["language"])).options
+
+
+def _episodes(run: Run, focal: str) -> pd.DataFrame:
+    """Per episode: how far the focal player's payoff fell short of a best response, and the equilibrium's payoff."""
+    rows = run.outcomes.astype({"model_id": str})
+    players = rows["model_id"].nunique()
+    longest = int(run.manifest["scenario"]["tasks"][0]["max_steps"])
+    rows = rows[rows["model_id"] == focal]
+    return rows[["episode"]].assign(short=1 - rows["accuracy"], nash=rows["nash"] / (players * longest))
+
+
+def together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Frames of several runs as one, every episode a cluster of its own."""
+    import pandas as pd
+
+    return pd.concat([frame.assign(cluster=[(i, c) for c in frame["cluster"]]) for i, frame in enumerate(frames)])
+
+
+# -- sums -----------------------------------------------------------------------------------------------
+
+
+def _sums(seen: pd.DataFrame, *columns: Any) -> Matrix:
+    """Per episode the sums of `columns`; an episode in which the last column counts nothing is left out."""
+    import pandas as pd
+
+    table = pd.concat([pd.Series(np.asarray(column, dtype=np.float64)) for column in columns], axis=1)
+    summed = table.groupby(seen["cluster"].to_numpy()).sum().to_numpy()
+    return np.asarray(summed[summed[:, -1] > 0])
+
+
+def _mean_of(seen: pd.DataFrame, values: Any) -> Matrix:
+    """Sum and number of the values that are not nan."""
+    values = np.asarray(values, dtype=np.float64)
+    return _sums(seen, np.nan_to_num(values), np.isfinite(values))
+
+
+@metric("Axelrod, The Evolution of Cooperation (1984)")
+def opening_move(seen: pd.DataFrame) -> Matrix:
+    """Cooperation level of the first step."""
+    first = seen[seen["step"] == 0]
+    return _mean_of(first, first["own"])
+
+
+@metric("Nowak & Sigmund, Nature 364 (1993): memory one")
+def reaction(seen: pd.DataFrame, own: float, others: float) -> Matrix:
+    """Cooperation level after a step in which the player was at level `own` and its partner at `others`."""
+    after = seen[(seen["own_last"] == own) & (seen["others_last"] == others)]
+    return _mean_of(after, after["own"])
+
+
+@metric("Fischbacher, Gächter & Fehr, Economics Letters 71 (2001)")
+def contribution(seen: pd.DataFrame, above: float, below: float) -> Matrix:
+    """Gift after a step in which the others' mean gift was at least `above` and less than `below`, all 0-1."""
+    after = seen[(seen["others_last"] >= above) & (seen["others_last"] < below)]
+    return _mean_of(after, after["own"])
+
+
+@metric("Fischbacher, Gächter & Fehr, Economics Letters 71 (2001)")
+def contribution_sums(seen: pd.DataFrame) -> Matrix:
+    """What the slope of gifts over the others' last mean gift is reckoned from (least squares)."""
+    after = seen[seen["others_last"].notna() & seen["own"].notna()]
+    x, y = after["others_last"].to_numpy(), after["own"].to_numpy()
+    return _sums(after, x, y, x * x, x * y, np.ones(len(after)))
+
+
+def slope(totals: Matrix) -> Vector:
+    """Least-squares slope from the sums of x, y, xx, xy and their number."""
+    x, y, xx, xy, n = totals.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = n * xx - x * x
+        return np.where(spread > 1e-9, (n * xy - x * y) / spread, np.nan)
+
+
+@metric("Fehr & Gächter, American Economic Review 90 (2000)")
+def punishment_response(seen: pd.DataFrame, punished: bool) -> Matrix:
+    """Change of the gift (-1 to 1) from before a punishing step in which one was punished, or was spared, to after."""
+    change, fined = _changes(seen)
+    return _mean_of(seen, np.where(fined == punished, change, np.nan))
+
+
+@metric("Fehr & Gächter, American Economic Review 90 (2000)")
+def punishment_sums(seen: pd.DataFrame) -> Matrix:
+    """What the effect of being punished on the gift is reckoned from: changes after punishment, and after none."""
+    change, fined = _changes(seen)
+    known = np.isfinite(change)
+    return _sums(
+        seen,
+        np.where(known & fined, change, 0),
+        known & fined,
+        np.where(known & ~fined, change, 0),
+        known & ~fined,
+        known,
+    )
+
+
+def _changes(seen: pd.DataFrame) -> tuple[Vector, Any]:
+    """Per step the change of the gift since the last giving step (nan elsewhere), and whether it was fined between."""
+    by_episode = seen.groupby("cluster")
+    giving = seen["step"] % 2 == 0
+    change = (seen["own"] - by_episode["own"].shift(2)).where(giving)
+    fined = by_episode["punished"].shift(1).fillna(0) > 0
+    return change.to_numpy(dtype=np.float64), fined.to_numpy(dtype=bool)
+
+
+def difference_of_means(totals: Matrix) -> Vector:
+    """The mean of the first two columns less that of the next two."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(totals[:, 0] / totals[:, 1] - totals[:, 2] / totals[:, 3])
+
+
+@metric("Johanson et al., IJCAI 2011: what a best responder wins beyond the game's value; here per step")
+def exploitability(seen: pd.DataFrame) -> Matrix:
+    """What the partner earned per step beyond the named equilibrium's payoff, in the game's points.
+
+    The partner is to answer best. Where it plays one fixed strategy this bounds the exploitability from below.
+    """
+    return _mean_of(seen, seen["others_payoff"] - seen["nash"])
+
+
+@metric("1 - accuracy of the game's docstring: myopic best response")
+def best_response_gap(seen: pd.DataFrame) -> Matrix:
+    """How far payoffs fell short of the best response to what the others did in the step: 0 none, 1 all."""
+    return _mean_of(seen, seen["short"])
+
+
+@metric("defined in simulation.metrics.behaviour")
+def unreadable(seen: pd.DataFrame) -> Matrix:
+    """Share of decisions whose first answer was no legal action (parse failures)."""
+    return _mean_of(seen, np.where(seen["asks"].notna(), seen["asks"] > 1, np.nan))
+
+
+@metric("agents.view.announced_option")
+def announces(seen: pd.DataFrame) -> Matrix:
+    """Share of messages that name an option."""
+    return _mean_of(seen, np.where(seen["spoke"], seen["announced"].notna(), np.nan))
+
+
+@metric("agents.view.announced_option")
+def word_kept(seen: pd.DataFrame) -> Matrix:
+    """Share of messages that name an option after which that option was played; an invalid decision keeps nothing."""
+    return _mean_of(seen, np.where(seen["announced"].notna(), seen["announced"] == seen["own"], np.nan))
+
+
+@metric("Cohen, Educational and Psychological Measurement 20 (1960): observed - expected agreement")
+def word_sums(seen: pd.DataFrame) -> Matrix:
+    """What agreement of message and deed beyond chance is reckoned from (two options; valid decisions)."""
+    kept = seen[seen["announced"].notna() & seen["own"].notna()]
+    said, done = kept["announced"] >= 0.5, kept["own"] >= 0.5
+    return _sums(kept, said == done, said, done, np.ones(len(kept)))
+
+
+def beyond_chance(totals: Matrix) -> Vector:
+    """Observed agreement less what it would be if word and deed had nothing to do with each other: -0.5 to 0.5."""
+    agree, said, done, n = totals.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        said, done = said / n, done / n
+        return np.asarray(agree / n - (said * done + (1 - said) * (1 - done)))

@@ -1,0 +1,49 @@
+"""docs/fingerprints.md shows the committed figures, and the figures are of the adapters that ship."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from agents.inference.embedded_adapters import WEIGHTS_FILE, shipped_adapters
+from agents.inference.model_store import file_sha256
+from simulation.fingerprint_cells import CELLS
+from simulation.fingerprint_picture import picture
+from simulation.fingerprint_report import load_report
+from simulation.metrics import find_metric
+from training.publish_fingerprints import DOCS, FIGURES, page
+
+PUBLISHED = load_report(FIGURES)
+PAGE = (DOCS / "fingerprints.md").read_text(encoding="utf-8")
+
+
+def test_the_picture_and_the_tables_are_drawn_from_the_figures() -> None:
+    assert (DOCS / "fingerprints.svg").read_text(encoding="utf-8") == picture(PUBLISHED)
+    assert page(PAGE, PUBLISHED) == PAGE
+
+
+def test_the_figures_are_of_a_real_model_and_of_the_adapters_that_ship() -> None:
+    assert PUBLISHED.tiers == ("embedded",)
+    assert set(PUBLISHED.subjects) == {*shipped_adapters(), PUBLISHED.base}
+    for name, folder in shipped_adapters().items():
+        assert PUBLISHED.origin.weights[name] == f"sha256:{file_sha256(folder / WEIGHTS_FILE)}"
+
+
+def test_the_page_names_the_command_that_made_them() -> None:
+    origin = PUBLISHED.origin
+    command = f"society fingerprint {origin.roster} --tier embedded --episodes {origin.episodes} --seed {origin.seed}"
+    assert command in PAGE
+
+
+@pytest.mark.parametrize("adapter", shipped_adapters())
+def test_every_adapter_is_separable_from_its_base_model(adapter: str) -> None:
+    (pair,) = (each for each in PUBLISHED.pairs if (each.first, each.second) == (adapter, PUBLISHED.base))
+    assert pair.cells
+
+
+def test_the_page_explains_every_cell_and_names_its_metric() -> None:
+    explained = dict(re.findall(r"^\| `(\w+)` \|.*\| `(\w+)` \|$", PAGE, flags=re.MULTILINE))
+    for cell in CELLS:
+        function = getattr(cell.sums, "func", cell.sums)
+        assert find_metric(explained[cell.name]).function is function

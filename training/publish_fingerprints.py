@@ -1,0 +1,41 @@
+"""docs/fingerprints.md and its picture, from the committed figures.
+
+society fingerprint first_contact --tier embedded --episodes 12 --seed 1
+cp runs/fingerprint-.../fingerprint.json docs/fingerprints.json
+python -m training.publish_fingerprints
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from simulation.fingerprint_picture import markdown, picture
+from simulation.fingerprint_report import FingerprintReport, load_report
+
+DOCS = Path(__file__).parent.parent / "docs"
+FIGURES, PICTURE, PAGE = DOCS / "fingerprints.json", DOCS / "fingerprints.svg", DOCS / "fingerprints.md"
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
+
+
+def page(text: str, report: FingerprintReport) -> str:
+    """The page with the report's tables and origin between its marks."""
+    before, _, rest = text.partition(BEGIN)
+    after = rest.partition(END)[2]
+    return f"{before}{BEGIN}\n{markdown(report)}\n\n{_origin(report)}\n{END}{after}"
+
+
+def _origin(report: FingerprintReport) -> str:
+    origin = report.origin
+    lines = [f"| {name} | {weights} |" for name, weights in origin.weights.items()]
+    versions = ", ".join(f"{name} {version}" for name, version in origin.versions.items())
+    return "\n".join(["| model | weights |", "|---|---|", *lines, "", f"Made with {versions}."])
+
+
+def main() -> None:
+    report = load_report(FIGURES)
+    PICTURE.write_text(picture(report), encoding="utf-8")
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), report), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
