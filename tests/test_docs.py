@@ -13,13 +13,13 @@ import pytest
 from simulation.plan import Plan
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md")))
+FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = "\n".join(path.read_text(encoding="utf-8") for path in FILES)
 BIN = Path(sys.executable).parent
 
 
-def blocks(language: str, text: str = README) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGES, flags=re.DOTALL)
 
 
 def run(command: list[str], folder: Path) -> None:
@@ -29,7 +29,7 @@ def run(command: list[str], folder: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", [*blocks("bash"), *blocks("bash", PAGES)])
+@pytest.mark.parametrize("block", blocks("bash"))
 def test_the_commands_shown_work(block: str, tmp_path: Path) -> None:
     run(["bash", "-euo", "pipefail", "-c", block], tmp_path)
 
@@ -46,8 +46,10 @@ def test_the_scenario_shown_is_valid(block: str, tmp_path: Path) -> None:
     assert Plan.load(tmp_path / "shown.yaml").scenario.name == "my_scenario"
 
 
-def test_files_named_in_the_readme_exist() -> None:
-    named = re.findall(r"`((?:scenarios|notebooks|agents|simulation|training|docs)/[\w./]*)`", README)
-    named += re.findall(r"\]\(((?!http)[^)]+)\)", README)
-    assert len(named) > 5
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_files_named_exist(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:scenarios|notebooks|agents|simulation|training|docs|benchmarks)/[\w./]*)`", text)
     assert not [name for name in named if not (ROOT / name).exists()]
+    linked = re.findall(r"\]\(((?!http)[^)]+)\)", text)
+    assert not [name for name in linked if not (file.parent / name).exists()]

@@ -7,8 +7,10 @@ another batch.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -113,8 +115,8 @@ class EmbeddedEngine:
             )
 
     def talk(self, rows: Sequence[Row]) -> list[Completion]:
-        """A free text for each row, in order."""
-        return self._in_batches(rows, self._talk)
+        """A free text for each row, in order; `first_token_time` counts from this call."""
+        return self._in_batches(rows, partial(self._talk, time.perf_counter()))
 
     def choose(self, rows: Sequence[Row]) -> list[Completion]:
         """One of its choices for each row, in order; `choice_probability` is its P at temperature 1.
@@ -138,26 +140,29 @@ class EmbeddedEngine:
                 answers.update(zip(indices, answer([rows[i] for i in indices]), strict=True))
         return [answers[i] for i in range(len(rows))]
 
-    def _talk(self, rows: Sequence[Row]) -> list[Completion]:
+    def _talk(self, began: float, rows: Sequence[Row]) -> list[Completion]:
         drafts = [Draft(row, row.stream()) for row in rows]
         batch, live = self.model.prefill([row.tokens for row in rows], [row.adapter for row in rows]), drafts
+        first_token_time = None
         while True:
             for place, draft in enumerate(live):
                 draft.extend(batch.last(place), self.model.stops)
+            first_token_time = first_token_time or time.perf_counter() - began
             going = [place for place, draft in enumerate(live) if not draft.finish_reason]
             if not going:
-                return [self._written(draft) for draft in drafts]
+                return [self._written(draft, first_token_time) for draft in drafts]
             if len(going) < len(live):
                 self.model.select(batch, going)
                 live = [live[place] for place in going]
             self.model.advance(batch, [[draft.tokens[-1]] for draft in live])
 
-    def _written(self, draft: Draft) -> Completion:
+    def _written(self, draft: Draft, first_token_time: float) -> Completion:
         return Completion(
             text=self.model.decode(draft.tokens),
             prompt_tokens=len(draft.row.tokens),
             completion_tokens=len(draft.tokens),
             finish_reason=draft.finish_reason,
+            first_token_time=first_token_time,
         )
 
     def _distributions(self, rows: Sequence[Row]) -> list[dict[str, float]]:

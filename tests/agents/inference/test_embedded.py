@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,14 @@ async def test_each_row_stops_at_its_own_limit(backend: EmbeddedBackend) -> None
         (limit, "length") for limit in limits
     ]
     assert replies[2].text.startswith(replies[1].text)
+
+
+async def test_the_first_token_comes_before_the_last(backend: EmbeddedBackend) -> None:
+    began = time.perf_counter()
+    said = await backend.complete(ask("Tell me a story.", sampling=WARM))
+    taken = time.perf_counter() - began - said.waited
+    assert said.first_token_time is not None
+    assert 0 < said.first_token_time < taken
 
 
 async def test_more_requests_than_a_batch_holds_are_all_answered(backend: EmbeddedBackend) -> None:
