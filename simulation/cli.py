@@ -20,6 +20,7 @@ from simulation.cli_fingerprint import add_to as add_fingerprint
 from simulation.cli_fleet import add_to as add_fleet
 from simulation.cli_games import add_to as add_games
 from simulation.cli_observe import add_to as add_observe
+from simulation.cli_panels import arrange
 from simulation.cli_play import add_to as add_play
 from simulation.cli_play import seat_in
 from simulation.cli_populations import add_to as add_populations
@@ -314,6 +315,8 @@ def main() -> None:
         _complain(str(error))
         sys.exit(1)
 
+
+arrange(app)
 
 if __name__ == "__main__":
     main()

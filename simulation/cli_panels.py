@@ -1,0 +1,33 @@
+"""How `society --help` is laid out: every command in one panel, in this order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import typer
+
+PANELS: Mapping[str, tuple[str, ...]] = {
+    "Run": ("run", "resume", "replay", "play", "doctor"),
+    "Look at runs": ("metrics", "calls", "quality"),
+    "Ask what models do": ("effect", "fingerprint", "population", "tournament", "verify"),
+    "Write files": ("list", "games", "roster", "scenario", "validate", "schema"),
+    "Serve models": ("serve", "adapters", "model"),
+}
+
+
+def arrange(app: typer.Typer) -> None:
+    """Put the commands of `app` into their panels. Raises KeyError for one that has none."""
+    panel_of = {name: panel for panel, names in PANELS.items() for name in names}
+    order = list(panel_of)
+    for command in app.registered_commands:
+        command.rich_help_panel = panel_of[command_name(command)]
+    for group in app.registered_groups:
+        group.rich_help_panel = panel_of[str(group.name)]
+    app.registered_commands.sort(key=lambda command: order.index(command_name(command)))
+    app.registered_groups.sort(key=lambda group: order.index(str(group.name)))
+
+
+def command_name(command: typer.models.CommandInfo) -> str:
+    """What a registered command is called."""
+    function = command.callback
+    return command.name or (function.__name__ if function is not None else "")
