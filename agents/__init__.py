@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agents.inference.client import VLLMClient
     from agents.lora_model import LoRAModel
-    from agents.roster import ModelConfig, ModelRole, Roster
+    from agents.role import ModelRole
+    from agents.roster import ModelConfig, Roster
 
 __all__ = ["LoRAModel", "ModelConfig", "ModelRole", "Roster", "VLLMClient"]
 
 _HOMES = {
     "LoRAModel": "agents.lora_model",  # imports OASIS: seconds, so only when asked for
     "ModelConfig": "agents.roster",
-    "ModelRole": "agents.roster",
+    "ModelRole": "agents.role",
     "Roster": "agents.roster",
     "VLLMClient": "agents.inference.client",
 }

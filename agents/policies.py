@@ -20,7 +20,7 @@ from functools import partial
 from agents import reasoners
 from agents.language import Language
 from agents.manners import SENTENCES, Manner
-from agents.roster import ModelRole
+from agents.role import ModelRole
 from agents.view import Aim, Option, Outlook, Prospect, Situation, View, announced_option, closest
 
 __all__ = [

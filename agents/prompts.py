@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from agents.inference.provenance import ChatMessage, Purpose
 from agents.language import Language
-from agents.roster import ModelConfig, ModelRole
+from agents.role import ModelRole
+from agents.roster import ModelConfig
 from agents.social import FeedPost
 from agents.strategy import DecisionMaking, Stance, Strategy, TaskFacts, TrainingMode
 

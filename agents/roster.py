@@ -7,7 +7,6 @@ A roster file is YAML: a name, the base model, and the rows. A row names the ser
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
 
 from agents.findings import examine, refuse
 from agents.problems import InvalidFileError, Problem
+from agents.role import ModelRole, Part
 from agents.roster_rules import MAX_PLAYERS, adapter_findings, clone_ids, model_findings, roster_findings
 from agents.yaml_file import YamlFile, find_file, read_yaml, shipped_files
 
@@ -36,21 +36,6 @@ class FileModel(BaseModel):
         protected_namespaces=(),
         use_attribute_docstrings=True,
     )
-
-
-class ModelRole(str, Enum):
-    LEADER = "leader"
-    FOLLOWER = "follower"
-    COMPETITOR = "competitor"
-    TEAMMATE = "teammate"
-    NEUTRAL = "neutral"
-
-
-class Part(str, Enum):
-    """What a player is in a population run: measured, or the company it is measured in."""
-
-    FOCAL = "focal"
-    BACKGROUND = "background"
 
 
 class SamplingConfig(FileModel):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from agents.roster import ModelRole
+from agents.role import ModelRole
 
 COMMUNICATION_ABOVE = 0.3
 RESOURCE_SHARING_ABOVE = 0.7

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from agents.language import Language
-from agents.roster import ModelRole
+from agents.role import ModelRole
 
 
 @dataclass(frozen=True)

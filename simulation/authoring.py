@@ -35,7 +35,8 @@ def roster_new(
     teams: Annotated[int, typer.Option(min=0, max=26, help="Number of teams to deal the rows to.")] = 0,
 ) -> None:
     """Write a commented roster with one row per adapter."""
-    from agents.roster import ModelConfig, ModelRole, Roster
+    from agents.role import ModelRole
+    from agents.roster import ModelConfig, Roster
 
     _refuse_existing(path)
     names = adapter or ["cooperator", "defector", "reciprocator", base]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.language import Language
-from agents.roster import ModelRole
+from agents.role import ModelRole
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulation.populations import Declaration, Population, population_plans
+from simulation.population import Population
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -52,6 +52,7 @@ def population(
     from simulation import cli, run_set
     from simulation.cli_science import wide_console
     from simulation.population_report import COMMAND, REPORT, play_populations, read_populations
+    from simulation.populations import Declaration, population_plans
 
     if Path(scenario).is_dir():
         folder = run_set.play(Path(scenario), COMMAND, at_once=at_once)

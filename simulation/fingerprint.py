@@ -25,7 +25,8 @@ from agents.inference.embedded_adapters import WEIGHTS_FILE, shipped_adapters
 from agents.inference.model_store import file_sha256, model_source
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
-from agents.roster import FileModel, ModelConfig, Part, Roster
+from agents.role import Part
+from agents.roster import FileModel, ModelConfig, Roster
 from simulation import run_set
 from simulation.fingerprint_cells import CELLS, Cell
 from simulation.fingerprint_report import Difference, Figure, FingerprintReport, Origin, Pair

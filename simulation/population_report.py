@@ -16,14 +16,15 @@ import orjson
 
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError, UsageError
-from agents.roster import Part
+from agents.role import Part
 from simulation import run_set
 from simulation.metrics.admission import admitted, tiers
 from simulation.metrics.clusters import cluster_bootstrap, ratio
 from simulation.metrics.inference import LEVEL
 from simulation.metrics.registry import Interval, metric
 from simulation.plan import Plan
-from simulation.populations import Declaration, Population, population_plans
+from simulation.population import Population
+from simulation.populations import Declaration, population_plans
 from simulation.runner import Observer
 
 if TYPE_CHECKING:

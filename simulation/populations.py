@@ -19,21 +19,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from agents.policies import POLICIES
 from agents.problems import UsageError, nearest
-from agents.roster import ModelConfig, Part, Roster
+from agents.role import Part
+from agents.roster import ModelConfig, Roster
 from agents.roster_rules import clone_ids
 from simulation.plan import Plan
+from simulation.population import Population
 
 STRANGER = "other"
 """What a scripted background player is called: its policy's name would tell the others what to expect."""
-
-
-class Population(str, Enum):
-    RESIDENT = "resident"
-    VISITOR = "visitor"
 
 
 @dataclass(frozen=True)

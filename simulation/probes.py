@@ -23,7 +23,8 @@ from enum import Enum
 from agents.inference.backend import base_name
 from agents.language import Language
 from agents.problems import UsageError
-from agents.roster import ModelConfig, ModelRole, Part, Roster
+from agents.role import ModelRole, Part
+from agents.roster import ModelConfig, Roster
 from agents.strategy import TrainingMode
 from simulation.plan import Plan
 from simulation.run_set import path_name

@@ -21,7 +21,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from agents.roster import ModelRole
+    from agents.role import ModelRole
     from simulation.platform import Arrival
 
 Inbox = Sequence["Arrival"]

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from agents.roster import ModelConfig, ModelRole, Roster
+from agents.role import ModelRole
+from agents.roster import ModelConfig, Roster
 from simulation.plan import Plan
 from simulation.scenario import Scenario
 

@@ -17,7 +17,8 @@ from agents.inference.provenance import ChatMessage, Purpose
 from agents.language import Language
 from agents.policies import POLICIES, Policy
 from agents.prompts import Common, HeardMessage, Own, chat, system_prompt, user_prompt
-from agents.roster import ModelConfig, ModelRole
+from agents.role import ModelRole
+from agents.roster import ModelConfig
 from agents.strategy import TrainingMode, derive_strategy
 from simulation.games import find_game
 from simulation.games.base import Game, Move, Seat, Setting, State

@@ -20,7 +20,7 @@ import numpy as np
 from agents.language import Language
 from agents.policies import PUNISH, Option, announced_option
 from agents.problems import SocietyError
-from agents.roster import Part
+from agents.role import Part
 from simulation.games import find_game
 from simulation.games.base import Seat, Setting
 from simulation.metrics.aggregate import Matrix

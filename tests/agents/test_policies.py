@@ -10,7 +10,7 @@ import pytest
 
 from agents.language import Language
 from agents.policies import GENEROSITY, MINDS, POLICIES, announced_option
-from agents.roster import ModelRole
+from agents.role import ModelRole
 from simulation.games import find_game
 from simulation.games.base import Game, Move
 from simulation.games.public_goods import PublicGoods

@@ -23,7 +23,8 @@ from agents.prompts import (
     system_prompt,
     user_prompt,
 )
-from agents.roster import ModelConfig, ModelRole
+from agents.role import ModelRole
+from agents.roster import ModelConfig
 from agents.strategy import TrainingMode, derive_strategy
 from simulation.task import TrainingTask
 

@@ -15,15 +15,8 @@ from pydantic import ValidationError
 
 from agents.policies import POLICIES
 from agents.problems import InvalidFileError
-from agents.roster import (
-    FOLDER,
-    ModelConfig,
-    ModelRole,
-    Roster,
-    SamplingConfig,
-    roster_schema,
-    shipped_rosters,
-)
+from agents.role import ModelRole
+from agents.roster import FOLDER, ModelConfig, Roster, SamplingConfig, roster_schema, shipped_rosters
 from agents.roster_yaml import roster_to_yaml
 from agents.yaml_file import read_yaml
 

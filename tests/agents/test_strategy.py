@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agents.roster import ModelRole
+from agents.role import ModelRole
 from agents.strategy import DecisionMaking, Stance, TrainingMode, derive_strategy
 from simulation.task import TrainingTask
 

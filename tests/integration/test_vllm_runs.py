@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from agents.inference.provenance import Tier
-from agents.roster import ModelConfig, ModelRole, Roster
+from agents.role import ModelRole
+from agents.roster import ModelConfig, Roster
 from simulation.doctor import Case, Verdict, examine
 from simulation.events import CallMade, Event, StepResolved
 from simulation.outcomes import Run

@@ -12,7 +12,8 @@ import pytest
 
 from agents.policies import POLICIES, Manner, Policy, View
 from agents.problems import SocietyError
-from agents.roster import ModelConfig, ModelRole
+from agents.role import ModelRole
+from agents.roster import ModelConfig
 from simulation.effect import REPORT, EffectReport, Measure, Scope, compare, read_effects
 from simulation.effect_runs import play_treatments, resume_treatments, run_folders
 from simulation.events import DecisionMade, Event

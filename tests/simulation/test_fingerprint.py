@@ -18,7 +18,8 @@ from agents.inference.provenance import Tier
 from agents.language import Language
 from agents.policies import POLICIES, Manner, Policy, View
 from agents.problems import SocietyError, UsageError
-from agents.roster import ModelConfig, ModelRole, Part, Roster, SamplingConfig
+from agents.role import ModelRole, Part
+from agents.roster import ModelConfig, Roster, SamplingConfig
 from simulation import run_set
 from simulation.events import DecisionMade, Event
 from simulation.fingerprint import COMMAND, REPORT, read_fingerprints, take_fingerprints

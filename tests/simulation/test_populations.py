@@ -14,14 +14,16 @@ from hypothesis import strategies as st
 
 from agents.policies import POLICIES
 from agents.problems import SocietyError, UsageError
-from agents.roster import ModelConfig, ModelRole, Part, Roster
+from agents.role import ModelRole, Part
+from agents.roster import ModelConfig, Roster
 from simulation import run_set
 from simulation.events import DecisionMade, Event
 from simulation.metrics.admission import MixedTiersError
 from simulation.outcomes import Run, load_run
 from simulation.plan import Plan
+from simulation.population import Population
 from simulation.population_report import COMMAND, REPORT, PopulationReport, Return, play_populations, read_populations
-from simulation.populations import Declaration, Population, population_plans
+from simulation.populations import Declaration, population_plans
 from simulation.scenario import Scenario
 from tests.simulation.test_cli import _in_a_folder_of_its_own, _logging_as_it_was, society
 

@@ -9,7 +9,8 @@ import pytest
 
 from agents.inference.provenance import Tier
 from agents.problems import InvalidFileError
-from agents.roster import ModelConfig, ModelRole
+from agents.role import ModelRole
+from agents.roster import ModelConfig
 from simulation.games import task_types
 from simulation.outcomes import Run
 from simulation.plan import Plan

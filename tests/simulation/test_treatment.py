@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.roster import ModelRole
+from agents.role import ModelRole
 from simulation.outcomes import Run
 from simulation.plan import Plan
 from simulation.platform import Arrival

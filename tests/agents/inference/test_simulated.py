@@ -11,7 +11,7 @@ from agents.inference.provenance import CallKey, ChatMessage, Purpose, Tier
 from agents.inference.simulated import SimulatedBackend
 from agents.language import Language
 from agents.policies import Option, Situation, View
-from agents.roster import ModelRole
+from agents.role import ModelRole
 from tests.agents.inference.conftest import make_request
 
 OPTIONS = tuple(Option(f"give_{n}", f"give {n}", n / 20) for n in (0, 5, 10, 15, 20))

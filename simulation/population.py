@@ -1,0 +1,10 @@
+"""The two kinds of table a focal player is measured at; `simulation/populations.py` seats them."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Population(str, Enum):
+    RESIDENT = "resident"
+    VISITOR = "visitor"
