@@ -21,7 +21,7 @@ from tests.support.replies import completion
 URL = "http://s/v1"
 KEYS = ["choices", "message", "content", "tool_calls", "function", "name", "arguments", "usage", "model", "id"]
 JSON: Any = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
     max_leaves=15,
 )
