@@ -14,7 +14,7 @@ import random
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from agents.inference.backend import Detection, EndpointSettings, InferenceSettings, Route
 from agents.inference.balancing import Balancing, pick
@@ -28,23 +28,15 @@ from agents.inference.errors import (
     TransientError,
     UnknownAdapterError,
 )
+from agents.inference.lease import Lease, Place
 from agents.inference.limits import SLOW_SHARE, AdaptiveLimit
 from agents.inference.provenance import Request, Tier
 from agents.inference.queue import Kind, Queue, Wait
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     import aiohttp
 
-__all__ = ["Endpoint", "EndpointPool", "Place"]
-
-
-class Place(NamedTuple):
-    """Room for one call at a server; `probe` is the number its circuit breaker gave the call, 0 for none."""
-
-    endpoint: Endpoint
-    probe: int = 0
+__all__ = ["Endpoint", "EndpointPool"]
 
 
 class EndpointPool:
@@ -236,55 +228,12 @@ class EndpointPool:
         endpoint, now = place.endpoint, time.monotonic()
 
         def concerns(kind: Kind) -> bool:
-            return endpoint.free(now) and endpoint.serves(kind.adapter) and endpoint.takes(kind.endpoint)
+            return endpoint.free(now) and endpoint.serves(kind.adapter) and endpoint.takes(_pinned(kind))
 
         with self._queue.lock:
             endpoint.succeeded(began, now)
             endpoint.pending -= 1
             self._queue.serve(concerns)
-
-
-class Lease:
-    """A place at a server for as long as the block takes (`EndpointPool.lease`)."""
-
-    __slots__ = ("_began", "_place", "_pool", "_request", "_route")
-
-    def __init__(self, pool: EndpointPool, request: Request, route: Route) -> None:
-        self._pool = pool
-        self._request = request
-        self._route = route
-
-    async def __aenter__(self) -> Endpoint:
-        asked = time.monotonic()
-        try:
-            now = self._pool.acquire_now(self._request, self._route)
-            self._place = now or await self._pool.acquire(self._request, self._route)
-            self._route.taken = self._place.endpoint.url
-        finally:
-            self._began = time.monotonic()
-            self._route.waited = self._began - asked
-        return self._place.endpoint
-
-    async def __aexit__(
-        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            self._pool.succeeded(self._place, self._began)
-        elif isinstance(error, InferenceError):
-            self._failed(error)
-        else:  # cancelled, or a fault of ours: it tells nothing of the server
-            self._pool.give_back(self._place)
-
-    def _failed(self, error: InferenceError) -> None:
-        endpoint, adapter = self._place.endpoint, self._request.adapter
-        error.endpoint = endpoint.url
-        if isinstance(error, UnknownAdapterError):
-            endpoint.models.pop(adapter, None)
-        self._pool.failed(self._place, error, self._began)
-        if isinstance(error, UnknownAdapterError) and self._pool.able(self._request):
-            moved = TransientError(f"{endpoint.url} no longer serves {adapter!r}; another server does")
-            moved.endpoint = endpoint.url
-            raise moved from error
 
 
 def _lost(endpoint: Endpoint, error: ServerLostError) -> None:
@@ -293,8 +242,8 @@ def _lost(endpoint: Endpoint, error: ServerLostError) -> None:
         endpoint.lost(error)
 
 
-def _pinned(request: Request) -> str | None:
-    return request.endpoint.rstrip("/") if request.endpoint else None
+def _pinned(call: Request | Kind) -> str | None:
+    return call.endpoint.rstrip("/") if call.endpoint else None
 
 
 def _urls(endpoints: Sequence[Endpoint]) -> str:

@@ -34,7 +34,7 @@ from tests.support.scripted_vllm import Route as Page
 
 UNUSED = "http://127.0.0.1:9/v1"
 JSON: Any = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["id", "data", "parent", "x"]), inner),
     max_leaves=12,
 )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -69,6 +71,13 @@ class TestWhoMayTakeACall:
         pool = pool_of()
         for url in (RIGHT, RIGHT + "/"):
             assert {await where(pool, endpoint=url) for _ in range(5)} == {RIGHT}
+
+    async def test_a_pinned_call_that_waits_gets_its_place_however_the_url_ends(self) -> None:
+        pool = pool_of(LEFT, concurrency=1)
+        async with pool.lease(make_request(), Route()):
+            waiting = asyncio.create_task(where(pool, endpoint=LEFT + "/"))
+            await asyncio.sleep(0)
+        assert await asyncio.wait_for(waiting, 0.5) == LEFT
 
     async def test_a_pinned_server_takes_no_others(self) -> None:
         pool = pool_of(LEFT)
@@ -184,6 +193,56 @@ class TestWhatAServerIsTaughtBy:
         assert not endpoint.serves("cooperator")
         assert await where(pool) != endpoint.url
         assert endpoint.pending == 0
+
+
+class TestManyCalls:
+    @pytest.mark.parametrize("seed", range(4))
+    def test_from_two_threads_with_every_kind_of_end_no_place_is_lost_or_doubled(self, seed: int) -> None:
+        pool = pool_of(concurrency=3, cooldown=0.01, retries=10**6)
+        flying = {LEFT: 0, RIGHT: 0}
+        lock, ends = threading.Lock(), list[BaseException | None]()
+
+        async def call(rng: random.Random) -> None:
+            until = time.monotonic() + rng.choice((0.02, 5.0))
+            pinned = rng.choice((None, None, LEFT, RIGHT + "/"))
+            request = make_request(rng.choice(("cooperator", "defector")), endpoint=pinned)
+            async with pool.lease(request, Route(until=until)) as endpoint:
+                with lock:
+                    flying[endpoint.url] += 1
+                    assert flying[endpoint.url] <= 3
+                try:
+                    await asyncio.sleep(rng.choice((0, 0, 0.001)))
+                    if rng.random() < 0.3:
+                        raise rng.choice((PermanentError, TransientError, OutOfTimeError, BadReplyError))("as told")
+                finally:
+                    with lock:
+                        flying[endpoint.url] -= 1
+
+        async def crowd(rng: random.Random) -> None:
+            calls = [asyncio.create_task(call(rng)) for _ in range(500)]
+            for each in rng.sample(calls, 60):
+                await asyncio.sleep(0)
+                each.cancel()
+            ends.extend(await asyncio.gather(*calls, return_exceptions=True))
+
+        rngs = [random.Random(seed), random.Random(seed + 100)]
+        threads = [threading.Thread(target=lambda rng=rng: asyncio.run(crowd(rng)), daemon=True) for rng in rngs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert len(ends) == 1000
+        assert ends.count(None) > 100
+        assert {type(end) for end in ends} <= {
+            type(None),
+            asyncio.CancelledError,
+            PermanentError,
+            TransientError,
+            OutOfTimeError,
+            BadReplyError,
+        }
+        assert [each.pending for each in pool.endpoints] == [0, 0]
+        assert not pool._queue._lines
 
 
 class TestWaitingInVain:
