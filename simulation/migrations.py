@@ -106,11 +106,11 @@ MIGRATIONS: Mapping[int, Migration] = {1: Migration(_manifest_of_version_1, _eve
 def migrated_manifest(manifest: Body, source: Path) -> Body:
     """A manifest as this version writes it. Raises SocietyError for a version that is not known."""
     version = manifest.get("schema_version")
-    if version != SCHEMA_VERSION and version not in MIGRATIONS:
+    if not isinstance(version, int) or (version != SCHEMA_VERSION and version not in MIGRATIONS):
         known = f"this version of lora-society reads {min(MIGRATIONS)} to {SCHEMA_VERSION}"
         newer = isinstance(version, int) and version > SCHEMA_VERSION
         raise SocietyError(f"{source}: schema_version {version}; {known}{': update it' if newer else ''}")
-    for step in _steps(int(version)):
+    for step in _steps(version):
         manifest = step.manifest(manifest)
     return {**manifest, "schema_version": SCHEMA_VERSION}
 

@@ -176,10 +176,9 @@ def load_runs(where: str | Path | Iterable[str | Path], *, unfinished: bool = Fa
     Runs that cannot be read, and unless `unfinished` those not played to their end, are left out: one
     SkippedRunsWarning names them, and `Runs.skipped` holds them all. Raises SocietyError where nothing is left.
     """
-    entries, skipped = [], []
-    for path in dict.fromkeys(_directories(where)):
-        entry = _entry(path, unfinished)
-        (entries if isinstance(entry, _Entry) else skipped).append(entry)  # type: ignore[arg-type]
+    found = [_entry(path, unfinished) for path in dict.fromkeys(_directories(where))]
+    entries = [each for each in found if isinstance(each, _Entry)]
+    skipped = [each for each in found if isinstance(each, Skipped)]
     if skipped:
         told = "".join(f"\n  {each}" for each in skipped[:_NAMED])
         more = f"\n  and {len(skipped) - _NAMED} more: see .skipped" if len(skipped) > _NAMED else ""

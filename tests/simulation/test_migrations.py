@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import orjson
 import pandas as pd
 import pytest
@@ -49,6 +50,12 @@ def test_a_stored_run_of_any_version_has_the_tables_of_this_one(name: str) -> No
         pd.testing.assert_frame_equal(told(getattr(run, table.value)), told(frame))
 
 
+def plain(values: pd.Series) -> list[str]:
+    """Values without regard to how pandas keeps a tuple or nothing."""
+    lists = (tuple(value) if isinstance(value, (tuple, np.ndarray)) else value for value in values)
+    return ["" if not isinstance(value, tuple) and pd.isna(value) else str(value) for value in lists]
+
+
 @pytest.mark.parametrize("name", OLD)
 def test_what_the_old_code_tabled_is_what_its_events_say_today(name: str) -> None:
     run = load_run(FIXTURES / name)
@@ -57,8 +64,7 @@ def test_what_the_old_code_tabled_is_what_its_events_say_today(name: str) -> Non
         shared = [column for column in then if column in now]
         assert len(shared) >= len(then.columns) - 1  # `attempts` is called `asks` now
         for column in shared:
-            old, new = (list(map(tuple, f[column])) if column == "audience" else list(f[column]) for f in (then, now))
-            assert list(map(str, old)) == list(map(str, new)), (file.stem, column)
+            assert plain(then[column]) == plain(now[column]), (file.stem, column)
 
 
 def test_the_first_shape_tells_what_a_message_fell_from(tmp_path: Path) -> None:
