@@ -15,6 +15,7 @@ from agents.printable import printable_lines
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
 from simulation import logs
 from simulation.authoring import roster_app, scenario_app
+from simulation.cli_compare import add_to as add_compare
 from simulation.cli_doctor import add_to as add_doctor
 from simulation.cli_fingerprint import add_to as add_fingerprint
 from simulation.cli_fleet import add_to as add_fleet
@@ -63,6 +64,7 @@ add_verify(app)
 add_games(app)
 add_play(app)
 add_tournament(app)
+add_compare(app)
 
 
 @app.callback()
