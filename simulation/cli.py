@@ -27,6 +27,7 @@ from simulation.cli_play import seat_in
 from simulation.cli_populations import add_to as add_populations
 from simulation.cli_replay import add_to as add_replay
 from simulation.cli_science import add_to as add_science
+from simulation.cli_sweep import add_to as add_sweep
 from simulation.cli_tournament import add_to as add_tournament
 from simulation.cli_verify import add_to as add_verify
 from simulation.cli_watch import MetricsPort, Otel, OtelContent, watched
@@ -65,6 +66,7 @@ add_games(app)
 add_play(app)
 add_tournament(app)
 add_compare(app)
+add_sweep(app)
 
 
 @app.callback()
@@ -214,12 +216,14 @@ def planned(
 ) -> Plan:
     """The plan a command carries out: the scenario with the options given, in which `tier` may be "auto"."""
     from simulation.plan import Plan
+    from simulation.runner import refuse_sweep
 
     overrides = overrides_of(pairs or [])
     if tier == "auto":
         overrides["inference.tiers"] = f"[{', '.join(each.value for each in FALLING_ORDER)}]"
     options = run_options(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoints)
     loaded = Plan.load(scenario, overrides)
+    refuse_sweep(loaded)
     return Plan(options.applied(loaded.scenario), loaded.roster)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import typer
 
 PANELS: Mapping[str, tuple[str, ...]] = {
-    "Run": ("run", "resume", "replay", "play", "doctor"),
+    "Run": ("run", "sweep", "resume", "replay", "play", "doctor"),
     "Look at runs": ("compare", "metrics", "calls", "quality"),
     "Ask what models do": ("effect", "fingerprint", "population", "tournament", "verify"),
     "Write files": ("list", "games", "roster", "scenario", "validate", "schema"),

@@ -1,10 +1,11 @@
 """`compare_runs`: do runs of one kind come out otherwise than runs of another, and do the numbers support saying so.
 
-An episode's twin on the other side has the same seed, task and pass (how often its run had played the task before): the
-game's draws are the same, so their difference is due to what the sides differ in, and to what models draw. Where
-twins are too few the sides are compared as independent samples, and that is said. Intervals are bootstraps over seeds:
-what shares a seed is drawn together (Cameron, Gelbach & Miller 2008; unpaired: Zou & Donner 2008). Where a
-side has one seed only, each pass is a unit of its own, as episodes draw from streams of their own.
+An episode's twin on the other side has the same seed, task and pass (how often its run had played the task before), and
+the same value of whatever varies within the sides alike: the game's draws are the same, so their difference is due to
+what the sides differ in, and to what models draw. Where twins are too few the sides are compared as independent
+samples, and that is said. Intervals are bootstraps over seeds: what shares a seed is drawn together (Cameron, Gelbach &
+Miller 2008; unpaired: Zou & Donner 2008). Where all runs have one seed, each pass is a unit of its own, as episodes
+draw from streams of their own.
 
 A verdict needs as many units as a test by permutation would need to be able to reach the level at all.
 """
@@ -22,7 +23,7 @@ import numpy as np
 
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError, UsageError
-from simulation.compare_sides import Side, differing, sides_by, sides_of
+from simulation.compare_sides import Side, differing, sides_by, sides_of, varying
 from simulation.metrics.admission import admitted, tiers
 from simulation.metrics.clusters import cluster_bootstrap, difference, ratio
 from simulation.metrics.inference import LEVEL
@@ -31,8 +32,8 @@ from simulation.metrics.registry import Interval
 if TYPE_CHECKING:
     import pandas as pd
 
-TWIN = ["seed", "task_id", "pass"]
-"""What an episode shares with its twin."""
+TWIN = ["seed", "task_id", "variant", "pass"]
+"""What an episode shares with its twin; a variant is what varies within the sides, on all of them alike."""
 ENOUGH_TWINS = 0.5
 """The share of the smaller side's episodes that must have a twin for the sides to be compared in pairs."""
 
@@ -128,7 +129,8 @@ def compare(
     """As `compare_runs`, of sides that are there already."""
     import pandas as pd
 
-    whole = pd.concat([side.episodes() for side in sides], ignore_index=True)
+    differs, alike = differing(sides), varying(sides)
+    whole = pd.concat([side.episodes(alike) for side in sides], ignore_index=True)
     rows = admitted(whole, synthetic=synthetic, mix_tiers=mix_tiers)
     parts = {side.name: rows[rows["side"] == side.name] for side in sides}
     for name, part in parts.items():
@@ -136,7 +138,7 @@ def compare(
             raise SocietyError(f"{name} has no finished episode to compare: synthetic ones and persons are left out")
     first, *others = (side.name for side in sides)
     found: list[Difference] = []
-    notes = list(_notes(whole, rows, parts, differing(sides)))
+    notes = list(_notes(whole, rows, parts, differs, alike))
     for other in others:
         pair = _Pair(other, parts[first], parts[other], level)
         found += pair.differences()
@@ -146,7 +148,7 @@ def compare(
         runs={side.name: side.runs.paths for side in sides},
         seeds={name: tuple(sorted({int(seed) for seed in part["seed"]})) for name, part in parts.items()},
         tiers={name: tiers(part) for name, part in parts.items()},
-        differs=differing(sides),
+        differs=differs,
         differences=tuple(found),
         notes=tuple(dict.fromkeys(notes)),
     )
@@ -230,7 +232,7 @@ class _Pair:
             yield f"{self.name}: not the same models on both sides, so not compared one by one: {names}"
 
 
-def _cells(side: pd.DataFrame) -> Iterator[tuple[int, str, int]]:
+def _cells(side: pd.DataFrame) -> Iterator[tuple[int, str, str, int]]:
     yield from side[TWIN].drop_duplicates().itertuples(index=False, name=None)
 
 
@@ -257,7 +259,11 @@ def _shared_tasks(name: str, first: pd.DataFrame, other: pd.DataFrame) -> list[s
 
 
 def _notes(
-    whole: pd.DataFrame, kept: pd.DataFrame, parts: Mapping[str, pd.DataFrame], differs: Mapping[str, tuple[str, ...]]
+    whole: pd.DataFrame,
+    kept: pd.DataFrame,
+    parts: Mapping[str, pd.DataFrame],
+    differs: Mapping[str, tuple[str, ...]],
+    alike: Sequence[str],
 ) -> Iterator[str]:
     """What keeps a figure from meaning what it seems to mean."""
     if len({tiers(part) for part in parts.values()}) > 1 or len(tiers(kept)) > 1:
@@ -275,8 +281,10 @@ def _notes(
     for name, part in parts.items():
         if part.groupby(TWIN)["run"].nunique().max() > 1:
             yield f"{name}: runs share seeds; their episodes are averaged first"
+    if alike:
+        yield f"varied alike on all sides, and paired: {', '.join(alike)}"
     if len(differs) > 1:
         yield f"the sides differ in more than one setting, so no difference is due to one alone: {', '.join(differs)}"
-    elif not differs:
+    elif not differs and len(parts) > 1:
         yield "the runs do not differ in any setting but the seed"
     yield "each verdict stands for itself: at 95% one in twenty is wrong where there is no difference at all"

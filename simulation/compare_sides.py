@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from simulation.sweep_values import plain
 if TYPE_CHECKING:
     import pandas as pd
 
+NOT_SET = "(not set)"
 _OF_NO_WEIGHT = ("name", "description", "seed", "episodes", "roster")  # the roster's rows stand for its name
 _ROW = ("model_name", "policy", "role", "team_id", "specialization", "persona")
 
@@ -28,21 +30,28 @@ class Side:
     name: str
     runs: Runs
 
-    def episodes(self) -> pd.DataFrame:
-        """One row per model and finished episode, with `pass`: how many times its run had played the task before."""
+    @cached_property
+    def settings(self) -> Mapping[Path, Mapping[str, str]]:
+        """What each of its runs' scenario and roster say, by dotted key."""
+        return {path: dict(_settings(read_manifest(path))) for path in self.runs.paths}
+
+    def values(self, key: str) -> frozenset[str]:
+        """What its runs say at a key."""
+        return frozenset(each.get(key, NOT_SET) for each in self.settings.values())
+
+    def episodes(self, varying: Sequence[str]) -> pd.DataFrame:
+        """One row per model and finished episode, with `pass`, how many times its run had played the task before, and
+        `variant`, what its run says at the keys `varying`."""
         rows = self.runs.outcomes.astype(dict.fromkeys(("run", "task_id", "task_type", "mode", "tier"), str))
         rows = rows.astype({"model_id": str, "model_name": str}).assign(side=self.name)
+        variants = {
+            path.as_posix(): "; ".join(f"{key}={told.get(key, NOT_SET)}" for key in varying)
+            for path, told in self.settings.items()
+        }
         order = rows[["run", "task_id", "episode"]].drop_duplicates().sort_values("episode", kind="stable")
         order["pass"] = order.groupby(["run", "task_id"]).cumcount()
-        return rows.merge(order, on=["run", "task_id", "episode"], validate="many_to_one")
-
-    def settings(self) -> Mapping[str, frozenset[str]]:
-        """Everything its runs' scenarios and rosters say, by dotted key: the values there are."""
-        found: dict[str, set[str]] = {}
-        for path in self.runs.paths:
-            for key, value in _settings(read_manifest(path)):
-                found.setdefault(key, set()).add(value)
-        return {key: frozenset(values) for key, values in found.items()}
+        rows = rows.merge(order, on=["run", "task_id", "episode"], validate="many_to_one")
+        return rows.assign(variant=rows["run"].map(variants))
 
 
 def _settings(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -64,15 +73,19 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
 
 
 def differing(sides: Sequence[Side]) -> Mapping[str, tuple[str, ...]]:
-    """What the sides were set to, side by side, for every setting that is not the same in all runs."""
-    told = [side.settings() for side in sides]
-    keys = dict.fromkeys(key for each in told for key in each)
-    values = {key: [each.get(key, frozenset(("(not set)",))) for each in told] for key in keys}
-    return {
-        key: tuple(" or ".join(sorted(one)) for one in each)
-        for key, each in values.items()
-        if len(set(each)) > 1 or len(each[0]) > 1
-    }
+    """Every setting that the sides do not have alike, side by side."""
+    values = {key: tuple(side.values(key) for side in sides) for key in _keys(sides)}
+    return {key: tuple(" or ".join(sorted(one)) for one in each) for key, each in values.items() if len(set(each)) > 1}
+
+
+def varying(sides: Sequence[Side]) -> tuple[str, ...]:
+    """The settings that vary within the sides, on all of them alike: twins have the same there, too."""
+    values = {key: [side.values(key) for side in sides] for key in _keys(sides)}
+    return tuple(key for key, each in values.items() if len(set(each)) == 1 and len(each[0]) > 1)
+
+
+def _keys(sides: Sequence[Side]) -> Iterator[str]:
+    yield from dict.fromkeys(key for side in sides for told in side.settings.values() for key in told)
 
 
 def sides_of(places: Sequence[str | Path]) -> tuple[Side, ...]:

@@ -170,6 +170,19 @@ def test_more_than_one_difference_in_settings_is_told(tmp_path: Path) -> None:
     assert any("no difference is due to one alone: mode, language" in note for note in found.notes)
 
 
+def test_what_varies_on_all_sides_alike_is_paired_and_laid_to_nothing(tmp_path: Path) -> None:
+    """Chinese episodes are 100 points richer on both sides: only the mode makes a difference."""
+    for mode, extra in (("cooperative", 1.0), ("competitive", 0.0)):
+        for language, more in (("en", 0.0), ("zh", 100.0)):
+            side(tmp_path / mode / language, range(6), richer(extra + more), mode=mode, language=language)
+    found = compare_runs(tmp_path / "cooperative", tmp_path / "competitive")
+    payoff = found.find(Figure.PAYOFF)
+    assert (payoff.interval.low, payoff.interval.high) == pytest.approx((1.0, 1.0))
+    assert "varied alike on all sides, and paired: language" in found.notes
+    assert set(found.differs) == {"mode"}
+    assert any("24 pairs" in note for note in found.notes)
+
+
 def test_one_folder_is_split_by_a_key_of_the_scenario(tmp_path: Path) -> None:
     side(tmp_path / "all" / "x", range(6), richer(1.0), mode="cooperative")
     side(tmp_path / "all" / "y", range(6), mode="competitive")
