@@ -41,7 +41,7 @@ USAGE_ERROR = 2
 
 app = typer.Typer(
     name="society",
-    help="Run societies of LoRA models: scenario files in, pandas tables out.",
+    help="A multi-agent social simulation on CAMEL-AI's OASIS in which every agent is a LoRA model.",
     epilog="Start with: society run first_contact",
     no_args_is_help=True,
     add_completion=False,

@@ -32,7 +32,9 @@ def tables_page() -> str:
 def _dictionary(tables: Iterable[tuple[str, Sequence[Column]]]) -> Iterator[str]:
     for name, columns in tables:
         yield from (f"## `{name}`", "", "| column | type | meaning |", "|---|---|---|")
-        yield from (f"| `{each.name}` | {each.dtype} | {each.meaning.replace('|', chr(92) + '|')} |" for each in columns)
+        yield from (
+            f"| `{each.name}` | {each.dtype} | {each.meaning.replace('|', chr(92) + '|')} |" for each in columns
+        )
         yield ""
 
 

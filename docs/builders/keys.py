@@ -14,14 +14,14 @@ Schema = Mapping[str, Any]
 LIMITS = {"minimum": ">= {}", "exclusiveMinimum": "> {}", "maximum": "<= {}", "exclusiveMaximum": "< {}"}
 SCENARIO = """# Scenario files
 
-A scenario says what is played, in which mode, by which roster. `society validate FILE` checks one, `society scenario new`
-writes one, `society schema scenario` prints the JSON Schema this page is made from. `--set` takes the keys with dots:
-`--set tasks.0.max_steps=3`.
+A scenario says what is played, in which mode, by which roster. `society validate FILE` checks one, `society scenario
+new` writes one, `society schema scenario` prints the JSON Schema this page is made from. `--set` takes the keys with
+dots: `--set tasks.0.max_steps=3`.
 """
 ROSTER = """# Roster files
 
-A roster says who takes part: a base model, and a row per model. `society validate FILE` checks one, `society roster new`
-writes one, `society schema roster` prints the JSON Schema this page is made from.
+A roster says who takes part: a base model, and a row per model. `society validate FILE` checks one, `society roster
+new` writes one, `society schema roster` prints the JSON Schema this page is made from.
 """
 
 

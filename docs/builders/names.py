@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import ModuleType
+from typing import Any
 
 import agents
 import simulation
-from agents.inference.backend import EndpointSettings, InferenceSettings
-from agents.inference.provenance import Tier
-from agents.inference.society_backend import SocietyBackend
-from simulation.outcomes import Run
-from simulation.runner import RunOptions, resume_run
-
-BESIDE = (Run, RunOptions, resume_run, InferenceSettings, EndpointSettings, Tier, SocietyBackend)
-"""Not at the packages' roots, but taken or given by what is."""
 
 
 def page() -> str:
@@ -22,10 +15,21 @@ def page() -> str:
     lines = ["# Python", "", "The public names. Importing them writes nothing and starts nothing.", ""]
     for package in (agents, simulation):
         lines += [f"## From `{package.__name__}`", "", *_exported(package)]
-    lines += ["## Beside them", ""]
-    for each in BESIDE:
-        lines += [*_directive(f"{each.__module__}.{each.__qualname__}", f"{each.__module__}.{each.__qualname__}")]
+    lines += ["## Beside them", "", "Not at the packages' roots, but taken or given by what is.", ""]
+    for each in _beside():
+        home = f"{each.__module__}.{each.__qualname__}"
+        lines += _directive(home, home)
     return "\n".join(lines)
+
+
+def _beside() -> Sequence[Any]:
+    from agents.inference.backend import EndpointSettings, InferenceSettings
+    from agents.inference.provenance import Tier
+    from agents.inference.society_backend import SocietyBackend
+    from simulation.outcomes import Run
+    from simulation.runner import RunOptions, resume_run
+
+    return (Run, RunOptions, resume_run, InferenceSettings, EndpointSettings, Tier, SocietyBackend)
 
 
 def _exported(package: ModuleType) -> Iterator[str]:
