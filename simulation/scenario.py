@@ -200,10 +200,12 @@ class Scenario(FileModel):
 
     @property
     def mode(self) -> TrainingMode:
+        """The mode in one word."""
         return TrainingMode.MIXED if isinstance(self.mode_setting, MixedMode) else self.mode_setting
 
     @property
     def mixing(self) -> Mixing:
+        """How a mixed run picks modes; the default where the file does not spell it out."""
         return self.mode_setting.mixed if isinstance(self.mode_setting, MixedMode) else Mixing()
 
     @classmethod

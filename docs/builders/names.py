@@ -9,10 +9,16 @@ from typing import Any
 import agents
 import simulation
 
+TEXT = """The public names. Importing them writes nothing and starts nothing.
+
+The types of files (`ModelConfig`, `Roster`, `Scenario`, `TrainingTask`) are frozen pydantic models: made from Python
+they raise pydantic's `ValidationError`, read from a file `InvalidFileError` with every mistake in it. Every other
+mistake of a caller is a `SocietyError` (`agents.problems`)."""
+
 
 def page() -> str:
     """mkdocstrings' directives, one per public name, under the name it is imported by."""
-    lines = ["# Python", "", "The public names. Importing them writes nothing and starts nothing.", ""]
+    lines = ["# Python", "", TEXT, ""]
     for package in (agents, simulation):
         lines += [f"## From `{package.__name__}`", "", *_exported(package)]
     lines += ["## Beside them", "", "Not at the packages' roots, but taken or given by what is.", ""]
