@@ -137,7 +137,7 @@ def test_a_server_is_killed_in_mid_run_and_used_again_when_it_is_back(
     vllm_server: VLLMServer, second_vllm_server: VLLMServer, make_plan: MakePlan, tmp_path: Path
 ) -> None:
     disturbance = Disturbance(second_vllm_server, kill_after=4)
-    plan = make_plan(vllm_server, second_vllm_server, steps=80)
+    plan = make_plan(vllm_server, second_vllm_server, steps=40)
     try:
         run = run_scenario(plan, out=tmp_path, on_event=disturbance)
     finally:
