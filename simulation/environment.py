@@ -49,9 +49,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EnvironmentStats:
-    """What an environment has done so far. `call_success_rate` is 0-1 over attempts, None before the first;
-    tiers are never averaged together: `mean_latency` (seconds) and `tier_mix` are of successful attempts by tier,
-    `mean_welfare_ratio` is welfare / optimum (0-1) by an episode's lowest tier, synthetic episodes left out."""
+    """What an environment has done so far. `calls` are attempts that came to their end, well or not: neither a cached
+    reply, for which no call was made, nor a hedge that was called off. `call_success_rate` is 0-1, None before the
+    first. Tiers are never averaged together: `mean_latency` (seconds) and `tier_mix` are of successful attempts by
+    tier, `mean_welfare_ratio` is welfare / optimum (0-1) by an episode's lowest tier, synthetic episodes left out."""
 
     models: int
     episodes: int
@@ -325,13 +326,13 @@ class _Counts:
             self.scored[ended.tier] += 1
 
     def stats(self, models: int, episodes: int) -> EnvironmentStats:
-        good = self.statuses[CallStatus.OK]
-        total = sum(self.statuses.values())
+        good, failed = self.statuses[CallStatus.OK], self.statuses[CallStatus.FAILED]
+        total = good + failed
         return EnvironmentStats(
             models=models,
             episodes=episodes,
             calls=total,
-            failed_calls=total - good,
+            failed_calls=failed,
             call_success_rate=good / total if total else None,
             mean_latency={tier: self.latency[tier] / count for tier, count in sorted(self.tiers.items())},
             completion_tokens=self.tokens,
