@@ -22,7 +22,7 @@ FILES = [README, TWIN, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(
 PAGES = "\n".join(path.read_text(encoding="utf-8") for path in FILES)
 BIN = Path(sys.executable).parent
 FENCE = re.compile(r"```(\w*)\n(.*?)```", flags=re.DOTALL)
-MADE = re.compile(r"^docs/(reference/\w+|contributing|changelog)\.md$")  # when the site is built
+MADE = re.compile(r"^docs/(reference/\w+|contributing|changelog|security)\.md$")  # when the site is built
 RUN_FOLDER = re.compile(r"-\d{8}-\d{6}-[0-9a-f]{6}\b")
 
 

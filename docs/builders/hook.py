@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +25,29 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/games.md": figures.games_page,
     "reference/metrics.md": figures.metrics_page,
     "reference/python.md": names.page,
-    "contributing.md": lambda: (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"),
-    "changelog.md": lambda: (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
 }
-ON_SITE = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
+ON_SITE = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "SECURITY.md": "security.md"}
+"""Files of the root that are pages of the site, too."""
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
+
+
+def on_config(config: MkDocsConfig, **_: Any) -> MkDocsConfig:
+    """The navigation without the pages of `extra.where_there` that are not there."""
+    here = {page for file, page in ON_SITE.items() if (ROOT / file).exists()}
+    absent = {page for page in config.extra["where_there"] if page not in here and not (ROOT / "docs" / page).exists()}
+    config.nav = _without(absent, config.nav or [])
+    return config
+
+
+def _without(pages: Set[str], nav: list[Any]) -> list[Any]:
+    kept = []
+    for entry in nav:
+        ((title, inner),) = entry.items() if isinstance(entry, dict) else ((None, entry),)
+        if isinstance(inner, list):
+            kept.append({title: _without(pages, inner)})
+        elif inner not in pages:
+            kept.append(entry)
+    return kept
 
 
 def on_files(files: Files, config: MkDocsConfig, **_: Any) -> Files:
@@ -38,6 +56,9 @@ def on_files(files: Files, config: MkDocsConfig, **_: Any) -> Files:
 
     for path, make in PAGES.items():
         files.append(File.generated(config, path, content=make()))
+    for name, path in ON_SITE.items():
+        if (ROOT / name).exists():
+            files.append(File.generated(config, path, content=(ROOT / name).read_text(encoding="utf-8")))
     return files
 
 
