@@ -40,6 +40,25 @@ function drawNav() {
   fill($("nav"), ...seen.map((id) => make("a", label(id), { href: `#${id}` })));
 }
 
+/* A section is drawn when it comes into sight: what is far down must not keep the page from opening. */
+const DRAW = {
+  outcomes: () => drawOutcomes(current()),
+  course: () => { drawCourse(current()); drawWelfare(current()); },
+  network: () => drawNetwork(current()),
+  calls: () => drawCalls(current()),
+};
+const stale = new Set(), inSight = new Set();
+const sight = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) isIntersecting ? inSight.add(target.id) : inSight.delete(target.id);
+  drawInSight();
+}, { rootMargin: "300px" });
+
+function drawInSight() {
+  for (const id of [...stale]) if (inSight.has(id)) { stale.delete(id); DRAW[id](); }
+}
+
+function drawAll() { for (const id of [...stale]) { stale.delete(id); DRAW[id](); } }
+
 function draw() {
   showLabels();
   drawNav();
@@ -50,11 +69,8 @@ function draw() {
   drawHead(run);
   drawHonesty(run);
   drawControls(run);
-  drawOutcomes(run);
-  drawCourse(run);
-  drawWelfare(run);
-  drawNetwork(run);
-  drawCalls(run);
+  for (const id of Object.keys(DRAW)) stale.add(id);
+  drawInSight();
   if (texts.data) { fillFilters(); filterTexts(); if (texts.chosen >= 0) choose(texts.chosen); }
 }
 
@@ -77,6 +93,8 @@ function wire() {
   for (const id of ["course-figure", "course-part"]) $(id).addEventListener("input", () => drawCourse(current()));
   let waiting = 0;
   window.addEventListener("resize", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => { if (report.runs.length) { drawNetwork(current()); drawRows(); } }); });
+  window.addEventListener("beforeprint", drawAll);
+  for (const id of Object.keys(DRAW)) sight.observe($(id));
   wireNetwork(current);
   wireTexts();
 }
