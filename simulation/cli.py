@@ -25,6 +25,7 @@ from simulation.cli_play import add_to as add_play
 from simulation.cli_play import seat_in
 from simulation.cli_populations import add_to as add_populations
 from simulation.cli_replay import add_to as add_replay
+from simulation.cli_report import add_to as add_report
 from simulation.cli_science import add_to as add_science
 from simulation.cli_tournament import add_to as add_tournament
 from simulation.cli_verify import add_to as add_verify
@@ -54,6 +55,7 @@ app.add_typer(scenario_app, name="scenario")
 app.add_typer(model_app, name="model")
 add_doctor(app)
 add_replay(app)
+add_report(app)
 add_science(app)
 add_fleet(app)
 add_observe(app)
