@@ -49,9 +49,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EnvironmentStats:
-    """What an environment has done so far. `call_success_rate` is 0-1 over attempts, None before the first;
-    tiers are never averaged together: `mean_latency` (seconds) and `tier_mix` are of successful attempts by tier,
-    `mean_welfare_ratio` is welfare / optimum (0-1) by an episode's lowest tier, synthetic episodes left out."""
+    """What an environment has done so far. `calls` are attempts that came to their end, well or not: neither a cached
+    reply, for which no call was made, nor a hedge that was called off. `call_success_rate` is 0-1, None before the
+    first. Tiers are never averaged together: `mean_latency` (seconds) and `tier_mix` are of successful attempts by
+    tier, `mean_welfare_ratio` is welfare / optimum (0-1) by an episode's lowest tier, synthetic episodes left out."""
 
     models: int
     episodes: int
@@ -67,8 +68,11 @@ class EnvironmentStats:
 class MultiModelEnvironment:
     """Steps a society of LoRA models through tasks. Use `async with`, or `await aclose()` when done.
 
-    `folder` receives `oasis.db`; without it the database lives in a temporary folder. `on_event` sees every
-    event as it happens. `voices` (by model_id) answer in place of the client for the seats they are given.
+    `vllm_url` is asked, or `endpoints` in its place; `settings` says which tiers may answer and how long that may
+    take, `sampling` how a reply is drawn where a model's row says nothing. `max_models` is the most players it takes.
+    `folder` receives `oasis.db`; without it the database lives in a temporary folder. `on_event` sees every event as
+    it happens. Replies in `recording` and `cache` are used in place of calls. `voices` (by model_id) answer in place
+    of the client for the seats they are given.
     """
 
     def __init__(
@@ -124,6 +128,7 @@ class MultiModelEnvironment:
 
     @property
     def models(self) -> tuple[ModelConfig, ...]:
+        """The models, in the order they were added: player 0 first."""
         return tuple(self._models.values())
 
     def add_model(self, config: ModelConfig) -> None:
@@ -147,7 +152,11 @@ class MultiModelEnvironment:
     # -- running -----------------------------------------------------------------------------------------
 
     async def run_task(self, task: TrainingTask, episode: int | None = None) -> EpisodeEnded:
-        """Play `task` to its end as one episode. Raises SocietyError where it cannot be played."""
+        """Play `task` to its end as one episode, numbered `episode` or else the next; one outcome per model.
+
+        Raises SocietyError where it cannot be played (too few models, players its game does not take), and where a
+        reply may not fall as far as it would have to.
+        """
         number = self.episodes if episode is None else episode
         game = self._game(task)
         society = await self._open()
@@ -178,7 +187,10 @@ class MultiModelEnvironment:
         return ended
 
     async def run_training_cycle(self, cycles: int = 1, tasks: Sequence[TrainingTask] = ()) -> list[EpisodeEnded]:
-        """Play every task once per cycle; without tasks, one `public_goods` task with default values."""
+        """Play every task once per cycle; without tasks, one `public_goods` task with default values.
+
+        One entry per episode, in order. Raises SocietyError for fewer than one cycle and as `run_task`.
+        """
         if cycles < 1:
             raise SocietyError(f"cycles must be at least 1, not {cycles}")
         chosen = tuple(tasks) or (TrainingTask(task_id="public_goods", task_type="public_goods"),)
@@ -208,6 +220,7 @@ class MultiModelEnvironment:
                 await society.perform(number[act.model_id], move)
 
     async def aclose(self) -> None:
+        """Close the society and the client, and remove a temporary database."""
         try:
             await self._close_society()
         finally:
@@ -313,13 +326,13 @@ class _Counts:
             self.scored[ended.tier] += 1
 
     def stats(self, models: int, episodes: int) -> EnvironmentStats:
-        good = self.statuses[CallStatus.OK]
-        total = sum(self.statuses.values())
+        good, failed = self.statuses[CallStatus.OK], self.statuses[CallStatus.FAILED]
+        total = good + failed
         return EnvironmentStats(
             models=models,
             episodes=episodes,
             calls=total,
-            failed_calls=total - good,
+            failed_calls=failed,
             call_success_rate=good / total if total else None,
             mean_latency={tier: self.latency[tier] / count for tier, count in sorted(self.tiers.items())},
             completion_tokens=self.tokens,

@@ -23,6 +23,7 @@ from simulation.events import (
     Event,
     MessageSent,
     RunResumed,
+    SocialActed,
     StepResolved,
 )
 from simulation.ledger import fallen
@@ -86,6 +87,9 @@ class LiveMetrics:
         )
         self._messages = Counter("society_messages", "Messages sent", ("tier",), registry=registry)
         self._decisions = Counter("society_decisions", "Decisions made", ("tier", "valid"), registry=registry)
+        self._acts = Counter(
+            "society_acts", "Actions in the social network", ("tier", "action", "success"), registry=registry
+        )
         self._steps = Counter("society_steps", "Steps played", registry=registry)
         self._ended = Counter("society_episodes", "Episodes played, earlier sittings' included", registry=registry)
         self._planned = Gauge("society_episodes_planned", "Episodes to be played in all", registry=registry)
@@ -105,6 +109,8 @@ class LiveMetrics:
                 self._messages.labels(event.tier).inc()
             case DecisionMade():
                 self._decisions.labels(event.tier, str(event.action is not None).lower()).inc()
+            case SocialActed():
+                self._acts.labels(event.tier, event.action or "invalid", str(event.success).lower()).inc()
             case EpisodeStarted():
                 self._episode.set(event.episode)
                 self._step.set(0)

@@ -40,7 +40,8 @@ class LiveProgress:
 
         self._console, self._episodes = console, episodes
         self._started = time.monotonic()
-        self._calls, self._failed, self._tokens = 0, 0, 0
+        self._tokens = 0
+        self._statuses: Counter[CallStatus] = Counter()
         self._tiers: Counter[str] = Counter()
         self._where = "starting"
         self._mode = ""
@@ -83,12 +84,11 @@ class LiveProgress:
         self._progress.update(self._bar, description=self._line())
 
     def _count(self, event: CallMade) -> None:
-        self._calls += 1
-        if event.record.status is CallStatus.OK:
+        self._statuses[event.record.status] += 1
+        if event.record.reply is not None:
             self._tiers[event.record.tier.value] += 1
+        if event.record.status is CallStatus.OK:
             self._tokens += event.record.completion_tokens or 0
-        else:
-            self._failed += 1
 
     def _ended(self, event: EpisodeEnded) -> None:
         self._progress.advance(self._bar)
@@ -100,9 +100,11 @@ class LiveProgress:
 
     def _line(self) -> str:
         seconds = max(1e-9, time.monotonic() - self._started)
-        failed = f", {self._failed} failed" if self._failed else ""
+        others = (CallStatus.FAILED, CallStatus.CACHED, CallStatus.CANCELLED)
+        calls = self._statuses[CallStatus.OK] + self._statuses[CallStatus.FAILED]
+        apart = "".join(f", {self._statuses[each]} {each.value}" for each in others if self._statuses[each])
         mix = " ".join(f"{tier}:{count}" for tier, count in sorted(self._tiers.items())) or "no calls yet"
-        return f"{self._where} | {self._calls} calls{failed} | {self._tokens / seconds:.0f} tokens/s | {mix}"
+        return f"{self._where} | {calls} calls{apart} | {self._tokens / seconds:.0f} tokens/s | {mix}"
 
 
 @contextmanager

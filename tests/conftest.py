@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from agents.role import ModelRole
 from agents.roster import ModelConfig, Roster
@@ -14,6 +15,10 @@ from simulation.plan import Plan
 from simulation.scenario import Scenario
 
 ROLES = tuple(ModelRole)
+
+# how busy a machine is decides nothing
+settings.register_profile("society", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("society")
 
 
 def models(count: int, **fields: Any) -> tuple[ModelConfig, ...]:

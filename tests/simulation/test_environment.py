@@ -12,6 +12,7 @@ import pytest
 
 from agents.inference.backend import InferenceSettings
 from agents.inference.provenance import Provenance, Reply, Tier
+from agents.inference.recording import ReplyCache
 from agents.language import Language
 from agents.lora_model import PlatformError
 from agents.problems import SocietyError
@@ -23,6 +24,8 @@ from simulation.scenario import Communication, Mixing
 from simulation.task import TrainingTask
 from simulation.topology import TopologyKind
 from tests.conftest import models
+from tests.support.in_thread import in_thread
+from tests.support.scripted_vllm import ScriptedVLLM
 
 SIMULATED = InferenceSettings(tiers=(Tier.SIMULATED,))
 GOODS = TrainingTask(task_id="goods", task_type="public_goods", max_steps=2)
@@ -267,6 +270,24 @@ async def test_a_task_that_cannot_be_played_is_refused_before_anything_is_said()
         with pytest.raises(ValueError, match="even number"):
             await env.run_task(TrainingTask(task_id="t", task_type="prisoners_dilemma"))
     assert events == []
+
+
+async def test_a_cached_reply_counts_as_no_call(tmp_path: Path) -> None:
+    with in_thread(ScriptedVLLM()) as server:
+        stats = []
+        for _ in range(2):
+            cache = ReplyCache(tmp_path)
+            settings = InferenceSettings(tiers=(Tier.HTTP,))
+            env = MultiModelEnvironment(vllm_url=server.url, settings=settings, cache=cache)
+            for config in models(2):
+                env.add_model(config)
+            async with env:
+                await env.run_task(GOODS)
+                stats.append(env.get_environment_stats())
+            cache.close()
+    first, again = stats
+    assert (first.calls, first.failed_calls, first.call_success_rate) == (8, 0, 1.0)
+    assert (again.calls, again.failed_calls, again.call_success_rate) == (0, 0, None)
 
 
 async def test_the_figures_of_an_environment_are_those_of_its_calls() -> None:

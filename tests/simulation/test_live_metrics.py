@@ -68,6 +68,16 @@ def test_a_scrape_tells_what_the_tables_tell(make_plan: Callable[..., Plan], run
     assert total(samples, "society_calls_in_flight") == 0
 
 
+def test_actions_in_the_social_network_are_counted(make_plan: Callable[..., Plan], runs: Path) -> None:
+    metrics = LiveMetrics(2)
+    with serve_metrics(metrics, 0) as url:
+        run = run_scenario(make_plan(communication={"social_actions": ["create_post"]}), out=runs, on_event=metrics)
+        samples = scrape(url)
+    assert len(run.acts) > 0
+    assert total(samples, "society_acts_total", tier="simulated") == len(run.acts)
+    assert total(samples, "society_acts_total", success="true") == run.acts["success"].sum()
+
+
 def test_what_goes_on_is_seen_while_it_does(make_plan: Callable[..., Plan], runs: Path) -> None:
     metrics, seen = LiveMetrics(2), list[Samples]()
     with in_thread(ScriptedVLLM(delay=0.1)) as server, serve_metrics(metrics, 0) as url:
