@@ -185,7 +185,7 @@ function showCalls() {
     tier.completion_tokens,
   ]));
   const rate = view.calls.per_second;
-  const said = rate === null ? "No step has been timed yet." : `${short(rate)} calls per second in the latest 20 steps.`;
+  const said = rate === null ? "No step has been timed yet." : `${short(rate, 3)} calls per second in the latest 20 steps.`;
   at("rate").textContent = `${said} Latency is of the latest 500 calls of a tier.`;
 }
 

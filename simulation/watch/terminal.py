@@ -61,7 +61,9 @@ def drawn(view: View, width: int, height: int | None = None) -> RenderableType:
     if view.progress.status is WatchStatus.WAITING:
         return Text(f"waiting for {printable(view.progress.run)} to begin")
     rows = len(view.rows) if height is None else max(3, height - LINES_BESIDE_ROWS - LATEST)
-    return Group(*_progress(view), *_honesty(view), _models(view, rows, width >= WIDE), _calls(view.calls), *_latest(view))
+    return Group(
+        *_progress(view), *_honesty(view), _models(view, rows, width >= WIDE), _calls(view.calls), *_latest(view)
+    )
 
 
 def _progress(view: View) -> Iterator[RenderableType]:
