@@ -8,6 +8,7 @@ from pathlib import Path
 from agents.problems import SocietyError
 from simulation.events import EventLog
 from simulation.outcomes import read_manifest
+from simulation.treatment import Treatment
 from simulation.watch.state import RunState
 from simulation.watch.tail import LogTail
 from simulation.watch.view import Calls, Grouping, Honesty, Progress, View, WatchStatus
@@ -87,5 +88,5 @@ class Follower:
 
     def _waiting(self) -> View:
         progress = Progress(run=str(self.path), scenario="", status=self.status, reason=self._broken)
-        honesty = Honesty({}, 0, {}, 0, 0, "delivered", "")
+        honesty = Honesty({}, 0, {}, 0, 0, Treatment.DELIVERED.value, "")
         return View(True, progress, honesty, Calls(None, ()), Grouping.MODEL, (), 0, (), (), (), (), 0)

@@ -71,7 +71,7 @@ function statusWords({ status, reason, run, written, unread }) {
   if (unread > 65536) return `reading the log: ${Math.ceil(unread / 1048576)} MB to go`;
   if (status === "finished") return "finished";
   if (status === "stopped") return `stopped: ${reason}; society resume goes on`;
-  const quiet = Math.round(Date.now() / 1000 - written);
+  const quiet = 10 * Math.floor((Date.now() / 1000 - written) / 10);
   return quiet >= 10 && written ? `running, nothing written for ${quiet} s` : "running";
 }
 setInterval(showStatus, 1000);

@@ -20,7 +20,7 @@ from simulation.events import (
     SocialActed,
     StepResolved,
 )
-from simulation.treatment import Treatment
+from simulation.scenario import Scenario
 from simulation.watch.sums import CallSums, Key, Sums, grouped
 from simulation.watch.view import (
     Entry,
@@ -47,14 +47,14 @@ class RunState:
     """Takes a run's events in, in order, and tells what they come to. Memory is that of the roster."""
 
     def __init__(self, run: str, manifest: Mapping[str, Any]) -> None:
-        scenario = manifest["scenario"]
-        self._tasks = scenario["tasks"]
-        self._treatment = scenario["communication"].get("treatment", Treatment.DELIVERED.value)
+        scenario = Scenario.model_validate(manifest["scenario"])
+        self._tasks = scenario.tasks
+        self._treatment = scenario.communication.treatment.value
         self._replay_of = manifest.get("replay_of") or ""
         self._players = {config.model_id: config for config in Roster.model_validate(manifest["roster"]).expand()}
         self._grouping, self._group = grouped(tuple(self._players.values()))
-        episodes = scenario["episodes"] * len(self._tasks)
-        self.progress = Progress(run, scenario["name"], WatchStatus.RUNNING, episodes=episodes)
+        episodes = scenario.episodes * len(self._tasks)
+        self.progress = Progress(run, scenario.name, WatchStatus.RUNNING, episodes=episodes)
         self.calls = CallSums()
         self.sums = Sums()
         self._before: Sums | None = None  # the episode that is being played
@@ -100,7 +100,7 @@ class RunState:
             self.progress,
             episode=event.episode + 1,
             step=0,
-            steps=self._tasks[event.episode % len(self._tasks)]["max_steps"],
+            steps=self._tasks[event.episode % len(self._tasks)].max_steps,
             task=event.task_id,
             game=event.task_type,
             mode=event.mode,

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from agents.printable import printable
 from simulation.progress import WIDE
+from simulation.treatment import Treatment
 from simulation.watch.follower import Follower
 from simulation.watch.state import NOT_ASKED
 from simulation.watch.view import Calls, EntryKind, ModelRow, View, WatchStatus
@@ -71,7 +72,7 @@ def _progress(view: View) -> Iterator[RenderableType]:
     title = Text.assemble((printable(at.scenario), "bold"), f" {printable(at.run)}  ")
     title.append(at.status.value, style="green" if at.status is WatchStatus.FINISHED else "bold")
     if at.reason:
-        title.append(f": {printable(at.reason)}", style="red")
+        title.append(f": {printable(at.reason)}; society resume goes on", style="red")
     yield title
     line = Table.grid(padding=(0, 1))
     place = f"episode {at.episode}/{at.episodes} step {at.step}/{at.steps} {at.game} ({at.task}) {at.mode}"
@@ -93,7 +94,7 @@ def _honesty(view: View) -> Iterator[Text]:
         f"SYNTHETIC outcomes in {said.synthetic_episodes} episodes: a formula over words, not play.": (
             said.synthetic_episodes > 0
         ),
-        f"Messages were {said.treatment} before they were heard.": said.treatment != "delivered",
+        f"Messages were {said.treatment} before they were heard.": said.treatment != Treatment.DELIVERED.value,
         f"A replay of {said.replay_of}.": bool(said.replay_of),
     }
     yield from (Text(printable(text), style="yellow") for text, so in warnings.items() if so)
