@@ -26,6 +26,7 @@ from simulation.cli_play import add_to as add_play
 from simulation.cli_play import seat_in
 from simulation.cli_populations import add_to as add_populations
 from simulation.cli_replay import add_to as add_replay
+from simulation.cli_report import add_to as add_report
 from simulation.cli_science import add_to as add_science
 from simulation.cli_tournament import add_to as add_tournament
 from simulation.cli_verify import add_to as add_verify
@@ -42,7 +43,7 @@ USAGE_ERROR = 2
 
 app = typer.Typer(
     name="society",
-    help="Run societies of LoRA models: scenario files in, pandas tables out.",
+    help="A multi-agent social simulation on CAMEL-AI's OASIS in which every agent is a LoRA model.",
     epilog="Start with: society run first_contact",
     no_args_is_help=True,
     add_completion=False,
@@ -55,6 +56,7 @@ app.add_typer(scenario_app, name="scenario")
 app.add_typer(model_app, name="model")
 add_doctor(app)
 add_replay(app)
+add_report(app)
 add_science(app)
 add_fleet(app)
 add_observe(app)

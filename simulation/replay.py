@@ -9,8 +9,8 @@ run, except that a run that was resumed is replayed as if it had not been interr
 from __future__ import annotations
 
 import filecmp
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from agents.inference.backend import InferenceSettings
@@ -53,8 +53,18 @@ class Replay:
     tables_identical: bool
 
 
-def replay_run(path: str | Path, *, out: str | Path = "runs", on_event: Observer | None = None) -> Replay:
-    """Replay the finished run in `path` into a run directory of its own in `out`.
+def _ignore(_request: Request) -> None:
+    """Where nobody asks what was asked."""
+
+
+def replay_run(
+    path: str | Path,
+    *,
+    out: str | Path = "runs",
+    on_event: Observer | None = None,
+    on_request: Callable[[Request], None] = _ignore,
+) -> Replay:
+    """Replay the finished run in `path` into a run directory of its own in `out`; `on_request` sees every prompt.
 
     Raises UsageError for a run that is not finished, ReplayError where it comes out otherwise or where a prompt is not
     the one that was answered.
@@ -64,7 +74,8 @@ def replay_run(path: str | Path, *, out: str | Path = "runs", on_event: Observer
     if manifest["status"] != RunStatus.FINISHED.value:
         raise UsageError(f"{original} is not finished; finish it first: society resume {original}")
     plan = Plan.of(manifest)
-    sitting = _ReplaySitting(new_directory(Path(out), plan, replay_of=original), plan, on_event, original)
+    folder = new_directory(Path(out), plan, replay_of=original)
+    sitting = _ReplaySitting(folder, plan, on_event, original, on_request)
     try:
         run = finish(sitting)
     except RunStoppedError as error:
@@ -81,18 +92,38 @@ def _same_bytes(left: Path, right: Path, names: Sequence[str]) -> bool:
     return filecmp.cmpfiles(left, right, names, shallow=False)[0] == list(names)
 
 
+@dataclass(frozen=True)
+class _Overheard(Recording):
+    """A recording that tells what it is asked."""
+
+    tell: Callable[[Request], None] = field(default=_ignore)
+
+    def find(self, request: Request) -> Reply | None:
+        self.tell(request)
+        return super().find(request)
+
+
 class _ReplaySitting(Sitting):
     """Plays from the recording of another run, whose events it expects."""
 
-    def __init__(self, path: Path, plan: Plan, on_event: Observer | None, original: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        plan: Plan,
+        on_event: Observer | None,
+        original: Path,
+        on_request: Callable[[Request], None],
+    ) -> None:
         super().__init__(path, plan, on_event)
+        self._on_request = on_request
         self._kept = unbroken(original / EventLog.NAME)
         self._script = iter(self._kept)
         self.voices = {row.model_id: _absent for row in plan.roster.expand() if row.human}
         self.compared = 0
 
     def _recording(self) -> Recording:
-        return Recording({key: reply for event in self._kept for key, reply in said(event).items()}, strict=True)
+        replies = {key: reply for event in self._kept for key, reply in said(event).items()}
+        return _Overheard(replies, strict=True, tell=self._on_request)
 
     def _settings(self) -> InferenceSettings:
         return replace(super()._settings(), tiers=())

@@ -94,7 +94,7 @@ async def _file(request: web.Request) -> web.Response:
     name = request.match_info["name"]
     if name not in FILES:
         return web.Response(status=404, text="society watch: no such file\n", headers=HEADERS)
-    content = (Path(__file__).parent / (name or "page.html")).read_text(encoding="utf-8")
+    content = (Path(__file__).parent / "assets" / (name or "page.html")).read_text(encoding="utf-8")
     return web.Response(text=content, content_type=FILES[name], headers=HEADERS)
 
 

@@ -69,7 +69,9 @@ class ScriptedVLLM:
         max_model_len: int = 2048,
         max_lora_rank: int = 16,
         runtime_lora: bool = True,
+        says: str = "hello from {model}",
     ) -> None:
+        self.says = says
         self.adapters = list(adapters)
         self.roots: dict[str, str] = {}
         self.base = base
@@ -260,7 +262,7 @@ class ScriptedVLLM:
             return too_long(self.max_model_len, len(prompt), limit or 1)
         found = self.prefix_cache.look_up(model, prompt)
         choices = body.get("structured_outputs", {}).get("choice")
-        text = choices[0] if choices else f"hello from {model}"
+        text = choices[0] if choices else self.says.replace("{model}", model)
         called = tool_call(body) if self.calls_tools else None
         reply = completion(text, model, prompt_tokens=len(prompt), cached_tokens=found, tool_calls=called, limit=limit)
         return web.json_response(reply)

@@ -203,7 +203,7 @@ async def test_tokens_differ_and_only_this_machine_is_listened_to(finished: Run)
 def test_what_models_wrote_goes_into_the_page_as_text_only() -> None:
     import simulation.watch
 
-    script = (Path(simulation.watch.__file__).parent / "page.js").read_text()
+    script = (Path(simulation.watch.__file__).parent / "assets/page.js").read_text()
     for door in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "DOMParser", "srcdoc"):
         assert door not in script
 

@@ -1,0 +1,5 @@
+"""`society report`: runs, fingerprints and tournaments as one HTML file that needs no network."""
+
+from simulation.report.page import write_report
+
+__all__ = ["write_report"]

@@ -1,0 +1,115 @@
+"use strict";
+/* Puts the page together, and draws it anew when run, language or theme change. */
+let report = null;
+const current = () => report.runs[state.run];
+const FIGURES = ["payoff", "cooperation_score", "efficiency", "accuracy", "reward_earned"], COURSE = ["total_payoff", "payoff", "cooperation"];
+const SECTIONS = ["outcomes", "course", "network", "messages", "calls", "fingerprints", "tournaments"];
+
+function drawHonesty(run) {
+  const { honesty } = run, warnings = [], facts = [];
+  if (honesty.tiers.simulated) warnings.push(label("warn_simulated"));
+  if (honesty.synthetic) warnings.push(label("warn_synthetic").replace("{share}", percent(honesty.synthetic)));
+  if (honesty.status !== "finished") warnings.push(label("warn_unfinished").replace("{status}", honesty.status));
+  if (honesty.treatment !== "delivered") warnings.push(label("warn_treatment").replace("{treatment}", honesty.treatment));
+  if (honesty.falls) warnings.push(label("warn_falls").replace("{count}", honesty.falls));
+  if (honesty.people.length) warnings.push(label("warn_people").replace("{names}", honesty.people.join(", ")));
+  facts.push(["tier_mix", Object.entries(honesty.tiers).map(([tier, count]) => `${tier} ${count.toLocaleString("en")}`).join(", ") || "–"], ["real_share", percent(honesty.real)], ["synthetic_share", percent(honesty.synthetic)],
+    ["calls_made", `${honesty.calls.toLocaleString("en")}${honesty.cached ? ` + ${honesty.cached} ${label("calls_cached")}` : ""}`], ["calls_failed_all", honesty.failed.toLocaleString("en")],
+    ["invalid", `${honesty.invalid.toLocaleString("en")} / ${honesty.decisions.toLocaleString("en")}`], ["episodes", run.episodes.length.toLocaleString("en")], ["seed", run.seed]);
+  const list = make("dl", undefined, { class: "facts" });
+  for (const [key, value] of facts) list.append(fill(make("div"), make("dt", label(key)), make("dd", value)));
+  $("honesty").className = warnings.length ? "warned" : "";
+  fill($("honesty"), ...warnings.map((text) => make("p", text, { class: "loud" })), list);
+}
+
+function drawHead(run) {
+  $("title").textContent = run.scenario;
+  $("subtitle").textContent = `${run.name} · ${label(run.mode)} · ${label("roster")} ${run.roster} · ${run.started}`;
+  $("foot").textContent = `LoRA Society ${report.version} · ${Object.entries(run.versions).map(([name, version]) => `${name} ${version}`).join(" · ")}`;
+}
+
+function drawControls(run) {
+  options($("outcome-figure"), FIGURES.map((name) => [name, label(name)]), $("outcome-figure").value);
+  options($("outcome-by"), ["model", "role", "team"].map((name) => [name, label(name)]), $("outcome-by").value);
+  options($("course-figure"), COURSE.map((name) => [name, label(name)]), $("course-figure").value);
+  options($("course-part"), unique(run.lines.map(coursePart)).map((name) => [name, name]), $("course-part").value);
+}
+
+function drawNav() {
+  const seen = SECTIONS.filter((id) => (id !== "fingerprints" || report.fingerprints.length) && (id !== "tournaments" || report.tournaments.length) && (report.runs.length || ["fingerprints", "tournaments"].includes(id)));
+  fill($("nav"), ...seen.map((id) => make("a", label(id), { href: `#${id}` })));
+}
+
+/* A section is drawn when it comes into sight: what is far down must not keep the page from opening. */
+const DRAW = {
+  outcomes: () => drawOutcomes(current()),
+  course: () => { drawCourse(current()); drawWelfare(current()); },
+  network: () => drawNetwork(current()),
+  calls: () => drawCalls(current()),
+};
+const stale = new Set(), inSight = new Set();
+const sight = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) isIntersecting ? inSight.add(target.id) : inSight.delete(target.id);
+  drawInSight();
+}, { rootMargin: "300px" });
+
+function drawInSight() {
+  for (const id of [...stale]) if (inSight.has(id)) { stale.delete(id); DRAW[id](); }
+}
+
+function drawAll() { for (const id of [...stale]) { stale.delete(id); DRAW[id](); } }
+
+function draw() {
+  showLabels();
+  drawNav();
+  drawFingerprints(report.fingerprints);
+  drawTournaments(report.tournaments);
+  if (!report.runs.length) return;
+  const run = current();
+  drawHead(run);
+  drawHonesty(run);
+  drawControls(run);
+  for (const id of Object.keys(DRAW)) stale.add(id);
+  drawInSight();
+  if (texts.data) { fillFilters(); filterTexts(); if (texts.chosen >= 0) choose(texts.chosen); }
+}
+
+function setTheme(theme) { state.theme = theme; document.documentElement.dataset.theme = theme; }
+
+async function openRun(place) {
+  state.run = place;
+  texts.data = null;
+  draw();
+  beginNetwork(current());
+  fill($("detail"), make("p", label("choose"), { class: "quiet" }));
+  await loadTexts(current(), place);
+}
+
+function wire() {
+  $("theme").addEventListener("click", () => { setTheme(state.theme === "dark" ? "light" : "dark"); draw(); });
+  $("language").addEventListener("click", () => { state.language = state.language === "en" ? "zh" : "en"; draw(); });
+  $("run").addEventListener("input", () => openRun(Number($("run").value)));
+  for (const id of ["outcome-figure", "outcome-by"]) $(id).addEventListener("input", () => drawOutcomes(current()));
+  for (const id of ["course-figure", "course-part"]) $(id).addEventListener("input", () => drawCourse(current()));
+  let waiting = 0;
+  window.addEventListener("resize", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => { if (report.runs.length) { drawNetwork(current()); drawRows(); } }); });
+  window.addEventListener("beforeprint", drawAll);
+  for (const id of Object.keys(DRAW)) sight.observe($(id));
+  wireNetwork(current);
+  wireTexts();
+}
+
+async function begin() {
+  setTheme(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  report = await unpack("summary");
+  state.labels = report.labels;
+  if (navigator.language.startsWith("zh")) state.language = "zh";
+  options($("run"), report.runs.map((run, place) => [String(place), run.name]), "0");
+  $("run").parentElement.hidden = report.runs.length < 2;
+  if (!report.runs.length) for (const id of ["outcomes", "course", "network", "messages", "calls"]) $(id).hidden = true;
+  wire();
+  if (report.runs.length) await openRun(0); else draw();
+  document.documentElement.dataset.ready = "true";
+}
+
+begin();

@@ -1,0 +1,78 @@
+"""How a run went: reward over steps by model, welfare and Gini over episodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulation.outcomes import Run
+
+SERIES = ("total_payoff", "payoff", "cooperation")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One model's mean over the episodes of a task, mode and tier, step by step; None where nothing was valid."""
+
+    model: str
+    task: str
+    mode: str
+    tier: str
+    figure: str
+    steps: list[int]
+    values: list[float | None]
+
+
+@dataclass(frozen=True)
+class EpisodePoint:
+    """One finished episode, in the game's units but for `gini`."""
+
+    episode: int
+    task: str
+    mode: str
+    tier: str
+    synthetic: bool
+    welfare: float
+    gini: float
+    optimum: float
+    nash: float | None
+    reason: str
+
+
+def lines_of(run: Run) -> list[Line]:
+    """Mean payoffs and cooperation by step. A line's tier is that of its episodes' lowest text."""
+    import pandas as pd
+
+    episodes = run.episodes[["episode", "task_id", "mode", "tier"]].rename(columns={"tier": "whole"})
+    rows = run.steps.merge(episodes.astype({"task_id": str, "mode": str, "whole": str}), on="episode")
+    keys = ["task_id", "mode", "whole", "model_id"]
+    means = rows.astype({"model_id": str}).groupby([*keys, "step"], sort=True)[list(SERIES)].mean().reset_index()
+    found = []
+    for (task, mode, tier, model), group in means.groupby(keys, sort=False):
+        steps = [int(step) for step in group["step"]]
+        for figure in SERIES:
+            values = [None if pd.isna(value) else float(value) for value in group[figure]]
+            found.append(Line(str(model), str(task), str(mode), str(tier), figure, steps, values))
+    return found
+
+
+def episodes_of(run: Run) -> list[EpisodePoint]:
+    """Every finished episode."""
+    import pandas as pd
+
+    return [
+        EpisodePoint(
+            episode=int(row["episode"]),
+            task=str(row["task_id"]),
+            mode=str(row["mode"]),
+            tier=str(row["tier"]),
+            synthetic=bool(row["synthetic"]),
+            welfare=float(row["welfare"]),
+            gini=float(row["gini"]),
+            optimum=float(row["optimum"]),
+            nash=None if pd.isna(row["nash"]) else float(row["nash"]),
+            reason=str(row["mode_reason"]),
+        )
+        for row in run.episodes.to_dict("records")
+    ]

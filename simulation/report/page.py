@@ -1,0 +1,175 @@
+"""The report: everything gathered, packed and put into one HTML file."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from agents.language import Language
+from agents.problems import SocietyError
+from simulation.plan import Plan
+from simulation.report.course import episodes_of, lines_of
+from simulation.report.details import CHUNK, Prompts, details_of, prompts_of
+from simulation.report.honesty import honesty_of
+from simulation.report.network import network_of
+from simulation.report.sources import Sources, find_sources
+from simulation.report.standings import standings_of
+from simulation.report.texts import texts_of
+
+if TYPE_CHECKING:
+    from simulation.fingerprint_report import FingerprintReport
+    from simulation.outcomes import Run
+    from simulation.tournament_results import TournamentResult
+
+ASSETS = Path(__file__).parent / "assets"
+SCRIPTS = ("page.js", "charts.js", "network.js", "browser.js", "main.js")
+_PACKED = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Blob:
+    """Gzipped JSON that the page unpacks when it needs it."""
+
+    name: str
+    base64: str
+
+
+def write_report(
+    paths: Sequence[str | Path], out: str | Path, *, prompts: bool = True, tell: Tell = lambda line: None
+) -> Path:
+    """Write what lies in `paths` (runs, folders of runs, fingerprints, tournaments) to the HTML file `out`.
+
+    The file needs no network. With `prompts` every finished run is replayed, without any server, to learn the words of
+    its prompts. `tell` hears what is being done. Raises SocietyError where a path holds nothing to report.
+    """
+    sources = find_sources(paths)
+    target = Path(out)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.part")
+    part.write_text(_render(sources, prompts, tell), encoding="utf-8")
+    part.replace(target)
+    return target
+
+
+def _render(sources: Sources, prompts: bool, tell: Tell) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    runs, blobs = [], []
+    for number, run in enumerate(sources.runs):
+        tell(f"{run.path.name}: tables")
+        head, packed = _run(number, run, prompts, tell)
+        runs.append(head)
+        blobs += packed
+    summary = {
+        "version": version("lora-society"),
+        "chunk": CHUNK,
+        "runs": runs,
+        "fingerprints": [_fingerprint(each) for each in sources.fingerprints],
+        "tournaments": [_tournament(each) for each in sources.tournaments],
+        "labels": {each.value: _labels(each) for each in Language},
+    }
+    environment = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined)
+    return environment.get_template("report.html.j2").render(
+        title=", ".join(run["scenario"] for run in runs) or "LoRA Society",
+        style=_asset("report.css"),
+        scripts=[_plotly(), *map(_asset, SCRIPTS)],
+        blobs=[_packed("summary", summary), *blobs],
+    )
+
+
+def _run(number: int, run: Run, prompts: bool, tell: Tell) -> tuple[dict[str, Any], list[Blob]]:
+    """What the page shows of a run at once, and what it unpacks later."""
+    known = Prompts(why="the report was made without prompts (--no-prompts)")
+    if prompts:
+        tell(f"{run.path.name}: prompts, by replay")
+        known = prompts_of(run)
+    texts, details = texts_of(run), details_of(run, known.by_call)
+    chunks = [details[first : first + CHUNK] for first in range(0, len(details), CHUNK)]
+    scenario = Plan.of(run.manifest).scenario
+    head = {
+        "name": run.path.name,
+        "scenario": scenario.name,
+        "mode": scenario.mode.value,
+        "seed": run.manifest["seed"],
+        "started": run.manifest["started"],
+        "roster": run.roster.name,
+        "versions": run.manifest["versions"],
+        "honesty": asdict(honesty_of(run)),
+        "standings": [asdict(each) for each in standings_of(run)],
+        "lines": [asdict(each) for each in lines_of(run)],
+        "episodes": [asdict(each) for each in episodes_of(run)],
+        "network": asdict(network_of(run)),
+        "calls": _calls(run),
+        "latencies": _latencies(run),
+        "texts": len(texts.said),
+        "chunks": len(chunks),
+        "no_prompts": known.why,
+    }
+    blobs = [_packed(f"texts-{number}", asdict(texts))]
+    blobs += [_packed(f"details-{number}-{place}", [tuple(row) for row in chunk]) for place, chunk in enumerate(chunks)]
+    return head, blobs
+
+
+def _calls(run: Run) -> list[dict[str, Any]]:
+    """Every figure of `society calls`, by tier, endpoint and adapter."""
+    from simulation.call_report import By, report_calls
+
+    if run.calls.empty:
+        return []
+    return [
+        {"by": by.value, **asdict(group), "attempts": group.attempts}
+        for by in (By.TIER, By.ENDPOINT, By.ADAPTER)
+        for group in report_calls(run, by).groups
+        if by is By.TIER or group.name
+    ]
+
+
+def _latencies(run: Run) -> dict[str, list[float]]:
+    """Of each tier's answered calls: 200 evenly spaced quantiles of latency, in seconds."""
+    import numpy as np
+
+    answered = run.calls[run.calls["status"].astype(str) == "ok"]
+    grouped = answered.groupby(answered["tier"].astype(str))["latency"]
+    return {str(tier): np.quantile(rows, np.linspace(0, 1, 200)).round(6).tolist() for tier, rows in grouped}
+
+
+def _fingerprint(report: FingerprintReport) -> dict[str, Any]:
+    from simulation.fingerprint_cells import CELLS
+
+    return {**asdict(report), "titles": {cell.name: f"{cell.group}: {cell.title}" for cell in CELLS}}
+
+
+def _tournament(result: TournamentResult) -> dict[str, Any]:
+    return {"name": result.path.name, **result.report}
+
+
+def _packed(name: str, content: Any) -> Blob:
+    return Blob(name, base64.b64encode(gzip.compress(orjson.dumps(content, option=_PACKED), 6, mtime=0)).decode())
+
+
+def _labels(language: Language) -> Any:
+    return orjson.loads(_asset(f"labels.{language.value}.json"))
+
+
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+@cache
+def _plotly() -> str:
+    from plotly.offline import get_plotlyjs
+
+    source: str = get_plotlyjs()
+    if "</script" in source.lower():
+        raise SocietyError("this plotly cannot stand inside a page; install plotly>=6,<7")
+    return source

@@ -1,0 +1,54 @@
+"""What a report is made of: the runs, fingerprints and tournaments that lie in the folders it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agents.problems import SocietyError
+
+if TYPE_CHECKING:
+    from simulation.fingerprint_report import FingerprintReport
+    from simulation.outcomes import Run
+    from simulation.tournament_results import TournamentResult
+
+FINGERPRINT, TOURNAMENT, MANIFEST = "fingerprint.json", "tournament.json", "manifest.json"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Each kind in the order it was named."""
+
+    runs: list[Run] = field(default_factory=list)
+    fingerprints: list[FingerprintReport] = field(default_factory=list)
+    tournaments: list[TournamentResult] = field(default_factory=list)
+
+
+def find_sources(paths: Sequence[str | Path]) -> Sources:
+    """What lies in `paths`: a folder of fingerprints or a tournament's is taken whole, a folder of runs run by run.
+
+    Raises SocietyError where a path holds none of these.
+    """
+    found = Sources()
+    for path in map(Path, paths):
+        _add(path, found)
+    return found
+
+
+def _add(path: Path, found: Sources) -> None:
+    from simulation.fingerprint_report import load_report
+    from simulation.outcomes import load_run
+    from simulation.tournament_results import load_tournament
+
+    if (path / TOURNAMENT).exists():
+        found.tournaments.append(load_tournament(path))
+        return
+    if (path / FINGERPRINT).exists():
+        found.fingerprints.append(load_report(path / FINGERPRINT))
+        return
+    folders = [path] if (path / MANIFEST).exists() else sorted(each.parent for each in path.rglob(MANIFEST))
+    if not folders:
+        raise SocietyError(f"{path} holds no run, no fingerprint and no tournament; name a run directory: runs/NAME")
+    found.runs.extend(load_run(folder) for folder in folders)

@@ -1,0 +1,69 @@
+"""Outcomes by model, role, team and mode, each mean with its interval over episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from simulation.columns import SUMMARY_FIGURES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simulation.outcomes import Run
+
+GROUPS = {"model": "model_id", "role": "role", "team": "team_id"}
+_APART = ["task_type", "mode", "tier", "synthetic"]
+"""Never averaged over: another game, mode or source of texts is another figure."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Mean outcome of one model, role or team (`name`) over the episodes of a game, mode and tier.
+
+    `n` episodes; `low` and `high` bound the 95 % interval of the mean, None where one episode is all there is.
+    Several players of a role or team are averaged within each episode first: an episode is one unit.
+    """
+
+    by: str
+    name: str
+    game: str
+    mode: str
+    tier: str
+    synthetic: bool
+    figure: str
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+def standings_of(run: Run) -> list[Standing]:
+    """Every figure of every group of `run`."""
+    rows = run.outcomes.astype(dict.fromkeys((*_APART[:3], "model_id", "role"), str))
+    rows = rows.assign(team_id=rows["team_id"].astype(object))
+    return [each for by, column in GROUPS.items() for each in _standings(rows, by, column)]
+
+
+def _standings(rows: pd.DataFrame, by: str, column: str) -> Iterator[Standing]:
+    for key, group in rows[rows[column].notna()].groupby([*_APART, column], sort=False):
+        game, mode, tier, synthetic, name = key
+        per_episode = group.groupby("episode")[list(SUMMARY_FIGURES)].mean()
+        for figure in SUMMARY_FIGURES:
+            values = per_episode[figure].dropna().to_numpy(dtype=float)
+            if len(values):
+                low, value, high = _interval(values)
+                yield Standing(by, str(name), game, mode, tier, bool(synthetic), figure, value, low, high, len(values))
+
+
+def _interval(values: object) -> tuple[float | None, float, float | None]:
+    import numpy as np
+
+    from simulation.metrics.inference import paired_bootstrap
+
+    found = np.asarray(values, dtype=np.float64)
+    if len(found) < 2:
+        return None, float(found[0]), None
+    interval = paired_bootstrap(found, resamples=1000)
+    return interval.low, interval.value, interval.high

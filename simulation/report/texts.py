@@ -1,0 +1,86 @@
+"""Messages and decisions as the browser reads them: column by column, what repeats told once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simulation.outcomes import Run
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A column of few values: `values[codes[row]]`."""
+
+    values: list[str]
+    codes: list[int]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Messages, then decisions, one row each; `kind` is message or decision.
+
+    `heard` is how many models heard a message; `said` the message, or the decision's action in the game's words (empty
+    where it was not legal).
+    """
+
+    kind: Coded
+    episode: list[int]
+    step: list[int]
+    talk_round: list[int]
+    sender: Coded
+    team: Coded
+    tier: Coded
+    adapter: Coded
+    heard: list[int]
+    said: list[str]
+
+
+def texts_of(run: Run) -> Texts:
+    """Every message and decision of `run`."""
+    import pandas as pd
+
+    messages, decisions = run.messages, run.decisions
+    teams = {config.model_id: config.team_id or "" for config in run.roster.expand()}
+    spoken = _common(messages, "sender").assign(
+        kind="message",
+        talk_round=messages["talk_round"],
+        heard=messages["audience"].map(len),
+        said=messages["text"].astype(object),
+    )
+    decided = _common(decisions, "model_id").assign(
+        kind="decision", talk_round=0, heard=0, said=decisions["action"].astype(object).fillna("")
+    )
+    rows = pd.concat([spoken, decided], ignore_index=True)
+    rows["team"] = rows["sender"].map(teams)
+    return Texts(
+        kind=_coded(rows["kind"]),
+        episode=_counts(rows["episode"]),
+        step=_counts(rows["step"]),
+        talk_round=_counts(rows["talk_round"]),
+        sender=_coded(rows["sender"]),
+        team=_coded(rows["team"]),
+        tier=_coded(rows["tier"]),
+        adapter=_coded(rows["adapter"]),
+        heard=_counts(rows["heard"]),
+        said=[str(text) for text in rows["said"]],
+    )
+
+
+def _common(frame: pd.DataFrame, who: str) -> pd.DataFrame:
+    named = frame[["episode", "step", "tier", "adapter"]].astype({"tier": str, "adapter": str})
+    return named.assign(sender=frame[who].astype(str))
+
+
+def _counts(column: Any) -> list[int]:
+    return [int(value) for value in column]
+
+
+def _coded(column: Any) -> Coded:
+    import pandas as pd
+
+    codes, values = pd.factorize(column.astype(str), sort=True)
+    return Coded([str(value) for value in values], [int(code) for code in codes])

@@ -1,0 +1,181 @@
+"""What a report says is what the run's tables say."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from agents.inference.provenance import Tier
+from agents.problems import SocietyError
+from agents.roster import ModelConfig
+from simulation.outcomes import Run, load_run
+from simulation.plan import Plan
+from simulation.report import write_report
+from simulation.report.course import episodes_of, lines_of
+from simulation.report.honesty import honesty_of
+from simulation.report.network import network_of
+from simulation.report.sources import find_sources
+from simulation.report.standings import standings_of
+from simulation.runner import RunStoppedError, run_scenario
+from tests.simulation.test_cli import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.support.faults import Fault
+from tests.support.in_thread import in_thread
+from tests.support.scripted_vllm import ScriptedVLLM
+
+__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+
+HOSTILE = "</script><script>alert(1)</script> \x1b[31mred\x1b[0m"
+
+
+def unpacked(page: str, name: str) -> Any:
+    """One of the page's blobs."""
+    found = re.search(rf'<script type="application/octet-stream" id="{name}">(.*?)</script>', page)
+    assert found is not None, name
+    return orjson.loads(gzip.decompress(base64.b64decode(found[1])))
+
+
+def test_outcomes_are_means_over_episodes_with_their_intervals(small_run: Run) -> None:
+    found = {(each.by, each.name, each.figure): each for each in standings_of(small_run)}
+    for model_id, rows in small_run.outcomes.groupby("model_id", observed=True):
+        mine = found["model", str(model_id), "payoff"]
+        assert mine.value == pytest.approx(rows["payoff"].mean())
+        assert mine.n == len(rows) == 2
+        assert mine.low is not None
+        assert mine.high is not None
+        assert mine.low <= mine.value <= mine.high
+    reds = small_run.outcomes.query("team_id == 'red'")
+    assert found["team", "red", "efficiency"].value == pytest.approx(reds["efficiency"].mean())
+
+
+def test_one_episode_has_no_interval(make_plan: Callable[..., Plan], runs: Path) -> None:
+    standings = standings_of(run_scenario(make_plan(episodes=1), out=runs))
+    assert standings
+    assert all(each.low is each.high is None for each in standings)
+
+
+def test_tiers_are_never_averaged_together(make_plan: Callable[..., Plan], runs: Path) -> None:
+    rows = (
+        ModelConfig(model_id="a", model_name="cooperator"),
+        ModelConfig(model_id="b", policy="tit_for_tat"),
+    )
+    run = run_scenario(make_plan(rows=rows, mode="cooperative"), out=runs)
+    tiers = {each.name: each.tier for each in standings_of(run) if each.by == "model"}
+    assert tiers == {"a": "simulated", "b": "scripted"}
+    roles = [each.tier for each in standings_of(run) if each.by == "role" and each.figure == "payoff"]
+    assert sorted(roles) == ["scripted", "simulated"]  # one role, two sources: two figures
+
+
+def test_the_course_ends_in_the_outcomes_payoff(small_run: Run) -> None:
+    ends = {line.model: line.values[-1] for line in lines_of(small_run) if line.figure == "total_payoff"}
+    means = small_run.outcomes.groupby("model_id", observed=True)["payoff"].mean()
+    assert ends == pytest.approx({str(name): value for name, value in means.items()})
+
+
+def test_welfare_and_gini_are_the_episodes_own(small_run: Run) -> None:
+    points = episodes_of(small_run)
+    assert [(each.welfare, each.gini) for each in points] == list(
+        zip(small_run.episodes["welfare"], small_run.episodes["gini"], strict=True)
+    )
+
+
+def test_the_network_counts_every_hearing(small_run: Run) -> None:
+    network = network_of(small_run)
+    told: Counter[tuple[str, str]] = Counter()
+    for sender, audience in zip(small_run.messages["sender"], small_run.messages["audience"], strict=True):
+        told.update((str(sender), hearer) for hearer in audience)
+    names = [node.name for node in network.nodes]
+    sums = {
+        (names[a], names[b]): sum(step[link] for step in network.heard) for link, (a, b) in enumerate(network.links)
+    }
+    assert sums == dict(told)
+    assert len(network.heard) == len(network.bins) == 2  # steps
+
+
+def test_what_failed_and_fell_is_said(make_plan: Callable[..., Plan], runs: Path) -> None:
+    with in_thread(ScriptedVLLM()) as server:
+        keys = {"tiers": ["http", "simulated"], "endpoints": [server.url], "retries": 0}
+        server.script(Fault.SERVER_ERROR)
+        run = run_scenario(make_plan(episodes=1, inference=keys), out=runs)
+    honesty = honesty_of(run)
+    assert honesty.failed == 1
+    assert honesty.falls == 1
+    assert honesty.tiers == {Tier.HTTP.value: 15, Tier.SIMULATED.value: 1}
+    assert honesty.real == pytest.approx(15 / 16)
+
+
+def test_the_page_asks_no_network_and_holds_every_text_with_its_prompt(small_run: Run, tmp_path: Path) -> None:
+    page = write_report([small_run.path], tmp_path / "report.html").read_text(encoding="utf-8")
+    assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=", page)
+    assert "default-src 'none'" in page
+    texts = unpacked(page, "texts-0")
+    spoken = list(small_run.messages["text"])
+    assert texts["said"][: len(spoken)] == spoken
+    assert len(texts["said"]) == len(spoken) + len(small_run.decisions)
+    details = unpacked(page, "details-0-0")
+    assert len(details) == len(texts["said"])
+    for (prompt, reply, audience), text, heard in zip(
+        details, small_run.messages["text"], small_run.messages["audience"], strict=False
+    ):
+        assert [role for role, _ in prompt] == ["system", "user"]
+        assert "public_goods" in prompt[0][1] or "Public goods" in prompt[0][1]
+        assert (reply, tuple(audience)) == (text, heard)
+
+
+def test_hostile_text_stays_text(make_plan: Callable[..., Plan], runs: Path, tmp_path: Path) -> None:
+    with in_thread(ScriptedVLLM(says=HOSTILE)) as server:
+        keys = {"tiers": ["http"], "endpoints": [server.url], "max_tokens": 200}
+        run = run_scenario(make_plan(episodes=1, inference=keys), out=runs)
+    assert HOSTILE in set(run.messages["text"])
+    page = write_report([run.path], tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "alert(1)" not in page
+    assert HOSTILE in unpacked(page, "texts-0")["said"]
+
+
+def test_an_unfinished_run_is_reported_as_far_as_it_got(
+    make_plan: Callable[..., Plan], runs: Path, tmp_path: Path
+) -> None:
+    def cut(event: object) -> None:
+        if type(event).__name__ == "EpisodeEnded":
+            raise KeyboardInterrupt
+
+    with pytest.raises(RunStoppedError) as stopped:
+        run_scenario(make_plan(), out=runs, on_event=cut)
+    page = write_report([stopped.value.path], tmp_path / "report.html").read_text(encoding="utf-8")
+    [run] = unpacked(page, "summary")["runs"]
+    assert run["honesty"]["status"] == "stopped"
+    assert "not finished" in run["no_prompts"]
+    assert len(run["episodes"]) == len(load_run(stopped.value.path).episodes)
+
+
+def test_a_folder_of_runs_is_taken_run_by_run(small_run: Run) -> None:
+    assert [run.path for run in find_sources([small_run.path.parent]).runs] == [small_run.path]
+
+
+def test_nothing_to_report_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(SocietyError, match="holds no run"):
+        write_report([tmp_path], tmp_path / "report.html")
+    assert not list(tmp_path.iterdir())
+
+
+def test_both_languages_have_the_same_labels(small_run: Run, tmp_path: Path) -> None:
+    page = write_report([small_run.path], tmp_path / "r.html", prompts=False).read_text(encoding="utf-8")
+    labels = unpacked(page, "summary")["labels"]
+    assert set(labels["en"]) == set(labels["zh"])
+    assert set(re.findall(r'data-label(?:-title)?="(\w+)"', page)) <= set(labels["en"])
+
+
+def test_the_command_writes_the_file_and_names_it(
+    small_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = society(capsys, "report", str(small_run.path), "--out", str(tmp_path / "mine.html"))
+    assert code == 0
+    assert out.splitlines()[-1] == str(tmp_path / "mine.html")
+    assert (tmp_path / "mine.html").stat().st_size > 4_000_000  # plotly.js is in it
