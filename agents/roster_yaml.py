@@ -3,7 +3,7 @@
 The text is edited where the roster differs and nowhere else: rows are kept, dropped, moved and added as
 blocks of lines, each with the comments above it, and within a row only changed values are replaced
 (ruamel.yaml's own round trip joins lines after some comments). Where the result would not read back as the
-roster, as with an alias that shares a value between rows, the file is written anew without its comments.
+roster, as with an alias that shares a value between rows or rows another file brings in, the file is written anew without its comments.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, Seq
 
 from agents.findings import RawMapping
 from agents.problems import InvalidFileError, Problem
-from agents.roster import ModelConfig, Roster, SamplingConfig, with_absolute_adapters
+from agents.roster import ModelConfig, Roster, SamplingConfig
+from agents.roster_layers import with_absolute_adapters
 from agents.yaml_file import parse_yaml, read_text
 from agents.yaml_reader import compose
 
