@@ -138,32 +138,28 @@ class _Composition:
                 self.origins[(key,)] = Origin(layer, (key,))
 
     def _add_rows(self, layer: Layer, rows: list[object], builds_on_another: bool) -> None:
-        known = {row.values["model_id"]: row for row in self.rows if isinstance(row, _Row) and row.values.get("model_id")}
-        if not builds_on_another:
-            known = {}
-        changed: dict[str, int] = {}
-        removed: set[int] = set()
+        known: dict[str, _Row] = {}
+        if builds_on_another:
+            known = {str(row.values.get("model_id")): row for row in self.rows if isinstance(row, _Row)}
+        first: dict[str, int] = {}
         for index, values in enumerate(rows):
             if not isinstance(values, dict):
                 self.rows.append((Origin(layer, ("models", index)), values))
                 continue
+            finding = _change_finding(values, known, first) if builds_on_another else None
+            if finding is not None:
+                self.problems.append(layer.file.problem(finding.under("models", index)))
+                continue
             model_id = values.get("model_id")
-            if builds_on_another and REMOVE in values:
-                finding = _removal_finding(values, tuple(known))
-                if finding is not None:
-                    self.problems.append(layer.file.problem(finding.under("models", index)))
-                elif model_id in known:
-                    removed.add(id(known[model_id]))
-            elif isinstance(model_id, str) and model_id in known and model_id not in changed:
-                known[model_id].change(layer, index, values)
-            else:
+            row = known.get(model_id) if isinstance(model_id, str) else None
+            if row is None:
                 self.rows.append(_Row.first(layer, index, values))
-            if isinstance(model_id, str) and model_id in changed and model_id in known:
-                message = f"{shown(model_id)} is changed by models.{changed[model_id]} already"
-                self.problems.append(layer.file.problem(Finding(("models", index, "model_id"), message)))
+            elif values.get(REMOVE):
+                self.rows = [each for each in self.rows if each is not row]
+            else:
+                row.change(layer, index, values)
             if isinstance(model_id, str):
-                changed.setdefault(model_id, index)
-        self.rows = [row for row in self.rows if id(row) not in removed]
+                first.setdefault(model_id, index)
 
     def finish(self) -> ComposedRoster:
         leaf = self.layers[-1]
@@ -187,15 +183,19 @@ class _Composition:
                     yield layer.file.problem(finding)
 
 
-def _removal_finding(values: Mapping[str, Any], known: tuple[str, ...]) -> Finding | None:
+def _change_finding(values: Mapping[str, Any], known: Mapping[str, _Row], first: Mapping[str, int]) -> Finding | None:
+    """What keeps a row from changing the roster it builds on; `first` tells the rows of its file that came before."""
+    model_id = values.get("model_id")
+    if isinstance(model_id, str) and model_id in known and model_id in first:
+        return Finding(("model_id",), f"{shown(model_id)} is changed by models.{first[model_id]} already")
+    if REMOVE not in values:
+        return None
     if values[REMOVE] is not True:
         return Finding((REMOVE,), f"{shown(values[REMOVE])} is not true", "leave remove out to keep the row")
-    model_id = values.get("model_id")
     if not isinstance(model_id, str):
         return Finding((), "removes a row, but has no model_id that tells which")
     if model_id not in known:
-        hint = nearest(model_id, known) if known else ""
-        return Finding(("model_id",), f"there is no {shown(model_id)} to remove", hint)
+        return Finding(("model_id",), f"there is no {shown(model_id)} to remove", nearest(model_id, tuple(known)))
     others = [key for key in values if key not in ("model_id", REMOVE)]
     return Finding((others[0],), "a row that is removed has nothing else") if others else None
 
