@@ -150,6 +150,9 @@ class _Composition:
             if finding is not None:
                 self.problems.append(layer.file.problem(finding.under("models", index)))
                 continue
+            if not builds_on_another and REMOVE in values:
+                told = Finding(("models", index, REMOVE), "takes a row out only where a roster extends another")
+                self.problems.append(layer.file.problem(told))
             model_id = values.get("model_id")
             row = known.get(model_id) if isinstance(model_id, str) else None
             if row is None:
