@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from simulation.hearing import Hearing
 
 MOST_DRAWN = 60
+_SIDES = 280  # room for names left and right of the circle
 _COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e")
 _NO_TEAM = "#9498a0"
 
@@ -70,7 +71,7 @@ def picture(roster: Roster, hearing: Hearing | None = None, size: int = 640) -> 
     colours = {team: _COLOURS[number % len(_COLOURS)] for number, team in enumerate(named)}
     subtitle = f"lines: who hears whom in {hearing.mode.value}" if hearing else roster.base_model or ""
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size} {size + 60}" width="{size}" height="{size + 60}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size + _SIDES} {size + 60}" width="{size + _SIDES}" height="{size + 60}"'
         f' font-family="sans-serif" role="img" aria-label="{_text(f"the roster {roster.name}")}">',
         '<rect width="100%" height="100%" fill="white"/>',
         f'<text x="16" y="28" font-size="18" font-weight="bold">{_text(roster.name)}</text>',
@@ -85,7 +86,7 @@ def picture(roster: Roster, hearing: Hearing | None = None, size: int = 640) -> 
 
 def _place(number: int, total: int, size: int) -> tuple[float, float]:
     angle = 2 * math.pi * number / total - math.pi / 2
-    return size / 2 + 0.3 * size * math.cos(angle), 60 + size / 2 - 20 + 0.3 * size * math.sin(angle)
+    return (size + _SIDES) / 2 + 0.3 * size * math.cos(angle), 60 + size / 2 - 20 + 0.3 * size * math.sin(angle)
 
 
 def _lines(hearing: Hearing, places: dict[str, tuple[float, float]]) -> Iterator[str]:
@@ -96,7 +97,7 @@ def _lines(hearing: Hearing, places: dict[str, tuple[float, float]]) -> Iterator
 
 
 def _node(row: ModelConfig, x: float, y: float, colour: str, size: int) -> str:
-    side = x - size / 2
+    side = x - (size + _SIDES) / 2
     anchor = "middle" if abs(side) < 20 else "start" if side > 0 else "end"
     shift = 0 if anchor == "middle" else math.copysign(18, side)
     below = 30 if y > size / 2 + 40 else -32
@@ -112,8 +113,8 @@ def _node(row: ModelConfig, x: float, y: float, colour: str, size: int) -> str:
 def _legend(teams: Sequence[str], colours: dict[str, str], size: int) -> Iterator[str]:
     for number, team in enumerate(teams[:12]):
         y = 24 + 18 * number
-        yield f'<circle cx="{size - 130}" cy="{y}" r="6" fill="{colours[team]}"/>'
-        yield f'<text x="{size - 118}" y="{y + 4}" font-size="12">{_text(team)}</text>'
+        yield f'<circle cx="{size + _SIDES - 130}" cy="{y}" r="6" fill="{colours[team]}"/>'
+        yield f'<text x="{size + _SIDES - 118}" y="{y + 4}" font-size="12">{_text(team)}</text>'
 
 
 def _text(words: str) -> str:
