@@ -71,7 +71,8 @@ def picture(roster: Roster, hearing: Hearing | None = None, size: int = 640) -> 
     colours = {team: _COLOURS[number % len(_COLOURS)] for number, team in enumerate(named)}
     subtitle = f"lines: who hears whom in {hearing.mode.value}" if hearing else roster.base_model or ""
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size + _SIDES} {size + 60}" width="{size + _SIDES}" height="{size + 60}"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size + _SIDES} {size + 60}" width="{size + _SIDES}"'
+        f' height="{size + 60}"'
         f' font-family="sans-serif" role="img" aria-label="{_text(f"the roster {roster.name}")}">',
         '<rect width="100%" height="100%" fill="white"/>',
         f'<text x="16" y="28" font-size="18" font-weight="bold">{_text(roster.name)}</text>',
