@@ -21,7 +21,8 @@ def page(report: dict[str, Any]) -> str:
     lines = [
         "# Performance",
         "",
-        f"`make bench` measures this and `python -m benchmarks.page` writes it. {facts['cpu']}, {facts['cores']} cores, "
+        f"`make bench` measures this and `python -m benchmarks.page` writes it. {facts['cpu']}, "
+        f"{facts['cores']} cores, "
         f"{facts['memory_gib']} GiB, Python {facts['python']}, {facts['when']}, commit {facts['commit']}; load average "
         f"{facts['load'][0]} before and {report['load_after'][0]} after, so other work shared the machine where it "
         "exceeds one.",
