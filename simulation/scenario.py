@@ -24,6 +24,7 @@ from agents.strategy import TrainingMode
 from agents.web_address import address_findings
 from agents.yaml_file import shipped_files
 from simulation.modes import MixingPolicy
+from simulation.sweep_values import SweptValues, sweep_findings
 from simulation.task import TrainingTask, task_findings
 from simulation.topology import TopologyKind
 from simulation.treatment import Treatment
@@ -192,6 +193,9 @@ class Scenario(FileModel):
     """Who can reach whom, and how much is said."""
     inference: InferenceConfig = Field(default_factory=InferenceConfig)
     """Where replies come from and how they are drawn."""
+    sweep: dict[str, SweptValues] = Field(default_factory=dict)
+    """What `society sweep` varies: by dotted key a list of values, or of ranges (`seed: [1..10]`). Each combination is
+    a run."""
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> Scenario:
@@ -237,6 +241,7 @@ def scenario_findings(data: RawMapping) -> Iterator[Finding]:
     for index, task in tasks:
         yield from (finding.under("tasks", index) for finding in task_findings(task))
     yield from _duplicate_tasks(tasks)
+    yield from sweep_findings(data.get("sweep"))
     inference = data.get("inference")
     if isinstance(inference, Mapping):
         yield from (finding.under("inference") for finding in inference_findings(inference))
