@@ -141,7 +141,7 @@ def step(quick: bool) -> list[Result]:
 
 
 def steps(quick: bool) -> list[Result]:
-    """The last ten steps against steps 6 to 15, medians."""
+    """The last twenty steps against steps 6 to 25, medians."""
     count, ratios = 100 if quick else 1000, []
     for _ in range(1 if quick else 3):
         taken = asyncio.run(play(10, count)).steps
