@@ -49,8 +49,8 @@ def write_report(
 ) -> Path:
     """Write what lies in `paths` (runs, folders of runs, fingerprints, tournaments) to the HTML file `out`.
 
-    The file needs no network. With `prompts` every finished run is replayed, without any server, to learn the words of
-    its prompts. `tell` hears what is being done. Raises SocietyError where a path holds nothing to report.
+    The file needs no network. With `prompts` the words of every prompt are worked out from the events, without any
+    server. `tell` hears what is being done. Raises SocietyError where a path holds nothing to report.
     """
     sources = find_sources(paths)
     target = Path(out)
@@ -91,7 +91,7 @@ def _run(number: int, run: Run, prompts: bool, tell: Tell) -> tuple[dict[str, An
     """What the page shows of a run at once, and what it unpacks later."""
     known = Prompts(why="the report was made without prompts (--no-prompts)")
     if prompts:
-        tell(f"{run.path.name}: prompts, by replay")
+        tell(f"{run.path.name}: prompts")
         known = prompts_of(run)
     texts, details = texts_of(run), details_of(run, known.by_call)
     chunks = [details[first : first + CHUNK] for first in range(0, len(details), CHUNK)]
