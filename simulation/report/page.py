@@ -112,6 +112,7 @@ def _run(number: int, run: Run, prompts: bool, tell: Tell) -> tuple[dict[str, An
         "calls": _calls(run),
         "latencies": _latencies(run),
         "texts": len(texts.said),
+        "messages": len(run.messages),
         "chunks": len(chunks),
         "no_prompts": known.why,
     }
@@ -146,7 +147,11 @@ def _latencies(run: Run) -> dict[str, list[float]]:
 def _fingerprint(report: FingerprintReport) -> dict[str, Any]:
     from simulation.fingerprint_cells import CELLS
 
-    return {**asdict(report), "titles": {cell.name: f"{cell.group}: {cell.title}" for cell in CELLS}}
+    return {
+        **asdict(report),
+        "titles": {cell.name: f"{cell.group}: {cell.title}" for cell in CELLS},
+        "shares": {cell.name: cell.share for cell in CELLS},
+    }
 
 
 def _tournament(result: TournamentResult) -> dict[str, Any]:

@@ -27,6 +27,12 @@ const state = { run: 0, language: "en", theme: "light", labels: {} };
 const label = (key) => state.labels[state.language][key] ?? key;
 const number = (value, digits = 3) => value === null || value === undefined ? "–" :
   Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toFixed(digits)));
+const UNITS = [[1, "s"], [1e-3, "ms"], [1e-6, "µs"]];
+function seconds(value) {
+  if (!value) return number(value);
+  const [size, unit] = UNITS.find(([each]) => value >= each) ?? UNITS[2];
+  return `${Number((value / size).toPrecision(3))} ${unit}`;
+}
 const percent = (value) => value === null || value === undefined ? "–" : `${(100 * value).toFixed(value > 0 && value < 0.01 ? 2 : 0)} %`;
 const unique = (values) => [...new Set(values)];
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
