@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from agents.language import Language
-from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.report.course import episodes_of, lines_of
 from simulation.report.details import CHUNK, Prompts, details_of, prompts_of
@@ -38,7 +37,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Blob:
-    """Gzipped JSON that the page unpacks when it needs it."""
+    """What the page unpacks when it needs it: JSON, or the library its charts are drawn with."""
 
     name: str
     base64: str
@@ -82,8 +81,8 @@ def _render(sources: Sources, prompts: bool, tell: Tell) -> str:
     return environment.get_template("report.html.j2").render(
         title=", ".join(run["scenario"] for run in runs) or "LoRA Society",
         style=_asset("report.css"),
-        scripts=[_plotly(), *map(_asset, SCRIPTS)],
-        blobs=[_packed("summary", summary), *blobs],
+        scripts=[_asset(name) for name in SCRIPTS],
+        blobs=[_packed("summary", orjson.dumps(summary, option=_PACKED)), *blobs, _packed("plotly", _plotly())],
     )
 
 
@@ -116,8 +115,11 @@ def _run(number: int, run: Run, prompts: bool, tell: Tell) -> tuple[dict[str, An
         "chunks": len(chunks),
         "no_prompts": known.why,
     }
-    blobs = [_packed(f"texts-{number}", asdict(texts))]
-    blobs += [_packed(f"details-{number}-{place}", [tuple(row) for row in chunk]) for place, chunk in enumerate(chunks)]
+    blobs = [_packed(f"texts-{number}", orjson.dumps(asdict(texts), option=_PACKED))]
+    blobs += [
+        _packed(f"details-{number}-{place}", orjson.dumps([tuple(row) for row in chunk]))
+        for place, chunk in enumerate(chunks)
+    ]
     return head, blobs
 
 
@@ -158,8 +160,8 @@ def _tournament(result: TournamentResult) -> dict[str, Any]:
     return {"name": result.path.name, **result.report}
 
 
-def _packed(name: str, content: Any) -> Blob:
-    return Blob(name, base64.b64encode(gzip.compress(orjson.dumps(content, option=_PACKED), 6, mtime=0)).decode())
+def _packed(name: str, content: bytes) -> Blob:
+    return Blob(name, base64.b64encode(gzip.compress(content, 6, mtime=0)).decode())
 
 
 def _labels(language: Language) -> Any:
@@ -171,10 +173,8 @@ def _asset(name: str) -> str:
 
 
 @cache
-def _plotly() -> str:
+def _plotly() -> bytes:
     from plotly.offline import get_plotlyjs
 
     source: str = get_plotlyjs()
-    if "</script" in source.lower():
-        raise SocietyError("this plotly cannot stand inside a page; install plotly>=6,<7")
-    return source
+    return source.encode()

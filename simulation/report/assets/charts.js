@@ -35,7 +35,8 @@ function drawOutcomes(run) {
       text: mine.map((row) => `${number(row.value)} ${row.low === null ? label("one_episode") : `[${number(row.low)}, ${number(row.high)}]`}, n = ${row.n}`),
       hovertemplate: "%{y}<br>%{text}<extra></extra>" };
     const height = 110 + 26 * mine.length;
-    places[which].style.minHeight = `${height}px`;
+    places[which].style.minHeight = `${Math.min(height, 640)}px`;
+    places[which].classList.toggle("tall", height > 640);
     Plotly.newPlot(places[which], [dots], layout(title, { showlegend: false, height,
       xaxis: { title: { text: label(figure), standoff: 6 }, ...(share ? { range: [-0.02, 1.02] } : { rangemode: "tozero" }) }, yaxis: { type: "category", showgrid: true } }), CONFIG);
   });
@@ -48,7 +49,7 @@ function drawCourse(run) {
   const figure = $("course-figure").value, part = $("course-part").value;
   const lines = run.lines.filter((line) => line.figure === figure && coursePart(line) === part);
   const many = lines.length > 12;
-  const traces = lines.map((line, at) => ({ x: line.steps, y: line.values, name: plain(line.model), mode: line.steps.length > 1 ? "lines+markers" : "markers",
+  const traces = lines.map((line, at) => ({ x: line.steps, y: line.values, name: plain(line.model), mode: line.steps.length < 2 ? "markers" : many || line.steps.length > 60 ? "lines" : "lines+markers",
     line: { width: many ? 1 : 2, color: colour(at) }, marker: { size: many ? 3 : 6 }, opacity: many ? 0.55 : 1, hovertemplate: "%{y:.3f}<extra>%{fullData.name}</extra>" }));
   const titled = lines.length ? where(lines[0]) : "";
   Plotly.react($("course-chart"), traces, layout(titled, { showlegend: !many, xaxis: { title: { text: label("step"), standoff: 4 }, dtick: lines.length && lines[0].steps.length < 20 ? 1 : undefined }, yaxis: { title: { text: label(figure) } } }), CONFIG);

@@ -76,11 +76,26 @@ const sight = new IntersectionObserver((entries) => {
   drawInSight();
 }, { rootMargin: "300px" });
 
+let drawing = Promise.resolve();
+
+/* One after the other: a section that has been drawn may push the next one out of sight. */
 function drawInSight() {
-  for (const id of [...stale]) if (inSight.has(id)) { stale.delete(id); DRAW[id](); }
+  if (stale.has("network") && inSight.has("network")) drawNow("network");
+  drawing = drawing.then(async () => {
+    const next = () => [...stale].find((id) => inSight.has(id));
+    for (let id = next(); id; id = next()) {
+      await plotly();
+      if (stale.has(id)) drawNow(id);
+      await frame();
+    }
+  });
 }
 
-function drawAll() { for (const id of [...stale]) { stale.delete(id); DRAW[id](); } }
+function drawNow(id) { stale.delete(id); DRAW[id](); }
+
+function drawAgain(id) { stale.add(id); drawInSight(); }
+
+function drawAll() { for (const id of [...stale]) if (window.Plotly || id === "network") drawNow(id); }
 
 function draw() {
   showLabels();
@@ -112,8 +127,8 @@ function wire() {
   $("theme").addEventListener("click", () => { setTheme(state.theme === "dark" ? "light" : "dark"); draw(); });
   $("language").addEventListener("click", () => { state.language = state.language === "en" ? "zh" : "en"; draw(); });
   $("run").addEventListener("input", () => openRun(Number($("run").value)));
-  for (const id of ["outcome-figure", "outcome-by"]) $(id).addEventListener("input", () => drawOutcomes(current()));
-  for (const id of ["course-figure", "course-part"]) $(id).addEventListener("input", () => drawCourse(current()));
+  for (const id of ["outcome-figure", "outcome-by"]) $(id).addEventListener("input", () => drawAgain("outcomes"));
+  for (const id of ["course-figure", "course-part"]) $(id).addEventListener("input", () => drawAgain("course"));
   let waiting = 0;
   window.addEventListener("resize", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => { if (report.runs.length) { drawNetwork(current()); drawRows(); } }); });
   window.addEventListener("beforeprint", drawAll);

@@ -2,11 +2,19 @@
 /* What all parts of the page use: unpacking, labels, theme, and elements made of text only. */
 const $ = (id) => document.getElementById(id);
 
-async function unpack(name) {
-  const bytes = Uint8Array.from(atob($(name).textContent), (c) => c.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return JSON.parse(await new Response(stream).text());
+async function unpackText(name) {
+  const packed = atob($(name).textContent), bytes = new Uint8Array(packed.length);
+  for (let at = 0; at < packed.length; at++) bytes[at] = packed.charCodeAt(at);
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
 }
+
+const unpack = async (name) => JSON.parse(await unpackText(name));
+
+/* Plotly is the largest part of the page: it is unpacked when the first chart comes into sight. */
+let library = null;
+const plotly = () => library ??= unpackText("plotly").then((source) => document.head.append(make("script", source)));
+
+const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 
 /* Text from a run is only ever set as text: it can hold anything. */
 function make(tag, text, attributes) {

@@ -198,4 +198,4 @@ def test_the_command_writes_the_file_and_names_it(
     code, out, _ = society(capsys, "report", str(small_run.path), "--out", str(tmp_path / "mine.html"))
     assert code == 0
     assert out.splitlines()[-1] == str(tmp_path / "mine.html")
-    assert (tmp_path / "mine.html").stat().st_size > 4_000_000  # plotly.js is in it
+    assert (tmp_path / "mine.html").stat().st_size > 1_000_000  # plotly.js is in it

@@ -57,7 +57,9 @@ def test_every_control_works(small_run: Run, browser: Browser, tmp_path: Path) -
         assert "SIMULATED" in page.inner_text("#honesty")
         for figure in ("payoff", "cooperation_score", "efficiency", "accuracy", "reward_earned"):
             page.select_option("#outcome-figure", figure)
-        page.select_option("#outcome-by", "team")
+        for by in ("adapter", "role", "mode", "team"):
+            page.select_option("#outcome-by", by)
+        page.wait_for_selector("#outcome-charts .main-svg")
         assert page.locator("#outcome-charts .main-svg").count() > 0
         page.locator("#course").scroll_into_view_if_needed()
         page.wait_for_selector("#course-chart .main-svg")
