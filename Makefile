@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 # extra pip arguments, for example a wheel index of CPU-only torch builds
 PIP_ARGS ?=
 
-.PHONY: install run test test-all vllm test-vllm lint types format clean
+.PHONY: install run test test-all vllm test-vllm lint types format docs clean
 
 install: $(STAMP)
 
@@ -40,6 +40,10 @@ types: install
 format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+# the site, into build/site
+docs: install
+	$(BIN)/mkdocs build --strict --quiet
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

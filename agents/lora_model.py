@@ -116,7 +116,11 @@ class Turn:
 
 
 class LoRAModel(SocialAgent):
-    """One LoRA adapter (or scripted policy) as an OASIS `SocialAgent`, therefore a CAMEL `ChatAgent`."""
+    """One LoRA adapter (or scripted policy) as an OASIS `SocialAgent`, therefore a CAMEL `ChatAgent`.
+
+    `agent_id` is its number in the OASIS agent graph (0 to n-1), `config` its roster row, of `count` 1; texts come from
+    `client`, or from `voice` in its place. `base_model` holds where the row names none; `channel` is the platform's.
+    """
 
     def __init__(
         self,
@@ -158,8 +162,11 @@ class LoRAModel(SocialAgent):
     # -- speaking: OASIS's environment calls perform_action_by_llm ---------------------------------------
 
     async def perform_action_by_llm(self) -> None:
-        """Speak as `self.turn` says. OASIS gathers these calls and one raised error would leave the others
-        running unseen, so an error is kept in `self.spoken` for the society to raise."""
+        """Speak as `self.turn` says. Raises PlatformError without a turn to take.
+
+        OASIS gathers these calls and one raised error would leave the others running unseen, so an error of speaking
+        is kept in `self.spoken` for the society to raise.
+        """
         if self.turn is None:
             raise PlatformError(f"{self.config.model_id} was stepped without a turn to take")
         turn, self.turn = self.turn, None
@@ -181,14 +188,20 @@ class LoRAModel(SocialAgent):
         return int(answer["message_id"])
 
     async def listen(self) -> list[dict[str, Any]]:
-        """Messages that arrived since this agent last listened: message_id, sender_id, content."""
+        """Messages that arrived since this agent last listened, each with message_id, sender_id and content.
+
+        Raises PlatformError where OASIS refuses.
+        """
         answer = checked(await self.env.action.listen_from_group(), "listen_from_group")
         return [message for group in answer["messages"].values() for message in group]
 
     # -- acting in the social network ------------------------------------------------------------------------
 
     async def act(self, brief: Brief, tools: Sequence[Tool]) -> Act:
-        """Choose one of `tools`; a call that is none of them is asked again once."""
+        """Choose one of `tools`; a call that is none of them is asked again once, then the act has no move.
+
+        Raises what `VLLMClient.generate` raises.
+        """
         request = replace(self._request(brief, Purpose.ACT), tools=tuple(tools), must_use_tool=True)
         first = await self.voice(request)
         move = read_move(first.tool_calls, tools)
@@ -205,7 +218,10 @@ class LoRAModel(SocialAgent):
     # -- deciding ----------------------------------------------------------------------------------------
 
     async def decide(self, brief: Brief) -> Decision:
-        """Choose one of `brief.view.options`; an answer that is none of them is asked again once."""
+        """Choose one of `brief.view.options`; an answer that is none of them is asked again once.
+
+        The action is None where the second is none of them either. Raises what `VLLMClient.generate` raises.
+        """
         actions = {option.label: option.action for option in brief.view.options}
         request = self._request(brief, Purpose.DECIDE, tuple(actions))
         first = await self.voice(request)

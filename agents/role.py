@@ -6,6 +6,8 @@ from enum import Enum
 
 
 class ModelRole(str, Enum):
+    """What a model is to the others: it shapes its strategy (`agents.strategy`) and the simulated tier's mind."""
+
     LEADER = "leader"
     FOLLOWER = "follower"
     COMPETITOR = "competitor"

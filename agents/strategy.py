@@ -22,6 +22,8 @@ RESOURCE_SHARING_ABOVE = 0.7
 
 
 class TrainingMode(str, Enum):
+    """Who hears whom and who gets which reward (`simulation.modes`); mixed picks one of the others per episode."""
+
     COOPERATIVE = "cooperative"
     COMPETITIVE = "competitive"
     TEAM_BATTLE = "team_battle"

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from simulation.environment import MultiModelEnvironment
     from simulation.outcomes import load_run
     from simulation.runner import run_scenario
+    from simulation.runs import load_runs
     from simulation.scenario import Scenario
     from simulation.task import TrainingTask
 
-__all__ = ["MultiModelEnvironment", "Scenario", "TrainingMode", "TrainingTask", "load_run", "run_scenario"]
+__all__ = ["MultiModelEnvironment", "Scenario", "TrainingMode", "TrainingTask", "load_run", "load_runs", "run_scenario"]
 
 _HOMES = {
     "MultiModelEnvironment": "simulation.environment",
@@ -21,6 +22,7 @@ _HOMES = {
     "TrainingMode": "agents.strategy",
     "TrainingTask": "simulation.task",
     "load_run": "simulation.outcomes",
+    "load_runs": "simulation.runs",
     "run_scenario": "simulation.runner",
 }
 

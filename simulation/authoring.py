@@ -144,7 +144,10 @@ def check_file(name: str) -> str:
     if looks_like_roster(name, shipped_rosters()):
         Roster.load(name)
         return "roster"
-    Plan.load(name)
+    if Plan.load(name).scenario.sweep:
+        from simulation.sweep import sweep_arms
+
+        return f"scenario, a sweep of {len(sweep_arms(name))} runs"
     return "scenario"
 
 

@@ -15,6 +15,7 @@ from agents.printable import printable_lines
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
 from simulation import logs
 from simulation.authoring import roster_app, scenario_app
+from simulation.cli_compare import add_to as add_compare
 from simulation.cli_doctor import add_to as add_doctor
 from simulation.cli_fingerprint import add_to as add_fingerprint
 from simulation.cli_fleet import add_to as add_fleet
@@ -27,6 +28,7 @@ from simulation.cli_populations import add_to as add_populations
 from simulation.cli_replay import add_to as add_replay
 from simulation.cli_report import add_to as add_report
 from simulation.cli_science import add_to as add_science
+from simulation.cli_sweep import add_to as add_sweep
 from simulation.cli_tournament import add_to as add_tournament
 from simulation.cli_verify import add_to as add_verify
 from simulation.cli_watch import MetricsPort, Otel, OtelContent, watched
@@ -42,7 +44,7 @@ USAGE_ERROR = 2
 
 app = typer.Typer(
     name="society",
-    help="Run societies of LoRA models: scenario files in, pandas tables out.",
+    help="A multi-agent social simulation on CAMEL-AI's OASIS in which every agent is a LoRA model.",
     epilog="Start with: society run first_contact",
     no_args_is_help=True,
     add_completion=False,
@@ -65,6 +67,8 @@ add_verify(app)
 add_games(app)
 add_play(app)
 add_tournament(app)
+add_compare(app)
+add_sweep(app)
 
 
 @app.callback()
@@ -214,12 +218,14 @@ def planned(
 ) -> Plan:
     """The plan a command carries out: the scenario with the options given, in which `tier` may be "auto"."""
     from simulation.plan import Plan
+    from simulation.runner import refuse_sweep
 
     overrides = overrides_of(pairs or [])
     if tier == "auto":
         overrides["inference.tiers"] = f"[{', '.join(each.value for each in FALLING_ORDER)}]"
     options = run_options(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoints)
     loaded = Plan.load(scenario, overrides)
+    refuse_sweep(loaded)
     return Plan(options.applied(loaded.scenario), loaded.roster)
 
 

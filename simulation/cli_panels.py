@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import typer
 
 PANELS: Mapping[str, tuple[str, ...]] = {
-    "Run": ("run", "resume", "replay", "play", "doctor"),
-    "Look at runs": ("report", "metrics", "calls", "quality"),
+    "Run": ("run", "sweep", "resume", "replay", "play", "doctor"),
+    "Look at runs": ("report", "compare", "metrics", "calls", "quality"),
     "Ask what models do": ("effect", "fingerprint", "population", "tournament", "verify"),
     "Write files": ("list", "games", "roster", "scenario", "validate", "schema"),
     "Serve models": ("serve", "adapters", "model"),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from simulation.scenario import Scenario
-    from simulation.tournament_play import Watch
     from simulation.tournament_results import TournamentResult
 
 MOST_JOBS = 8
@@ -66,6 +64,8 @@ def tournament(
     member's Shapley value. The last line is the folder; the same command with it goes on where it stopped.
     """
     from agents.problems import UsageError
+    from simulation.cli import stderr
+    from simulation.progress import counted
     from simulation.tournament_play import play_tournament
     from simulation.tournament_results import REPORT
 
@@ -79,7 +79,7 @@ def tournament(
         options = run_options(tier=tier, require=require, seed=seed, endpoints=tuple(endpoint or ()))
         limits = {"episodes": episodes, "stop_width": stop_width, "stand_in": stand_in, "orders": orders}
         folder = _new(options.applied(_scenario(game, mode, steps, roster, set_)), roster, form, out, limits)
-    with _progress() as watch:
+    with counted("match", stderr()) as watch:
         count = jobs or min(MOST_JOBS, os.cpu_count() or 1)
         result = play_tournament(folder, jobs=count, level=level, mix_tiers=mix_tiers, watch=watch)
     if json_:
@@ -124,26 +124,6 @@ def _new(scenario: Scenario, roster: str, form: str | None, out: Path, limits: M
     usual = Format.TEAMS if scenario.mode is TrainingMode.TEAM_BATTLE else Format.PAIRS
     chosen = Format(form) if form else usual
     return new_tournament(Tournament(scenario=scenario, roster=Roster.load(roster), form=chosen, **limits), out)
-
-
-@contextmanager
-def _progress() -> Iterator[Watch]:
-    """A bar over matches, on a terminal."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
-
-    from simulation.cli import stderr
-
-    console = stderr()
-    columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress("matches", *columns, console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task("", total=None)
-
-        def watch(done: int, most: int) -> None:
-            progress.update(bar, completed=done, total=most)
-            if not console.is_terminal and (done == most or done % 50 == 0):
-                console.print(f"match {done}/{most}", highlight=False)
-
-        yield watch
 
 
 # -- tables -------------------------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ class Column(NamedTuple):
 
 
 TEXT, COUNT, REAL, FLAG, CATEGORY = "string", "int64", "float64", "bool", "category"
+TUPLE = "object"
+"""A tuple of texts."""
 
 _SYNTHETIC = Column("synthetic", FLAG, "True where the game's outcome is a formula over words, not play")
 _EPISODE = Column("episode", COUNT, "episode number, from 0")
@@ -92,8 +94,8 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("talk_round", COUNT, "talk round within the step, from 0"),
         Column("sender", CATEGORY, "model that wrote it; one row per message"),
         Column("team_id", CATEGORY, "the sender's team; missing without one"),
-        Column("addressees", "object", "tuple of the model ids it was sent to: topology and mode let them hear it"),
-        Column("audience", "object", "tuple of the model ids that heard it, after inbox limit and treatment"),
+        Column("addressees", TUPLE, "tuple of the model ids it was sent to: topology and mode let them hear it"),
+        Column("audience", TUPLE, "tuple of the model ids that heard it, after inbox limit and treatment"),
         Column("text", TEXT, "the whole text"),
         *_SOURCE,
         _SYNTHETIC,
@@ -172,6 +174,24 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("nash", REAL, "welfare of the episode at the named equilibrium"),
     ),
 }
+
+KEYS: Mapping[TableName, tuple[str, ...]] = {
+    TableName.AGENTS: ("model_id",),
+    TableName.EPISODES: ("episode",),
+    TableName.STEPS: ("episode", "step", "model_id"),
+    TableName.MESSAGES: ("episode", "step", "talk_round", "sender"),
+    TableName.ACTS: ("episode", "step", "model_id"),
+    TableName.DECISIONS: ("episode", "step", "model_id"),
+    TableName.OUTCOMES: ("episode", "model_id"),
+}
+"""What tells a table's rows apart within a run, and so what they are joined by; a call has no key of its own."""
+
+RUN_COLUMNS = (
+    Column("run", CATEGORY, "the run's directory"),
+    Column("scenario", CATEGORY, "the scenario's name"),
+    Column("seed", COUNT, "the run's seed"),
+)
+"""What stands before every table's columns where many runs are loaded together."""
 
 SUMMARY_KEYS = ("model_id", "model_name", "role", "team_id", "task_type", "mode", "tier")
 """What a mean outcome is over: one model in one game, mode and tier. Nothing of these is averaged together."""

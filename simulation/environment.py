@@ -68,8 +68,11 @@ class EnvironmentStats:
 class MultiModelEnvironment:
     """Steps a society of LoRA models through tasks. Use `async with`, or `await aclose()` when done.
 
-    `folder` receives `oasis.db`; without it the database lives in a temporary folder. `on_event` sees every
-    event as it happens. `voices` (by model_id) answer in place of the client for the seats they are given.
+    `vllm_url` is asked, or `endpoints` in its place; `settings` says which tiers may answer and how long that may
+    take, `sampling` how a reply is drawn where a model's row says nothing. `max_models` is the most players it takes.
+    `folder` receives `oasis.db`; without it the database lives in a temporary folder. `on_event` sees every event as
+    it happens. Replies in `recording` and `cache` are used in place of calls. `voices` (by model_id) answer in place
+    of the client for the seats they are given.
     """
 
     def __init__(
@@ -125,6 +128,7 @@ class MultiModelEnvironment:
 
     @property
     def models(self) -> tuple[ModelConfig, ...]:
+        """The models, in the order they were added: player 0 first."""
         return tuple(self._models.values())
 
     def add_model(self, config: ModelConfig) -> None:
@@ -148,7 +152,11 @@ class MultiModelEnvironment:
     # -- running -----------------------------------------------------------------------------------------
 
     async def run_task(self, task: TrainingTask, episode: int | None = None) -> EpisodeEnded:
-        """Play `task` to its end as one episode. Raises SocietyError where it cannot be played."""
+        """Play `task` to its end as one episode, numbered `episode` or else the next; one outcome per model.
+
+        Raises SocietyError where it cannot be played (too few models, players its game does not take), and where a
+        reply may not fall as far as it would have to.
+        """
         number = self.episodes if episode is None else episode
         game = self._game(task)
         society = await self._open()
@@ -179,7 +187,10 @@ class MultiModelEnvironment:
         return ended
 
     async def run_training_cycle(self, cycles: int = 1, tasks: Sequence[TrainingTask] = ()) -> list[EpisodeEnded]:
-        """Play every task once per cycle; without tasks, one `public_goods` task with default values."""
+        """Play every task once per cycle; without tasks, one `public_goods` task with default values.
+
+        One entry per episode, in order. Raises SocietyError for fewer than one cycle and as `run_task`.
+        """
         if cycles < 1:
             raise SocietyError(f"cycles must be at least 1, not {cycles}")
         chosen = tuple(tasks) or (TrainingTask(task_id="public_goods", task_type="public_goods"),)
@@ -209,6 +220,7 @@ class MultiModelEnvironment:
                 await society.perform(number[act.model_id], move)
 
     async def aclose(self) -> None:
+        """Close the society and the client, and remove a temporary database."""
         try:
             await self._close_society()
         finally:

@@ -18,6 +18,7 @@ import orjson
 from agents.inference.provenance import CallKey, CallRecord, CallStatus, Purpose, Request, Tier
 from agents.inference.recording import read_reply
 from agents.problems import SocietyError
+from simulation.migrations import migrated_events
 
 
 @dataclass(frozen=True)
@@ -254,8 +255,11 @@ def encode(event: Event) -> bytes:
 
 
 def decode(line: bytes) -> Event:
-    """The event of a line. Raises ValueError or KeyError for anything else."""
-    body = orjson.loads(line)
+    """The event of a line of this version. Raises ValueError or KeyError for anything else."""
+    return _event(orjson.loads(line))
+
+
+def _event(body: dict[str, Any]) -> Event:
     kind = EVENT_TYPES[body.pop("type")]
     read = _READERS.get(kind)
     event: Event = read(body) if read else kind(**body)
@@ -283,16 +287,29 @@ _READERS: dict[type[Any], Callable[[dict[str, Any]], Event]] = {
 }
 
 
+class _Lines:
+    """The whole lines of a log as raw events; `number` is the line read last."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self.number = path, 0
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        with self._path.open("rb") as file:
+            for self.number, line in enumerate(file, start=1):
+                if not line.endswith(b"\n"):
+                    return
+                yield orjson.loads(line)
+
+
 def read_events(path: Path) -> Iterator[Event]:
-    """The events of a log, oldest first; a torn last line is left out. Raises EventLogError for a broken one."""
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.endswith(b"\n"):
-                return
-            try:
-                yield decode(line)
-            except (ValueError, KeyError, TypeError) as error:
-                raise EventLogError(f"{path}:{number}: not an event of this version: {error}") from error
+    """The events of a log, oldest first, brought up to date where an older version wrote them; a torn last line is
+    left out. Raises EventLogError for a broken one."""
+    lines = _Lines(path)
+    try:
+        for body in migrated_events(iter(lines), path.parent):
+            yield _event(body)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EventLogError(f"{path}:{lines.number}: not an event of this version: {error}") from error
 
 
 def drop_torn_line(path: Path) -> None:

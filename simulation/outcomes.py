@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from enum import Enum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from agents.problems import SocietyError
 from agents.roster import Roster
-from simulation.columns import SUMMARY_FIGURES, SUMMARY_KEYS, TABLES, Column, TableName
+from simulation.columns import TABLES, Column, TableName
 from simulation.events import (
     CallMade,
     DecisionMade,
@@ -29,6 +27,9 @@ from simulation.events import (
     read_events,
 )
 from simulation.ledger import fallen
+from simulation.migrations import migrated_manifest
+from simulation.stored_tables import read_stored, stored_file
+from simulation.tables import Tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from agents.inference.provenance import CallRecord
 
 Row = dict[str, Any]
-AnyTable = TypeVar("AnyTable", bound=Enum)
-SCHEMA_VERSION = 1
 
 
 class TableBuilder:
@@ -142,18 +141,7 @@ def build_tables(events: Iterable[Event], roster: Roster) -> dict[TableName, pd.
     return builder.frames()
 
 
-def write_tables(folder: Path, tables: Mapping[AnyTable, pd.DataFrame]) -> None:
-    """Write `folder`/<table>.parquet: all of them appear at once, or none."""
-    part = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    for name, frame in tables.items():
-        frame.to_parquet(part / f"{name.value}.parquet", index=False)
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
-
-
-class Run:
+class Run(Tables):
     """One run directory. Tables are read when first asked for; a run that was cut off is read from its events."""
 
     def __init__(self, path: Path) -> None:
@@ -161,81 +149,18 @@ class Run:
         self.manifest: Row = read_manifest(path)
         self.roster = Roster.model_validate(self.manifest["roster"])
 
-    def _table(self, name: TableName) -> pd.DataFrame:
-        import pandas as pd
+    @property
+    def schema_version(self) -> int:
+        """The version of the tables' columns; what an older version wrote is brought up to date when it is read."""
+        return int(self.manifest["schema_version"])
 
-        path = self.path / "tables" / f"{name.value}.parquet"
-        if not path.exists():
-            return self._derived[name]
-        frame = pd.read_parquet(path)
-        if set(frame.columns) != {column.name for column in TABLES[name]}:  # written by another version
-            return self._derived[name]
-        for column in ("addressees", "audience") if name is TableName.MESSAGES else ():
-            frame[column] = frame[column].map(tuple)
-        return frame.astype({column.name: column.dtype for column in TABLES[name]})
+    def _table(self, name: TableName) -> pd.DataFrame:
+        stored = read_stored(stored_file(self.path, name), TABLES[name])
+        return self._derived[name] if stored is None else stored
 
     @cached_property
     def _derived(self) -> dict[TableName, pd.DataFrame]:
         return build_tables(read_events(self.path / EventLog.NAME), self.roster)
-
-    @cached_property
-    def agents(self) -> pd.DataFrame:
-        """One row per model."""
-        return self._table(TableName.AGENTS)
-
-    @cached_property
-    def episodes(self) -> pd.DataFrame:
-        """One row per finished episode."""
-        return self._table(TableName.EPISODES)
-
-    @cached_property
-    def steps(self) -> pd.DataFrame:
-        """One row per model and step."""
-        return self._table(TableName.STEPS)
-
-    @cached_property
-    def messages(self) -> pd.DataFrame:
-        """One row per strategy message."""
-        return self._table(TableName.MESSAGES)
-
-    @cached_property
-    def acts(self) -> pd.DataFrame:
-        """One row per action in the social network, where the scenario allows any."""
-        return self._table(TableName.ACTS)
-
-    @cached_property
-    def decisions(self) -> pd.DataFrame:
-        """One row per decision."""
-        return self._table(TableName.DECISIONS)
-
-    @cached_property
-    def calls(self) -> pd.DataFrame:
-        """One row per attempt of a generation."""
-        return self._table(TableName.CALLS)
-
-    @cached_property
-    def outcomes(self) -> pd.DataFrame:
-        """One row per model and finished episode."""
-        return self._table(TableName.OUTCOMES)
-
-    def describe(self, table: TableName | str | None = None) -> pd.DataFrame:
-        """The meaning of every column, of one table or of all."""
-        import pandas as pd
-
-        names = [TableName(table)] if table else list(TABLES)
-        rows = [(name.value, *column) for name in names for column in TABLES[name]]
-        return pd.DataFrame(rows, columns=["table", "column", "dtype", "meaning"])
-
-    def summary(self, synthetic: bool = False) -> pd.DataFrame:
-        """Mean outcome per model, one row per game, mode and tier: none of these is averaged together.
-
-        Synthetic outcomes are left out unless asked for.
-        """
-        rows = self.outcomes[self.outcomes["synthetic"] == synthetic]
-        grouped = rows.groupby(list(SUMMARY_KEYS), observed=True, dropna=False, sort=False)
-        means = grouped[list(SUMMARY_FIGURES)].mean()
-        means.insert(0, "episodes", grouped["episode"].count())
-        return means.reset_index()
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
@@ -247,7 +172,7 @@ def load_run(path: str | Path) -> Run:
 
 
 def read_manifest(path: Path) -> Row:
-    """A run's manifest.json. Raises SocietyError where it is missing, torn or of a later version."""
+    """A run's manifest.json. Raises SocietyError where it is missing, torn or of an unknown version."""
     file = path / "manifest.json"
     if not file.exists():
         raise SocietyError(f"{path} is not a run directory: it has no manifest.json")
@@ -255,7 +180,4 @@ def read_manifest(path: Path) -> Row:
         manifest: Row = orjson.loads(file.read_bytes())
     except orjson.JSONDecodeError as error:
         raise SocietyError(f"{file}: {error}") from error
-    version = manifest.get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise SocietyError(f"{file}: schema_version {version}; this version of lora-society reads {SCHEMA_VERSION}")
-    return manifest
+    return migrated_manifest(manifest, file)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -103,6 +105,24 @@ class LiveProgress:
         apart = "".join(f", {self._statuses[each]} {each.value}" for each in others if self._statuses[each])
         mix = " ".join(f"{tier}:{count}" for tier, count in sorted(self._tiers.items())) or "no calls yet"
         return f"{self._where} | {calls} calls{apart} | {self._tokens / seconds:.0f} tokens/s | {mix}"
+
+
+@contextmanager
+def counted(what: str, console: Console) -> Iterator[Callable[[int, int], None]]:
+    """A bar over runs of a set, each a `what`: told how many are finished of how many; off a terminal a line now
+    and then."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(what, *columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("", total=None)
+
+        def watch(done: int, most: int) -> None:
+            progress.update(bar, completed=done, total=most)
+            if not console.is_terminal and (done == most or done % 50 == 0):
+                console.print(f"{what} {done}/{most}", highlight=False)
+
+        yield watch
 
 
 def outcome_table(run: Run, width: int = WIDE) -> Table:

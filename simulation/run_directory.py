@@ -21,7 +21,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from agents.problems import SocietyError
-from simulation.outcomes import SCHEMA_VERSION
+from simulation.migrations import SCHEMA_VERSION
 from simulation.plan import Plan
 
 LOCK = ".lock"

@@ -12,7 +12,7 @@ from pathlib import Path
 from agents.problems import SocietyError
 from simulation.outcomes import Run, read_manifest
 from simulation.plan import Plan
-from simulation.run_directory import RunStatus, stamped
+from simulation.run_directory import RunStatus, locked, stamped
 from simulation.runner import Observer, RunStoppedError, resume_run, run_scenario
 
 
@@ -51,3 +51,13 @@ def resumable(command: str) -> Iterator[None]:
         raise SocietyError(f"interrupted\nwhat was played is kept; to go on: {command}") from error
     except RunStoppedError as error:
         raise SocietyError(f"{error}\nto finish it and the others: {command}") from error
+
+
+@contextmanager
+def at_work(folder: Path) -> Iterator[None]:
+    """Holds the folder while its runs are scheduled. Raises SocietyError where another process does."""
+    lock = locked(folder)
+    try:
+        yield
+    finally:
+        lock.release()

@@ -65,9 +65,17 @@ def run_scenario(
     that can be resumed.
     """
     plan = scenario if isinstance(scenario, Plan) else Plan.load(scenario, overrides or {})
+    refuse_sweep(plan)
     plan = Plan((options or RunOptions()).applied(plan.scenario), plan.roster)
     with reply_cache(cache) as replies:
         return finish(Sitting(new_directory(Path(out), plan), plan, on_event, voices, cache=replies))
+
+
+def refuse_sweep(plan: Plan) -> None:
+    """Raises UsageError for a plan that is not one run but a sweep of them."""
+    if plan.scenario.sweep:
+        name = plan.path or plan.scenario.name
+        raise UsageError(f"{name} sweeps {', '.join(plan.scenario.sweep)}: play all of it with: society sweep {name}")
 
 
 def resume_run(

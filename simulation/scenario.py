@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from agents.findings import Finding, RawMapping, dotted, examine, refuse, shown
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.balancing import Balancing
-from agents.inference.provenance import Sampling, Tier
+from agents.inference.provenance import FALLING_ORDER, Sampling, Tier
 from agents.language import Language
 from agents.problems import InvalidFileError, Problem
 from agents.roster import FileModel, Real, Text, Whole
@@ -24,14 +24,17 @@ from agents.strategy import TrainingMode
 from agents.web_address import address_findings
 from agents.yaml_file import shipped_files
 from simulation.modes import MixingPolicy
+from simulation.sweep_values import SweptValues, sweep_findings
 from simulation.task import TrainingTask, task_findings
 from simulation.topology import TopologyKind
 from simulation.treatment import Treatment
 
 FOLDER = Path(__file__).parent.parent / "scenarios"
 
-FallbackTier = Literal[Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED, Tier.SIMULATED]
-ALL_TIERS: tuple[FallbackTier, ...] = (Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED, Tier.SIMULATED)
+if TYPE_CHECKING:
+    FallbackTier = Tier
+else:
+    FallbackTier = Literal[FALLING_ORDER]  # one of these: nothing falls to a scripted player or a person
 
 
 class Mixing(FileModel):
@@ -109,7 +112,7 @@ class InferenceConfig(FileModel):
 
     endpoints: tuple[EndpointSetting, ...] = Field(default=("http://localhost:8001/v1",), min_length=1)
     """The servers: http(s) URLs that end in /v1, or `{url: ..., weight: 2}`."""
-    tiers: tuple[FallbackTier, ...] = Field(default=ALL_TIERS, min_length=1)
+    tiers: tuple[FallbackTier, ...] = Field(default=FALLING_ORDER, min_length=1)
     """The tiers that may answer, tried in this order."""
     require: FallbackTier | None = None
     """The tier below which the run stops rather than falls."""
@@ -128,7 +131,7 @@ class InferenceConfig(FileModel):
     concurrency: Whole = Field(default=64, ge=1)
     """Calls in flight at a time at each server, at most: it adapts to what the server takes."""
     balancing: Balancing = Balancing.ADAPTER_AFFINITY
-    """Which of several servers takes a call: random, round_robin, least_pending, power_of_two or adapter_affinity."""
+    """The policy by which one of several servers takes a call."""
     replicas: Whole = Field(default=2, ge=1)
     """adapter_affinity: the number of servers an adapter is kept to."""
     hedge: Real | None = Field(default=None, gt=0)
@@ -190,6 +193,9 @@ class Scenario(FileModel):
     """Who can reach whom, and how much is said."""
     inference: InferenceConfig = Field(default_factory=InferenceConfig)
     """Where replies come from and how they are drawn."""
+    sweep: dict[str, SweptValues] = Field(default_factory=dict)
+    """What `society sweep` varies: by dotted key a list of values, or of ranges (`seed: [1..10]`). Each combination is
+    a run."""
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> Scenario:
@@ -198,10 +204,12 @@ class Scenario(FileModel):
 
     @property
     def mode(self) -> TrainingMode:
+        """The mode in one word."""
         return TrainingMode.MIXED if isinstance(self.mode_setting, MixedMode) else self.mode_setting
 
     @property
     def mixing(self) -> Mixing:
+        """How a mixed run picks modes; the default where the file does not spell it out."""
         return self.mode_setting.mixed if isinstance(self.mode_setting, MixedMode) else Mixing()
 
     @classmethod
@@ -233,6 +241,7 @@ def scenario_findings(data: RawMapping) -> Iterator[Finding]:
     for index, task in tasks:
         yield from (finding.under("tasks", index) for finding in task_findings(task))
     yield from _duplicate_tasks(tasks)
+    yield from sweep_findings(data.get("sweep"))
     inference = data.get("inference")
     if isinstance(inference, Mapping):
         yield from (finding.under("inference") for finding in inference_findings(inference))
@@ -261,7 +270,7 @@ def inference_findings(data: RawMapping) -> Iterator[Finding]:
 
 
 def _floor_findings(data: RawMapping) -> Iterator[Finding]:
-    order = [tier.value for tier in ALL_TIERS]
+    order = [tier.value for tier in FALLING_ORDER]
     require, tiers = data.get("require"), data.get("tiers", order)
     if require not in order or not isinstance(tiers, (list, tuple)) or not all(t in order for t in tiers):
         return

@@ -17,6 +17,7 @@ from agents.inference.recording import Recording, ReplyCache
 from agents.problems import SocietyError
 from agents.strategy import TrainingMode
 from simulation.blocking import run_blocking
+from simulation.columns import TABLES
 from simulation.environment import MultiModelEnvironment
 from simulation.events import (
     CallBegun,
@@ -30,10 +31,12 @@ from simulation.events import (
     read_events,
 )
 from simulation.history import History
+from simulation.migrations import bring_up_to_date
 from simulation.modes import ModeChoice
-from simulation.outcomes import Run, build_tables, load_run, read_manifest, write_tables
+from simulation.outcomes import Run, build_tables, load_run, read_manifest
 from simulation.plan import Plan
 from simulation.run_directory import RunStatus, locked, write_manifest
+from simulation.stored_tables import write_tables
 
 if TYPE_CHECKING:
     from agents.lora_model import Voice
@@ -66,6 +69,7 @@ class Sitting:
         self.path, self.plan, self.resumed, self.voices = path, plan, resumed, voices
         self._on_event, self._cache = on_event, cache
         self._lock = locked(path)
+        bring_up_to_date(path, EventLog.NAME)
         self.history = History.read(path / EventLog.NAME)
         self.log = EventLog(path / EventLog.NAME)
         self.tier_mix = self.history.tier_mix
@@ -160,7 +164,7 @@ class Sitting:
         self._note(RunEnded(status.value, reason))
         self.log.close()
         tables = build_tables(read_events(self.path / EventLog.NAME), self.plan.roster)
-        write_tables(self.path / "tables", tables)
+        write_tables(self.path / "tables", tables, TABLES)
         manifest = read_manifest(self.path)
         last = {"status": status.value, "reason": reason, "tier_mix": dict(self.tier_mix)}
         write_manifest(self.path, {**manifest, **last})

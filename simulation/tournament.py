@@ -19,10 +19,9 @@ lineup plays all its episodes in one round.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,7 @@ from simulation.compositions import Worth
 from simulation.games import find_game
 from simulation.lineups import Format, Lineup, lineups
 from simulation.plan import Plan
-from simulation.run_directory import locked, versions
+from simulation.run_directory import versions
 from simulation.run_folders import finished_run, new_folder, play_in
 from simulation.scenario import Scenario
 from simulation.seeds import derive_seed
@@ -174,6 +173,28 @@ def play_match(folder: Path, tournament: Tournament, match: Match) -> Run:
     return play_in(place_of(folder, tournament, match), tournament.plan(match))
 
 
+@dataclass(frozen=True)
+class MatchWork:
+    """A match as a worker is handed it."""
+
+    folder: Path
+    match: Match
+
+    @property
+    def place(self) -> Path:
+        """Where its run lies."""
+        return place_of(self.folder, _known(self.folder), self.match)
+
+    def play(self) -> Run:
+        """Play, finish or load the match. Raises RunStoppedError."""
+        return play_match(self.folder, _known(self.folder), self.match)
+
+
+@cache
+def _known(folder: Path) -> Tournament:
+    return read_tournament(folder)
+
+
 def split_finished(
     folder: Path, tournament: Tournament, matches: Sequence[Match]
 ) -> tuple[dict[Match, Run], list[Match]]:
@@ -181,13 +202,3 @@ def split_finished(
     found = {match: finished_run(place_of(folder, tournament, match)) for match in matches}
     done = {match: run for match, run in found.items() if run is not None}
     return done, [match for match in matches if match not in done]
-
-
-@contextmanager
-def at_work(folder: Path) -> Iterator[None]:
-    """Holds the folder while matches are scheduled. Raises SocietyError where another process does."""
-    lock = locked(folder)
-    try:
-        yield
-    finally:
-        lock.release()

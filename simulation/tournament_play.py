@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from simulation.lineups import Format, Lineup
 from simulation.metrics.inference import LEVEL
 from simulation.outcomes import Row
-from simulation.run_folders import resumable
-from simulation.tournament import Match, Tournament, at_work, read_tournament, split_finished
+from simulation.run_folders import at_work, resumable
+from simulation.tournament import Match, MatchWork, Tournament, read_tournament, split_finished
 from simulation.tournament_results import Figures, TournamentResult, match_rows, write_results
 from simulation.workers import play_all
 
@@ -52,8 +52,8 @@ def play_tournament(
 def _runs(folder: Path, tournament: Tournament, matches: Sequence[Match], jobs: int) -> Iterator[tuple[Match, Run]]:
     done, missing = split_finished(folder, tournament, matches)
     yield from done.items()
-    for match in play_all(folder, tournament, missing, jobs):
-        yield from split_finished(folder, tournament, [match])[0].items()
+    for work in play_all([MatchWork(folder, match) for match in missing], jobs):
+        yield from split_finished(folder, tournament, [work.match])[0].items()
 
 
 def still_wide(tournament: Tournament, figures: Figures, due: Sequence[Lineup]) -> set[int]:

@@ -22,8 +22,9 @@ from simulation.lineups import Format, teams_of
 from simulation.metrics.admission import admitted, tiers
 from simulation.metrics.inference import LEVEL
 from simulation.metrics.registry import Interval
-from simulation.outcomes import Row, frame_of, write_tables
+from simulation.outcomes import Row, frame_of
 from simulation.ratings import Rating, Side, rate
+from simulation.stored_tables import write_tables
 from simulation.tournament import Match, Tournament, read_tournament
 from simulation.tournament_columns import TABLES, ResultTable
 
@@ -227,7 +228,7 @@ def _flat(named: Row, interval: Interval) -> Row:
 def write_results(folder: Path, figures: Figures) -> TournamentResult:
     """Write report.json and the tables; what they say."""
     tables = figures.tables()
-    write_tables(folder / "tables", tables)
+    write_tables(folder / "tables", tables, TABLES)
     listed = {name.value: table.to_dict("records") for name, table in tables.items() if name is not ResultTable.MATCHES}
     report = {**figures.facts(), **listed}
     (folder / REPORT).write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")

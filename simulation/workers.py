@@ -1,8 +1,9 @@
-"""Matches played in processes of their own, as OASIS keeps module globals: one society per process at a time.
+"""Runs played in processes of their own, as OASIS keeps module globals: one society per process at a time.
 
-Processes are forked from a server that has imported OASIS (where the system can; else each imports it), so that one
-more costs little memory. A worker that dies takes nothing with it: what it had played is in its event log, and its
-match is finished by the next. Workers end with the process that asked for them, however that ends.
+Two engines carry out the same works. LOCAL forks processes from a server that has imported OASIS (where the system can;
+else each imports it), so that one more costs little memory; RAY has a cluster's workers, which must share the file
+system. A worker that dies takes nothing with it: what it had played is in its event log, and its work is finished by
+the next. Local workers end with the process that asked for them, however that ends.
 """
 
 from __future__ import annotations
@@ -13,62 +14,95 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from functools import cache
+from enum import Enum
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from agents.problems import SocietyError
 from simulation.runner import RunStoppedError
-from simulation.tournament import Match, Tournament, place_of, play_match, read_tournament
 
 notices = logging.getLogger("society.notice")
 Stop = tuple[Path, str]
 DEATHS = 3
-"""How many pools in a row may break without a match finished."""
+"""How many workers (locally: pools) in a row may die without a work finished."""
 
 
-def play_all(folder: Path, tournament: Tournament, matches: Sequence[Match], jobs: int) -> Iterator[Match]:
-    """Play matches, `jobs` at a time; yields each as it is finished, in any order.
+class Engine(str, Enum):
+    LOCAL = "local"
+    RAY = "ray"
 
-    With one job they are played here. Raises RunStoppedError for the first match that stops, and SocietyError where
-    workers do nothing but die; what others have played until then is kept.
+
+class Work(Protocol):
+    """One run to be played: small, hashable, and the same in another process."""
+
+    @property
+    def place(self) -> Path:
+        """The folder its run lies in."""
+
+    def play(self) -> object:
+        """Play it, finish it or find it finished. Raises RunStoppedError."""
+
+
+AnyWork = TypeVar("AnyWork", bound=Work)
+
+
+class WorkersDiedError(Exception):
+    """Some workers died; their works are to be taken up again."""
+
+
+def play_all(works: Sequence[AnyWork], jobs: int, engine: Engine = Engine.LOCAL) -> Iterator[AnyWork]:
+    """Play works, `jobs` at a time; yields each as it is finished, in any order.
+
+    With one local job they are played here. Raises RunStoppedError for the first work that stops, and SocietyError
+    where workers do nothing but die; what others have played until then is kept.
     """
-    if jobs == 1:
-        for match in matches:
-            play_match(folder, tournament, match)
-            yield match
+    if engine is Engine.LOCAL and jobs == 1:
+        for work in works:
+            work.play()
+            yield work
         return
-    left, deaths = list(matches), 0
+    left, deaths = list(works), 0
     while left:
-        finished: list[Match] = []
+        finished: list[AnyWork] = []
         try:
-            for match in _play_in_pool(folder, left, jobs):
-                finished.append(match)
-                yield match
-        except BrokenProcessPool:
+            for work in _engine(engine)(left, jobs):
+                finished.append(work)
+                yield work
+        except WorkersDiedError:
             deaths = 0 if finished else deaths + 1
             if deaths == DEATHS:
-                raise SocietyError(f"{DEATHS} workers died one after the other without a match finished") from None
-            notices.info("a worker died; the matches it and its like had in hand are taken up again")
-        left = [match for match in left if match not in finished]
+                raise SocietyError(f"{DEATHS} workers died one after the other without a run finished") from None
+            notices.info("a worker died; what it and its like had in hand is taken up again")
+        done = set(finished)
+        left = [work for work in left if work not in done]
 
 
-def _play_in_pool(folder: Path, matches: Sequence[Match], jobs: int) -> Iterator[Match]:
+def _engine(engine: Engine) -> Callable[[Sequence[AnyWork], int], Iterator[AnyWork]]:
+    if engine is Engine.LOCAL:
+        return _play_in_pool
+    from simulation.ray_workers import play_on_ray
+
+    return play_on_ray
+
+
+def _play_in_pool(works: Sequence[AnyWork], jobs: int) -> Iterator[AnyWork]:
     context = _context()
     ours, theirs = context.Pipe(duplex=False)
-    size = min(jobs, len(matches))
-    # the lifeline is let go first, whatever the way out: workers stop at once, as those of a killed parent do
-    with ours, ProcessPoolExecutor(size, context, _begin, (ours,)) as pool, theirs:
-        futures: dict[Future[Stop | None], Match] = {pool.submit(_play, folder, match): match for match in matches}
-        for future in as_completed(futures):
-            stopped = future.result()
-            if stopped is not None:
-                raise RunStoppedError(*stopped)
-            yield futures[future]
-        pool.shutdown(wait=True)
+    size = min(jobs, len(works))
+    try:
+        # the lifeline is let go first, whatever the way out: workers stop at once, as those of a killed parent do
+        with ours, ProcessPoolExecutor(size, context, _begin, (ours,)) as pool, theirs:
+            futures: dict[Future[Stop | None], AnyWork] = {pool.submit(attempt, work): work for work in works}
+            for future in as_completed(futures):
+                check(future.result())
+                yield futures[future]
+            pool.shutdown(wait=True)
+    except BrokenProcessPool as error:
+        raise WorkersDiedError from error
 
 
 def _context() -> multiprocessing.context.BaseContext:
@@ -92,18 +126,18 @@ def _end_with_parent(lifeline: Connection) -> None:
         os._exit(1)
 
 
-@cache
-def _tournament(folder: Path) -> Tournament:
-    return read_tournament(folder)
-
-
-def _play(folder: Path, match: Match) -> Stop | None:
-    """Play one match; where and why it stopped, if it did. An error itself would not survive the way back."""
-    tournament = _tournament(folder)
+def attempt(work: Work) -> Stop | None:
+    """Play a work; where and why it stopped, if it did. An error itself would not survive the way back."""
     try:
-        play_match(folder, tournament, match)
+        work.play()
     except RunStoppedError as error:
         return error.path, error.cause
     except SocietyError as error:
-        return place_of(folder, tournament, match), str(error)
+        return work.place, str(error)
     return None
+
+
+def check(stopped: Stop | None) -> None:
+    """Raises RunStoppedError for a work that stopped."""
+    if stopped is not None:
+        raise RunStoppedError(*stopped)

@@ -85,7 +85,7 @@ def test_public_names_are_the_documented_ones() -> None:
     import simulation
 
     assert set(agents.__all__) == {"LoRAModel", "ModelConfig", "ModelRole", "Roster", "VLLMClient"}
-    documented = {"MultiModelEnvironment", "Scenario", "TrainingMode", "TrainingTask", "load_run", "run_scenario"}
-    assert set(simulation.__all__) == documented
+    documented = {"MultiModelEnvironment", "Scenario", "TrainingMode", "TrainingTask", "run_scenario"}
+    assert set(simulation.__all__) == documented | {"load_run", "load_runs"}
     with pytest.raises(AttributeError, match="nothing_here"):
         _ = agents.nothing_here

@@ -1,4 +1,4 @@
-"""What the README and the pages of docs/ show is run, in a folder of its own, block after block."""
+"""What the READMEs, CONTRIBUTING and the pages of docs/ show is run, in a folder of its own, each block once."""
 
 from __future__ import annotations
 
@@ -6,32 +6,66 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
+from agents.roster import Roster
+from simulation.cli import app
 from simulation.plan import Plan
 
 ROOT = Path(__file__).parent.parent
-FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README, TWIN = ROOT / "README.md", ROOT / "README.zh.md"
+FILES = [README, TWIN, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PAGES = "\n".join(path.read_text(encoding="utf-8") for path in FILES)
 BIN = Path(sys.executable).parent
+FENCE = re.compile(r"```(\w*)\n(.*?)```", flags=re.DOTALL)
+MADE = re.compile(r"^docs/(reference/\w+|contributing|changelog|security)\.md$")  # when the site is built
+RUN_FOLDER = re.compile(r"-\d{8}-\d{6}-[0-9a-f]{6}\b")
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGES, flags=re.DOTALL)
+    """Every different block in `language`, in the order of the pages."""
+    return list(dict.fromkeys(text for found, text in FENCE.findall(PAGES) if found == language))
 
 
-def run(command: list[str], folder: Path) -> None:
+def recordings() -> Iterator[tuple[str, list[str]]]:
+    """A recorded `society run` of the READMEs: the command, and the lines it printed."""
+    for block in dict.fromkeys(text for _, text in FENCE.findall(README.read_text(encoding="utf-8"))):
+        if block.startswith("$ society run"):
+            command, *lines = block.strip().splitlines()
+            yield command.removeprefix("$ "), [shape(line) for line in lines]
+
+
+def shape(line: str) -> str:
+    """A printed line but for what differs between two runs: the run directory's name, and how fast it was."""
+    return re.sub(r"\d+ tokens/s", "N tokens/s", RUN_FOLDER.sub("-NAME", line)).rstrip()
+
+
+def run(command: list[str], folder: Path) -> str:
     environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", blocks("bash"))
-def test_the_commands_shown_work(block: str, tmp_path: Path) -> None:
-    run(["bash", "-euo", "pipefail", "-c", block], tmp_path)
+def test_the_commands_shown_work_and_print_what_is_recorded(block: str, tmp_path: Path) -> None:
+    printed = [shape(line) for line in run(["bash", "-euo", "pipefail", "-c", block], tmp_path).splitlines()]
+    for command, lines in recordings():
+        if command in block.splitlines():
+            assert [line for line in printed if line in lines] == lines
+
+
+def test_a_run_is_recorded_and_its_command_is_among_those_that_are_run() -> None:
+    commands = [command for command, _ in recordings()]
+    assert commands
+    assert set(commands) <= {line for block in blocks("bash") for line in block.splitlines()}
 
 
 @pytest.mark.slow
@@ -41,15 +75,56 @@ def test_the_python_shown_works(block: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("block", blocks("yaml"))
-def test_the_scenario_shown_is_valid(block: str, tmp_path: Path) -> None:
-    (tmp_path / "shown.yaml").write_text(block)
-    assert Plan.load(tmp_path / "shown.yaml").scenario.name == "my_scenario"
+def test_the_file_shown_is_valid(block: str, tmp_path: Path) -> None:
+    path = tmp_path / "shown.yaml"
+    path.write_text(block, encoding="utf-8")
+    if "models:" in block:
+        assert Roster.load(path).models
+    else:
+        assert Plan.load(path).scenario.name == "my_scenario"
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_both_readmes_show_the_same_code_pictures_and_pages() -> None:
+    english, chinese = (path.read_text(encoding="utf-8") for path in (README, TWIN))
+    assert FENCE.findall(english) == FENCE.findall(chinese)
+    links = [set(re.findall(r"\]\(([^)]+)\)", text)) - {README.name, TWIN.name} for text in (english, chinese)]
+    assert links[0] == links[1]
+    levels = [re.findall(r"^#+(?= )", FENCE.sub("", text), flags=re.MULTILINE) for text in (english, chinese)]
+    assert levels[0] == levels[1]
+
+
+def test_the_readme_the_package_the_site_and_the_command_say_the_same() -> None:
+    (description,) = re.findall(r'^description = "(.*)"$', (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE)
+    for path in (README, ROOT / "docs" / "index.md", ROOT / "mkdocs.yml"):
+        text = re.sub(r"\[(\w+)\]\([^)]*\)", r"\1", path.read_text(encoding="utf-8"))
+        assert description in " ".join(text.split()), path.name
+    assert str(app.info.help).rstrip(".") == description
+
+
+def test_every_command_named_exists() -> None:
+    society = typer.main.get_command(app)
+    named = re.findall(r"(?:^\$ |^|`|\| |uv run )society (?:-\S+ )*([a-z]+)(?: ([a-z]+)\b)?", PAGES, flags=re.MULTILINE)
+    assert named
+    for command, second in named:
+        assert command in society.commands
+        group = getattr(society.commands[command], "commands", None)
+        assert group is None or not second or second in group
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
 def test_files_named_exist(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
-    named = re.findall(r"`((?:scenarios|notebooks|agents|simulation|training|docs|benchmarks)/[\w./]*)`", text)
-    assert not [name for name in named if not (ROOT / name).exists()]
-    linked = re.findall(r"\]\(((?!http)[^)]+)\)", text)
-    assert not [name for name in linked if not (file.parent / name).exists()]
+    named = re.findall(r"`((?:scenarios|notebooks|agents|simulation|training|docs|benchmarks|tests)/[\w./]*)`", text)
+    assert not [name for name in named if not (ROOT / name).exists() and not MADE.match(name)]
+    for link in re.findall(r"\]\(((?!https?:)[^)]+)\)", FENCE.sub("", text)):
+        path, _, anchor = link.partition("#")
+        target = (file.parent / path).resolve() if path else file
+        if MADE.match(os.path.relpath(target, ROOT)):
+            continue
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+def anchors(page: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}

@@ -116,7 +116,10 @@ class VLLMClient:
             await backend.aclose()
 
     def wait_for(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Run a coroutine of this client's from synchronous code, in a background loop that keeps its connections."""
+        """Run a coroutine of this client's from synchronous code, in a background loop that keeps its connections.
+
+        Gives what it gives and raises what it raises.
+        """
         return self._portal.run(work)
 
     # -- what is there ----------------------------------------------------------------------------------
@@ -242,7 +245,11 @@ class VLLMClient:
         top_p: float = 1.0,
         max_tokens: int = 64,
     ) -> Reply:
-        """Ask `adapter` (by default `model_name`) a question outside of any run, as from a notebook."""
+        """Ask `adapter` (by default `model_name`) a question outside of any run, as from a notebook.
+
+        With `choices` the reply is one of them. `temperature` 0 is greedy, `max_tokens` bounds the reply. Raises as
+        `generate`.
+        """
         messages = (ChatMessage("system", system),) if system else ()
         request = Request(
             key=self.next_key("ask", Purpose.DECIDE if choices else Purpose.TALK),

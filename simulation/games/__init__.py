@@ -1,4 +1,8 @@
-"""The games. A game's `task_type` is the name of its module: a new file here is a new game, nothing else."""
+"""The games. A game's `task_type` is the name of its module: a new file here is a new game, nothing else.
+
+Games of your own may lie in a folder anywhere: name it in the environment variable SOCIETY_GAMES (several are parted as
+in PATH), or with `simulation.game_folders.add_games`.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,10 @@ from functools import cache
 from typing import Any
 
 from agents.problems import SocietyError, nearest
+from simulation.game_folders import told_folders
 from simulation.games.base import Game
 
-SHARED = frozenset({"base", "pairs", "turns"})
+SHARED = frozenset({"base", "pairs", "turns", "conformance"})
 """Modules that games share; every other module here is a game."""
 
 
@@ -27,3 +32,6 @@ def find_game(task_type: str) -> type[Game[Any]]:
         raise SocietyError(f"unknown task_type {task_type!r} ({nearest(task_type, task_types())})")
     game: type[Game[Any]] = importlib.import_module(f"{__name__}.{task_type}").GAME
     return game
+
+
+__path__.extend(told_folders())

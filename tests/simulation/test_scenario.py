@@ -123,7 +123,7 @@ class TestMode:
         assert scenario.model_dump()["mode"] is TrainingMode.COMPETITIVE
 
     def test_top_level_keys_are_those_promised(self) -> None:
-        keys = "name mode roster seed episodes language tasks communication inference description"
+        keys = "name mode roster seed episodes language tasks communication inference sweep description"
         assert set(scenario_schema()["properties"]) == set(keys.split())
 
 

@@ -263,7 +263,7 @@ def test_what_was_interrupted_goes_on_to_the_same_tables(runs: Path, monkeypatch
 
 
 def test_a_folder_is_worked_on_by_one_process_at_a_time(runs: Path) -> None:
-    from simulation.tournament import at_work
+    from simulation.run_folders import at_work
 
     folder = new_tournament(make(rows_of("random", "random")), runs)
     with at_work(folder), pytest.raises(SocietyError, match="another process"):

@@ -14,7 +14,7 @@ from training.evaluate_adapters import FIGURES, tables
 from training.picture import PICTURE, draw
 from training.train_adapters import ADAPTERS, TRAINING_GAMES, Recipe, training_data
 
-README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parent.parent.parent / "docs/howto/adapters.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("teacher", TEACHERS)
@@ -46,11 +46,11 @@ def test_a_decision_is_always_one_of_its_choices(teacher: str) -> None:
         assert example.choices is None or example.reply in example.choices
 
 
-def test_the_readme_tells_the_measured_figures() -> None:
+def test_the_page_of_adapters_tells_the_measured_figures() -> None:
     figures = json.loads(FIGURES.read_text())
     told = {
         cells[0].strip("* "): [float(cell) for cell in cells[1:]]
-        for line in README.splitlines()
+        for line in PAGE.splitlines()
         if re.fullmatch(r"\|[^|]+(\| \d\.\d\d ){5}\|", line)
         for cells in [[cell.strip() for cell in line.strip("|").split("|")]]
     }
@@ -60,7 +60,7 @@ def test_the_readme_tells_the_measured_figures() -> None:
     for teacher, models in figures["p_teachers_choice"].items():
         own, base = models[teacher].values(), models["SmolLM2-135M-Instruct"].values()
         cells = " | ".join(f"{a:.2f} ({b:.2f})" for a, b in zip(own, base, strict=True))
-        assert f"| {teacher} | {cells} |" in README
+        assert f"| {teacher} | {cells} |" in PAGE
     assert "| reciprocator |" in tables(figures)
 
 

@@ -17,10 +17,10 @@ from agents.policies import POLICIES
 from simulation.games import find_game, task_types
 from simulation.games.base import Game, Move, closeness, gini
 from simulation.games.commons import Commons, CommonsParameters, best_harvest
+from simulation.games.conformance import make_game, random_moves
 from simulation.games.prisoners_dilemma import DilemmaParameters, PrisonersDilemma
 from simulation.games.public_goods import PublicGoods
 from simulation.games.strategy import StrategyGame, response_bonus
-from tests.simulation.games.conformance import make_game, random_moves
 from tests.simulation.games.table import accuracies, game_of, opened, played
 
 every_game = pytest.mark.parametrize("kind", [find_game(name) for name in task_types()], ids=task_types())

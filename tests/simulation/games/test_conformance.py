@@ -21,7 +21,15 @@ from agents.language import Language
 from simulation.game_pages import Part, game_page
 from simulation.games import find_game, task_types
 from simulation.games.base import Game, GameError, Move, gini
-from tests.simulation.games.conformance import STEPS, legal_actions, make_game, play, random_moves, transcript
+from simulation.games.conformance import (
+    STEPS,
+    broken_rules,
+    legal_actions,
+    make_game,
+    play,
+    random_moves,
+    transcript,
+)
 
 GOLDEN = Path(__file__).with_name("golden")
 every_game = pytest.mark.parametrize("kind", [find_game(name) for name in task_types()], ids=task_types())
@@ -70,6 +78,11 @@ def test_random_play_keeps_every_bound(kind: Kind, seed: int, invalid: float) ->
         assert 0 <= player.accuracy <= 1 + 1e-9
         assert 0 <= player.efficiency <= 1
         assert player.cooperation_score is None or 0 <= player.cooperation_score <= 1
+
+
+@every_game
+def test_it_breaks_no_rule_a_users_own_game_is_held_to(kind: Kind) -> None:
+    assert broken_rules(kind, episodes=4) == ()
 
 
 @every_game

@@ -1,0 +1,70 @@
+"""The pages of tables, games, metrics and scorers, from where each is registered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from simulation.columns import TABLES, Column
+from simulation.game_pages import GamePage, game_pages
+from simulation.metrics import metrics
+from simulation.quality import scorers
+from simulation.tournament_columns import TABLES as RESULTS
+
+TABLE_TEXT = """# Tables
+
+What `load_run(path)` gives, column by column; `run.describe()` prints the same. In a run directory every table is
+`tables/<name>.parquet`, plain Parquet for any tool. All times are seconds; payoffs are in the game's own units.
+"""
+GAME_TEXT = """# Games
+
+What `society games NAME` prints: the docstring of the game's file. `task_type` in a scenario names the game, and
+`parameters` its parameters.
+"""
+
+
+def tables_page() -> str:
+    """Every column of every table of a run and of a tournament."""
+    lines = [TABLE_TEXT, *_dictionary((name.value, columns) for name, columns in TABLES.items())]
+    lines += ["# Tables of a tournament", "", "What `load_tournament(folder)` gives.", ""]
+    return "\n".join([*lines, *_dictionary((name.value, columns) for name, columns in RESULTS.items())])
+
+
+def _dictionary(tables: Iterable[tuple[str, Sequence[Column]]]) -> Iterator[str]:
+    for name, columns in tables:
+        yield from (f"## `{name}`", "", "| column | type | meaning |", "|---|---|---|")
+        yield from (
+            f"| `{each.name}` | {each.dtype} | {each.meaning.replace('|', chr(92) + '|')} |" for each in columns
+        )
+        yield ""
+
+
+def games_page() -> str:
+    """Every game: its docstring and its parameters."""
+    return "\n".join([GAME_TEXT, *(line for page in game_pages() for line in _game(page))])
+
+
+def _game(page: GamePage) -> Iterator[str]:
+    yield from (f"## `{page.name}`", "")
+    if page.synthetic:
+        yield from ("**Synthetic:** its outcome is a formula over words, not play.", "")
+    yield from (page.text.split("\nPlayers", 1)[0].rstrip(), "")
+    for part, text in page.parts.items():
+        yield from (f"**{part.value[0].upper()}{part.value[1:]}:** {text}", "")
+    if page.parameters:
+        yield from ("| parameter | value | default |", "|---|---|---|")
+        yield from (f"| `{each.name}` | {each.kind} {each.range} | `{each.default}` |" for each in page.parameters)
+        yield ""
+
+
+def metrics_page() -> str:
+    """Every registered metric and scorer with its meaning and source."""
+    lines = ["# Metrics and scorers", "", "`simulation.metrics.find_metric(name).function` is the function.", ""]
+    lines += ["| metric | meaning | source |", "|---|---|---|"]
+    lines += [f"| `{each.name}` | {each.meaning} | {each.source} |" for each in metrics().values()]
+    lines += ["", "## Scorers", "", "What `society quality RUN --scorer NAME` marks texts by.", ""]
+    lines += ["| scorer | meaning | source | kind |", "|---|---|---|---|"]
+    for each in scorers().values():
+        kind = "synthetic: a formula over words" if each.synthetic else "secondary: a model's opinion"
+        measured = "measured" if not (each.synthetic or each.secondary) else kind
+        lines.append(f"| `{each.name}` | {each.meaning} | {each.source} | {measured} |")
+    return "\n".join([*lines, ""])

@@ -1,0 +1,160 @@
+"""What every game must keep, as functions over a game class: the shipped ones are held to them, and yours can be.
+
+from simulation.games.conformance import broken_rules
+print(broken_rules(MyGame) or "keeps every rule")
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from agents.language import Language
+from simulation.games.base import EpisodeScore, Game, GameError, Move, Seat, Setting, State
+
+STEPS = 6
+
+
+def make_game(kind: type[Game[Any]], steps: int = STEPS) -> Game[Any]:
+    """The game with its default parameters and the first number of players it takes, two teams."""
+    for count in (4, 5, 3, 2, 6):
+        seats = tuple(Seat(f"m{i}", ("red", "blue")[i % 2]) for i in range(count))
+        setting = Setting(seats, steps)
+        if not kind.refuse(setting, kind.Parameters()):
+            return kind(setting)
+    raise GameError(f"{kind.task_type} takes none of 2 to 6 players")
+
+
+def legal_actions(game: Game[Any], state: State[Any], player: int) -> list[str]:
+    """What a player may choose, in the game's words."""
+    return [option.action for option in game.look(state, player, Language.EN).options]
+
+
+def random_moves(game: Game[Any], state: State[Any], rng: random.Random, invalid: float = 0.0) -> list[Move]:
+    """A move of every player, each with probability `invalid` none at all."""
+    return [
+        Move(
+            None if rng.random() < invalid else rng.choice(legal_actions(game, state, player)),
+            rng.choice(("", "we cooperate", "I compete")),
+            0.5,
+        )
+        for player in range(game.players)
+    ]
+
+
+def play(game: Game[Any], seed: int, invalid: float = 0.0) -> list[State[Any]]:
+    """Every state of one episode of random play."""
+    rng = random.Random(seed)
+    states = [game.start(random.Random(seed))]
+    while not game.over(states[-1]):
+        states.append(game.resolve(states[-1], random_moves(game, states[-1], rng, invalid)))
+    return states
+
+
+def transcript(game: Game[Any], seed: int = 11) -> str:
+    """One seeded episode as a person would read it."""
+    rng = random.Random(seed)
+    state = game.start(random.Random(seed))
+    lines = [f"{game.task_type}, {game.players} players, {game.setting.max_steps} steps", ""]
+    for language in Language:
+        lines += [game.rules(language), ""]
+    while not game.over(state):
+        moves = random_moves(game, state, rng)
+        lines.append(f"step {state.tally.step + 1}")
+        for player, move in enumerate(moves):
+            offered = " ".join(
+                f"{option.action}({option.cooperation:.2f})" for option in game.look(state, player, Language.EN).options
+            )
+            news = " | ".join(game.news(state, player, language) for language in Language)
+            lines.append(f"  {game.setting.seats[player].model_id} {news} [{offered}] -> {move.action}")
+        state = game.resolve(state, moves)
+        lines.append(f"  payoffs {_figures(state.tally.last_payoff)}")
+    score = game.score(state)
+    lines += [
+        "",
+        f"welfare {score.welfare:.4f} optimum {score.optimum:.4f} nash {score.nash:.4f} gini {score.gini:.4f}",
+    ]
+    for seat, each in zip(game.setting.seats, score.players, strict=True):
+        lines.append(
+            f"{seat.model_id} payoff {each.payoff:.4f} accuracy {each.accuracy:.4f} "
+            f"efficiency {each.efficiency:.4f} cooperation {each.cooperation_score}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def broken_rules(kind: type[Game[Any]], episodes: int = 20) -> tuple[str, ...]:
+    """What a game does that no game may, each in a sentence; nothing where it keeps every rule.
+
+    Played with its default parameters by random players, some of whose decisions are invalid, on `episodes` seeds.
+    """
+    game = make_game(kind)
+    found: list[str] = []
+    for seed in range(episodes):
+        states = play(game, seed, invalid=0.3 if seed % 2 else 0.0)
+        found += (f"{broken} (seed {seed})" for broken in _broken_bounds(game, states))
+    return tuple(dict.fromkeys([*found, *_broken_purity(game), *_broken_refusals(game), *_broken_words(game)]))
+
+
+def _broken_bounds(game: Game[Any], states: Sequence[State[Any]]) -> Iterator[str]:
+    score = game.score(states[-1])
+    if len(states) > game.setting.max_steps + 1:
+        yield f"an episode of {game.setting.max_steps} steps took {len(states) - 1}"
+    if not math.isclose(score.welfare, sum(each.payoff for each in score.players), abs_tol=1e-6):
+        yield "welfare is not the sum of payoffs"
+    if score.welfare > score.optimum + 1e-6:
+        yield f"welfare {score.welfare:g} is above the optimum {score.optimum:g}"
+    if score.nash > score.optimum + 1e-6:
+        yield f"the equilibrium's welfare {score.nash:g} is above the optimum {score.optimum:g}"
+    if min(game.earned(states[-1])) < -1e-9:
+        yield "a player earned less than the game's floor"
+    yield from _broken_shares(score)
+
+
+def _broken_shares(score: EpisodeScore) -> Iterator[str]:
+    for each in score.players:
+        shares = {"accuracy": each.accuracy, "efficiency": each.efficiency, "cooperation": each.cooperation_score}
+        for name, value in shares.items():
+            if value is not None and not -1e-9 <= value <= 1 + 1e-9:
+                yield f"{name} {value:g} lies outside of 0-1"
+
+
+def _broken_purity(game: Game[Any]) -> Iterator[str]:
+    if play(game, 5) != play(game, 5):
+        yield "the same seed gives another episode"
+    state = game.start(random.Random(1))
+    before = copy.deepcopy(state)
+    game.resolve(state, random_moves(game, state, random.Random(1)))
+    if state != before:
+        yield "a step changes the state before it"
+
+
+def _broken_refusals(game: Game[Any]) -> Iterator[str]:
+    state = game.start(random.Random(1))
+    moves = random_moves(game, state, random.Random(1))
+    wrong = {"a move too few": moves[:-1], "an action that is not legal": [Move("no such action"), *moves[1:]]}
+    for what, given in wrong.items():
+        try:
+            game.resolve(state, given)
+        except GameError:
+            continue
+        yield f"{what} is not refused"
+
+
+def _broken_words(game: Game[Any]) -> Iterator[str]:
+    for language in Language:
+        if not game.rules(language):
+            yield f"there are no rules in {language.value}"
+        for state in play(game, 2)[:-1]:
+            for player in range(game.players):
+                options = game.look(state, player, language).options
+                if not options or len({option.label for option in options}) < len(options):
+                    yield f"options without labels of their own in {language.value}"
+                if not all(0 <= option.cooperation <= 1 for option in options):
+                    yield "an option's cooperation lies outside of 0-1"
+
+
+def _figures(values: Sequence[float]) -> str:
+    return " ".join(f"{value:.4f}" for value in values)

@@ -1,0 +1,102 @@
+"""A sweep's values: what a scenario's `sweep` key says, and what a played sweep's folder tells of each of its arms."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from math import prod
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+from pydantic import WithJsonSchema
+
+from agents.findings import Finding, shown
+
+FILE = "sweep.json"
+MOST_ARMS = 100_000
+_RANGE = re.compile(r"\s*(-?\d{1,18})\s*\.\.\s*(-?\d{1,18})\s*")
+
+Value = str | int | float | bool
+"""A swept value as it stands in a table; a list or mapping stands as its JSON."""
+SweptValues = Annotated[
+    Any, WithJsonSchema({"anyOf": [{"type": "array", "minItems": 1}, {"type": "string", "pattern": r"-?\d+\.\.-?\d+"}]})
+]
+
+
+def swept(values: object) -> tuple[object, ...]:
+    """The values of one key, with ranges (`1..10`, ends included) counted out."""
+    found: list[object] = []
+    for value in values if isinstance(values, (list, tuple)) else [values]:
+        ends = _ends(value)
+        found += range(ends[0], ends[1] + 1) if ends else [value]
+    return tuple(found)
+
+
+def _ends(value: object) -> tuple[int, int] | None:
+    match = _RANGE.fullmatch(value) if isinstance(value, str) else None
+    return (int(match[1]), int(match[2])) if match else None
+
+
+def sweep_findings(sweep: object) -> Iterator[Finding]:
+    """What is wrong in a raw `sweep`, but for values the scenario itself refuses."""
+    if not isinstance(sweep, Mapping):
+        return
+    found = [finding for key, values in sweep.items() for finding in _key_findings(key, values)]
+    yield from found
+    arms = 0 if found else prod(len(swept(values)) for values in sweep.values())
+    if arms > MOST_ARMS:
+        yield Finding(("sweep",), f"has {arms:,} combinations; at most {MOST_ARMS:,} are played")
+
+
+def _key_findings(key: str, values: object) -> Iterator[Finding]:
+    path = ("sweep", key)
+    if key.split(".", 1)[0] in ("sweep", "name"):
+        yield Finding(path, f"{key} cannot be swept")
+    if not isinstance(values, (list, tuple)) and _ends(values) is None:
+        yield Finding(path, f"{shown(values)} is neither a list nor a range such as 1..10", f"write [{values}]")
+        return
+    listed = values if isinstance(values, (list, tuple)) else [values]
+    if not listed:
+        yield Finding(path, "has no value")
+    for index, value in enumerate(listed):
+        ends = _ends(value)
+        place = (*path, index) if isinstance(values, (list, tuple)) else path
+        if ends and ends[0] > ends[1]:
+            yield Finding(place, f"{shown(value)} counts down", f"write {ends[1]}..{ends[0]}")
+        if ends and ends[1] - ends[0] >= MOST_ARMS:
+            yield Finding(place, f"{shown(value)} has more than {MOST_ARMS:,} values")
+            return
+    seen: set[bytes] = set()
+    for told in map(orjson.dumps, swept(values)):
+        if told in seen:
+            yield Finding(path, f"the value {told.decode()} stands there twice")
+            return
+        seen.add(told)
+
+
+def plain(value: object) -> Value:
+    """A value as it stands in a table."""
+    return value if isinstance(value, (str, int, float, bool)) else orjson.dumps(value).decode()
+
+
+def written(arms: Mapping[str, Mapping[str, object]]) -> bytes:
+    """The file that tells each arm's values."""
+    return orjson.dumps({"arms": arms}, option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def sweep_values(run: Path) -> Mapping[str, Value]:
+    """What the sweep a run belongs to set for it, by key; nothing where it belongs to none."""
+    arm = run.resolve().parent
+    return {key: plain(value) for key, value in arms_in(arm.parent).get(arm.name, {}).items()}
+
+
+@lru_cache(maxsize=64)
+def arms_in(folder: Path) -> Mapping[str, Mapping[str, object]]:
+    """The arms of a sweep's folder, by name; none where it is no sweep's. A sweep's file is written once."""
+    try:
+        arms: Mapping[str, Mapping[str, object]] = orjson.loads((folder / FILE).read_bytes())["arms"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return arms

@@ -1,0 +1,102 @@
+"""A game of a user's own: one file in a folder of theirs, known to every command, held to the shipped games' rules."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.problems import SocietyError
+from simulation import games
+from simulation.game_folders import FOLDERS, add_games
+from simulation.games import find_game, task_types
+from simulation.games.base import EpisodeScore, State
+from simulation.games.conformance import broken_rules
+from simulation.games.prisoners_dilemma import PrisonersDilemma
+from simulation.plan import Plan
+from simulation.runner import run_scenario
+
+OWN = '''
+"""A dilemma with higher stakes."""
+
+from simulation.games.prisoners_dilemma import PrisonersDilemma
+
+
+class HighStakes(PrisonersDilemma):
+    task_type = "high_stakes"
+
+    def payoff_table(self):
+        return {pair: 10 * value for pair, value in super().payoff_table().items()}
+
+    def nash_step(self):
+        return 10 * super().nash_step()
+
+
+GAME = HighStakes
+'''
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with one game, forgotten after the test."""
+    (tmp_path / "high_stakes.py").write_text(OWN)
+    monkeypatch.delenv(FOLDERS, raising=False)
+    before = list(games.__path__)
+    yield tmp_path
+    games.__path__[:] = before
+    sys.modules.pop("simulation.games.high_stakes", None)
+    os.environ.pop(FOLDERS, None)
+    task_types.cache_clear()
+
+
+def test_a_folders_games_are_found_and_played(folder: Path, make_plan: Callable[..., Plan], runs: Path) -> None:
+    add_games(folder)
+    assert "high_stakes" in task_types()
+    assert broken_rules(find_game("high_stakes")) == ()
+    run = run_scenario(make_plan(tasks=[{"task_id": "t", "task_type": "high_stakes", "max_steps": 2}]), out=runs)
+    assert set(run.outcomes["task_type"]) == {"high_stakes"}
+    assert run.outcomes["payoff"].max() >= 20  # one step of mutual defection pays 10
+
+
+def test_other_processes_know_them(folder: Path) -> None:
+    environment = {**os.environ, FOLDERS: str(folder)}
+    code = "from simulation.games import find_game; print(find_game('high_stakes').task_type)"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "high_stakes"
+
+
+def test_a_shipped_game_keeps_its_name(folder: Path) -> None:
+    (folder / "prisoners_dilemma.py").write_text("GAME = None")
+    add_games(folder)
+    assert find_game("prisoners_dilemma") is PrisonersDilemma
+
+
+def test_no_folder_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(SocietyError, match="no folder of games"):
+        add_games(tmp_path / "nowhere")
+
+
+class Generous(PrisonersDilemma):
+    """Pays more than its optimum says there is."""
+
+    def optimum(self) -> float:
+        return super().optimum() / 100
+
+
+class Forgetful(PrisonersDilemma):
+    """Has an accuracy beyond 1."""
+
+    def score(self, state: State[Any]) -> EpisodeScore:
+        whole = super().score(state)
+        return replace(whole, players=tuple(replace(each, accuracy=7.0) for each in whole.players))
+
+
+@pytest.mark.parametrize(("kind", "told"), [(Generous, "above the optimum"), (Forgetful, "accuracy 7")])
+def test_a_broken_game_is_told_what_it_breaks(kind: type[PrisonersDilemma], told: str) -> None:
+    assert any(told in broken for broken in broken_rules(kind))

@@ -1,0 +1,74 @@
+"""The documentation site: it builds without a warning, from files alone, and its reference is the code's own."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from agents.policies import POLICIES
+from docs.builders import commands, figures, keys
+from simulation.cli import app
+from simulation.columns import TABLES
+from simulation.games import task_types
+from simulation.metrics import metrics
+from simulation.quality import scorers
+from simulation.scenario import scenario_schema
+
+ROOT = Path(__file__).parent.parent
+FETCHED = re.compile(
+    r"<(?:script|img|iframe)[^>]+src=\"(?:https?:)?//|<link[^>]+rel=\"?(?:stylesheet|preconnect)[^>]+//"
+)
+
+
+def test_every_command_has_its_part_of_the_page() -> None:
+    page, society = commands.page(), typer.main.get_command(app)
+    for name, command in society.commands.items():
+        assert f"## `society {name}`" in page
+        for inner in getattr(command, "commands", ()):
+            assert f"## `society {name} {inner}`" in page
+
+
+def test_every_key_of_a_scenario_has_its_row() -> None:
+    page, schema = keys.scenario_page(), scenario_schema()
+    for body in (schema, *schema["$defs"].values()):
+        for key in body.get("properties", ()):
+            assert f"| `{key}` |" in page
+
+
+def test_what_is_registered_is_on_its_page() -> None:
+    for page, names in (
+        (keys.roster_page(), POLICIES),
+        (figures.games_page(), task_types()),
+        (figures.metrics_page(), {**metrics(), **scorers()}),
+        (figures.tables_page(), [column.name for columns in TABLES.values() for column in columns]),
+    ):
+        assert not [name for name in names if f"`{name}`" not in page]
+
+
+def test_a_key_is_told_with_its_values_limits_and_default() -> None:
+    page = keys.scenario_page()
+    assert (
+        "| `mode` | `cooperative`, `competitive`, `team_battle`, `mixed` or [`MixedMode`](#mixedmode) | required |"
+        in page
+    )
+    assert "| `temperature` | number >= 0, <= 2 | `0.7` | 0 is greedy. |" in page
+
+
+@pytest.mark.slow
+def test_it_builds_without_a_warning_and_fetches_nothing(tmp_path: Path) -> None:
+    nowhere = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https", "HTTP", "HTTPS")}
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    environment = {**os.environ, **nowhere, "NO_PROXY": "", "no_proxy": ""}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    pages = {path: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.html")}
+    assert not [path for path, text in pages.items() if FETCHED.search(text)]
+    python = pages[tmp_path / "reference" / "python.html"]
+    assert "simulation.run_scenario" in python
+    assert "Raises InvalidFileError" in python
