@@ -13,7 +13,7 @@ from simulation.report import write_report
 from tests.support.browser import chromium
 
 HERE = Path(__file__).parent
-SIZE = {"width": 1180, "height": 860}
+SIZE = {"width": 1180, "height": 1180}
 
 
 def main(paths: list[str]) -> None:
@@ -25,7 +25,9 @@ def main(paths: list[str]) -> None:
             page.goto(report.as_uri())
             page.wait_for_selector("html[data-ready=true]")
             page.wait_for_selector("#outcome-charts .main-svg")
-            page.wait_for_timeout(300)
+            page.wait_for_selector("#course-chart .main-svg")
+            page.add_style_tag(content="#language { display: none }")  # not every machine has Chinese letters
+            page.wait_for_timeout(500)
             page.screenshot(path=HERE / f"report_{theme}.png")
             page.close()
 
