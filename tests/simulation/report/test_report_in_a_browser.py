@@ -161,7 +161,8 @@ def test_100_000_messages_open_in_under_3_s_and_filter_in_under_300_ms(
     begun = time.perf_counter()
     with opened(browser, path) as page:
         took = time.perf_counter() - begun
-        assert page.inner_text("#found") == "110,000 of 110,000"
+        every = f"{len(run.messages) + len(run.decisions):,}"
+        assert page.inner_text("#found") == f"{every} of {every}"
         page.locator("#messages").scroll_into_view_if_needed()
         find = "document.querySelector('#search').value = 'cooperat'; filterTexts()"
         pick = "document.querySelector('#filter-sender').selectedIndex = 7; filterTexts()"
