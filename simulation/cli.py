@@ -20,6 +20,7 @@ from simulation.cli_doctor import add_to as add_doctor
 from simulation.cli_fingerprint import add_to as add_fingerprint
 from simulation.cli_fleet import add_to as add_fleet
 from simulation.cli_games import add_to as add_games
+from simulation.cli_live import add_to as add_live
 from simulation.cli_observe import add_to as add_observe
 from simulation.cli_panels import arrange
 from simulation.cli_play import add_to as add_play
@@ -67,6 +68,7 @@ add_verify(app)
 add_games(app)
 add_play(app)
 add_tournament(app)
+add_live(app)
 add_compare(app)
 add_sweep(app)
 
