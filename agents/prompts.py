@@ -150,8 +150,9 @@ def _render(language: Language, purpose: str, **variables: Any) -> str:
 def _templates() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+    loader = FileSystemLoader(FOLDER)
     # plain-text prompts for a language model: HTML escaping would change what the model reads
-    templates = Environment(loader=FileSystemLoader(FOLDER), undefined=StrictUndefined, autoescape=False)
+    templates = Environment(loader=loader, undefined=StrictUndefined, autoescape=False, auto_reload=False)
     templates.filters["one_line"] = one_line
     return templates
 

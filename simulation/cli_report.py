@@ -19,7 +19,7 @@ def report(
     ],
     out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
     prompts: Annotated[
-        bool, typer.Option(help="Show every prompt: finished runs are replayed, without any server, to learn them.")
+        bool, typer.Option(help="Show every prompt, worked out from the events and checked; no server is asked.")
     ] = True,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:

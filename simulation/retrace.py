@@ -5,12 +5,13 @@ Pure play by the game's rules: no call is made and no text generated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agents.language import Language
 from agents.strategy import TrainingMode, derive_strategy
-from agents.view import Option
+from agents.view import Option, View
 from simulation.games import find_game
 from simulation.games.base import Game, Move, Seat, Setting, State
 from simulation.seeds import stream
@@ -28,18 +29,38 @@ class Moment(NamedTuple):
     model_id: str
 
 
-def options_of(run: Run) -> Mapping[Moment, tuple[Option, ...]]:
-    """What each player could choose in each step of the run's finished episodes.
+class Scene(NamedTuple):
+    """A finished episode played again; `states` brings the state before each step, in order."""
+
+    number: int
+    task: TrainingTask
+    mode: TrainingMode
+    game: Game[Any]
+    states: Iterator[State[Any]]
+
+
+def scenes_of(run: Run) -> Iterator[Scene]:
+    """The run's finished episodes, each played again as its states are asked for.
 
     Raises GameError where the moves on record break the rules of this version's games.
     """
     tasks, moves, language = _tasks(run), _Moves(run), Language(run.manifest["scenario"]["language"])
-    found: dict[Moment, tuple[Option, ...]] = {}
     played = (run.episodes[name] for name in ("episode", "task_id", "mode"))
     for number, task_id, mode in zip(*played, strict=True):
         episode = _Episode(run, tasks[str(task_id)], TrainingMode(str(mode)), int(number), language)
-        found.update(episode.options(moves))
-    return found
+        yield episode.scene(moves)
+
+
+def options_of(run: Run) -> Mapping[Moment, tuple[Option, ...]]:
+    """What each player could choose in each step of the run's finished episodes. Raises GameError as `scenes_of`."""
+    names = [config.model_id for config in run.roster.expand()]
+    language = Language(run.manifest["scenario"]["language"])
+    return {
+        Moment(scene.number, state.tally.step, name): scene.game.look(state, player, language).options
+        for scene in scenes_of(run)
+        for state in scene.states
+        for player, name in enumerate(names)
+    }
 
 
 def _tasks(run: Run) -> Mapping[str, TrainingTask]:
@@ -61,9 +82,9 @@ class _Moves:
         said = run.messages.sort_values("talk_round", kind="stable")
         self.said = dict(zip(_moments(said, "sender"), said["text"].astype(str), strict=True))  # the last one stays
 
-    def of(self, moment: Moment, options: Sequence[Option], teamwork_level: float) -> Move:
-        """A player that was not asked had one option only."""
-        action = self.decided[moment] if moment in self.decided else options[0].action
+    def of(self, moment: Moment, look: Callable[[], View], teamwork_level: float) -> Move:
+        """A player that was not asked had one option only, which `look` tells."""
+        action = self.decided[moment] if moment in self.decided else look().options[0].action
         return Move(action, self.said.get(moment, ""), teamwork_level)
 
 
@@ -79,19 +100,22 @@ class _Episode:
         configs = run.roster.expand()
         self._names = [config.model_id for config in configs]
         self._teamwork = [derive_strategy(config.role, task, mode).teamwork_level for config in configs]
-        self._number, self._language = number, language
+        self._number, self._language, self._task, self._mode = number, language, task, mode
         self._game = _game(run, task)
         self._start: State[Any] = self._game.start(stream(int(run.manifest["seed"]), "game", number))
 
-    def options(self, moves: _Moves) -> Iterator[tuple[Moment, tuple[Option, ...]]]:
+    def scene(self, moves: _Moves) -> Scene:
+        return Scene(self._number, self._task, self._mode, self._game, self._states(moves))
+
+    def _states(self, moves: _Moves) -> Iterator[State[Any]]:
         state = self._start
         while not self._game.over(state):
+            yield state
             played = []
             for player, name in enumerate(self._names):
                 moment = Moment(self._number, state.tally.step, name)
-                options = self._game.look(state, player, self._language).options
-                yield moment, options
-                played.append(moves.of(moment, options, self._teamwork[player]))
+                look = partial(self._game.look, state, player, self._language)
+                played.append(moves.of(moment, look, self._teamwork[player]))
             state = self._game.resolve(state, played)
 
 

@@ -1,7 +1,8 @@
 """What stands behind one message or decision: the prompt that was asked, the reply as it came, who heard it.
 
-A run keeps the hash of a prompt, not its words: they are worked out anew by a replay, which checks every one against
-its hash. A run that is unfinished or does not replay is reported without prompts, and the report says why.
+A run keeps the hash of a prompt, not its words: they are worked out anew from its events and checked against their
+hashes. Where the events do not tell enough (social actions, treated messages) a replay tells the rest; a run that is
+unfinished or does not replay is reported without those prompts, and the report says why.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from agents.inference.provenance import CallKey, Purpose
+from agents.inference.provenance import CallKey, CallStatus, Purpose
 from agents.problems import SocietyError
 
 if TYPE_CHECKING:
@@ -45,7 +46,18 @@ class Prompts:
 
 
 def prompts_of(run: Run) -> Prompts:
-    """Every prompt of a finished run."""
+    """Every prompt of a run that can be worked out."""
+    from simulation.report.prompts import prompts_from_events
+
+    found = dict(prompts_from_events(run))
+    replies = run.calls[run.calls["status"].isin((CallStatus.OK.value, CallStatus.CACHED.value))]
+    if len(found) >= len(replies):
+        return Prompts(found)
+    told = _replayed(run)
+    return Prompts({**found, **told.by_call}, told.why)
+
+
+def _replayed(run: Run) -> Prompts:
     from simulation.replay import replay_run
 
     prompts = Prompts()

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from agents.language import Language
-from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.report.course import episodes_of, lines_of
 from simulation.report.details import CHUNK, Prompts, details_of, prompts_of
@@ -38,7 +37,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Blob:
-    """Gzipped JSON that the page unpacks when it needs it."""
+    """What the page unpacks when it needs it: JSON, or the library its charts are drawn with."""
 
     name: str
     base64: str
@@ -49,8 +48,8 @@ def write_report(
 ) -> Path:
     """Write what lies in `paths` (runs, folders of runs, fingerprints, tournaments) to the HTML file `out`.
 
-    The file needs no network. With `prompts` every finished run is replayed, without any server, to learn the words of
-    its prompts. `tell` hears what is being done. Raises SocietyError where a path holds nothing to report.
+    The file needs no network. With `prompts` the words of every prompt are worked out from the events, without any
+    server. `tell` hears what is being done. Raises SocietyError where a path holds nothing to report.
     """
     sources = find_sources(paths)
     target = Path(out)
@@ -82,8 +81,8 @@ def _render(sources: Sources, prompts: bool, tell: Tell) -> str:
     return environment.get_template("report.html.j2").render(
         title=", ".join(run["scenario"] for run in runs) or "LoRA Society",
         style=_asset("report.css"),
-        scripts=[_plotly(), *map(_asset, SCRIPTS)],
-        blobs=[_packed("summary", summary), *blobs],
+        scripts=[_asset(name) for name in SCRIPTS],
+        blobs=[_packed("summary", orjson.dumps(summary, option=_PACKED)), *blobs, _packed("plotly", _plotly())],
     )
 
 
@@ -91,7 +90,7 @@ def _run(number: int, run: Run, prompts: bool, tell: Tell) -> tuple[dict[str, An
     """What the page shows of a run at once, and what it unpacks later."""
     known = Prompts(why="the report was made without prompts (--no-prompts)")
     if prompts:
-        tell(f"{run.path.name}: prompts, by replay")
+        tell(f"{run.path.name}: prompts")
         known = prompts_of(run)
     texts, details = texts_of(run), details_of(run, known.by_call)
     chunks = [details[first : first + CHUNK] for first in range(0, len(details), CHUNK)]
@@ -112,11 +111,15 @@ def _run(number: int, run: Run, prompts: bool, tell: Tell) -> tuple[dict[str, An
         "calls": _calls(run),
         "latencies": _latencies(run),
         "texts": len(texts.said),
+        "messages": len(run.messages),
         "chunks": len(chunks),
         "no_prompts": known.why,
     }
-    blobs = [_packed(f"texts-{number}", asdict(texts))]
-    blobs += [_packed(f"details-{number}-{place}", [tuple(row) for row in chunk]) for place, chunk in enumerate(chunks)]
+    blobs = [_packed(f"texts-{number}", orjson.dumps(asdict(texts), option=_PACKED))]
+    blobs += [
+        _packed(f"details-{number}-{place}", orjson.dumps([tuple(row) for row in chunk]))
+        for place, chunk in enumerate(chunks)
+    ]
     return head, blobs
 
 
@@ -146,15 +149,19 @@ def _latencies(run: Run) -> dict[str, list[float]]:
 def _fingerprint(report: FingerprintReport) -> dict[str, Any]:
     from simulation.fingerprint_cells import CELLS
 
-    return {**asdict(report), "titles": {cell.name: f"{cell.group}: {cell.title}" for cell in CELLS}}
+    return {
+        **asdict(report),
+        "titles": {cell.name: f"{cell.group}: {cell.title}" for cell in CELLS},
+        "shares": {cell.name: cell.share for cell in CELLS},
+    }
 
 
 def _tournament(result: TournamentResult) -> dict[str, Any]:
     return {"name": result.path.name, **result.report}
 
 
-def _packed(name: str, content: Any) -> Blob:
-    return Blob(name, base64.b64encode(gzip.compress(orjson.dumps(content, option=_PACKED), 6, mtime=0)).decode())
+def _packed(name: str, content: bytes) -> Blob:
+    return Blob(name, base64.b64encode(gzip.compress(content, 6, mtime=0)).decode())
 
 
 def _labels(language: Language) -> Any:
@@ -166,10 +173,8 @@ def _asset(name: str) -> str:
 
 
 @cache
-def _plotly() -> str:
+def _plotly() -> bytes:
     from plotly.offline import get_plotlyjs
 
     source: str = get_plotlyjs()
-    if "</script" in source.lower():
-        raise SocietyError("this plotly cannot stand inside a page; install plotly>=6,<7")
-    return source
+    return source.encode()

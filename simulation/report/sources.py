@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from simulation.tournament_results import TournamentResult
 
 FINGERPRINT, TOURNAMENT, MANIFEST = "fingerprint.json", "tournament.json", "manifest.json"
+_ABOVE = 4  # how far above a run the folder of its set may lie
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,29 @@ class Sources:
 def find_sources(paths: Sequence[str | Path]) -> Sources:
     """What lies in `paths`: a folder of fingerprints or a tournament's is taken whole, a folder of runs run by run.
 
+    A run brings along the fingerprints or the tournament that it is part of.
+
     Raises SocietyError where a path holds none of these.
     """
     found = Sources()
     for path in map(Path, paths):
         _add(path, found)
     return found
+
+
+def _add_beside(path: Path, found: Sources) -> None:
+    """The fingerprints or the tournament that a run is part of, unless they are there already or unfinished."""
+    from simulation.fingerprint_report import load_report
+    from simulation.tournament_results import REPORT, load_tournament
+
+    for folder in path.resolve().parents[:_ABOVE]:
+        if (folder / TOURNAMENT).exists() and (folder / REPORT).exists():
+            if folder not in [each.path.resolve() for each in found.tournaments]:
+                found.tournaments.append(load_tournament(folder))
+        elif (folder / FINGERPRINT).exists():
+            report = load_report(folder / FINGERPRINT)
+            if report not in found.fingerprints:
+                found.fingerprints.append(report)
 
 
 def _add(path: Path, found: Sources) -> None:
@@ -48,6 +66,7 @@ def _add(path: Path, found: Sources) -> None:
     if (path / FINGERPRINT).exists():
         found.fingerprints.append(load_report(path / FINGERPRINT))
         return
+    _add_beside(path, found)
     folders = [path] if (path / MANIFEST).exists() else sorted(each.parent for each in path.rglob(MANIFEST))
     if not folders:
         raise SocietyError(f"{path} holds no run, no fingerprint and no tournament; name a run directory: runs/NAME")

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from simulation.outcomes import Run
 
-GROUPS = {"model": "model_id", "role": "role", "team": "team_id"}
+GROUPS = {"model": "model_id", "adapter": "model_name", "role": "role", "team": "team_id", "mode": "mode"}
 _APART = ["task_type", "mode", "tier", "synthetic"]
 """Never averaged over: another game, mode or source of texts is another figure."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Mean outcome of one model, role or team (`name`) over the episodes of a game, mode and tier.
+    """Mean outcome of one model, adapter, role or team, or of all (`name`), over the episodes of a game, mode and tier.
 
     `n` episodes; `low` and `high` bound the 95 % interval of the mean, None where one episode is all there is.
     Several players of a role or team are averaged within each episode first: an episode is one unit.
@@ -41,20 +41,32 @@ class Standing:
 
 def standings_of(run: Run) -> list[Standing]:
     """Every figure of every group of `run`."""
-    rows = run.outcomes.astype(dict.fromkeys((*_APART[:3], "model_id", "role"), str))
+    rows = run.outcomes.astype(dict.fromkeys((*_APART[:3], "model_id", "model_name", "role"), str))
     rows = rows.assign(team_id=rows["team_id"].astype(object))
     return [each for by, column in GROUPS.items() for each in _standings(rows, by, column)]
 
 
 def _standings(rows: pd.DataFrame, by: str, column: str) -> Iterator[Standing]:
-    for key, group in rows[rows[column].notna()].groupby([*_APART, column], sort=False):
-        game, mode, tier, synthetic, name = key
+    for key, group in rows[rows[column].notna()].groupby(list(dict.fromkeys([*_APART, column])), sort=False):
+        game, mode, tier, synthetic = key[:4]
         per_episode = group.groupby("episode")[list(SUMMARY_FIGURES)].mean()
         for figure in SUMMARY_FIGURES:
             values = per_episode[figure].dropna().to_numpy(dtype=float)
             if len(values):
                 low, value, high = _interval(values)
-                yield Standing(by, str(name), game, mode, tier, bool(synthetic), figure, value, low, high, len(values))
+                yield Standing(
+                    by,
+                    str(key[-1] if by != "mode" else mode),
+                    game,
+                    mode,
+                    tier,
+                    bool(synthetic),
+                    figure,
+                    value,
+                    low,
+                    high,
+                    len(values),
+                )
 
 
 def _interval(values: object) -> tuple[float | None, float, float | None]:

@@ -13,14 +13,37 @@ function drawHonesty(run) {
   if (honesty.treatment !== "delivered") warnings.push(label("warn_treatment").replace("{treatment}", honesty.treatment));
   if (honesty.falls) warnings.push(label("warn_falls").replace("{count}", honesty.falls));
   if (honesty.people.length) warnings.push(label("warn_people").replace("{names}", honesty.people.join(", ")));
-  facts.push(["tier_mix", Object.entries(honesty.tiers).map(([tier, count]) => `${tier} ${count.toLocaleString("en")}`).join(", ") || "–"], ["real_share", percent(honesty.real)], ["synthetic_share", percent(honesty.synthetic)],
+  facts.push(["tier_mix", tierMix(honesty)], ["real_share", percent(honesty.real)], ["synthetic_share", percent(honesty.synthetic)],
     ["calls_made", `${honesty.calls.toLocaleString("en")}${honesty.cached ? ` + ${honesty.cached} ${label("calls_cached")}` : ""}`], ["calls_failed_all", honesty.failed.toLocaleString("en")],
     ["invalid", `${honesty.invalid.toLocaleString("en")} / ${honesty.decisions.toLocaleString("en")}`], ["episodes", run.episodes.length.toLocaleString("en")], ["seed", run.seed]);
   const list = make("dl", undefined, { class: "facts" });
   for (const [key, value] of facts) list.append(fill(make("div"), make("dt", label(key)), make("dd", value)));
   $("honesty").className = warnings.length ? "warned" : "";
+  drawOverview();
   fill($("honesty"), ...warnings.map((text) => make("p", text, { class: "loud" })), list);
 }
+
+/* All runs of the report in one table; a mean over episodes only where they are of one game, mode and tier. */
+function drawOverview() {
+  const heads = ["run", "mode", "tier_mix", "episodes", "messages_sent", "welfare_ratio", "gini"];
+  const body = make("tbody");
+  report.runs.forEach((run, place) => {
+    const open = make("button", run.name, { type: "button", class: "link" });
+    open.addEventListener("click", () => { $("run").value = String(place); openRun(place); });
+    const rows = run.episodes.filter((row) => !row.synthetic && row.tier !== "human");
+    const alike = unique(rows.map((row) => `${row.task} ${row.mode} ${row.tier}`)).length === 1 && !run.honesty.people.length;
+    const mean = (of) => rows.reduce((sum, row) => sum + of(row), 0) / rows.length;
+    const cells = [label(run.mode), tierMix(run.honesty), run.episodes.length, run.messages.toLocaleString("en"),
+      alike && rows[0].optimum > 0 ? percent(mean((row) => row.welfare / row.optimum)) : label("apart"), alike ? number(mean((row) => row.gini)) : label("apart")];
+    const line = make("tr", undefined, place === state.run ? { "aria-current": "true" } : {});
+    body.append(fill(line, fill(make("td"), open), ...cells.map((cell) => make("td", cell))));
+  });
+  const head = fill(make("thead"), fill(make("tr"), ...heads.map((key) => make("th", label(key)))));
+  $("overview").hidden = report.runs.length < 2;
+  fill($("overview"), make("h2", label("overview")), fill(make("div", undefined, { class: "scroll", tabindex: "0" }), fill(make("table"), head, body)), make("p", label("overview_note"), { class: "quiet" }));
+}
+
+const tierMix = (honesty) => Object.entries(honesty.tiers).map(([tier, count]) => `${tier} ${count.toLocaleString("en")}`).join(", ") || "–";
 
 function drawHead(run) {
   $("title").textContent = run.scenario;
@@ -30,7 +53,7 @@ function drawHead(run) {
 
 function drawControls(run) {
   options($("outcome-figure"), FIGURES.map((name) => [name, label(name)]), $("outcome-figure").value);
-  options($("outcome-by"), ["model", "role", "team"].map((name) => [name, label(name)]), $("outcome-by").value);
+  options($("outcome-by"), ["model", "adapter", "role", "team", "mode"].filter((by) => run.standings.some((row) => row.by === by)).map((name) => [name, label(name)]), $("outcome-by").value);
   options($("course-figure"), COURSE.map((name) => [name, label(name)]), $("course-figure").value);
   options($("course-part"), unique(run.lines.map(coursePart)).map((name) => [name, name]), $("course-part").value);
 }
@@ -53,11 +76,26 @@ const sight = new IntersectionObserver((entries) => {
   drawInSight();
 }, { rootMargin: "300px" });
 
+let drawing = Promise.resolve();
+
+/* One after the other: a section that has been drawn may push the next one out of sight. */
 function drawInSight() {
-  for (const id of [...stale]) if (inSight.has(id)) { stale.delete(id); DRAW[id](); }
+  if (stale.has("network") && inSight.has("network")) drawNow("network");
+  drawing = drawing.then(async () => {
+    const next = () => [...stale].find((id) => inSight.has(id));
+    for (let id = next(); id; id = next()) {
+      await plotly();
+      if (stale.has(id)) drawNow(id);
+      await frame();
+    }
+  });
 }
 
-function drawAll() { for (const id of [...stale]) { stale.delete(id); DRAW[id](); } }
+function drawNow(id) { stale.delete(id); DRAW[id](); }
+
+function drawAgain(id) { stale.add(id); drawInSight(); }
+
+function drawAll() { for (const id of [...stale]) if (window.Plotly || id === "network") drawNow(id); }
 
 function draw() {
   showLabels();
@@ -89,8 +127,8 @@ function wire() {
   $("theme").addEventListener("click", () => { setTheme(state.theme === "dark" ? "light" : "dark"); draw(); });
   $("language").addEventListener("click", () => { state.language = state.language === "en" ? "zh" : "en"; draw(); });
   $("run").addEventListener("input", () => openRun(Number($("run").value)));
-  for (const id of ["outcome-figure", "outcome-by"]) $(id).addEventListener("input", () => drawOutcomes(current()));
-  for (const id of ["course-figure", "course-part"]) $(id).addEventListener("input", () => drawCourse(current()));
+  for (const id of ["outcome-figure", "outcome-by"]) $(id).addEventListener("input", () => drawAgain("outcomes"));
+  for (const id of ["course-figure", "course-part"]) $(id).addEventListener("input", () => drawAgain("course"));
   let waiting = 0;
   window.addEventListener("resize", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => { if (report.runs.length) { drawNetwork(current()); drawRows(); } }); });
   window.addEventListener("beforeprint", drawAll);

@@ -2,11 +2,19 @@
 /* What all parts of the page use: unpacking, labels, theme, and elements made of text only. */
 const $ = (id) => document.getElementById(id);
 
-async function unpack(name) {
-  const bytes = Uint8Array.from(atob($(name).textContent), (c) => c.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return JSON.parse(await new Response(stream).text());
+async function unpackText(name) {
+  const packed = atob($(name).textContent), bytes = new Uint8Array(packed.length);
+  for (let at = 0; at < packed.length; at++) bytes[at] = packed.charCodeAt(at);
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
 }
+
+const unpack = async (name) => JSON.parse(await unpackText(name));
+
+/* Plotly is the largest part of the page: it is unpacked when the first chart comes into sight. */
+let library = null;
+const plotly = () => library ??= unpackText("plotly").then((source) => document.head.append(make("script", source)));
+
+const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 
 /* Text from a run is only ever set as text: it can hold anything. */
 function make(tag, text, attributes) {
@@ -27,6 +35,12 @@ const state = { run: 0, language: "en", theme: "light", labels: {} };
 const label = (key) => state.labels[state.language][key] ?? key;
 const number = (value, digits = 3) => value === null || value === undefined ? "–" :
   Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toFixed(digits)));
+const UNITS = [[1, "s"], [1e-3, "ms"], [1e-6, "µs"]];
+function seconds(value) {
+  if (!value) return number(value);
+  const [size, unit] = UNITS.find(([each]) => value >= each) ?? UNITS[2];
+  return `${Number((value / size).toPrecision(3))} ${unit}`;
+}
 const percent = (value) => value === null || value === undefined ? "–" : `${(100 * value).toFixed(value > 0 && value < 0.01 ? 2 : 0)} %`;
 const unique = (values) => [...new Set(values)];
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

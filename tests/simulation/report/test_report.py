@@ -16,6 +16,7 @@ import pytest
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
 from agents.roster import ModelConfig
+from simulation.events import StepResolved
 from simulation.outcomes import Run, load_run
 from simulation.plan import Plan
 from simulation.report import write_report
@@ -143,7 +144,7 @@ def test_an_unfinished_run_is_reported_as_far_as_it_got(
     make_plan: Callable[..., Plan], runs: Path, tmp_path: Path
 ) -> None:
     def cut(event: object) -> None:
-        if type(event).__name__ == "EpisodeEnded":
+        if isinstance(event, StepResolved) and event.episode == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(RunStoppedError) as stopped:
@@ -152,7 +153,26 @@ def test_an_unfinished_run_is_reported_as_far_as_it_got(
     [run] = unpacked(page, "summary")["runs"]
     assert run["honesty"]["status"] == "stopped"
     assert "not finished" in run["no_prompts"]
-    assert len(run["episodes"]) == len(load_run(stopped.value.path).episodes)
+    assert len(run["episodes"]) == len(load_run(stopped.value.path).episodes) == 1
+    texts, details = unpacked(page, "texts-0"), unpacked(page, "details-0-0")
+    shown = {episode: bool(prompt) for episode, (prompt, _, _) in zip(texts["episode"], details, strict=True)}
+    assert shown == {0: True, 1: False}
+
+
+def test_a_run_brings_along_the_tournament_it_is_part_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    game = ("--game", "prisoners_dilemma", "--tier", "simulated", "--episodes", "2", "--jobs", "1")
+    _, out, _ = society(capsys, "tournament", "first_contact", *game, "--out", str(tmp_path))
+    folder = Path(out.splitlines()[-1])
+    first, second, *_ = sorted(file.parent for file in folder.rglob("manifest.json"))
+    found = find_sources([first, second])
+    assert [run.path for run in found.runs] == [first, second]
+    assert [result.path.resolve() for result in found.tournaments] == [folder.resolve()]
+
+
+def test_outcomes_by_mode_are_over_all_models_of_a_game_and_tier(small_run: Run) -> None:
+    [found] = [each for each in standings_of(small_run) if each.by == "mode" and each.figure == "payoff"]
+    assert (found.name, found.mode, found.tier) == ("team_battle", "team_battle", "simulated")
+    assert found.value == pytest.approx(small_run.outcomes["payoff"].mean())
 
 
 def test_a_folder_of_runs_is_taken_run_by_run(small_run: Run) -> None:
@@ -178,4 +198,4 @@ def test_the_command_writes_the_file_and_names_it(
     code, out, _ = society(capsys, "report", str(small_run.path), "--out", str(tmp_path / "mine.html"))
     assert code == 0
     assert out.splitlines()[-1] == str(tmp_path / "mine.html")
-    assert (tmp_path / "mine.html").stat().st_size > 4_000_000  # plotly.js is in it
+    assert (tmp_path / "mine.html").stat().st_size > 1_000_000  # plotly.js is in it
