@@ -12,7 +12,7 @@ import pytest
 from nbformat import NotebookNode
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
-MAY_IMPORT = {"agents", "simulation", "pandas", "matplotlib", *sys.stdlib_module_names}
+MAY_IMPORT = {"agents", "simulation", "pandas", "matplotlib", "networkx", *sys.stdlib_module_names}
 SECONDS_PER_CELL = 60
 JUPYTERS_FOLDERS = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")
 USERS_FOLDERS = (*JUPYTERS_FOLDERS, "MPLCONFIGDIR", "TMPDIR")
@@ -50,6 +50,12 @@ def names_reached_into(path: Path) -> Iterator[str]:
             yield node.attr
         if isinstance(node, ast.ImportFrom):
             yield from (name.name for name in node.names)
+
+
+def pictures(notebook: NotebookNode) -> list[NotebookNode]:
+    """The figures that cells have drawn."""
+    outputs = (output for cell in code_cells(notebook) for output in cell.outputs)
+    return [output for output in outputs if "image/png" in output.get("data", {})]
 
 
 def test_there_is_a_first_notebook() -> None:
@@ -109,3 +115,4 @@ def test_every_cell_works_and_the_working_directory_stays_clean(path: Path, tmp_
     client.execute()
     assert all(cell.execution_count for cell in code_cells(notebook))
     assert list(here.iterdir()) == []
+    assert pictures(notebook), "a tutorial without a picture"

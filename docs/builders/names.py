@@ -33,9 +33,9 @@ def _beside() -> Sequence[Any]:
     from agents.inference.provenance import Tier
     from agents.inference.society_backend import SocietyBackend
     from simulation.outcomes import Run
-    from simulation.runner import RunOptions, resume_run
+    from simulation.runner import resume_run
 
-    return (Run, RunOptions, resume_run, InferenceSettings, EndpointSettings, Tier, SocietyBackend)
+    return (Run, resume_run, InferenceSettings, EndpointSettings, Tier, SocietyBackend)
 
 
 def _exported(package: ModuleType) -> Iterator[str]:
