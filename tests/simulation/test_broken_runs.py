@@ -1,0 +1,75 @@
+"""Run directories that came to harm: each ends in one clear error or a right result, never in a traceback."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from agents.inference.provenance import Tier
+from simulation.cli import app
+from simulation.plan import Plan
+from simulation.runner import RunOptions, run_scenario
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    plan = Plan.load("first_contact", {"tasks.0.max_steps": "1"})
+    out = tmp_path_factory.mktemp("whole")
+    return run_scenario(plan, options=RunOptions(tier=Tier.SIMULATED, episodes=1), out=out).path
+
+
+def _bytes(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+    return lambda run: (run / name).write_bytes(change((run / name).read_bytes())) and None
+
+
+def _flipped(share: float, bit: int) -> Callable[[bytes], bytes]:
+    def change(data: bytes) -> bytes:
+        place = int(len(data) * share)
+        return data[:place] + bytes([data[place] ^ bit]) + data[place + 1 :]
+
+    return change
+
+
+def _loop(name: str) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        (run / name).unlink(missing_ok=True)
+        (run / name).symlink_to(run / name)
+
+    return change
+
+
+def _folder(name: str) -> Callable[[Path], None]:
+    def change(run: Path) -> None:
+        (run / name).unlink(missing_ok=True)
+        (run / name).mkdir()
+
+    return change
+
+
+EVENTS, MANIFEST, TABLE = "events.jsonl", "manifest.json", "tables/calls.parquet"
+HARM: dict[str, Callable[[Path], None]] = {
+    **{f"{name} torn at {at}": _bytes(name, lambda data, at=at: data[: int(len(data) * at)]) for name in (MANIFEST, EVENTS, TABLE) for at in (0, 0.3, 0.9)},  # type: ignore[misc]
+    **{f"{name} missing": (lambda run, name=name: (run / name).unlink()) for name in (MANIFEST, EVENTS, TABLE)},  # type: ignore[misc]
+    **{f"{name} a symlink loop": _loop(name) for name in (MANIFEST, EVENTS, TABLE)},
+    **{f"{name} a folder": _folder(name) for name in (MANIFEST, EVENTS, TABLE)},
+    **{f"{name} with bit {bit} flipped at {at}": _bytes(name, _flipped(at, bit)) for name in (MANIFEST, EVENTS, TABLE) for at in (0.0, 0.11, 0.5, 0.83) for bit in (1, 128)},
+    **{f"manifest is {text}": _bytes(MANIFEST, lambda _, text=text: text) for text in (b"null", b"[]", b"{}", b"7", b'"x"', b'{"schema_version": 999}', b'{"schema_version": "x"}', b'{"status": 3}', b"\xff\xfe", b"[" * 9999)},  # type: ignore[misc]
+    **{f"events with {line[:30]!r}": _bytes(EVENTS, lambda data, line=line: line + b"\n" + data) for line in (b"null", b"[]", b"{}", b"7", b'{"type": "Unheard"}', b'{"type": ["x"]}', b'{"type": "CallMade", "record": 3}', b'{"type": "StepResolved", "rows": 1}', b'{"type": "EpisodeEnded"}', b"\xff", b"x" * 4_000_000, b"[" * 9999)},  # type: ignore[misc]
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("harm", HARM)
+def test_harm_ends_in_a_clear_error_or_a_right_result(harm: str, whole: Path, tmp_path: Path) -> None:
+    for command in (["calls"], ["quality", "--scorer", "parse"], ["resume"], ["replay", "--out", str(tmp_path)]):
+        run = tmp_path / command[0]
+        shutil.copytree(whole, run)
+        HARM[harm](run)
+        ended = CliRunner().invoke(app, [*command, str(run)])
+        assert ended.exception is None or isinstance(ended.exception, SystemExit), (command, ended.exception)
+        assert len(ended.output) < 20_000
+        assert "Traceback" not in ended.output
