@@ -86,9 +86,7 @@ def assert_whole(run: Run, unbroken: Run) -> None:
         first, second = (getattr(each, name).drop(columns=MEASURED, errors="ignore") for each in (run, unbroken))
         pd.testing.assert_frame_equal(first, second)
     log = read_events(run.path / EventLog.NAME)
-    paid = Counter(
-        event.record.key for event in log if isinstance(event, CallMade) and event.record.reply is not None
-    )
+    paid = Counter(event.record.key for event in log if isinstance(event, CallMade) and event.record.reply is not None)
     assert set(paid.values()) == {1}
     assert len(paid) == len(unbroken.calls)
 
