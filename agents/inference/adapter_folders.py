@@ -14,6 +14,7 @@ from agents.inference.embedded_adapters import CONFIG_FILE, WEIGHTS_FILE, LoraFi
 from agents.inference.model_store import file_sha256
 
 DIGEST_LENGTH = 8
+PICKLED_FILE = "adapter_model.bin"
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,6 @@ def _pickled(folder: Path) -> str:
     if not (folder / PICKLED_FILE).exists():
         return ""
     return (
-        f"; {PICKLED_FILE} is a pickle, which can run code when it is loaded, and is not read. Where you trust it, load "
-        "the adapter with PEFT and save it again: model.save_pretrained(folder, safe_serialization=True)"
+        f"; {PICKLED_FILE} is a pickle, which can run code when loaded, and is not read. Where you trust it, "
+        "load the adapter with PEFT and save it again: model.save_pretrained(folder, safe_serialization=True)"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -54,15 +54,32 @@ def _folder(name: str) -> Callable[[Path], None]:
 CLEAR = (SocietyError, OSError, SystemExit, type(None))
 """What `main` tells in a line."""
 EVENTS, MANIFEST, TABLE = "events.jsonl", "manifest.json", "tables/calls.parquet"
-HARM: dict[str, Callable[[Path], None]] = {
-    **{f"{name} torn at {at}": _bytes(name, lambda data, at=at: data[: int(len(data) * at)]) for name in (MANIFEST, EVENTS, TABLE) for at in (0, 0.3, 0.9)},  # type: ignore[misc]
-    **{f"{name} missing": (lambda run, name=name: (run / name).unlink()) for name in (MANIFEST, EVENTS, TABLE)},  # type: ignore[misc]
-    **{f"{name} a symlink loop": _loop(name) for name in (MANIFEST, EVENTS, TABLE)},
-    **{f"{name} a folder": _folder(name) for name in (MANIFEST, EVENTS, TABLE)},
-    **{f"{name} with bit {bit} flipped at {at}": _bytes(name, _flipped(at, bit)) for name in (MANIFEST, EVENTS, TABLE) for at in (0.0, 0.11, 0.5, 0.83) for bit in (1, 128)},
-    **{f"manifest is {text}": _bytes(MANIFEST, lambda _, text=text: text) for text in (b"null", b"[]", b"{}", b"7", b'"x"', b'{"schema_version": 999}', b'{"schema_version": "x"}', b'{"status": 3}', b"\xff\xfe", b"[" * 9999)},  # type: ignore[misc]
-    **{f"events with {line[:30]!r}": _bytes(EVENTS, lambda data, line=line: line + b"\n" + data) for line in (b"null", b"[]", b"{}", b"7", b'{"type": "Unheard"}', b'{"type": ["x"]}', b'{"type": "CallMade", "record": 3}', b'{"type": "StepResolved", "rows": 1}', b'{"type": "EpisodeEnded"}', b"\xff", b"x" * 4_000_000, b"[" * 9999)},  # type: ignore[misc]
-}  # fmt: skip
+FILES = (MANIFEST, EVENTS, TABLE)
+MANIFESTS = (b"null", b"[]", b"{}", b"7", b'"x"', b'{"schema_version": 999}', b'{"status": 3}', b"\xff", b"[" * 9999)
+LINES = (
+    *(b"null", b"[]", b"{}", b"7", b"\xff", b"x" * 4_000_000, b"[" * 9999),
+    *(b'{"type": "Unheard"}', b'{"type": ["x"]}', b'{"type": "CallMade", "record": 3}'),
+    *(b'{"type": "StepResolved", "rows": 1}', b'{"type": "EpisodeEnded"}'),
+)
+
+
+def _all_harm() -> Iterator[tuple[str, Callable[[Path], None]]]:
+    for name in FILES:
+        yield f"{name} missing", lambda run, name=name: (run / name).unlink()
+        yield f"{name} a symlink loop", _loop(name)
+        yield f"{name} a folder", _folder(name)
+        for at in (0, 0.3, 0.9):
+            yield f"{name} torn at {at}", _bytes(name, lambda data, at=at: data[: int(len(data) * at)])
+        for at in (0.0, 0.11, 0.5, 0.83):
+            for bit in (1, 128):
+                yield f"{name} with bit {bit} flipped at {at}", _bytes(name, _flipped(at, bit))
+    for text in MANIFESTS:
+        yield f"manifest is {text[:30]!r}", _bytes(MANIFEST, lambda _, text=text: text)
+    for line in LINES:
+        yield f"events with {line[:30]!r}", _bytes(EVENTS, lambda data, line=line: line + b"\n" + data)
+
+
+HARM = dict(_all_harm())
 
 
 @pytest.mark.slow

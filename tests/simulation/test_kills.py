@@ -152,7 +152,7 @@ def test_a_full_disk_stops_the_run_resumably(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(events, "os", Full(room))
-        with pytest.raises(RunStoppedError, match="could not be written.*No space left") as stopped:
+        with pytest.raises(RunStoppedError, match=r"could not be written.*No space left") as stopped:
             play(tmp_path)
     assert_whole(resume_run(stopped.value.path), unbroken)
 
