@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 # extra pip arguments, for example a wheel index of CPU-only torch builds
 PIP_ARGS ?=
 
-.PHONY: install run test test-all vllm test-vllm lint types format docs audit sbom clean
+.PHONY: bench install run test test-all vllm test-vllm lint types format docs audit sbom clean
 
 install: $(STAMP)
 
@@ -29,6 +29,10 @@ vllm: install
 
 test-vllm: vllm
 	$(BIN)/python -m pytest -m vllm
+
+# every benchmark against its peer
+bench: install
+	$(BIN)/python -m benchmarks
 
 lint: install
 	$(BIN)/ruff check .

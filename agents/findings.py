@@ -24,6 +24,8 @@ RawMapping = Mapping[str, Any]
 Rules = Callable[[RawMapping], Iterable["Finding"]]
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
+MOST_TOLD = 200
+"""Mistakes of fields that are told of one file: no one reads more, and a bomb of unknown keys takes no minutes."""
 _FINDINGS = "findings"
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 80
@@ -84,7 +86,7 @@ def explain(error: ValidationError, model: type[BaseModel], data: object) -> lis
 
     A missing key is not reported beside the misspelt key that stands for it.
     """
-    details = error.errors(include_url=False)
+    details = error.errors(include_url=False)[:MOST_TOLD]
     meant = {
         (*path[:-1], known)
         for path in (_path(detail, data) for detail in details if detail["type"] == "extra_forbidden")
@@ -97,7 +99,7 @@ def explain(error: ValidationError, model: type[BaseModel], data: object) -> lis
 def meant_keys(data: Iterable[object], model: type[BaseModel], path: KeyPath = ()) -> set[str]:
     """The known keys that misspelt ones in `data`, the mapping at `path` of a `model`, stand for."""
     names = sorted(known_keys(model, path))
-    unknown = [str(key) for key in data if key not in names]
+    unknown = [str(key) for key in data if key not in names][:MOST_TOLD]
     return {match for key in unknown for match in difflib.get_close_matches(key, names, n=1, cutoff=0.5)}
 
 

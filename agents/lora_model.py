@@ -7,7 +7,6 @@ prompt, so its memory does not grow with the episode.
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -90,31 +89,6 @@ class Act:
     replies: tuple[Reply, ...]
 
 
-class Turnstile:
-    """Lets agents send in the order of their ids, whoever finished generating first."""
-
-    def __init__(self, order: Sequence[int]) -> None:
-        self._before = dict(zip(order, [None, *order[:-1]], strict=True))
-        self._passed = {agent_id: asyncio.Event() for agent_id in order}
-
-    async def wait(self, agent_id: int) -> None:
-        before = self._before[agent_id]
-        if before is not None:
-            await self._passed[before].wait()
-
-    def passed(self, agent_id: int) -> None:
-        self._passed[agent_id].set()
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What an agent is to do when OASIS steps it: speak as briefed, into this group."""
-
-    brief: Brief
-    group_id: int
-    turnstile: Turnstile
-
-
 class LoRAModel(SocialAgent):
     """One LoRA adapter (or scripted policy) as an OASIS `SocialAgent`, therefore a CAMEL `ChatAgent`.
 
@@ -153,8 +127,8 @@ class LoRAModel(SocialAgent):
         self.client = client
         self.base_model = config.base_model or base_model
         self.voice = voice or _voice(config, client)
-        self.turn: Turn | None = None
-        self.spoken: SpokenMessage | SocietyError | None = None
+        self.turn: Brief | None = None
+        self.spoken: Reply | SocietyError | None = None
 
     def __str__(self) -> str:  # OASIS's own reads an attribute that does not exist
         return f"LoRAModel({self.social_agent_id}, {self.config.model_id})"
@@ -162,25 +136,16 @@ class LoRAModel(SocialAgent):
     # -- speaking: OASIS's environment calls perform_action_by_llm ---------------------------------------
 
     async def perform_action_by_llm(self) -> None:
-        """Speak as `self.turn` says. Raises PlatformError without a turn to take.
-
-        OASIS gathers these calls and one raised error would leave the others running unseen, so an error of speaking
-        is kept in `self.spoken` for the society to raise.
-        """
+        """Say something as `self.turn` briefs it. The society stores the texts of all who spoke, in the order of their
+        ids. OASIS gathers these calls and one raised error would leave the others running unseen, so an error is kept
+        in `self.spoken` for the society to raise."""
         if self.turn is None:
             raise PlatformError(f"{self.config.model_id} was stepped without a turn to take")
-        turn, self.turn = self.turn, None
+        brief, self.turn = self.turn, None
         try:
-            self.spoken = await self._speak(turn)
+            self.spoken = await self.voice(self._request(brief, Purpose.TALK))
         except SocietyError as error:
             self.spoken = error
-        finally:
-            turn.turnstile.passed(self.social_agent_id)
-
-    async def _speak(self, turn: Turn) -> SpokenMessage:
-        reply = await self.voice(self._request(turn.brief, Purpose.TALK))
-        await turn.turnstile.wait(self.social_agent_id)
-        return SpokenMessage(reply, await self.send(turn.group_id, reply.text), turn.group_id)
 
     async def send(self, group_id: int, text: str) -> int:
         """Store a message in a group chat; its message_id. Raises PlatformError for a group it is not in."""

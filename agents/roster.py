@@ -2,7 +2,7 @@
 
 A roster file is YAML: a name, the base model, and the rows. A row names the served adapter it asks for
 (`model_name`), a scripted player (`policy`) or a person (`human`); `count: 3` makes three players of it,
-`<model_id>_1` to `_3`.
+`<model_id>_1` to `_3`. `extends: other.yaml` builds on another roster (`agents.roster_layers`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
 from agents.findings import examine, refuse
 from agents.problems import InvalidFileError, Problem
 from agents.role import ModelRole, Part
-from agents.roster_rules import MAX_PLAYERS, adapter_findings, clone_ids, model_findings, roster_findings
-from agents.yaml_file import YamlFile, find_file, read_yaml, shipped_files
+from agents.roster_layers import EXTENDS, REMOVE, ComposedRoster, compose_roster
+from agents.roster_rules import MAX_PLAYERS, clone_ids, model_findings, roster_findings
+from agents.yaml_file import find_file, shipped_files
 
 FOLDER = Path(__file__).parent / "rosters"
 
@@ -119,8 +120,9 @@ class Roster(FileModel):
 
         Raises InvalidFileError with every mistake in the file.
         """
-        path = find_file(path_or_name, "roster", shipped_files(FOLDER))
-        roster, problems = examine_roster(read_yaml(path), path.parent)
+        shipped = shipped_files(FOLDER)
+        path = find_file(path_or_name, "roster", shipped)
+        roster, problems = examine_roster(compose_roster(path, shipped))
         if roster is None:
             raise InvalidFileError(problems)
         return roster
@@ -143,26 +145,11 @@ class Roster(FileModel):
         save_roster(self, Path(path))
 
 
-def examine_roster(file: YamlFile, folder: Path) -> tuple[Roster | None, tuple[Problem, ...]]:
-    """The roster in a file of `folder` and everything wrong with it; None where anything is."""
-    misplaced = list(adapter_findings(file.data, folder))
-    roster, findings = examine(Roster, with_absolute_adapters(file.data, folder), roster_findings)
-    problems = file.all_problems([*findings, *misplaced])
+def examine_roster(composed: ComposedRoster) -> tuple[Roster | None, tuple[Problem, ...]]:
+    """The roster in the files of a chain and everything wrong with it; None where anything is."""
+    roster, findings = examine(Roster, composed.data, roster_findings)
+    problems = composed.all_problems(findings)
     return (None if problems else roster), problems
-
-
-def with_absolute_adapters(data: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A raw roster with the adapter paths that start at `folder` made absolute."""
-    rows = data.get("models")
-    if not isinstance(rows, list):
-        return data
-    return {**data, "models": [_with_absolute_adapter(row, folder) for row in rows]}
-
-
-def _with_absolute_adapter(row: object, folder: Path) -> object:
-    if not isinstance(row, dict) or not isinstance(row.get("adapter"), str) or not row["adapter"]:
-        return row
-    return {**row, "adapter": str((folder / row["adapter"]).absolute())}
 
 
 def shipped_rosters() -> tuple[str, ...]:
@@ -177,4 +164,14 @@ def roster_schema() -> dict[str, Any]:
     schema = Roster.model_json_schema()
     policy = schema["$defs"]["ModelConfig"]["properties"]["policy"]
     policy["anyOf"][0]["enum"] = list(POLICIES)
+    schema["properties"][EXTENDS] = {
+        "description": "The roster this one builds on: a file, relative to this one, or a shipped roster's name.",
+        "type": "string",
+        "minLength": 1,
+    }
+    schema["$defs"]["ModelConfig"]["properties"][REMOVE] = {
+        "description": "Takes the row of this model_id out of the roster that is extended.",
+        "const": True,
+    }
+    schema["anyOf"] = [{"required": schema.pop("required")}, {"required": [EXTENDS]}]
     return schema

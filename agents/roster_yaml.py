@@ -3,7 +3,8 @@
 The text is edited where the roster differs and nowhere else: rows are kept, dropped, moved and added as
 blocks of lines, each with the comments above it, and within a row only changed values are replaced
 (ruamel.yaml's own round trip joins lines after some comments). Where the result would not read back as the
-roster, as with an alias that shares a value between rows, the file is written anew without its comments.
+roster, as with an alias that shares a value between rows or rows another file brings in, the file is written
+anew without its comments.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, Seq
 
 from agents.findings import RawMapping
 from agents.problems import InvalidFileError, Problem
-from agents.roster import ModelConfig, Roster, SamplingConfig, with_absolute_adapters
+from agents.roster import ModelConfig, Roster, SamplingConfig
+from agents.roster_layers import with_absolute_adapters
 from agents.yaml_file import parse_yaml, read_text
 from agents.yaml_reader import compose
 
@@ -87,14 +89,14 @@ def _reads_as(text: str, data: dict[str, Any], folder: Path) -> bool:
 
 
 def _fresh(data: RawMapping) -> str:
-    lines = [f"{key}: {_inline(value)}\n" for key, value in _sparse(data, Roster).items() if key != "models"]
+    lines = [f"{key}: {inline(value)}\n" for key, value in _sparse(data, Roster).items() if key != "models"]
     return "".join([*lines, "models:\n", *(_block(row, "  ") for row in data["models"])])
 
 
 def _block(row: RawMapping, indent: str) -> str:
     dashes = itertools.chain(["- "], itertools.repeat("  "))
     entries = zip(_sparse(row, ModelConfig).items(), dashes, strict=False)
-    return "".join(f"{indent}{dash}{key}: {_inline(value)}\n" for (key, value), dash in entries)
+    return "".join(f"{indent}{dash}{key}: {inline(value)}\n" for (key, value), dash in entries)
 
 
 def _sparse(data: RawMapping, model: type[BaseModel]) -> dict[str, Any]:
@@ -104,9 +106,10 @@ def _sparse(data: RawMapping, model: type[BaseModel]) -> dict[str, Any]:
     return {key: value for key, value in said.items() if value not in (defaults.get(key), {}, None)}
 
 
-def _inline(value: object) -> str:
+def inline(value: object) -> str:
+    """A value as YAML on one line."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{key}: {_inline(part)}" for key, part in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {inline(part)}" for key, part in value.items()) + "}"
     if isinstance(value, str) and _PLAIN.fullmatch(value) and _is_text(value):
         return value
     quoted = json.dumps(value, ensure_ascii=False)
@@ -188,9 +191,9 @@ def _mapping_edits(text: str, node: MappingNode, raw: RawMapping, wanted: RawMap
         if key in pairs:
             yield from _value_edits(text, *pairs[key], raw[key], value)
         elif node.flow_style:
-            yield (node.end_mark.index - 1, node.end_mark.index - 1, f", {key}: {_inline(new)}")
+            yield (node.end_mark.index - 1, node.end_mark.index - 1, f", {key}: {inline(new)}")
         else:
-            yield (end, end, f"{indent}{key}: {_inline(new)}\n")
+            yield (end, end, f"{indent}{key}: {inline(new)}\n")
 
 
 def _same(key: str, old: object, new: object) -> bool:
@@ -208,12 +211,12 @@ def _value_edits(text: str, key: Node, value: Node, old: object, new: object) ->
         end = _line_starts(text)[_last_line((key, value)) + 1]
         yield from _mapping_edits(text, value, old, new, end)
     elif isinstance(value, ScalarNode) and not value.value and value.style is None:
-        yield (colon, colon, f" {_inline(new)}")
+        yield (colon, colon, f" {inline(new)}")
     elif isinstance(value, ScalarNode) and value.style in ("|", ">"):
         end = _line_starts(text)[_last_line(value) + 1]
-        yield (colon, end, f" {_inline(new)}\n")
+        yield (colon, end, f" {inline(new)}\n")
     else:
-        yield (value.start_mark.index, value.end_mark.index, _inline(new))
+        yield (value.start_mark.index, value.end_mark.index, inline(new))
 
 
 def _applied(text: str, start: int, end: int, edits: list[Edit]) -> str:

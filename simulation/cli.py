@@ -14,12 +14,12 @@ from agents.inference.provenance import FALLING_ORDER, Tier
 from agents.printable import printable_lines
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
 from simulation import logs
-from simulation.authoring import roster_app, scenario_app
 from simulation.cli_compare import add_to as add_compare
 from simulation.cli_doctor import add_to as add_doctor
 from simulation.cli_fingerprint import add_to as add_fingerprint
 from simulation.cli_fleet import add_to as add_fleet
 from simulation.cli_games import add_to as add_games
+from simulation.cli_live import add_to as add_live
 from simulation.cli_observe import add_to as add_observe
 from simulation.cli_panels import arrange
 from simulation.cli_play import add_to as add_play
@@ -27,6 +27,8 @@ from simulation.cli_play import seat_in
 from simulation.cli_populations import add_to as add_populations
 from simulation.cli_replay import add_to as add_replay
 from simulation.cli_report import add_to as add_report
+from simulation.cli_roster import add_to as add_roster
+from simulation.cli_scenario import add_to as add_scenario
 from simulation.cli_science import add_to as add_science
 from simulation.cli_sweep import add_to as add_sweep
 from simulation.cli_tournament import add_to as add_tournament
@@ -52,8 +54,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 model_app = typer.Typer(help="The embedded tier's small model.", no_args_is_help=True)
-app.add_typer(roster_app, name="roster")
-app.add_typer(scenario_app, name="scenario")
+add_roster(app)
+add_scenario(app)
 app.add_typer(model_app, name="model")
 add_doctor(app)
 add_replay(app)
@@ -67,6 +69,7 @@ add_verify(app)
 add_games(app)
 add_play(app)
 add_tournament(app)
+add_live(app)
 add_compare(app)
 add_sweep(app)
 

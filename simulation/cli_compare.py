@@ -20,7 +20,7 @@ HEADS = {"cooperation_score": "cooperation", "payoff": "payoff per model", "rewa
 
 def add_to(app: typer.Typer) -> None:
     """Add this command to the `society` app."""
-    app.command(epilog="Example: `society compare runs/cooperative-20* runs/competitive-20*`")(compare)
+    app.command(epilog="Example: `society compare 'runs/cooperative-*' 'runs/competitive-*'`")(compare)
 
 
 def compare(

@@ -13,6 +13,7 @@ from agents.findings import Finding, RawMapping, dotted, examine, shown
 from agents.problems import InvalidFileError, Problem, SocietyError, nearest
 from agents.roster import FOLDER as ROSTERS
 from agents.roster import Roster, examine_roster
+from agents.roster_layers import compose_roster
 from agents.roster_rules import mappings, raw_players
 from agents.strategy import TrainingMode
 from agents.yaml_file import YamlFile, find_file, read_yaml, shipped_files
@@ -104,11 +105,11 @@ def _roster(file: YamlFile, folder: Path) -> tuple[Roster | None, RawMapping, tu
         found = (Finding(("roster",), f"{shown(asked)}: {each.message}", each.suggestion) for each in error.problems)
         return None, {}, tuple(map(file.problem, found))
     try:
-        roster_file = read_yaml(path)
+        composed = compose_roster(path, shipped_files(ROSTERS))
     except InvalidFileError as error:
         return None, {}, error.problems
-    roster, problems = examine_roster(roster_file, path.parent)
-    return roster, roster_file.data, problems
+    roster, problems = examine_roster(composed)
+    return roster, composed.data, problems
 
 
 def plan_findings(data: RawMapping, roster: RawMapping) -> Iterator[Finding]:

@@ -8,20 +8,20 @@ from contextlib import contextmanager
 from typing import Any
 
 from agents.problems import UsageError
-from simulation.workers import AnyWork, WorkersDiedError, attempt, check
+from simulation.workers import AnyWork, Deaths, attempt, check
 
 ADDRESS = "RAY_ADDRESS"
 _STORE = 80 * 2**20  # bytes of shared memory: works and their answers are tiny, this is the least Ray takes
 
 
 def play_on_ray(works: Sequence[AnyWork], jobs: int) -> Iterator[AnyWork]:
-    """Yields each work as it is finished. Raises WorkersDiedError where some were lost, once the others are through."""
+    """Yields each work as it is finished. Raises as `simulation.workers.play_all` does."""
     ray = _ray()
+    waiting, deaths = list(reversed(works)), Deaths()
+    running: dict[Any, AnyWork] = {}
     with _cluster(ray, jobs):
-        # Ray would take up a lost work by itself; we do, as then it is said, and done as on one machine
+        # Ray would take up a lost work by itself, in silence; we do, as on one machine
         remote = ray.remote(num_cpus=1, max_retries=0)(attempt)
-        waiting, lost = list(reversed(works)), 0
-        running: dict[Any, AnyWork] = {}
         while waiting or running:
             while waiting and len(running) < jobs:
                 work = waiting.pop()
@@ -35,12 +35,12 @@ def play_on_ray(works: Sequence[AnyWork], jobs: int) -> Iterator[AnyWork]:
                     ray.exceptions.NodeDiedError,
                     ray.exceptions.OutOfMemoryError,
                 ):
-                    lost += 1
+                    deaths.count()
+                    waiting.append(work)
                     continue
                 check(stopped)
+                deaths.reset()
                 yield work
-        if lost:
-            raise WorkersDiedError
 
 
 def _ray() -> Any:

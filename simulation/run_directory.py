@@ -39,12 +39,13 @@ def stamped(name: str) -> str:
 
 
 def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
-    """A fresh run directory in `out`, with its manifest."""
+    """A fresh run directory in `out`, with its manifest: a process that is killed leaves a whole one or none."""
     now = datetime.now(timezone.utc)
     path = out / stamped(plan.scenario.name)
-    path.mkdir(parents=True)
+    part = path.with_name(f".{path.name}.part")
+    part.mkdir(parents=True)
     write_manifest(
-        path,
+        part,
         {
             "schema_version": SCHEMA_VERSION,
             "status": RunStatus.RUNNING.value,
@@ -58,6 +59,7 @@ def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
             "roster": plan.roster.model_dump(mode="json"),
         },
     )
+    part.rename(path)
     return path
 
 

@@ -23,7 +23,7 @@ def new_folder(out: str | Path, stem: str) -> Path:
 
 def begun_runs(place: Path) -> list[Path]:
     """The run directories in a place; what was killed before its manifest stood is none."""
-    return sorted(path.parent for path in place.glob("*/manifest.json"))
+    return sorted(path.parent for path in place.glob("[!.]*/manifest.json"))
 
 
 def finished_run(place: Path) -> Run | None:

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from enum import Enum
@@ -50,10 +50,6 @@ class Work(Protocol):
 AnyWork = TypeVar("AnyWork", bound=Work)
 
 
-class WorkersDiedError(Exception):
-    """Some workers died; their works are to be taken up again."""
-
-
 def play_all(works: Sequence[AnyWork], jobs: int, engine: Engine = Engine.LOCAL) -> Iterator[AnyWork]:
     """Play works, `jobs` at a time; yields each as it is finished, in any order.
 
@@ -65,44 +61,52 @@ def play_all(works: Sequence[AnyWork], jobs: int, engine: Engine = Engine.LOCAL)
             work.play()
             yield work
         return
-    left, deaths = list(works), 0
+    if engine is Engine.RAY:
+        from simulation.ray_workers import play_on_ray
+
+        yield from play_on_ray(works, jobs)
+        return
+    left, deaths = list(works), Deaths()
     while left:
-        finished: list[AnyWork] = []
+        finished: set[AnyWork] = set()
         try:
-            for work in _engine(engine)(left, jobs):
-                finished.append(work)
+            for work in _play_in_pool(left, jobs):
+                finished.add(work)
+                deaths.reset()
                 yield work
-        except WorkersDiedError:
-            deaths = 0 if finished else deaths + 1
-            if deaths == DEATHS:
-                raise SocietyError(f"{DEATHS} workers died one after the other without a run finished") from None
-            notices.info("a worker died; what it and its like had in hand is taken up again")
-        done = set(finished)
-        left = [work for work in left if work not in done]
+        except BrokenProcessPool:
+            deaths.count()
+        left = [work for work in left if work not in finished]
 
 
-def _engine(engine: Engine) -> Callable[[Sequence[AnyWork], int], Iterator[AnyWork]]:
-    if engine is Engine.LOCAL:
-        return _play_in_pool
-    from simulation.ray_workers import play_on_ray
+class Deaths:
+    """Counts what was lost since a work was last finished, and gives up where that is too much."""
 
-    return play_on_ray
+    def __init__(self) -> None:
+        self._in_a_row = 0
+
+    def reset(self) -> None:
+        self._in_a_row = 0
+
+    def count(self) -> None:
+        """Note that a worker died; its work is to be taken up again. Raises SocietyError for one too many."""
+        self._in_a_row += 1
+        if self._in_a_row == DEATHS:
+            raise SocietyError(f"{DEATHS} workers died one after the other without a run finished")
+        notices.info("a worker died; what it had in hand is taken up again")
 
 
 def _play_in_pool(works: Sequence[AnyWork], jobs: int) -> Iterator[AnyWork]:
     context = _context()
     ours, theirs = context.Pipe(duplex=False)
     size = min(jobs, len(works))
-    try:
-        # the lifeline is let go first, whatever the way out: workers stop at once, as those of a killed parent do
-        with ours, ProcessPoolExecutor(size, context, _begin, (ours,)) as pool, theirs:
-            futures: dict[Future[Stop | None], AnyWork] = {pool.submit(attempt, work): work for work in works}
-            for future in as_completed(futures):
-                check(future.result())
-                yield futures[future]
-            pool.shutdown(wait=True)
-    except BrokenProcessPool as error:
-        raise WorkersDiedError from error
+    # the lifeline is let go first, whatever the way out: workers stop at once, as those of a killed parent do
+    with ours, ProcessPoolExecutor(size, context, _begin, (ours,)) as pool, theirs:
+        futures: dict[Future[Stop | None], AnyWork] = {pool.submit(attempt, work): work for work in works}
+        for future in as_completed(futures):
+            check(future.result())
+            yield futures[future]
+        pool.shutdown(wait=True)
 
 
 def _context() -> multiprocessing.context.BaseContext:

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*(ROOT / "agents").rglob("*.py"), *(ROOT / "simulation").rglob("*.py")])
 HEAVY = {"torch", "transformers", "peft", "oasis", "camel", "pandas", "scipy", "networkx", "aiohttp", "numpy"}
-OASIS_FILES = {"agents/lora_model.py", "simulation/platform.py"}
+OASIS_FILES = {"agents/lora_model.py", "simulation/platform.py", "simulation/oasis_platform.py"}
 CAMEL_FILES = {*OASIS_FILES, "agents/inference/camel.py"}
 
 

@@ -19,12 +19,13 @@ PICKLED_FILE = "adapter_model.bin"
 
 @dataclass(frozen=True)
 class AdapterOnDisk:
-    """One PEFT folder. `rank` and `base` are None where its config does not say."""
+    """One PEFT folder. `rank`, `base` and `alpha` are None where its config does not say."""
 
     name: str
     path: Path
     rank: int | None = None
     base: str | None = None
+    alpha: float | None = None
 
     def belongs_to(self, bases: Iterable[str]) -> bool:
         """Whether it was made for one of `bases` (names or paths; owners and folders aside); True where it is mute."""
@@ -55,7 +56,8 @@ def read_adapter_folder(path: Path, name: str | None = None) -> AdapterOnDisk:
     if not (folder / WEIGHTS_FILE).is_file():
         raise UnusableAdapterError(name, folder, f"there is no {WEIGHTS_FILE}{_pickled(folder)}")
     rank = told.r if "r" in told.model_fields_set else None
-    return AdapterOnDisk(name, folder, rank, told.base_model_name_or_path)
+    alpha = told.lora_alpha if "lora_alpha" in told.model_fields_set else None
+    return AdapterOnDisk(name, folder, rank, told.base_model_name_or_path, alpha)
 
 
 def _pickled(folder: Path) -> str:

@@ -73,6 +73,7 @@ class PublicGoods(Game[Given]):
     foreseeable = True
     Parameters = PublicGoodsParameters
     parameters: PublicGoodsParameters
+    _added: tuple[Given, float] | None = None
 
     @classmethod
     def refuse(cls, setting: Setting, parameters: Any) -> str:
@@ -115,12 +116,18 @@ class PublicGoods(Game[Given]):
     def news(self, state: State[Given], player: int, language: Language) -> str:
         if state.tally.step == 0:
             return _FIRST[language]
-        total = sum(own for own in state.table if own is not None)
+        total = self._total(state.table)
         text = _NEWS[language].format(total=total, mean=total / self.players)
         own = state.table[player]
         if own is None:
             return text
         return text + _OWN[language].format(own=own, payoff=state.tally.last_payoff[player])
+
+    def _total(self, table: Given) -> float:
+        """What all gave; added up once for a table, not once for each player who reads the news."""
+        if self._added is None or self._added[0] is not table:
+            self._added = (table, sum(own for own in table if own is not None))
+        return self._added[1]
 
     def optimum(self) -> float:
         p = self.parameters

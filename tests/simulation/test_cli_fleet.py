@@ -48,7 +48,7 @@ class TestServe:
         society(capsys, "roster", "new", str(roster), "--base", "qwen2-7b", "--adapter", "negotiator")
         code, _, err = society(capsys, "serve", str(roster))
         assert code == 1
-        assert "mine: models.0 (model_1): there is no folder for adapter 'negotiator'" in err
+        assert "mine: models.0 (negotiator): there is no folder for adapter 'negotiator'" in err
         write_adapter(tmp_path / "all" / "negotiator", base="Qwen/qwen2-7b", rank=48)
         code, out, _ = society(capsys, "serve", str(roster), "--adapters", str(tmp_path / "all"))
         assert (code, "--max-lora-rank 64" in out) == (0, True)

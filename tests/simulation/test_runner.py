@@ -19,6 +19,7 @@ from agents.roster import ModelConfig
 from simulation.events import CallMade, DecisionMade, EpisodeEnded, Event, EventLog, StepResolved, read_events
 from simulation.outcomes import Run, load_run
 from simulation.plan import Plan
+from simulation.run_folders import begun_runs
 from simulation.runner import RunOptions, RunStatus, RunStoppedError, resume_run, run_scenario
 from simulation.scenario import shipped_scenarios
 
@@ -249,3 +250,10 @@ def test_what_is_no_run_is_told(tmp_path: Path) -> None:
 def test_every_event_of_a_run_can_be_read(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = run_scenario(make_plan(), out=runs)
     assert sum(isinstance(event, StepResolved) for event in read_events(run.path / EventLog.NAME)) == 4
+
+
+def test_what_was_killed_before_its_manifest_stood_is_no_run(make_plan: Callable[..., Plan], runs: Path) -> None:
+    (runs / ".small-20260101-000000-abcdef.part").mkdir(parents=True)
+    (runs / ".small-20260101-000000-abcdef.part" / "manifest.json").write_text("{}")
+    run = run_scenario(make_plan(), out=runs)
+    assert begun_runs(runs) == [run.path]

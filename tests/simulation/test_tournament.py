@@ -23,6 +23,7 @@ from simulation.compositions import Worth
 from simulation.environment import MultiModelEnvironment
 from simulation.lineups import Format
 from simulation.metrics.admission import MixedTiersError
+from simulation.run_folders import begun_runs
 from simulation.scenario import Scenario
 from simulation.tournament import ROUND, Match, Tournament, new_tournament, place_of, read_tournament, split_finished
 from simulation.tournament_columns import TABLES, ResultTable
@@ -259,7 +260,7 @@ def test_what_was_interrupted_goes_on_to_the_same_tables(runs: Path, monkeypatch
     assert_same(whole, play_tournament(folder))
     again = split_finished(folder, tournament, matches)[0]
     assert {match: again[match].path for match in before} == before  # not played twice
-    assert all(len(list(place_of(folder, tournament, match).iterdir())) == 1 for match in matches)
+    assert all(len(begun_runs(place_of(folder, tournament, match))) == 1 for match in matches)
 
 
 def test_a_folder_is_worked_on_by_one_process_at_a_time(runs: Path) -> None:
@@ -414,7 +415,7 @@ def test_a_tournament_that_is_killed_goes_on_to_the_tables_of_an_unbroken_one(
     assert out.splitlines()[-1] == f"runs/{folder.name}", err
     tournament = read_tournament(folder)
     for lineup in tournament.lineups:
-        assert len(list(place_of(folder, tournament, Match(0, lineup.number)).iterdir())) == 1
+        assert len(begun_runs(place_of(folder, tournament, Match(0, lineup.number)))) == 1
     assert_same(load_tournament(folder), played(tournament, tmp_path / "whole"))
 
 

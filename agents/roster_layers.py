@@ -1,0 +1,264 @@
+"""Rosters that build on other rosters: `extends: base.yaml`, then only what differs.
+
+A row whose `model_id` is known changes that row key by key, null leaves a key out (JSON Merge Patch, RFC 7386);
+`remove: true` takes the row out; any other row is added. Who plays a row is one thing: naming a `policy` takes the
+place of a `model_name`, and the other way round. Every value still knows the file and line it comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agents.findings import Finding, KeyPath, shown
+from agents.problems import InvalidFileError, Problem, nearest
+from agents.roster_rules import adapter_findings
+from agents.yaml_file import YamlFile, display, find_file, read_yaml
+
+EXTENDS = "extends"
+REMOVE = "remove"
+MAX_LAYERS = 20
+_KINDS = ("model_name", "policy", "human")
+_OF_AN_ADAPTER = ("adapter", "endpoint", "base_model", "lora_rank", "lora_alpha", "sampling")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One file of a chain."""
+
+    file: YamlFile
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a value of the whole stands: a file, and its place there."""
+
+    layer: Layer
+    path: KeyPath
+
+
+@dataclass(frozen=True)
+class ComposedRoster:
+    """The raw roster a chain of files makes; `layers` run from the file that extends nothing to the one asked for."""
+
+    data: dict[str, Any]
+    layers: tuple[Layer, ...]
+    origins: Mapping[KeyPath, Origin]
+    problems: tuple[Problem, ...]
+    """What is wrong in the files by themselves, and in how they build on each other."""
+
+    def problem(self, finding: Finding) -> Problem:
+        """The finding with the file, the line and the key its cause stands at."""
+        end = len(finding.path)
+        while finding.path[:end] not in self.origins:
+            end -= 1
+        origin = self.origins[finding.path[:end]]
+        path = (*origin.path, *finding.path[end:])
+        return origin.layer.file.problem(Finding(path, finding.message, finding.suggestion))
+
+    def all_problems(self, findings: Iterable[Finding]) -> tuple[Problem, ...]:
+        """The files' own problems and those of `findings`, one for each key in each line."""
+        told = {(each.file, each.line, each.where) for each in self.problems}
+        problems = (self.problem(finding) for finding in findings)
+        return (*self.problems, *(each for each in problems if (each.file, each.line, each.where) not in told))
+
+
+@dataclass
+class _Row:
+    """A row in the making. `origins` are told from the row on."""
+
+    values: dict[str, Any]
+    origins: dict[KeyPath, Origin]
+
+    @classmethod
+    def first(cls, layer: Layer, index: int, values: dict[str, Any]) -> _Row:
+        place: KeyPath = ("models", index)
+        keys: dict[KeyPath, Origin] = {(key,): Origin(layer, (*place, key)) for key in values}
+        return cls(dict(values), {(): Origin(layer, place), **keys})
+
+    def change(self, layer: Layer, index: int, change: Mapping[str, Any]) -> None:
+        place: KeyPath = ("models", index)
+        self.origins[()] = Origin(layer, place)
+        for key in _displaced(change):
+            self._drop(key)
+        for key, value in change.items():
+            old = self.values.get(key)
+            if value is None:
+                self._drop(key)
+            elif isinstance(old, dict) and isinstance(value, dict):
+                merged = {**old, **value}
+                self.values[key] = {part: each for part, each in merged.items() if each is not None}
+                self.origins |= {(key, part): Origin(layer, (*place, key, part)) for part in value}
+            else:
+                self._drop(key)
+                self.values[key] = value
+                self.origins[(key,)] = Origin(layer, (*place, key))
+
+    def _drop(self, key: str) -> None:
+        self.values.pop(key, None)
+        for path in [path for path in self.origins if path[:1] == (key,)]:
+            del self.origins[path]
+
+
+def _displaced(change: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a new player of a row has no use for."""
+    named = [kind for kind in _KINDS if change.get(kind) not in (None, False)]
+    if not named:
+        return ()
+    others = tuple(kind for kind in _KINDS if kind not in named)
+    return (*others, *(() if "model_name" in named else _OF_AN_ADAPTER))
+
+
+@dataclass
+class _Composition:
+    layers: tuple[Layer, ...]
+    top: dict[str, Any] = field(default_factory=dict)
+    origins: dict[KeyPath, Origin] = field(default_factory=dict)
+    rows: list[_Row | tuple[Origin, object]] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    broken_rows: bool = False
+
+    def add(self, layer: Layer) -> None:
+        builds_on_another = layer is not self.layers[0]
+        for key, value in with_absolute_adapters(layer.file.data, layer.folder).items():
+            if key == EXTENDS:
+                continue
+            if key == "models" and isinstance(value, list):
+                self._add_rows(layer, value, builds_on_another)
+                self.origins.setdefault((key,), Origin(layer, (key,)))
+            elif value is None and builds_on_another and key != "models":
+                self.top.pop(key, None)
+                self.origins.pop((key,), None)
+            else:
+                self.broken_rows |= key == "models"
+                self.top[key] = value
+                self.origins[(key,)] = Origin(layer, (key,))
+
+    def _add_rows(self, layer: Layer, rows: list[object], builds_on_another: bool) -> None:
+        known: dict[str, _Row] = {}
+        if builds_on_another:
+            known = {str(row.values.get("model_id")): row for row in self.rows if isinstance(row, _Row)}
+        first: dict[str, int] = {}
+        for index, values in enumerate(rows):
+            if not isinstance(values, dict):
+                self.rows.append((Origin(layer, ("models", index)), values))
+                continue
+            finding = _change_finding(values, known, first) if builds_on_another else None
+            if finding is not None:
+                self.problems.append(layer.file.problem(finding.under("models", index)))
+                continue
+            if not builds_on_another and REMOVE in values:
+                told = Finding(("models", index, REMOVE), "takes a row out only where a roster extends another")
+                self.problems.append(layer.file.problem(told))
+            model_id = values.get("model_id")
+            row = known.get(model_id) if isinstance(model_id, str) else None
+            if row is None:
+                self.rows.append(_Row.first(layer, index, values))
+            elif values.get(REMOVE):
+                self.rows = [each for each in self.rows if each is not row]
+            else:
+                row.change(layer, index, values)
+            if isinstance(model_id, str):
+                first.setdefault(model_id, index)
+
+    def finish(self) -> ComposedRoster:
+        leaf = self.layers[-1]
+        self.origins.setdefault((), Origin(leaf, ()))
+        data = dict(self.top)
+        if ("models",) in self.origins and not self.broken_rows:
+            data["models"] = [row.values if isinstance(row, _Row) else row[1] for row in self.rows]
+            for index, row in enumerate(self.rows):
+                inner = row.origins if isinstance(row, _Row) else {(): row[0]}
+                self.origins |= {("models", index, *path): origin for path, origin in inner.items()}
+        own = [problem for layer in self.layers for problem in layer.file.problems]
+        found = (*own, *self.problems, *self._misplaced())
+        return ComposedRoster(data, self.layers, self.origins, tuple(dict.fromkeys(found)))
+
+    def _misplaced(self) -> Iterator[Problem]:
+        """Adapter paths that lead nowhere, as their own file spells them."""
+        for layer in self.layers:
+            used = {origin.path for origin in self.origins.values() if origin.layer is layer}
+            for finding in adapter_findings(layer.file.data, layer.folder):
+                if finding.path in used:
+                    yield layer.file.problem(finding)
+
+
+def _change_finding(values: Mapping[str, Any], known: Mapping[str, _Row], first: Mapping[str, int]) -> Finding | None:
+    """What keeps a row from changing the roster it builds on; `first` tells the rows of its file that came before."""
+    model_id = values.get("model_id")
+    if isinstance(model_id, str) and model_id in known and model_id in first:
+        return Finding(("model_id",), f"{shown(model_id)} is changed by models.{first[model_id]} already")
+    if REMOVE not in values:
+        return None
+    if values[REMOVE] is not True:
+        return Finding((REMOVE,), f"{shown(values[REMOVE])} is not true", "leave remove out to keep the row")
+    if not isinstance(model_id, str):
+        return Finding((), "removes a row, but has no model_id that tells which")
+    if model_id not in known:
+        return Finding(("model_id",), f"there is no {shown(model_id)} to remove", nearest(model_id, tuple(known)))
+    others = [key for key in values if key not in ("model_id", REMOVE)]
+    return Finding((others[0],), "a row that is removed has nothing else") if others else None
+
+
+def compose_roster(path: Path, shipped: Mapping[str, Path]) -> ComposedRoster:
+    """The raw roster of the file `path` and those it extends.
+
+    Raises InvalidFileError where a file of the chain cannot be read, or the chain bites its tail.
+    """
+    layers = tuple(reversed(list(_chain(path, shipped))))
+    composition = _Composition(layers)
+    for layer in layers:
+        composition.add(layer)
+    return composition.finish()
+
+
+def _chain(path: Path, shipped: Mapping[str, Path]) -> Iterator[Layer]:
+    """The files from the one asked for to the one that extends nothing."""
+    seen: list[Path] = []
+    while True:
+        seen.append(path.resolve())
+        layer = Layer(read_yaml(path), path.parent)
+        yield layer
+        if EXTENDS not in layer.file.data:
+            return
+        path = _extended(layer, shipped)
+        names = " extends ".join(display(each) for each in (*seen, path.resolve()))
+        if path.resolve() in seen:
+            raise _refusal(layer, f"goes in a circle: {names}")
+        if len(seen) == MAX_LAYERS:
+            raise _refusal(layer, f"makes a chain of more than {MAX_LAYERS} files")
+
+
+def _extended(layer: Layer, shipped: Mapping[str, Path]) -> Path:
+    asked = layer.file.data[EXTENDS]
+    if not isinstance(asked, str) or not asked:
+        raise _refusal(layer, f"{shown(asked)} is neither a roster file nor a shipped roster's name")
+    if asked not in shipped and Path(asked).suffix not in (".yaml", ".yml") and "/" in asked:
+        raise _refusal(layer, f"{shown(asked)} is not a YAML file", "a roster's name ends in .yaml")
+    try:
+        return find_file(asked, "roster", shipped, layer.folder)
+    except InvalidFileError as error:
+        problem = error.problems[0]
+        raise _refusal(layer, f"{shown(asked)}: {problem.message}", problem.suggestion) from None
+
+
+def _refusal(layer: Layer, message: str, suggestion: str = "") -> InvalidFileError:
+    found = layer.file.problem(Finding((EXTENDS,), message, suggestion))
+    return InvalidFileError([*layer.file.problems, found])
+
+
+def with_absolute_adapters(data: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A raw roster with the adapter paths that start at `folder` made absolute."""
+    rows = data.get("models")
+    if not isinstance(rows, list):
+        return data
+    return {**data, "models": [_with_absolute_adapter(row, folder) for row in rows]}
+
+
+def _with_absolute_adapter(row: object, folder: Path) -> object:
+    if not isinstance(row, dict) or not isinstance(row.get("adapter"), str) or not row["adapter"]:
+        return row
+    return {**row, "adapter": str((folder / row["adapter"]).absolute())}

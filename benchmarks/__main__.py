@@ -1,0 +1,61 @@
+"""Every benchmark against its peer, in one command.
+
+    python -m benchmarks                    # all; make bench does the same
+    python -m benchmarks --quick            # smaller sizes, one repetition
+    python -m benchmarks --only build --only actions
+
+Ratios are of turns of one run on one machine. Every figure is least / middle / most of the repetitions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.goals import BENCHMARKS, Result
+from benchmarks.measure import Spread, machine
+
+OUT = Path(__file__).parent / "results" / "goals.json"
+
+
+def show(results: list[Result]) -> None:
+    table = Table(title="least / middle / most of the repetitions", title_justify="left")
+    for head in ("benchmark", "measured", "goal", "met", "of"):
+        table.add_column(head)
+    for result in results:
+        spread = Spread.of(result.values)
+        table.add_row(result.name, str(spread), result.goal, "yes" if result.met else "no", result.detail)
+    Console(width=150).print(table)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=BENCHMARKS, action="append", help="may be given more than once")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes, one repetition")
+    parser.add_argument("--out", type=Path, default=OUT, help="the JSON file of all figures")
+    told = parser.parse_args()
+    logging.disable(logging.WARNING)  # CAMEL warns of every stock agent's model
+    facts, results = machine(), []
+    for name in told.only or BENCHMARKS:
+        sys.stderr.write(f"{name} ...\n")
+        results += BENCHMARKS[name](told.quick)
+    show(results)
+    report = {
+        "machine": facts,
+        "load_after": machine()["load"],
+        "quick": told.quick,
+        "results": [result.as_json() for result in results],
+    }
+    told.out.parent.mkdir(parents=True, exist_ok=True)
+    told.out.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    sys.stdout.write(f"{told.out}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Writes the table of docs/performance.md from the committed figures.
+
+python -m benchmarks --out benchmarks/results/committed.json && python -m benchmarks.page
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import ROOT, Spread
+
+FIGURES = Path(__file__).parent / "results" / "committed.json"
+PAGE = ROOT / "docs" / "performance.md"
+
+
+def page(report: dict[str, Any]) -> str:
+    """The whole page; it says nothing that the figures do not."""
+    facts = report["machine"]
+    lines = [
+        "# Performance",
+        "",
+        f"`make bench` measures this and `python -m benchmarks.page` writes it. {facts['cpu']}, "
+        f"{facts['cores']} cores, "
+        f"{facts['memory_gib']} GiB, Python {facts['python']}, {facts['when']}, commit {facts['commit']}; load average "
+        f"{facts['load'][0]} before and {report['load_after'][0]} after, so other work shared the machine where it "
+        "exceeds one.",
+        "",
+    ]
+    if report["quick"]:
+        lines += ["Measured with `--quick`: smaller sizes and one repetition, no evidence for the goals' sizes.", ""]
+    lines += ["| benchmark | least / middle / most | goal | met | of |", "|---|---|---|---|---|"]
+    for row in report["results"]:
+        met = "yes" if row["met"] else "no"
+        spread = Spread(**row["spread"])
+        lines.append(f"| {row['name']} | {spread} | {row['goal']} | {met} | {row['detail']} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    PAGE.write_text(page(json.loads(FIGURES.read_text(encoding="utf-8"))), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

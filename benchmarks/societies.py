@@ -1,0 +1,68 @@
+"""Our side: a society of any size, its events timed as they come."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from agents.inference.backend import InferenceSettings
+from agents.inference.provenance import Tier
+from agents.role import ModelRole
+from agents.roster import ModelConfig
+from simulation.environment import MultiModelEnvironment
+from simulation.events import EpisodeStarted, Event, MessageSent, StepResolved
+from simulation.scenario import Communication
+from simulation.task import TrainingTask
+from simulation.topology import TopologyKind
+
+ADAPTERS = ("cooperator", "defector", "reciprocator")
+
+
+@dataclass
+class Watched:
+    """Seconds of every step, and how many messages were sent in all."""
+
+    steps: list[float] = field(default_factory=list)
+    messages: int = 0
+    last: float = 0.0
+
+    def note(self, event: Event) -> None:
+        if isinstance(event, EpisodeStarted):
+            self.last = time.perf_counter()
+        elif isinstance(event, MessageSent):
+            self.messages += 1
+        elif isinstance(event, StepResolved):
+            now = time.perf_counter()
+            self.steps.append(now - self.last)
+            self.last = now
+
+
+def rows(n: int) -> list[ModelConfig]:
+    roles = tuple(ModelRole)
+    return [
+        ModelConfig(model_id=f"m{i}", model_name=ADAPTERS[i % len(ADAPTERS)], role=roles[i % len(roles)])
+        for i in range(n)
+    ]
+
+
+async def play(
+    n: int,
+    steps: int,
+    tier: Tier = Tier.SIMULATED,
+    url: str = "http://127.0.0.1:9/v1",
+    topology: TopologyKind = TopologyKind.SMALL_WORLD,
+) -> Watched:
+    """One episode of public goods by `n` models on `tier`; in a small world each has ten neighbours."""
+    watched = Watched()
+    environment = MultiModelEnvironment(
+        url,
+        max_models=n,
+        settings=InferenceSettings(tiers=(tier,), retries=0, timeout=120, deadline=600),
+        communication=Communication(topology=topology, degree=10),
+        on_event=watched.note,
+    )
+    for row in rows(n):
+        environment.add_model(row)
+    async with environment:
+        await environment.run_task(TrainingTask(task_id="bench", task_type="public_goods", max_steps=steps))
+    return watched

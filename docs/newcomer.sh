@@ -1,0 +1,31 @@
+#!/bin/sh
+# The newcomer's path, timed: from an installed clone to the report of one's own roster, in four commands.
+#
+#   sh docs/newcomer.sh [FOLDER]     writes into FOLDER (a new temporary one if left out)
+#
+# SOCIETY names the command where it is not on the PATH; TIER is the tier that answers (simulated if left out).
+set -eu
+society=${SOCIETY:-society}
+folder=${1:-$(mktemp -d)}
+mkdir -p "$folder"
+cd "$folder"
+commands=0
+start=$(date +%s%N)
+
+timed() {
+    printf '$ society %s\n' "$*"
+    before=$(date +%s%N)
+    "$society" "$@"
+    commands=$((commands + 1))
+    printf '  %s s\n' "$(seconds "$before")"
+}
+
+seconds() {
+    awk -v from="$1" -v to="$(date +%s%N)" 'BEGIN { printf "%.1f", (to - from) / 1e9 }'
+}
+
+timed roster new mine.yaml --teams 2
+timed scenario new play.yaml --mode team_battle --game prisoners_dilemma --roster mine.yaml
+timed run play.yaml --tier "${TIER:-simulated}"
+timed report runs/* --out report.html
+printf '%s commands, %s s, %s\n' "$commands" "$(seconds "$start")" "$folder/report.html"

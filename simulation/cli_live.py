@@ -1,0 +1,65 @@
+"""`society watch`: a run while it lasts, in a browser or the terminal. Heavy imports stand inside the command."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from simulation.watch.follower import Follower
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the `society` app."""
+    app.command(epilog="Example: `society watch runs --terminal`")(watch)
+
+
+def watch(
+    run: Annotated[
+        Path, typer.Argument(help="A run directory, begun or not; or a folder of runs: the one written to last.")
+    ] = Path("runs"),
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for the page; 0 is any free one.")] = 0,
+    terminal: Annotated[bool, typer.Option("--terminal", help="Show it here, until the run is over.")] = False,
+) -> None:
+    """Watch a run of another process while it lasts: a live page, or a view in the terminal.
+
+    Reads the run's event log and changes nothing. The page's address holds a token: who has it can read along.
+    """
+    from simulation.watch.follower import Follower
+
+    follower = Follower(run)
+    follower.poll()  # a run that cannot be read is an error, not an empty page
+    if follower.run is None:
+        typer.echo(f"waiting for {run} to begin; Ctrl-C ends", err=True)
+    if terminal:
+        _in_terminal(follower)
+    else:
+        asyncio.run(_page(follower, port))
+
+
+def _in_terminal(follower: Follower) -> None:
+    from rich.console import Console
+
+    from simulation.watch.terminal import watch_in_terminal
+
+    with contextlib.suppress(KeyboardInterrupt):
+        watch_in_terminal(Console(), follower)
+
+
+async def _page(follower: Follower, port: int) -> None:
+    from simulation.watch.server import LivePage
+    from simulation.watch.stream import Stream
+
+    end = asyncio.Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # not on Windows
+            asyncio.get_running_loop().add_signal_handler(each, end.set)
+    async with LivePage(Stream(follower)).serve(port) as address:
+        typer.echo(address)
+        typer.echo("Ctrl-C ends watching, not the run", err=True)
+        await end.wait()

@@ -1,0 +1,92 @@
+"""Following a run in another process from its directory: waiting for it, reading on, telling what is new."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from agents.problems import SocietyError
+from simulation.events import EventLog
+from simulation.outcomes import read_manifest
+from simulation.treatment import Treatment
+from simulation.watch.state import RunState
+from simulation.watch.tail import LogTail
+from simulation.watch.view import Calls, Grouping, Honesty, Progress, View, WatchStatus
+
+
+def find_run(path: Path) -> Path | None:
+    """The run directory at `path`, or the one in `path` that was written to last; None where there is none yet."""
+    if (path / "manifest.json").exists():
+        return path
+    return max((manifest.parent for manifest in path.glob("*/manifest.json")), key=_written, default=None)
+
+
+def _written(run: Path) -> float:
+    log = run / EventLog.NAME
+    return (log if log.exists() else run / "manifest.json").stat().st_mtime
+
+
+class Follower:
+    """A run as far as it has been read. `caught_up` where the last look found nothing new."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.run: Path | None = None
+        self._tail: LogTail | None = None
+        self._state: RunState | None = None
+        self.caught_up = False
+        self._broken = ""
+
+    @property
+    def status(self) -> WatchStatus:
+        if self._broken:
+            return WatchStatus.BROKEN
+        return self._state.progress.status if self._state else WatchStatus.WAITING
+
+    def poll(self) -> bool:
+        """Look once; True where there is something new to show. Raises SocietyError where the run cannot be read."""
+        if self._broken:
+            return False
+        try:
+            return self._begin() if self._tail is None or self._state is None else self._go_on(self._tail, self._state)
+        except (SocietyError, OSError, ValueError, KeyError) as error:  # KeyError: of a model the roster has not
+            self._broken = str(error)
+            raise SocietyError(f"{self.run or self.path} cannot be followed: {error}") from error
+
+    def _go_on(self, tail: LogTail, state: RunState) -> bool:
+        before = tail.offset
+        for event in tail.read():
+            state.add(event)
+        self.caught_up = tail.offset == before
+        return not self.caught_up
+
+    def _begin(self) -> bool:
+        run = find_run(self.path)
+        if run is None:
+            return False
+        self._state = RunState(run.name, read_manifest(run))
+        self.run, self._tail = run, LogTail(run / EventLog.NAME)
+        return True
+
+    def view(self) -> View:
+        """All there is to show."""
+        return self._dated(self._state.view()) if self._state else self._waiting()
+
+    def news(self) -> View:
+        """What has come since news were last asked for."""
+        return self._dated(self._state.news()) if self._state else self._waiting()
+
+    def _dated(self, view: View) -> View:
+        if self._tail is None:
+            return view
+        log = self._tail.path
+        written = log.stat().st_mtime if log.exists() else 0.0
+        progress = replace(view.progress, written=written, unread=max(0, self._tail.unread()))
+        if self._broken:
+            progress = replace(progress, status=WatchStatus.BROKEN, reason=self._broken)
+        return replace(view, progress=progress)
+
+    def _waiting(self) -> View:
+        progress = Progress(run=str(self.path), scenario="", status=self.status, reason=self._broken)
+        honesty = Honesty({}, 0, {}, 0, 0, Treatment.DELIVERED.value, "")
+        return View(True, progress, honesty, Calls(None, ()), Grouping.MODEL, (), 0, (), (), (), (), 0)

@@ -1,0 +1,270 @@
+"""A run as its events tell it so far, as those who watch are shown it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from agents.roster import Roster
+from simulation.events import (
+    CallMade,
+    DecisionMade,
+    EpisodeEnded,
+    EpisodeStarted,
+    Event,
+    MessageSent,
+    RunEnded,
+    RunResumed,
+    SocialActed,
+    StepResolved,
+)
+from simulation.scenario import Scenario
+from simulation.watch.sums import CallSums, Key, Sums, grouped
+from simulation.watch.view import (
+    Entry,
+    EntryKind,
+    Honesty,
+    Line,
+    Link,
+    ModelRow,
+    Point,
+    Progress,
+    View,
+    WatchStatus,
+)
+
+ENTRIES = 200
+"""How many entries of each kind are kept."""
+ROWS = 100
+LONGEST = 2000
+NAMED_HEARERS = 8
+NOT_ASKED = "none"
+
+
+class RunState:
+    """Takes a run's events in, in order, and tells what they come to. Memory is that of the roster."""
+
+    def __init__(self, run: str, manifest: Mapping[str, Any]) -> None:
+        scenario = Scenario.model_validate(manifest["scenario"])
+        self._tasks = scenario.tasks
+        self._treatment = scenario.communication.treatment.value
+        self._replay_of = manifest.get("replay_of") or ""
+        self._players = {config.model_id: config for config in Roster.model_validate(manifest["roster"]).expand()}
+        self._grouping, self._group = grouped(tuple(self._players.values()))
+        episodes = scenario.episodes * len(self._tasks)
+        self.progress = Progress(run, scenario.name, WatchStatus.RUNNING, episodes=episodes)
+        self.calls = CallSums()
+        self.sums = Sums()
+        self._before: Sums | None = None  # the episode that is being played
+        self._synthetic = False
+        self._synthetic_episodes = 0
+        self._step_tiers: dict[str, str] = {}
+        self._entries: dict[EntryKind, deque[Entry]] = {kind: deque(maxlen=ENTRIES) for kind in EntryKind}
+        self._entry_count = 0
+        self._told_steps = self._told_entries = 0  # what is beyond is news
+        self._rewritten = False
+
+    # -- events ------------------------------------------------------------------------------------------
+
+    def add(self, event: Event) -> None:
+        """Take note of the next event of the log."""
+        match event:
+            case EpisodeStarted():
+                self._start(event)
+            case CallMade():
+                self.calls.add(event.record)
+            case MessageSent():
+                self._message(event)
+            case DecisionMade():
+                self._decision(event)
+            case SocialActed():
+                self._act(event)
+            case StepResolved():
+                self._resolve(event)
+            case EpisodeEnded():
+                self._end(event)
+            case RunResumed():
+                self._resume(event)
+            case RunEnded():
+                self.progress = replace(self.progress, status=WatchStatus(event.status), reason=event.reason)
+            case _:
+                pass
+
+    def _start(self, event: EpisodeStarted) -> None:
+        self._before = self.sums.copy()
+        self._synthetic = event.synthetic
+        self.calls.begin_step()
+        self.progress = replace(
+            self.progress,
+            episode=event.episode + 1,
+            step=0,
+            steps=self._tasks[event.episode % len(self._tasks)].max_steps,
+            task=event.task_id,
+            game=event.task_type,
+            mode=event.mode,
+        )
+
+    def _message(self, event: MessageSent) -> None:
+        self.sums.row(self._key(event.sender, event.tier)).messages += 1
+        self.sums.texts[event.tier] += 1
+        sender = self._group[event.sender]
+        self.sums.links.update((sender, self._group[hearer]) for hearer in event.audience)
+        self._enter(EntryKind.MESSAGE, event, event.sender, event.audience)
+
+    def _decision(self, event: DecisionMade) -> None:
+        self._step_tiers[event.model_id] = event.tier
+        self.sums.row(self._key(event.model_id, event.tier)).invalid += event.action is None
+        self.sums.texts[event.tier] += 1
+        self._enter(EntryKind.DECISION, event, event.model_id)
+
+    def _act(self, event: SocialActed) -> None:
+        self.sums.texts[event.tier] += 1
+        self._enter(EntryKind.ACT, event, event.model_id)
+
+    def _resolve(self, event: StepResolved) -> None:
+        for row in event.rows:
+            key = self._key(row.model_id, self._step_tiers.get(row.model_id, NOT_ASKED))
+            sums = self.sums.row(key)
+            sums.payoff += row.payoff
+            if row.cooperation is not None:
+                sums.cooperation += row.cooperation
+                sums.valid_steps += 1
+            line = key._replace(name=self._group[row.model_id])
+            self.sums.lines[line] = self.sums.lines.get(line, 0.0) + row.payoff
+        self._step_tiers.clear()
+        self.calls.end_step(event.duration)
+        stride = self.sums.stride
+        self.sums.mark_step()
+        self._rewritten |= self.sums.stride != stride
+        self.progress = replace(self.progress, step=event.step + 1)
+
+    def _end(self, event: EpisodeEnded) -> None:
+        for outcome in event.outcomes:
+            sums = self.sums.row(self._key(outcome.model_id, outcome.tier))
+            sums.episodes += 1
+            sums.reward += outcome.reward_earned
+        self._before = None
+        self._synthetic_episodes += self._synthetic
+        self.progress = replace(self.progress, ended=self.progress.ended + 1)
+
+    def _resume(self, event: RunResumed) -> None:
+        """What was told of an unfinished episode will be told again; its paid calls stay."""
+        if self._before is not None:
+            self.sums, self._before = self._before, None
+            for kind, entries in self._entries.items():
+                kept = (entry for entry in entries if entry.episode != event.episode + 1)
+                self._entries[kind] = deque(kept, maxlen=ENTRIES)
+            self._rewritten = True
+        self._step_tiers.clear()
+        self.progress = replace(
+            self.progress,
+            status=WatchStatus.RUNNING,
+            reason="",
+            episode=event.episode,
+            step=0,
+            resumed=self.progress.resumed + 1,
+        )
+
+    def _key(self, name: str, tier: str) -> Key:
+        return Key(name, tier, self._synthetic)
+
+    def _enter(
+        self, kind: EntryKind, event: MessageSent | DecisionMade | SocialActed, who: str, heard_by: tuple[str, ...] = ()
+    ) -> None:
+        self._entries[kind].append(
+            Entry(
+                number=self._entry_count,
+                kind=kind,
+                episode=event.episode + 1,
+                step=event.step + 1,
+                who=who,
+                team=self._players[who].team_id or "",
+                hearers=heard_by[:NAMED_HEARERS],
+                heard_by=len(heard_by),
+                text=_short(event.text),
+                action="" if isinstance(event, MessageSent) else _short(event.action or ""),
+                tier=event.tier,
+                fell_from=event.fell_from,
+            )
+        )
+        self._entry_count += 1
+
+    # -- what is shown -----------------------------------------------------------------------------------
+
+    def view(self) -> View:
+        """All there is to show."""
+        return self._view(True, tuple(self.sums.points), self._latest(0))
+
+    def news(self) -> View:
+        """What has come since news were last asked for; a whole view where something shown must go."""
+        if self._rewritten:
+            news = self.view()
+        else:
+            points = tuple(point for point in self.sums.points if point.step > self._told_steps)
+            news = self._view(False, points, self._latest(self._told_entries))
+        self._told_steps, self._told_entries, self._rewritten = self.sums.steps, self._entry_count, False
+        return news
+
+    def _latest(self, number: int) -> tuple[Entry, ...]:
+        """The entries kept, from that number on, oldest first."""
+        found = (entry for entries in self._entries.values() for entry in entries if entry.number >= number)
+        return tuple(sorted(found, key=lambda entry: entry.number))
+
+    def _view(self, whole: bool, points: tuple[Point, ...], entries: tuple[Entry, ...]) -> View:
+        sums = self.sums
+        lines = (Line(*key, total) for key, total in sums.lines.items())
+        return View(
+            whole=whole,
+            progress=self.progress,
+            honesty=Honesty(
+                texts=dict(sorted(sums.texts.items())),
+                failed=self.calls.failed,
+                falls=dict(self.calls.falls),
+                invalid=sum(row.invalid for row in sums.rows.values()),
+                synthetic_episodes=self._synthetic_episodes + (self._synthetic and self._before is not None),
+                treatment=self._treatment,
+                replay_of=self._replay_of,
+            ),
+            calls=self.calls.view(),
+            grouping=self._grouping,
+            rows=self._rows(),
+            row_count=len(sums.rows),
+            lines=tuple(lines),
+            points=points,
+            links=tuple(Link(sender, hearer, count) for (sender, hearer), count in sums.links.items()),
+            entries=entries,
+            entry_count=self._entry_count,
+        )
+
+    def _rows(self) -> tuple[ModelRow, ...]:
+        """By model in the roster's order; of more than `ROWS`, those with the highest payoff."""
+        shown = list(self.sums.rows)
+        if len(shown) > ROWS:
+            shown = sorted(shown, key=lambda key: -self.sums.rows[key].payoff)[:ROWS]
+        else:
+            place = {model_id: number for number, model_id in enumerate(self._players)}
+            shown.sort(key=lambda key: (place[key.name], key.tier, key.synthetic))
+        return tuple(map(self._row, shown))
+
+    def _row(self, key: Key) -> ModelRow:
+        config, sums = self._players[key.name], self.sums.rows[key]
+        return ModelRow(
+            model_id=key.name,
+            model_name=config.played_by,
+            role=config.role.value,
+            team_id=config.team_id or "",
+            tier=key.tier,
+            synthetic=key.synthetic,
+            episodes=sums.episodes,
+            reward=sums.reward,
+            payoff=sums.payoff,
+            cooperation=sums.cooperation / sums.valid_steps if sums.valid_steps else None,
+            messages=sums.messages,
+            invalid=sums.invalid,
+        )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(text):,} characters)"

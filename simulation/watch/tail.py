@@ -1,0 +1,51 @@
+"""Following an append-only event log that another process writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from simulation.events import Event, EventLogError, decode
+
+CHUNK = 1 << 20
+
+
+class LogTail:
+    """Reads what has been appended since the last look. `offset` is the end of the last line read.
+
+    A line without its end is being written: it waits, and may be cut away by a run that is resumed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.offset = 0
+        self._lines = 0
+
+    def read(self) -> Iterator[Event]:
+        """The next events, at most about a megabyte of them. Raises EventLogError for a log that is none."""
+        yield from map(self._decode, self._whole_lines())
+
+    def unread(self) -> int:
+        """How many bytes are still to be read."""
+        return self.path.stat().st_size - self.offset if self.path.exists() else 0
+
+    def _whole_lines(self) -> list[bytes]:
+        if self.unread() < 0:
+            raise EventLogError(f"{self.path} is shorter than it was; start society watch again")
+        if self.unread() == 0:
+            return []
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            data = file.read(CHUNK)
+            while b"\n" not in data and (more := file.read(CHUNK)):
+                data += more
+        whole = data[: data.rfind(b"\n") + 1]
+        self.offset += len(whole)
+        return whole.split(b"\n")[:-1]
+
+    def _decode(self, line: bytes) -> Event:
+        self._lines += 1
+        try:
+            return decode(line)
+        except (ValueError, KeyError, TypeError) as error:
+            raise EventLogError(f"{self.path}:{self._lines}: not an event of this version: {error}") from error

@@ -1,0 +1,31 @@
+"""What a page that received these views shows: the same rule as in page.js."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+
+from simulation.watch.state import ENTRIES
+from simulation.watch.view import Entry, View
+
+
+def joined(views: Iterable[View]) -> View:
+    first, *others = views
+    shown = first
+    for view in others:
+        if view.whole:
+            shown = view
+        else:
+            shown = replace(view, points=shown.points + view.points, entries=latest((*shown.entries, *view.entries)))
+    return replace(shown, whole=True)
+
+
+def latest(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    seen: Counter[str] = Counter()
+    kept = []
+    for entry in reversed(entries):
+        seen[entry.kind] += 1
+        if seen[entry.kind] <= ENTRIES:
+            kept.append(entry)
+    return tuple(reversed(kept))

@@ -1,0 +1,108 @@
+"""Following a log that is being written: torn lines, resumed runs, runs that have not begun."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agents.problems import SocietyError
+from simulation.events import EventLog, StepResolved
+from simulation.outcomes import Run
+from simulation.plan import Plan
+from simulation.runner import RunStoppedError, resume_run, run_scenario
+from simulation.watch.follower import Follower, find_run
+from simulation.watch.view import View, WatchStatus
+from tests.simulation.test_runner import cut_after
+from tests.simulation.watch.test_state import assert_tells_what_the_tables_tell
+
+
+@pytest.fixture
+def finished(make_plan: Callable[..., Plan], runs: Path) -> Run:
+    return run_scenario(make_plan(), out=runs)
+
+
+def copy_of(run: Run, place: Path) -> Path:
+    """The run's directory again, with an empty log."""
+    place.mkdir(parents=True)
+    shutil.copy(run.path / "manifest.json", place)
+    (place / EventLog.NAME).touch()
+    return place / EventLog.NAME
+
+
+def read_on(follower: Follower) -> View:
+    while follower.poll():
+        pass
+    return follower.view()
+
+
+def test_a_line_that_is_being_written_waits(finished: Run, tmp_path: Path) -> None:
+    """The log byte by byte would give the same: cut anywhere, nothing is lost, doubled or misread."""
+    content = (finished.path / EventLog.NAME).read_bytes()
+    log = copy_of(finished, tmp_path / "copy")
+    follower = Follower(log.parent)
+    cuts = [*range(1, len(content), max(1, len(content) // 200)), len(content)]
+    with log.open("ab") as file:
+        for start, end in zip([0, *cuts], cuts, strict=False):
+            file.write(content[start:end])
+            file.flush()
+            read_on(follower)
+    assert follower.status is WatchStatus.FINISHED
+    assert_tells_what_the_tables_tell(follower.view(), finished)
+
+
+def test_a_torn_line_is_cut_away_by_the_resumed_run(make_plan: Callable[..., Plan], runs: Path) -> None:
+    with pytest.raises(RunStoppedError) as stopped:
+        run_scenario(make_plan(), out=runs, on_event=cut_after(3, StepResolved))
+    path = stopped.value.path
+    follower = Follower(path)
+    assert read_on(follower).progress.status is WatchStatus.STOPPED
+    with (path / EventLog.NAME).open("ab") as file:
+        file.write(b'{"type":"MessageSent","epis')
+    read_on(follower)
+    run = resume_run(path)
+    view = read_on(follower)
+    assert view.progress.status is WatchStatus.FINISHED
+    assert view.progress.resumed == 1
+    assert_tells_what_the_tables_tell(view, run)
+
+
+def test_a_run_that_has_not_begun_is_waited_for(finished: Run, tmp_path: Path) -> None:
+    follower = Follower(tmp_path / "later")
+    assert not follower.poll()
+    assert follower.view().progress.status is WatchStatus.WAITING
+    shutil.copytree(finished.path, tmp_path / "later")
+    assert_tells_what_the_tables_tell(read_on(follower), finished)
+
+
+def test_of_a_folder_of_runs_the_one_written_to_last_is_watched(make_plan: Callable[..., Plan], runs: Path) -> None:
+    assert find_run(runs) is None
+    first, second = (run_scenario(make_plan(episodes=1), out=runs) for _ in range(2))
+    os.utime(first.path / EventLog.NAME, (1, 1))
+    assert find_run(runs) == second.path
+    os.utime(second.path / EventLog.NAME, (0, 0))
+    assert find_run(runs) == first.path
+    assert find_run(second.path) == second.path
+
+
+def test_a_log_that_is_none_is_an_error_that_names_the_line(finished: Run) -> None:
+    log = finished.path / EventLog.NAME
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join((*lines[:4], b"nonsense\n", *lines[4:])))
+    follower = Follower(finished.path)
+    with pytest.raises(SocietyError, match=r"events.jsonl:5: not an event"):
+        read_on(follower)
+    assert follower.view().progress.status is WatchStatus.BROKEN
+    assert "events.jsonl:5" in follower.view().progress.reason
+    assert not follower.poll()
+
+
+def test_a_log_that_shrank_is_an_error(finished: Run) -> None:
+    follower = Follower(finished.path)
+    read_on(follower)
+    (finished.path / EventLog.NAME).write_bytes(b"")
+    with pytest.raises(SocietyError, match="shorter than it was"):
+        follower.poll()

@@ -1,0 +1,238 @@
+"""The live page over real HTTP: who is let in, and that a stream neither loses nor doubles anything."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from pydantic import TypeAdapter
+
+from agents.problems import UsageError
+from simulation.events import EventLog
+from simulation.outcomes import Run
+from simulation.plan import Plan
+from simulation.runner import run_scenario
+from simulation.watch.follower import Follower
+from simulation.watch.server import LivePage
+from simulation.watch.stream import Stream
+from simulation.watch.view import View, WatchStatus
+from tests.simulation.watch.joined import joined
+from tests.simulation.watch.test_follower import copy_of
+from tests.simulation.watch.test_state import assert_tells_what_the_tables_tell
+
+VIEW = TypeAdapter(View)
+
+
+@asynccontextmanager
+async def page(path: Path) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
+    """The address of a run's live page, and a browser's HTTP."""
+    async with (
+        LivePage(Stream(Follower(path), pause=0.01)).serve(0) as address,
+        aiohttp.ClientSession() as session,
+    ):
+        yield address, session
+
+
+async def views(
+    session: aiohttp.ClientSession, address: str, last: str | None = None
+) -> AsyncIterator[tuple[str, View]]:
+    """(id, view) of every server-sent event, as they come."""
+    headers = {"Last-Event-ID": last} if last is not None else {}
+    async with session.get(f"{address}events", headers=headers) as response:
+        assert response.content_type == "text/event-stream"
+        number = ""
+        async for raw in response.content:
+            line = raw.decode().rstrip("\n")
+            if line.startswith("id: "):
+                number = line[4:]
+            if line.startswith("data: "):
+                yield number, VIEW.validate_python(json.loads(line[6:]))
+
+
+async def until_finished(stream: AsyncIterator[tuple[str, View]]) -> list[View]:
+    found = []
+    async for _, view in stream:
+        found.append(view)
+        if view.progress.status is WatchStatus.FINISHED:
+            break
+    return found
+
+
+def undated(view: View) -> dict[str, Any]:
+    """A view without what depends on when it was asked for."""
+    body = VIEW.dump_python(view, mode="json")
+    del body["progress"]["written"], body["progress"]["unread"]
+    return body
+
+
+@pytest.fixture
+def finished(make_plan: Callable[..., Plan], runs: Path) -> Run:
+    return run_scenario(make_plan(), out=runs)
+
+
+async def written(log: Path, content: bytes, pieces: int) -> None:
+    """Write a log as a run does, a piece at a time."""
+    size = -(-len(content) // pieces)
+    with log.open("ab") as file:
+        for start in range(0, len(content), size):
+            file.write(content[start : start + size])
+            file.flush()
+            await asyncio.sleep(0.02)
+
+
+async def test_early_and_late_readers_end_up_with_the_tables(finished: Run, tmp_path: Path) -> None:
+    log = copy_of(finished, tmp_path / "copy")
+    content = (finished.path / EventLog.NAME).read_bytes()
+    async with page(log.parent) as (address, session):
+        early = asyncio.create_task(until_finished(views(session, address)))
+        await written(log, content[: len(content) // 2], 8)
+        late = asyncio.create_task(until_finished(views(session, address)))
+        await written(log, content[len(content) // 2 :], 8)
+        seen = await asyncio.wait_for(asyncio.gather(early, late), 10)
+        after = await until_finished(views(session, address))
+    assert len(seen[0]) > len(seen[1]) > 1
+    assert len(after) == 1
+    for each in (*seen, after):
+        assert each[0].whole
+        assert_tells_what_the_tables_tell(joined(each), finished)
+        assert undated(joined(each)) == undated(joined(after))
+
+
+async def test_a_reader_that_comes_back_goes_on_where_it_stopped(finished: Run, tmp_path: Path) -> None:
+    """Cut off after every single event, and come back with Last-Event-ID, as a browser does."""
+    log = copy_of(finished, tmp_path / "copy")
+    seen: list[View] = []
+    async with page(log.parent) as (address, session):
+        writing = asyncio.create_task(written(log, (finished.path / EventLog.NAME).read_bytes(), 20))
+        last: str | None = None
+        while not seen or seen[-1].progress.status is not WatchStatus.FINISHED:
+            async for number, view in views(session, address, last):
+                last = number
+                seen.append(view)
+                break
+        await writing
+    assert [view.whole for view in seen].count(True) == 1  # the first
+    assert_tells_what_the_tables_tell(joined(seen), finished)
+    numbers = [entry.number for view in seen for entry in view.entries]
+    assert numbers == list(range(len(numbers)))
+
+
+@pytest.mark.parametrize("last", ["99999", "-1", "nonsense", "٣", "9" * 5000])
+async def test_an_unknown_place_is_answered_with_a_whole_view(finished: Run, last: str) -> None:
+    async with page(finished.path) as (address, session):
+        await until_finished(views(session, address))
+        (only,) = await until_finished(views(session, address, last))
+    assert only.whole
+    assert_tells_what_the_tables_tell(only, finished)
+
+
+async def test_a_run_that_has_not_begun_is_waited_for(finished: Run, tmp_path: Path) -> None:
+    async with page(tmp_path / "later") as (address, session):
+        stream = views(session, address)
+        _, waiting = await anext_(stream)
+        assert waiting.progress.status is WatchStatus.WAITING
+        finished.path.rename(tmp_path / "later")
+        seen = await asyncio.wait_for(until_finished(stream), 10)
+    assert_tells_what_the_tables_tell(joined([waiting, *seen]), Run(tmp_path / "later"))
+
+
+async def anext_(stream: AsyncIterator[Any]) -> Any:
+    return await stream.__anext__()
+
+
+def refused(address: str) -> list[tuple[str, dict[str, str]]]:
+    """Requests that must not be answered: address and headers."""
+    root, token = address.rstrip("/").rsplit("/", 1)
+    port = root.rsplit(":", 1)[1]
+    paths = ["", "/", "/events", "//events", "/favicon.ico", f"/{token[:-1]}/", f"/{token}x/", "/ü/", f"/x/{token}/"]
+    strangers = [
+        "evil.example",
+        f"evil.example:{port}",
+        "127.0.0.1",
+        "127.0.0.1:1",
+        "",
+        f"127.0.0.1:{port}.evil.example",
+    ]
+    return [
+        *((f"{root}{path}", {}) for path in paths),
+        *((f"{address}{name}", {"Host": host}) for name in ("", "events") for host in strangers),
+    ]
+
+
+async def test_without_the_token_or_for_another_host_nothing_is_told(finished: Run) -> None:
+    async with page(finished.path) as (address, session):
+        for url, headers in refused(address):
+            async with session.get(url, headers=headers) as response:
+                assert response.status == 403, (url, headers)
+                assert finished.path.name not in await response.text()
+        async with session.get(address.replace("127.0.0.1", "localhost")) as response:
+            assert response.status == 200
+        async with session.post(address) as response:
+            assert response.status == 405
+
+
+async def test_every_answer_forbids_what_the_page_does_not_need(finished: Run) -> None:
+    async with page(finished.path) as (address, session):
+        for name in ("", "page.css", "page.js", "icon.svg", "events"):
+            async with session.get(f"{address}{name}") as response:
+                assert response.status == 200
+                policy = response.headers["Content-Security-Policy"]
+                assert "default-src 'none'" in policy
+                assert "unsafe" not in policy
+                assert response.headers["Referrer-Policy"] == "no-referrer"
+        async with session.get(f"{address}server.py") as response:
+            assert response.status == 404
+
+
+async def test_tokens_differ_and_only_this_machine_is_listened_to(finished: Run) -> None:
+    async with page(finished.path) as (first, _), page(finished.path) as (second, _):
+        tokens = {address.rstrip("/").rsplit("/", 1)[1] for address in (first, second)}
+        assert len(tokens) == 2
+        assert min(map(len, tokens)) >= 32
+        assert first.startswith("http://127.0.0.1:")
+
+
+def test_what_models_wrote_goes_into_the_page_as_text_only() -> None:
+    import simulation.watch
+
+    script = (Path(simulation.watch.__file__).parent / "assets/page.js").read_text()
+    for door in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "DOMParser", "srcdoc"):
+        assert door not in script
+
+
+async def test_a_port_that_is_taken_is_named(finished: Run) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"--port {port}"):
+            async with LivePage(Stream(Follower(finished.path))).serve(port):
+                pass
+
+
+async def test_what_is_kept_for_readers_is_bounded(
+    finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simulation.watch.stream.KEPT_BYTES", 20_000)
+    log = copy_of(finished, tmp_path / "copy")
+    lines = (finished.path / EventLog.NAME).read_bytes().splitlines(keepends=True)
+    stream = Stream(Follower(log.parent), pause=0.001)
+    following = asyncio.create_task(stream.follow())
+    for line in lines:
+        with log.open("ab") as file:
+            file.write(line)
+        await asyncio.sleep(0.003)
+    await stream.close()
+    await following
+    assert sum(len(sent.data) for sent in stream._recent) <= 20_000
+    (whole,) = stream.since(1)  # too far behind for increments
+    assert json.loads(whole.data)["whole"]
+    (newest, *_) = itertools.islice(reversed(stream._recent), 1)
+    (last,) = stream.since(newest.number - 1)
+    assert last == newest

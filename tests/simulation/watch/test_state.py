@@ -1,0 +1,173 @@
+"""What the followed events come to, against the run's own tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from agents.role import ModelRole
+from agents.roster import ModelConfig
+from simulation.events import (
+    DecisionMade,
+    EpisodeStarted,
+    EventLog,
+    MessageSent,
+    RunResumed,
+    StepResolved,
+    StepRow,
+    read_events,
+)
+from simulation.outcomes import Run
+from simulation.plan import Plan
+from simulation.runner import run_scenario
+from simulation.watch.state import ENTRIES, LONGEST, RunState
+from simulation.watch.sums import POINTS
+from simulation.watch.view import EntryKind, Grouping, View, WatchStatus
+from tests.conftest import models
+from tests.simulation.watch.joined import joined
+
+
+def followed(run: Run) -> RunState:
+    state = RunState(run.path.name, run.manifest)
+    for event in read_events(run.path / EventLog.NAME):
+        state.add(event)
+    return state
+
+
+def assert_tells_what_the_tables_tell(view: View, run: Run) -> None:
+    """Every sum that is shown, against the tables."""
+    tiers = [*run.messages["tier"], *run.decisions["tier"], *run.acts["tier"]]
+    assert view.honesty.texts == Counter(tiers)
+    assert view.honesty.failed == (run.calls["status"] == "failed").sum()
+    assert view.honesty.invalid == (~run.decisions["valid"]).sum()
+    assert view.progress.ended == len(run.episodes)
+    assert sum(each.ok for each in view.calls.tiers) == (run.calls["status"] == "ok").sum()
+    assert sum(each.completion_tokens for each in view.calls.tiers) == run.calls["completion_tokens"].sum()
+    for row in view.rows:
+        steps = own(run.steps, row.model_id, row.tier, row.synthetic)
+        assert row.payoff == pytest.approx(steps["payoff"].sum())
+        if row.cooperation is not None:
+            assert row.cooperation == pytest.approx(steps["cooperation"].mean())
+        outcomes = own(run.outcomes, row.model_id, row.tier, row.synthetic)
+        assert row.episodes == len(outcomes)
+        assert row.reward == pytest.approx(outcomes["reward_earned"].sum())
+        sent = own(run.messages.rename(columns={"sender": "model_id"}), row.model_id, row.tier, row.synthetic)
+        assert row.messages == len(sent)
+    assert sum(row.payoff for row in view.rows) == pytest.approx(run.steps["payoff"].sum())
+    assert sum(row.messages for row in view.rows) == len(run.messages)
+    assert sum(link.messages for link in view.links) == run.messages["audience"].map(len).sum()
+    assert sum(line.total for line in view.lines) == pytest.approx(run.steps["payoff"].sum())
+
+
+def own(rows: pd.DataFrame, model_id: str, tier: str, synthetic: bool) -> pd.DataFrame:
+    return rows[(rows["model_id"] == model_id) & (rows["tier"] == tier) & (rows["synthetic"] == synthetic)]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"communication": {"social_actions": ["create_post", "like_post"]}},
+        {"tasks": [{"task_id": "words", "task_type": "strategy", "max_steps": 2}]},
+        {"tasks": [{"task_id": "turns", "task_type": "trust", "max_steps": 3}], "mode": "competitive"},
+    ],
+    ids=["plain", "social", "synthetic", "turns"],
+)
+def test_a_view_tells_what_the_tables_tell(make_plan: Callable[..., Plan], runs: Path, keys: dict[str, object]) -> None:
+    rows = (*models(3), ModelConfig(model_id="mirror", policy="tit_for_tat", role=ModelRole.LEADER, team_id="blue"))
+    run = run_scenario(make_plan(rows=rows, **keys), out=runs)
+    view = followed(run).view()
+    assert_tells_what_the_tables_tell(view, run)
+    assert view.progress.status is WatchStatus.FINISHED
+    told = [entry.text for entry in view.entries if entry.kind is EntryKind.MESSAGE]
+    assert told == list(run.messages["text"].astype(object))[-ENTRIES:]
+
+
+def test_increments_come_to_the_same_as_one_look(make_plan: Callable[..., Plan], runs: Path) -> None:
+    run = run_scenario(make_plan(episodes=3), out=runs)
+    state, views = RunState(run.path.name, run.manifest), []
+    views.append(state.view())
+    for number, event in enumerate(read_events(run.path / EventLog.NAME)):
+        state.add(event)
+        if number % 3 == 0:
+            views.append(state.news())
+    views.append(state.news())
+    assert joined(views) == state.view()
+    assert not any(view.whole for view in views[1:])
+
+
+def test_a_resumed_run_forgets_the_unfinished_episode_but_not_its_calls(
+    make_plan: Callable[..., Plan], runs: Path
+) -> None:
+    run = run_scenario(make_plan(), out=runs)
+    events = list(read_events(run.path / EventLog.NAME))
+    second = next(n for n, each in enumerate(events) if isinstance(each, EpisodeStarted) and each.episode == 1)
+    torn = [*events[: second + 14], RunResumed(1), *events[second:]]
+    paid_twice = sum(type(each).__name__ == "CallMade" for each in events[second : second + 14])
+    state, views = RunState(run.path.name, run.manifest), []
+    for event in torn:
+        state.add(event)
+        views.append(state.news())
+    plain = followed(run).view()
+    assert state.view().rows == plain.rows
+    assert state.view().links == plain.links
+    assert state.view().points == plain.points
+    assert [entry.text for entry in state.view().entries] == [entry.text for entry in plain.entries]
+    assert state.view().progress.resumed == 1
+    assert sum(tier.ok for tier in state.view().calls.tiers) == len(run.calls) + paid_twice
+    assert joined(views) == state.view()
+    assert [view.whole for view in views].count(True) == 1
+
+
+def endless(plan: Plan, steps: int) -> RunState:
+    """A state that has seen that many steps of one player, none of them played."""
+    manifest = {
+        "scenario": plan.scenario.model_dump(mode="json"),
+        "roster": plan.roster.model_dump(mode="json"),
+    }
+    state = RunState("endless", manifest)
+    state.add(EpisodeStarted(0, "goods", "public_goods", "cooperative", "", 1.0, False, 1.0, 0.5, 0.5))
+    message = MessageSent(0, 0, 0, "m0", None, ("m1",), ("m1",), "x" * 3000, "http", "a", "", 0.1, "", 1, 1)
+    decision = DecisionMade(0, 0, "m0", "all", "all", 1, "http", "a", "", 0.1, "", None)
+    for step in range(steps):
+        state.add(replace(message, step=step))
+        state.add(replace(decision, step=step))
+        state.add(StepResolved(0, step, 0.5, (StepRow("m0", 1.0, 1.0, step + 1.0),)))
+    return state
+
+
+def test_a_long_run_is_thinned_but_its_sums_are_whole(make_plan: Callable[..., Plan]) -> None:
+    state = endless(make_plan(), 3000)
+    view = state.view()
+    assert len(view.points) <= POINTS
+    assert [point.totals[0] for point in view.points] == [point.step for point in view.points]
+    assert view.lines[0].total == view.rows[0].payoff == 3000
+    assert view.entry_count == 6000
+    assert len([entry for entry in view.entries if entry.kind is EntryKind.MESSAGE]) == ENTRIES
+    assert view.entries[0].text.startswith("x" * LONGEST + "… (3,000")
+
+
+def test_thinning_is_told_to_those_who_follow(make_plan: Callable[..., Plan]) -> None:
+    state, views = endless(make_plan(), POINTS), []
+    views.append(state.news())
+    for step in range(POINTS, POINTS + 5):
+        state.add(StepResolved(0, step, 0.5, (StepRow("m0", 1.0, 1.0, step + 1.0),)))
+        views.append(state.news())
+    assert joined(views) == state.view()
+
+
+@pytest.mark.parametrize(("count", "grouping"), [(4, Grouping.MODEL), (40, Grouping.TEAM)])
+def test_many_models_are_told_apart_by_team(
+    make_plan: Callable[..., Plan], runs: Path, count: int, grouping: Grouping
+) -> None:
+    run = run_scenario(make_plan(count, episodes=1), out=runs)
+    view = followed(run).view()
+    assert view.grouping is grouping
+    assert_tells_what_the_tables_tell(view, run)
+    if grouping is Grouping.TEAM:
+        assert {line.name for line in view.lines} == {"red", "blue"}
