@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 # extra pip arguments, for example a wheel index of CPU-only torch builds
 PIP_ARGS ?=
 
-.PHONY: bench install run test test-all vllm test-vllm lint types format docs clean
+.PHONY: bench install run test test-all vllm test-vllm lint types format docs audit sbom clean
 
 install: $(STAMP)
 
@@ -51,3 +51,14 @@ docs: install
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+# known vulnerabilities of what is installed; fails loudly where the database cannot be reached
+audit: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.7'
+	$(BIN)/pip-audit --local --skip-editable || { echo "AUDIT: vulnerable packages above, or NOT RUN where no database answered" >&2; exit 1; }
+
+# what is installed, as CycloneDX
+sbom: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'cyclonedx-bom>=5'
+	@mkdir -p build
+	$(BIN)/cyclonedx-py environment $(BIN)/python --output-file build/sbom.json

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 import orjson
 
@@ -224,20 +224,34 @@ class EventLog:
 
     def __init__(self, path: Path) -> None:
         drop_torn_line(path)
-        self._file: IO[bytes] = path.open("ab")
+        self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        self._waiting: list[bytes] = []
 
     def append(self, event: Event) -> None:
-        self._file.write(encode(event) + b"\n")
+        self._waiting.append(encode(event) + b"\n")
         if isinstance(event, CallMade):  # paid for: in the system's hands before the run goes on
-            self._file.flush()
+            self._flush()
+
+    def _flush(self) -> None:
+        rest = memoryview(b"".join(self._waiting))
+        self._waiting.clear()
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
 
     def sync(self) -> None:
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._flush()
+        os.fsync(self._descriptor)
 
     def close(self) -> None:
         self.sync()
-        self._file.close()
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the file without writing more: after a disk that refused, a half-written line has to stay the last."""
+        self._waiting.clear()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
     def __enter__(self) -> EventLog:
         return self

@@ -105,6 +105,8 @@ MIGRATIONS: Mapping[int, Migration] = {1: Migration(_manifest_of_version_1, _eve
 
 def migrated_manifest(manifest: Body, source: Path) -> Body:
     """A manifest as this version writes it. Raises SocietyError for a version that is not known."""
+    if not isinstance(manifest, dict):
+        raise SocietyError(f"{source}: not a run's manifest")
     version = manifest.get("schema_version")
     if not isinstance(version, int) or (version != SCHEMA_VERSION and version not in MIGRATIONS):
         known = f"this version of lora-society reads {min(MIGRATIONS)} to {SCHEMA_VERSION}"

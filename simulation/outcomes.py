@@ -28,6 +28,7 @@ from simulation.events import (
 )
 from simulation.ledger import fallen
 from simulation.migrations import migrated_manifest
+from simulation.plan import kept
 from simulation.stored_tables import read_stored, stored_file
 from simulation.tables import Tables
 
@@ -147,7 +148,7 @@ class Run(Tables):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.manifest: Row = read_manifest(path)
-        self.roster = Roster.model_validate(self.manifest["roster"])
+        self.roster = kept(Roster, self.manifest, "roster")
 
     @property
     def schema_version(self) -> int:

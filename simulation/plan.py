@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
 
 from agents.findings import Finding, RawMapping, dotted, examine, shown
-from agents.problems import InvalidFileError, Problem, nearest
+from agents.problems import InvalidFileError, Problem, SocietyError, nearest
 from agents.roster import FOLDER as ROSTERS
 from agents.roster import Roster, examine_roster
 from agents.roster_layers import compose_roster
@@ -20,6 +22,18 @@ from simulation.games.base import Seat, Setting
 from simulation.modes import named_teams
 from simulation.scenario import FOLDER, Scenario, scenario_findings
 from simulation.task import raw_parameters
+
+Kept = TypeVar("Kept", bound=BaseModel)
+
+
+def kept(model: type[Kept], manifest: Mapping[str, Any], name: str) -> Kept:
+    """What a manifest keeps under `name`. Raises SocietyError where it is not whole."""
+    try:
+        return model.model_validate(manifest.get(name))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(each) for each in first["loc"])
+        raise SocietyError(f"the run's manifest.json keeps no usable {name}: {place}: {first['msg']}") from error
 
 
 @dataclass(frozen=True)
@@ -43,8 +57,8 @@ class Plan:
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Plan:
-        """The plan a run's manifest keeps."""
-        return cls(Scenario.model_validate(manifest["scenario"]), Roster.model_validate(manifest["roster"]))
+        """The plan a run's manifest keeps. Raises SocietyError where it keeps none."""
+        return cls(kept(Scenario, manifest, "scenario"), kept(Roster, manifest, "roster"))
 
     @classmethod
     def load(cls, path_or_name: str | Path, overrides: Mapping[str, str] | None = None) -> Plan:

@@ -66,7 +66,10 @@ def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
 def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
     """Write a run's manifest whole or not at all."""
     part = path / ".manifest.json.part"
-    part.write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
+    with part.open("wb") as file:
+        file.write(orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
     os.replace(part, path / "manifest.json")
 
 

@@ -159,6 +159,11 @@ class Sitting:
     def stop(self, reason: str) -> None:
         self.end(RunStatus.STOPPED, reason)
 
+    def abandon(self) -> None:
+        """Let go of the run without writing more."""
+        self.log.abandon()
+        self._lock.release()
+
     def end(self, status: RunStatus, reason: str = "") -> None:
         """Close the log, derive the tables, and write the manifest's last word."""
         self._note(RunEnded(status.value, reason))
@@ -174,6 +179,13 @@ class Sitting:
 def finish(sitting: Sitting) -> Run:
     """Carry a sitting out. Raises RunStoppedError where it ends early."""
     try:
+        return _carried_out(sitting)
+    except OSError as error:
+        raise _refused(sitting, error) from error
+
+
+def _carried_out(sitting: Sitting) -> Run:
+    try:
         run_blocking(sitting.run)
     except KeyboardInterrupt as error:
         sitting.stop("interrupted")
@@ -183,3 +195,9 @@ def finish(sitting: Sitting) -> Run:
         raise RunStoppedError(sitting.path, str(error)) from error
     sitting.end(RunStatus.FINISHED)
     return load_run(sitting.path)
+
+
+def _refused(sitting: Sitting, error: OSError) -> RunStoppedError:
+    """What a disk that is full or read-only leaves: the log as far as it was written, and nobody's lock."""
+    sitting.abandon()
+    return RunStoppedError(sitting.path, f"the run could not be written: {error}")

@@ -84,7 +84,7 @@ def read_stored(file: Path, columns: Sequence[Column]) -> pd.DataFrame | None:
         return None
     try:
         table = pq.ParquetFile(file).read()
-    except (pa.ArrowException, OSError) as error:
+        same = {column.name for column in columns} == set(table.column_names)
+        return frame_from(table, columns) if same else None
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise SocietyError(f"{file} cannot be read: {error}; remove the folder {file.parent} to derive it") from error
-    same = {column.name for column in columns} == set(table.column_names)
-    return frame_from(table, columns) if same else None

@@ -14,6 +14,7 @@ from agents.inference.embedded_adapters import CONFIG_FILE, WEIGHTS_FILE, LoraFi
 from agents.inference.model_store import file_sha256
 
 DIGEST_LENGTH = 8
+PICKLED_FILE = "adapter_model.bin"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,17 @@ def read_adapter_folder(path: Path, name: str | None = None) -> AdapterOnDisk:
     if told.peft_type != "LORA":
         raise UnusableAdapterError(name, folder, f"it is a {told.peft_type} adapter; vLLM serves LORA only")
     if not (folder / WEIGHTS_FILE).is_file():
-        raise UnusableAdapterError(name, folder, f"there is no {WEIGHTS_FILE}")
+        raise UnusableAdapterError(name, folder, f"there is no {WEIGHTS_FILE}{_pickled(folder)}")
     rank = told.r if "r" in told.model_fields_set else None
     alpha = told.lora_alpha if "lora_alpha" in told.model_fields_set else None
     return AdapterOnDisk(name, folder, rank, told.base_model_name_or_path, alpha)
+
+
+def _pickled(folder: Path) -> str:
+    """What to do about weights that only a pickle holds, which runs code when it is read."""
+    if not (folder / PICKLED_FILE).exists():
+        return ""
+    return (
+        f"; {PICKLED_FILE} is a pickle, which can run code when loaded, and is not read. Where you trust it, "
+        "load the adapter with PEFT and save it again: model.save_pretrained(folder, safe_serialization=True)"
+    )
