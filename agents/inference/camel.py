@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import orjson
+
 from agents.inference.backend import Completion, InferenceSettings, as_openai
 from agents.inference.discovery import is_refusal, reason
 from agents.inference.endpoints import Endpoint, EndpointPool
@@ -118,7 +120,7 @@ class CamelBackend(ServerBackend):
             raise _status_error(error, endpoint, request.adapter) from error
         except (OpenAIError, ValueError) as error:
             raise BadReplyError(f"{endpoint.url} answered what CAMEL cannot read: {error}") from error
-        return read_completion(_payload(result), endpoint.url, request.adapter)
+        return read_completion(_payload(result, endpoint), endpoint.url, request.adapter)
 
     def _model_for(self, endpoint: Endpoint, request: Request) -> BaseModelBackend:
         """A copy of the endpoint's model (0.01 ms, where building one takes 50) that asks for one adapter."""
@@ -167,8 +169,11 @@ def _status_error(error: Any, endpoint: Endpoint, adapter: str) -> InferenceErro
     )
 
 
-def _payload(result: Any) -> Any:
-    return result.model_dump(warnings=False) if isinstance(result, ChatCompletion) else result
+def _payload(result: Any, endpoint: Endpoint) -> Any:
+    payload = result.model_dump(warnings=False) if isinstance(result, ChatCompletion) else result
+    if not endpoint.api_key():
+        return payload
+    return orjson.loads(endpoint.without_key(orjson.dumps(payload, default=str)))
 
 
 def text_of(message: Mapping[str, Any]) -> str:

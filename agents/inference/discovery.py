@@ -10,6 +10,7 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from agents.inference.api_key import without_key
 from agents.inference.errors import BadReplyError, PermanentError, ServerLostError
 from agents.inference.wire import LONGEST_BODY, read_json, too_long
 
@@ -80,7 +81,7 @@ async def _get(session: aiohttp.ClientSession, address: str, url: str, headers: 
 
     try:
         async with session.get(address, headers=headers) as response:
-            return response.status, await read_body(response, url)
+            return response.status, without_key(await read_body(response, url), headers)
     except BadReplyError as error:
         raise PermanentError(str(error)) from error
     except asyncio.TimeoutError as error:

@@ -6,14 +6,13 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from agents.inference.api_key import without_key
 from agents.inference.backend import Detection, EndpointSettings
 from agents.inference.breaker import Breaker
 from agents.inference.discovery import ServedModel, how_to_start
 from agents.inference.errors import InferenceError, OutOfTimeError, PermanentError, ServerLostError, TransientError
 from agents.inference.limits import AdaptiveLimit
 from agents.inference.provenance import Tier
-
-_HIDDEN = b"(API key)"
 
 
 @dataclass(eq=False)
@@ -62,9 +61,8 @@ class Endpoint:
         return api_headers(self.settings)
 
     def without_key(self, body: bytes) -> bytes:
-        """What the server sent, without the key that was sent to it: some gateways repeat it in their errors."""
-        key = self.api_key()
-        return body.replace(key.encode(), _HIDDEN) if key else body
+        """What the server sent, without the key that was sent to it."""
+        return without_key(body, self.headers())
 
     def detection(self, tier: Tier) -> Detection:
         present = [self.models[name] for name in self.served] if self.up else ()

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from agents.inference.adapter_folders import DIGEST_LENGTH, AdapterOnDisk, read_adapter_folder
+from agents.inference.api_key import without_key
 from agents.inference.serve_command import RUNTIME_LORA_VARIABLE, allowed_rank
 from agents.inference.wire import read_json
 from agents.problems import SocietyError, nearest
@@ -186,7 +187,7 @@ class LoraLifecycle:
 
         try:
             async with self._open().request(method, f"{self.url}{path}", json=told) as response:
-                body = await response.read()
+                body = without_key(await response.read(), self._headers)
         except asyncio.TimeoutError as error:
             raise LifecycleError(f"{self.url} gave no answer within {self._timeout:g} s") from error
         except (aiohttp.ClientError, ValueError) as error:

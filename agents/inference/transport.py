@@ -5,12 +5,13 @@ httpx's own transport scans its pool at every call and is the larger part of wha
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from agents.inference.api_key import without_key
 from agents.inference.discovery import CONNECT_TIMEOUT
 from agents.inference.wire import LONGEST_BODY, too_long
 
@@ -28,7 +29,7 @@ class _BoundedTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await self._inner.handle_async_request(request)
         assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = _BoundedStream(response.stream, self._url)
+        response.stream = _BoundedStream(response.stream, self._url, request.headers)
         return response
 
     async def aclose(self) -> None:
@@ -36,17 +37,21 @@ class _BoundedTransport(httpx.AsyncBaseTransport):
 
 
 class _BoundedStream(httpx.AsyncByteStream):
-    def __init__(self, stream: httpx.AsyncByteStream, url: str) -> None:
+    """One body, in one part: no reply is streamed, and what CAMEL logs of it must not hold the key."""
+
+    def __init__(self, stream: httpx.AsyncByteStream, url: str, asked: Mapping[str, str]) -> None:
         self._stream = stream
         self._url = url
+        self._asked = asked
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
+        parts, size = [], 0
         async for part in self._stream:
+            parts.append(part)
             size += len(part)
             if size > LONGEST_BODY:
                 raise too_long(self._url)
-            yield part
+        yield without_key(b"".join(parts), self._asked)
 
     async def aclose(self) -> None:
         await self._stream.aclose()

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import sys
+from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
 import pytest
@@ -36,6 +39,57 @@ async def test_the_key_is_in_no_file_of_the_run(
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
     assert VARIABLE in (run.path / "manifest.json").read_text()
     assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize("tier", ["http", "camel"])
+async def test_a_server_that_repeats_the_key_in_its_replies_does_not_get_it_into_the_run(
+    tier: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv(VARIABLE, KEY)
+    async with ScriptedVLLM(api_key=KEY, says=f"you sent {KEY}") as server:
+        plan = plan_for([{"url": server.url, "api_key_env": VARIABLE}], tier, episodes=1, require=tier)
+        run = await asyncio.to_thread(run_scenario, plan, out=tmp_path)
+    assert set(run.messages["text"]) == {"you sent (API key)"}
+    assert [path for path in written(tmp_path) if KEY.encode() in path.read_bytes()] == []
+    assert KEY not in caplog.text
+
+
+@pytest.mark.slow
+async def test_no_command_tells_the_key(tmp_path: Path) -> None:
+    async with ScriptedVLLM(api_key=KEY, says=f"you sent {KEY}") as server:
+        scenario = f"""\
+name: keyed
+mode: cooperative
+roster: keyed_roster.yaml
+tasks: [{{task_id: t, task_type: public_goods, max_steps: 1}}]
+inference:
+  tiers: [http]
+  endpoints: [{{url: {server.url}, api_key_env: {VARIABLE}}}]
+"""
+        (tmp_path / "keyed.yaml").write_text(scenario)
+        rows = "[{model_id: a, model_name: cooperator}, {model_id: b, model_name: defector}]"
+        (tmp_path / "keyed_roster.yaml").write_text(f"name: r\nbase_model: base\nmodels: {rows}\n")
+        commands = (
+            "-v run keyed.yaml",
+            "--log-json run keyed.yaml",
+            "doctor keyed.yaml",
+            f"adapters list {server.url} --api-key-env {VARIABLE}",
+            "serve keyed_roster.yaml",
+            "report runs --out report.html",
+            "calls runs/keyed-*",
+            "quality runs/keyed-*",
+        )
+        environment = {**os.environ, VARIABLE: KEY, "SOCIETY": str(Path(sys.executable).with_name("society"))}
+        script = "\n".join(f"$SOCIETY {command}" for command in commands)
+        shell = await asyncio.create_subprocess_exec(
+            "bash", "-c", script, cwd=tmp_path, env=environment, stdout=PIPE, stderr=STDOUT
+        )
+        told = (await shell.communicate())[0]
+    assert b"(API key)" in told  # the line per call of `-v` shows the reply's first words
+    assert b"Traceback" not in told
+    assert KEY.encode() not in told
+    assert [path for path in written(tmp_path) if KEY.encode() in path.read_bytes()] == []
 
 
 async def test_a_key_that_is_not_set_stops_the_run_and_names_the_variable(
