@@ -45,15 +45,15 @@ def main() -> None:
     for name in told.only or BENCHMARKS:
         sys.stderr.write(f"{name} ...\n")
         results += BENCHMARKS[name](told.quick)
+        report = {  # written after each: what was measured is kept, whatever stops the next
+            "machine": facts,
+            "load_after": machine()["load"],
+            "quick": told.quick,
+            "results": [result.as_json() for result in results],
+        }
+        told.out.parent.mkdir(parents=True, exist_ok=True)
+        told.out.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
     show(results)
-    report = {
-        "machine": facts,
-        "load_after": machine()["load"],
-        "quick": told.quick,
-        "results": [result.as_json() for result in results],
-    }
-    told.out.parent.mkdir(parents=True, exist_ok=True)
-    told.out.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
     sys.stdout.write(f"{told.out}\n")
 
 
