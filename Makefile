@@ -18,10 +18,10 @@ run: install
 	$(BIN)/society run scenarios/first_contact.yaml --tier embedded
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-all: install
-	$(BIN)/python -m pytest -m 'not vllm'
+	$(BIN)/python -m pytest -n auto -m 'not vllm'
 
 # a real vLLM for CPU in an environment of its own, for the tests marked vllm (Linux x86-64, Python 3.11, 2.3 GB)
 vllm: install
