@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.report.test_report import unpacked
+
 ROOT = Path(__file__).parent.parent.parent
 MOST_COMMANDS = 5
 
@@ -30,6 +32,6 @@ def test_from_clone_to_the_report_of_ones_own_roster(tmp_path: Path) -> None:
     assert typed[-1].startswith("$ society report")
     assert len(typed) <= MOST_COMMANDS
     assert len(re.findall(r"^  \d+\.\d s$", done.stdout, re.MULTILINE)) == len(typed)
-    report = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "reciprocator" in report
+    summary = unpacked((tmp_path / "report.html").read_text(encoding="utf-8"), "summary")
+    assert "reciprocator" in {row["name"] for row in summary["runs"][0]["standings"]}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.yaml", "play.yaml", "report.html", "runs"]
