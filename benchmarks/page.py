@@ -35,6 +35,12 @@ def page(report: dict[str, Any]) -> str:
         met = "yes" if row["met"] else "no"
         spread = Spread(**row["spread"])
         lines.append(f"| {row['name']} | {spread} | {row['goal']} | {met} | {row['detail']} |")
+    lines += [
+        "",
+        "![Seconds of a step by number of agents, and milliseconds of a step by its place](performance_growth.svg)",
+        "",
+        "Simulated agents in a small world of degree 10, which talk and decide (`python -m benchmarks.growth`).",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gc
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +57,8 @@ async def plain_oasis(n: int, url: str, tools: Sequence[ActionType] | None, fold
         yield environment
     finally:
         await environment.close()
+        gc.collect()  # stock agents never close their HTTP clients: they must not end in another event loop
+        await asyncio.sleep(0)
 
 
 async def plain_step(environment: Any) -> None:
