@@ -52,7 +52,7 @@ def sweep_findings(sweep: object) -> Iterator[Finding]:
 
 def _key_findings(key: str, values: object) -> Iterator[Finding]:
     path = ("sweep", key)
-    if key.split(".", 1)[0] in ("sweep", "name"):
+    if str(key).split(".", 1)[0] in ("sweep", "name"):
         yield Finding(path, f"{key} cannot be swept")
     if not isinstance(values, (list, tuple)) and _ends(values) is None:
         yield Finding(path, f"{shown(values)} is neither a list nor a range such as 1..10", f"write [{values}]")
@@ -69,7 +69,12 @@ def _key_findings(key: str, values: object) -> Iterator[Finding]:
             yield Finding(place, f"{shown(value)} has more than {MOST_ARMS:,} values")
             return
     seen: set[bytes] = set()
-    for told in map(orjson.dumps, swept(values)):
+    for value in swept(values):
+        try:
+            told = orjson.dumps(value)
+        except orjson.JSONEncodeError:  # half a character, a number beyond 64 bits
+            yield Finding(path, f"{shown(value)} is no value that a file can keep")
+            return
         if told in seen:
             yield Finding(path, f"the value {told.decode()} stands there twice")
             return

@@ -113,6 +113,8 @@ def test_a_sweep_may_come_from_an_override_and_sweep_structures_and_rosters() ->
         ("{seed: 5}", r"sweep.seed: 5 is neither a list nor a range such as 1..10 \(write \[5\]\)"),
         ("{seed: []}", "sweep.seed: has no value"),
         ("{seed: [1..3, 2]}", "the value 2 stands there twice"),
+        ('{description: ["\\ud800"]}', "is no value that a file can keep"),
+        ("{seed: [73786976294838206464]}", "is no value that a file can keep"),
         ("{sweep.seed: [1]}", "cannot be swept"),
         ("{tasks.4.max_steps: [1]}", r"modes.yaml:10: sweep.tasks.4.max_steps: there is no entry '4'"),
         ("{mode: [team_battle]}", "team_battle needs two teams"),
