@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from simulation.plan import Plan
 from simulation.scenario import Scenario
 
 ROLES = tuple(ModelRole)
+
+# a shell that starts tests in the background has them ignore Ctrl-C, and what they start with them
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # how busy a machine is decides nothing
 settings.register_profile("society", deadline=None, suppress_health_check=[HealthCheck.too_slow])

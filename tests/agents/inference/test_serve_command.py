@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agents.inference.adapter_folders import AdapterOnDisk
@@ -152,8 +152,9 @@ class TestSecretsAndShells:
             command(api_key_env="MY_KEY").whole_environment({})
 
     @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20))
+    @example("\\\n")
     def test_a_shell_reads_back_what_was_meant(self, odd: str) -> None:
         made = command(ServedRoster(odd, (odd,), (AdapterOnDisk("a", Path("/x") / "y z"),)))
-        words = shlex.split(made.shell().replace("\\\n", ""))
+        words = shlex.split(made.shell().replace(" \\\n  ", " "))
         assert tuple(words[-len(made.argv) :]) == made.argv
         assert dict(word.split("=", 1) for word in words[: -len(made.argv)]) == made.environment
