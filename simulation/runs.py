@@ -201,17 +201,17 @@ def _directories(where: str | Path | Iterable[str | Path]) -> Iterator[Path]:
     if not found:
         raise SocietyError(f"{where}: there is no such folder, and no folder of this pattern")
     for folder in found:
-        yield from _runs_below(folder)
+        yield from runs_below(folder)
 
 
-def _runs_below(folder: Path) -> Iterator[Path]:
+def runs_below(folder: Path) -> Iterator[Path]:
     """Run directories, sorted; nothing is looked for within one, or in what is hidden."""
     if (folder / "manifest.json").exists():
         yield folder
         return
     if folder.is_dir():
         for below in sorted(entry.path for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != "."):
-            yield from _runs_below(Path(below))
+            yield from runs_below(Path(below))
 
 
 def _entry(path: Path, unfinished: bool) -> _Entry | Skipped:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from simulation.outcomes import Run
     from simulation.tournament_results import TournamentResult
 
-FINGERPRINT, TOURNAMENT, MANIFEST = "fingerprint.json", "tournament.json", "manifest.json"
+FINGERPRINT, TOURNAMENT = "fingerprint.json", "tournament.json"
 _ABOVE = 4  # how far above a run the folder of its set may lie
 
 
@@ -58,6 +58,7 @@ def _add_beside(path: Path, found: Sources) -> None:
 def _add(path: Path, found: Sources) -> None:
     from simulation.fingerprint_report import load_report
     from simulation.outcomes import load_run
+    from simulation.runs import runs_below
     from simulation.tournament_results import load_tournament
 
     if (path / TOURNAMENT).exists():
@@ -67,7 +68,7 @@ def _add(path: Path, found: Sources) -> None:
         found.fingerprints.append(load_report(path / FINGERPRINT))
         return
     _add_beside(path, found)
-    folders = [path] if (path / MANIFEST).exists() else sorted(each.parent for each in path.rglob(MANIFEST))
+    folders = list(runs_below(path))
     if not folders:
         raise SocietyError(f"{path} holds no run, no fingerprint and no tournament; name a run directory: runs/NAME")
     found.runs.extend(load_run(folder) for folder in folders)
