@@ -20,7 +20,6 @@ from agents.prompts import Common, HeardMessage, Own, chat, user_prompt
 from agents.quiet import contained_import
 from agents.roster import ModelConfig
 from agents.social import FeedPost, SocialMove, Tool, plan_call, read_move
-from agents.strategy import Strategy
 
 with contained_import():
     from camel.agents import ChatAgent
@@ -43,7 +42,8 @@ class PlatformError(SocietyError):
 
 @dataclass(frozen=True)
 class Brief:
-    """What one model is told in one step. `system` is the prompt all models of the episode share."""
+    """What one model is told in one step. `system` is the prompt all models of the episode share, `identity` what is
+    its own throughout."""
 
     episode: int
     step: int
@@ -51,7 +51,7 @@ class Brief:
     system: str
     common: Common
     view: View
-    strategy: Strategy
+    identity: str
     news: str
     sampling: Sampling
     talk_round: int = 0
@@ -127,6 +127,7 @@ class LoRAModel(SocialAgent):
         self.client = client
         self.base_model = config.base_model or base_model
         self.voice = voice or _voice(config, client)
+        self._drawn: tuple[Sampling, Sampling] | None = None
         self.turn: Brief | None = None
         self.spoken: Reply | SocietyError | None = None
 
@@ -203,7 +204,7 @@ class LoRAModel(SocialAgent):
         own = Own(
             step=brief.step + 1,
             max_steps=brief.view.max_steps,
-            strategy=brief.strategy,
+            identity=brief.identity,
             heard=brief.heard,
             news=brief.news,
             choices=choices,
@@ -212,7 +213,7 @@ class LoRAModel(SocialAgent):
         return Request(
             key=CallKey(brief.episode, brief.step, self.config.model_id, purpose, brief.talk_round),
             adapter=self.config.model_name or "",
-            messages=chat(brief.system, user_prompt(purpose, brief.common, self.config, own)),
+            messages=chat(brief.system, user_prompt(purpose, brief.common.language, own)),
             base_model=self.base_model,
             choices=choices or None,
             sampling=self._sampling(brief.sampling),
@@ -223,8 +224,10 @@ class LoRAModel(SocialAgent):
         )
 
     def _sampling(self, default: Sampling) -> Sampling:
-        own = self.config.sampling.model_dump(exclude_none=True)
-        return replace(default, **own)
+        if self._drawn is None or self._drawn[0] is not default:
+            own = self.config.sampling.model_dump(exclude_none=True)
+            self._drawn = (default, replace(default, **own) if own else default)
+        return self._drawn[1]
 
 
 def _voice(config: ModelConfig, client: VLLMClient) -> Voice:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from agents.social import FeedPost
 from agents.strategy import DecisionMaking, Stance, Strategy, TaskFacts, TrainingMode
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
 
 FOLDER = Path(__file__).parent / "prompts"
 
@@ -32,11 +32,18 @@ _MARK = re.compile(r"<(?=[|｜/a-zA-Z])|\[(?=/?[A-Z_]{2,}\])")
 
 @dataclass(frozen=True)
 class HeardMessage:
-    """A message as its hearer reads it."""
+    """A message as its hearers read it; one object serves all of them, so that it is put in words once."""
 
     sender: str
     team_id: str | None
     text: str
+    _lines: dict[Language, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def line(self, language: Language) -> str:
+        """The line that it is in a prompt."""
+        if language not in self._lines:
+            self._lines[language] = _fill(language, "heard", sender=self.sender, team_id=self.team_id, text=self.text)
+        return self._lines[language]
 
 
 @dataclass(frozen=True)
@@ -54,12 +61,12 @@ class Common:
 
 @dataclass(frozen=True)
 class Own:
-    """What one model is told in one step; `choices` are the legal actions as they read in its language, `feed` the
-    posts it sees in the social network."""
+    """What one model is told in one step: `identity` is who it is in this episode, `choices` are the legal actions as
+    they read in its language, `feed` the posts it sees in the social network."""
 
     step: int
     max_steps: int
-    strategy: Strategy
+    identity: str
     heard: Sequence[HeardMessage]
     news: str
     choices: Sequence[str] = ()
@@ -79,27 +86,42 @@ def system_prompt(common: Common) -> str:
     )
 
 
-def user_prompt(purpose: Purpose, common: Common, config: ModelConfig, own: Own) -> str:
-    """The part that is one model's own in one step, for what `purpose` says."""
+def identity(language: Language, config: ModelConfig, strategy: Strategy) -> str:
+    """Who a model is and how it is to play: the part that is its own for a whole episode."""
     return _render(
-        common.language,
-        purpose.value,
-        step=own.step,
-        max_steps=own.max_steps,
+        language,
+        "identity",
         model_id=config.model_id,
         role=config.role.value,
         role_name=ROLE_NAMES_ZH[config.role],
         team_id=config.team_id,
         specialization=config.specialization,
         persona=config.persona,
-        strategy=own.strategy,
-        stance_name=STANCE_NAMES_ZH[own.strategy.mode],
-        decision_name=DECISION_NAMES_ZH[own.strategy.decision_making],
-        heard=own.heard,
+        strategy=strategy,
+        stance_name=STANCE_NAMES_ZH[strategy.mode],
+        decision_name=DECISION_NAMES_ZH[strategy.decision_making],
+    )
+
+
+def user_prompt(purpose: Purpose, language: Language, own: Own) -> str:
+    """The part that is one model's own in one step, and the task that `purpose` says."""
+    situation = _fill(
+        language,
+        "situation",
+        step=own.step,
+        max_steps=own.max_steps,
+        identity=own.identity,
+        heard=[message.line(language) for message in own.heard],
         news=own.news,
-        choices=own.choices,
         feed=own.feed,
     )
+    return f"{situation}\n{_wanted(language, purpose, tuple(own.choices))}".strip()
+
+
+@lru_cache(maxsize=1024)
+def _wanted(language: Language, purpose: Purpose, choices: tuple[str, ...]) -> str:
+    """What the model is to do; one sentence for all that have the same choices."""
+    return _render(language, purpose.value, choices=choices)
 
 
 @dataclass(frozen=True)
@@ -143,7 +165,18 @@ def one_line(text: str) -> str:
 
 
 def _render(language: Language, purpose: str, **variables: Any) -> str:
-    return _templates().get_template(f"{language.value}/{purpose}.j2").render(**variables).strip()
+    return _fill(language, purpose, **variables).strip()
+
+
+def _fill(language: Language, purpose: str, **variables: Any) -> str:
+    # what Template.render does but for Jinja's globals, whose copying costs more than a prompt
+    template = _template(language, purpose)
+    return "".join(template.root_render_func(template.new_context(variables, shared=True)))
+
+
+@cache
+def _template(language: Language, purpose: str) -> Template:
+    return _templates().get_template(f"{language.value}/{purpose}.j2")
 
 
 @cache

@@ -2,9 +2,10 @@
 
     python -m benchmarks.lean_server --delay 0.05
 
-It reads requests by their Content-Length, answers every chat call with one short reply of the model asked, and lists
-that model. The first line printed is the URL; it ends with its standard input. The scripted server of the tests does
-more (faults, caches, adapters that come and go) and costs some five times as much a call.
+It reads requests by their Content-Length, answers every chat call with one short reply of the model asked, or with the
+first of the choices it is given, and lists that model. The first line printed is the URL; it ends with its standard
+input. The scripted server of the tests does more (faults, caches, adapters that come and go) and costs some five times
+as much a call.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -55,7 +57,8 @@ class LeanServer(asyncio.Protocol):
 
     def _answer(self, head: bytes, body: bytes) -> bytes:
         if head.startswith(b"POST"):
-            payload = completion(orjson.loads(body)["model"])
+            asked = orjson.loads(body)
+            payload = completion(asked["model"], _text(asked))
         elif b"/models" in head.split(b"\r\n", 1)[0]:
             payload = {"object": "list", "data": [{"id": name, "object": "model"} for name in self._models]}
         else:
@@ -64,8 +67,14 @@ class LeanServer(asyncio.Protocol):
         return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(text), text)
 
 
-def completion(model: str) -> dict[str, object]:
-    message = {"role": "assistant", "content": REPLY, "tool_calls": []}
+def _text(asked: dict[str, Any]) -> str:
+    """The first of the choices where the reply is constrained, as a client would ask again for anything else."""
+    constraint = asked.get("structured_outputs")
+    return str(constraint["choice"][0]) if constraint else REPLY
+
+
+def completion(model: str, text: str) -> dict[str, object]:
+    message = {"role": "assistant", "content": text, "tool_calls": []}
     return {
         "id": "chatcmpl-0",
         "object": "chat.completion",

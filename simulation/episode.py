@@ -6,14 +6,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agents.inference.provenance import Sampling
 from agents.language import Language
-from agents.prompts import Common, HeardMessage, system_prompt
+from agents.prompts import Common, HeardMessage, identity, system_prompt
 from agents.roster import ModelConfig
 from agents.social import SocialActionName
 from agents.strategy import Strategy, derive_strategy
+from simulation.collecting import rarer_collections
 from simulation.events import (
     DecisionMade,
     EpisodeEnded,
@@ -33,6 +34,7 @@ from simulation.treatment import Treatment, treat
 
 if TYPE_CHECKING:
     from agents.lora_model import Brief, Decision, SpokenMessage
+    from agents.policies import View
     from simulation.platform import Arrival, Society
     from simulation.task import TrainingTask
 
@@ -51,6 +53,14 @@ class TalkRules:
     inbox_limit: int | None = 16
     treatment: Treatment = Treatment.DELIVERED
     social_actions: tuple[SocialActionName, ...] = ()
+
+
+class Sight(NamedTuple):
+    """What one player sees of the game for a whole step, whatever it is asked in it; `seed` is its own of the step."""
+
+    view: View
+    news: str
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -87,12 +97,17 @@ class Episode:
         )
         self.system = system_prompt(self.common)
         self.strategies = self._strategies()
+        self.identities = [
+            identity(plan.language, config, strategy)
+            for config, strategy in zip(plan.configs, self.strategies, strict=True)
+        ]
         self.audiences = [
             audience(plan.mode.mode, player, self.seats, plan.neighbours[player]) for player in self.players
         ]
         self.ledgers = [Ledger() for _ in self.players]
         self.heard: list[tuple[HeardMessage, ...]] = [() for _ in self.players]
         self.feed = Feed(society, plan.talk.social_actions)
+        self.sights: list[Sight] = []
 
     def _strategies(self) -> list[Strategy]:
         plan = self.plan
@@ -100,6 +115,10 @@ class Episode:
 
     async def play(self) -> EpisodeEnded:
         """Play to the end. Raises SocietyError where a call may not fall as far as it would have to."""
+        with rarer_collections():
+            return await self._play()
+
+    async def _play(self) -> EpisodeEnded:
         started = time.monotonic()
         self.emit(self._opening())
         await self.society.listen()  # whatever an earlier, interrupted episode left is not this one's
@@ -114,6 +133,7 @@ class Episode:
 
     async def _step(self, state: State[Any]) -> State[Any]:
         started, step = time.monotonic(), state.tally.step
+        self.sights = [self._look(state, player) for player in self.players]
         said = await self._talk(state)
         await self._act(state)
         actions = await self._decide(state)
@@ -124,6 +144,12 @@ class Episode:
         state = self.plan.game.resolve(state, moves)
         self.emit(self._resolved(state, step, self._since(started)))
         return state
+
+    def _look(self, state: State[Any], player: int) -> Sight:
+        plan = self.plan
+        view = plan.game.look(state, player, plan.language)
+        seed = derive_seed(plan.seed, "player", plan.number, state.tally.step, self.seats[player].model_id)
+        return Sight(view, plan.game.news(state, player, plan.language), seed)
 
     def _since(self, started: float) -> float | None:
         """Seconds, or None in an episode whose replies were partly there already."""
@@ -169,10 +195,13 @@ class Episode:
         return treat(self.plan.talk.treatment, inboxes, [config.role for config in self.plan.configs], rng)
 
     def _hear(self, inboxes: Sequence[Sequence[Arrival]], keep: bool) -> None:
+        read: dict[Arrival, HeardMessage] = {}
         for player, inbox in enumerate(inboxes):
-            new = tuple(
-                HeardMessage(self.seats[a.sender].model_id, self.seats[a.sender].team_id, a.text) for a in inbox
-            )
+            for arrival in inbox:
+                if arrival not in read:
+                    seat = self.seats[arrival.sender]
+                    read[arrival] = HeardMessage(seat.model_id, seat.team_id, arrival.text)
+            new = tuple(read[arrival] for arrival in inbox)
             self.heard[player] = (*self.heard[player], *new) if keep else new
 
     def _record(
@@ -262,16 +291,16 @@ class Episode:
     def _brief(self, state: State[Any], player: int, talk_round: int = 0) -> Brief:
         from agents.lora_model import Brief
 
-        plan = self.plan
+        plan, sight = self.plan, self.sights[player]
         return Brief(
             episode=plan.number,
             step=state.tally.step,
-            seed=derive_seed(plan.seed, "player", plan.number, state.tally.step, self.seats[player].model_id),
+            seed=sight.seed,
             system=self.system,
             common=self.common,
-            view=plan.game.look(state, player, plan.language),
-            strategy=self.strategies[player],
-            news=plan.game.news(state, player, plan.language),
+            view=sight.view,
+            identity=self.identities[player],
+            news=sight.news,
             sampling=plan.sampling,
             talk_round=talk_round,
             heard=self.heard[player],

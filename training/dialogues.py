@@ -16,7 +16,7 @@ from typing import Any
 from agents.inference.provenance import ChatMessage, Purpose
 from agents.language import Language
 from agents.policies import POLICIES, Policy
-from agents.prompts import Common, HeardMessage, Own, chat, system_prompt, user_prompt
+from agents.prompts import Common, HeardMessage, Own, chat, identity, system_prompt, user_prompt
 from agents.role import ModelRole
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode, derive_strategy
@@ -148,12 +148,12 @@ def _prompt(
     own = Own(
         step=state.tally.step + 1,
         max_steps=table.game.setting.max_steps,
-        strategy=derive_strategy(config.role, common.task, common.mode),
+        identity=identity(common.language, config, derive_strategy(config.role, common.task, common.mode)),
         heard=heard,
         news=table.game.news(state, 0, common.language),
         choices=choices,
     )
-    return chat(system_prompt(common), user_prompt(purpose, common, config, own))
+    return chat(system_prompt(common), user_prompt(purpose, common.language, own))
 
 
 def messages_heard(table: Table, state: State[Any], rng: random.Random) -> list[HeardMessage]:

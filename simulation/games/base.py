@@ -152,6 +152,7 @@ class Game(ABC, Generic[Table]):
         self.setting = setting
         self.parameters = parameters or self.Parameters()
         self.players = len(setting.seats)
+        self._last_worded: tuple[tuple[object, Language], tuple[Option, ...]] | None = None
 
     @classmethod
     def refuse(cls, setting: Setting, parameters: Any) -> str:
@@ -215,18 +216,23 @@ class Game(ABC, Generic[Table]):
     def look(self, state: State[Table], player: int, language: Language) -> View:
         """What a scripted player or a simulated mind sees."""
         others_last, others_worst = self._others(state, player)
-        options = (
-            Option(action, self.label(action, language), level) for action, level in self._options(state, player)
-        )
         return View(
             step=state.tally.step + 1,
             max_steps=self.setting.max_steps,
-            options=tuple(options),
+            options=self._worded(self._options(state, player), language),
             own_last=state.tally.last_cooperation[player],
             others_last=others_last,
             others_worst=others_worst,
             outlook=partial(self._outlook, state, player) if self.foreseeable else None,
         )
+
+    def _worded(self, actions: tuple[tuple[str, float], ...], language: Language) -> tuple[Option, ...]:
+        """The actions as they read; players in turn mostly have the same, and then share them."""
+        asked = (actions, language)
+        if self._last_worded is None or self._last_worded[0] != asked:
+            options = tuple(Option(action, self.label(action, language), level) for action, level in actions)
+            self._last_worded = (asked, options)
+        return self._last_worded[1]
 
     def _outlook(self, state: State[Table], player: int, level: float) -> tuple[Prospect, ...]:
         """What each option would bring `player` in this step if all others took their option nearest to `level`."""

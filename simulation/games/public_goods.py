@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from pydantic import Field, field_validator
@@ -87,6 +88,10 @@ class PublicGoods(Game[Given]):
         return ()
 
     def _options(self, _state: State[Given], _player: int) -> tuple[tuple[str, float], ...]:
+        return self._levels
+
+    @cached_property
+    def _levels(self) -> tuple[tuple[str, float], ...]:
         top = max(self.parameters.contributions)
         return tuple((str(given), given / top) for given in self.parameters.contributions)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from agents.inference.provenance import CallKey, ChatMessage, Purpose, Request
 from agents.inference.records import prompt_hash
 from agents.language import Language
-from agents.prompts import Common, HeardMessage, Own, chat, system_prompt, user_prompt
+from agents.prompts import Common, HeardMessage, Own, chat, identity, system_prompt, user_prompt
 from agents.strategy import derive_strategy
 from simulation.games.base import GameError, State
 from simulation.retrace import Scene, scenes_of
@@ -83,7 +83,10 @@ class _Teller:
             whole=script.whole,
         )
         self._system = system_prompt(self._common)
-        self._strategies = [derive_strategy(config.role, scene.task, scene.mode) for config in script.configs]
+        self._identities = [
+            identity(script.language, config, derive_strategy(config.role, scene.task, scene.mode))
+            for config in script.configs
+        ]
         self._places = {config.model_id: player for player, config in enumerate(script.configs)}
         self._heard: dict[str, tuple[HeardMessage, ...]] = {}
 
@@ -120,12 +123,12 @@ class _Teller:
         own = Own(
             step=state.tally.step + 1,
             max_steps=self._scene.task.max_steps,
-            strategy=self._strategies[player],
+            identity=self._identities[player],
             heard=self._heard.get(config.model_id, ()),
             news=self._scene.game.news(state, player, self._script.language),
             choices=choices,
         )
-        messages = chat(self._system, user_prompt(purpose, self._common, config, own))
+        messages = chat(self._system, user_prompt(purpose, self._script.language, own))
         for again in (0, 1):
             request = self._request(replace(key, attempt=again), player, messages, choices)
             if self._script.hashes.get(request.key) == prompt_hash(request):

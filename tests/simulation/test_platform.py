@@ -14,7 +14,7 @@ from agents.inference.errors import FloorReachedError
 from agents.inference.provenance import Sampling, Tier
 from agents.language import Language
 from agents.lora_model import Brief, LoRAModel, PlatformError
-from agents.prompts import Common
+from agents.prompts import Common, identity
 from agents.strategy import TrainingMode, derive_strategy
 from simulation.games.base import Seat, Setting
 from simulation.games.public_goods import PublicGoods
@@ -45,7 +45,9 @@ def brief(player: int) -> Brief:
         system="system",
         common=common,
         view=game.look(state, player, Language.EN),
-        strategy=derive_strategy(ROWS[player].role, TASK, TrainingMode.COOPERATIVE),
+        identity=identity(
+            Language.EN, ROWS[player], derive_strategy(ROWS[player].role, TASK, TrainingMode.COOPERATIVE)
+        ),
         news="",
         sampling=Sampling(),
     )
