@@ -21,6 +21,8 @@ from benchmarks.measure import ROOT, Spread
 from benchmarks.societies import ADAPTERS, play, rows
 
 NOWHERE = "http://127.0.0.1:9/v1"
+BATCH = 256
+"""Calls at a time, for every peer: what a vLLM server takes into one batch by default (`--max-num-seqs`)."""
 
 
 @dataclass(frozen=True)
@@ -108,35 +110,67 @@ def step(quick: bool) -> list[Result]:
 
     n, repetitions = (100, 1) if quick else (1000, 3)
     found: dict[str, list[float]] = {"29 tools": [], "2 tools": [], "raw aiohttp": []}
+    made, seconds = 0, []
 
     async def plain(url: str, tools: Any) -> float:
         with TemporaryDirectory() as name:
-            async with plain_oasis(n, url, tools, Path(name)) as environment:
+            async with plain_oasis(n, url, tools, Path(name), BATCH) as environment:
                 began = time.perf_counter()
                 await plain_step(environment)
                 return time.perf_counter() - began
 
     async def raw(url: str) -> float:
         async with raw_aiohttp(url) as ask:
-            asked = requests(2 * n)
-            await make_calls(ask, asked[:128], 64)
+            asked = requests(made)
+            await make_calls(ask, asked[: 2 * BATCH], BATCH)
             began = time.perf_counter()
-            await make_calls(ask, asked, 64)
+            await make_calls(ask, asked, BATCH)
             return time.perf_counter() - began
 
     with lean_server(0.05, *ADAPTERS) as url:
         for _ in range(repetitions):
-            ours = asyncio.run(play(n, 2, Tier.HTTP, url)).steps[1]
+            watched = asyncio.run(play(n, 2, Tier.HTTP, url, concurrency=BATCH))
+            ours, made = watched.steps[1], watched.calls // 2
+            seconds.append(ours)
             found["raw aiohttp"].append(ours / asyncio.run(raw(url)))
             found["2 tools"].append(asyncio.run(plain(url, TWO_TOOLS)) / ours)
             found["29 tools"].append(asyncio.run(plain(url, None)) / ours)
-    of = f"{n} agents on both sides, server of 50 ms, ours talks and decides"
+    of = f"{n} agents, server of 50 ms, {BATCH} at once on all sides; ours talks and decides in {median(seconds):.3g} s"
     return [
         Result("a step against LLMAction, 29 tools", "x", tuple(found["29 tools"]), 40, False, of),
         Result("a step against LLMAction, 2 tools", "x", tuple(found["2 tools"]), 10, False, of),
         Result(
-            "a step's time over raw aiohttp's", "x", tuple(found["raw aiohttp"]), 2, True, f"{2 * n} calls, 64 at once"
+            "a step's time over raw aiohttp's", "x", tuple(found["raw aiohttp"]), 2, True, f"{made} calls on both sides"
         ),
+    ]
+
+
+def inference(quick: bool) -> list[Result]:
+    """Calls a second through the tier http against a bare aiohttp loop in turn."""
+    from benchmarks.client_throughput import RAW, measure
+
+    with lean_server(0.05, *ADAPTERS) as url:
+        samples = asyncio.run(measure(url, (RAW, "http tier"), 1024, 1 if quick else 5, 64))
+    raw = {sample.repetition: sample.rate for sample in samples if sample.peer == RAW}
+    ratios = tuple(sample.rate / raw[sample.repetition] for sample in samples if sample.peer != RAW)
+    return [Result("inference over raw aiohttp", "x", ratios, 0.9, False, "1024 calls of 50 ms, 64 at once")]
+
+
+def load(quick: bool) -> list[Result]:
+    from benchmarks.load_runs import measure
+
+    runs = 50 if quick else 1000
+    tables = measure(runs, 1 if quick else 3)["tables"]
+    return [
+        Result(
+            f"{runs} runs into one DataFrame",
+            "s",
+            tuple(found["seconds"]["load_runs"]),
+            10,
+            True,
+            f"{found['rows']} {table}; pandas.concat of load_run takes {median(found['ratio']):.3g} times as long",
+        )
+        for table, found in tables.items()
     ]
 
 
@@ -157,11 +191,12 @@ def crowd(quick: bool) -> list[Result]:
     code = (
         "import asyncio, resource; from benchmarks.societies import play; "
         f"w = asyncio.run(play({n}, 2)); "
-        f"print({n} / w.steps[-1], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)"
+        "print(w.messages / 2 / w.steps[-1], w.heard / 2 / w.steps[-1], "
+        "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
-    rate, memory = map(float, done.stdout.split())
-    of = f"{n} simulated agents, small world of degree 10, second step: talk and decide"
+    rate, heard, memory = map(float, done.stdout.split())
+    of = f"{n} simulated agents, small world of degree 10, second step: talk and decide; {heard:,.0f} deliveries/s"
     return [
         Result("messages of a crowd", "messages/s", (rate,), 20_000, False, of),
         Result("memory of a crowd", "GiB", (memory,), 4, True, of),
@@ -196,7 +231,9 @@ BENCHMARKS: dict[str, Callable[[bool], list[Result]]] = {
     "build": build,
     "actions": actions,
     "step": step,
+    "inference": inference,
     "steps": steps,
     "crowd": crowd,
+    "load": load,
     "start": start,
 }

@@ -43,15 +43,17 @@ def social_agents(n: int, url: str, tools: Sequence[ActionType] | None, graph: A
 
 
 @contextlib.asynccontextmanager
-async def plain_oasis(n: int, url: str, tools: Sequence[ActionType] | None, folder: Path) -> Any:
-    """A running environment of `n` stock agents."""
+async def plain_oasis(
+    n: int, url: str, tools: Sequence[ActionType] | None, folder: Path, concurrency: int = 128
+) -> Any:
+    """A running environment of `n` stock agents, `concurrency` of which act at a time (OASIS's default is 128)."""
     graph = AgentGraph()
     for agent in social_agents(n, url, tools, graph):
         graph.add_agent(agent)
     path = str(folder / "plain.db")
     with contextlib.redirect_stdout(io.StringIO()):
         platform = Platform(db_path=path, channel=Channel(), recsys_type="random")
-    environment = oasis.make(agent_graph=graph, platform=platform, database_path=path, semaphore=128)
+    environment = oasis.make(agent_graph=graph, platform=platform, database_path=path, semaphore=concurrency)
     await environment.reset()
     try:
         yield environment

@@ -10,7 +10,7 @@ from agents.inference.provenance import Tier
 from agents.role import ModelRole
 from agents.roster import ModelConfig
 from simulation.environment import MultiModelEnvironment
-from simulation.events import EpisodeStarted, Event, MessageSent, StepResolved
+from simulation.events import CallMade, EpisodeStarted, Event, MessageSent, StepResolved
 from simulation.scenario import Communication
 from simulation.task import TrainingTask
 from simulation.topology import TopologyKind
@@ -20,10 +20,12 @@ ADAPTERS = ("cooperator", "defector", "reciprocator")
 
 @dataclass
 class Watched:
-    """Seconds of every step, and how many messages were sent in all."""
+    """Seconds of every step; how many messages were sent in all, how often one was heard, how many calls were made."""
 
     steps: list[float] = field(default_factory=list)
     messages: int = 0
+    heard: int = 0
+    calls: int = 0
     last: float = 0.0
 
     def note(self, event: Event) -> None:
@@ -31,6 +33,9 @@ class Watched:
             self.last = time.perf_counter()
         elif isinstance(event, MessageSent):
             self.messages += 1
+            self.heard += len(event.audience)
+        elif isinstance(event, CallMade):
+            self.calls += 1
         elif isinstance(event, StepResolved):
             now = time.perf_counter()
             self.steps.append(now - self.last)
@@ -51,13 +56,15 @@ async def play(
     tier: Tier = Tier.SIMULATED,
     url: str = "http://127.0.0.1:9/v1",
     topology: TopologyKind = TopologyKind.SMALL_WORLD,
+    concurrency: int = 64,
 ) -> Watched:
-    """One episode of public goods by `n` models on `tier`; in a small world each has ten neighbours."""
+    """One episode of public goods by `n` models on `tier`, `concurrency` calls at a time where it has servers; in a
+    small world each has ten neighbours."""
     watched = Watched()
     environment = MultiModelEnvironment(
         url,
         max_models=n,
-        settings=InferenceSettings(tiers=(tier,), retries=0, timeout=120, deadline=600),
+        settings=InferenceSettings(tiers=(tier,), retries=0, timeout=120, deadline=600, concurrency=concurrency),
         communication=Communication(topology=topology, degree=10),
         on_event=watched.note,
     )
