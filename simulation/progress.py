@@ -23,9 +23,12 @@ _HEADS = {
     "reward_earned": "reward",
 }
 WIDE = 120
+MOST_ROWS = 60
+"""Rows a person looks through; a larger society is told by kind of model."""
 _MAY_BE_COMMON = ("team_id", "task_type", "mode", "episodes")
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import Console
     from rich.table import Table
 
@@ -129,19 +132,30 @@ def outcome_table(run: Run, width: int = WIDE) -> Table:
     """Mean outcome per model, by game, tier and mode, with what must be said about the figures beneath it.
 
     What is the same in every row stands in the title, but for the tier; below `WIDE` columns of `width` what the
-    roster tells (adapter, role, team) is left out.
+    roster tells (adapter, role, team) is left out. Where that makes more than `MOST_ROWS` rows, models of the same
+    adapter, role and team share one.
     """
     from rich.markup import escape
     from rich.table import Table
 
     synthetic = bool(run.outcomes["synthetic"].all()) and len(run.outcomes) > 0
     summary = run.summary(synthetic=synthetic).astype({"team_id": object}).fillna({"team_id": ""})
+    models = summary["model_id"].nunique()
+    crowded = len(summary) > MOST_ROWS
+    if crowded:
+        summary = _by_kind(summary)
     common = [key for key in _MAY_BE_COMMON if summary[key].nunique() == 1]
     shared = [f"{_HEADS.get(key, key)} {summary[key].iloc[0]}" for key in common if summary[key].iloc[0] != ""]
-    title = f"{run.manifest['scenario']['name']}: mean outcome per model ({', '.join(shared)})"
-    table = Table(title=escape(title), title_justify="left", caption=_caption(run, synthetic), caption_justify="left")
-    told = ("model_name", "role", "team_id") if width < WIDE else ()
-    keys = [key for key in (*SUMMARY_KEYS, "episodes") if key not in (*common, *told)]
+    who = "kind of model" if crowded else "model"
+    title = f"{run.manifest['scenario']['name']}: mean outcome per {who} ({', '.join(shared)})"
+    caption = _caption(run, synthetic)
+    if crowded:
+        caption = (
+            f"{models} models, averaged by adapter, role and team; each of them: society report {run.path}\n{caption}"
+        )
+    table = Table(title=escape(title), title_justify="left", caption=escape(caption), caption_justify="left")
+    told = ("model_name", "role", "team_id") if width < WIDE and not crowded else ()
+    keys = [key for key in summary.columns if key not in (*SUMMARY_FIGURES, *common, *told)]
     for key in keys:
         table.add_column(_HEADS.get(key, key), overflow="fold")
     for figure in SUMMARY_FIGURES:
@@ -149,6 +163,16 @@ def outcome_table(run: Run, width: int = WIDE) -> Table:
     for row in summary.to_dict("records"):
         table.add_row(*(escape(str(row[key])) for key in keys), *(f"{row[figure]:.3f}" for figure in SUMMARY_FIGURES))
     return table
+
+
+def _by_kind(summary: pd.DataFrame) -> pd.DataFrame:
+    """The means over all models of one adapter, role and team, in the same game, mode and tier."""
+    kinds = [key for key in SUMMARY_KEYS if key != "model_id"]
+    grouped = summary.groupby(kinds, observed=True, dropna=False, sort=False)
+    means = grouped[list(SUMMARY_FIGURES)].mean()
+    means.insert(0, "models", grouped["model_id"].nunique())
+    means.insert(1, "episodes", grouped["episodes"].max())
+    return means.reset_index()
 
 
 def _caption(run: Run, synthetic: bool) -> str:

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from agents.inference.provenance import Tier
+from agents.role import ModelRole
+from agents.roster import ModelConfig
 from simulation.plan import Plan
-from simulation.progress import LiveProgress
-from simulation.runner import run_scenario
+from simulation.progress import MOST_ROWS, LiveProgress, outcome_table
+from simulation.runner import RunOptions, run_scenario
 from tests.support.faults import Fault
 from tests.support.in_thread import in_thread
 from tests.support.scripted_vllm import ScriptedVLLM
@@ -32,3 +35,31 @@ def test_a_cached_reply_is_neither_a_call_nor_a_failure(make_plan: Callable[...,
     assert "http:16" in first
     assert "| 0 calls, 16 cached |" in again
     assert "http:16" in again
+
+
+def of_kind(adapter: str, count: int) -> tuple[ModelConfig, ...]:
+    return tuple(
+        ModelConfig(model_id=f"{adapter}_{number}", model_name=adapter, role=ModelRole.NEUTRAL)
+        for number in range(1, count + 1)
+    )
+
+
+def told(plan: Plan, runs: Path) -> str:
+    run = run_scenario(plan, options=RunOptions(tier=Tier.SIMULATED), out=runs)
+    console = Console(file=io.StringIO(), width=150, record=True)
+    console.print(outcome_table(run, 150))
+    return console.export_text()
+
+
+def test_a_society_too_large_to_read_is_told_by_kind_of_model(make_plan: Callable[..., Plan], runs: Path) -> None:
+    rows = (*of_kind("ada", MOST_ROWS), *of_kind("ben", MOST_ROWS))
+    text = told(make_plan(rows=rows, episodes=1, mode="cooperative"), runs)
+    assert f"{2 * MOST_ROWS} models, averaged by adapter, role and team" in text
+    assert "ada_1 " not in text
+    (row,) = [line.split("│") for line in text.splitlines() if "│ ada" in line]
+    assert f"{MOST_ROWS}" in [cell.strip() for cell in row]
+
+
+def test_a_society_that_can_be_read_is_told_model_by_model(make_plan: Callable[..., Plan], runs: Path) -> None:
+    text = told(make_plan(rows=of_kind("ada", MOST_ROWS), episodes=1, mode="cooperative"), runs)
+    assert all(f"ada_{number} " in text for number in range(1, MOST_ROWS + 1))
