@@ -30,7 +30,8 @@ class Node:
 class Network:
     """`links` are (sender, hearer) by place in `nodes`; `heard[bin][link]` counts messages in that bin of steps.
 
-    `bins` are the first and last step of each. `left_out` counts links beyond the busiest 4000.
+    `bins` are the first and last step of each. `left_out` counts links beyond the busiest 4000. `sent[bin][node]` and
+    `got[bin][node]` count over all links, the left out ones too: how often a model was heard, and how much it heard.
     """
 
     nodes: list[Node]
@@ -38,6 +39,8 @@ class Network:
     links: list[Link]
     heard: list[list[int]]
     left_out: int
+    sent: list[list[int]]
+    got: list[list[int]]
 
 
 def network_of(run: Run) -> Network:
@@ -49,16 +52,19 @@ def network_of(run: Run) -> Network:
     bins = [(first, min(first + width - 1, last)) for first in range(0, last + 1, width)]
     counts = _heard(run, place, width)
     whole: Counter[Link] = Counter()
-    for (_, link), times in counts.items():
+    sent, got = ([[0] * len(configs) for _ in bins] for _ in range(2))
+    for (at, link), times in counts.items():
         whole[link] += times
+        sent[at][link[0]] += times
+        got[at][link[1]] += times
     links = [link for link, _ in whole.most_common(MOST_LINKS)]
     heard = [[counts[at, link] for link in links] for at in range(len(bins))]
     places = _circle([config.team_id or "" for config in configs])
     nodes = [
-        Node(config.model_id, config.team_id or "", config.role.value, *at)
-        for config, at in zip(configs, places, strict=True)
+        Node(config.model_id, config.team_id or "", config.role.value, *where)
+        for config, where in zip(configs, places, strict=True)
     ]
-    return Network(nodes, bins, links, heard, len(whole) - len(links))
+    return Network(nodes, bins, links, heard, len(whole) - len(links), sent, got)
 
 
 def _heard(run: Run, place: Mapping[str, int], width: int) -> Counter[tuple[int, Link]]:

@@ -100,6 +100,19 @@ def test_the_network_counts_every_hearing(small_run: Run) -> None:
     assert len(network.heard) == len(network.bins) == 2  # steps
 
 
+def test_links_that_are_not_drawn_still_count(small_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulation.report.network.MOST_LINKS", 1)
+    network = network_of(small_run)
+    hearings = int(small_run.messages["audience"].map(len).sum())
+    assert len(network.links) == 1
+    assert network.left_out > 0
+    assert sum(map(sum, network.sent)) == sum(map(sum, network.got)) == hearings
+    by_sender = small_run.messages["audience"].map(len).groupby(small_run.messages["sender"].astype(str)).sum()
+    assert [sum(step[at] for step in network.sent) for at in range(len(network.nodes))] == [
+        by_sender[node.name] for node in network.nodes
+    ]
+
+
 def test_what_failed_and_fell_is_said(make_plan: Callable[..., Plan], runs: Path) -> None:
     with in_thread(ScriptedVLLM()) as server:
         keys = {"tiers": ["http", "simulated"], "endpoints": [server.url], "retries": 0}

@@ -67,6 +67,7 @@ def test_every_control_works(small_run: Run, browser: Browser, tmp_path: Path) -
 
         page.locator("#network").scroll_into_view_if_needed()
         whole = page.inner_text("#network-told")
+        assert str(small_run.messages["audience"].map(len).sum()) in whole
         page.focus("#network-step")
         page.keyboard.press("Home")
         assert page.inner_text("#network-at") == "0–0"
