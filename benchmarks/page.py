@@ -6,7 +6,9 @@ python -m benchmarks --out benchmarks/results/committed.json && python -m benchm
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.measure import ROOT, Spread
@@ -40,8 +42,31 @@ def page(report: dict[str, Any]) -> str:
         "![Seconds of a step by number of agents, and milliseconds of a step by its place](performance_growth.svg)",
         "",
         "Simulated agents in a small world of degree 10, which talk and decide (`python -m benchmarks.growth`).",
+        *peer_rows(report.get("peers", [])),
     ]
     return "\n".join(lines) + "\n"
+
+
+def peer_rows(compared: Sequence[dict[str, Any]]) -> list[str]:
+    """The section of other frameworks; nothing where none was compared."""
+    if not compared:
+        return []
+    lines = [
+        "",
+        "## Other frameworks",
+        "",
+        "The same step in other frameworks, each in an environment of its own: hear ten neighbours in a small world, say "
+        "something, decide in public goods, be paid. The ratio is our steps a second over theirs, least / middle / "
+        "most of the repetitions: below one the peer is quicker.",
+        "",
+        "| peer | agents | our seconds a step | its seconds a step | ratio | of |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in compared:
+        ours, theirs = ("" if not row[side] else f"{median(row[side]):.3g}" for side in ("ours", "theirs"))
+        ratio = Spread(**row["spread"]) if row["spread"] else " ".join(row["not_run"].split()).replace("|", "/")
+        lines.append(f"| {row['peer']} | {row['agents']:,} | {ours} | {theirs} | {ratio} | {row['detail']} |")
+    return lines
 
 
 def main() -> None:
