@@ -55,8 +55,8 @@ def peer_rows(compared: Sequence[dict[str, Any]]) -> list[str]:
         "",
         "## Other frameworks",
         "",
-        "The same step in other frameworks, each in an environment of its own: hear ten neighbours in a small world, say "
-        "something, decide in public goods, be paid. The ratio is our steps a second over theirs, least / middle / "
+        "The same step in other frameworks, each in an environment of its own: hear ten neighbours in a small world, "
+        "say something, decide in public goods, be paid. The ratio is our steps a second over theirs, least / middle / "
         "most of the repetitions: below one the peer is quicker.",
         "",
         "| peer | agents | our seconds a step | its seconds a step | ratio | of |",

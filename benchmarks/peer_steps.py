@@ -1,8 +1,8 @@
 """Other frameworks doing the work of a step, each in a process and an environment of its own.
 
 Mesa asks no language model, builds no prompt and keeps no log: it is the ceiling of stepping in plain Python, and is
-compared with the simulated tier, which builds prompts and records every call. Concordia asks a server that answers
-after 50 ms, two calls an agent on both sides.
+compared with the simulated tier, which builds prompts, records every call and writes OASIS's database. Concordia asks
+a server that answers after 50 ms, two calls an agent on both sides.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from benchmarks.societies import ADAPTERS, play
 
 SCRIPTS = Path(__file__).parent / "peer_scripts"
 NOWHERE = "http://127.0.0.1:9/v1"
-MESA_WORK = "no language model on either side; Mesa builds no prompts and keeps no log, ours does both"
+MESA_WORK = (
+    "no language model on either side; Mesa builds no prompt and keeps no log, ours does and writes OASIS's database"
+)
 CONCORDIA_WORK = (
     "two calls an agent to a server of 50 ms on both sides; ours 64 at once, its simultaneous engine a thread an entity"
 )
