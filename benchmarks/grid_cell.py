@@ -52,10 +52,12 @@ class Cell:
 
 @dataclass(frozen=True)
 class Measured:
-    """The median step's seconds by agent, messages by second of all steps, and the process's peak in MiB."""
+    """The median step's seconds by agent, messages by second of all steps, and the process's peak of resident memory
+    in MiB, before the society was built and in all."""
 
     seconds_per_agent_step: float
     messages_per_second: float
+    start_mib: float
     peak_mib: float
 
 
@@ -96,12 +98,13 @@ def _context() -> Any:
 
 
 def _play(cell: Cell, url: str, answer: Connection) -> None:
+    start = _peak()
     try:
         watched = asyncio.run(play(cell.agents, cell.steps, cell.tier, url, cell.topology))
         if len(watched.steps) != cell.steps:
             raise CellError(f"{len(watched.steps)} steps in place of {cell.steps}")
         rate = watched.messages / sum(watched.steps)
-        answer.send(asdict(Measured(median(watched.steps) / cell.agents, rate, _peak())))
+        answer.send(asdict(Measured(median(watched.steps) / cell.agents, rate, start, _peak())))
     except Exception as error:  # noqa: BLE001 - told in the figures
         answer.send(f"{type(error).__name__}: {error}"[:300])
 

@@ -1,6 +1,6 @@
 """Writes the table of docs/performance.md from the committed figures.
 
-python -m benchmarks --out benchmarks/results/committed.json && python -m benchmarks.page
+python -m benchmarks --out benchmarks/results/committed.json && python -m benchmarks.grid && python -m benchmarks.page
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.grid_page import PICTURE, draw, grid_rows
 from benchmarks.measure import ROOT, Spread
 
 FIGURES = Path(__file__).parent / "results" / "committed.json"
+GRID = FIGURES.with_name("grid.json")
 PAGE = ROOT / "docs" / "performance.md"
 
 
-def page(report: dict[str, Any]) -> str:
-    """The whole page; it says nothing that the figures do not."""
+def page(report: dict[str, Any], grid: dict[str, Any] | None = None) -> str:
+    """The whole page; it says nothing that the figures do not. Without a grid it has none."""
     facts = report["machine"]
     lines = [
         "# Performance",
@@ -43,6 +45,7 @@ def page(report: dict[str, Any]) -> str:
         "",
         "Simulated agents in a small world of degree 10, which talk and decide (`python -m benchmarks.growth`).",
         *peer_rows(report.get("peers", [])),
+        *(grid_rows(grid) if grid else []),
     ]
     return "\n".join(lines) + "\n"
 
@@ -69,8 +72,18 @@ def peer_rows(compared: Sequence[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def committed() -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The figures in the repository, and those of the grid where there are any."""
+    report, grid = (json.loads(path.read_bytes()) if path.exists() else None for path in (FIGURES, GRID))
+    assert report is not None
+    return report, grid
+
+
 def main() -> None:
-    PAGE.write_text(page(json.loads(FIGURES.read_text(encoding="utf-8"))), encoding="utf-8")
+    report, grid = committed()
+    PAGE.write_text(page(report, grid), encoding="utf-8")
+    if grid:
+        draw(grid, PAGE.parent / PICTURE)
 
 
 if __name__ == "__main__":
