@@ -34,10 +34,9 @@ class Cell:
         return self.agents * self.steps
 
     @property
-    def edges(self) -> int:
-        """Of a complete graph; the others have a few for each agent."""
-        complete = self.agents * (self.agents - 1) // 2
-        return complete if self.topology is TopologyKind.COMPLETE else min(complete, 5 * self.agents)
+    def pairs(self) -> int:
+        """Who hear each other where all do; other topologies, of a few neighbours each, are not counted."""
+        return self.agents * (self.agents - 1) // 2 if self.topology is TopologyKind.COMPLETE else 0
 
     @property
     def waits(self) -> float:

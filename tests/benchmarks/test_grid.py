@@ -38,12 +38,16 @@ def report(*rows: dict[str, object]) -> dict[str, object]:
         (Cell(Tier.SIMULATED, None, SMALL, 10, 1000), "over 1,000 agent-steps"),
         (Cell(Tier.HTTP, 0, SMALL, 100, 10), "over 500 agent-steps"),
         (Cell(Tier.SIMULATED, None, RING, 100, 10), "over 200 agent-steps"),
-        (Cell(Tier.SIMULATED, None, COMPLETE, 100, 1), "over 1,000 edges"),
+        (Cell(Tier.SIMULATED, None, COMPLETE, 100, 1), "over 1,000 pairs who hear each other"),
+        (Cell(Tier.SIMULATED, None, SMALL, 1000, 5), ""),
+        (Cell(Tier.SIMULATED, None, RING, 1000, 5), "over 200 agent-steps"),
+        (Cell(Tier.HTTP, 50, RING, 2, 15), "over 1 s of waiting for the server alone"),
         (Cell(Tier.HTTP, 50, SMALL, 2, 100), "over 5 s of waiting for the server alone"),
     ],
 )
 def test_what_is_over_the_budget_is_left_out_with_its_reason(cell: Cell, reason: str) -> None:
-    assert Budget(simulated=1000, http=500, others=200, waits=5, edges=1000).refusal(cell) == reason
+    budget = Budget(1000, 5000, http=500, others=200, waits=5, others_wait=1, pairs=1000)
+    assert budget.refusal(cell, 5) == reason
 
 
 def test_waiting_is_told_by_the_calls_made_at_once() -> None:
@@ -55,7 +59,7 @@ def test_waiting_is_told_by_the_calls_made_at_once() -> None:
 def test_the_grid_is_whole_and_its_quick_one_has_cells_of_both_kinds() -> None:
     assert len({*cells(Sizes())}) == 3 * len(TopologyKind) * 5 * 3
     sizes, budget = QUICK
-    assert {bool(budget.refusal(cell)) for cell in cells(sizes)} == {True, False}
+    assert {bool(budget.refusal(cell, min(sizes.steps))) for cell in cells(sizes)} == {True, False}
 
 
 @pytest.mark.slow
@@ -73,7 +77,7 @@ def test_the_quick_grid_measures_every_cell_or_says_why_not(tmp_path: Path) -> N
     sizes, budget = QUICK
     assert len(found["cells"]) == len(list(cells(sizes)))
     for cell, asked in zip(found["cells"], cells(sizes), strict=True):
-        assert cell["skipped"] == budget.refusal(asked)
+        assert cell["skipped"] == budget.refusal(asked, min(sizes.steps))
         assert (cell["measured"] is None) == bool(cell["skipped"])
         if cell["measured"]:
             assert min(cell["measured"].values()) > 0
