@@ -43,8 +43,9 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Budget:
-    """The most a cell may take: agent-steps by tier, more of them in the shortest societies, whose sizes are what they
-    are for; seconds of mere waiting; less of both in topologies other than the reference; pairs where all hear all; seconds in all."""
+    """The most a cell may take: agent-steps by tier, more of them in the shortest societies, whose size is what they
+    are for; seconds of mere waiting; less of both in topologies other than the reference; pairs where all hear all;
+    seconds in all."""
 
     simulated: int = 100_000
     simulated_shortest: int = 1_000_000
@@ -105,9 +106,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small sizes")
     parser.add_argument("--budget", type=int, default=Budget.simulated, help="agent-steps a simulated cell may take")
+    parser.add_argument("--http-budget", type=int, default=Budget.http, help="agent-steps a served cell may take")
     parser.add_argument("--out", type=Path, default=OUT, help="the JSON file of all figures")
     told = parser.parse_args()
-    sizes, budget = QUICK if told.quick else (Sizes(), Budget(simulated=told.budget))
+    sizes, budget = QUICK if told.quick else (Sizes(), Budget(simulated=told.budget, http=told.http_budget))
     report: dict[str, Any] = {"machine": machine(), "quick": told.quick, "budget": asdict(budget), "cells": []}
     told.out.parent.mkdir(parents=True, exist_ok=True)
     for cell in run(sizes, budget):
