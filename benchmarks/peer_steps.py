@@ -95,9 +95,9 @@ def _ours(n: int, steps: int, tier: Tier, url: str) -> float:
 
 def _step(python: Path, script: str, n: int, steps: int, *more: str) -> float:
     """The same of the peer's. -I: it sees its own environment and nothing of ours."""
-    command = [python, "-I", SCRIPTS / script, "--agents", str(n), "--steps", str(steps), *more]
+    command = [str(python), "-I", str(SCRIPTS / script), "--agents", str(n), "--steps", str(steps), *more]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     told = json.loads(done.stdout)
     if told["messages"] != n * steps or told["calls"] not in {0, 2 * n * steps}:
         raise RuntimeError(f"{script} did other work than ours: {told['messages']} messages, {told['calls']} calls")
-    return median(told["seconds"][1:])
+    return float(median(told["seconds"][1:]))

@@ -120,12 +120,13 @@ class Referee(Entity):
         return "\n".join(f"{name}: {self._said[name]}" for name in self._neighbours[call])
 
     def _resolve(self) -> str:
-        told = [line.split(": ", 1) for line in self._happened.removeprefix("[putative_event] ").split("\n")]
+        lines = self._happened.removeprefix("[putative_event] ").split("\n")
+        told = dict(line.split(": ", 1) for line in lines)
         if self._talking:
             self.messages += len(told)
             self._said.update(told)
         else:
-            self._settle(dict(told))
+            self._settle(told)
         self._talking = not self._talking
         return "done"
 

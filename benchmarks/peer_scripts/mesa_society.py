@@ -28,7 +28,8 @@ class Player(FixedAgent):
     def __init__(self, model: Society, mind: str) -> None:
         super().__init__(model)
         self.mind = mind
-        self.said, self.heard = "", []
+        self.said = ""
+        self.heard: list[str] = []
         self.gives, self.points = True, 0.0
 
     def meet(self) -> None:
