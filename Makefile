@@ -34,7 +34,7 @@ test-vllm: vllm
 bench: install
 	PIP_ARGS="$(PIP_ARGS)" $(BIN)/python -m benchmarks
 
-# societies of every size, within 15 minutes on two cores
+# societies of every size, length, latency and topology; minutes
 bench-grid: install
 	$(BIN)/python -m benchmarks.grid
 
