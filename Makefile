@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 # extra pip arguments, for example a wheel index of CPU-only torch builds
 PIP_ARGS ?=
 
-.PHONY: bench install run test test-all vllm test-vllm lint types format docs audit sbom clean
+.PHONY: bench bench-grid install run test test-all vllm test-vllm lint types format docs audit sbom clean
 
 install: $(STAMP)
 
@@ -30,9 +30,13 @@ vllm: install
 test-vllm: vllm
 	$(BIN)/python -m pytest -m vllm
 
-# every benchmark against its peer
+# every benchmark against its peer; two frameworks get environments of their own in the user's cache
 bench: install
-	$(BIN)/python -m benchmarks
+	PIP_ARGS="$(PIP_ARGS)" $(BIN)/python -m benchmarks
+
+# societies of every size, length, latency and topology; minutes
+bench-grid: install
+	$(BIN)/python -m benchmarks.grid
 
 lint: install
 	$(BIN)/ruff check .

@@ -20,8 +20,10 @@ from rich.table import Table
 
 from benchmarks.goals import BENCHMARKS, Result
 from benchmarks.measure import Spread, machine
+from benchmarks.peer_steps import Comparison, peer_steps
 
 OUT = Path(__file__).parent / "results" / "goals.json"
+PEERS = "peers"
 
 
 def show(results: list[Result]) -> None:
@@ -34,26 +36,46 @@ def show(results: list[Result]) -> None:
     Console(width=150).print(table)
 
 
+def show_peers(compared: list[Comparison]) -> None:
+    title = "other frameworks: our steps a second over theirs, least / middle / most; below one the peer is quicker"
+    table = Table(title=title, title_justify="left")
+    for head in ("peer", "agents", "measured", "of"):
+        table.add_column(head)
+    for row in compared:
+        measured = str(Spread.of(row.ratios)) if row.ratios else row.not_run
+        table.add_row(row.peer, f"{row.agents:,}", measured, row.detail)
+    Console(width=150).print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=BENCHMARKS, action="append", help="may be given more than once")
+    parser.add_argument("--only", choices=[*BENCHMARKS, PEERS], action="append", help="may be given more than once")
     parser.add_argument("--quick", action="store_true", help="smaller sizes, one repetition")
     parser.add_argument("--out", type=Path, default=OUT, help="the JSON file of all figures")
     told = parser.parse_args()
     logging.disable(logging.WARNING)  # CAMEL warns of every stock agent's model
-    facts, results = machine(), []
-    for name in told.only or BENCHMARKS:
+    facts = machine()
+    results: list[Result] = []
+    compared: list[Comparison] = []
+    for name in told.only or (*BENCHMARKS, PEERS):
         sys.stderr.write(f"{name} ...\n")
-        results += BENCHMARKS[name](told.quick)
+        if name == PEERS:
+            compared = list(peer_steps(told.quick))
+        else:
+            results += BENCHMARKS[name](told.quick)
         report = {  # written after each: what was measured is kept, whatever stops the next
             "machine": facts,
             "load_after": machine()["load"],
             "quick": told.quick,
             "results": [result.as_json() for result in results],
+            "peers": [comparison.as_json() for comparison in compared],
         }
         told.out.parent.mkdir(parents=True, exist_ok=True)
         told.out.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
-    show(results)
+    if results:
+        show(results)
+    if compared:
+        show_peers(compared)
     sys.stdout.write(f"{told.out}\n")
 
 

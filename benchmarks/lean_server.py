@@ -3,9 +3,9 @@
     python -m benchmarks.lean_server --delay 0.05
 
 It reads requests by their Content-Length, answers every chat call with one short reply of the model asked, or with the
-first of the choices it is given, and lists that model. The first line printed is the URL; it ends with its standard
-input. The scripted server of the tests does more (faults, caches, adapters that come and go) and costs some five times
-as much a call.
+first choice where the call is constrained to some (else a society would ask every decision again), and lists that
+model. The first line printed is the URL; it ends with its standard input. The scripted server of the tests does
+more (faults, caches, adapters that come and go) and costs some five times as much a call.
 """
 
 from __future__ import annotations
@@ -57,8 +57,7 @@ class LeanServer(asyncio.Protocol):
 
     def _answer(self, head: bytes, body: bytes) -> bytes:
         if head.startswith(b"POST"):
-            asked = orjson.loads(body)
-            payload = completion(asked["model"], _text(asked))
+            payload = completion(orjson.loads(body))
         elif b"/models" in head.split(b"\r\n", 1)[0]:
             payload = {"object": "list", "data": [{"id": name, "object": "model"} for name in self._models]}
         else:
@@ -67,19 +66,14 @@ class LeanServer(asyncio.Protocol):
         return b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(text), text)
 
 
-def _text(asked: dict[str, Any]) -> str:
-    """The first of the choices where the reply is constrained, as a client would ask again for anything else."""
-    constraint = asked.get("structured_outputs")
-    return str(constraint["choice"][0]) if constraint else REPLY
-
-
-def completion(model: str, text: str) -> dict[str, object]:
-    message = {"role": "assistant", "content": text, "tool_calls": []}
+def completion(asked: dict[str, Any]) -> dict[str, object]:
+    choices = asked.get("structured_outputs", {}).get("choice", (REPLY,))
+    message = {"role": "assistant", "content": choices[0], "tool_calls": []}
     return {
         "id": "chatcmpl-0",
         "object": "chat.completion",
         "created": 1,
-        "model": model,
+        "model": asked["model"],
         "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 200, "total_tokens": 210, "completion_tokens": 10},
     }

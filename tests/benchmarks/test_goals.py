@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 from benchmarks.goals import Result
-from benchmarks.page import FIGURES, PAGE, page
+from benchmarks.page import PAGE, committed, page
 from benchmarks.societies import play
 
 
@@ -23,4 +22,4 @@ def test_a_society_is_timed_step_by_step() -> None:
 
 
 def test_the_page_is_made_from_the_figures() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(json.loads(FIGURES.read_text(encoding="utf-8")))
+    assert PAGE.read_text(encoding="utf-8") == page(*committed())

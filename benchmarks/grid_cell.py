@@ -1,0 +1,115 @@
+"""One cell of the grid, measured in a process of its own so that the memory is its own."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import sys
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from statistics import median
+from typing import Any
+
+from agents.inference.backend import InferenceSettings
+from agents.inference.provenance import Tier
+from benchmarks.societies import play
+from simulation.topology import TopologyKind
+
+CALLS = 2  # of an agent in a step: talk and decide
+NOWHERE = "http://127.0.0.1:9/v1"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A society and how long it plays; `latency` is the server's in milliseconds, none on the simulated tier."""
+
+    tier: Tier
+    latency: int | None
+    topology: TopologyKind
+    agents: int
+    steps: int
+
+    @property
+    def agent_steps(self) -> int:
+        return self.agents * self.steps
+
+    @property
+    def pairs(self) -> int:
+        """Who hear each other where all do; other topologies, of a few neighbours each, are not counted."""
+        return self.agents * (self.agents - 1) // 2 if self.topology is TopologyKind.COMPLETE else 0
+
+    @property
+    def waits(self) -> float:
+        """Seconds spent on nothing but the server's latency, however quick the rest."""
+        at_once = InferenceSettings().concurrency
+        return CALLS * self.steps * -(-self.agents // at_once) * (self.latency or 0) / 1000
+
+    def __str__(self) -> str:
+        late = "" if self.latency is None else f" {self.latency} ms"
+        return f"{self.tier.value}{late}, {self.topology.value}, {self.agents:,} agents, {self.steps:,} steps"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The median step's seconds by agent, messages by second of all steps, and the process's peak of resident memory
+    in MiB, before the society was built and in all."""
+
+    seconds_per_agent_step: float
+    messages_per_second: float
+    start_mib: float
+    peak_mib: float
+
+
+class CellError(RuntimeError):
+    """A cell that came to no figures; the message says why."""
+
+
+def measure(cell: Cell, url: str | None, limit: float) -> Measured:
+    """Raises CellError where it fails or is not done within `limit` seconds."""
+    context = _context()
+    mine, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_play, args=(cell, url or NOWHERE, theirs))
+    process.start()
+    theirs.close()
+    try:
+        if not mine.poll(limit):
+            raise CellError(f"not done within {limit:g} s")
+        told = mine.recv()
+    except EOFError:
+        process.join()
+        raise CellError(f"its process ended with {process.exitcode}") from None
+    finally:
+        process.kill()
+        process.join()
+        mine.close()
+    if isinstance(told, str):
+        raise CellError(told)
+    return Measured(**told)
+
+
+def _context() -> Any:
+    """Processes forked from one that has imported OASIS already, where the system can; that takes seconds a cell."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["simulation.platform", "benchmarks.grid_cell"])
+    return context
+
+
+def _play(cell: Cell, url: str, answer: Connection) -> None:
+    start = _peak()
+    try:
+        watched = asyncio.run(play(cell.agents, cell.steps, cell.tier, url, cell.topology))
+        if len(watched.steps) != cell.steps:
+            raise CellError(f"{len(watched.steps)} steps in place of {cell.steps}")
+        rate = watched.messages / sum(watched.steps)
+        answer.send(asdict(Measured(median(watched.steps) / cell.agents, rate, start, _peak())))
+    except Exception as error:  # noqa: BLE001 - told in the figures
+        answer.send(f"{type(error).__name__}: {error}"[:300])
+
+
+def _peak() -> float:
+    import resource  # not on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

@@ -1,0 +1,103 @@
+"""Other frameworks doing the work of a step, each in a process and an environment of its own.
+
+Mesa asks no language model, builds no prompt and keeps no log: it is the ceiling of stepping in plain Python, and is
+compared with the simulated tier, which builds prompts, records every call and writes OASIS's database. Concordia asks
+a server that answers after 50 ms, two calls an agent on both sides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from agents.inference.provenance import Tier
+from benchmarks.lean_server import lean_server
+from benchmarks.measure import Spread
+from benchmarks.peer_environments import CONCORDIA, MESA, NotInstalledError, Peer, interpreter
+from benchmarks.societies import ADAPTERS, play
+
+SCRIPTS = Path(__file__).parent / "peer_scripts"
+NOWHERE = "http://127.0.0.1:9/v1"
+MESA_WORK = (
+    "no language model on either side; Mesa builds no prompt and keeps no log, ours does and writes OASIS's database"
+)
+CONCORDIA_WORK = (
+    "two calls an agent to a server of 50 ms on both sides; ours 64 at once, its simultaneous engine a thread an entity"
+)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Seconds of a step on both sides, a pair for each repetition; none where `not_run` says why."""
+
+    peer: str
+    agents: int
+    ours: tuple[float, ...]
+    theirs: tuple[float, ...]
+    detail: str
+    not_run: str = ""
+
+    @property
+    def ratios(self) -> tuple[float, ...]:
+        """Our steps a second over the peer's, by repetition: below one the peer is quicker."""
+        return tuple(theirs / ours for ours, theirs in zip(self.ours, self.theirs, strict=True))
+
+    def as_json(self) -> dict[str, object]:
+        spread = asdict(Spread.of(self.ratios)) if self.ratios else None
+        return asdict(self) | {"ratios": self.ratios, "spread": spread}
+
+
+def peer_steps(quick: bool) -> Iterator[Comparison]:
+    """Each peer at each of its sizes. One that cannot be installed or fails is told of, here and in the figures."""
+    repetitions = 1 if quick else 3
+    for n in (100,) if quick else (1_000, 10_000):
+        yield _compare(MESA, n, MESA_WORK, repetitions, _mesa)
+    for n in (4,) if quick else (10, 100):
+        yield _compare(CONCORDIA, n, CONCORDIA_WORK, repetitions, _concordia)
+
+
+def _compare(
+    peer: Peer, n: int, detail: str, repetitions: int, measure: Callable[[Path, int], tuple[float, float]]
+) -> Comparison:
+    try:
+        python = interpreter(peer)
+        asyncio.run(play(2, 1))  # imports are not measured
+        pairs = [measure(python, n) for _ in range(repetitions)]
+    except (NotInstalledError, subprocess.CalledProcessError) as error:
+        reason = f"not run: {getattr(error, 'stderr', None) or error}".strip()[-500:]
+        sys.stderr.write(f"\n*** {peer.label} WAS NOT COMPARED: {reason}\n\n")
+        return Comparison(peer.label, n, (), (), detail, reason)
+    ours, theirs = zip(*pairs, strict=True)
+    return Comparison(peer.label, n, ours, theirs, detail)
+
+
+def _mesa(python: Path, n: int) -> tuple[float, float]:
+    ours = _ours(n, 3, Tier.SIMULATED, NOWHERE)
+    return ours, _step(python, "mesa_society.py", n, 10)
+
+
+def _concordia(python: Path, n: int) -> tuple[float, float]:
+    with lean_server(0.05, *ADAPTERS) as url:
+        ours = _ours(n, 4, Tier.HTTP, url)
+        return ours, _step(python, "concordia_society.py", n, 4, "--url", url)
+
+
+def _ours(n: int, steps: int, tier: Tier, url: str) -> float:
+    """The median step but for the first, which opens connections."""
+    return median(asyncio.run(play(n, steps, tier, url)).steps[1:])
+
+
+def _step(python: Path, script: str, n: int, steps: int, *more: str) -> float:
+    """The same of the peer's. -I: it sees its own environment and nothing of ours."""
+    command = [str(python), "-I", str(SCRIPTS / script), "--agents", str(n), "--steps", str(steps), *more]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    told = json.loads(done.stdout)
+    if told["messages"] != n * steps or told["calls"] not in {0, 2 * n * steps}:
+        raise RuntimeError(f"{script} did other work than ours: {told['messages']} messages, {told['calls']} calls")
+    return float(median(told["seconds"][1:]))
