@@ -105,8 +105,9 @@ class _Teller:
     def _hear(self, said: Sequence[Said], keep: bool) -> None:
         new: dict[str, list[HeardMessage]] = {}
         for message in said:
+            heard = HeardMessage(message.sender, message.team_id, message.text)
             for hearer in message.audience:
-                new.setdefault(hearer, []).append(HeardMessage(message.sender, message.team_id, message.text))
+                new.setdefault(hearer, []).append(heard)
         before = self._heard if keep else {}
         self._heard = {name: (*before.get(name, ()), *new.get(name, ())) for name in {*before, *new}}
 

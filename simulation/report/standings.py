@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from simulation.columns import SUMMARY_FIGURES
 
@@ -47,11 +50,15 @@ def standings_of(run: Run) -> list[Standing]:
 
 
 def _standings(rows: pd.DataFrame, by: str, column: str) -> Iterator[Standing]:
-    for key, group in rows[rows[column].notna()].groupby(list(dict.fromkeys([*_APART, column])), sort=False):
+    keys = list(dict.fromkeys([*_APART, column]))
+    means = rows[rows[column].notna()].groupby([*keys, "episode"], sort=False)[list(SUMMARY_FIGURES)].mean()
+    figures, places = means.to_numpy(dtype=float), defaultdict(list)  # a thousand models are a thousand groups
+    for place, key in enumerate(means.index.droplevel("episode")):
+        places[key].append(place)
+    for key, own in places.items():
         game, mode, tier, synthetic = key[:4]
-        per_episode = group.groupby("episode")[list(SUMMARY_FIGURES)].mean()
-        for figure in SUMMARY_FIGURES:
-            values = per_episode[figure].dropna().to_numpy(dtype=float)
+        for figure, told in zip(SUMMARY_FIGURES, figures[own].T, strict=True):
+            values = told[~np.isnan(told)]
             if len(values):
                 low, value, high = _interval(values)
                 yield Standing(
@@ -69,13 +76,10 @@ def _standings(rows: pd.DataFrame, by: str, column: str) -> Iterator[Standing]:
                 )
 
 
-def _interval(values: object) -> tuple[float | None, float, float | None]:
-    import numpy as np
-
+def _interval(values: np.ndarray) -> tuple[float | None, float, float | None]:
     from simulation.metrics.inference import paired_bootstrap
 
-    found = np.asarray(values, dtype=np.float64)
-    if len(found) < 2:
-        return None, float(found[0]), None
-    interval = paired_bootstrap(found, resamples=1000)
+    if len(values) < 2:
+        return None, float(values[0]), None
+    interval = paired_bootstrap(values, resamples=1000)
     return interval.low, interval.value, interval.high
