@@ -158,7 +158,7 @@ def error_of(
     served: Sequence[str],
 ) -> InferenceError:
     """The error an HTTP answer other than 200 is. `served` is what the endpoint was known to serve."""
-    message = _server_message(body)
+    message = server_message(body)
     said = f"{endpoint} answered {status}: {message[:_LONGEST_MESSAGE]}"
     if status == NOT_FOUND and any(f"{quote}{adapter}{quote}" in message for quote in "`'\""):
         return UnknownAdapterError(adapter, endpoint, [name for name in served if name != adapter])
@@ -170,7 +170,7 @@ def error_of(
     return PermanentError(said)
 
 
-def _server_message(body: bytes) -> str:
+def server_message(body: bytes) -> str:
     """What the server says went wrong, in whichever of the known shapes; else the body's beginning."""
     try:
         payload = read_json(body, "")
