@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import httpx
-import orjson
 from httpx_aiohttp import AiohttpTransport
 
 from agents.inference.api_key import without_key
@@ -66,8 +65,8 @@ class _BoundedStream(httpx.AsyncByteStream):
                 raise too_long(self._url)
         body = without_key(_unpacked(b"".join(parts), self._packed, self._url), self._request.headers)
         if self._response.status_code == 200:
-            asked = orjson.loads(self._request.content)
-            read_completion(read_json(body, self._url), self._url, asked["model"])
+            payload = read_json(body, self._url)
+            read_completion(payload, self._url, payload.get("model") if isinstance(payload, dict) else None)
         yield body
 
     async def aclose(self) -> None:

@@ -63,7 +63,7 @@ def token_budget(request: Request) -> int:
     return max(request.sampling.max_tokens, longest + 1 if longest else 0)
 
 
-def read_completion(payload: Any, endpoint: str, adapter: str) -> Completion:
+def read_completion(payload: Any, endpoint: str, adapter: str | None) -> Completion:
     """The text, tool calls and token counts of a chat completion.
 
     Raises BadReplyError for another shape, for more answers than were asked for, and for another model's answer.

@@ -17,10 +17,11 @@ def http_answer(status: int, body: bytes, headers: Mapping[str, str] | None = No
 
 class RawServer:
     """`async with RawServer(("a",)) as server: server.says = b"..."`: it lists the models, and answers every other
-    request with these bytes and the end of the connection."""
+    request with these bytes and the end of the connection. `heads` are what it was asked, in small letters."""
 
     def __init__(self, models: Iterable[str]) -> None:
         self.says = b""
+        self.heads: list[bytes] = []
         self.listing = http_answer(200, orjson.dumps({"data": [{"id": name, "parent": "base"} for name in models]}))
         self._server: asyncio.Server | None = None
 
@@ -41,6 +42,7 @@ class RawServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             asked = (await reader.readuntil(b"\r\n\r\n")).lower()
+            self.heads.append(asked)
             length = asked.partition(b"content-length:")[2].partition(b"\r\n")[0].strip()
             await reader.readexactly(int(length or 0))  # what is left unread would reset the connection
             writer.write(self.listing if asked.startswith(b"get /v1/models") else self.says)

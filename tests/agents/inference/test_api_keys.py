@@ -16,6 +16,7 @@ from agents.inference.errors import FloorReachedError
 from agents.inference.provenance import CallRecord, Tier
 from tests.agents.inference.conftest import make_request
 from tests.support import faults
+from tests.support.raw_server import RawServer, http_answer
 from tests.support.replies import completion
 from tests.support.scripted_vllm import ScriptedVLLM
 
@@ -115,3 +116,21 @@ async def test_a_key_that_is_repeated_with_escapes_is_taken_out_as_well(
         with pytest.raises(FloorReachedError, match=r"no: \(API key\)"):
             await client.generate(make_request())
     assert key.encode() not in orjson.dumps(records)
+
+
+@TIERS
+@pytest.mark.parametrize("status", [302, 307, 308])
+async def test_a_server_that_sends_a_call_elsewhere_does_not_send_the_key(
+    tier: Tier, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+    async with RawServer(["cooperator"]) as first, RawServer(["cooperator"]) as other:
+        first.says = http_answer(status, b"", {"Location": f"{other.url}/chat/completions"})
+        other.says = http_answer(200, orjson.dumps(completion("from elsewhere", "cooperator")))
+        settings = InferenceSettings(tiers=(tier,), timeout=5.0, retries=0)
+        endpoint = EndpointSettings(first.url, api_key_env=VARIABLE)
+        async with VLLMClient(endpoints=[endpoint], model_name="cooperator", settings=settings) as client:
+            await client.generate(make_request())
+    assert any(KEY.encode() in head for head in first.heads)
+    assert other.heads
+    assert not [head for head in other.heads if KEY.encode() in head]
