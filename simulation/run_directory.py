@@ -64,7 +64,7 @@ def refuse_strangers(run: Path) -> None:
         for entry in os.scandir(folder):
             if entry.is_symlink() and not os.path.realpath(entry.path).startswith(home + os.sep):
                 raise SocietyError(f"{entry.path} is a link that leads out of the run directory; put its file there")
-            if not (entry.is_dir() or entry.is_file()):
+            if not (entry.is_dir() or entry.is_file()) and os.path.lexists(entry.path):  # not gone meanwhile
                 raise SocietyError(f"{entry.path} is neither a file nor a folder; a run directory holds nothing else")
 
 
