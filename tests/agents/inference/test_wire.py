@@ -158,6 +158,13 @@ class TestErrors:
         assert type(error) is kind
         assert getattr(error, "overload", None) is overload
 
+    def test_of_many_models_the_first_are_named(self) -> None:
+        served = [f"m{number:05}" for number in range(30_000)]
+        body = b'{"error": {"message": "The model `a` does not exist."}}'
+        told = str(error_of(404, body, {}, adapter="a", endpoint=URL, served=served))
+        assert "m00049 and 29950 more" in told
+        assert len(told) < 2000
+
     def test_a_404_of_the_adapter_is_an_unknown_adapter(self) -> None:
         error = self.error(404, b'{"error": {"message": "The model `a` does not exist."}}')
         assert isinstance(error, UnknownAdapterError)
