@@ -2,10 +2,11 @@ PYTHON ?= python3.11
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+TOOLS := $(VENV)/tools
 # extra pip arguments, for example a wheel index of CPU-only torch builds
 PIP_ARGS ?=
 
-.PHONY: bench bench-grid install run test test-all vllm test-vllm lint types format docs audit sbom clean
+.PHONY: bench bench-grid install run test test-all vllm test-vllm lint types format docs tools audit sbom clean
 
 install: $(STAMP)
 
@@ -56,13 +57,19 @@ docs: install
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 
-# known vulnerabilities of what is installed; fails loudly where the database cannot be reached
-audit: install
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.7'
-	$(BIN)/pip-audit --local --skip-editable || { echo "AUDIT: vulnerable packages above, or NOT RUN where no database answered" >&2; exit 1; }
+tools: $(TOOLS)/.installed
+
+$(TOOLS)/.installed: .ci/tools.txt
+	@test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check -r .ci/tools.txt
+	@touch $@
+
+# known vulnerabilities of what is installed. "Error 1": there are some. "Error 3": NOT RUN, no database answered
+audit: install tools
+	$(BIN)/python .ci/audit.py
 
 # what is installed, as CycloneDX
-sbom: install
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'cyclonedx-bom>=5'
+sbom: install tools
 	@mkdir -p build
-	$(BIN)/cyclonedx-py environment $(BIN)/python --output-file build/sbom.json
+	$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file build/sbom.json $(BIN)/python
+	$(BIN)/python .ci/check_sbom.py build/sbom.json

@@ -12,6 +12,8 @@ from agents.web_address import address_findings
 
 MAX_ID = 64
 MAX_PLAYERS = 100_000
+MAX_BYTES = 192
+"""Of a name in UTF-8: with a time and a random end it is a folder's name, which has 255."""
 _WORD = re.compile(rf"[\w.-]{{1,{MAX_ID}}}")
 _KINDS = ("model_name", "policy")
 
@@ -44,10 +46,16 @@ def name_findings(key: str, name: object, count: object = 1) -> Iterator[Finding
     if not isinstance(name, str):
         return
     if not _WORD.fullmatch(name):
-        better = re.sub(r"[^\w.-]+", "_", name)[:MAX_ID]
+        better = re.sub(r"[^\w.-]+", "_", name).lstrip(".-")[:MAX_ID]
         hint = f"nearest valid: {better}" if better else ""
         message = f"{shown(name)} may hold letters, digits, _ - . only, and {MAX_ID} at most"
         yield Finding((key,), message, hint)
+    elif name[0] in ".-":
+        better = name.lstrip(".-")
+        hint = f"nearest valid: {better}" if better else ""
+        yield Finding((key,), f"{shown(name)} may not begin with {name[0]}, as hidden files and options do", hint)
+    elif len(name.encode()) > MAX_BYTES:
+        yield Finding((key,), f"{shown(name)} is longer than {MAX_BYTES} bytes, which no folder's name may be")
     elif isinstance(count, int) and 1 < count <= MAX_PLAYERS and len(f"{name}_{count}") > MAX_ID:
         yield Finding((key,), f"{shown(f'{name}_{count}')} is longer than {MAX_ID} characters")
 

@@ -7,7 +7,7 @@ tag builds anything, and aliases are counted as they unfold: one that would blow
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agents.findings import KeyPath, dotted, shown
 from agents.problems import InvalidFileError, Problem
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MAX_VALUES = 100_000
 MAX_DEPTH = 50
 
+_TOO_MANY = f"holds more than {MAX_VALUES:,} values, aliases unfolded"
 _TAG = "tag:yaml.org,2002:"
 _BASES = {"0x": 16, "0o": 8, "0b": 2}
 _BOOLEANS = {"true": True, "false": False}
@@ -43,8 +44,21 @@ def compose(text: str, name: str) -> Node | None:
 
 def _root(text: str) -> Node | None:
     from ruamel.yaml import YAML
+    from ruamel.yaml.composer import Composer, ComposerError
+
+    class BoundedComposer(Composer):
+        """It stops where `NodeReader` would refuse the rest: a key and its value are two nodes and one value."""
+
+        nodes = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            self.nodes += 1
+            if self.nodes > 2 * MAX_VALUES + 1:
+                raise ComposerError(None, None, _TOO_MANY, self.parser.peek_event().start_mark)
+            return super().compose_node(parent, index)
 
     yaml = YAML(typ="safe", pure=True)
+    yaml.Composer = BoundedComposer
     yaml.composer.warn_double_anchors = False  # YAML 1.2 lets an anchor be set again
     root: Node | None = yaml.compose(text)
     return root
@@ -71,8 +85,7 @@ class NodeReader:
 
         self.lines.setdefault(path, line_of(node))
         if len(self.lines) > MAX_VALUES:
-            problem = Problem(self.name, line_of(node), "", f"holds more than {MAX_VALUES:,} values, aliases unfolded")
-            raise InvalidFileError([problem])
+            raise InvalidFileError([Problem(self.name, line_of(node), "", _TOO_MANY)])
         if len(path) > MAX_DEPTH:
             raise InvalidFileError([Problem(self.name, line_of(node), "", "nested too deeply")])
         if isinstance(node, ScalarNode):

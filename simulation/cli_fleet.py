@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
 import signal
 from collections.abc import Awaitable, Callable, Iterator
@@ -198,9 +197,6 @@ def _with(endpoint: str, key_variable: str | None, ask: Callable[[LoraLifecycle]
 
 
 def _key(variable: str | None) -> str | None:
-    if variable is None:
-        return None
-    key = os.environ.get(variable)
-    if not key:
-        raise UsageError(f"--api-key-env {variable}: the environment has no {variable}")
-    return key
+    from agents.inference.serve_command import key_for_option
+
+    return None if variable is None else key_for_option(variable)

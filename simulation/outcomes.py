@@ -29,6 +29,7 @@ from simulation.events import (
 from simulation.ledger import fallen
 from simulation.migrations import migrated_manifest
 from simulation.plan import kept
+from simulation.run_directory import refuse_strangers
 from simulation.stored_tables import read_stored, stored_file
 from simulation.tables import Tables
 
@@ -173,10 +174,12 @@ def load_run(path: str | Path) -> Run:
 
 
 def read_manifest(path: Path) -> Row:
-    """A run's manifest.json. Raises SocietyError where it is missing, torn or of an unknown version."""
+    """A run's manifest.json. Raises SocietyError where it is missing, torn or of an unknown version, and where the
+    directory holds what is not its own."""
     file = path / "manifest.json"
     if not file.exists():
         raise SocietyError(f"{path} is not a run directory: it has no manifest.json")
+    refuse_strangers(path)
     try:
         manifest: Row = orjson.loads(file.read_bytes())
     except orjson.JSONDecodeError as error:

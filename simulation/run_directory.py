@@ -9,9 +9,11 @@ runs/<scenario>-<time>-<id>/
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
@@ -20,11 +22,13 @@ from typing import Any
 import orjson
 from filelock import FileLock, Timeout
 
-from agents.problems import SocietyError
+from agents.problems import SocietyError, UsageError
 from simulation.migrations import SCHEMA_VERSION
 from simulation.plan import Plan
 
 LOCK = ".lock"
+_SHOWN = 200
+_OTHERS_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 class RunStatus(str, Enum):
@@ -38,12 +42,39 @@ def stamped(name: str) -> str:
     return f"{name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
+@contextmanager
+def placed_in(out: Path) -> Iterator[None]:
+    """Raises UsageError where no folder can be made in `out`."""
+    try:
+        yield
+    except (OSError, ValueError) as error:  # a ValueError for a null byte
+        if getattr(error, "errno", None) in _OTHERS_FAULT:
+            raise
+        why = (getattr(error, "strerror", None) or str(error)).lower()
+        raise UsageError(f"no run can be kept in {str(out)[:_SHOWN]!r}: {why}; name another folder: --out") from error
+
+
+def refuse_strangers(run: Path) -> None:
+    """Raises SocietyError where a run directory holds what is not its own: a link that leads out of it, which would be
+    read or written in its place, or what is no file, which may never end."""
+    home = os.path.realpath(run)
+    for folder in (run, run / "tables"):
+        if not folder.is_dir():
+            continue
+        for entry in os.scandir(folder):
+            if entry.is_symlink() and not os.path.realpath(entry.path).startswith(home + os.sep):
+                raise SocietyError(f"{entry.path} is a link that leads out of the run directory; put its file there")
+            if not (entry.is_dir() or entry.is_file()) and os.path.lexists(entry.path):  # not gone meanwhile
+                raise SocietyError(f"{entry.path} is neither a file nor a folder; a run directory holds nothing else")
+
+
 def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
     """A fresh run directory in `out`, with its manifest: a process that is killed leaves a whole one or none."""
     now = datetime.now(timezone.utc)
     path = out / stamped(plan.scenario.name)
     part = path.with_name(f".{path.name}.part")
-    part.mkdir(parents=True)
+    with placed_in(out):
+        part.mkdir(parents=True)
     write_manifest(
         part,
         {

@@ -22,6 +22,7 @@ from agents.problems import SocietyError
 from simulation.events import Event, RunEnded
 from simulation.outcomes import Run
 from simulation.plan import Plan
+from simulation.run_directory import placed_in
 from simulation.run_folders import begun_runs, finished_run, new_folder, play_in
 from simulation.runner import Observer, RunStoppedError
 
@@ -35,6 +36,8 @@ def begin(
     """The folder of a new set of runs, every arm's plan in it and files to lie `beside` them: whole or not at all."""
     folder = new_folder(out, f"{kind}-{path_name(name)}")
     part = folder.with_name(f".{folder.name}.part")
+    with placed_in(Path(out)):
+        part.mkdir(parents=True)
     for arm, plan in arms.items():
         (part / arm).mkdir(parents=True)
         (part / arm / PLAN).write_bytes(_written(plan))

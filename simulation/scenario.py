@@ -95,7 +95,8 @@ class EndpointConfig(FileModel):
     url: Text
     """An http(s) URL that ends in /v1."""
     api_key_env: Text | None = None
-    """The environment variable that holds the server's API key; the key itself stands in no file."""
+    """The environment variable that holds the server's API key, or its name in the system's keyring; no file holds the
+    key itself."""
     weight: Real = Field(default=1.0, gt=0)
     """Its share of the calls, against the others'."""
     adapters: tuple[Text, ...] | None = None

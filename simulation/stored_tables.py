@@ -50,7 +50,7 @@ def arrow_table(frame: pd.DataFrame, columns: Sequence[Column]) -> Any:
 
 def frame_from(table: Any, columns: Sequence[Column]) -> pd.DataFrame:
     """A pyarrow table as a typed DataFrame of these columns."""
-    frame: pd.DataFrame = table.select([column.name for column in columns]).to_pandas()
+    frame: pd.DataFrame = table.replace_schema_metadata().select([column.name for column in columns]).to_pandas()
     for column in columns:
         if column.dtype == TUPLE:
             frame[column.name] = frame[column.name].map(tuple)

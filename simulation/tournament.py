@@ -36,7 +36,7 @@ from simulation.compositions import Worth
 from simulation.games import find_game
 from simulation.lineups import Format, Lineup, lineups
 from simulation.plan import Plan
-from simulation.run_directory import versions
+from simulation.run_directory import placed_in, versions
 from simulation.run_folders import finished_run, new_folder, play_in
 from simulation.scenario import Scenario
 from simulation.seeds import derive_seed
@@ -138,7 +138,8 @@ def new_tournament(tournament: Tournament, out: str | Path = "runs") -> Path:
     """A folder for it, with nothing played yet. Raises as `check` does, before anything is written."""
     check(tournament)
     folder = new_folder(out, f"tournament-{tournament.scenario.tasks[0].task_type}")
-    (folder / "matches").mkdir(parents=True)
+    with placed_in(Path(out)):
+        (folder / "matches").mkdir(parents=True)
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "versions": versions(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,9 @@ ROLES = tuple(ModelRole)
 
 # a shell that starts tests in the background has them ignore Ctrl-C, and what they start with them
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# no test, and nothing a test starts, asks the keyring of who runs it
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 
 # how busy a machine is decides nothing
 settings.register_profile("society", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -49,9 +49,9 @@ class InferenceSettings:
 
 @dataclass(frozen=True)
 class EndpointSettings:
-    """One server. `api_key_env` names the environment variable that holds its key; `weight` is its share of the calls
-    against the others'; with `adapters` it is asked for those only, of what it serves; `pinned_only`, it takes
-    the calls that name it and no others."""
+    """One server. `api_key_env` names the environment variable that holds its key, or the keyring's entry; `weight` is
+    its share of the calls against the others'; with `adapters` it is asked for those only, of what it serves;
+    `pinned_only`, it takes the calls that name it and no others."""
 
     url: str
     api_key_env: str | None = None

@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import orjson
-
 from agents.inference.backend import Completion, InferenceSettings, as_openai
 from agents.inference.discovery import is_refusal, reason
 from agents.inference.endpoints import Endpoint, EndpointPool
@@ -20,7 +18,7 @@ from agents.inference.errors import BadReplyError, InferenceError, ServerLostErr
 from agents.inference.loops import PerLoop
 from agents.inference.provenance import Request, Tier
 from agents.inference.server import ServerBackend
-from agents.inference.wire import constraint, error_of, read_completion, token_budget, tool_fields
+from agents.inference.wire import constraint, error_of, read_completion, shown, token_budget, tool_fields
 
 
 @contextmanager
@@ -118,9 +116,10 @@ class CamelBackend(ServerBackend):
             raise ServerLostError(message, refused=is_refusal(error)) from error
         except APIStatusError as error:
             raise _status_error(error, endpoint, request.adapter) from error
-        except (OpenAIError, ValueError) as error:
-            raise BadReplyError(f"{endpoint.url} answered what CAMEL cannot read: {error}") from error
-        return read_completion(_payload(result, endpoint), endpoint.url, request.adapter)
+        except (OpenAIError, ValueError, RecursionError) as error:
+            raise BadReplyError(f"{endpoint.url} answered what CAMEL cannot read: {shown(str(error))}") from error
+        payload = result.model_dump(warnings=False) if isinstance(result, ChatCompletion) else result
+        return read_completion(payload, endpoint.url, request.adapter)
 
     def _model_for(self, endpoint: Endpoint, request: Request) -> BaseModelBackend:
         """A copy of the endpoint's model (0.01 ms, where building one takes 50) that asks for one adapter."""
@@ -167,13 +166,6 @@ def _status_error(error: Any, endpoint: Endpoint, adapter: str) -> InferenceErro
         endpoint=endpoint.url,
         served=endpoint.served,
     )
-
-
-def _payload(result: Any, endpoint: Endpoint) -> Any:
-    payload = result.model_dump(warnings=False) if isinstance(result, ChatCompletion) else result
-    if not endpoint.api_key():
-        return payload
-    return orjson.loads(endpoint.without_key(orjson.dumps(payload, default=str)))
 
 
 def text_of(message: Mapping[str, Any]) -> str:

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from agents.inference.api_key import without_key
 from agents.inference.errors import BadReplyError, PermanentError, ServerLostError
-from agents.inference.wire import LONGEST_BODY, read_json, too_long
+from agents.inference.wire import LONGEST_BODY, read_json, shown, too_long
+from agents.printable import printable
 
 if TYPE_CHECKING:
     import aiohttp
@@ -50,7 +51,7 @@ async def list_models(session: aiohttp.ClientSession, url: str, headers: Mapping
     if status != 200:
         raise PermanentError(f"{url}/models answered {status} (does the URL end in /v1?)")
     try:
-        return _read_models(read_json(body, url), url)
+        return read_models(read_json(body, url), url)
     except BadReplyError as error:
         raise PermanentError(str(error)) from error
 
@@ -73,7 +74,7 @@ async def ask_version(session: aiohttp.ClientSession, url: str, headers: Mapping
         told = read_json(body, url) if status == 200 else None
     except BadReplyError:
         return None
-    return str(told["version"]) if isinstance(told, dict) and "version" in told else None
+    return shown(told["version"]) if isinstance(told, dict) and "version" in told else None
 
 
 async def _get(session: aiohttp.ClientSession, address: str, url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
@@ -104,21 +105,29 @@ async def read_body(response: aiohttp.ClientResponse, url: str) -> bytes:
     return b"".join(parts)
 
 
-def _read_models(payload: Any, url: str) -> list[ServedModel]:
+def read_models(payload: Any, url: str) -> list[ServedModel]:
+    """The rows of a server's `/models`. Raises PermanentError where it is no such list."""
     match payload:
         case {"data": list(rows)}:
-            return [_served(row) for row in rows if isinstance(row, dict) and "id" in row]
+            return [_served(row) for row in rows if isinstance(row, dict) and _name(row.get("id"))]
         case _:
             raise PermanentError(f"{url}/models did not list models; is it an OpenAI-compatible server?")
 
 
 def _served(row: dict[str, Any]) -> ServedModel:
+    """What is told of a model; what is of another type than vLLM's counts as not told."""
+    longest = row.get("max_model_len")
     return ServedModel(
-        name=str(row["id"]),
-        parent=row.get("parent"),
-        root=row.get("root"),
-        max_model_len=row.get("max_model_len"),
+        name=row["id"],
+        parent=_name(row.get("parent")),
+        root=_name(row.get("root")),
+        max_model_len=longest if type(longest) is int and longest > 0 else None,
     )
+
+
+def _name(told: object) -> str | None:
+    """A name that may be printed; None where a server tells something else."""
+    return told if isinstance(told, str) and told and printable(told) == told else None
 
 
 def root_of(url: str) -> str:

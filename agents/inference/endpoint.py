@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from agents.inference.api_key import without_key
+from agents.inference.api_key import MissingKeyError, find_key, without_key
 from agents.inference.backend import Detection, EndpointSettings
 from agents.inference.breaker import Breaker
 from agents.inference.discovery import ServedModel, how_to_start
@@ -53,7 +52,7 @@ class Endpoint:
         return self.url == pinned or (pinned is None and not self.settings.pinned_only)
 
     def api_key(self) -> str | None:
-        """Raises PermanentError where the environment does not hold the key that the settings ask for."""
+        """Raises PermanentError where the key that the settings ask for is kept nowhere."""
         return api_key(self.settings)
 
     def headers(self) -> dict[str, str]:
@@ -121,14 +120,15 @@ class Endpoint:
 
 
 def api_key(endpoint: EndpointSettings) -> str | None:
-    """The key that opens a server, None where it wants none. Raises PermanentError where the environment lacks it."""
+    """The key that opens a server, None where it wants none. Raises PermanentError where it is kept nowhere."""
     name = endpoint.api_key_env
     if not name:
         return None
-    key = os.environ.get(name)
-    if not key:
-        raise PermanentError(f"{endpoint.url} wants the API key in the environment variable {name}, which is not set")
-    return key
+    try:
+        return find_key(name)
+    except MissingKeyError as error:
+        wants = f"{endpoint.url} wants the API key in the environment variable {name}, which is not set"
+        raise PermanentError(f"{wants}, and {error}") from error
 
 
 def api_headers(endpoint: EndpointSettings) -> dict[str, str]:

@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError, nearest
 
+_NAMED = 50
+
 
 class InferenceError(SocietyError):
     """A generation that did not happen. `endpoint` is the URL of the server that failed, where one did."""
@@ -61,7 +63,8 @@ class UnknownAdapterError(InferenceError):
     """The server or the embedded tier does not have the adapter that a roster row names."""
 
     def __init__(self, adapter: str, where: str, served: Sequence[str]) -> None:
-        known = ", ".join(sorted(served)) or "none"
+        known = ", ".join(sorted(served)[:_NAMED]) or "none"
+        known += f" and {len(served) - _NAMED} more" if len(served) > _NAMED else ""
         hint = nearest(adapter, sorted(served)) if served else "it serves no model"
         super().__init__(f"adapter {adapter!r} is not served at {where}; served: {known} ({hint})")
         self.adapter = adapter

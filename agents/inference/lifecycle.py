@@ -19,8 +19,10 @@ from urllib.parse import urlsplit
 
 from agents.inference.adapter_folders import DIGEST_LENGTH, AdapterOnDisk, read_adapter_folder
 from agents.inference.api_key import without_key
+from agents.inference.discovery import read_body, read_models
+from agents.inference.errors import BadReplyError, InferenceError
 from agents.inference.serve_command import RUNTIME_LORA_VARIABLE, allowed_rank
-from agents.inference.wire import read_json
+from agents.inference.wire import read_json, server_message
 from agents.problems import SocietyError, nearest
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 TIMEOUT = 60.0  # seconds; loading a large adapter takes a while
+_LONGEST_WORDS = 1500
 UNAUTHORIZED, NOT_FOUND = 401, 404
 _VERSION = re.compile(rf"-[0-9a-f]{{{DIGEST_LENGTH}}}")
 _RANK_TOO_LARGE = re.compile(r"LoRA rank (\d+) is greater than max_lora_rank (\d+)")
@@ -122,7 +125,14 @@ class LoraLifecycle:
         status, body = await self._call("GET", "/models")
         if status != 200:
             raise LifecycleError(f"{self.url}/models answered {status}: {_words(body)}")
-        return _read(read_json(body, self.url), self.url)
+        try:
+            models = read_models(read_json(body, self.url), self.url)
+        except InferenceError as error:
+            raise LifecycleError(str(error)) from error
+        return ServedModels(
+            bases=tuple(ServedBase(each.name, each.root or "") for each in models if not each.parent),
+            adapters=tuple(ServedAdapter(each.name, each.parent, each.root or "") for each in models if each.parent),
+        )
 
     async def load(self, path: Path, name: str | None = None, *, replace: bool = False) -> Loaded:
         """Serve the adapter in `path` (by default under the folder's name), beside what is served under that name.
@@ -187,7 +197,9 @@ class LoraLifecycle:
 
         try:
             async with self._open().request(method, f"{self.url}{path}", json=told) as response:
-                body = without_key(await response.read(), self._headers)
+                body = without_key(await read_body(response, self.url), self._headers)
+        except BadReplyError as error:
+            raise LifecycleError(str(error)) from error
         except asyncio.TimeoutError as error:
             raise LifecycleError(f"{self.url} gave no answer within {self._timeout:g} s") from error
         except (aiohttp.ClientError, ValueError) as error:
@@ -216,20 +228,6 @@ def _with_version(endpoint: str) -> str:
     return url if urlsplit(url).path else f"{url}/v1"
 
 
-def _read(payload: Any, url: str) -> ServedModels:
-    match payload:
-        case {"data": list(rows)}:
-            models = [row for row in rows if isinstance(row, dict) and "id" in row]
-        case _:
-            raise LifecycleError(f"{url}/models did not list models; is it a vLLM server?")
-    return ServedModels(
-        bases=tuple(ServedBase(row["id"], row.get("root") or "") for row in models if not row.get("parent")),
-        adapters=tuple(
-            ServedAdapter(row["id"], row["parent"], row.get("root") or "") for row in models if row.get("parent")
-        ),
-    )
-
-
 def _refuse_other_base(adapter: AdapterOnDisk, served: ServedModels, url: str) -> None:
     if not adapter.belongs_to(each for base in served.bases for each in (base.name, base.root)):
         known = ", ".join(f"{base.name} ({base.root})" for base in served.bases)
@@ -238,14 +236,4 @@ def _refuse_other_base(adapter: AdapterOnDisk, served: ServedModels, url: str) -
 
 def _words(body: bytes) -> str:
     """What the server says, in vLLM's shape of an error or its framework's; else the body's beginning."""
-    import orjson
-
-    try:
-        payload = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return body[:300].decode(errors="replace").strip() or "no message"
-    match payload:
-        case {"error": {"message": str(message)}} | {"error": str(message)} | {"detail": str(message)}:
-            return message
-        case _:
-            return str(payload)[:300]
+    return server_message(body)[:_LONGEST_WORDS]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.inference.adapter_folders import AdapterOnDisk
+from agents.inference.api_key import MissingKeyError, find_key
 from agents.problems import UsageError
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
@@ -96,16 +97,14 @@ class ServeCommand:
         """`present` with what the server needs. Raises UsageError where it lacks the key."""
         told = {**present, **self.environment}
         if self.key_from is not None:
-            if not present.get(self.key_from):
-                raise UsageError(f"--api-key-env {self.key_from}: the environment has no {self.key_from}")
-            told[API_KEY_VARIABLE] = present[self.key_from]
+            told[API_KEY_VARIABLE] = key_for_option(self.key_from, present)
         return told
 
     def shell(self) -> str:
         """The command for a shell, one option a line; a key stays a variable's name."""
         words = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
         if self.key_from is not None:
-            words.append(f'{API_KEY_VARIABLE}="${self.key_from}"')
+            words.append(f'{API_KEY_VARIABLE}="${{{self.key_from}:?}}"')  # unset, it would start a server for all
         head = [" ".join(words)] if words else []
         return " \\\n  ".join([*head, *_lines(self.argv)])
 
@@ -221,3 +220,11 @@ def _cores_of(cores: Sequence[int], replicas: int, number: int) -> str:
     share = len(cores) // replicas
     own = cores[number * share : (number + 1) * share]
     return ",".join(map(str, own)) if own else "nobind"
+
+
+def key_for_option(variable: str, present: Mapping[str, str] | None = None) -> str:
+    """The key that `--api-key-env` names. Raises UsageError where it is kept nowhere."""
+    try:
+        return find_key(variable, present)
+    except MissingKeyError as error:
+        raise UsageError(f"--api-key-env {variable}: the environment has no {variable}, and {error}") from error

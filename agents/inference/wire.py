@@ -6,6 +6,7 @@ The server speaks the OpenAI chat API; `structured_outputs` is vLLM's own field 
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -20,7 +21,14 @@ from agents.inference.provenance import Request, ToolCall
 NOT_FOUND, REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERROR, UNAVAILABLE = 404, 408, 429, 500, 503
 LONGEST_BODY = 8 * 2**20
 """Bytes of an answer that are read; a reply of 4096 tokens takes some 30,000."""
+MOST_PARTS = 100_000
+"""Lists and mappings an answer may hold: a body of nothing else takes thirty times its length when it is read."""
+MOST_TOOL_CALLS = 128
+MOST_TOKENS = 2**31 - 1
 _SHOWN = 300
+_LONGEST_MESSAGE = 1500
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxstring, _SHORT.maxother = 5, 6, 8, 200, 60
 
 
 def chat_body(request: Request) -> dict[str, Any]:
@@ -55,7 +63,7 @@ def token_budget(request: Request) -> int:
     return max(request.sampling.max_tokens, longest + 1 if longest else 0)
 
 
-def read_completion(payload: Any, endpoint: str, adapter: str) -> Completion:
+def read_completion(payload: Any, endpoint: str, adapter: str | None) -> Completion:
     """The text, tool calls and token counts of a chat completion.
 
     Raises BadReplyError for another shape, for more answers than were asked for, and for another model's answer.
@@ -65,7 +73,7 @@ def read_completion(payload: Any, endpoint: str, adapter: str) -> Completion:
         case [{"message": dict(message)} as choice]:
             answered_by = payload.get("model", adapter)
             if answered_by != adapter:
-                raise BadReplyError(f"{endpoint} let the model {str(answered_by)[:_SHOWN]!r} answer for {adapter!r}")
+                raise BadReplyError(f"{endpoint} let the model {shown(answered_by)!r} answer for {adapter!r}")
             return _completion(message, choice, payload.get("usage"), endpoint)
         case [_, _, *_]:
             raise BadReplyError(f"{endpoint} sent {len(choices)} answers to one request")
@@ -80,12 +88,14 @@ def _completion(message: dict[str, Any], choice: dict[str, Any], usage: Any, end
             raise BadReplyError(f"{endpoint} answered without text: the reply's content is missing")
         text = ""
     counts = usage if isinstance(usage, dict) else {}
+    ended = choice.get("finish_reason")
+    reason = ended[:_SHOWN] if isinstance(ended, str) else ""
     return Completion(
         text=text,
         endpoint=endpoint,
         prompt_tokens=_count(counts, "prompt_tokens"),
         completion_tokens=_count(counts, "completion_tokens"),
-        finish_reason=str(choice.get("finish_reason") or ""),
+        finish_reason=reason,
         tool_calls=calls,
         cached_tokens=_count(counts.get("prompt_tokens_details"), "cached_tokens"),
     )
@@ -95,25 +105,37 @@ def _tool_calls(rows: Any, endpoint: str) -> tuple[ToolCall, ...]:
     if not rows:
         return ()
     if not isinstance(rows, list):
-        raise BadReplyError(f"{endpoint} answered with tool calls that are no list: {str(rows)[:_SHOWN]}")
+        raise BadReplyError(f"{endpoint} answered with tool calls that are no list: {shown(rows)}")
+    if len(rows) > MOST_TOOL_CALLS:
+        raise BadReplyError(f"{endpoint} answered with {len(rows)} tool calls; {MOST_TOOL_CALLS} are read at most")
     return tuple(_tool_call(row, endpoint) for row in rows)
 
 
 def _tool_call(row: Any, endpoint: str) -> ToolCall:
     match row:
         case {"function": {"name": str(name), "arguments": str(arguments)}, **rest}:
-            return ToolCall(str(rest.get("id") or ""), name, arguments)
+            told = rest.get("id")
+            return ToolCall(told if isinstance(told, str) else "", name, arguments)
         case _:
-            raise BadReplyError(f"{endpoint} answered with a tool call that names no function: {str(row)[:_SHOWN]}")
+            raise BadReplyError(f"{endpoint} answered with a tool call that names no function: {shown(row)}")
 
 
 def _count(counts: Any, name: str) -> int | None:
+    """A number of tokens; None where none is told, or what is told is none."""
     found = counts.get(name) if isinstance(counts, dict) else None
-    return found if isinstance(found, int) else None
+    return found if type(found) is int and 0 <= found <= MOST_TOKENS else None
+
+
+def shown(value: Any) -> str:
+    """What a server sent, whatever that is, in a few words."""
+    return (value if isinstance(value, str) else _SHORT.repr(value))[:_SHOWN]
 
 
 def read_json(body: bytes, endpoint: str) -> Any:
-    """`body` as JSON. Raises BadReplyError where it is none."""
+    """`body` as JSON. Raises BadReplyError where it is none, or of more than `MOST_PARTS` lists and mappings."""
+    parts = body.count(b"[") + body.count(b"{")
+    if parts > MOST_PARTS:
+        raise BadReplyError(f"{endpoint} sent {parts:,} lists and mappings in one answer; {MOST_PARTS:,} are read")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -136,8 +158,8 @@ def error_of(
     served: Sequence[str],
 ) -> InferenceError:
     """The error an HTTP answer other than 200 is. `served` is what the endpoint was known to serve."""
-    message = _server_message(body)
-    said = f"{endpoint} answered {status}: {message}"
+    message = server_message(body)
+    said = f"{endpoint} answered {status}: {message[:_LONGEST_MESSAGE]}"
     if status == NOT_FOUND and any(f"{quote}{adapter}{quote}" in message for quote in "`'\""):
         return UnknownAdapterError(adapter, endpoint, [name for name in served if name != adapter])
     if status == NOT_FOUND:
@@ -148,19 +170,19 @@ def error_of(
     return PermanentError(said)
 
 
-def _server_message(body: bytes) -> str:
+def server_message(body: bytes) -> str:
     """What the server says went wrong, in whichever of the known shapes; else the body's beginning."""
     try:
-        payload = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        payload = read_json(body, "")
+    except BadReplyError:
         return body[:_SHOWN].decode(errors="replace").strip() or "no message"
     match payload:
         case {"error": {"message": str(message)}} | {"error": str(message)} | {"message": str(message)}:
             return message
         case {"detail": detail}:
-            return str(detail)[:_SHOWN]
+            return shown(detail)
         case _:
-            return str(payload)[:_SHOWN]
+            return shown(payload)
 
 
 def retry_after(header: str | None) -> float | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agents.inference.api_key import how_to_give
 from agents.inference.backend import EndpointSettings, base_name
 from agents.inference.discovery import ServedModel, ask_version, how_to_start, is_healthy, list_models, open_session
 from agents.inference.endpoint import api_headers
@@ -72,7 +73,7 @@ async def _visit(
 
 def _remedy(error: InferenceError, endpoint: EndpointSettings) -> str:
     if endpoint.api_key_env and endpoint.api_key_env in str(error):
-        return f"export {endpoint.api_key_env}=..."
+        return how_to_give(endpoint.api_key_env)
     return "endpoints are OpenAI-compatible URLs such as http://localhost:8001/v1"
 
 

@@ -73,6 +73,8 @@ def _all_harm() -> Iterator[tuple[str, Callable[[Path], None]]]:
         for at in (0.0, 0.11, 0.5, 0.83):
             for bit in (1, 128):
                 yield f"{name} with bit {bit} flipped at {at}", _bytes(name, _flipped(at, bit))
+    for noted in (b'"pandas_type"', b'"index_columns":', b'"float64"'):  # what pandas notes for itself in a table
+        yield f"{TABLE} without {noted!r}", _bytes(TABLE, lambda data, noted=noted: data.replace(noted, noted[::-1]))
     for text in MANIFESTS:
         yield f"manifest is {text[:30]!r}", _bytes(MANIFEST, lambda _, text=text: text)
     for line in LINES:

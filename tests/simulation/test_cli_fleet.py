@@ -40,7 +40,7 @@ class TestServe:
     ) -> None:
         monkeypatch.setenv("MY_KEY", "s3cret")
         _, out, err = society(capsys, "serve", "two_teams", "--api-key-env", "MY_KEY")
-        assert 'VLLM_API_KEY="$MY_KEY"' in out
+        assert 'VLLM_API_KEY="${MY_KEY:?}"' in out
         assert "s3cret" not in out + err
 
     def test_a_row_without_a_folder_is_named(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

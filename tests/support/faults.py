@@ -72,12 +72,12 @@ def status(code: int, message: str = "as told", headers: dict[str, str] | None =
     return mishap
 
 
-def raw(body: str | bytes, content_type: str = "application/json") -> Mishap:
-    """An answer 200 whose body is `body`, whatever that is."""
+def raw(body: str | bytes, content_type: str = "application/json", status: int = 200) -> Mishap:
+    """An answer whose body is `body`, whatever that is."""
 
     async def mishap(_request: web.Request) -> web.Response:
         data = body.encode() if isinstance(body, str) else body
-        return web.Response(body=data, content_type=content_type)
+        return web.Response(body=data, content_type=content_type, status=status)
 
     return mishap
 

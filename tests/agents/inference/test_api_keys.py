@@ -15,6 +15,9 @@ from agents.inference.client import VLLMClient
 from agents.inference.errors import FloorReachedError
 from agents.inference.provenance import CallRecord, Tier
 from tests.agents.inference.conftest import make_request
+from tests.support import faults
+from tests.support.raw_server import RawServer, http_answer
+from tests.support.replies import completion
 from tests.support.scripted_vllm import ScriptedVLLM
 
 VARIABLE, KEY = "SOCIETY_TEST_KEY", "sk-planted-7f3a9c"
@@ -92,3 +95,42 @@ async def test_a_server_that_wants_a_key_and_is_told_none_says_how(server: Scrip
     async with client_of(server, tier, [], api_key_env=None) as client:
         with pytest.raises(FloorReachedError, match="name the variable that holds it: api_key_env"):
             await client.generate(make_request())
+
+
+@TIERS
+@pytest.mark.parametrize(
+    "spelt", ["sk/planted+7f", r"sk\/planted+7f", r"sk\u002fplanted\u002b7f", r"\u0073k/planted+7f"]
+)
+async def test_a_key_that_is_repeated_with_escapes_is_taken_out_as_well(
+    tier: Tier, spelt: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "sk/planted+7f"
+    monkeypatch.setenv(VARIABLE, key)
+    reply = completion("you sent HERE", "cooperator")
+    records: list[CallRecord] = []
+    async with ScriptedVLLM(api_key=key) as server, client_of(server, tier, records) as client:
+        server.mishaps.append(faults.raw(orjson.dumps(reply).replace(b"HERE", spelt.encode())))
+        assert (await client.generate(make_request())).text == "you sent (API key)"
+        error = orjson.dumps({"error": {"message": "no: HERE"}}).replace(b"HERE", spelt.encode())
+        server.mishaps.append(faults.raw(error, status=400))
+        with pytest.raises(FloorReachedError, match=r"no: \(API key\)"):
+            await client.generate(make_request())
+    assert key.encode() not in orjson.dumps(records)
+
+
+@TIERS
+@pytest.mark.parametrize("status", [302, 307, 308])
+async def test_a_server_that_sends_a_call_elsewhere_does_not_send_the_key(
+    tier: Tier, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(VARIABLE, KEY)
+    async with RawServer(["cooperator"]) as first, RawServer(["cooperator"]) as other:
+        first.says = http_answer(status, b"", {"Location": f"{other.url}/chat/completions"})
+        other.says = http_answer(200, orjson.dumps(completion("from elsewhere", "cooperator")))
+        settings = InferenceSettings(tiers=(tier,), timeout=5.0, retries=0)
+        endpoint = EndpointSettings(first.url, api_key_env=VARIABLE)
+        async with VLLMClient(endpoints=[endpoint], model_name="cooperator", settings=settings) as client:
+            await client.generate(make_request())
+    assert any(KEY.encode() in head for head in first.heads)
+    assert other.heads
+    assert not [head for head in other.heads if KEY.encode() in head]

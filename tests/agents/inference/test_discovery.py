@@ -5,17 +5,17 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.inference.discovery import (
     ServedModel,
-    _read_models,
     answers,
     ask_version,
     how_to_start,
@@ -23,10 +23,13 @@ from agents.inference.discovery import (
     is_refusal,
     list_models,
     open_session,
+    read_models,
     reason,
     root_of,
 )
 from agents.inference.errors import PermanentError, ServerLostError
+from agents.inference.lifecycle import LifecycleError, LoraLifecycle, ServedAdapter, ServedBase
+from agents.inference.wire import LONGEST_BODY
 from tests.support import faults
 from tests.support.faults import Fault
 from tests.support.scripted_vllm import VERSION, ScriptedVLLM
@@ -84,7 +87,7 @@ class TestListing:
     @given(payload=JSON)
     def test_whatever_is_listed_is_models_or_a_clear_error(self, payload: Any) -> None:
         with suppress(PermanentError):
-            assert all(isinstance(model.name, str) for model in _read_models(payload, "http://s/v1"))
+            assert all(isinstance(model.name, str) for model in read_models(payload, "http://s/v1"))
 
 
 class TestHealthAndVersion:
@@ -146,3 +149,46 @@ class TestReasons:
         outer.__cause__.__context__ = ConnectionRefusedError(errno.ECONNREFUSED, "refused")
         assert is_refusal(outer)
         assert not is_refusal(RuntimeError("alone"))
+
+
+ODD_ROWS = [
+    {"id": "a", "parent": ["base"], "root": {"path": 1}, "max_model_len": "long"},
+    {"id": "b", "parent": 5, "root": None, "max_model_len": -1},
+    {"id": "c", "parent": "base", "root": "/c", "max_model_len": True},
+    {"id": "d", "parent": "\x1b[31mred", "root": "/d\n/e"},
+]
+
+
+class TestListsOfAnotherShape:
+    async def test_what_is_of_another_type_counts_as_not_told(
+        self, stub: ScriptedVLLM, session: aiohttp.ClientSession
+    ) -> None:
+        nameless: list[Any] = [None, 5, {}, {"id": None}, {"id": ["a"]}, {"name": "a"}, {"id": "\x1b[2J"}]
+        async with answering(stub, {"data": [*nameless, *ODD_ROWS]}):
+            found = await list_models(session, stub.url, {})
+        assert found == [ServedModel("a"), ServedModel("b"), ServedModel("c", "base", "/c"), ServedModel("d")]
+
+    @pytest.mark.parametrize(
+        "body", [b"", b"[", b'{"data": null}', b"[" * 1000 + b"]" * 1000, b"x" * (LONGEST_BODY + 1)], ids=range(5)
+    )
+    async def test_what_is_no_list_is_told_once(
+        self, stub: ScriptedVLLM, session: aiohttp.ClientSession, body: bytes
+    ) -> None:
+        stub._standing[Page.MODELS] = faults.raw(body)
+        with pytest.raises(PermanentError, match=stub.url):
+            await list_models(session, stub.url, {})
+        async with LoraLifecycle(stub.url) as lifecycle:
+            with pytest.raises(LifecycleError, match=stub.url):
+                await lifecycle.served()
+
+    async def test_a_lifecycle_lists_what_discovery_finds(self, stub: ScriptedVLLM) -> None:
+        async with answering(stub, {"data": ODD_ROWS}), LoraLifecycle(stub.url) as lifecycle:
+            served = await lifecycle.served()
+        assert served.bases == tuple(ServedBase(name, "") for name in "abd")
+        assert served.adapters == (ServedAdapter("c", "base", "/c"),)
+
+
+@asynccontextmanager
+async def answering(stub: ScriptedVLLM, listing: Any) -> AsyncIterator[None]:
+    stub._standing[Page.MODELS] = faults.raw(orjson.dumps(listing))
+    yield

@@ -144,7 +144,7 @@ class TestSecretsAndShells:
     def test_the_key_is_in_the_environment_and_never_in_the_command(self) -> None:
         made = command(api_key_env="MY_KEY")
         assert made.whole_environment({"MY_KEY": "s3cret"})["VLLM_API_KEY"] == "s3cret"
-        assert 'VLLM_API_KEY="$MY_KEY"' in made.shell()
+        assert 'VLLM_API_KEY="${MY_KEY:?}"' in made.shell()
         assert "s3cret" not in made.shell() + " ".join(made.argv) + str(made.environment)
 
     def test_a_key_that_is_not_there_is_told(self) -> None:

@@ -14,17 +14,29 @@ from hypothesis import strategies as st
 from agents.inference.backend import Completion
 from agents.inference.errors import BadReplyError, PermanentError, TransientError, UnknownAdapterError
 from agents.inference.provenance import ChatMessage, ToolCall
-from agents.inference.wire import chat_body, error_of, read_completion, read_json, retry_after, token_budget
+from agents.inference.wire import (
+    MOST_TOKENS,
+    chat_body,
+    error_of,
+    read_completion,
+    read_json,
+    retry_after,
+    shown,
+    token_budget,
+)
 from tests.agents.inference.conftest import make_request
 from tests.support.replies import completion
 
 URL = "http://s/v1"
 KEYS = ["choices", "message", "content", "tool_calls", "function", "name", "arguments", "usage", "model", "id"]
 JSON: Any = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
     max_leaves=15,
 )
+
+FRAGMENTS = [b" ", b"\n"]
+FRAGMENTS += b'[ ] { } : , " 1 -0 1e9 1e999 NaN Infinity null true \\ud800 \\u0041 \xff \xef\xbb\xbf'.split()
 
 
 class TestCompletions:
@@ -48,7 +60,17 @@ class TestCompletions:
         except BadReplyError:
             return
         assert isinstance(found.text, str)
-        assert found.prompt_tokens is None or isinstance(found.prompt_tokens, int)
+        for count in (found.prompt_tokens, found.completion_tokens, found.cached_tokens):
+            assert count is None or 0 <= count <= MOST_TOKENS
+
+    @given(place=st.sampled_from(["model", "choices", "usage", "finish_reason", "tool_calls"]), depth=st.just(1000))
+    def test_what_runs_deep_is_a_completion_or_no_reply(self, place: str, depth: int) -> None:
+        payload = completion("hello", "a")
+        choice = payload["choices"][0]
+        holder = {"finish_reason": choice, "tool_calls": choice["message"]}.get(place, payload)
+        holder[place] = orjson.loads(b"[" * depth + b"]" * depth)
+        with suppress(BadReplyError):
+            assert read_completion(payload, URL, "a").finish_reason in ("", "stop")
 
     def test_another_models_answer_is_no_reply(self) -> None:
         with pytest.raises(BadReplyError, match="let the model 'base' answer for 'a'"):
@@ -80,7 +102,11 @@ class TestCompletions:
         with pytest.raises(BadReplyError, match="tool call"):
             read_completion(payload, URL, "a")
 
-    @given(body=st.binary(max_size=50))
+    @given(value=JSON | st.text(min_size=290, max_size=400))
+    def test_any_json_is_told_in_a_few_words(self, value: Any) -> None:
+        assert 0 < len(shown(value)) <= 300 or value == ""
+
+    @given(body=st.binary(max_size=50) | st.lists(st.sampled_from(FRAGMENTS), max_size=12).map(b"".join))
     def test_any_bytes_are_json_or_no_reply(self, body: bytes) -> None:
         with suppress(BadReplyError):
             assert read_json(body, URL) == orjson.loads(body)
@@ -96,6 +122,11 @@ class TestErrors:
         assert URL in str(error)
         assert isinstance(error, UnknownAdapterError) or str(status) in str(error)
         assert len(str(error)) < 2000
+
+    @pytest.mark.parametrize("body", [b"x" * 10**6, b'{"error": "%b"}' % (b"x" * 10**6), b"[" * 1000 + b"]" * 1000])
+    def test_a_long_or_deep_one_is_told_shortly(self, body: bytes) -> None:
+        assert f"{URL} answered 500" in str(self.error(500, body))
+        assert len(str(self.error(500, body))) < 2000
 
     @pytest.mark.parametrize(
         "body",
@@ -127,16 +158,32 @@ class TestErrors:
         assert type(error) is kind
         assert getattr(error, "overload", None) is overload
 
+    def test_of_many_models_the_first_are_named(self) -> None:
+        served = [f"m{number:05}" for number in range(30_000)]
+        body = b'{"error": {"message": "The model `a` does not exist."}}'
+        told = str(error_of(404, body, {}, adapter="a", endpoint=URL, served=served))
+        assert "m00049 and 29950 more" in told
+        assert len(told) < 2000
+
     def test_a_404_of_the_adapter_is_an_unknown_adapter(self) -> None:
         error = self.error(404, b'{"error": {"message": "The model `a` does not exist."}}')
         assert isinstance(error, UnknownAdapterError)
         assert error.served == ("base", "b")
 
 
+DATES = ["Mon,", "01", "31", "99", "Jan", "Foo", "0001", "2024", "9999", "99999", "00:00:00", "25:61:61"]
+DATES += ["GMT", "+0000", "-9999", "+2359", ":", ",", "-", "٣", "nan"]
+
+
 class TestRetryAfter:
     @given(header=st.text(max_size=40) | st.sampled_from(["inf", "nan", "1e999", "-5", "Wed, 99 Foo 2015", "0"]))
     def test_any_header_is_a_finite_wait_or_none(self, header: str) -> None:
         seconds = retry_after(header)
+        assert seconds is None or 0 <= seconds < math.inf
+
+    @given(parts=st.lists(st.sampled_from(DATES), max_size=8), between=st.sampled_from([" ", "", "-"]))
+    def test_any_date_is_a_finite_wait_or_none(self, parts: list[str], between: str) -> None:
+        seconds = retry_after(between.join(parts))
         assert seconds is None or 0 <= seconds < math.inf
 
     @pytest.mark.parametrize("header", ["inf", "nan", "1e999", "-inf"])

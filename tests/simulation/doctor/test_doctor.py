@@ -100,7 +100,7 @@ class TestServers:
             )
             failures = of(await examine(Case(endpoints)), "endpoints", Verdict.FAILURE)
         assert ["not well" in failures[0].finding, "/v1?" in failures[1].finding] == [True, True]
-        assert failures[2].remedy == "export NO_SUCH_KEY=..."
+        assert failures[2].remedy == "export NO_SUCH_KEY=... or: python -m keyring set lora-society NO_SUCH_KEY"
 
     async def test_another_base_and_a_short_context_are_warnings(self) -> None:
         async with ScriptedVLLM(("cooperator", "defector", "reciprocator"), base="other", max_model_len=512) as vllm:

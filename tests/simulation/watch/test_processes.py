@@ -57,11 +57,15 @@ def interrupted(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, err
 
 
+def written(log: Path) -> bytes:
+    return log.read_bytes() if log.exists() else b""  # the directory is there before its log
+
+
 def killed_in_the_middle(folder: Path) -> Path:
     """The directory of a run whose process was killed."""
     runs = folder / "runs"
     with command(folder, "run", "first_contact", "--tier", "simulated", "--episodes", "100") as run:
-        while (path := find_run(runs)) is None or b"EpisodeEnded" not in (path / EventLog.NAME).read_bytes():
+        while (path := find_run(runs)) is None or b"EpisodeEnded" not in written(path / EventLog.NAME):
             assert run.poll() is None
             time.sleep(0.01)
     return path
