@@ -317,11 +317,13 @@ class _Lines:
 
 def read_events(path: Path) -> Iterator[Event]:
     """The events of a log, oldest first, brought up to date where an older version wrote them; a torn last line is
-    left out. Raises EventLogError for a broken one."""
+    left out. Raises EventLogError for a broken one, and for none."""
     lines = _Lines(path)
     try:
         for body in migrated_events(iter(lines), path.parent):
             yield _event(body)
+    except FileNotFoundError as error:
+        raise EventLogError(f"{path} is not there: nothing is known of what happened in this run") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EventLogError(f"{path}:{lines.number}: not an event of this version: {error}") from error
 

@@ -21,6 +21,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from agents.problems import SocietyError
+from simulation.events import EventLog
 from simulation.migrations import SCHEMA_VERSION
 from simulation.plan import Plan
 
@@ -59,6 +60,7 @@ def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
             "roster": plan.roster.model_dump(mode="json"),
         },
     )
+    (part / EventLog.NAME).touch()
     part.rename(path)
     return path
 

@@ -11,29 +11,22 @@ import os
 import random
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
 from simulation import events
-from simulation.events import CallMade, EventLog, read_events
+from simulation.events import EventLog
 from simulation.outcomes import Run
 from simulation.plan import Plan
 from simulation.run_directory import locked
 from simulation.runner import RunOptions, RunStoppedError, resume_run, run_scenario
+from tests.support.unbroken import assert_whole, play
 
 KILLS, LIMIT = 50, 120
-MEASURED = ["completion_time", "latency", "duration", "queue_time", "first_token", "started", "at", "ended"]
-
-
-def play(out: Path) -> Run:
-    plan = Plan.load("first_contact", {"tasks.0.max_steps": "2"})
-    return run_scenario(plan, options=RunOptions(tier=Tier.SIMULATED, episodes=2), out=out)
 
 
 class Dying:
@@ -78,17 +71,6 @@ def killed(out: Path, death: Dying) -> Path:
     _, status = os.waitpid(in_child(work), 0)
     assert os.waitstatus_to_exitcode(status) == 137
     return next(out.iterdir())
-
-
-def assert_whole(run: Run, unbroken: Run) -> None:
-    """The tables of `run` are those of `unbroken`; every call that brought a reply was made once."""
-    for name in ("agents", "outcomes", "messages", "decisions", "steps", "episodes"):
-        first, second = (getattr(each, name).drop(columns=MEASURED, errors="ignore") for each in (run, unbroken))
-        pd.testing.assert_frame_equal(first, second)
-    log = read_events(run.path / EventLog.NAME)
-    paid = Counter(event.record.key for event in log if isinstance(event, CallMade) and event.record.reply is not None)
-    assert set(paid.values()) == {1}
-    assert len(paid) == len(unbroken.calls)
 
 
 @pytest.fixture(scope="module")

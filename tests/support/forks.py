@@ -1,0 +1,165 @@
+"""Work done in a forked child, whose imports are paid for: it dies on command, or has a disk of its own."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+DEATH = 137
+TOUCHES = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "sqlite3.connect")
+CLONE_NEWNS, MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 1, 32, 4096, 16384, 1 << 18
+
+
+class ChildError(AssertionError):
+    """What went wrong in a child, with its traceback."""
+
+
+def in_child(work: Callable[[], object]) -> str:
+    """Do `work` in a forked child; what it returns, as text. Raises ChildError where it raises or dies."""
+    code, told = _ended(work)
+    if code:
+        raise ChildError(told or f"the child ended with {code}")
+    return told
+
+
+def killed(work: Callable[[], object]) -> None:
+    """Do `work` in a forked child, which has to be killed before it comes to an end."""
+    code, told = _ended(work)
+    if code not in (DEATH, -signal.SIGXFSZ):
+        raise ChildError(told or f"the child ended with {code}, and was to be killed")
+
+
+def _ended(work: Callable[[], object]) -> tuple[int, str]:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        _work_and_exit(work, writing)
+    os.close(writing)
+    with os.fdopen(reading, errors="replace") as pipe:
+        told = pipe.read()
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), told
+
+
+def _work_and_exit(work: Callable[[], object], writing: int) -> NoReturn:
+    code, told = 1, ""
+    try:
+        told, code = str(work()), 0
+    except BaseException:  # noqa: BLE001  the child's boundary: told to the parent, which raises it
+        told = traceback.format_exc()
+    finally:
+        with os.fdopen(writing, "w", errors="replace") as pipe:
+            pipe.write(told)
+        os._exit(code)
+
+
+# -- dying ------------------------------------------------------------------------------------------------
+
+
+class Touched:
+    """What this process does to the file system below `root`, from now on and for good; for a child.
+
+    `names` lists it: what is opened, renamed, made, removed and synced. Before the touch `last` the process is gone.
+    `seen` is told every touch before it is done.
+    """
+
+    def __init__(self, root: Path, last: int | None = None, seen: Callable[[str], object] | None = None) -> None:
+        self.names: list[str] = []
+        self._root, self._last, self._seen = str(root), last, seen
+        self._sync = os.fsync
+        os.fsync = self._synced  # type: ignore[assignment]
+        sys.addaudithook(self._audited)
+
+    def _audited(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event not in TOUCHES:
+            return
+        within = isinstance(arguments[-1], int) and arguments[-1] >= 0 and event in ("os.remove", "os.rmdir")
+        if within or str(arguments[0]).startswith(self._root):  # rmtree names files by their folder's descriptor
+            self._add(f"{event} {Path(str(arguments[0])).name}")
+
+    def _synced(self, descriptor: int) -> None:
+        self._add("fsync")
+        self._sync(descriptor)
+
+    def _add(self, name: str) -> None:
+        if self._seen is not None:
+            self._seen(name)
+        self.names.append(name)
+        if len(self.names) == self._last:
+            os._exit(DEATH)
+
+
+def limit_files(size: int, *, die: bool) -> None:
+    """No file grows beyond `size` bytes in this process: the write that would is cut there, and the next one kills the
+    process, or fails where it is not to `die`. Whoever writes: Python, SQLite or Arrow."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL if die else signal.SIG_IGN)
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+
+
+def unlimit_files() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+
+
+# -- disks of its own ---------------------------------------------------------------------------------------
+
+
+def mounts_refused() -> str:
+    """Why a child may not mount a disk of its own; the empty string where it may."""
+
+    def work() -> None:
+        own_mounts()
+        mount("tmpfs", Path("/mnt"), kind="tmpfs", options="size=64k")
+
+    try:
+        in_child(work)
+    except ChildError as error:
+        return str(error).strip().splitlines()[-1]
+    return ""
+
+
+def own_mounts() -> None:
+    """From here on this process's mounts are its own; for a child. Raises OSError where the system forbids it."""
+    _call("unshare", CLONE_NEWNS)
+    mount("none", Path("/"), flags=MS_REC | MS_PRIVATE)
+
+
+def mount(source: str, target: Path, *, kind: str = "none", flags: int = 0, options: str = "") -> None:
+    _call("mount", source.encode(), str(target).encode(), kind.encode(), ctypes.c_ulong(flags), options.encode())
+
+
+def small_disk(target: Path, size: str) -> None:
+    """A tmpfs of `size` at `target`; for a child with mounts of its own."""
+    target.mkdir(exist_ok=True)
+    mount("tmpfs", target, kind="tmpfs", options=f"size={size}")
+
+
+def resize(target: Path, size: str) -> None:
+    mount("tmpfs", target, kind="tmpfs", flags=MS_REMOUNT, options=f"size={size}")
+
+
+@contextmanager
+def read_only(target: Path) -> Iterator[None]:
+    """`target` can only be read while this lasts; for a child with mounts of its own."""
+    mount(str(target), target, flags=MS_BIND)
+    mount(str(target), target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
+    try:
+        yield
+    finally:
+        _call("umount2", str(target).encode(), 2)
+
+
+def _call(name: str, *arguments: object) -> None:
+    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
