@@ -9,7 +9,7 @@ import itertools
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,34 +23,83 @@ with contained_import():
     from oasis.social_platform.platform import Platform
 
 _building = threading.Lock()
+_MEND = "make room on its disk, or see who else holds or forbids it"
 
 
 class StepConnection(sqlite3.Connection):
     """A connection that writes what a step changed in one transaction: OASIS commits after every statement.
 
-    A process that is killed loses the step in flight, which a resumed run stores again.
+    A process that is killed loses the step in flight, which a resumed run stores again. `on_refusal` is told what the
+    disk has against a statement: OASIS would take it for a failed action and go on.
     """
+
+    path = ""
+    on_refusal: Callable[[Exception], None] | None = None
 
     def commit(self) -> None:
         """Nothing: `save` commits."""
 
     def save(self) -> None:
-        super().commit()
+        with self.writing():
+            super().commit()
 
     def close(self) -> None:
         self.save()
         super().close()
+
+    def drop(self) -> None:
+        """Close without saving; nothing where it is closed."""
+        super().close()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Raises PlatformError for what SQLite could not do."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            refused = PlatformError(f"{self.path} could not be written: {error}; {_MEND}")
+            if self.on_refusal is not None:
+                self.on_refusal(refused)
+            raise refused from error
+
+
+class StepCursor(sqlite3.Cursor):
+    """A cursor of such a connection."""
+
+    connection: StepConnection
+
+    def execute(self, *statement: Any) -> StepCursor:
+        with self.connection.writing():
+            return super().execute(*statement)
+
+    def executemany(self, *statement: Any) -> StepCursor:
+        with self.connection.writing():
+            return super().executemany(*statement)
 
 
 def create_at_once(db_path: str) -> tuple[sqlite3.Connection, sqlite3.Cursor]:
     """OASIS's empty database at `db_path`. Its own way waits for the disk after each of 16 tables, which on a busy
     disk takes longer than an episode; run directories can be made again from their events."""
     made, _ = create_db(":memory:")
-    connection = sqlite3.connect(db_path, factory=StepConnection)
-    connection.execute("PRAGMA synchronous = OFF")  # as OASIS sets it, once the tables are there
-    with contextlib.closing(made):
+    with contextlib.closing(made), _opened(db_path) as connection, connection.writing():
+        connection.execute("PRAGMA synchronous = OFF")  # as OASIS sets it, once the tables are there
         made.backup(connection)
-    return connection, connection.cursor()
+        return connection, connection.cursor(StepCursor)
+
+
+@contextlib.contextmanager
+def _opened(db_path: str) -> Iterator[StepConnection]:
+    """A connection, which stays open unless the block fails. Raises PlatformError."""
+    try:
+        connection = sqlite3.connect(db_path, factory=StepConnection)
+    except sqlite3.OperationalError as error:
+        raise PlatformError(f"{db_path} could not be opened: {error}; {_MEND}") from error
+    connection.path = db_path
+    try:
+        yield connection
+    except PlatformError:
+        connection.drop()
+        raise
 
 
 @contextlib.contextmanager
@@ -84,8 +133,8 @@ class FutureChannel(Channel):
         return number
 
     async def send_to(self, message: tuple[int, int, Any]) -> None:
-        waiting = self._waiting[message[0]]
-        if not waiting.done():  # the caller may have been cancelled
+        waiting = self._waiting.get(message[0])
+        if waiting is not None and not waiting.done():  # the caller may have been told or cancelled
             waiting.set_result(message)
 
     async def read_from_send_queue(self, message_id: int) -> Any:
@@ -100,11 +149,11 @@ class FutureChannel(Channel):
             raise self._failure
 
     def fail(self, error: Exception) -> None:
-        """Tell every caller, now and later, that no answer will come."""
-        self._failure = error
+        """Tell every caller, now and later, that no answer will come; what was told first is the reason."""
+        self._failure = self._failure or error
         for waiting in self._waiting.values():
             if not waiting.done():
-                waiting.set_exception(error)
+                waiting.set_exception(self._failure)
                 waiting.exception()  # a caller that was cancelled will not ask for it
 
 
@@ -115,6 +164,7 @@ class SocietyPlatform(Platform):
         with _built_quickly():
             # recsys "random" needs no model; the others load one from a hub
             super().__init__(db_path=str(db_path), channel=channel, recsys_type="random")
+        self.db.on_refusal = channel.fail
         self._heard: dict[int, int] = {}
         self._delivered = 0
         self._members: dict[int, tuple[int, ...]] = {}
@@ -147,6 +197,10 @@ class SocietyPlatform(Platform):
     def save(self) -> None:
         """Commit what was written since the last time."""
         self.db.save()
+
+    def drop(self) -> None:
+        """Let go of the database; what was not saved is lost."""
+        self.db.drop()
 
     def open_groups(self, groups: Sequence[tuple[str, Sequence[int]]]) -> list[int]:
         """Make group chats of (name, members, the founder first); their ids. What OASIS's create_group and join_group

@@ -9,8 +9,8 @@ runs/<scenario>-<time>-<id>/
 
 from __future__ import annotations
 
-import os
 import secrets
+import shutil
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from enum import Enum
@@ -21,6 +21,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from agents.problems import SocietyError
+from simulation.disk import replace_file, written
 from simulation.events import EventLog
 from simulation.migrations import SCHEMA_VERSION
 from simulation.plan import Plan
@@ -44,35 +45,33 @@ def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
     now = datetime.now(timezone.utc)
     path = out / stamped(plan.scenario.name)
     part = path.with_name(f".{path.name}.part")
-    part.mkdir(parents=True)
-    write_manifest(
-        part,
-        {
-            "schema_version": SCHEMA_VERSION,
-            "status": RunStatus.RUNNING.value,
-            "reason": "",
-            "started": now.isoformat(timespec="seconds"),
-            "replay_of": str(replay_of) if replay_of else None,
-            "seed": plan.scenario.seed,
-            "tier_mix": {},
-            "versions": versions(),
-            "scenario": plan.scenario.model_dump(mode="json"),
-            "roster": plan.roster.model_dump(mode="json"),
-        },
-    )
-    (part / EventLog.NAME).touch()
-    part.rename(path)
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "status": RunStatus.RUNNING.value,
+        "reason": "",
+        "started": now.isoformat(timespec="seconds"),
+        "replay_of": str(replay_of) if replay_of else None,
+        "seed": plan.scenario.seed,
+        "tier_mix": {},
+        "versions": versions(),
+        "scenario": plan.scenario.model_dump(mode="json"),
+        "roster": plan.roster.model_dump(mode="json"),
+    }
+    with written(path):
+        try:
+            part.mkdir(parents=True)
+            write_manifest(part, manifest)
+            (part / EventLog.NAME).touch()
+            part.rename(path)
+        except OSError:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
     return path
 
 
 def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
     """Write a run's manifest whole or not at all."""
-    part = path / ".manifest.json.part"
-    with part.open("wb") as file:
-        file.write(orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
-    os.replace(part, path / "manifest.json")
+    replace_file(path / "manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def versions() -> dict[str, str]:
@@ -92,8 +91,9 @@ def versions() -> dict[str, str]:
 def locked(path: Path) -> FileLock:
     """The run's lock, held. Raises SocietyError where another process holds it; a killed one holds nothing."""
     lock = FileLock(path / LOCK)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise SocietyError(f"{path} is being run by another process") from error
+    with written(path / LOCK):
+        try:
+            lock.acquire(blocking=False)
+        except Timeout as error:
+            raise SocietyError(f"{path} is being run by another process") from error
     return lock

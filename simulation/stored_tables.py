@@ -66,10 +66,14 @@ def write_tables(
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
-    for name, frame in tables.items():
-        pq.write_table(arrow_table(frame, columns[name]), part / f"{name.value}.parquet")
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+    try:
+        for name, frame in tables.items():
+            pq.write_table(arrow_table(frame, columns[name]), part / f"{name.value}.parquet")
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    except OSError:
+        shutil.rmtree(part, ignore_errors=True)  # half of it helps nobody, and takes room
+        raise
 
 
 def read_stored(file: Path, columns: Sequence[Column]) -> pd.DataFrame | None:

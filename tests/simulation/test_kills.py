@@ -139,6 +139,28 @@ def test_a_full_disk_stops_the_run_resumably(
     assert_whole(resume_run(stopped.value.path), unbroken)
 
 
+class Hiccup(Full):
+    """A disk that is full once, in the middle of a line, and has room again for the next one."""
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        if self._room:
+            return super().write(descriptor, data)
+        self._room = 1 << 30
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("room", [300, 5000])
+def test_nothing_is_written_behind_half_a_line(
+    room: int, unbroken: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Players who ask at once are not stopped by the one whose reply could not be written."""
+    with monkeypatch.context() as patch:
+        patch.setattr(events, "os", Hiccup(room))
+        with pytest.raises(RunStoppedError, match=r"could not be written.*No space left") as stopped:
+            play(tmp_path)
+    assert_whole(resume_run(stopped.value.path), unbroken)
+
+
 def test_of_two_processes_that_resume_a_run_one_is_refused(unbroken: Run, tmp_path: Path) -> None:
     path = killed(tmp_path, Dying(byte=4000))
     with locked(path), pytest.raises(SocietyError, match="is being run by another process"):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import io
 import os
 import resource
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+
+from simulation import cli
 
 DEATH = 137
 TOUCHES = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "sqlite3.connect")
@@ -60,6 +64,26 @@ def _work_and_exit(work: Callable[[], object], writing: int) -> NoReturn:
         with os.fdopen(writing, "w", errors="replace") as pipe:
             pipe.write(told)
         os._exit(code)
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended, and all it printed."""
+
+    code: int
+    told: str
+
+
+def society(*arguments: str) -> Said:
+    """A `society` command carried out in this process, which it sets up its logging for: for a child."""
+    sys.argv = ["society", *arguments]
+    told = io.StringIO()
+    with redirect_stdout(told), redirect_stderr(told):
+        try:
+            cli.main()
+        except SystemExit as ended:
+            return Said(int(ended.code or 0), told.getvalue())
+    return Said(0, told.getvalue())
 
 
 # -- dying ------------------------------------------------------------------------------------------------
