@@ -12,6 +12,7 @@ from agents.problems import SocietyError
 
 _FULL = "make room on its disk"
 _CLOSED = "name a folder that can be written to, or let this one be"
+_OTHER = "name another folder"
 _MENDS = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
@@ -19,8 +20,9 @@ _MENDS = {
     errno.EROFS: _CLOSED,
     errno.EACCES: _CLOSED,
     errno.EPERM: _CLOSED,
-    errno.ENOTDIR: "name a folder",
-    errno.EEXIST: "name a folder",
+    errno.ENOTDIR: _OTHER,
+    errno.EEXIST: _OTHER,
+    errno.ENOTEMPTY: _OTHER,
 }
 
 

@@ -58,8 +58,8 @@ def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
         "roster": plan.roster.model_dump(mode="json"),
     }
     with written(path):
+        part.mkdir(parents=True)  # refused where another process makes a run of that name
         try:
-            part.mkdir(parents=True)
             write_manifest(part, manifest)
             (part / EventLog.NAME).touch()
             part.rename(path)

@@ -28,30 +28,46 @@ class ChildError(AssertionError):
 
 def in_child(work: Callable[[], object]) -> str:
     """Do `work` in a forked child; what it returns, as text. Raises ChildError where it raises or dies."""
-    code, told = _ended(work)
-    if code:
-        raise ChildError(told or f"the child ended with {code}")
-    return told
+    return Child.start(work).wait()
 
 
 def killed(work: Callable[[], object]) -> None:
     """Do `work` in a forked child, which has to be killed before it comes to an end."""
-    code, told = _ended(work)
+    code, told = Child.start(work).end()
     if code not in (DEATH, -signal.SIGXFSZ):
         raise ChildError(told or f"the child ended with {code}, and was to be killed")
 
 
-def _ended(work: Callable[[], object]) -> tuple[int, str]:
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        os.close(reading)
-        _work_and_exit(work, writing)
-    os.close(writing)
-    with os.fdopen(reading, errors="replace") as pipe:
-        told = pipe.read()
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status), told
+@dataclass(frozen=True)
+class Child:
+    """A forked child at work; `reading` is the pipe through which it tells what came of it."""
+
+    process: int
+    reading: int
+
+    @classmethod
+    def start(cls, work: Callable[[], object]) -> Child:
+        reading, writing = os.pipe()
+        process = os.fork()
+        if not process:
+            os.close(reading)
+            _work_and_exit(work, writing)
+        os.close(writing)
+        return cls(process, reading)
+
+    def wait(self) -> str:
+        """What its work returned, as text. Raises ChildError where it raised or the child died."""
+        code, told = self.end()
+        if code:
+            raise ChildError(told or f"the child ended with {code}")
+        return told
+
+    def end(self) -> tuple[int, str]:
+        """Its exit code, or the signal that killed it as a negative number, and what it told."""
+        with os.fdopen(self.reading, errors="replace") as pipe:
+            told = pipe.read()
+        _, status = os.waitpid(self.process, 0)
+        return os.waitstatus_to_exitcode(status), told
 
 
 def _work_and_exit(work: Callable[[], object], writing: int) -> NoReturn:
