@@ -186,6 +186,8 @@ def finish(sitting: Sitting) -> Run:
     """Carry a sitting out. Raises RunStoppedError where it ends early."""
     try:
         return _carried_out(sitting)
+    except KeyboardInterrupt as error:  # while its tables are derived: they can be derived again
+        raise RunStoppedError(sitting.path, "interrupted") from error
     except OSError as error:
         raise RunStoppedError(sitting.path, f"the run could not be written: {refusal(error)}") from error
     finally:

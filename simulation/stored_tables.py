@@ -90,5 +90,7 @@ def read_stored(file: Path, columns: Sequence[Column]) -> pd.DataFrame | None:
         table = pq.ParquetFile(file).read()
         same = {column.name for column in columns} == set(table.column_names)
         return frame_from(table, columns) if same else None
+    except FileNotFoundError:  # a resumed run took it away meanwhile
+        return None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise SocietyError(f"{file} cannot be read: {error}; remove the folder {file.parent} to derive it") from error

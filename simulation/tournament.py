@@ -33,6 +33,7 @@ from agents.problems import InvalidFileError, SocietyError, nearest
 from agents.roster import FileModel, Real, Roster, Text, Whole
 from agents.strategy import TrainingMode
 from simulation.compositions import Worth
+from simulation.disk import replace_file
 from simulation.games import find_game
 from simulation.lineups import Format, Lineup, lineups
 from simulation.plan import Plan
@@ -144,7 +145,7 @@ def new_tournament(tournament: Tournament, out: str | Path = "runs") -> Path:
         "versions": versions(),
         "tournament": tournament.model_dump(mode="json"),
     }
-    (folder / MANIFEST).write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
+    replace_file(folder / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
     return folder
 
 

@@ -15,11 +15,13 @@ from pathlib import Path
 import pytest
 
 from agents.problems import SocietyError
+from simulation.columns import TABLES, TableName
 from simulation.events import CallMade, EpisodeEnded, Event
 from simulation.outcomes import Run, load_run
 from simulation.run_folders import begun_runs
 from simulation.runner import Observer, RunStoppedError, resume_run
 from simulation.runs import load_runs
+from simulation.stored_tables import read_stored, stored_file
 from simulation.watch.follower import find_run
 from tests.simulation.test_runner import cut_after
 from tests.support import unbroken as small
@@ -107,6 +109,21 @@ def test_a_kill_at_any_touch_of_a_resumed_run(unbroken: Run, tmp_path: Path) -> 
         shutil.copytree(cut, out / "run")
         kill_at(number, tmp_path, lambda out=out: resume_run(out / "run"))
         assert_mended(out, unbroken)
+
+
+class Vanishing(type(Path())):  # type: ignore[misc]
+    """A file that a resumed run takes away once it was found."""
+
+    def exists(self) -> bool:
+        there: bool = super().exists()
+        self.unlink()
+        return there
+
+
+def test_a_table_that_a_resumed_run_takes_away_meanwhile_is_derived(unbroken: Run, tmp_path: Path) -> None:
+    shutil.copytree(unbroken.path, tmp_path / "run")
+    assert read_stored(Vanishing(stored_file(tmp_path / "run", TableName.CALLS)), TABLES[TableName.CALLS]) is None
+    assert_whole(load_run(tmp_path / "run"), unbroken)
 
 
 def _killed_in_a_write(out: Path, before: str, nth: int, size: int) -> None:

@@ -19,11 +19,12 @@ import pytest
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
 from simulation import events
-from simulation.events import EventLog
-from simulation.outcomes import Run
+from simulation.events import EventLog, RunEnded
+from simulation.outcomes import Run, load_run
 from simulation.plan import Plan
 from simulation.run_directory import locked
 from simulation.runner import RunOptions, RunStoppedError, resume_run, run_scenario
+from tests.simulation.test_runner import cut_after
 from tests.support.unbroken import assert_whole, play
 
 KILLS, LIMIT = 50, 120
@@ -158,6 +159,13 @@ def test_nothing_is_written_behind_half_a_line(
         patch.setattr(events, "os", Hiccup(room))
         with pytest.raises(RunStoppedError, match=r"could not be written.*No space left") as stopped:
             play(tmp_path)
+    assert_whole(resume_run(stopped.value.path), unbroken)
+
+
+def test_ctrl_c_while_the_tables_are_derived_stops_the_run_resumably(unbroken: Run, tmp_path: Path) -> None:
+    with pytest.raises(RunStoppedError, match=r"^interrupted") as stopped:
+        play(tmp_path, on_event=cut_after(1, RunEnded))
+    assert_whole(load_run(stopped.value.path), unbroken)
     assert_whole(resume_run(stopped.value.path), unbroken)
 
 
