@@ -51,21 +51,21 @@ def closed(folder: Path, how: Closed) -> Iterator[None]:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of one finished run and one that was stopped after its first episode."""
     out = tmp_path_factory.mktemp("runs")
-    play(out)
+    play(out / "finished")
     with pytest.raises(RunStoppedError):
-        play(out, on_event=cut_after(1, EpisodeEnded))
+        play(out / "stopped", on_event=cut_after(1, EpisodeEnded))
     return out
 
 
 @pytest.fixture(scope="module")
 def finished(runs: Path) -> Run:
-    (run,) = load_runs(runs, unfinished=True).paths[:1]
-    return load_run(run)
+    (run,) = load_runs(runs / "finished")
+    return run
 
 
 @pytest.fixture(scope="module")
 def stopped(runs: Path) -> Path:
-    return load_runs(runs, unfinished=True).paths[1]
+    return next((runs / "stopped").iterdir())
 
 
 @pytest.fixture(params=Closed)
