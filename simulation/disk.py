@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -56,3 +57,18 @@ def written(file: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise SocietyError(f"{file} cannot be written: {refusal(error)}") from error
+
+
+@contextmanager
+def made_whole(folder: Path) -> Iterator[Path]:
+    """A folder to fill, which stands as `folder` afterwards: whole or not at all. Raises SocietyError where the machine
+    refuses, or another process makes a folder of that name."""
+    part = folder.with_name(f".{folder.name}.part")
+    with written(folder):
+        part.mkdir(parents=True)
+        try:
+            yield part
+            os.replace(part, folder)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise

@@ -10,7 +10,6 @@ runs/<scenario>-<time>-<id>/
 from __future__ import annotations
 
 import secrets
-import shutil
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from enum import Enum
@@ -21,7 +20,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from agents.problems import SocietyError
-from simulation.disk import replace_file, written
+from simulation.disk import made_whole, replace_file, written
 from simulation.events import EventLog
 from simulation.migrations import SCHEMA_VERSION
 from simulation.plan import Plan
@@ -44,7 +43,6 @@ def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
     """A fresh run directory in `out`, with its manifest: a process that is killed leaves a whole one or none."""
     now = datetime.now(timezone.utc)
     path = out / stamped(plan.scenario.name)
-    part = path.with_name(f".{path.name}.part")
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "status": RunStatus.RUNNING.value,
@@ -57,15 +55,9 @@ def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
         "scenario": plan.scenario.model_dump(mode="json"),
         "roster": plan.roster.model_dump(mode="json"),
     }
-    with written(path):
-        part.mkdir(parents=True)  # refused where another process makes a run of that name
-        try:
-            write_manifest(part, manifest)
-            (part / EventLog.NAME).touch()
-            part.rename(path)
-        except OSError:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
+    with made_whole(path) as part:
+        write_manifest(part, manifest)
+        (part / EventLog.NAME).touch()
     return path
 
 

@@ -11,13 +11,17 @@ import pytest
 
 from agents.inference.provenance import Purpose
 from agents.problems import SocietyError
+from simulation import run_set
 from simulation.events import CallMade, Event, RunEnded, SocialActed
 from simulation.outcomes import Run, load_run
+from simulation.plan import Plan
 from simulation.run_folders import begun_runs
 from simulation.runner import Observer, RunStoppedError, resume_run
+from simulation.tournament import new_tournament
+from tests.simulation.test_tournament import make, rows_of
 from tests.support import forks
 from tests.support import unbroken as small
-from tests.support.forks import in_child, society
+from tests.support.forks import in_child, killed, society
 from tests.support.unbroken import assert_so_far, assert_whole
 
 ACTS = "[create_post, like_post]"
@@ -150,3 +154,25 @@ def test_what_the_disk_refuses_oasis_is_nobodys_failed_action(unbroken: Run, tmp
         return str(stopped.value)
 
     assert re.search(r"oasis\.db could not be written", in_child(work))
+
+
+def _begun_set(out: Path) -> None:
+    run_set.begin("trial", "small", {"arm": Plan.load("first_contact", {})}, out)
+
+
+def _begun_tournament(out: Path) -> None:
+    new_tournament(make(rows_of("always_defect", "tit_for_tat")), out)
+
+
+@pytest.mark.parametrize("begin", [_begun_set, _begun_tournament])
+def test_a_folder_of_many_runs_stands_whole_or_not_at_all(begin: Callable[[Path], None], tmp_path: Path) -> None:
+    def work() -> str:
+        forks.limit_files(100, die=False)
+        with pytest.raises(SocietyError) as refused:
+            begin(tmp_path)
+        return str(refused.value)
+
+    assert re.search(rf"{tmp_path}/t\S+ cannot be written: File too large; raise the limit", in_child(work))
+    assert list(tmp_path.iterdir()) == []
+    killed(lambda: forks.limit_files(100, die=True) or begin(tmp_path))  # type: ignore[func-returns-value]
+    assert [path.name[0] for path in tmp_path.iterdir()] == ["."]
