@@ -9,12 +9,13 @@ import itertools
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from agents.lora_model import PlatformError
 from agents.quiet import contained_import
+from simulation.step_database import StepCursor, opened
 
 with contained_import():
     from oasis.social_platform import platform as oasis_platform
@@ -23,83 +24,16 @@ with contained_import():
     from oasis.social_platform.platform import Platform
 
 _building = threading.Lock()
-_MEND = "make room on its disk, or see who else holds or forbids it"
-
-
-class StepConnection(sqlite3.Connection):
-    """A connection that writes what a step changed in one transaction: OASIS commits after every statement.
-
-    A process that is killed loses the step in flight, which a resumed run stores again. `on_refusal` is told what the
-    disk has against a statement: OASIS would take it for a failed action and go on.
-    """
-
-    path = ""
-    on_refusal: Callable[[Exception], None] | None = None
-
-    def commit(self) -> None:
-        """Nothing: `save` commits."""
-
-    def save(self) -> None:
-        with self.writing():
-            super().commit()
-
-    def close(self) -> None:
-        self.save()
-        super().close()
-
-    def drop(self) -> None:
-        """Close without saving; nothing where it is closed."""
-        super().close()
-
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """Raises PlatformError for what SQLite could not do."""
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            refused = PlatformError(f"{self.path} could not be written: {error}; {_MEND}")
-            if self.on_refusal is not None:
-                self.on_refusal(refused)
-            raise refused from error
-
-
-class StepCursor(sqlite3.Cursor):
-    """A cursor of such a connection."""
-
-    connection: StepConnection
-
-    def execute(self, *statement: Any) -> StepCursor:
-        with self.connection.writing():
-            return super().execute(*statement)
-
-    def executemany(self, *statement: Any) -> StepCursor:
-        with self.connection.writing():
-            return super().executemany(*statement)
 
 
 def create_at_once(db_path: str) -> tuple[sqlite3.Connection, sqlite3.Cursor]:
     """OASIS's empty database at `db_path`. Its own way waits for the disk after each of 16 tables, which on a busy
     disk takes longer than an episode; run directories can be made again from their events."""
     made, _ = create_db(":memory:")
-    with contextlib.closing(made), _opened(db_path) as connection, connection.writing():
+    with contextlib.closing(made), opened(db_path) as connection, connection.writing():
         connection.execute("PRAGMA synchronous = OFF")  # as OASIS sets it, once the tables are there
         made.backup(connection)
         return connection, connection.cursor(StepCursor)
-
-
-@contextlib.contextmanager
-def _opened(db_path: str) -> Iterator[StepConnection]:
-    """A connection, which stays open unless the block fails. Raises PlatformError."""
-    try:
-        connection = sqlite3.connect(db_path, factory=StepConnection)
-    except sqlite3.OperationalError as error:
-        raise PlatformError(f"{db_path} could not be opened: {error}; {_MEND}") from error
-    connection.path = db_path
-    try:
-        yield connection
-    except PlatformError:
-        connection.drop()
-        raise
 
 
 @contextlib.contextmanager
