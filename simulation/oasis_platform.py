@@ -134,6 +134,8 @@ class SocietyPlatform(Platform):
 
     def drop(self) -> None:
         """Let go of the database; what was not saved is lost."""
+        with contextlib.suppress(sqlite3.ProgrammingError):  # it is closed already
+            self.db_cursor.close()  # else SQLite holds the file as long as someone holds the cursor
         self.db.drop()
 
     def open_groups(self, groups: Sequence[tuple[str, Sequence[int]]]) -> list[int]:

@@ -83,7 +83,6 @@ class Society:
         self._stack.enter_context(log_to(self._folder))
         try:
             await self._env.reset()
-            self._channel.check()
         except BaseException:
             await self.__aexit__()
             raise

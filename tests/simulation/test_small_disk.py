@@ -3,6 +3,7 @@ run goes on as if nothing had been. Where no disk may be mounted, a limit on the
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 
 from agents.inference.provenance import Purpose
 from agents.problems import SocietyError
-from simulation import run_set
+from agents.quiet import OASIS_LOGGERS
+from simulation import oasis_platform, run_set
 from simulation.events import CallMade, Event, RunEnded, SocialActed
 from simulation.outcomes import Run, load_run
 from simulation.plan import Plan
@@ -149,6 +151,7 @@ def test_what_the_disk_refuses_oasis_is_nobodys_failed_action(unbroken: Run, tmp
         with pytest.raises(RunStoppedError) as stopped:
             play(tmp_path, watch)
         forks.unlimit_files()
+        assert forks.open_files(tmp_path) == []
         assert_so_far(load_run(stopped.value.path), unbroken)
         assert_whole(resume_run(stopped.value.path), unbroken)
         return str(stopped.value)
@@ -176,3 +179,23 @@ def test_a_folder_of_many_runs_stands_whole_or_not_at_all(begin: Callable[[Path]
     assert list(tmp_path.iterdir()) == []
     killed(lambda: forks.limit_files(100, die=True) or begin(tmp_path))  # type: ignore[func-returns-value]
     assert [path.name[0] for path in tmp_path.iterdir()] == ["."]
+
+
+def test_a_society_that_the_disk_lets_nobody_join_is_taken_down(unbroken: Run, tmp_path: Path) -> None:
+    def work() -> str:
+        create = oasis_platform.create_at_once
+
+        def create_and_fill(path: str) -> object:
+            made = create(path)
+            forks.limit_files(1, die=False)
+            return made
+
+        oasis_platform.create_at_once = create_and_fill  # type: ignore[assignment]
+        with pytest.raises(RunStoppedError) as stopped:
+            play(tmp_path, lambda event: isinstance(event, RunEnded) and forks.unlimit_files())
+        assert [logging.getLogger(name).handlers for name in OASIS_LOGGERS] == [[]] * len(OASIS_LOGGERS)
+        oasis_platform.create_at_once = create
+        assert_whole(resume_run(stopped.value.path), unbroken)
+        return str(stopped.value)
+
+    assert re.search(r"oasis\.db could not be written", in_child(work))

@@ -151,6 +151,12 @@ def unlimit_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
 
 
+def open_files(root: Path) -> list[str]:
+    """What this process holds open below `root`, where the system tells."""
+    held = [os.path.realpath(each) for each in Path("/proc/self/fd").glob("*")]
+    return [each for each in held if each.startswith(str(root))]
+
+
 # -- disks of its own ---------------------------------------------------------------------------------------
 
 
