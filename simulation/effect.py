@@ -18,6 +18,7 @@ import orjson
 
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
+from simulation.disk import replace_file
 from simulation.effect_runs import run_folders
 from simulation.metrics.admission import admitted, tiers
 from simulation.metrics.inference import LEVEL, holm, paired_bootstrap, sign_flip_p_value
@@ -100,7 +101,7 @@ def read_effects(
     paths = {treatment: run_folders(folder, treatment) for treatment in Treatment}
     runs = {treatment: Run(found[0]) for treatment, found in paths.items() if found}
     report = compare(runs, level=level, synthetic=synthetic, mix_tiers=mix_tiers)
-    (folder / REPORT).write_bytes(orjson.dumps(_plain(report), option=orjson.OPT_INDENT_2) + b"\n")
+    replace_file(folder / REPORT, orjson.dumps(_plain(report), option=orjson.OPT_INDENT_2) + b"\n")
     return report
 
 

@@ -218,7 +218,10 @@ class EventLogError(SocietyError):
 
 
 class EventLog:
-    """Appends events to a file; `sync` makes everything written so far survive a crash."""
+    """Appends events to a file; `sync` makes everything written so far survive a crash.
+
+    Once a write was refused, every later one is, with the same OSError: a half-written line has to stay the last.
+    """
 
     NAME: ClassVar[str] = "events.jsonl"
 
@@ -226,6 +229,7 @@ class EventLog:
         drop_torn_line(path)
         self._descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         self._waiting: list[bytes] = []
+        self._refused: OSError | None = None
 
     def append(self, event: Event) -> None:
         self._waiting.append(encode(event) + b"\n")
@@ -235,8 +239,13 @@ class EventLog:
     def _flush(self) -> None:
         rest = memoryview(b"".join(self._waiting))
         self._waiting.clear()
-        while rest:
-            rest = rest[os.write(self._descriptor, rest) :]
+        try:
+            while rest and self._refused is None:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError as error:
+            self._refused = error
+        if self._refused is not None:
+            raise self._refused
 
     def sync(self) -> None:
         self._flush()
@@ -247,7 +256,7 @@ class EventLog:
         self.abandon()
 
     def abandon(self) -> None:
-        """Close the file without writing more: after a disk that refused, a half-written line has to stay the last."""
+        """Close the file without writing more."""
         self._waiting.clear()
         if self._descriptor >= 0:
             os.close(self._descriptor)
@@ -317,11 +326,13 @@ class _Lines:
 
 def read_events(path: Path) -> Iterator[Event]:
     """The events of a log, oldest first, brought up to date where an older version wrote them; a torn last line is
-    left out. Raises EventLogError for a broken one."""
+    left out. Raises EventLogError for a broken one, and for none."""
     lines = _Lines(path)
     try:
         for body in migrated_events(iter(lines), path.parent):
             yield _event(body)
+    except FileNotFoundError as error:
+        raise EventLogError(f"{path} is not there: nothing is known of what happened in this run") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EventLogError(f"{path}:{lines.number}: not an event of this version: {error}") from error
 

@@ -28,6 +28,7 @@ from agents.problems import SocietyError
 from agents.role import Part
 from agents.roster import FileModel, ModelConfig, Roster
 from simulation import run_set
+from simulation.disk import replace_file
 from simulation.fingerprint_cells import CELLS, Cell
 from simulation.fingerprint_report import Difference, Figure, FingerprintReport, Origin, Pair
 from simulation.metrics.admission import admitted, tiers
@@ -96,7 +97,7 @@ def read_fingerprints(folder: Path, *, level: float = LEVEL, mix_tiers: bool = F
         pairs=tuple(_pairs([person.name for person in people], differences)),
         notes=tuple(_notes(found)),
     )
-    (folder / REPORT).write_bytes(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2) + b"\n")
+    replace_file(folder / REPORT, orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2) + b"\n")
     return report
 
 

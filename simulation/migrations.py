@@ -11,7 +11,6 @@ writes nothing; resuming a run first rewrites it (`bring_up_to_date`). A step le
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import orjson
 
 from agents.inference.provenance import Purpose, Tier
 from agents.problems import SocietyError
+from simulation.disk import replace_file
 
 MANIFEST = "manifest.json"
 SCHEMA_VERSION = 2
@@ -146,15 +146,6 @@ def bring_up_to_date(folder: Path, log: str) -> None:
         return
     lines = (folder / log).read_bytes().splitlines(keepends=True) if (folder / log).exists() else []
     whole = (orjson.loads(line) for line in lines if line.endswith(b"\n"))
-    _replace(folder / log, b"".join(orjson.dumps(event) + b"\n" for event in migrated_events(whole, folder)))
+    replace_file(folder / log, b"".join(orjson.dumps(event) + b"\n" for event in migrated_events(whole, folder)))
     manifest = migrated_manifest(orjson.loads((folder / MANIFEST).read_bytes()), folder / MANIFEST)
-    _replace(folder / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
-
-
-def _replace(file: Path, content: bytes) -> None:
-    part = file.with_name(f".{file.name}.part")
-    with part.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(part, file)
+    replace_file(folder / MANIFEST, orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")

@@ -15,6 +15,7 @@ from typing import Any
 
 from agents.lora_model import PlatformError
 from agents.quiet import contained_import
+from simulation.step_database import StepCursor, opened
 
 with contained_import():
     from oasis.social_platform import platform as oasis_platform
@@ -25,32 +26,14 @@ with contained_import():
 _building = threading.Lock()
 
 
-class StepConnection(sqlite3.Connection):
-    """A connection that writes what a step changed in one transaction: OASIS commits after every statement.
-
-    A process that is killed loses the step in flight, which a resumed run stores again.
-    """
-
-    def commit(self) -> None:
-        """Nothing: `save` commits."""
-
-    def save(self) -> None:
-        super().commit()
-
-    def close(self) -> None:
-        self.save()
-        super().close()
-
-
 def create_at_once(db_path: str) -> tuple[sqlite3.Connection, sqlite3.Cursor]:
     """OASIS's empty database at `db_path`. Its own way waits for the disk after each of 16 tables, which on a busy
     disk takes longer than an episode; run directories can be made again from their events."""
     made, _ = create_db(":memory:")
-    connection = sqlite3.connect(db_path, factory=StepConnection)
-    connection.execute("PRAGMA synchronous = OFF")  # as OASIS sets it, once the tables are there
-    with contextlib.closing(made):
+    with contextlib.closing(made), opened(db_path) as connection, connection.writing():
+        connection.execute("PRAGMA synchronous = OFF")  # as OASIS sets it, once the tables are there
         made.backup(connection)
-    return connection, connection.cursor()
+        return connection, connection.cursor(StepCursor)
 
 
 @contextlib.contextmanager
@@ -84,8 +67,8 @@ class FutureChannel(Channel):
         return number
 
     async def send_to(self, message: tuple[int, int, Any]) -> None:
-        waiting = self._waiting[message[0]]
-        if not waiting.done():  # the caller may have been cancelled
+        waiting = self._waiting.get(message[0])
+        if waiting is not None and not waiting.done():  # the caller may have been told or cancelled
             waiting.set_result(message)
 
     async def read_from_send_queue(self, message_id: int) -> Any:
@@ -100,11 +83,11 @@ class FutureChannel(Channel):
             raise self._failure
 
     def fail(self, error: Exception) -> None:
-        """Tell every caller, now and later, that no answer will come."""
-        self._failure = error
+        """Tell every caller, now and later, that no answer will come; what was told first is the reason."""
+        self._failure = self._failure or error
         for waiting in self._waiting.values():
             if not waiting.done():
-                waiting.set_exception(error)
+                waiting.set_exception(self._failure)
                 waiting.exception()  # a caller that was cancelled will not ask for it
 
 
@@ -115,6 +98,7 @@ class SocietyPlatform(Platform):
         with _built_quickly():
             # recsys "random" needs no model; the others load one from a hub
             super().__init__(db_path=str(db_path), channel=channel, recsys_type="random")
+        self.db.on_refusal = channel.fail
         self._heard: dict[int, int] = {}
         self._delivered = 0
         self._members: dict[int, tuple[int, ...]] = {}
@@ -147,6 +131,12 @@ class SocietyPlatform(Platform):
     def save(self) -> None:
         """Commit what was written since the last time."""
         self.db.save()
+
+    def drop(self) -> None:
+        """Let go of the database; what was not saved is lost."""
+        with contextlib.suppress(sqlite3.ProgrammingError):  # it is closed already
+            self.db_cursor.close()  # else SQLite holds the file as long as someone holds the cursor
+        self.db.drop()
 
     def open_groups(self, groups: Sequence[tuple[str, Sequence[int]]]) -> list[int]:
         """Make group chats of (name, members, the founder first); their ids. What OASIS's create_group and join_group

@@ -81,18 +81,24 @@ class Society:
 
     async def __aenter__(self) -> Society:
         self._stack.enter_context(log_to(self._folder))
-        await self._env.reset()
+        try:
+            await self._env.reset()
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        """Shut OASIS down; its database is complete afterwards."""
+        """Shut OASIS down; its database is complete afterwards, unless the disk refused it."""
         try:
             if not self._env.platform_task.done():
                 await self._env.close()
             elif not self._env.platform_task.cancelled():
                 self._env.platform_task.exception()  # its callers were told already
         finally:
+            self._env.platform_task.cancel()  # still there where the disk refused
             self._channel.fail(PlatformError("the society was closed"))
+            self._platform.drop()
             self._stack.close()
 
     async def speak(self, briefs: Mapping[int, Brief], audiences: Sequence[Sequence[int]]) -> dict[int, SpokenMessage]:

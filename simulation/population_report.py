@@ -18,6 +18,7 @@ from agents.inference.provenance import Tier
 from agents.problems import SocietyError, UsageError
 from agents.role import Part
 from simulation import run_set
+from simulation.disk import replace_file
 from simulation.metrics.admission import admitted, tiers
 from simulation.metrics.clusters import cluster_bootstrap, ratio
 from simulation.metrics.inference import LEVEL
@@ -124,7 +125,7 @@ def read_populations(
         returns=tuple(found),
         notes=tuple(_notes(everything)),
     )
-    (folder / REPORT).write_bytes(orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2) + b"\n")
+    replace_file(folder / REPORT, orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2) + b"\n")
     return report
 
 

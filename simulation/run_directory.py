@@ -9,11 +9,9 @@ runs/<scenario>-<time>-<id>/
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
@@ -22,13 +20,13 @@ from typing import Any
 import orjson
 from filelock import FileLock, Timeout
 
-from agents.problems import SocietyError, UsageError
+from agents.problems import SocietyError
+from simulation.disk import made_whole, replace_file, written
+from simulation.events import EventLog
 from simulation.migrations import SCHEMA_VERSION
 from simulation.plan import Plan
 
 LOCK = ".lock"
-_SHOWN = 200
-_OTHERS_FAULT = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 class RunStatus(str, Enum):
@@ -40,18 +38,6 @@ class RunStatus(str, Enum):
 def stamped(name: str) -> str:
     """A name for a folder of runs: what was run, when it began, and what makes it like no other."""
     return f"{name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-
-
-@contextmanager
-def placed_in(out: Path) -> Iterator[None]:
-    """Raises UsageError where no folder can be made in `out`."""
-    try:
-        yield
-    except (OSError, ValueError) as error:  # a ValueError for a null byte
-        if getattr(error, "errno", None) in _OTHERS_FAULT:
-            raise
-        why = (getattr(error, "strerror", None) or str(error)).lower()
-        raise UsageError(f"no run can be kept in {str(out)[:_SHOWN]!r}: {why}; name another folder: --out") from error
 
 
 def refuse_strangers(run: Path) -> None:
@@ -72,36 +58,27 @@ def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
     """A fresh run directory in `out`, with its manifest: a process that is killed leaves a whole one or none."""
     now = datetime.now(timezone.utc)
     path = out / stamped(plan.scenario.name)
-    part = path.with_name(f".{path.name}.part")
-    with placed_in(out):
-        part.mkdir(parents=True)
-    write_manifest(
-        part,
-        {
-            "schema_version": SCHEMA_VERSION,
-            "status": RunStatus.RUNNING.value,
-            "reason": "",
-            "started": now.isoformat(timespec="seconds"),
-            "replay_of": str(replay_of) if replay_of else None,
-            "seed": plan.scenario.seed,
-            "tier_mix": {},
-            "versions": versions(),
-            "scenario": plan.scenario.model_dump(mode="json"),
-            "roster": plan.roster.model_dump(mode="json"),
-        },
-    )
-    part.rename(path)
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "status": RunStatus.RUNNING.value,
+        "reason": "",
+        "started": now.isoformat(timespec="seconds"),
+        "replay_of": str(replay_of) if replay_of else None,
+        "seed": plan.scenario.seed,
+        "tier_mix": {},
+        "versions": versions(),
+        "scenario": plan.scenario.model_dump(mode="json"),
+        "roster": plan.roster.model_dump(mode="json"),
+    }
+    with made_whole(path) as part:
+        write_manifest(part, manifest)
+        (part / EventLog.NAME).touch()
     return path
 
 
 def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
     """Write a run's manifest whole or not at all."""
-    part = path / ".manifest.json.part"
-    with part.open("wb") as file:
-        file.write(orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
-    os.replace(part, path / "manifest.json")
+    replace_file(path / "manifest.json", orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def versions() -> dict[str, str]:
@@ -121,8 +98,9 @@ def versions() -> dict[str, str]:
 def locked(path: Path) -> FileLock:
     """The run's lock, held. Raises SocietyError where another process holds it; a killed one holds nothing."""
     lock = FileLock(path / LOCK)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise SocietyError(f"{path} is being run by another process") from error
+    with written(path / LOCK):
+        try:
+            lock.acquire(blocking=False)
+        except Timeout as error:
+            raise SocietyError(f"{path} is being run by another process") from error
     return lock

@@ -8,7 +8,6 @@ An arm's name may hold "/": then its folder lies that deep.
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Mapping
@@ -19,10 +18,10 @@ import orjson
 
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
+from simulation.disk import made_whole
 from simulation.events import Event, RunEnded
 from simulation.outcomes import Run
 from simulation.plan import Plan
-from simulation.run_directory import placed_in
 from simulation.run_folders import begun_runs, finished_run, new_folder, play_in
 from simulation.runner import Observer, RunStoppedError
 
@@ -35,15 +34,12 @@ def begin(
 ) -> Path:
     """The folder of a new set of runs, every arm's plan in it and files to lie `beside` them: whole or not at all."""
     folder = new_folder(out, f"{kind}-{path_name(name)}")
-    part = folder.with_name(f".{folder.name}.part")
-    with placed_in(Path(out)):
-        part.mkdir(parents=True)
-    for arm, plan in arms.items():
-        (part / arm).mkdir(parents=True)
-        (part / arm / PLAN).write_bytes(_written(plan))
-    for file, content in (beside or {}).items():
-        (part / file).write_bytes(content)
-    os.replace(part, folder)
+    with made_whole(folder) as part:
+        for arm, plan in arms.items():
+            (part / arm).mkdir(parents=True)
+            (part / arm / PLAN).write_bytes(_written(plan))
+        for file, content in (beside or {}).items():
+            (part / file).write_bytes(content)
     return folder
 
 

@@ -93,7 +93,11 @@ def resume_run(
     if manifest.get("replay_of"):
         raise UsageError(f"a replay is not resumed; replay it again: society replay {manifest['replay_of']}")
     with reply_cache(cache) as replies:
-        return finish(Sitting(folder, Plan.of(manifest), on_event, voices, resumed=True, cache=replies))
+        sitting = Sitting(folder, Plan.of(manifest), on_event, voices, resumed=True, cache=replies)
+        if read_manifest(folder)["status"] == RunStatus.FINISHED.value:  # by who held the lock until now
+            sitting.abandon()
+            return load_run(folder)
+        return finish(sitting)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from agents.problems import SocietyError
 from agents.strategy import TrainingMode
 from simulation.blocking import run_blocking
 from simulation.columns import TABLES
+from simulation.disk import refusal, written
 from simulation.environment import MultiModelEnvironment
 from simulation.events import (
     CallBegun,
@@ -69,9 +70,14 @@ class Sitting:
         self.path, self.plan, self.resumed, self.voices = path, plan, resumed, voices
         self._on_event, self._cache = on_event, cache
         self._lock = locked(path)
-        bring_up_to_date(path, EventLog.NAME)
-        self.history = History.read(path / EventLog.NAME)
-        self.log = EventLog(path / EventLog.NAME)
+        try:
+            with written(path):
+                bring_up_to_date(path, EventLog.NAME)
+                self.history = History.read(path / EventLog.NAME)
+                self.log = EventLog(path / EventLog.NAME)
+        except BaseException:
+            self._lock.release()
+            raise
         self.tier_mix = self.history.tier_mix
 
     async def run(self) -> None:
@@ -160,7 +166,7 @@ class Sitting:
         self.end(RunStatus.STOPPED, reason)
 
     def abandon(self) -> None:
-        """Let go of the run without writing more."""
+        """Let go of the run without writing more: nobody holds its lock, however the sitting came to its end."""
         self.log.abandon()
         self._lock.release()
 
@@ -180,8 +186,12 @@ def finish(sitting: Sitting) -> Run:
     """Carry a sitting out. Raises RunStoppedError where it ends early."""
     try:
         return _carried_out(sitting)
+    except KeyboardInterrupt as error:  # while its tables are derived: they can be derived again
+        raise RunStoppedError(sitting.path, "interrupted") from error
     except OSError as error:
-        raise _refused(sitting, error) from error
+        raise RunStoppedError(sitting.path, f"the run could not be written: {refusal(error)}") from error
+    finally:
+        sitting.abandon()
 
 
 def _carried_out(sitting: Sitting) -> Run:
@@ -195,9 +205,3 @@ def _carried_out(sitting: Sitting) -> Run:
         raise RunStoppedError(sitting.path, str(error)) from error
     sitting.end(RunStatus.FINISHED)
     return load_run(sitting.path)
-
-
-def _refused(sitting: Sitting, error: OSError) -> RunStoppedError:
-    """What a disk that is full or read-only leaves: the log as far as it was written, and nobody's lock."""
-    sitting.abandon()
-    return RunStoppedError(sitting.path, f"the run could not be written: {error}")

@@ -66,10 +66,14 @@ def write_tables(
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
-    for name, frame in tables.items():
-        pq.write_table(arrow_table(frame, columns[name]), part / f"{name.value}.parquet")
-    shutil.rmtree(folder, ignore_errors=True)
-    part.rename(folder)
+    try:
+        for name, frame in tables.items():
+            pq.write_table(arrow_table(frame, columns[name]), part / f"{name.value}.parquet")
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    except OSError:
+        shutil.rmtree(part, ignore_errors=True)  # half of it helps nobody, and takes room
+        raise
 
 
 def read_stored(file: Path, columns: Sequence[Column]) -> pd.DataFrame | None:
@@ -86,5 +90,7 @@ def read_stored(file: Path, columns: Sequence[Column]) -> pd.DataFrame | None:
         table = pq.ParquetFile(file).read()
         same = {column.name for column in columns} == set(table.column_names)
         return frame_from(table, columns) if same else None
+    except FileNotFoundError:  # a resumed run took it away meanwhile
+        return None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise SocietyError(f"{file} cannot be read: {error}; remove the folder {file.parent} to derive it") from error

@@ -33,10 +33,11 @@ from agents.problems import InvalidFileError, SocietyError, nearest
 from agents.roster import FileModel, Real, Roster, Text, Whole
 from agents.strategy import TrainingMode
 from simulation.compositions import Worth
+from simulation.disk import made_whole
 from simulation.games import find_game
 from simulation.lineups import Format, Lineup, lineups
 from simulation.plan import Plan
-from simulation.run_directory import placed_in, versions
+from simulation.run_directory import versions
 from simulation.run_folders import finished_run, new_folder, play_in
 from simulation.scenario import Scenario
 from simulation.seeds import derive_seed
@@ -138,14 +139,14 @@ def new_tournament(tournament: Tournament, out: str | Path = "runs") -> Path:
     """A folder for it, with nothing played yet. Raises as `check` does, before anything is written."""
     check(tournament)
     folder = new_folder(out, f"tournament-{tournament.scenario.tasks[0].task_type}")
-    with placed_in(Path(out)):
-        (folder / "matches").mkdir(parents=True)
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "versions": versions(),
         "tournament": tournament.model_dump(mode="json"),
     }
-    (folder / MANIFEST).write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
+    with made_whole(folder) as part:
+        (part / "matches").mkdir()
+        (part / MANIFEST).write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
     return folder
 
 

@@ -18,6 +18,7 @@ from agents.inference.provenance import Tier
 from agents.problems import SocietyError
 from simulation.compositions import Compositions, Worth
 from simulation.cross_play import CrossPlay, Payoffs
+from simulation.disk import replace_file
 from simulation.lineups import Format, teams_of
 from simulation.metrics.admission import admitted, tiers
 from simulation.metrics.inference import LEVEL
@@ -231,7 +232,7 @@ def write_results(folder: Path, figures: Figures) -> TournamentResult:
     write_tables(folder / "tables", tables, TABLES)
     listed = {name.value: table.to_dict("records") for name, table in tables.items() if name is not ResultTable.MATCHES}
     report = {**figures.facts(), **listed}
-    (folder / REPORT).write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
+    replace_file(folder / REPORT, orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
     return TournamentResult(folder)
 
 

@@ -48,8 +48,13 @@ class RunTracer:
 
     def __init__(self, tracer: Tracer, name: str, *, content: bool = False) -> None:
         self._tracer, self._content = tracer, content
-        self._run = tracer.start_span(f"run {name}", attributes={"society.scenario": name})
+        self._offset = time.time_ns() - time.monotonic_ns()
+        self._run = tracer.start_span(f"run {name}", attributes={"society.scenario": name}, start_time=self._now())
         self._episodes: dict[int, _Open] = {}
+
+    def _now(self) -> int:
+        """The time of day (ns) as it goes on from the tracer's beginning, wherever the clock is set meanwhile."""
+        return self._offset + time.monotonic_ns()
 
     def __call__(self, event: Event) -> None:
         """Take note of one event of the run."""
@@ -72,13 +77,13 @@ class RunTracer:
     def close(self) -> None:
         """End every span that is open: those of an episode that was cut off, and the run's."""
         for number in list(self._episodes):
-            self._close_episode(number, time.time_ns())
-        self._run.end()
+            self._close_episode(number, self._now())
+        self._run.end(self._now())
 
     # -- episodes and steps -----------------------------------------------------------------------------
 
     def _start(self, event: EpisodeStarted) -> None:
-        now = time.time_ns()
+        now = self._now()
         told = {
             "society.episode": event.episode,
             "society.task_id": event.task_id,
@@ -101,7 +106,7 @@ class RunTracer:
 
     def _resolve(self, event: StepResolved) -> None:
         span = self._step(event.episode, event.step)
-        episode, now = self._episodes[event.episode], time.time_ns()
+        episode, now = self._episodes[event.episode], self._now()
         span.set_attribute("society.welfare", sum(row.payoff for row in event.rows))
         span.end(now)
         episode.step, episode.since = None, now
@@ -115,7 +120,7 @@ class RunTracer:
             "society.optimum": event.optimum,
         }
         self._episodes[event.episode].span.set_attributes(told)
-        self._close_episode(event.episode, time.time_ns())
+        self._close_episode(event.episode, self._now())
 
     def _close_episode(self, number: int, now: int) -> None:
         episode = self._episodes.pop(number)
@@ -133,7 +138,7 @@ class RunTracer:
 
     def _call(self, record: CallRecord) -> None:
         """An attempt is over, this moment."""
-        now, key = time.time_ns(), record.key
+        now, key = self._now(), record.key
         parent = self._step(key.episode, key.step)
         episode = self._episodes.get(key.episode)
         request = episode.requests.get(key) if episode else None
@@ -141,7 +146,7 @@ class RunTracer:
         if self._content:
             told |= _content(request, record.reply)
         if record.status is CallStatus.CACHED:
-            parent.add_event("society.cached_reply", told)
+            parent.add_event("society.cached_reply", told, now)
             return
         span = self._child(parent, f"chat {record.adapter}", now - round(record.latency * 1e9), told, client=True)
         if record.status is CallStatus.FAILED:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from agents.language import Language
+from simulation.disk import replace_file, written
 from simulation.plan import Plan
 from simulation.report.course import episodes_of, lines_of
 from simulation.report.details import CHUNK, Prompts, details_of, prompts_of
@@ -49,14 +50,16 @@ def write_report(
     """Write what lies in `paths` (runs, folders of runs, fingerprints, tournaments) to the HTML file `out`.
 
     The file needs no network. With `prompts` the words of every prompt are worked out from the events, without any
-    server. `tell` hears what is being done. Raises SocietyError where a path holds nothing to report.
+    server. `tell` hears what is being done. Raises SocietyError where a path holds nothing to report,
+    and where the file cannot be written.
     """
     sources = find_sources(paths)
     target = Path(out)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    part.write_text(_render(sources, prompts, tell), encoding="utf-8")
-    part.replace(target)
+    with written(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    page = _render(sources, prompts, tell).encode()
+    with written(target):
+        replace_file(target, page)
     return target
 
 

@@ -15,10 +15,10 @@ from simulation.watch.view import Calls, Grouping, Honesty, Progress, View, Watc
 
 
 def find_run(path: Path) -> Path | None:
-    """The run directory at `path`, or the one in `path` that was written to last; None where there is none yet."""
+    """The run directory at `path`, or the one in `path` that was written to last; None where none is whole yet."""
     if (path / "manifest.json").exists():
         return path
-    return max((manifest.parent for manifest in path.glob("*/manifest.json")), key=_written, default=None)
+    return max((manifest.parent for manifest in path.glob("[!.]*/manifest.json")), key=_written, default=None)
 
 
 def _written(run: Path) -> float:

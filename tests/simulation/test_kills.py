@@ -11,29 +11,23 @@ import os
 import random
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
 from simulation import events
-from simulation.events import CallMade, EventLog, read_events
-from simulation.outcomes import Run
+from simulation.events import EventLog, RunEnded
+from simulation.outcomes import Run, load_run
 from simulation.plan import Plan
 from simulation.run_directory import locked
 from simulation.runner import RunOptions, RunStoppedError, resume_run, run_scenario
+from tests.simulation.test_runner import cut_after
+from tests.support.unbroken import assert_whole, play
 
 KILLS, LIMIT = 50, 120
-MEASURED = ["completion_time", "latency", "duration", "queue_time", "first_token", "started", "at", "ended"]
-
-
-def play(out: Path) -> Run:
-    plan = Plan.load("first_contact", {"tasks.0.max_steps": "2"})
-    return run_scenario(plan, options=RunOptions(tier=Tier.SIMULATED, episodes=2), out=out)
 
 
 class Dying:
@@ -78,17 +72,6 @@ def killed(out: Path, death: Dying) -> Path:
     _, status = os.waitpid(in_child(work), 0)
     assert os.waitstatus_to_exitcode(status) == 137
     return next(out.iterdir())
-
-
-def assert_whole(run: Run, unbroken: Run) -> None:
-    """The tables of `run` are those of `unbroken`; every call that brought a reply was made once."""
-    for name in ("agents", "outcomes", "messages", "decisions", "steps", "episodes"):
-        first, second = (getattr(each, name).drop(columns=MEASURED, errors="ignore") for each in (run, unbroken))
-        pd.testing.assert_frame_equal(first, second)
-    log = read_events(run.path / EventLog.NAME)
-    paid = Counter(event.record.key for event in log if isinstance(event, CallMade) and event.record.reply is not None)
-    assert set(paid.values()) == {1}
-    assert len(paid) == len(unbroken.calls)
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +137,35 @@ def test_a_full_disk_stops_the_run_resumably(
         patch.setattr(events, "os", Full(room))
         with pytest.raises(RunStoppedError, match=r"could not be written.*No space left") as stopped:
             play(tmp_path)
+    assert_whole(resume_run(stopped.value.path), unbroken)
+
+
+class Hiccup(Full):
+    """A disk that is full once, in the middle of a line, and has room again for the next one."""
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        if self._room:
+            return super().write(descriptor, data)
+        self._room = 1 << 30
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("room", [300, 5000])
+def test_nothing_is_written_behind_half_a_line(
+    room: int, unbroken: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Players who ask at once are not stopped by the one whose reply could not be written."""
+    with monkeypatch.context() as patch:
+        patch.setattr(events, "os", Hiccup(room))
+        with pytest.raises(RunStoppedError, match=r"could not be written.*No space left") as stopped:
+            play(tmp_path)
+    assert_whole(resume_run(stopped.value.path), unbroken)
+
+
+def test_ctrl_c_while_the_tables_are_derived_stops_the_run_resumably(unbroken: Run, tmp_path: Path) -> None:
+    with pytest.raises(RunStoppedError, match=r"^interrupted") as stopped:
+        play(tmp_path, on_event=cut_after(1, RunEnded))
+    assert_whole(load_run(stopped.value.path), unbroken)
     assert_whole(resume_run(stopped.value.path), unbroken)
 
 

@@ -18,6 +18,7 @@ from agents.prompts import Common, identity
 from agents.strategy import TrainingMode, derive_strategy
 from simulation.games.base import Seat, Setting
 from simulation.games.public_goods import PublicGoods
+from simulation.oasis_platform import FutureChannel
 from simulation.platform import Society
 from simulation.seeds import stream
 from simulation.task import TrainingTask
@@ -118,3 +119,39 @@ async def test_an_agent_is_cheap_and_keeps_no_memory(tmp_path: Path) -> None:
         assert len(agent.memory.retrieve()) == before
         assert agent.action_tools == []
         assert str(agent) == "LoRAModel(0, m0)"
+
+
+async def test_what_sqlite_refuses_takes_the_society_down(tmp_path: Path) -> None:
+    """Another program holds the file, or it may not be written: every caller is told, and nothing is left at work."""
+
+    async def refused() -> None:
+        async with society(tmp_path) as opened:
+            opened._platform.db.execute("PRAGMA query_only = ON")
+            with pytest.raises(PlatformError, match="could not be written"):
+                await opened.speak({0: brief(0)}, [[1], [], [], []])
+            await opened.listen()
+
+    with pytest.raises(PlatformError, match=r"oasis\.db could not be written: attempt to write a readonly database"):
+        await refused()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_the_first_failure_is_the_one_that_is_told() -> None:
+    channel = FutureChannel()
+    channel.fail(PlatformError("the disk is full"))
+    channel.fail(PlatformError("the society was closed"))
+    with pytest.raises(PlatformError, match="the disk is full"):
+        channel.check()
+
+
+async def test_an_answer_for_a_caller_who_left_is_dropped() -> None:
+    channel = FutureChannel()
+    number = await channel.write_to_receive_queue((0, "text", "create_post"))
+    waiting = asyncio.create_task(channel.read_from_send_queue(number))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await channel.send_to((number, 0, {"success": True}))
+    channel.check()

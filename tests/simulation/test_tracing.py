@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -81,6 +83,16 @@ def test_spans_hang_together_as_run_episode_step_and_attempt(play: Play) -> None
         if span.parent:
             above = by_id[span.parent.span_id]
             assert above.start_time <= span.start_time <= span.end_time <= above.end_time  # type: ignore[operator]
+
+
+def test_a_clock_that_jumps_back_turns_no_span_around(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, hours = time.time_ns, itertools.count()
+    monkeypatch.setattr(time, "time_ns", lambda: real() - 3_600_000_000_000 * next(hours))
+    _, spans = play()
+    by_id = {span.context.span_id: span for span in spans}
+    for span in spans:
+        above = by_id[span.parent.span_id] if span.parent else span
+        assert above.start_time <= span.start_time <= span.end_time <= above.end_time  # type: ignore[operator]
 
 
 def test_an_attempt_is_told_by_the_conventions(play: Play) -> None:

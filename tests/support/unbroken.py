@@ -1,0 +1,47 @@
+"""A small run, and what has to hold of one that was broken off and finished: it is told apart by nothing but time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from agents.inference.provenance import Tier
+from simulation.columns import TableName
+from simulation.events import CallMade, EventLog, read_events
+from simulation.outcomes import Run, build_tables
+from simulation.plan import Plan
+from simulation.runner import Observer, RunOptions, run_scenario
+
+MEASURED = ["completion_time", "latency", "duration", "queue_time", "first_token", "started", "at", "ended"]
+TABLES = ("agents", "outcomes", "messages", "acts", "decisions", "steps", "episodes")
+
+
+def play(out: Path, steps: int = 2, on_event: Observer | None = None, **overrides: str) -> Run:
+    """A run of two episodes on the simulated tier; `overrides` as `--set` has them, "__" for a dot."""
+    told = {"tasks.0.max_steps": str(steps), **{key.replace("__", "."): value for key, value in overrides.items()}}
+    options = RunOptions(tier=Tier.SIMULATED, episodes=2)
+    return run_scenario(Plan.load("first_contact", told), options=options, out=out, on_event=on_event)
+
+
+def assert_whole(run: Run, unbroken: Run) -> None:
+    """The tables of `run` are those of `unbroken`; every call that brought a reply was made once."""
+    for name in TABLES:
+        first, second = (getattr(each, name).drop(columns=MEASURED, errors="ignore") for each in (run, unbroken))
+        pd.testing.assert_frame_equal(first, second)
+    log = read_events(run.path / EventLog.NAME)
+    paid = Counter(event.record.key for event in log if isinstance(event, CallMade) and event.record.reply is not None)
+    assert set(paid.values()) == {1}
+    assert len(paid) == len(unbroken.calls)
+
+
+def assert_so_far(run: Run, unbroken: Run) -> None:
+    """The tables of `run`, which may be broken off, say what its log says, which is what that of `unbroken` begins
+    with: never older or other figures."""
+    logged = build_tables(read_events(run.path / EventLog.NAME), run.roster)
+    for name in TableName:
+        pd.testing.assert_frame_equal(getattr(run, name.value).astype(object), logged[name].astype(object))
+    for table in TABLES:
+        first, second = (getattr(each, table).drop(columns=MEASURED, errors="ignore") for each in (run, unbroken))
+        pd.testing.assert_frame_equal(first.astype(object), second.head(len(first)).astype(object))
