@@ -5,6 +5,7 @@ Any reader of Parquet reads them: DuckDB, polars, pyarrow. A column's type does 
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
@@ -68,7 +69,10 @@ def write_tables(
     part.mkdir()
     try:
         for name, frame in tables.items():
-            pq.write_table(arrow_table(frame, columns[name]), part / f"{name.value}.parquet")
+            with (part / f"{name.value}.parquet").open("wb") as file:
+                pq.write_table(arrow_table(frame, columns[name]), file)
+                file.flush()
+                os.fsync(file.fileno())  # before the manifest says that the run is finished
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
     except OSError:

@@ -3,6 +3,7 @@ table, the manifest and oasis.db. What can be read is right, and resuming it giv
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import sqlite3
@@ -209,3 +210,21 @@ class Kept:
             )
             posts = database.execute("SELECT post_id, user_id, content FROM post ORDER BY 1")
             return cls(messages.fetchall(), posts.fetchall())
+
+
+def test_every_table_is_on_the_disk_before_the_run_is_called_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed_over: list[str] = []
+
+    def synced(descriptor: int) -> None:
+        handed_over.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        real(descriptor)
+
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", synced)
+    play(tmp_path)
+    tables = {f"{name.value}.parquet" for name in TABLES}
+    last = handed_over.index(".manifest.json.part", max(map(handed_over.index, tables)))
+    assert tables <= set(handed_over[:last])
+    assert handed_over[last:] == [".manifest.json.part"]
