@@ -27,6 +27,8 @@ from simulation.migrations import SCHEMA_VERSION
 from simulation.plan import Plan
 
 LOCK = ".lock"
+PATIENCE = 0.2
+"""Seconds to ask for a lock: one that `is_held` has in passing is free again by then."""
 
 
 class RunStatus(str, Enum):
@@ -100,7 +102,23 @@ def locked(path: Path) -> FileLock:
     lock = FileLock(path / LOCK)
     with written(path / LOCK):
         try:
-            lock.acquire(blocking=False)
+            lock.acquire(timeout=PATIENCE)
         except Timeout as error:
             raise SocietyError(f"{path} is being run by another process") from error
     return lock
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process is at work on the run; True too where this machine cannot tell. Writes nothing."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        with (path / LOCK).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back as the file is closed
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False

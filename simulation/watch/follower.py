@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
 from agents.problems import SocietyError
 from simulation.events import EventLog
 from simulation.outcomes import read_manifest
+from simulation.run_directory import is_held
 from simulation.treatment import Treatment
 from simulation.watch.state import RunState
 from simulation.watch.tail import LogTail
 from simulation.watch.view import Calls, Grouping, Honesty, Progress, View, WatchStatus
+
+QUIET = 10.0
+"""Seconds without a word after which it is asked whether the run's process is still there."""
+GONE = "its process is gone"
 
 
 def find_run(path: Path) -> Path | None:
@@ -84,6 +90,8 @@ class Follower:
         progress = replace(view.progress, written=written, unread=max(0, self._tail.unread()))
         if self._broken:
             progress = replace(progress, status=WatchStatus.BROKEN, reason=self._broken)
+        elif progress.status is WatchStatus.RUNNING and time.time() - written >= QUIET and not is_held(log.parent):
+            progress = replace(progress, status=WatchStatus.STOPPED, reason=GONE)
         return replace(view, progress=progress)
 
     def _waiting(self) -> View:

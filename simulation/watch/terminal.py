@@ -15,7 +15,7 @@ from rich.text import Text
 from agents.printable import printable
 from simulation.progress import WIDE
 from simulation.treatment import Treatment
-from simulation.watch.follower import Follower
+from simulation.watch.follower import QUIET, Follower
 from simulation.watch.state import NOT_ASKED
 from simulation.watch.view import Calls, EntryKind, ModelRow, View, WatchStatus
 
@@ -78,7 +78,7 @@ def _progress(view: View) -> Iterator[RenderableType]:
     place = f"episode {at.episode}/{at.episodes} step {at.step}/{at.steps} {at.game} ({at.task}) {at.mode}"
     again = f", resumed {at.resumed}x" if at.resumed else ""
     quiet = time.time() - at.written
-    silent = f", nothing written for {quiet:.0f} s" if at.status is WatchStatus.RUNNING and quiet >= 10 else ""
+    silent = f", nothing written for {quiet:.0f} s" if at.status is WatchStatus.RUNNING and quiet >= QUIET else ""
     bar = ProgressBar(total=max(1, at.episodes), completed=at.ended, width=24)
     line.add_row(bar, Text(printable(place + again + silent), no_wrap=True, overflow="ellipsis"))
     yield line

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from agents.problems import SocietyError
 from simulation.events import EventLog, StepResolved
 from simulation.outcomes import Run
 from simulation.plan import Plan
+from simulation.run_directory import locked
 from simulation.runner import RunStoppedError, resume_run, run_scenario
-from simulation.watch.follower import Follower, find_run
+from simulation.watch.follower import GONE, QUIET, Follower, find_run
 from simulation.watch.view import View, WatchStatus
 from tests.simulation.test_runner import cut_after
 from tests.simulation.watch.test_state import assert_tells_what_the_tables_tell
@@ -106,3 +108,24 @@ def test_a_log_that_shrank_is_an_error(finished: Run) -> None:
     (finished.path / EventLog.NAME).write_bytes(b"")
     with pytest.raises(SocietyError, match="shorter than it was"):
         follower.poll()
+
+
+def test_a_run_whose_process_is_gone_is_not_called_running(make_plan: Callable[..., Plan], runs: Path) -> None:
+    with pytest.raises(RunStoppedError) as stopped:
+        run_scenario(make_plan(), out=runs, on_event=cut_after(3, StepResolved))
+    log = stopped.value.path / EventLog.NAME
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[:-1]))  # without the word that it stopped: as if it was killed
+    follower = Follower(log.parent)
+
+    def told() -> tuple[WatchStatus, str]:
+        progress = read_on(follower).progress
+        return progress.status, progress.reason
+
+    os.utime(log, (0, time.time() - 2 * QUIET))
+    lock = locked(log.parent)
+    assert told() == (WatchStatus.RUNNING, "")  # a slow server, perhaps
+    lock.release()
+    assert told() == (WatchStatus.STOPPED, GONE)
+    os.utime(log)
+    assert told() == (WatchStatus.RUNNING, "")  # it was resumed
