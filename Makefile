@@ -61,7 +61,7 @@ tools: $(TOOLS)/.installed
 
 $(TOOLS)/.installed: .ci/tools.txt
 	@test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
-	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check -r .ci/tools.txt
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -r .ci/tools.txt
 	@touch $@
 
 # known vulnerabilities of what is installed. "Error 1": there are some. "Error 3": NOT RUN, no database answered

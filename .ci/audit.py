@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -49,8 +50,13 @@ def read_accepted(file: Path) -> dict[tuple[str, str], str]:
         if len(parts) != 3 or not all(parts):
             print(f"{file}:{number}: {line!r} is not: id | package | reason", file=sys.stderr)
             sys.exit(UNUSABLE)
-        accepted[parts[1].lower(), parts[0]] = parts[2]
+        accepted[normal(parts[1]), parts[0]] = parts[2]
     return accepted
+
+
+def normal(name: str) -> str:
+    """A package's name as PEP 503 has it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def ask(tool: str, service: str, *what: str) -> tuple[list[Mapping[str, Any]], str]:
@@ -83,8 +89,8 @@ def find_service(tool: str) -> str | None:
 def vulnerabilities(found: Iterable[Mapping[str, Any]]) -> list[Vulnerability]:
     return [
         Vulnerability(
-            package["name"].lower(),
-            package["version"],
+            normal(package["name"]),
+            package.get("version", "of no known version"),
             frozenset([each["id"], *each.get("aliases", ())]),
             tuple(each.get("fix_versions", ())),
         )

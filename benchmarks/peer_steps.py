@@ -69,7 +69,7 @@ def _compare(
         python = interpreter(peer)
         asyncio.run(play(2, 1))  # imports are not measured
         pairs = [measure(python, n) for _ in range(repetitions)]
-    except (NotInstalledError, subprocess.CalledProcessError) as error:
+    except (NotInstalledError, RuntimeError, subprocess.CalledProcessError) as error:
         reason = f"not run: {getattr(error, 'stderr', None) or error}".strip()[-500:]
         sys.stderr.write(f"\n*** {peer.label} WAS NOT COMPARED: {reason}\n\n")
         return Comparison(peer.label, n, (), (), detail, reason)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-ALLOCATIONS, YOUNG, OLD = 50_000, 20, 100
+ALLOCATIONS = 50_000
+RARER = (ALLOCATIONS, 20, 100)
 
 
 @dataclass
@@ -27,14 +28,16 @@ _default = _Default()
 
 @contextmanager
 def rarer_collections() -> Iterator[None]:
-    """Within the block, or several at once, the collector looks after more allocations; then as before."""
+    """Within the block, or several at once, the collector looks after more allocations; then as before. One that is
+    switched off, or rarer yet, is left alone, and so is what somebody else sets meanwhile."""
     if _default.open == 0:
         _default.threshold = gc.get_threshold()
-        gc.set_threshold(ALLOCATIONS, YOUNG, OLD)
+        if 0 < _default.threshold[0] < ALLOCATIONS:
+            gc.set_threshold(*RARER)
     _default.open += 1
     try:
         yield
     finally:
         _default.open -= 1
-        if _default.open == 0:
+        if _default.open == 0 and gc.get_threshold() == RARER:
             gc.set_threshold(*_default.threshold)

@@ -23,8 +23,8 @@ _HEADS = {
     "reward_earned": "reward",
 }
 WIDE = 120
-MOST_ROWS = 60
-"""Rows a person looks through; a larger society is told by kind of model."""
+MOST_MODELS = 60
+"""How many a person looks through; a larger society is told by kind of model."""
 _MAY_BE_COMMON = ("team_id", "task_type", "mode", "episodes")
 
 if TYPE_CHECKING:
@@ -132,18 +132,18 @@ def outcome_table(run: Run, width: int = WIDE) -> Table:
     """Mean outcome per model, by game, tier and mode, with what must be said about the figures beneath it.
 
     What is the same in every row stands in the title, but for the tier; below `WIDE` columns of `width` what the
-    roster tells (adapter, role, team) is left out. Where that makes more than `MOST_ROWS` rows, models of the same
-    adapter, role and team share one.
+    roster tells (adapter, role, team) is left out. Of more than `MOST_MODELS` models, those of the
+    same adapter, role and team share a row.
     """
     from rich.markup import escape
     from rich.table import Table
 
     synthetic = bool(run.outcomes["synthetic"].all()) and len(run.outcomes) > 0
     summary = run.summary(synthetic=synthetic).astype({"team_id": object}).fillna({"team_id": ""})
-    models = summary["model_id"].nunique()
-    crowded = len(summary) > MOST_ROWS
+    models, kinds = summary["model_id"].nunique(), _by_kind(summary)
+    crowded = models > MOST_MODELS and len(kinds) < len(summary)
     if crowded:
-        summary = _by_kind(summary)
+        summary = kinds
     common = [key for key in _MAY_BE_COMMON if summary[key].nunique() == 1]
     shared = [f"{_HEADS.get(key, key)} {summary[key].iloc[0]}" for key in common if summary[key].iloc[0] != ""]
     who = "kind of model" if crowded else "model"

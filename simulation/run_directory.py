@@ -47,13 +47,25 @@ def refuse_strangers(run: Path) -> None:
     read or written in its place, or what is no file, which may never end."""
     home = os.path.realpath(run)
     for folder in (run, run / "tables"):
-        if not folder.is_dir():
+        try:
+            entries = list(os.scandir(folder))
+        except (FileNotFoundError, NotADirectoryError):  # or gone meanwhile, as a resumed run's tables are
             continue
-        for entry in os.scandir(folder):
-            if entry.is_symlink() and not os.path.realpath(entry.path).startswith(home + os.sep):
-                raise SocietyError(f"{entry.path} is a link that leads out of the run directory; put its file there")
-            if not (entry.is_dir() or entry.is_file()) and os.path.lexists(entry.path):  # not gone meanwhile
+        for entry in entries:
+            if entry.is_symlink() and not _within(entry.path, home):
+                raise SocietyError(
+                    f"{entry.path} is a link that leads out of the run directory, or nowhere; put its file there"
+                )
+            if not (entry.is_dir() or entry.is_file()) and os.path.lexists(entry.path):
                 raise SocietyError(f"{entry.path} is neither a file nor a folder; a run directory holds nothing else")
+
+
+def _within(link: str, home: str) -> bool:
+    """Whether a link leads to what there is within `home`."""
+    try:
+        return os.path.realpath(link, strict=True).startswith(home + os.sep)
+    except OSError:  # to nothing, or round in a circle
+        return False
 
 
 def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:

@@ -74,7 +74,7 @@ async def ask_version(session: aiohttp.ClientSession, url: str, headers: Mapping
         told = read_json(body, url) if status == 200 else None
     except BadReplyError:
         return None
-    return shown(told["version"]) if isinstance(told, dict) and "version" in told else None
+    return printable(shown(told["version"])) if isinstance(told, dict) and "version" in told else None
 
 
 async def _get(session: aiohttp.ClientSession, address: str, url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -58,6 +59,11 @@ class Endpoint:
     def headers(self) -> dict[str, str]:
         """Raises PermanentError as `api_key` does."""
         return api_headers(self.settings)
+
+    async def headers_found(self) -> dict[str, str]:
+        """The same; a keyring that takes its time, or asks the person, keeps no event loop. It is asked once for a key
+        that it holds, so `headers` is quick afterwards."""
+        return await asyncio.to_thread(self.headers) if self.settings.api_key_env else self.headers()
 
     def without_key(self, body: bytes) -> bytes:
         """What the server sent, without the key that was sent to it."""

@@ -94,7 +94,7 @@ class EndpointPool:
     async def _ask(self, session: aiohttp.ClientSession, endpoint: Endpoint) -> None:
         was_lost = endpoint.asked and not endpoint.up
         try:
-            endpoint.answered(await list_models(session, endpoint.url, endpoint.headers()))
+            endpoint.answered(await list_models(session, endpoint.url, await endpoint.headers_found()))
         except ServerLostError as error:
             _lost(endpoint, error)
         except PermanentError as error:
@@ -109,7 +109,7 @@ class EndpointPool:
 
     async def _check(self, endpoint: Endpoint, session: aiohttp.ClientSession) -> None:
         try:
-            well = await is_healthy(session, endpoint.url, endpoint.headers())
+            well = await is_healthy(session, endpoint.url, await endpoint.headers_found())
         except ServerLostError as error:
             _lost(endpoint, error)
         except PermanentError as error:

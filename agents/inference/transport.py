@@ -20,12 +20,16 @@ from agents.inference.discovery import CONNECT_TIMEOUT
 from agents.inference.errors import BadReplyError
 from agents.inference.wire import LONGEST_BODY, read_completion, read_json, shown, too_long
 
-_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+_PACKINGS = {"gzip": (32 + zlib.MAX_WBITS,), "deflate": (32 + zlib.MAX_WBITS, -zlib.MAX_WBITS)}
+"""What is asked for, and the ways it may be read: some servers send deflate without its head."""
+_NO_KEY = "Bearer Not_Used"
+"""What CAMEL sends where a server wants no key."""
 
 
 def bounded_client(url: str) -> httpx.AsyncClient:
     """A client for the server at `url`. It raises BadReplyError for what is no reply to the request, or too long."""
-    return httpx.AsyncClient(transport=_BoundedTransport(url), follow_redirects=True)
+    headers = {"Accept-Encoding": ", ".join(_PACKINGS)}
+    return httpx.AsyncClient(transport=_BoundedTransport(url), follow_redirects=True, headers=headers)
 
 
 class _BoundedTransport(httpx.AsyncBaseTransport):
@@ -63,7 +67,9 @@ class _BoundedStream(httpx.AsyncByteStream):
             size += len(part)
             if size > LONGEST_BODY:
                 raise too_long(self._url)
-        body = without_key(_unpacked(b"".join(parts), self._packed, self._url), self._request.headers)
+        body = _unpacked(b"".join(parts), self._packed.strip().lower(), self._url)
+        if self._request.headers.get("Authorization") != _NO_KEY:
+            body = without_key(body, self._request.headers)
         if self._response.status_code == 200:
             payload = read_json(body, self._url)
             read_completion(payload, self._url, payload.get("model") if isinstance(payload, dict) else None)
@@ -76,18 +82,30 @@ class _BoundedStream(httpx.AsyncByteStream):
 def _unpacked(body: bytes, packed: str, url: str) -> bytes:
     if packed in ("", "identity"):
         return body
-    if packed not in ("gzip", "deflate"):
+    if packed not in _PACKINGS:
         raise BadReplyError(f"{url} answered packed as {shown(packed)}, which was not asked for")
-    unpacker = zlib.decompressobj(wbits=_GZIP_OR_ZLIB)
-    try:
-        whole = unpacker.decompress(body, LONGEST_BODY + 1)
-    except zlib.error as error:
-        raise BadReplyError(f"{url} answered with what is not packed as it says: {error}") from error
-    if len(whole) > LONGEST_BODY:
-        raise too_long(url)
-    if not unpacker.eof:
-        raise BadReplyError(f"{url} answered with what ends before its end: {packed}")
-    return whole
+    refused: zlib.error | None = None
+    for wbits in _PACKINGS[packed]:
+        try:
+            return _inflated(body, wbits, packed, url)
+        except zlib.error as error:
+            refused = refused or error
+    raise BadReplyError(f"{url} answered with what is not packed as it says: {refused}") from refused
+
+
+def _inflated(body: bytes, wbits: int, packed: str, url: str) -> bytes:
+    """The body unpacked, however many parts it was packed in. Raises zlib.error where it is not of that kind."""
+    parts, left = [], LONGEST_BODY + 1
+    while body:
+        unpacker = zlib.decompressobj(wbits=wbits)
+        parts.append(unpacker.decompress(body, left))
+        left -= len(parts[-1])
+        if left <= 0:
+            raise too_long(url)
+        if not unpacker.eof:
+            raise BadReplyError(f"{url} answered with what ends before its end: {packed}")
+        body = unpacker.unused_data
+    return b"".join(parts)
 
 
 def _open() -> aiohttp.ClientSession:

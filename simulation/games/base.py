@@ -198,7 +198,7 @@ class Game(ABC, Generic[Table]):
         return None
 
     def label(self, action: str, _language: Language) -> str:
-        """How an action reads in a language."""
+        """How an action reads in a language: the same throughout the episode, whoever asks."""
         return action
 
     def finished(self, _state: State[Table]) -> bool:

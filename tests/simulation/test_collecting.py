@@ -23,6 +23,20 @@ def test_it_is_what_it_was_when_the_last_block_ends_whichever_that_is() -> None:
     assert gc.get_threshold() == before
 
 
+def test_one_that_is_off_or_that_somebody_else_sets_is_left_alone() -> None:
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(0)
+        with rarer_collections():
+            assert gc.get_threshold()[0] == 0
+        gc.set_threshold(*before)
+        with rarer_collections():
+            gc.set_threshold(900, 9, 9)
+        assert gc.get_threshold() == (900, 9, 9)
+    finally:
+        gc.set_threshold(*before)
+
+
 def test_an_error_within_ends_it_too() -> None:
     before = gc.get_threshold()
     with pytest.raises(KeyError), rarer_collections():

@@ -210,6 +210,14 @@ def test_a_link_that_leads_out_of_a_run_is_neither_read_nor_written(
         assert [each.path for each in load_runs(tmp_path / "runs").skipped] == [run]
 
 
+@pytest.mark.parametrize("target", ["oasis.db", "nowhere"])
+def test_a_link_to_itself_or_to_nothing_is_told(target: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "oasis.db").unlink()
+    (run / "oasis.db").symlink_to(target)
+    code, _, err = society(capsys, "report", str(run), "--out", "r.html")
+    assert (code, "oasis.db is a link that leads out of the run directory, or nowhere" in err) == (1, True)
+
+
 def test_a_link_within_a_run_and_a_run_that_is_linked_to_are_read(run: Path, tmp_path: Path) -> None:
     (run / "oasis.db").rename(run / "moved.db")
     (run / "oasis.db").symlink_to("moved.db")

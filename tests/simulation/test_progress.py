@@ -12,7 +12,7 @@ from agents.inference.provenance import Tier
 from agents.role import ModelRole
 from agents.roster import ModelConfig
 from simulation.plan import Plan
-from simulation.progress import MOST_ROWS, LiveProgress, outcome_table
+from simulation.progress import MOST_MODELS, LiveProgress, outcome_table
 from simulation.runner import RunOptions, run_scenario
 from tests.support.faults import Fault
 from tests.support.in_thread import in_thread
@@ -52,14 +52,24 @@ def told(plan: Plan, runs: Path) -> str:
 
 
 def test_a_society_too_large_to_read_is_told_by_kind_of_model(make_plan: Callable[..., Plan], runs: Path) -> None:
-    rows = (*of_kind("ada", MOST_ROWS), *of_kind("ben", MOST_ROWS))
+    rows = (*of_kind("ada", MOST_MODELS), *of_kind("ben", MOST_MODELS))
     text = told(make_plan(rows=rows, episodes=1, mode="cooperative"), runs)
-    assert f"{2 * MOST_ROWS} models, averaged by adapter, role and team" in text
+    assert f"{2 * MOST_MODELS} models, averaged by adapter, role and team" in text
     assert "ada_1 " not in text
     (row,) = [line.split("│") for line in text.splitlines() if "│ ada" in line]
-    assert f"{MOST_ROWS}" in [cell.strip() for cell in row]
+    assert f"{MOST_MODELS}" in [cell.strip() for cell in row]
 
 
 def test_a_society_that_can_be_read_is_told_model_by_model(make_plan: Callable[..., Plan], runs: Path) -> None:
-    text = told(make_plan(rows=of_kind("ada", MOST_ROWS), episodes=1, mode="cooperative"), runs)
-    assert all(f"ada_{number} " in text for number in range(1, MOST_ROWS + 1))
+    text = told(make_plan(rows=of_kind("ada", MOST_MODELS), episodes=1, mode="cooperative"), runs)
+    assert all(f"ada_{number} " in text for number in range(1, MOST_MODELS + 1))
+
+
+def test_kinds_that_are_no_fewer_than_models_tell_nothing(make_plan: Callable[..., Plan], runs: Path) -> None:
+    rows = tuple(
+        ModelConfig(model_id=f"m{number}", model_name=f"adapter{number}", role=ModelRole.NEUTRAL)
+        for number in range(MOST_MODELS + 1)
+    )
+    text = told(make_plan(rows=rows, episodes=1, mode="cooperative"), runs)
+    assert "averaged by" not in text
+    assert f"m{MOST_MODELS} " in text

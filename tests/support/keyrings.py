@@ -1,7 +1,8 @@
-"""Keyrings for tests: one that holds what it is given, one that is locked."""
+"""Keyrings for tests: one that holds what it is given, one that is locked, one that is set up wrong."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,7 +14,7 @@ from agents.inference.api_key import forget_keys
 
 
 class MemoryKeyring(KeyringBackend):
-    """`asked` counts how often a password was wanted."""
+    """`asked` counts how often a password was wanted, `threads` holds those that asked."""
 
     priority = 1
 
@@ -21,9 +22,11 @@ class MemoryKeyring(KeyringBackend):
         super().__init__()
         self.kept: dict[tuple[str, str], str] = {}
         self.asked = 0
+        self.threads: set[threading.Thread] = set()
 
     def get_password(self, service: str, username: str) -> str | None:
         self.asked += 1
+        self.threads.add(threading.current_thread())
         return self.kept.get((service, username))
 
     def set_password(self, service: str, username: str, password: str) -> None:
@@ -37,6 +40,13 @@ class MemoryKeyring(KeyringBackend):
 class LockedKeyring(MemoryKeyring):
     def get_password(self, service: str, username: str) -> str | None:
         raise KeyringLocked("the person said\nno")
+
+
+class BrokenKeyring(MemoryKeyring):
+    """What a name of no backend in the keyring's settings leads to."""
+
+    def get_password(self, service: str, username: str) -> str | None:
+        raise ValueError("Empty module name")
 
 
 @contextmanager

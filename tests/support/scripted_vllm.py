@@ -45,6 +45,7 @@ class Route(str, Enum):
     COMPLETIONS = "/v1/completions"
     MODELS = "/v1/models"
     HEALTH = "/health"
+    VERSION = "/version"
 
 
 class ScriptedVLLM:
@@ -204,8 +205,9 @@ class ScriptedVLLM:
         mishap = self._mishap(Route.HEALTH)
         return await mishap(request) if mishap else web.Response()
 
-    async def _version(self, _request: web.Request) -> web.Response:
-        return web.json_response({"version": VERSION})
+    async def _version(self, request: web.Request) -> web.StreamResponse:
+        mishap = self._mishap(Route.VERSION)
+        return await mishap(request) if mishap else web.json_response({"version": VERSION})
 
     async def _metrics(self, _request: web.Request) -> web.Response:
         cache, labels = self.prefix_cache, f'{{engine="0",model_name="{self.base}"}}'

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import logging
+import time
+import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
 
 import orjson
 import pytest
 from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
+from agents.inference.api_key import HIDDEN, without_key
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.client import VLLMClient
 from agents.inference.errors import FloorReachedError
@@ -134,3 +139,35 @@ async def test_a_server_that_sends_a_call_elsewhere_does_not_send_the_key(
     assert any(KEY.encode() in head for head in first.heads)
     assert other.heads
     assert not [head for head in other.heads if KEY.encode() in head]
+
+
+# -- a key in what a server says, whatever that is ------------------------------------------------------------
+
+CHARACTERS = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
+
+
+@given(key=st.text(CHARACTERS, min_size=8, max_size=40), data=st.data())
+def test_a_key_is_found_however_json_may_spell_it_in_json_or_not(key: str, data: st.DataObject) -> None:
+    def spelt(character: str) -> str:
+        ways = [orjson.dumps(character).decode()[1:-1], f"\\u{ord(character):04x}", f"\\u{ord(character):04X}"]
+        return data.draw(st.sampled_from([*ways, *(["\\/"] if character == "/" else [])]))
+
+    said = "".join(map(spelt, key)).encode()
+    for before, after in ((b'{"error": "', b'"}'), (b"<p>", b"</p>"), (b'{"x": NaN, "y": "', b"")):
+        assert without_key(before + said + after, {"Authorization": f"Bearer {key}"}) == before + HIDDEN + after
+
+
+@given(st.binary(max_size=300))
+def test_what_holds_no_key_stays_as_it_is(body: bytes) -> None:
+    assert without_key(body, {"Authorization": "Bearer sk-of-thirty-or-more-characters"}) == body
+
+
+def test_looking_for_a_key_costs_no_memory_that_an_answer_could_ask_for() -> None:
+    hostile = b"[" * (4 * 2**20) + b'"\\u0041\\n"' + b"]" * (4 * 2**20)
+    began = time.perf_counter()
+    tracemalloc.start()
+    without_key(hostile, {"Authorization": f"Bearer {KEY}"})
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 3 * len(hostile)
+    assert time.perf_counter() - began < 5  # a hang, not slowness

@@ -102,6 +102,12 @@ class TestHealthAndVersion:
         stub._standing[Page.HEALTH] = faults.status(status)
         assert await is_healthy(session, stub.url, {}) is well
 
+    async def test_a_version_does_nothing_to_a_terminal(
+        self, stub: ScriptedVLLM, session: aiohttp.ClientSession
+    ) -> None:
+        stub._standing[Page.VERSION] = faults.raw(orjson.dumps({"version": "0.1\x1b[31mRED"}))
+        assert await ask_version(session, stub.url, {}) == r"0.1\x1b[31mRED"
+
     async def test_where_nothing_answers_both_say_so(self, session: aiohttp.ClientSession) -> None:
         for ask in (is_healthy, ask_version):
             with pytest.raises(ServerLostError):

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from tests.integration.fleet import plan_for
 from tests.integration.test_api_key_run import written
 from tests.simulation.test_cli import _in_a_folder_of_its_own, _logging_as_it_was, society
 from tests.support.in_thread import in_thread
-from tests.support.keyrings import LockedKeyring, MemoryKeyring, in_use
+from tests.support.keyrings import BrokenKeyring, LockedKeyring, MemoryKeyring, in_use
 from tests.support.scripted_vllm import ScriptedVLLM
 
 __all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
@@ -76,6 +77,11 @@ class TestWhereAKeyIsFound:
             find_key(VARIABLE)
         assert str(caught.value) == f"the keyring cannot be asked (the person said no); {HOW}"
 
+    def test_a_keyring_that_is_set_up_wrong_is_told_in_a_line(self) -> None:
+        with in_use(BrokenKeyring()), pytest.raises(MissingKeyError) as caught:
+            find_key(VARIABLE)
+        assert str(caught.value) == f"the keyring cannot be asked (Empty module name); {HOW}"
+
     def test_without_the_library_the_way_to_it_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "keyring", None)
         with pytest.raises(MissingKeyError, match=r"no keyring is installed \(pip install 'lora-society\[keyring\]'\)"):
@@ -109,6 +115,14 @@ async def test_a_key_kept_nowhere_stops_the_call_and_says_both_ways(tier: Tier) 
             await client.generate(make_request())
     assert f"{VARIABLE}, which is not set, and the keyring does not hold it; {HOW}" in str(caught.value)
     assert server.bodies == []
+
+
+@TIERS
+async def test_a_keyring_that_takes_its_time_keeps_no_event_loop(tier: Tier, ring: MemoryKeyring) -> None:
+    async with ScriptedVLLM(api_key=KEY) as server, client_of(server, tier, []) as client:
+        await client.generate(make_request())
+    assert len(ring.threads) == 1
+    assert threading.current_thread() not in ring.threads
 
 
 @pytest.mark.parametrize("tier", ["http", "camel"])
