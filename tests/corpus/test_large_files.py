@@ -27,7 +27,8 @@ try:
     {{"roster": Roster, "scenario": Plan}}[sys.argv[1]].load(sys.argv[2])
 except InvalidFileError as error:
     print(error.problems[0])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1000)
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))  # ru_maxrss begins at the parent's
+print(int(status["VmHWM"].split()[0]) // 1000)
 """
 
 
