@@ -18,9 +18,8 @@ from agents.inference.client import VLLMClient
 from agents.inference.provenance import Tier
 from benchmarks.lean_server import lean_server
 from benchmarks.measure import ROOT, Spread
-from benchmarks.societies import ADAPTERS, play, rows
+from benchmarks.societies import ADAPTERS, NOWHERE, play, rows
 
-NOWHERE = "http://127.0.0.1:9/v1"
 BATCH = 256
 """Calls at a time, for every peer: what a vLLM server takes into one batch by default (`--max-num-seqs`)."""
 

@@ -12,11 +12,10 @@ from typing import Any
 
 from agents.inference.backend import InferenceSettings
 from agents.inference.provenance import Tier
-from benchmarks.societies import play
+from benchmarks.societies import NOWHERE, play
 from simulation.topology import TopologyKind
 
 CALLS = 2  # of an agent in a step: talk and decide
-NOWHERE = "http://127.0.0.1:9/v1"
 
 
 @dataclass(frozen=True)

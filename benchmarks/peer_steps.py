@@ -20,10 +20,9 @@ from agents.inference.provenance import Tier
 from benchmarks.lean_server import lean_server
 from benchmarks.measure import Spread
 from benchmarks.peer_environments import CONCORDIA, MESA, NotInstalledError, Peer, interpreter
-from benchmarks.societies import ADAPTERS, play
+from benchmarks.societies import ADAPTERS, NOWHERE, play
 
 SCRIPTS = Path(__file__).parent / "peer_scripts"
-NOWHERE = "http://127.0.0.1:9/v1"
 MESA_WORK = (
     "no language model on either side; Mesa builds no prompt and keeps no log, ours does and writes OASIS's database"
 )

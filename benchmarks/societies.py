@@ -16,6 +16,8 @@ from simulation.task import TrainingTask
 from simulation.topology import TopologyKind
 
 ADAPTERS = ("cooperator", "defector", "reciprocator")
+NOWHERE = "http://127.0.0.1:9/v1"
+"""Where no server is."""
 
 
 @dataclass
@@ -54,7 +56,7 @@ async def play(
     n: int,
     steps: int,
     tier: Tier = Tier.SIMULATED,
-    url: str = "http://127.0.0.1:9/v1",
+    url: str = NOWHERE,
     topology: TopologyKind = TopologyKind.SMALL_WORLD,
     concurrency: int = 64,
 ) -> Watched:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError, nearest
+from simulation.disk import replace_file
 
 
 def check_file(name: str) -> str:
@@ -62,10 +62,8 @@ def write_checked(path: Path, text: str) -> None:
 def write_schema(path: Path, schema: dict[str, Any]) -> str:
     """Write a schema beside `path`'s file; how that file names it."""
     text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-    draft = path.with_name(f".{path.name}.draft")
     try:
-        draft.write_text(text, encoding="utf-8")
-        os.replace(draft, path)
+        replace_file(path, text.encode())
     except OSError as error:
         raise InvalidFileError([Problem(str(path), 0, "", f"cannot be written: {error.strerror}")]) from None
     return path.name
