@@ -14,10 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Request, Sampling, Tier
-from agents.policies import POLICIES, Policy, Situation, View
+from agents.oasis_import import contained_import
+from agents.players.policies import POLICIES, Policy, Situation, View
 from agents.problems import SocietyError
 from agents.prompts import Common, HeardMessage, Own, chat, user_prompt
-from agents.quiet import contained_import
 from agents.roster import ModelConfig
 from agents.social import FeedPost, SocialMove, Tool, plan_call, read_move
 

@@ -159,7 +159,7 @@ def shipped_rosters() -> tuple[str, ...]:
 
 def roster_schema() -> dict[str, Any]:
     """The JSON Schema of a roster file, for editors."""
-    from agents.policies import POLICIES
+    from agents.players.policies import POLICIES
 
     schema = Roster.model_json_schema()
     policy = schema["$defs"]["ModelConfig"]["properties"]["policy"]

@@ -61,7 +61,7 @@ def name_findings(key: str, name: object, count: object = 1) -> Iterator[Finding
 
 
 def _kind(row: RawMapping) -> Iterator[Finding]:
-    from agents.policies import POLICIES
+    from agents.players.policies import POLICIES
     from agents.roster import ModelConfig
 
     given = [key for key in _KINDS if row.get(key) is not None]

@@ -5,7 +5,7 @@
 The library brings torch and its own pandas, so it lives in a virtual environment of its own: DIR is made and
 `axelrod==4.14.0` installed there unless it has it already (pip's own variables apply, such as PIP_FIND_LINKS for
 CPU builds of torch). Matches are played one after the other (the library's
-parallel play is of no use here) and written to simulation/verify_data/axelrod.json:
+parallel play is of no use here) and written to simulation/studies/verify/axelrod.json:
 
 - exact: every pair of the deterministic players, one match, total scores;
 - stochastic: pairs with a random player, `REPETITIONS` matches with seeds 1, 2, ...; per player the mean score per
@@ -28,7 +28,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 VERSION = "4.14.0"
-TARGET = Path(__file__).parent.parent / "simulation/verify_data/axelrod.json"
+TARGET = Path(__file__).parent.parent / "simulation/studies/verify/axelrod.json"
 TURNS, SEED, REPETITIONS = 200, 1, 200
 DETERMINISTIC = ("Cooperator", "Defector", "TitForTat", "Grudger", "SuspiciousTitForTat", "WinStayLoseShift")
 STOCHASTIC = (

@@ -28,7 +28,7 @@ from rich.table import Table
 from agents.inference.backend import InferenceSettings, as_openai
 from agents.inference.client import VLLMClient
 from agents.inference.provenance import CallKey, CallRecord, ChatMessage, Purpose, Request, Sampling, Tier
-from agents.inference.wire import chat_body
+from agents.inference.servers.wire import chat_body
 from benchmarks.lean_server import REPLY, lean_server
 from benchmarks.measure import Spread, machine, turns
 
@@ -103,7 +103,7 @@ def camel_tier(url: str) -> Any:
 @asynccontextmanager
 async def plain_camel(url: str) -> AsyncIterator[Ask]:
     """CAMEL's VLLMModel, one an adapter, as CAMEL's own users would; its HTTP client is openai's (httpx)."""
-    from agents.inference.camel import vllm_model
+    from agents.inference.servers.camel import vllm_model
 
     models = {adapter: vllm_model(url, adapter, 60.0) for adapter in ADAPTERS}
 

@@ -34,12 +34,12 @@ from rich.table import Table
 
 from agents import ModelConfig, VLLMClient
 from agents.inference.backend import InferenceSettings
-from agents.inference.balancing import Balancing
 from agents.inference.provenance import ChatMessage, Reply, Request, Sampling, Tier
+from agents.inference.servers.balancing import Balancing
 from benchmarks.measure import Spread, machine, turns
 from simulation import MultiModelEnvironment, TrainingTask
 from simulation.scenario import Communication
-from simulation.serving import VLLMServer
+from simulation.serving.vllm_server import VLLMServer
 from simulation.topology import TopologyKind
 from tests.integration.vllm.servers import BASE, STARTUP, tiny_commands
 from tests.integration.vllm.tiny_model import tiny_model

@@ -80,7 +80,7 @@ def actions(quick: bool) -> list[Result]:
 
 async def _actions(repetitions: int) -> list[Result]:
     from benchmarks.peers import plain_oasis
-    from simulation.platform import Society
+    from simulation.engine.society import Society
     from simulation.topology import TopologyKind, build_topology
 
     ratios, configs = [], rows(2)
@@ -204,14 +204,14 @@ def crowd(quick: bool) -> list[Result]:
 
 def start(quick: bool) -> list[Result]:
     spent: dict[str, list[float]] = {"help": [], "first": [], "own": []}
-    command = "from simulation.start import main; main()"
+    command = "from simulation.cli.start import main; main()"
     first = "import asyncio; from benchmarks.societies import play; asyncio.run(play(2, 1))"
     for _ in range(1 if quick else 5):
         spent["help"].append(_timed(command, "--help"))
         whole = _timed(first)
         spent["first"].append(whole)
         spent["own"].append(
-            whole - _timed("from agents.quiet import contained_import\nwith contained_import(): import oasis")
+            whole - _timed("from agents.oasis_import import contained_import\nwith contained_import(): import oasis")
         )
     return [
         Result("society --help", "s", tuple(spent["help"]), 0.5, True, "a process of its own"),

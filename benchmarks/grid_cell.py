@@ -91,7 +91,7 @@ def _context() -> Any:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["simulation.platform", "benchmarks.grid_cell"])
+    context.set_forkserver_preload(["simulation.engine.society", "benchmarks.grid_cell"])
     return context
 
 

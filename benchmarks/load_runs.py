@@ -21,7 +21,7 @@ import pandas as pd
 from agents.inference.provenance import Tier
 from benchmarks.measure import Spread, machine, turns
 from simulation import load_run, load_runs, run_scenario
-from simulation.runner import RunOptions
+from simulation.runs.runner import RunOptions
 
 TABLES = ("outcomes", "messages")
 

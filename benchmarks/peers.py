@@ -9,8 +9,8 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agents.inference.camel import vllm_model
-from agents.quiet import contained_import
+from agents.inference.servers.camel import vllm_model
+from agents.oasis_import import contained_import
 
 with contained_import():
     import oasis

@@ -31,7 +31,7 @@ from agents.role import ModelRole
 from agents.roster import ModelConfig, Roster
 from benchmarks.measure import ROOT, machine
 from simulation.plan import Plan
-from simulation.runner import run_scenario
+from simulation.runs.runner import run_scenario
 from simulation.scenario import Scenario
 from simulation.watch.follower import Follower
 

@@ -9,9 +9,9 @@ from agents.inference.backend import InferenceSettings
 from agents.inference.provenance import Tier
 from agents.role import ModelRole
 from agents.roster import ModelConfig
-from simulation.environment import MultiModelEnvironment
-from simulation.events import CallMade, EpisodeStarted, Event, MessageSent, StepResolved
+from simulation.engine.environment import MultiModelEnvironment
 from simulation.scenario import Communication
+from simulation.store.events import CallMade, EpisodeStarted, Event, MessageSent, StepResolved
 from simulation.task import TrainingTask
 from simulation.topology import TopologyKind
 

@@ -17,9 +17,9 @@ from agents.role import ModelRole
 from agents.roster import ModelConfig, Roster
 from benchmarks.measure import Spread, machine, turns
 from simulation.plan import Plan
+from simulation.runs.sweep import Arm, begin_sweep, play_sweep
+from simulation.runs.workers import Engine
 from simulation.scenario import Scenario
-from simulation.sweep import Arm, begin_sweep, play_sweep
-from simulation.workers import Engine
 from tests.support.scripted_process import scripted_process
 
 WORKERS = (1, 2)

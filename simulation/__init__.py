@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agents.strategy import TrainingMode
-    from simulation.compare import compare_runs
-    from simulation.environment import MultiModelEnvironment
-    from simulation.game_folders import add_games
-    from simulation.outcomes import load_run
-    from simulation.runner import RunOptions, run_scenario
-    from simulation.runs import load_runs
+    from simulation.engine.environment import MultiModelEnvironment
+    from simulation.game_plugins import add_games
+    from simulation.runs.runner import RunOptions, run_scenario
     from simulation.scenario import Scenario
-    from simulation.studies import hold_tournament, measure_effect, measure_fingerprints
+    from simulation.studies.compare.report import compare_runs
+    from simulation.studies.public import hold_tournament, measure_effect, measure_fingerprints
+    from simulation.tables.run import load_run
+    from simulation.tables.runs import load_runs
     from simulation.task import TrainingTask
 
 __all__ = [
@@ -34,19 +34,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "MultiModelEnvironment": "simulation.environment",
-    "RunOptions": "simulation.runner",
+    "MultiModelEnvironment": "simulation.engine.environment",
+    "RunOptions": "simulation.runs.runner",
     "Scenario": "simulation.scenario",
     "TrainingMode": "agents.strategy",
     "TrainingTask": "simulation.task",
-    "add_games": "simulation.game_folders",
-    "compare_runs": "simulation.compare",
-    "hold_tournament": "simulation.studies",
-    "load_run": "simulation.outcomes",
-    "load_runs": "simulation.runs",
-    "measure_effect": "simulation.studies",
-    "measure_fingerprints": "simulation.studies",
-    "run_scenario": "simulation.runner",
+    "add_games": "simulation.game_plugins",
+    "compare_runs": "simulation.studies.compare.report",
+    "hold_tournament": "simulation.studies.public",
+    "load_run": "simulation.tables.run",
+    "load_runs": "simulation.tables.runs",
+    "measure_effect": "simulation.studies.public",
+    "measure_fingerprints": "simulation.studies.public",
+    "run_scenario": "simulation.runs.runner",
 }
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from agents.problems import SocietyError
 from agents.strategy import TrainingMode
-from simulation import run_set
 from simulation.modes import MixingPolicy
 from simulation.plan import Plan
-from simulation.runner import Observer
+from simulation.runs import run_set
+from simulation.runs.runner import Observer
 from simulation.treatment import Treatment
 
 COMMAND = "society effect"

@@ -1,4 +1,4 @@
-"""The two kinds of table a focal player is measured at; `simulation/populations.py` seats them."""
+"""The two kinds of table a focal player is measured at; `simulation/studies/population/tables.py` seats them."""
 
 from __future__ import annotations
 

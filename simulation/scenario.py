@@ -13,8 +13,8 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from agents.findings import Finding, RawMapping, dotted, examine, refuse, shown
 from agents.inference.backend import EndpointSettings, InferenceSettings
-from agents.inference.balancing import Balancing
 from agents.inference.provenance import FALLING_ORDER, Sampling, Tier
+from agents.inference.servers.balancing import Balancing
 from agents.language import Language
 from agents.problems import InvalidFileError, Problem
 from agents.roster import FileModel, Real, Text, Whole
@@ -287,6 +287,6 @@ def shipped_scenarios() -> tuple[str, ...]:
 
 def scenario_schema() -> dict[str, Any]:
     """The JSON Schema of a scenario file, for editors: with every game and its parameters."""
-    from simulation.schema import scenario_schema as schema
+    from simulation.authoring.schema import scenario_schema as schema
 
     return schema()

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from agents.role import ModelRole
-    from simulation.platform import Arrival
+    from simulation.engine.society import Arrival
 
 Inbox = Sequence["Arrival"]
 

@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*(ROOT / "agents").rglob("*.py"), *(ROOT / "simulation").rglob("*.py")])
 HEAVY = {"torch", "transformers", "peft", "oasis", "camel", "pandas", "scipy", "networkx", "aiohttp", "numpy"}
-OASIS_FILES = {"agents/lora_model.py", "simulation/platform.py", "simulation/oasis_platform.py"}
-CAMEL_FILES = {*OASIS_FILES, "agents/inference/camel.py"}
+OASIS_FILES = {"agents/lora_model.py", "simulation/engine/society.py", "simulation/engine/oasis_platform.py"}
+CAMEL_FILES = {*OASIS_FILES, "agents/inference/servers/camel.py"}
 
 
 def imported_roots(path: Path) -> set[str]:
@@ -63,7 +63,7 @@ def test_importing_everything_public_writes_no_file_and_prints_nothing(tmp_path:
         "import agents, simulation\n"
         "for package in (agents, simulation):\n"
         "    for name in package.__all__: getattr(package, name)\n"
-        "import simulation.platform, logging\n"
+        "import simulation.engine.society, logging\n"
         "logging.getLogger('social.agent').error('x')\n"
     )
     assert in_empty_folder(tmp_path, code) == ""
@@ -72,7 +72,7 @@ def test_importing_everything_public_writes_no_file_and_prints_nothing(tmp_path:
 def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import sys\n"
-        "from simulation.cli import app\n"
+        "from simulation.cli.app import app\n"
         "try: app(['--help'])\n"
         "except SystemExit: pass\n"
         "print('LOADED', *(set(sys.modules) & " + repr(HEAVY) + "))"

@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from agents.roster import Roster
-from simulation.cli import app
+from simulation.cli.app import app
 from simulation.plan import Plan
 
 ROOT = Path(__file__).parent.parent

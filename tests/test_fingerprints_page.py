@@ -6,12 +6,12 @@ import re
 
 import pytest
 
-from agents.inference.embedded_adapters import WEIGHTS_FILE, shipped_adapters
-from agents.inference.model_store import file_sha256
-from simulation.fingerprint_cells import CELLS
-from simulation.fingerprint_picture import picture
-from simulation.fingerprint_report import load_report
+from agents.inference.embedded.adapters import WEIGHTS_FILE, shipped_adapters
+from agents.inference.embedded.model_store import file_sha256
 from simulation.metrics import find_metric
+from simulation.studies.fingerprint.cells import CELLS
+from simulation.studies.fingerprint.picture import picture
+from simulation.studies.fingerprint.report import load_report
 from training.publish_fingerprints import DOCS, FIGURES, page
 
 PUBLISHED = load_report(FIGURES)

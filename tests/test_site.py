@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 import typer
 
-from agents.policies import POLICIES
+from agents.players.policies import POLICIES
 from docs.builders import commands, figures, keys
-from simulation.cli import app
-from simulation.columns import TABLES
+from simulation.cli.app import app
 from simulation.games import task_types
 from simulation.metrics import metrics
 from simulation.quality import scorers
 from simulation.scenario import scenario_schema
+from simulation.tables.columns import TABLES
 
 ROOT = Path(__file__).parent.parent
 FETCHED = re.compile(

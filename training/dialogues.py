@@ -15,7 +15,7 @@ from typing import Any
 
 from agents.inference.provenance import ChatMessage, Purpose
 from agents.language import Language
-from agents.policies import POLICIES, Policy
+from agents.players.policies import POLICIES, Policy
 from agents.prompts import Common, HeardMessage, Own, chat, identity, system_prompt, user_prompt
 from agents.role import ModelRole
 from agents.roster import ModelConfig

@@ -15,9 +15,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.inference.embedded import load_engine
+from agents.inference.embedded.backend import load_engine
 from agents.inference.provenance import CallKey, Purpose, Request
-from agents.policies import POLICIES
+from agents.players.policies import POLICIES
 from simulation.games.base import Move
 from simulation.games.prisoners_dilemma import COOPERATE, DEFECT
 from training.dialogues import (

@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from simulation import heat_table
-from simulation.heat_table import COOPERATE, DEFECT, HeatTable, Row, Tile, between
+from simulation.studies import heat_table
+from simulation.studies.heat_table import COOPERATE, DEFECT, HeatTable, Row, Tile, between
 from training.evaluate_adapters import FIGURES, PASTS
 
 PICTURE = Path(__file__).parent.parent / "docs" / "p_cooperate.svg"

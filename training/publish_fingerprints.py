@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from simulation.fingerprint_picture import markdown, picture
-from simulation.fingerprint_report import FingerprintReport, load_report
+from simulation.studies.fingerprint.picture import markdown, picture
+from simulation.studies.fingerprint.report import FingerprintReport, load_report
 
 DOCS = Path(__file__).parent.parent / "docs"
 FIGURES, PICTURE, PAGE = DOCS / "fingerprints.json", DOCS / "fingerprints.svg", DOCS / "fingerprints.md"

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from agents.inference.model_store import pull
+from agents.inference.embedded.model_store import pull
 from training.dialogues import TEACHERS, TRAINING_WORDING, Example, data_hash, examples
 
 ADAPTERS = Path(__file__).parent.parent / "agents" / "adapters"

@@ -11,11 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from agents.inference.backend import InferenceSettings, Route, TierBackend
-from agents.inference.discovery import ASK_TIMEOUT
-from agents.inference.endpoints import EndpointPool
 from agents.inference.errors import InferenceError, OutOfTimeError, ServerLostError, TransientError
 from agents.inference.provenance import Reply, Request, Tier
 from agents.inference.records import Attempt, OnCall
+from agents.inference.servers.discovery import ASK_TIMEOUT
+from agents.inference.servers.endpoints import EndpointPool
 from agents.inference.tiers import SERVER_TIERS
 from agents.inference.timer import within
 

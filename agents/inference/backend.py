@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from agents.inference.balancing import Balancing
 from agents.inference.provenance import FALLING_ORDER, ChatMessage, Request, Tier, ToolCall
+from agents.inference.servers.balancing import Balancing
 
 Progress = Callable[[str], None]
 """Is told, in a line for the user, what a long preparation is doing."""

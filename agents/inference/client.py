@@ -18,10 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from agents.inference.attempts import Attempts
 from agents.inference.backend import Detection, EndpointSettings, InferenceSettings, Progress
-from agents.inference.endpoints import EndpointPool
 from agents.inference.errors import FloorReachedError, PermanentError, ServerLostError, TransientError
 from agents.inference.falls import FallLog, Miss, PassedOverError, causes
-from agents.inference.health import HealthWatch
 from agents.inference.portal import Portal
 from agents.inference.provenance import (
     CallKey,
@@ -35,6 +33,8 @@ from agents.inference.provenance import (
 )
 from agents.inference.recording import OUTSIDE_EPISODES, Recording, ReplyCache
 from agents.inference.records import OnCall, cached_record, log_call
+from agents.inference.servers.endpoints import EndpointPool
+from agents.inference.servers.health import HealthWatch
 from agents.inference.tiers import SERVER_TIERS, LazyBackend, backends
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class VLLMClient:
         """
         if self._camel_model is None:
             try:
-                from agents.inference.camel import vllm_model
+                from agents.inference.servers.camel import vllm_model
             except ImportError as error:
                 self.say_once(f"there is no camel_model: CAMEL cannot be imported ({error}); run `make install`")
                 return None

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from agents.policies import Situation
+    from agents.players.policies import Situation
 
 
 class Tier(str, Enum):

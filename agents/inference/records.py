@@ -14,7 +14,7 @@ import orjson
 from agents.inference.backend import Completion, Route, as_openai
 from agents.inference.errors import InferenceError
 from agents.inference.provenance import CallRecord, CallStatus, Provenance, Reply, Request, Tier
-from agents.printable import printable
+from agents.sanitize import printable
 
 logger = logging.getLogger("society.inference")
 

@@ -14,7 +14,7 @@ from agents.inference.backend import Completion, Detection, Progress, Route
 from agents.inference.errors import PermanentError
 from agents.inference.provenance import Request, Tier, ToolCall
 from agents.language import Language
-from agents.policies import MINDS, Situation
+from agents.players.policies import MINDS, Situation
 from agents.social import plan_call
 
 _SIMULATED_REPLY = {

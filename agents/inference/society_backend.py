@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from agents.inference.camel import TOKEN_COUNTER, BaseModelBackend, BaseTokenCounter, ChatCompletion, text_of
 from agents.inference.errors import PermanentError
 from agents.inference.provenance import ChatMessage, Purpose, Reply, Request, Sampling, ToolCall
+from agents.inference.servers.camel import TOKEN_COUNTER, BaseModelBackend, BaseTokenCounter, ChatCompletion, text_of
 
 if TYPE_CHECKING:
     from agents.inference.client import VLLMClient

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 
 from agents.inference.backend import Completion, Detection, InferenceSettings, Progress, Route, TierBackend
-from agents.inference.endpoints import EndpointPool
 from agents.inference.errors import PermanentError
 from agents.inference.provenance import Request, Tier
+from agents.inference.servers.endpoints import EndpointPool
 
 SERVER_TIERS = (Tier.CAMEL, Tier.HTTP)
 
@@ -84,7 +84,7 @@ def backends(tiers: Sequence[Tier], pool: EndpointPool, settings: InferenceSetti
 
 def _camel(pool: EndpointPool, settings: InferenceSettings) -> TierBackend:
     def build() -> TierBackend:
-        from agents.inference.camel import CamelBackend
+        from agents.inference.servers.camel import CamelBackend
 
         return CamelBackend(pool, settings)
 
@@ -92,14 +92,14 @@ def _camel(pool: EndpointPool, settings: InferenceSettings) -> TierBackend:
 
 
 def _http(pool: EndpointPool, settings: InferenceSettings) -> TierBackend:
-    from agents.inference.http import HTTPBackend
+    from agents.inference.servers.http import HTTPBackend
 
     return HTTPBackend(pool, settings)
 
 
 def _embedded(_pool: EndpointPool, _settings: InferenceSettings) -> TierBackend:
     def build() -> TierBackend:
-        from agents.inference.embedded import EmbeddedBackend
+        from agents.inference.embedded.backend import EmbeddedBackend
 
         return EmbeddedBackend()
 

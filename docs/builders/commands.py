@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 from typer.cli import get_docs_for_click
 
-from simulation.cli import app
-from simulation.cli_panels import PANELS
+from simulation.cli.app import app
+from simulation.cli.panels import PANELS
 
 
 def page() -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from simulation.columns import TABLES, Column
-from simulation.game_pages import GamePage, game_pages
+from simulation.authoring.game_pages import GamePage, game_pages
 from simulation.metrics import metrics
 from simulation.quality import scorers
-from simulation.tournament_columns import TABLES as RESULTS
+from simulation.studies.tournament.columns import TABLES as RESULTS
+from simulation.tables.columns import TABLES, Column
 
 TABLE_TEXT = """# Tables
 

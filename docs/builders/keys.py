@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agents.policies import POLICIES
+from agents.players.policies import POLICIES
 from agents.roster import roster_schema
 from simulation.scenario import scenario_schema
 

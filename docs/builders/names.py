@@ -32,8 +32,8 @@ def _beside() -> Sequence[Any]:
     from agents.inference.backend import EndpointSettings, InferenceSettings
     from agents.inference.provenance import Tier
     from agents.inference.society_backend import SocietyBackend
-    from simulation.outcomes import Run
-    from simulation.runner import resume_run
+    from simulation.runs.runner import resume_run
+    from simulation.tables.run import Run
 
     return (Run, resume_run, InferenceSettings, EndpointSettings, Tier, SocietyBackend)
 

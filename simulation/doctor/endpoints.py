@@ -8,11 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agents.inference.api_key import how_to_give
 from agents.inference.backend import EndpointSettings, base_name
-from agents.inference.discovery import ServedModel, ask_version, how_to_start, is_healthy, list_models, open_session
-from agents.inference.endpoint import api_headers
 from agents.inference.errors import InferenceError, PermanentError, ServerLostError
+from agents.inference.servers.api_key import how_to_give
+from agents.inference.servers.discovery import (
+    ServedModel,
+    ask_version,
+    how_to_start,
+    is_healthy,
+    list_models,
+    open_session,
+)
+from agents.inference.servers.endpoint import api_headers
 from agents.problems import nearest
 from simulation.doctor.finding import Diagnosis, failure, ok, warning
 

@@ -11,9 +11,9 @@ from simulation.doctor.finding import Diagnosis, failure, ok
 AREA = "imports"
 # our own modules, which contain what the libraries do at import
 _MODULES = {
-    "camel": ("agents.inference.camel", "pip install camel-ai==0.2.78 'mcp<2'"),
-    "oasis": ("simulation.platform", "pip install camel-oasis==0.2.5 'mcp<2'"),
-    "transformers": ("agents.inference.embedded_model", "make install"),
+    "camel": ("agents.inference.servers.camel", "pip install camel-ai==0.2.78 'mcp<2'"),
+    "oasis": ("simulation.engine.society", "pip install camel-oasis==0.2.5 'mcp<2'"),
+    "transformers": ("agents.inference.embedded.model", "make install"),
 }
 
 

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from agents.inference.model_store import cache_root, model_path
+from agents.inference.embedded.model_store import cache_root, model_path
 from simulation.doctor.finding import Diagnosis, failure, ok, warning
 
 AREA = "disk"

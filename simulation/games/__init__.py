@@ -1,7 +1,7 @@
 """The games. A game's `task_type` is the name of its module: a new file here is a new game, nothing else.
 
 Games of your own may lie in a folder anywhere: name it in the environment variable SOCIETY_GAMES (several are parted as
-in PATH), or with `simulation.game_folders.add_games`.
+in PATH), or with `simulation.game_plugins.add_games`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from agents.problems import SocietyError, nearest
-from simulation.game_folders import told_folders
+from simulation.game_plugins import told_folders
 from simulation.games.base import Game
 
 SHARED = frozenset({"base", "pairs", "turns", "conformance"})

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from agents.language import Language
-from agents.policies import Option, Prospect, View, closest
+from agents.players.policies import Option, Prospect, View, closest
 from agents.problems import SocietyError
 
 Table = TypeVar("Table")

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from agents.language import Language
-from agents.policies import View
+from agents.players.policies import View
 from simulation.games.base import EpisodeScore, Move, Round, Setting, State
 from simulation.games.pairs import PairGame, Pairs
 

@@ -10,7 +10,7 @@ from agents.problems import SocietyError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simulation.outcomes import Run
+    from simulation.tables.run import Run
 
 
 _NOT_FALLEN_TO = (Tier.SCRIPTED.value, "none")

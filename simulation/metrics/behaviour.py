@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agents.language import Language
-from agents.policies import PUNISH, Option, announced_option
+from agents.players.policies import PUNISH, Option, announced_option
 from agents.problems import SocietyError
 from agents.role import Part
 from simulation.games import find_game
@@ -32,7 +32,7 @@ from simulation.task import TrainingTask
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simulation.outcomes import Run
+    from simulation.tables.run import Run
 
 LOW, HIGH = 1 / 3, 2 / 3
 """Where a contribution curve is cut: the others gave less than a third, more than two thirds, or between."""
@@ -232,13 +232,13 @@ def unreadable(seen: pd.DataFrame) -> Matrix:
     return _mean_of(seen, np.where(seen["asks"].notna(), seen["asks"] > 1, np.nan))
 
 
-@metric("agents.view.announced_option")
+@metric("agents.players.view.announced_option")
 def announces(seen: pd.DataFrame) -> Matrix:
     """Share of messages that name an option."""
     return _mean_of(seen, np.where(seen["spoke"], seen["announced"].notna(), np.nan))
 
 
-@metric("agents.view.announced_option")
+@metric("agents.players.view.announced_option")
 def word_kept(seen: pd.DataFrame) -> Matrix:
     """Share of messages that name an option after which that option was played; an invalid decision keeps nothing."""
     return _mean_of(seen, np.where(seen["announced"].notna(), seen["announced"] == seen["own"], np.nan))

@@ -22,7 +22,7 @@ from simulation.metrics.registry import metric
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simulation.outcomes import Run
+    from simulation.tables.run import Run
 
 GOVSIM = "Piatti et al. (GovSim), NeurIPS 2024"
 _COLLAPSE_TOLERANCE = 1e-9

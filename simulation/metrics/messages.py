@@ -25,7 +25,7 @@ from simulation.metrics.registry import metric
 if TYPE_CHECKING:
     import networkx as nx
 
-    from simulation.outcomes import Run
+    from simulation.tables.run import Run
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from simulation.metrics.registry import Interval, metric
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simulation.outcomes import Run
+    from simulation.tables.run import Run
 
 
 class Figure(str, Enum):

@@ -1,6 +1,6 @@
 """Word and deed: which option a message announces, and whether the decision after it was that option.
 
-A message announces the option it names first (`agents.view.announced_option`). Where options are numbers, any number a
+A message announces the option it names first (`agents.players.view.announced_option`). Where options are numbers, any number a
 message begins with is taken for one of them.
 """
 
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agents.inference.provenance import Tier
-from agents.view import Option, announced_option
-from simulation.ledger import lowest_tier
-from simulation.retrace import Moment, options_of
+from agents.players.view import Option, announced_option
+from simulation.engine.episode_stats import lowest_tier
+from simulation.tables.reconstruct import Moment, options_of
 
 if TYPE_CHECKING:
-    from simulation.outcomes import Run
+    from simulation.tables.run import Run
 
 
 @dataclass(frozen=True)

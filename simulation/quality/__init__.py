@@ -3,7 +3,7 @@
     @scorer("where it is defined", measures=(POLITE,))
     def politeness(material: Material) -> Iterator[Mark]: ...
 
-A scorer marks texts; `simulation.quality_report` makes means of the marks, with intervals, never over tiers.
+A scorer marks texts; `simulation.quality.report` makes means of the marks, with intervals, never over tiers.
 """
 
 from __future__ import annotations

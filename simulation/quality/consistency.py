@@ -11,7 +11,7 @@ ANNOUNCES = Measure("announces", "messages that name a legal option")
 KEPT = Measure("kept", "of messages that name a legal option, those after which it was decided on")
 
 
-@scorer("agents.view.announced_option", measures=(ANNOUNCES, KEPT))
+@scorer("agents.players.view.announced_option", measures=(ANNOUNCES, KEPT))
 def consistency(material: Material) -> Iterator[Mark]:
     """Whether decisions are what messages announced.
 

@@ -23,12 +23,12 @@ from agents.language import Language
 from agents.problems import SocietyError, UsageError
 from agents.prompts import Graded, judge_prompt
 from agents.strategy import TrainingMode
-from simulation.blocking import run_blocking
-from simulation.events import CallMade, EventLog, read_events
+from simulation.concurrency import run_blocking
 from simulation.quality.scorer import Mark, Material, Measure, scorer
+from simulation.store.events import CallMade, EventLog, read_events
 
 if TYPE_CHECKING:
-    from simulation.outcomes import Run
+    from simulation.tables.run import Run
 
 FILE = "judge.jsonl"
 LOCK = ".judge.lock"
@@ -86,7 +86,7 @@ def judge(material: Material) -> Iterator[Mark]:
 
 def _asks(run: Run, judge: Judge) -> Iterator[Ask]:
     """Every message of a finished episode, as a request to the judge."""
-    from simulation.retrace import rules_of
+    from simulation.tables.reconstruct import rules_of
 
     language = Language(run.manifest["scenario"]["language"])
     roles = {config.model_id: config.role for config in run.roster.expand()}

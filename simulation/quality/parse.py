@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agents.view import announced_option
+from agents.players.view import announced_option
 from simulation.quality.scorer import Mark, Material, Measure, scorer
-from simulation.retrace import Moment
+from simulation.tables.reconstruct import Moment
 
 READABLE = Measure("readable", "decisions whose last answer names a legal option, whatever else it says")
 LEGAL = Measure("legal", "decisions that were a legal option and nothing else, at the first or second ask")

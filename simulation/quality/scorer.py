@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from agents.view import Option
-from simulation.retrace import Moment, options_of
+from agents.players.view import Option
+from simulation.tables.reconstruct import Moment, options_of
 
 if TYPE_CHECKING:
-    from simulation.outcomes import Run
     from simulation.quality.judge import Judge
+    from simulation.tables.run import Run
 
 
 class Measure(NamedTuple):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simulation.outcomes import Run
+    from simulation.tables.run import Run
 
 SERIES = ("total_payoff", "payoff", "cooperation")
 

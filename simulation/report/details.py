@@ -18,7 +18,7 @@ from agents.problems import SocietyError
 
 if TYPE_CHECKING:
     from agents.inference.provenance import ChatMessage, Request
-    from simulation.outcomes import Run
+    from simulation.tables.run import Run
 
 Prompt = tuple["ChatMessage", ...]
 CHUNK = 500
@@ -58,7 +58,7 @@ def prompts_of(run: Run) -> Prompts:
 
 
 def _replayed(run: Run) -> Prompts:
-    from simulation.replay import replay_run
+    from simulation.runs.replay import replay_run
 
     prompts = Prompts()
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from agents.inference.provenance import CallStatus, Tier
 
 if TYPE_CHECKING:
-    from simulation.outcomes import Run
+    from simulation.tables.run import Run
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simulation.outcomes import Run
+    from simulation.tables.run import Run
 
 Link = tuple[int, int]
 MOST_BINS, MOST_LINKS = 60, 4000

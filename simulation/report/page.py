@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from agents.language import Language
-from simulation.disk import replace_file, written
 from simulation.plan import Plan
 from simulation.report.course import episodes_of, lines_of
 from simulation.report.details import CHUNK, Prompts, details_of, prompts_of
@@ -23,11 +22,12 @@ from simulation.report.network import network_of
 from simulation.report.sources import Sources, find_sources
 from simulation.report.standings import standings_of
 from simulation.report.texts import texts_of
+from simulation.store.files import replace_file, written
 
 if TYPE_CHECKING:
-    from simulation.fingerprint_report import FingerprintReport
-    from simulation.outcomes import Run
-    from simulation.tournament_results import TournamentResult
+    from simulation.studies.fingerprint.report import FingerprintReport
+    from simulation.studies.tournament.results import TournamentResult
+    from simulation.tables.run import Run
 
 ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("page.js", "charts.js", "network.js", "browser.js", "main.js")
@@ -128,7 +128,7 @@ def _run(number: int, run: Run, prompts: bool, tell: Tell) -> tuple[dict[str, An
 
 def _calls(run: Run) -> list[dict[str, Any]]:
     """Every figure of `society calls`, by tier, endpoint and adapter."""
-    from simulation.call_report import By, report_calls
+    from simulation.studies.calls import By, report_calls
 
     if run.calls.empty:
         return []
@@ -150,7 +150,7 @@ def _latencies(run: Run) -> dict[str, list[float]]:
 
 
 def _fingerprint(report: FingerprintReport) -> dict[str, Any]:
-    from simulation.fingerprint_cells import CELLS
+    from simulation.studies.fingerprint.cells import CELLS
 
     return {
         **asdict(report),

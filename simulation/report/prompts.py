@@ -17,13 +17,13 @@ from agents.language import Language
 from agents.prompts import Common, HeardMessage, Own, chat, identity, system_prompt, user_prompt
 from agents.strategy import derive_strategy
 from simulation.games.base import GameError, State
-from simulation.retrace import Scene, scenes_of
 from simulation.scenario import Scenario
 from simulation.seeds import derive_seed
+from simulation.tables.reconstruct import Scene, scenes_of
 from simulation.topology import build_topology, neighbours
 
 if TYPE_CHECKING:
-    from simulation.outcomes import Run
+    from simulation.tables.run import Run
 
 Prompt = tuple[ChatMessage, ...]
 TalkRound = tuple[int, int, int]

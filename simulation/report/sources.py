@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from agents.problems import SocietyError
 
 if TYPE_CHECKING:
-    from simulation.fingerprint_report import FingerprintReport
-    from simulation.outcomes import Run
-    from simulation.tournament_results import TournamentResult
+    from simulation.studies.fingerprint.report import FingerprintReport
+    from simulation.studies.tournament.results import TournamentResult
+    from simulation.tables.run import Run
 
 FINGERPRINT, TOURNAMENT = "fingerprint.json", "tournament.json"
 _ABOVE = 4  # how far above a run the folder of its set may lie
@@ -42,8 +42,8 @@ def find_sources(paths: Sequence[str | Path]) -> Sources:
 
 def _add_beside(path: Path, found: Sources) -> None:
     """The fingerprints or the tournament that a run is part of, unless they are there already or unfinished."""
-    from simulation.fingerprint_report import load_report
-    from simulation.tournament_results import REPORT, load_tournament
+    from simulation.studies.fingerprint.report import load_report
+    from simulation.studies.tournament.results import REPORT, load_tournament
 
     for folder in path.resolve().parents[:_ABOVE]:
         if (folder / TOURNAMENT).exists() and (folder / REPORT).exists():
@@ -56,10 +56,10 @@ def _add_beside(path: Path, found: Sources) -> None:
 
 
 def _add(path: Path, found: Sources) -> None:
-    from simulation.fingerprint_report import load_report
-    from simulation.outcomes import load_run
-    from simulation.runs import runs_below
-    from simulation.tournament_results import load_tournament
+    from simulation.studies.fingerprint.report import load_report
+    from simulation.studies.tournament.results import load_tournament
+    from simulation.tables.run import load_run
+    from simulation.tables.runs import runs_below
 
     if (path / TOURNAMENT).exists():
         found.tournaments.append(load_tournament(path))

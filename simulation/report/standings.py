@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulation.columns import SUMMARY_FIGURES
+from simulation.tables.columns import SUMMARY_FIGURES
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simulation.outcomes import Run
+    from simulation.tables.run import Run
 
 GROUPS = {"model": "model_id", "adapter": "model_name", "role": "role", "team": "team_id", "mode": "mode"}
 _APART = ["task_type", "mode", "tier", "synthetic"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simulation.outcomes import Run
+    from simulation.tables.run import Run
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from agents.problems import SocietyError
-from simulation.events import EventLog
-from simulation.outcomes import read_manifest
-from simulation.run_directory import is_held
+from simulation.store.events import EventLog
+from simulation.store.run_directory import is_held
+from simulation.tables.run import read_manifest
 from simulation.treatment import Treatment
 from simulation.watch.state import RunState
 from simulation.watch.tail import LogTail

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from agents.roster import Roster
-from simulation.events import (
+from simulation.scenario import Scenario
+from simulation.store.events import (
     CallMade,
     DecisionMade,
     EpisodeEnded,
@@ -20,7 +21,6 @@ from simulation.events import (
     SocialActed,
     StepResolved,
 )
-from simulation.scenario import Scenario
 from simulation.watch.sums import CallSums, Key, Sums, grouped
 from simulation.watch.view import (
     Entry,

@@ -8,7 +8,7 @@ from statistics import median, quantiles
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.inference.provenance import CallStatus
-from simulation.ledger import fallen
+from simulation.engine.episode_stats import fallen
 from simulation.watch.view import Calls, Grouping, Point, TierCalls
 
 if TYPE_CHECKING:

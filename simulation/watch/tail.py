@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from simulation.events import Event, EventLogError, decode
+from simulation.store.events import Event, EventLogError, decode
 
 CHUNK = 1 << 20
 

@@ -12,8 +12,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from agents.printable import printable
-from simulation.progress import WIDE
+from agents.sanitize import printable
+from simulation.monitor.progress import WIDE
 from simulation.treatment import Treatment
 from simulation.watch.follower import QUIET, Follower
 from simulation.watch.state import NOT_ASKED

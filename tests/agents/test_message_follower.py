@@ -7,7 +7,7 @@ import random
 import pytest
 
 from agents.language import Language
-from agents.policies import POLICIES, Manner, Option, View, announced_option
+from agents.players.policies import POLICIES, Manner, Option, View, announced_option
 
 NUMBERS = tuple(Option(str(n), str(n), n / 20) for n in (0, 2, 10, 20))
 WORDS = {

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from agents.policies import POLICIES
+from agents.players.policies import POLICIES
 from agents.problems import InvalidFileError
 from agents.role import ModelRole
 from agents.roster import FOLDER, ModelConfig, Roster, SamplingConfig, roster_schema, shipped_rosters

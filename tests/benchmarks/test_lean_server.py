@@ -12,7 +12,7 @@ from agents.inference.provenance import Tier
 from benchmarks import societies
 from benchmarks.lean_server import REPLY, lean_server
 from benchmarks.societies import ADAPTERS, Watched, play
-from simulation.events import CallMade, Event
+from simulation.store.events import CallMade, Event
 
 
 def test_a_constrained_reply_is_one_of_the_choices() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.corpus import test_malformed_files as files
 from tests.corpus import test_malformed_replies as replies
-from tests.simulation import test_broken_runs as runs
+from tests.simulation.runs import test_broken_runs as runs
 
 PROMISED = 200
 

@@ -20,12 +20,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from agents.inference.backend import Completion, InferenceSettings, Route
-from agents.inference.camel import CamelBackend
-from agents.inference.endpoints import EndpointPool
 from agents.inference.errors import InferenceError
-from agents.inference.http import HTTPBackend
 from agents.inference.provenance import Tier
-from agents.inference.wire import LONGEST_BODY
+from agents.inference.servers.camel import CamelBackend
+from agents.inference.servers.endpoints import EndpointPool
+from agents.inference.servers.http import HTTPBackend
+from agents.inference.servers.wire import LONGEST_BODY
 from tests.agents.inference.conftest import make_request
 from tests.support.raw_server import RawServer, http_answer
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from simulation.serving import VLLMServer
+from simulation.serving.vllm_server import VLLMServer
 from tests.integration.vllm.servers import STARTUP, tiny_server
 from tests.integration.vllm.tiny_model import TinyModel, tiny_model
 

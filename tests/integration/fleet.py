@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from agents.roster import Roster
-from simulation.outcomes import Run
 from simulation.plan import Plan
 from simulation.scenario import Scenario
+from simulation.tables.run import Run
 from tests.conftest import models
 
 KEYS = ["episode", "step", "talk_round", "sender"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from simulation.runner import RunStoppedError, run_scenario
+from simulation.runs.runner import RunStoppedError, run_scenario
 from tests.integration.fleet import plan_for
 from tests.support.faults import Fault
 from tests.support.scripted_vllm import ScriptedVLLM

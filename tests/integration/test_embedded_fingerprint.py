@@ -8,10 +8,10 @@ import pytest
 
 from agents.inference.provenance import Tier
 from agents.roster import Roster
-from simulation.fingerprint_cells import CELLS
 from simulation.metrics.behaviour import together, watch
-from simulation.probes import Conditions, Probe, probe_plans
-from simulation.runner import RunOptions, run_scenario
+from simulation.runs.runner import RunOptions, run_scenario
+from simulation.studies.fingerprint.cells import CELLS
+from simulation.studies.fingerprint.probes import Conditions, Probe, probe_plans
 from tests.test_fingerprints_page import PUBLISHED
 
 EPISODES = 3

@@ -8,7 +8,7 @@ import pytest
 
 from agents.inference.provenance import Tier
 from simulation.plan import Plan
-from simulation.runner import RunOptions, run_scenario
+from simulation.runs.runner import RunOptions, run_scenario
 
 pytestmark = pytest.mark.embedded
 

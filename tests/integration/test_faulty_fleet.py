@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from agents.inference.provenance import Tier
-from simulation.outcomes import Run
-from simulation.runner import RunStoppedError, resume_run, run_scenario
-from tests.agents.inference.test_faults import CLASS_OF, timeout_of
+from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
+from simulation.tables.run import Run
+from tests.agents.inference.servers.test_faults import CLASS_OF, timeout_of
 from tests.integration.fleet import answers, plan_for, same_story
 from tests.support.faults import Fault
 from tests.support.scripted_vllm import ScriptedVLLM

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from agents.inference.provenance import CallStatus
-from simulation.events import CallMade, Event
-from simulation.runner import run_scenario
+from simulation.runs.runner import run_scenario
+from simulation.store.events import CallMade, Event
 from tests.integration.fleet import answers, plan_for, same_story
 from tests.support.scripted_process import ScriptedProcess, scripted_process
 

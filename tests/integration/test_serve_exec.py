@@ -25,7 +25,16 @@ def test_servers_are_kept_running_until_told_to_stop(tiny: TinyModel, tmp_path: 
     roster, port = tmp_path / "tiny.yaml", free_ports()
     tiny_roster(tiny).save(roster)
     asked = ["serve", str(roster), "--exec", "--cpu", "--base", str(tiny.base), "--vllm", str(vllm_command())]
-    command = [sys.executable, "-m", "simulation.cli", *asked, "--port", str(port), "--logs", str(tmp_path / "logs")]
+    command = [
+        sys.executable,
+        "-m",
+        "simulation.cli.app",
+        *asked,
+        "--port",
+        str(port),
+        "--logs",
+        str(tmp_path / "logs"),
+    ]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as society:
         try:
             assert society.stderr is not None

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from agents.inference.lifecycle import LifecycleError, LoraLifecycle
-from simulation.serving import VLLMServer
+from agents.inference.vllm.lifecycle import LifecycleError, LoraLifecycle
+from simulation.serving.vllm_server import VLLMServer
 from tests.integration.test_vllm_server import chat, text
 from tests.integration.vllm.servers import BASE
 from tests.integration.vllm.tiny_model import NAMES, TinyModel, make_adapter
-from tests.simulation.test_cli import society
+from tests.simulation.cli.test_app import society
 from tests.support.adapters import write_adapter
 
 pytestmark = pytest.mark.vllm

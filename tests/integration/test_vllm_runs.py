@@ -16,13 +16,13 @@ from agents.inference.provenance import Tier
 from agents.role import ModelRole
 from agents.roster import ModelConfig, Roster
 from simulation.doctor import Case, Verdict, examine
-from simulation.events import CallMade, Event, StepResolved
-from simulation.outcomes import Run
 from simulation.plan import Plan
-from simulation.replay import replay_run
-from simulation.runner import RunOptions, run_scenario
+from simulation.runs.replay import replay_run
+from simulation.runs.runner import RunOptions, run_scenario
 from simulation.scenario import Scenario
-from simulation.serving import VLLMServer
+from simulation.serving.vllm_server import VLLMServer
+from simulation.store.events import CallMade, Event, StepResolved
+from simulation.tables.run import Run
 from tests.integration.vllm.servers import BASE, STARTUP
 from tests.integration.vllm.tiny_model import TinyModel
 

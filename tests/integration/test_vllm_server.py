@@ -15,7 +15,7 @@ from agents.inference.backend import InferenceSettings
 from agents.inference.client import VLLMClient
 from agents.inference.errors import UnknownAdapterError
 from agents.inference.provenance import Tier
-from simulation.serving import ServerFailedError, VLLMServer
+from simulation.serving.vllm_server import ServerFailedError, VLLMServer
 from tests.integration.vllm.servers import BASE, STARTUP, tiny_server
 from tests.integration.vllm.tiny_model import TinyModel
 

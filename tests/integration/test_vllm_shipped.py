@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from agents.inference.client import VLLMClient
-from agents.inference.model_store import pull
+from agents.inference.embedded.model_store import pull
 from agents.inference.provenance import CallRecord, Tier
-from agents.inference.serve_command import ServeOptions, serve_commands
-from agents.inference.served_roster import read_served_roster
+from agents.inference.vllm.serve_command import ServeOptions, serve_commands
+from agents.inference.vllm.served_roster import read_served_roster
 from agents.roster import Roster
-from simulation.runner import RunOptions, run_scenario
-from simulation.serving import VLLMServer, openmp_library, own_cores
+from simulation.runs.runner import RunOptions, run_scenario
+from simulation.serving.vllm_server import VLLMServer, openmp_library, own_cores
 from tests.agents.inference.stock_agent import step_stock_agents
 from tests.integration.vllm.install import vllm_command
 from tests.integration.vllm.servers import STARTUP, free_ports

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from agents.inference.backend import EndpointSettings, InferenceSettings
-from agents.inference.balancing import Balancing
 from agents.inference.provenance import FALLING_ORDER, Sampling, Tier
+from agents.inference.servers.balancing import Balancing
 from agents.language import Language
 from agents.problems import InvalidFileError
 from agents.roster import ModelConfig, Roster, shipped_rosters
 from agents.strategy import TrainingMode
 from agents.yaml_file import read_yaml
+from simulation.authoring.schema import shipped_schemas
 from simulation.games import task_types
 from simulation.games.prisoners_dilemma import DilemmaParameters
 from simulation.modes import MixingPolicy
@@ -34,7 +35,6 @@ from simulation.scenario import (
     scenario_schema,
     shipped_scenarios,
 )
-from simulation.schema import shipped_schemas
 from simulation.task import TrainingTask
 from simulation.topology import TopologyKind
 
@@ -419,7 +419,7 @@ class TestSchema:
     @pytest.mark.parametrize("path", shipped_schemas(), ids=lambda path: path.name)
     def test_the_files_editors_read_are_current(self, path: Path) -> None:
         shipped = json.loads(path.read_text(encoding="utf-8"))
-        assert names_in(shipped) == names_in(shipped_schemas()[path]), "run: python -m simulation.schema"
+        assert names_in(shipped) == names_in(shipped_schemas()[path]), "run: python -m simulation.authoring.schema"
 
     @pytest.mark.parametrize("path", shipped_schemas(), ids=lambda path: path.name)
     def test_shipped_files_name_the_schema_beside_them(self, path: Path) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from agents.role import ModelRole
-from simulation.outcomes import Run
+from simulation.engine.society import Arrival
 from simulation.plan import Plan
-from simulation.platform import Arrival
-from simulation.runner import run_scenario
+from simulation.runs.runner import run_scenario
+from simulation.tables.run import Run
 from simulation.treatment import Treatment, treat
 
 ROLES = (ModelRole.LEADER, ModelRole.FOLLOWER, ModelRole.LEADER, ModelRole.COMPETITOR)

@@ -10,7 +10,7 @@ import keyring
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked, PasswordDeleteError
 
-from agents.inference.api_key import forget_keys
+from agents.inference.servers.api_key import forget_keys
 
 
 class MemoryKeyring(KeyringBackend):

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 from agents.inference.provenance import Tier
-from simulation.columns import TableName
-from simulation.events import CallMade, EventLog, read_events
-from simulation.outcomes import Run, build_tables
 from simulation.plan import Plan
-from simulation.runner import Observer, RunOptions, run_scenario
+from simulation.runs.runner import Observer, RunOptions, run_scenario
+from simulation.store.events import CallMade, EventLog, read_events
+from simulation.tables.columns import TableName
+from simulation.tables.run import Run, build_tables
 
 MEASURED = ["completion_time", "latency", "duration", "queue_time", "first_token", "started", "at", "ended"]
 TABLES = ("agents", "outcomes", "messages", "acts", "decisions", "steps", "episodes")

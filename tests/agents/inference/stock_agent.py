@@ -9,7 +9,7 @@ from typing import Any
 
 from agents.inference.client import VLLMClient
 from agents.inference.society_backend import SocietyBackend
-from agents.quiet import contained_import
+from agents.oasis_import import contained_import
 
 with contained_import():
     import oasis  # noqa: TID251 - what a user would do

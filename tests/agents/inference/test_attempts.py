@@ -13,11 +13,11 @@ import pytest
 
 from agents.inference.attempts import Attempts, _first_reply
 from agents.inference.backend import InferenceSettings
-from agents.inference.balancing import Balancing
-from agents.inference.endpoints import EndpointPool
 from agents.inference.errors import OutOfTimeError, PermanentError, ServerLostError, TransientError
-from agents.inference.http import HTTPBackend
 from agents.inference.provenance import CallRecord, CallStatus, Reply, Tier
+from agents.inference.servers.balancing import Balancing
+from agents.inference.servers.endpoints import EndpointPool
+from agents.inference.servers.http import HTTPBackend
 from tests.agents.inference.conftest import make_request
 from tests.support import faults
 from tests.support.faults import Fault

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 from agents.inference.backend import InferenceSettings
-from agents.inference.balancing import Balancing
 from agents.inference.client import VLLMClient
+from agents.inference.embedded.model_store import MODEL_ID
 from agents.inference.errors import FloorReachedError, UnknownAdapterError
-from agents.inference.model_store import MODEL_ID
 from agents.inference.provenance import (
     CallKey,
     CallRecord,
@@ -28,6 +27,7 @@ from agents.inference.provenance import (
 )
 from agents.inference.recording import Recorded, Recording
 from agents.inference.records import prompt_hash
+from agents.inference.servers.balancing import Balancing
 from tests.agents.inference.conftest import make_request
 from tests.support import faults
 from tests.support.faults import Fault
@@ -71,7 +71,7 @@ import asyncio, sys
 sys.modules["{hidden}"] = None  # as if it were not installed
 from agents.inference.client import VLLMClient
 from agents.inference.backend import InferenceSettings
-from agents.inference.balancing import Balancing
+from agents.inference.servers.balancing import Balancing
 from agents.inference.provenance import Tier
 
 async def main(url):

@@ -10,7 +10,7 @@ from agents.inference.errors import PermanentError
 from agents.inference.provenance import CallKey, ChatMessage, Purpose, Tier
 from agents.inference.simulated import SimulatedBackend
 from agents.language import Language
-from agents.policies import Option, Situation, View
+from agents.players.policies import Option, Situation, View
 from agents.role import ModelRole
 from tests.agents.inference.conftest import make_request
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from agents.inference.model_store import cache_root
+from agents.inference.embedded.model_store import cache_root
 
 VENV_VARIABLE = "SOCIETY_VLLM_VENV"
 VERSION = "0.32.0"

@@ -6,10 +6,10 @@ import random
 import socket
 from pathlib import Path
 
-from agents.inference.serve_command import ServeCommand, ServeOptions, serve_commands
-from agents.inference.served_roster import read_served_roster
+from agents.inference.vllm.serve_command import ServeCommand, ServeOptions, serve_commands
+from agents.inference.vllm.served_roster import read_served_roster
 from agents.roster import ModelConfig, Roster
-from simulation.serving import VLLMServer, openmp_library, own_cores
+from simulation.serving.vllm_server import VLLMServer, openmp_library, own_cores
 from tests.integration.vllm.install import vllm_command
 from tests.integration.vllm.tiny_model import TinyModel
 

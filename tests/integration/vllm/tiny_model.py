@@ -21,7 +21,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from agents.inference.model_store import cache_root
+from agents.inference.embedded.model_store import cache_root
 
 PROMPTS = Path(__file__).parents[3] / "agents" / "prompts"
 LIBRARIES = ("torch", "transformers", "tokenizers", "peft")

@@ -14,10 +14,10 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from agents.inference.backend import EndpointSettings
-from agents.inference.model_store import CACHE_VARIABLE
+from agents.inference.embedded.model_store import CACHE_VARIABLE
 from agents.roster import Roster
-from simulation.cli import app
-from simulation.cli_doctor import findings_table, summary
+from simulation.cli.app import app
+from simulation.cli.doctor import findings_table, summary
 from simulation.doctor import Case, Diagnosis, Verdict, examine
 from simulation.doctor.packages import examine_packages
 from simulation.doctor.storage import examine_storage

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from agents.language import Language
-from agents.policies import POLICIES, Option, View
+from agents.players.policies import POLICIES, Option, View
 from simulation.games import find_game
 from simulation.games.base import Game, Move, Seat, Setting, State
 

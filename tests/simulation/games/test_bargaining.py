@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agents.language import Language
-from agents.policies import View
+from agents.players.policies import View
 from simulation.games.bargaining import Bargaining
 from simulation.games.base import State
 from tests.simulation.games.pair_table import levels, mover, play, policies, script, sit, step, views

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from scipy.optimize import linprog
 
 from agents.language import Language
-from agents.policies import POLICIES
+from agents.players.policies import POLICIES
 from simulation.games import find_game, task_types
 from simulation.games.base import Game, Move, closeness, gini
 from simulation.games.commons import Commons, CommonsParameters, best_harvest

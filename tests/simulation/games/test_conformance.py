@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.language import Language
-from simulation.game_pages import Part, game_page
+from simulation.authoring.game_pages import Part, game_page
 from simulation.games import find_game, task_types
 from simulation.games.base import Game, GameError, Move, gini
 from simulation.games.conformance import (

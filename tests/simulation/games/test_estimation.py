@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.language import Language
-from agents.policies import POLICIES
+from agents.players.policies import POLICIES
 from simulation.games.estimation import Deal, Estimation, alone, crowd_guess
 from tests.simulation.games.table import accuracies, game_of, laid, opened, played
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.language import Language
-from agents.policies import POLICIES
+from agents.players.policies import POLICIES
 from simulation.games.base import EpisodeScore, Move, Seat, Setting
 from simulation.games.commons import Commons, CommonsParameters, best_harvest
 from simulation.games.prisoners_dilemma import PrisonersDilemma

@@ -14,13 +14,13 @@ import pytest
 
 from agents.problems import SocietyError
 from simulation import games
-from simulation.game_folders import FOLDERS, add_games
+from simulation.game_plugins import FOLDERS, add_games
 from simulation.games import find_game, task_types
 from simulation.games.base import EpisodeScore, State
 from simulation.games.conformance import broken_rules
 from simulation.games.prisoners_dilemma import PrisonersDilemma
 from simulation.plan import Plan
-from simulation.runner import run_scenario
+from simulation.runs.runner import run_scenario
 
 OWN = '''
 """A dilemma with higher stakes."""

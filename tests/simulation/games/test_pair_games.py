@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.language import Language
-from agents.policies import View
+from agents.players.policies import View
 from simulation.games import SHARED, find_game, task_types
 from simulation.games.base import Game, GameError, Move, Seat, Setting
 from simulation.games.turns import WAIT

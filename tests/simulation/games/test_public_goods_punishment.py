@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.language import Language
-from agents.policies import POLICIES
+from agents.players.policies import POLICIES
 from simulation.games.base import GameError
 from simulation.games.public_goods_punishment import SPARE, PublicGoodsPunishment
 from tests.simulation.games.table import accuracies, game_of, opened, played

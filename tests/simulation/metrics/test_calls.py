@@ -18,11 +18,11 @@ from agents.inference.client import VLLMClient
 from agents.inference.provenance import CallKey, CallRecord, Purpose, Request, Tier
 from agents.inference.recording import ReplyCache
 from agents.roster import ModelConfig, Roster
-from simulation.columns import TableName
-from simulation.events import CallMade
 from simulation.metrics import calls as figures
 from simulation.metrics.admission import MixedTiersError
-from simulation.outcomes import build_tables
+from simulation.store.events import CallMade
+from simulation.tables.columns import TableName
+from simulation.tables.run import build_tables
 from tests.agents.inference.conftest import make_request
 from tests.support.faults import Fault
 from tests.support.scripted_vllm import ScriptedVLLM

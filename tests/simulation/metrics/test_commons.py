@@ -17,9 +17,9 @@ from simulation.metrics.commons import (
     survival_time,
     sustainability,
 )
-from simulation.outcomes import Run
 from simulation.plan import Plan
-from simulation.runner import run_scenario
+from simulation.runs.runner import run_scenario
+from simulation.tables.run import Run
 
 Play = Callable[..., Run]
 

@@ -11,9 +11,9 @@ from agents.problems import SocietyError
 from simulation.metrics.admission import MixedTiersError, admitted, tiers
 from simulation.metrics.messages import answer_structure, messages_of
 from simulation.metrics.scores import Figure, payoff_gini, score_matrix, summarise
-from simulation.outcomes import Run
 from simulation.plan import Plan
-from simulation.runner import run_scenario
+from simulation.runs.runner import run_scenario
+from simulation.tables.run import Run
 
 TASKS = [
     {"task_id": "goods", "task_type": "public_goods", "max_steps": 2},

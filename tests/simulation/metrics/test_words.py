@@ -10,9 +10,9 @@ from aiohttp import web
 
 from agents.roster import ModelConfig
 from simulation.metrics.words import words
-from simulation.outcomes import Run
 from simulation.plan import Plan
-from simulation.runner import run_scenario
+from simulation.runs.runner import run_scenario
+from simulation.tables.run import Run
 from tests.support.in_thread import in_thread
 from tests.support.replies import completion
 from tests.support.scripted_vllm import ScriptedVLLM

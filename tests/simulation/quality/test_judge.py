@@ -13,13 +13,13 @@ from aiohttp import web
 from agents.inference.errors import FloorReachedError, UnknownAdapterError
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError, UsageError
-from simulation.events import CallMade, read_events
-from simulation.outcomes import Run
 from simulation.plan import Plan
 from simulation.quality import find_scorer
 from simulation.quality.judge import FILE, LOCK, Judge
 from simulation.quality.scorer import Mark, Material
-from simulation.runner import run_scenario
+from simulation.runs.runner import run_scenario
+from simulation.store.events import CallMade, read_events
+from simulation.tables.run import Run
 from tests.support.faults import status
 from tests.support.in_thread import in_thread
 from tests.support.replies import completion

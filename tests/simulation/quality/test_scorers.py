@@ -11,11 +11,11 @@ import pytest
 from agents.problems import SocietyError, UsageError
 from agents.strategy import derive_strategy
 from simulation.games.strategy import response_bonus
-from simulation.outcomes import Run
 from simulation.plan import Plan
 from simulation.quality import find_scorer, scorers
 from simulation.quality.scorer import Material
-from simulation.runner import run_scenario
+from simulation.runs.runner import run_scenario
+from simulation.tables.run import Run
 from simulation.task import TrainingTask
 from tests.simulation.metrics.test_words import characters
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from simulation.outcomes import Run
 from simulation.plan import Plan
-from simulation.runner import run_scenario
+from simulation.runs.runner import run_scenario
+from simulation.tables.run import Run
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -10,13 +10,13 @@ import pytest
 
 from agents.inference.provenance import CallKey, ChatMessage, Request
 from agents.roster import ModelConfig
-from simulation.events import EventLog
-from simulation.outcomes import Run, load_run
 from simulation.plan import Plan
-from simulation.replay import replay_run
 from simulation.report.details import prompts_of
 from simulation.report.prompts import prompts_from_events
-from simulation.runner import run_scenario
+from simulation.runs.replay import replay_run
+from simulation.runs.runner import run_scenario
+from simulation.store.events import EventLog
+from simulation.tables.run import Run, load_run
 from tests.conftest import models
 
 GOODS = {"task_id": "goods", "task_type": "public_goods", "max_steps": 3}

@@ -16,8 +16,6 @@ import pytest
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
 from agents.roster import ModelConfig
-from simulation.events import StepResolved
-from simulation.outcomes import Run, load_run
 from simulation.plan import Plan
 from simulation.report import write_report
 from simulation.report.course import episodes_of, lines_of
@@ -25,8 +23,10 @@ from simulation.report.honesty import honesty_of
 from simulation.report.network import network_of
 from simulation.report.sources import find_sources
 from simulation.report.standings import standings_of
-from simulation.runner import RunStoppedError, run_scenario
-from tests.simulation.test_cli import _in_a_folder_of_its_own, _logging_as_it_was, society
+from simulation.runs.runner import RunStoppedError, run_scenario
+from simulation.store.events import StepResolved
+from simulation.tables.run import Run, load_run
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
 from tests.support.faults import Fault
 from tests.support.in_thread import in_thread
 from tests.support.scripted_vllm import ScriptedVLLM

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from agents.roster import ModelConfig
-from simulation.outcomes import Run
 from simulation.plan import Plan
 from simulation.report import write_report
-from simulation.runner import run_scenario
+from simulation.runs.runner import run_scenario
+from simulation.tables.run import Run
 from tests.support.in_thread import in_thread
 from tests.support.scripted_vllm import ScriptedVLLM
 

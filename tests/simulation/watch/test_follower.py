@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from agents.problems import SocietyError
-from simulation.events import EventLog, StepResolved
-from simulation.outcomes import Run
 from simulation.plan import Plan
-from simulation.run_directory import locked
-from simulation.runner import RunStoppedError, resume_run, run_scenario
+from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
+from simulation.store.events import EventLog, StepResolved
+from simulation.store.run_directory import locked
+from simulation.tables.run import Run
 from simulation.watch.follower import GONE, QUIET, Follower, find_run
 from simulation.watch.view import View, WatchStatus
-from tests.simulation.test_runner import cut_after
+from tests.simulation.runs.test_runner import cut_after
 from tests.simulation.watch.test_state import assert_tells_what_the_tables_tell
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from simulation.events import EventLog, MessageSent, encode, read_events
 from simulation.plan import Plan
-from simulation.runner import resume_run, run_scenario
+from simulation.runs.runner import resume_run, run_scenario
+from simulation.store.events import EventLog, MessageSent, encode, read_events
 from simulation.watch.follower import find_run
 from simulation.watch.view import View, WatchStatus
 from tests.simulation.watch.joined import joined
@@ -35,7 +35,7 @@ SCRIPT = "<img src=x onerror=\"document.title='owned'\"><script>document.title='
 def command(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """`society`, running in that folder; killed where the block leaves it running."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    line = [sys.executable, "-m", "simulation.cli", *arguments]
+    line = [sys.executable, "-m", "simulation.cli.app", *arguments]
     with subprocess.Popen(
         line, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

@@ -16,10 +16,10 @@ import pytest
 from pydantic import TypeAdapter
 
 from agents.problems import UsageError
-from simulation.events import EventLog
-from simulation.outcomes import Run
 from simulation.plan import Plan
-from simulation.runner import run_scenario
+from simulation.runs.runner import run_scenario
+from simulation.store.events import EventLog
+from simulation.tables.run import Run
 from simulation.watch.follower import Follower
 from simulation.watch.server import LivePage
 from simulation.watch.stream import Stream

@@ -12,7 +12,9 @@ import pytest
 
 from agents.role import ModelRole
 from agents.roster import ModelConfig
-from simulation.events import (
+from simulation.plan import Plan
+from simulation.runs.runner import run_scenario
+from simulation.store.events import (
     DecisionMade,
     EpisodeStarted,
     EventLog,
@@ -22,9 +24,7 @@ from simulation.events import (
     StepRow,
     read_events,
 )
-from simulation.outcomes import Run
-from simulation.plan import Plan
-from simulation.runner import run_scenario
+from simulation.tables.run import Run
 from simulation.watch.state import ENTRIES, LONGEST, RunState
 from simulation.watch.sums import POINTS
 from simulation.watch.view import EntryKind, Grouping, View, WatchStatus

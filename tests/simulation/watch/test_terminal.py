@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from simulation.events import EventLog, MessageSent, encode, read_events
-from simulation.outcomes import Run
 from simulation.plan import Plan
-from simulation.runner import run_scenario
+from simulation.runs.runner import run_scenario
+from simulation.store.events import EventLog, MessageSent, encode, read_events
+from simulation.tables.run import Run
 from simulation.watch.follower import Follower
 from simulation.watch.terminal import watch_in_terminal
 from simulation.watch.view import WatchStatus
-from tests.simulation.test_cli import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
 from tests.simulation.watch.test_follower import copy_of
 
 __all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures

@@ -1,0 +1,135 @@
+"""Which LoRA adapter a request means: PEFT folders on disk, checked before any weight is read.
+
+An adapter is looked for in this order: the request's own folder (`adapter_path`), the adapters that ship in
+`agents/adapters/`, and then the base model itself, if its name is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from agents.inference.backend import base_name
+from agents.inference.embedded.model_store import MODEL_ID
+from agents.inference.errors import UnknownAdapterError
+from agents.inference.provenance import Request
+
+SHIPPED = Path(__file__).resolve().parents[2] / "adapters"
+CONFIG_FILE = "adapter_config.json"
+WEIGHTS_FILE = "adapter_model.safetensors"
+HERE = "the embedded tier"
+PLAIN_STARTS = (True, False, "gaussian")  # other starts change the base's own weights as well
+
+
+class UnusableAdapterError(UnknownAdapterError):
+    """An adapter folder that the embedded tier will not load."""
+
+    def __init__(self, adapter: str, folder: Path, reason: str) -> None:
+        Exception.__init__(self, f"adapter {adapter!r} in {folder} cannot be used: {reason}")
+        self.adapter = adapter
+        self.served = ()
+
+
+class LoraFile(BaseModel):
+    """The part of PEFT's adapter_config.json that decides what the weights mean.
+
+    Other keys are let through: the file is PEFT's and grows with its versions.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    peft_type: str = "LORA"
+    base_model_name_or_path: str | None = None
+    r: int = 8
+    lora_alpha: float = 8
+    use_rslora: bool = False
+    use_dora: bool = False
+    alpha_pattern: dict[str, float] = {}
+    init_lora_weights: bool | str = True
+
+
+@dataclass(frozen=True)
+class AdapterFolder:
+    """A usable adapter folder. `stamp` (ns) changes when its weights are written anew."""
+
+    name: str
+    path: Path
+    stamp: int
+    alpha: float
+    use_rslora: bool
+
+    def scale(self, rank: int) -> float:
+        """What the product of the two LoRA matrices of `rank` is multiplied with."""
+        return float(self.alpha / (rank**0.5 if self.use_rslora else rank))
+
+
+def shipped_adapters(root: Path = SHIPPED) -> dict[str, Path]:
+    """Name -> folder of every adapter that ships."""
+    return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CONFIG_FILE}"))}
+
+
+def served_names() -> tuple[str, ...]:
+    """What a request may ask for without a folder of its own: the shipped adapters and the base model."""
+    return (*shipped_adapters(), base_name(MODEL_ID))
+
+
+def is_base(model: str) -> bool:
+    """True when `model` names the base model this tier holds, with or without its owner."""
+    return base_name(model) == base_name(MODEL_ID)
+
+
+def resolve(request: Request) -> AdapterFolder | None:
+    """The adapter `request` asks for; None is the base model.
+
+    Raises UnknownAdapterError for a name nobody has, UnusableAdapterError for a folder that cannot be used.
+    """
+    if request.adapter_path is not None:
+        return read_adapter(request.adapter, Path(request.adapter_path).expanduser())
+    shipped = shipped_adapters()
+    if request.adapter in shipped:
+        return read_adapter(request.adapter, shipped[request.adapter])
+    if is_base(request.adapter):
+        return None
+    raise UnknownAdapterError(request.adapter, HERE, served_names())
+
+
+def read_adapter(name: str, folder: Path) -> AdapterFolder:
+    """`folder` checked: its config is plain LoRA on our base and its weights are safetensors."""
+    config = _read_config(name, folder)
+    weights = folder / WEIGHTS_FILE
+    reason = _refusal(config) or _weights_refusal(weights)
+    if reason:
+        raise UnusableAdapterError(name, folder, reason)
+    return AdapterFolder(name, folder.resolve(), weights.stat().st_mtime_ns, config.lora_alpha, config.use_rslora)
+
+
+def _read_config(name: str, folder: Path) -> LoraFile:
+    try:
+        return LoraFile.model_validate_json((folder / CONFIG_FILE).read_bytes())
+    except FileNotFoundError:
+        raise UnusableAdapterError(name, folder, f"there is no {CONFIG_FILE}") from None
+    except (ValidationError, json.JSONDecodeError, OSError) as error:
+        raise UnusableAdapterError(name, folder, f"{CONFIG_FILE} cannot be read ({error})") from error
+
+
+def _refusal(config: LoraFile) -> str:
+    if config.peft_type != "LORA":
+        return f"it is a {config.peft_type} adapter, only LORA is supported"
+    if config.base_model_name_or_path and not is_base(config.base_model_name_or_path):
+        return f"it belongs to base model {config.base_model_name_or_path}, {HERE} holds {MODEL_ID}"
+    if config.use_dora or config.alpha_pattern:
+        return "use_dora and alpha_pattern are not supported, train it without"
+    if config.init_lora_weights not in PLAIN_STARTS:
+        return f"init_lora_weights={config.init_lora_weights!r} changes the base model, train it without"
+    return ""
+
+
+def _weights_refusal(weights: Path) -> str:
+    if weights.is_file():
+        return ""
+    if any(weights.parent.glob("*.bin")):
+        return f"its weights are a pickle (.bin), which is never loaded; save them as {WEIGHTS_FILE}"
+    return f"there is no {WEIGHTS_FILE}"

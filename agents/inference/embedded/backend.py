@@ -1,0 +1,205 @@
+"""The embedded tier: a small real model with real LoRA adapters in this process, on the CPU.
+
+Requests that wait at the same moment are answered in one batch, whatever their adapters, by one thread of
+the backend's own; the event loop never waits for the model. The model is loaded once per process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from threading import Lock
+
+from agents.inference.backend import Completion, Detection, Route
+from agents.inference.embedded.adapters import is_base, resolve, served_names
+from agents.inference.embedded.engine import BATCH_ROWS, EmbeddedEngine, Row
+from agents.inference.embedded.model_store import MODEL_ID, ModelStoreError, Progress, model_path, pull
+from agents.inference.errors import InferenceError, PermanentError
+from agents.inference.provenance import Request, Tier
+
+LIBRARIES = ("torch", "transformers", "safetensors")
+GATHER_SECONDS = 0.005
+
+_engines: dict[tuple[Path, str | None], EmbeddedEngine] = {}  # the model is half a gigabyte: one per process
+_loading = Lock()
+
+
+def load_engine(progress: Progress | None = None, dtype: str | None = None) -> EmbeddedEngine:
+    """The process's engine for `dtype`: pulled and loaded when first asked for (seconds), then at once.
+
+    Raises ModelStoreError when the model is not stored and cannot be pulled.
+    """
+    with _loading:
+        folder = pull(progress)
+        if (folder, dtype) not in _engines:
+            if progress:
+                progress(f"loading {MODEL_ID}")
+            _engines[folder, dtype] = EmbeddedEngine(folder, dtype)
+        return _engines[folder, dtype]
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One request waiting for its completion."""
+
+    request: Request
+    answer: asyncio.Future[Completion]
+    asked: float = field(default_factory=time.perf_counter)
+
+    @property
+    def free(self) -> bool:
+        """True where the reply is free text."""
+        return not self.request.choices
+
+    def settle(self, outcome: Completion | BaseException) -> None:
+        """Hand over the outcome, from any thread; a caller who has gone away is not told."""
+        self.answer.get_loop().call_soon_threadsafe(self._settle, outcome)
+
+    def _settle(self, outcome: Completion | BaseException) -> None:
+        if self.answer.done():
+            return
+        if isinstance(outcome, Completion):
+            self.answer.set_result(outcome)
+        else:
+            self.answer.set_exception(outcome)
+
+
+class EmbeddedBackend:
+    """SmolLM2-135M-Instruct and LoRA adapters for it; `dtype` as for EmbeddedModel."""
+
+    tier = Tier.EMBEDDED
+
+    def __init__(self, dtype: str | None = None) -> None:
+        self._dtype = dtype
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedded")
+        self._waiting: list[Job] = []
+        self._worker: asyncio.Task[None] | None = None
+        self._closed = False
+        self._failure = ""
+
+    async def detect(self) -> Sequence[Detection]:
+        """Whether libraries and model are there. A model still to be pulled counts as available."""
+        missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
+        if missing:
+            return (Detection(self.tier, False, f"{', '.join(missing)} not installed; run `make install`"),)
+        folder = model_path()
+        where = f"is stored in {folder}" if folder else "is not stored yet and will be pulled (once, 93 MB)"
+        return (
+            Detection(
+                self.tier,
+                True,
+                f"{MODEL_ID} {where}",
+                adapters=served_names(),
+                base_models=(MODEL_ID,),
+            ),
+        )
+
+    def refuses(self, request: Request) -> str:
+        """The reason when the request's model belongs to another base; an unknown adapter is no refusal."""
+        if request.tools:
+            return f"{MODEL_ID} cannot call tools"
+        if request.base_model is None:
+            return self._refuses_unplaced(request)
+        if is_base(request.base_model):
+            return ""
+        return f"{request.adapter} belongs to base model {request.base_model}, this tier holds {MODEL_ID}"
+
+    def _refuses_unplaced(self, request: Request) -> str:
+        if request.adapter_path is not None or request.adapter in served_names() or is_base(request.adapter):
+            return ""
+        return f"{request.adapter} names no base model and is none of {', '.join(served_names())}"
+
+    async def prepare(self, progress: Progress | None = None) -> None:
+        """Pull and load the model ahead of the first request; `progress` is called in another thread.
+
+        Raises PermanentError when the model cannot be had.
+        """
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._engine, progress)
+
+    async def complete(self, request: Request, _route: Route | None = None) -> Completion:
+        """One reply, computed together with whatever else waits."""
+        if self._closed:
+            raise PermanentError("the embedded tier is closed")
+        resolve(request)  # an unknown adapter is told before anything is loaded
+        loop = asyncio.get_running_loop()
+        job = Job(request, loop.create_future())
+        self._waiting.append(job)
+        if self._worker is None or self._worker.done() or self._worker.get_loop() is not loop:
+            self._worker = loop.create_task(self._work())
+        return await job.answer
+
+    async def aclose(self) -> None:
+        """Finish the batch at work and take no more. The loaded model stays for the process."""
+        self._closed = True
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        left, self._waiting = self._waiting, []
+        for job in left:
+            job.settle(PermanentError("the embedded tier was closed"))
+        if self._worker is not None and self._worker.get_loop() is asyncio.get_running_loop():
+            await asyncio.wait([self._worker])
+
+    # -- the worker -------------------------------------------------------------------------------------
+
+    async def _work(self) -> None:
+        """Answer what waits, batch after batch, until nothing does."""
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            await asyncio.sleep(GATHER_SECONDS)
+            jobs = self._take()
+            if not jobs:
+                continue
+            running = loop.run_in_executor(self._thread, self._answer, jobs)
+            await asyncio.wait([running])
+            if error := running.exception():
+                for job in jobs:
+                    job.settle(_attributed(error))
+
+    def _take(self) -> list[Job]:
+        """A batch of waiting jobs, all of the kind (talk or choice) that has waited longest."""
+        live = [job for job in self._waiting if not job.answer.done()]
+        taken = [job for job in live if job.free is live[0].free][:BATCH_ROWS]
+        self._waiting = [job for job in live if job not in taken]
+        return taken
+
+    def _answer(self, jobs: Sequence[Job]) -> None:
+        """In the backend's thread: each job gets its completion or its own error."""
+        engine = self._engine(None)
+        began = time.perf_counter()
+        tried = [(job, _ready(engine, job)) for job in jobs]
+        ready = [(job, row) for job, row in tried if row is not None]
+        answers = (engine.talk if jobs[0].free else engine.choose)([row for _, row in ready])
+        for (job, _), completion in zip(ready, answers, strict=True):
+            job.settle(replace(completion, waited=max(0.0, began - job.asked)))
+
+    def _engine(self, progress: Progress | None) -> EmbeddedEngine:
+        if self._failure:  # a pull that failed is not tried again for every batch
+            raise PermanentError(self._failure)
+        try:
+            return load_engine(progress, self._dtype)
+        except (ModelStoreError, ImportError) as error:
+            self._failure = f"the embedded model cannot be loaded: {error}"
+            raise PermanentError(self._failure) from error
+
+
+def _ready(engine: EmbeddedEngine, job: Job) -> Row | None:
+    """The job as a row; a job that cannot be one is settled with its own error."""
+    try:
+        return engine.ready(job.request)
+    except InferenceError as error:
+        job.settle(error)
+        return None
+
+
+def _attributed(error: BaseException) -> BaseException:
+    """What torch reports (memory, numbers) becomes a failure of this tier; anything else stays what it is."""
+    if isinstance(error, (RuntimeError, MemoryError)):
+        failure = PermanentError(f"the embedded model failed: {error}")
+        failure.__cause__ = error
+        return failure
+    return error

@@ -1,0 +1,207 @@
+"""Requests in, texts and probabilities out, in batches. Synchronous.
+
+Sampling a row uses that row's own logits and random stream only. The logits themselves carry the rounding of
+the batch they were computed in (about 1e-5 in fp32, 1e-2 in bf16), so a near-tie can fall otherwise in
+another batch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import TypeVar
+
+import numpy as np
+
+from agents.inference.backend import Completion
+from agents.inference.embedded.adapters import AdapterFolder, resolve
+from agents.inference.embedded.model import EmbeddedModel
+from agents.inference.embedded.model_store import MODEL_ID
+from agents.inference.embedded.sampling import (
+    ChoiceTree,
+    Floats,
+    Tokens,
+    choice_probabilities,
+    choice_tree,
+    draw_choice,
+    draw_token,
+    row_generator,
+)
+from agents.inference.errors import PermanentError
+from agents.inference.provenance import Request
+
+BATCH_ROWS = 16
+BATCH_TOKENS = 16_384
+LOOK_AHEAD_ROWS = 32
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A request made ready: its prompt in tokens, its adapter (None is the base), its choices as a tree."""
+
+    request: Request
+    tokens: Tokens
+    adapter: AdapterFolder | None
+    tree: ChoiceTree | None = None
+
+    @property
+    def choices(self) -> ChoiceTree:
+        """The choices; ValueError for a request without."""
+        if self.tree is None:
+            raise ValueError(f"{self.request.key}: the request has no choices")
+        return self.tree
+
+    def stream(self) -> np.random.Generator:
+        """This row's own random stream."""
+        return row_generator(self.request.seed, self.request.key)
+
+
+@dataclass
+class Draft:
+    """A text being written for `row`: the tokens drawn so far; `finish_reason` is empty until it ends."""
+
+    row: Row
+    rng: np.random.Generator
+    tokens: list[int] = field(default_factory=list)
+    finish_reason: str = ""
+
+    def extend(self, logits: Floats, stops: frozenset[int]) -> None:
+        """Draw the next token."""
+        sampling = self.row.request.sampling
+        self.tokens.append(draw_token(logits, sampling.temperature, sampling.top_p, self.rng))
+        if self.tokens[-1] in stops:
+            self.finish_reason = "stop"
+        elif len(self.tokens) >= sampling.max_tokens:
+            self.finish_reason = "length"
+
+
+class EmbeddedEngine:
+    """The embedded model as a function of requests. A lock lets one thread compute at a time."""
+
+    def __init__(self, folder: Path, dtype: str | None = None) -> None:
+        """Loads the model; arguments as for EmbeddedModel."""
+        self.model = EmbeddedModel(folder, dtype)
+        self._lock = Lock()
+
+    def ready(self, request: Request) -> Row:
+        """`request` tokenised and checked, its adapter loaded.
+
+        Raises UnknownAdapterError (also for an unusable folder) and PermanentError when prompt and reply do
+        not fit the model's context.
+        """
+        adapter = resolve(request)
+        tokens = self.model.prompt(request.messages)
+        tree = request.choices and choice_tree(request.choices, self.model.encode, self.model.end)
+        row = Row(request, tokens, adapter, tree or None)
+        self._check_context(row)
+        if adapter is not None:
+            with self._lock:
+                self.model.bank.load(adapter)
+        return row
+
+    def _check_context(self, row: Row) -> None:
+        reply = max(map(len, row.tree.paths.values())) if row.tree else row.request.sampling.max_tokens
+        if len(row.tokens) + reply > self.model.context:
+            raise PermanentError(
+                f"{row.request.key.model_id}: a prompt of {len(row.tokens)} tokens and a reply of {reply} "
+                f"exceed the {self.model.context} tokens {MODEL_ID} can read; shorten the prompt or lower "
+                "max_tokens"
+            )
+
+    def talk(self, rows: Sequence[Row]) -> list[Completion]:
+        """A free text for each row, in order; `first_token_time` counts from this call."""
+        return self._in_batches(rows, partial(self._talk, time.perf_counter()))
+
+    def choose(self, rows: Sequence[Row]) -> list[Completion]:
+        """One of its choices for each row, in order; `choice_probability` is its P at temperature 1.
+
+        Temperature acts on whole choices; `top_p` and `max_tokens` do not apply.
+        """
+        distributions = self._in_batches(rows, self._distributions)
+        return [_chosen(row, shares) for row, shares in zip(rows, distributions, strict=True)]
+
+    def choice_distribution(self, requests: Sequence[Request]) -> list[dict[str, float]]:
+        """The exact P of every choice of each request at temperature 1, in order; each sums to 1."""
+        return self._in_batches([self.ready(request) for request in requests], self._distributions)
+
+    def _in_batches(self, rows: Sequence[Row], answer: Callable[[Sequence[Row]], list[Answer]]) -> list[Answer]:
+        """`answer` over batches of rows of similar length; the batches do not depend on the rows' order."""
+        import torch
+
+        answers: dict[int, Answer] = {}
+        for indices in batches(rows):
+            with self._lock, torch.inference_mode():
+                answers.update(zip(indices, answer([rows[i] for i in indices]), strict=True))
+        return [answers[i] for i in range(len(rows))]
+
+    def _talk(self, began: float, rows: Sequence[Row]) -> list[Completion]:
+        drafts = [Draft(row, row.stream()) for row in rows]
+        batch, live = self.model.prefill([row.tokens for row in rows], [row.adapter for row in rows]), drafts
+        first_token_time = None
+        while True:
+            for place, draft in enumerate(live):
+                draft.extend(batch.last(place), self.model.stops)
+            first_token_time = first_token_time or time.perf_counter() - began
+            going = [place for place, draft in enumerate(live) if not draft.finish_reason]
+            if not going:
+                return [self._written(draft, first_token_time) for draft in drafts]
+            if len(going) < len(live):
+                self.model.select(batch, going)
+                live = [live[place] for place in going]
+            self.model.advance(batch, [[draft.tokens[-1]] for draft in live])
+
+    def _written(self, draft: Draft, first_token_time: float) -> Completion:
+        return Completion(
+            text=self.model.decode(draft.tokens),
+            prompt_tokens=len(draft.row.tokens),
+            completion_tokens=len(draft.tokens),
+            finish_reason=draft.finish_reason,
+            first_token_time=first_token_time,
+        )
+
+    def _distributions(self, rows: Sequence[Row]) -> list[dict[str, float]]:
+        """One pass over the prompts, and one over all places further down where choices part."""
+        trees = [row.choices for row in rows]
+        batch = self.model.prefill([row.tokens for row in rows], [row.adapter for row in rows])
+        logits: list[dict[Tokens, Floats]] = [{(): _allowed(tree, (), batch.last(i))} for i, tree in enumerate(trees)]
+        places = [(i, prefix) for i, tree in enumerate(trees) for prefix in tree.branches if prefix]
+        for start in range(0, len(places), LOOK_AHEAD_ROWS):
+            some = places[start : start + LOOK_AHEAD_ROWS]
+            for (i, prefix), found in zip(some, self.model.look_ahead(batch, some), strict=True):
+                logits[i][prefix] = _allowed(trees[i], prefix, found)
+        return [choice_probabilities(tree, found) for tree, found in zip(trees, logits, strict=True)]
+
+
+def _allowed(tree: ChoiceTree, prefix: Tokens, logits: Floats) -> Floats:
+    """The logits of the tokens allowed after `prefix`; none where the tree has a single way."""
+    return logits[list(tree.branches.get(prefix, ()))]
+
+
+def _chosen(row: Row, shares: dict[str, float]) -> Completion:
+    choice = draw_choice(shares, row.request.sampling.temperature, row.stream())
+    return Completion(
+        text=choice,
+        prompt_tokens=len(row.tokens),
+        completion_tokens=len(row.choices.paths[choice]),
+        choice_probability=shares[choice],
+    )
+
+
+def batches(rows: Sequence[Row]) -> Iterator[list[int]]:
+    """Indices of `rows` by rising length, at most BATCH_ROWS rows and BATCH_TOKENS padded tokens at once."""
+    order = sorted(range(len(rows)), key=lambda i: (len(rows[i].tokens), repr(rows[i].request.key)))
+    batch: list[int] = []
+    for index in order:
+        full = (len(batch) + 1) * len(rows[index].tokens) > BATCH_TOKENS
+        if batch and (full or len(batch) == BATCH_ROWS):
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch

@@ -1,0 +1,153 @@
+"""The small model itself: tokens in, logits out, for batches of rows that each have their own adapter."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.inference.backend import as_openai
+from agents.inference.embedded.adapters import AdapterFolder
+from agents.inference.embedded.lora import AdapterBank
+from agents.inference.embedded.sampling import Floats, Tokens
+from agents.inference.provenance import ChatMessage
+
+
+@dataclass
+class Batch:
+    """Rows inside the model: key-value cache, mask (rows, seen), length of each row, last logits."""
+
+    adapters: Sequence[AdapterFolder | None]
+    cache: Any
+    mask: Any
+    lengths: Any
+    logits: Any
+
+    def last(self, row: int) -> Floats:
+        """The last logits of a row, (vocabulary size,)."""
+        logits: Floats = self.logits[row].double().numpy()
+        return logits
+
+
+class EmbeddedModel:
+    """SmolLM2-135M-Instruct, its tokenizer and its adapters on the CPU. One thread at a time."""
+
+    def __init__(self, folder: Path, dtype: str | None = None) -> None:
+        """`folder` as the model store pulls it; `dtype` "float32" or "bfloat16", None for the faster."""
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        _use_all_processors()
+        self.dtype = dtype or fastest_dtype()
+        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=self.dtype, local_files_only=True).eval()
+        self.bank = AdapterBank(model)
+        self._layers = model.model
+        # In bf16, logits near 20 lie 0.125 apart and tie: the output layer is fp32 always.
+        self._head = model.lm_head.weight.detach().float()
+        self.context = int(model.config.max_position_embeddings)
+        self.end = int(self._tokenizer.eos_token_id)
+        self.stops = frozenset((self.end, self._tokenizer.bos_token_id, self._tokenizer.unk_token_id))
+
+    # -- text and tokens --------------------------------------------------------------------------------
+
+    def prompt(self, messages: Sequence[ChatMessage]) -> Tokens:
+        """`messages` in the model's chat template, up to where its reply begins."""
+        return tuple(self._tokenizer.apply_chat_template(as_openai(messages), add_generation_prompt=True))
+
+    def encode(self, text: str) -> Tokens:
+        """The tokens of a bare text."""
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of a reply, without special tokens, outer blanks and a last character cut in half."""
+        text: str = self._tokenizer.decode(tokens, skip_special_tokens=True)
+        return text.rstrip("\ufffd").strip()
+
+    # -- batches ----------------------------------------------------------------------------------------
+
+    def prefill(self, prompts: Sequence[Tokens], adapters: Sequence[AdapterFolder | None]) -> Batch:
+        """Left-padded prompts through the model; the output layer sees the last position only."""
+        import torch
+
+        self.bank.activate(adapters)
+        width = max(map(len, prompts))
+        pads = [width - len(prompt) for prompt in prompts]
+        tokens = [[self.end] * pad + list(prompt) for prompt, pad in zip(prompts, pads, strict=True)]
+        mask = torch.tensor([[0] * pad + [1] * (width - pad) for pad in pads])
+        out = self._layers(
+            input_ids=torch.tensor(tokens),
+            attention_mask=mask,
+            position_ids=(mask.cumsum(1) - 1).clamp(min=0),
+            use_cache=True,
+        )
+        return Batch(adapters, out.past_key_values, mask, mask.sum(1), self._logits(out, -1))
+
+    def advance(self, batch: Batch, tokens: Sequence[Sequence[int]]) -> None:
+        """Feed one more token to each row of `batch`."""
+        import torch
+
+        batch.mask = torch.cat([batch.mask, torch.ones_like(batch.mask[:, :1])], dim=1)
+        out = self._layers(
+            input_ids=torch.tensor(tokens),
+            attention_mask=batch.mask,
+            position_ids=batch.lengths[:, None],
+            past_key_values=batch.cache,
+            use_cache=True,
+        )
+        batch.lengths, batch.logits = batch.lengths + 1, self._logits(out, -1)
+
+    def select(self, batch: Batch, rows: Sequence[int]) -> None:
+        """Keep only these rows, in this order."""
+        batch.adapters = [batch.adapters[row] for row in rows]
+        batch.cache.batch_select_indices(list(rows))
+        batch.mask, batch.lengths = batch.mask[list(rows)], batch.lengths[list(rows)]
+        self.bank.select(rows)
+
+    def look_ahead(self, batch: Batch, places: Sequence[tuple[int, Tokens]]) -> list[Floats]:
+        """The logits after each (row, prefix) of `places`; `batch` stays as it is."""
+        import torch
+        from transformers import DynamicCache
+
+        owners = [i for i, _ in places]
+        width = max(len(prefix) for _, prefix in places)
+        pads = [width - len(prefix) for _, prefix in places]
+        tokens = [[*prefix, *[self.end] * pad] for (_, prefix), pad in zip(places, pads, strict=True)]
+        mask = torch.tensor([[1] * (width - pad) + [0] * pad for pad in pads])
+        self.bank.activate([batch.adapters[i] for i in owners])
+        out = self._layers(
+            input_ids=torch.tensor(tokens),
+            attention_mask=torch.cat([batch.mask[owners], mask], dim=1),
+            position_ids=batch.lengths[owners][:, None] + torch.arange(width),
+            past_key_values=DynamicCache.from_legacy_cache(
+                tuple((keys[owners], values[owners]) for keys, values in batch.cache.to_legacy_cache())
+            ),
+            use_cache=True,
+        )
+        ends = torch.tensor([len(prefix) - 1 for _, prefix in places])
+        return list(self._logits(out, ends).double().numpy())
+
+    def _logits(self, out: Any, position: Any) -> Any:
+        """(rows, vocabulary size) at one position, or at one for each row."""
+        import torch
+
+        states = out.last_hidden_state
+        return states[torch.arange(len(states)), position].float() @ self._head.t()
+
+
+def fastest_dtype() -> str:
+    """bf16 where the processor multiplies it natively, else fp32."""
+    import torch
+
+    able = torch.cpu.get_capabilities()
+    return "bfloat16" if able.get("avx512_bf16") or able.get("amx_bf16") else "float32"
+
+
+def _use_all_processors() -> None:
+    """One torch thread per processor this process may use, unless OMP_NUM_THREADS says otherwise."""
+    import torch
+
+    if "OMP_NUM_THREADS" not in os.environ:
+        affinity = getattr(os, "sched_getaffinity", None)
+        torch.set_num_threads(len(affinity(0)) if affinity else os.cpu_count() or 1)

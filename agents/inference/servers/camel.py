@@ -1,0 +1,176 @@
+"""The tier camel: CAMEL's own vLLM model, one per endpoint.
+
+Importing this module imports CAMEL (1.3 s), so it is imported where it is first needed.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from agents.inference.backend import Completion, InferenceSettings, as_openai
+from agents.inference.errors import BadReplyError, InferenceError, ServerLostError
+from agents.inference.loops import PerLoop
+from agents.inference.provenance import Request, Tier
+from agents.inference.servers.discovery import is_refusal, reason
+from agents.inference.servers.endpoints import Endpoint, EndpointPool
+from agents.inference.servers.server import ServerBackend
+from agents.inference.servers.wire import constraint, error_of, read_completion, shown, token_budget, tool_fields
+
+
+@contextmanager
+def _quiet_import() -> Iterator[None]:
+    """CAMEL gives the root logger a handler to stdout when imported, unless this variable says not to."""
+    name = "CAMEL_LOGGING_DISABLED"
+    before = os.environ.get(name)
+    os.environ[name] = before or "true"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+
+
+with _quiet_import():
+    from camel.models import BaseModelBackend, ModelFactory
+    from camel.types import ChatCompletion, ModelPlatformType, UnifiedModelType
+    from camel.utils import BaseTokenCounter
+
+__all__ = [
+    "TOKEN_COUNTER",
+    "BaseModelBackend",
+    "BaseTokenCounter",
+    "CamelBackend",
+    "ChatCompletion",
+    "text_of",
+    "vllm_model",
+]
+
+_BYTES_PER_TOKEN = 3
+
+
+class OfflineTokenCounter(BaseTokenCounter):
+    """An estimate that needs no download: three bytes of UTF-8 a token (a Chinese character is one)."""
+
+    def count_tokens_from_messages(self, messages: list[dict[str, Any]]) -> int:
+        return sum(4 + len(self.encode(text_of(message))) for message in messages)
+
+    def encode(self, text: str) -> list[int]:
+        data, width = text.encode(), _BYTES_PER_TOKEN
+        return [int.from_bytes(b"\x01" + data[i : i + width], "big") for i in range(0, len(data), width)]
+
+    def decode(self, token_ids: list[int]) -> str:
+        parts = (token.to_bytes(_BYTES_PER_TOKEN + 1, "big").lstrip(b"\x00")[1:] for token in token_ids)
+        return b"".join(parts).decode(errors="ignore")
+
+
+TOKEN_COUNTER = OfflineTokenCounter()
+
+
+def vllm_model(
+    url: str, model_name: str, timeout: float, retries: int = 0, api_key: str | None = None
+) -> BaseModelBackend:
+    """CAMEL's model for a served name. It contacts nothing; given a URL, it starts no server.
+
+    With an `api_key` it is CAMEL's model for OpenAI-compatible servers: its vLLM model ignores the key.
+    """
+    return ModelFactory.create(
+        model_platform=ModelPlatformType.OPENAI_COMPATIBLE_MODEL if api_key else ModelPlatformType.VLLM,
+        model_type=model_name,
+        model_config_dict={},
+        url=url,
+        token_counter=TOKEN_COUNTER,
+        timeout=timeout,
+        max_retries=retries,
+        api_key=api_key,
+    )
+
+
+class CamelBackend(ServerBackend):
+    """A `TierBackend` over the endpoints of `pool`; one CAMEL model per endpoint and event loop."""
+
+    tier = Tier.CAMEL
+
+    def __init__(self, pool: EndpointPool, settings: InferenceSettings) -> None:
+        super().__init__(pool, settings)
+        self._models: PerLoop[dict[str, BaseModelBackend]] = PerLoop()
+
+    async def aclose(self) -> None:
+        for model in (self._models.pop() or {}).values():
+            await model._async_client.close()
+            model._client.close()
+
+    async def _ask(self, endpoint: Endpoint, request: Request) -> Completion:
+        from openai import APIConnectionError, APIStatusError, OpenAIError
+
+        model = self._model_for(endpoint, request)
+        try:
+            result = await model.arun(as_openai(request.messages))
+        except APIConnectionError as error:  # a time-out of openai's is one too
+            if isinstance(error.__cause__, BadReplyError):
+                raise error.__cause__ from None
+            message = f"the connection to {endpoint.url} broke ({reason(error)})"
+            raise ServerLostError(message, refused=is_refusal(error)) from error
+        except APIStatusError as error:
+            raise _status_error(error, endpoint, request.adapter) from error
+        except (OpenAIError, ValueError, RecursionError) as error:
+            raise BadReplyError(f"{endpoint.url} answered what CAMEL cannot read: {shown(str(error))}") from error
+        payload = result.model_dump(warnings=False) if isinstance(result, ChatCompletion) else result
+        return read_completion(payload, endpoint.url, request.adapter)
+
+    def _model_for(self, endpoint: Endpoint, request: Request) -> BaseModelBackend:
+        """A copy of the endpoint's model (0.01 ms, where building one takes 50) that asks for one adapter."""
+        models = self._models.get()
+        if models is None:
+            models = self._models.put({})
+        if endpoint.url not in models:
+            models[endpoint.url] = self._build(endpoint, request.adapter)
+        model = copy.copy(models[endpoint.url])
+        model.model_type = UnifiedModelType(request.adapter)
+        model.model_config_dict = _config(request)
+        return model
+
+    def _build(self, endpoint: Endpoint, adapter: str) -> BaseModelBackend:
+        from agents.inference.servers.transport import bounded_client
+
+        model = vllm_model(endpoint.url, adapter, self._settings.timeout, api_key=endpoint.api_key())
+        # CAMEL hands one http_client to its synchronous and its asynchronous client alike, so it is exchanged here
+        model._async_client = model._async_client.with_options(http_client=bounded_client(endpoint.url))
+        return model
+
+
+def _config(request: Request) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "temperature": request.sampling.temperature,
+        "top_p": request.sampling.top_p,
+        "max_completion_tokens": token_budget(request),  # CAMEL takes max_tokens for the context's size
+        **tool_fields(request),
+    }
+    if request.seed is not None:
+        config["seed"] = request.seed
+    if request.choices:
+        config["extra_body"] = constraint(request)
+    return config
+
+
+def _status_error(error: Any, endpoint: Endpoint, adapter: str) -> InferenceError:
+    answer = error.response
+    return error_of(
+        answer.status_code,
+        endpoint.without_key(answer.content),
+        answer.headers,
+        adapter=adapter,
+        endpoint=endpoint.url,
+        served=endpoint.served,
+    )
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """A message's text; of a list of parts, those that are text."""
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return "\n".join(str(part["text"]) for part in content if part.get("type") == "text")

@@ -1,0 +1,230 @@
+"""The `vllm serve` command that serves a roster: one base, its adapters by name, one command per replica.
+
+Pure: what is on disk comes in as a `ServedRoster` (`agents.inference.vllm.served_roster` reads it). The same commands are
+printed for a user, run by `society serve --exec`, and run by the tests.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agents.inference.servers.api_key import MissingKeyError, find_key
+from agents.inference.vllm.adapter_folders import AdapterOnDisk
+from agents.problems import UsageError
+
+RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The LoRA ranks vLLM reserves room for; a smaller adapter fits into a larger one's room."""
+MOST_LORAS = 16  # adapters in one batch, unless told: each takes memory whether it is asked or not
+CPU_BLOCK = 32  # tokens; a CPU build's own default of 128 lets short prompts never share a prefix
+API_KEY_VARIABLE = "VLLM_API_KEY"
+RUNTIME_LORA_VARIABLE = "VLLM_ALLOW_RUNTIME_LORA_UPDATING"
+NO_PARSER = "none"
+
+_PARSERS = {"llama-3": "llama3_json", "mistral": "mistral"}
+_USUAL_PARSER = "hermes"  # Qwen and SmolLM2 are taught this form
+
+
+@dataclass(frozen=True)
+class ServedRoster:
+    """What a server has to have for a roster.
+
+    `base` is what the weights are found by (a path or a hub's name), `base_names` what requests call it, the
+    roster's own name first. `rank` is the largest of the adapters.
+    """
+
+    base: str
+    base_names: tuple[str, ...]
+    adapters: tuple[AdapterOnDisk, ...] = ()
+    rank: int = RANKS[0]
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """How it is served. None leaves a choice to this module, or to vLLM.
+
+    `replicas` listen on `port` and those that follow. `devices` are CUDA's numbers, one per replica. `api_key_env`
+    names the environment variable that holds the key. On a CPU, `cores` are shared out among replicas, `kv_space`
+    is GiB of cache each, `openmp` the library to preload.
+    """
+
+    vllm: str = "vllm"
+    host: str = "127.0.0.1"
+    port: int = 8001
+    replicas: int = 1
+    devices: tuple[str, ...] = ()
+    max_loras: int | None = None
+    max_cpu_loras: int | None = None
+    max_model_len: int | None = None
+    block_size: int | None = None
+    tool_parser: str | None = None
+    runtime_lora: bool = True
+    api_key_env: str | None = None
+    cpu: bool = False
+    cores: tuple[int, ...] = ()
+    kv_space: int = 1
+    openmp: Path | None = None
+    extra: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ServeCommand:
+    """One server: `argv`, and what it needs in its environment beyond what is there.
+
+    The key itself is never part of it: `key_from` names the variable whose value becomes VLLM_API_KEY.
+    """
+
+    host: str
+    port: int
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    key_from: str | None = None
+
+    @property
+    def root(self) -> str:
+        """The server's address as a client on this machine reaches it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
+        return f"http://{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """What a scenario's `inference.endpoints` names."""
+        return f"{self.root}/v1"
+
+    def whole_environment(self, present: Mapping[str, str]) -> dict[str, str]:
+        """`present` with what the server needs. Raises UsageError where it lacks the key."""
+        told = {**present, **self.environment}
+        if self.key_from is not None:
+            told[API_KEY_VARIABLE] = key_for_option(self.key_from, present)
+        return told
+
+    def shell(self) -> str:
+        """The command for a shell, one option a line; a key stays a variable's name."""
+        words = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
+        if self.key_from is not None:
+            words.append(f'{API_KEY_VARIABLE}="${{{self.key_from}:?}}"')  # unset, it would start a server for all
+        head = [" ".join(words)] if words else []
+        return " \\\n  ".join([*head, *_lines(self.argv)])
+
+
+def _lines(argv: Sequence[str]) -> Iterator[str]:
+    """A shell's words, a new line before each option."""
+    line: list[str] = []
+    for word in argv:
+        if word.startswith("--") and line:
+            yield shlex.join(line)
+            line = []
+        line.append(word)
+    yield shlex.join(line)
+
+
+def serve_commands(served: ServedRoster, options: ServeOptions) -> tuple[ServeCommand, ...]:
+    """One command per replica. Raises UsageError for options that do not fit together."""
+    if options.devices and len(options.devices) != options.replicas:
+        raise UsageError(f"--devices names {len(options.devices)} devices for {options.replicas} replicas: one each")
+    if options.port + options.replicas - 1 > 65535:
+        raise UsageError(f"--port {options.port}: there are no {options.replicas} ports from there on")
+    return tuple(_command(served, options, number) for number in range(options.replicas))
+
+
+def _command(served: ServedRoster, options: ServeOptions, number: int) -> ServeCommand:
+    port = options.port + number
+    argv = [
+        *(options.vllm, "serve", served.base),
+        *("--served-model-name", *served.base_names),
+        *("--host", options.host, "--port", str(port)),
+        *_lora_flags(served, options),
+        *_cache_flags(options),
+        *_tool_flags(served, options),
+        *(_cpu_flags() if options.cpu else ()),
+        *options.extra,  # last: vLLM heeds the last of an option given twice
+    ]
+    return ServeCommand(
+        options.host, port, tuple(argv), dict(_environment(served, options, number)), options.api_key_env
+    )
+
+
+def _lora_flags(served: ServedRoster, options: ServeOptions) -> Iterator[str]:
+    count = len(served.adapters)
+    at_once = options.max_loras or max(1, min(count, MOST_LORAS))
+    # twice the adapters: room for the next version of each beside the present one
+    in_memory = options.max_cpu_loras or max(at_once, 2 * count)
+    if in_memory < at_once:
+        raise UsageError(f"--max-cpu-loras {in_memory} is less than the {at_once} of --max-loras")
+    yield "--enable-lora"
+    if served.adapters:
+        yield "--lora-modules"
+        yield from (f"{adapter.name}={adapter.path}" for adapter in served.adapters)
+    yield from ("--max-lora-rank", str(allowed_rank(served.rank)))
+    yield from ("--max-loras", str(at_once), "--max-cpu-loras", str(in_memory))
+
+
+def allowed_rank(rank: int) -> int:
+    """The least rank vLLM can be told that has room for `rank`. Raises UsageError above the largest."""
+    fitting = next((each for each in RANKS if each >= rank), None)
+    if fitting is None:
+        raise UsageError(f"an adapter has rank {rank}; vLLM serves {RANKS[-1]} at most")
+    return fitting
+
+
+def _cache_flags(options: ServeOptions) -> Iterator[str]:
+    yield "--enable-prefix-caching"
+    block = options.block_size or (CPU_BLOCK if options.cpu else None)
+    if block:
+        yield from ("--block-size", str(block))
+    if options.max_model_len:
+        yield from ("--max-model-len", str(options.max_model_len))
+    yield "--enable-prompt-tokens-details"  # a reply's usage tells how much of its prompt was cached
+
+
+def _tool_flags(served: ServedRoster, options: ServeOptions) -> Iterator[str]:
+    parser = options.tool_parser or tool_parser(served.base_names[0])
+    if parser != NO_PARSER:
+        yield from ("--enable-auto-tool-choice", "--tool-call-parser", parser)
+
+
+def tool_parser(base: str) -> str:
+    """vLLM's name for the form in which a family of models writes tool calls, told by the base's name."""
+    name = base.lower()
+    return next((parser for family, parser in _PARSERS.items() if family in name), _USUAL_PARSER)
+
+
+def _cpu_flags() -> Iterator[str]:
+    yield "--no-enable-chunked-prefill"  # with it, a request that carries `seed` kills a CPU build's engine
+    yield "--enforce-eager"  # nothing is compiled at start-up
+
+
+def _environment(served: ServedRoster, options: ServeOptions, number: int) -> Iterator[tuple[str, str]]:
+    yield "VLLM_NO_USAGE_STATS", "1"  # it would report to its makers
+    if options.runtime_lora:
+        yield RUNTIME_LORA_VARIABLE, "True"
+    if Path(served.base).is_absolute():
+        yield "HF_HUB_OFFLINE", "1"  # all it needs is on disk
+    if options.devices:
+        yield "CUDA_VISIBLE_DEVICES", options.devices[number]
+    if options.cpu:
+        yield from _cpu_environment(options, number)
+
+
+def _cpu_environment(options: ServeOptions, number: int) -> Iterator[tuple[str, str]]:
+    yield "VLLM_CPU_KVCACHE_SPACE", str(options.kv_space)  # else most of the machine's memory
+    if options.openmp:
+        yield "LD_PRELOAD", str(options.openmp)  # Intel's OpenMP: the one a CPU build is tuned for
+    if options.replicas > 1:  # else every replica binds its threads to the same first cores
+        yield "VLLM_CPU_OMP_THREADS_BIND", _cores_of(options.cores, options.replicas, number)
+
+
+def _cores_of(cores: Sequence[int], replicas: int, number: int) -> str:
+    share = len(cores) // replicas
+    own = cores[number * share : (number + 1) * share]
+    return ",".join(map(str, own)) if own else "nobind"
+
+
+def key_for_option(variable: str, present: Mapping[str, str] | None = None) -> str:
+    """The key that `--api-key-env` names. Raises UsageError where it is kept nowhere."""
+    try:
+        return find_key(variable, present)
+    except MissingKeyError as error:
+        raise UsageError(f"--api-key-env {variable}: the environment has no {variable}, and {error}") from error

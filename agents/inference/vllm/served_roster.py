@@ -1,0 +1,111 @@
+"""What a server has to have for a roster: the base's weights, and a folder for every adapter its rows name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.inference.backend import base_name
+from agents.inference.embedded.adapters import CONFIG_FILE, UnusableAdapterError, is_base, shipped_adapters
+from agents.inference.embedded.model_store import MODEL_ID, model_path
+from agents.inference.vllm.adapter_folders import AdapterOnDisk, read_adapter_folder
+from agents.inference.vllm.serve_command import RANKS, ServedRoster
+from agents.problems import SocietyError
+from agents.roster import ModelConfig, Roster
+
+
+class UnservableRosterError(SocietyError):
+    """A roster no server can be started for; the message names each row and its mend."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row that asks for an adapter, and the path its errors name."""
+
+    place: str
+    config: ModelConfig
+
+    @property
+    def adapter(self) -> str:
+        return self.config.model_name or ""
+
+
+def read_served_roster(roster: Roster, base: str | None = None, adapters: Path | None = None) -> ServedRoster:
+    """The base and adapters of `roster`.
+
+    `base` is a path or a hub's name for the weights, in place of the roster's own word for them. An adapter is
+    looked for in its row's `adapter`, then below the folder `adapters`, then among those that ship. Raises
+    UnservableRosterError with every row that is wrong.
+    """
+    if roster.base_model is None:
+        raise UnservableRosterError(f"{roster.name}: has no base_model, so there is nothing to serve; name it")
+    weights = _weights(roster.base_model, base)
+    asking = [
+        _Row(f"models.{index} ({row.model_id})", row)
+        for index, row in enumerate(roster.models)
+        if row.model_name is not None
+    ]
+    bases = {base_name(roster.base_model), base_name(weights)}
+    own = [row.adapter for row in asking if base_name(row.adapter) in bases]
+    rows = [row for row in asking if base_name(row.adapter) not in bases]
+    found, wrong = _find(rows, (roster.base_model, weights), adapters)
+    if wrong:
+        raise UnservableRosterError("\n".join(f"{roster.name}: {each}" for each in wrong))
+    ranks = [_rank(row, found[row.adapter]) for row in rows]
+    names = tuple(dict.fromkeys((roster.base_model, *own)))
+    return ServedRoster(weights, names, tuple(found.values()), max(ranks, default=RANKS[0]))
+
+
+def _weights(base_model: str, told: str | None) -> str:
+    """Where the base's weights are: what was told, made absolute if it is a folder; the embedded model's own folder."""
+    wanted = told or base_model
+    if Path(wanted).expanduser().is_dir():
+        return str(Path(wanted).expanduser().absolute())
+    if told is None and is_base(base_model):
+        return str(model_path() or MODEL_ID)
+    return wanted
+
+
+def _find(rows: list[_Row], bases: tuple[str, ...], folder: Path | None) -> tuple[dict[str, AdapterOnDisk], list[str]]:
+    """The adapters by name, and what is wrong with which row."""
+    found: dict[str, AdapterOnDisk] = {}
+    wrong = []
+    for row in rows:
+        try:
+            adapter = _adapter(row, folder)
+        except SocietyError as error:
+            wrong.append(f"{row.place}: {error}")
+            continue
+        wrong += [f"{row.place}: {each}" for each in _conflicts(adapter, found.get(adapter.name), bases)]
+        found.setdefault(adapter.name, adapter)
+    return found, wrong
+
+
+def _adapter(row: _Row, folder: Path | None) -> AdapterOnDisk:
+    name = row.adapter
+    if row.config.adapter is not None:
+        return read_adapter_folder(Path(row.config.adapter), name)
+    if folder is not None and (folder / name / CONFIG_FILE).is_file():
+        return read_adapter_folder(folder / name, name)
+    shipped = shipped_adapters()
+    if name in shipped:
+        return read_adapter_folder(shipped[name], name)
+    looked = f"{folder} has no folder of that name" if folder else "--adapters DIR names a folder that holds one"
+    raise UnservableRosterError(
+        f"there is no folder for adapter {name!r}: give the row an `adapter` path; {looked}; shipped are "
+        f"{', '.join(shipped)}"
+    )
+
+
+def _conflicts(adapter: AdapterOnDisk, other: AdapterOnDisk | None, bases: tuple[str, ...]) -> Iterator[str]:
+    if not adapter.belongs_to(bases):
+        reason = f"it belongs to base model {adapter.base}, and {bases[0]} is served"
+        yield str(UnusableAdapterError(adapter.name, adapter.path, reason))
+    if other is not None and other.path != adapter.path:
+        yield f"adapter {adapter.name!r} is {adapter.path} here and {other.path} above; one name, one adapter"
+
+
+def _rank(row: _Row, adapter: AdapterOnDisk) -> int:
+    """What its files say, else the row, else what PEFT takes where nothing is said."""
+    return adapter.rank or row.config.lora_rank or RANKS[0]

@@ -1,0 +1,106 @@
+"""Scripted players that reckon with payoffs: level-k, best response, Nash mixer. Pure rules on `View`.
+
+They go by `View.outlook`, so they reason about this step only and take all others to act alike: exact for two
+players, and for more wherever payoffs depend on the others' mean. Where a game gives no outlook there is
+nothing to reckon with, and they draw an option like level 0. Of options that bring the same they take the more
+accurate, then the more cooperative.
+
+Sources: Nagel, American Economic Review 85 (1995), and Stahl & Wilson, Games and Economic Behavior 10 (1995), for
+level-k with a random level 0; Cournot (1838) for answering the last move; Nash, Annals of Mathematics 54 (1951),
+and Brown, in Koopmans' Activity Analysis (1951), for fictitious play.
+"""
+
+from __future__ import annotations
+
+import random
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from agents.players.view import Aim, Option, Outlook, View
+
+UNINFORMED = 0.5
+"""What is believed of others of whom nothing is known: the mean of a uniform draw from the scale's ends."""
+ROUNDS = 1000
+"""Rounds of fictitious play; its frequencies are near an equilibrium where it converges."""
+
+
+def level_0(view: View, rng: random.Random) -> Option:
+    """Any option, each as likely."""
+    return rng.choice(view.options)
+
+
+def level_k(depth: int, view: View, rng: random.Random) -> Aim:
+    """The answer to others of level `depth` - 1; level 0 is random and believed to be in the middle."""
+    if depth == 0 or view.outlook is None:
+        return level_0(view, rng)
+    level = UNINFORMED
+    for _ in range(depth):
+        level = best_reply(view.options, view.outlook, level)
+    return level
+
+
+def best_response(view: View, rng: random.Random) -> Aim:
+    """The answer to what the others did last, taking them to do it again; level 1 before the first step."""
+    if view.outlook is None or view.others_last is None:
+        return level_k(1, view, rng)
+    return best_reply(view.options, view.outlook, view.others_last)
+
+
+def nash_mixer(view: View, rng: random.Random) -> Option:
+    """A draw from a symmetric equilibrium of this step.
+
+    With two options it is exact: the dominant one, else the mixture that leaves the others indifferent. With more
+    it is the frequencies of fictitious play.
+    """
+    if view.outlook is None:
+        return level_0(view, rng)
+    options = view.options
+    payoffs = [[prospect.payoff for prospect in view.outlook(other.cooperation)] for other in options]
+    weights = _indifferent(payoffs) if len(options) == 2 else _fictitious_play(payoffs)
+    return rng.choices(options, weights)[0]
+
+
+def best_reply(options: Sequence[Option], outlook: Outlook, level: float) -> float:
+    """The cooperation level of the option that expects most of others who are at `level` on average."""
+    expected = _expected(options, outlook, level)
+    ranks = [(*(round(each, 9) for each in expected[i]), option.cooperation) for i, option in enumerate(options)]
+    best = max(range(len(options)), key=ranks.__getitem__)
+    return options[best].cooperation
+
+
+def _expected(options: Sequence[Option], outlook: Outlook, level: float) -> list[tuple[float, float]]:
+    """Payoff and accuracy per option; a level between two options is a mixture of just those two."""
+    levels = sorted({option.cooperation for option in options})
+    place = min(bisect_left(levels, level), len(levels) - 1)
+    high, low = levels[place], levels[max(0, place - 1)]
+    if level >= high or low == high:
+        return [(payoff, accuracy) for payoff, accuracy in outlook(high)]
+    share = (level - low) / (high - low)
+    pairs = zip(outlook(low), outlook(high), strict=True)
+    return [(_between(a.payoff, b.payoff, share), _between(a.accuracy, b.accuracy, share)) for a, b in pairs]
+
+
+def _between(low: float, high: float, share: float) -> float:
+    return low + (high - low) * share
+
+
+def _indifferent(payoffs: Sequence[Sequence[float]]) -> list[float]:
+    """Weights of two options; payoffs[j][i] is what option i earns against option j."""
+    against_first = payoffs[0][0] - payoffs[0][1]
+    against_second = payoffs[1][0] - payoffs[1][1]
+    if against_first * against_second >= 0:  # the first option does as well or better against both, or as badly
+        return [1.0, 0.0] if against_first + against_second >= 0 else [0.0, 1.0]
+    first = against_second / (against_second - against_first)
+    return [first, 1.0 - first]
+
+
+def _fictitious_play(payoffs: Sequence[Sequence[float]]) -> list[float]:
+    """How often each option was the best answer to how often each was played before, after `ROUNDS` rounds."""
+    count = len(payoffs)
+    earned = [sum(column) / count for column in zip(*payoffs, strict=True)]
+    played = [0.0] * count
+    for _ in range(ROUNDS):
+        best = max(range(count), key=earned.__getitem__)
+        played[best] += 1.0
+        earned = [total + payoffs[best][i] for i, total in enumerate(earned)]
+    return played

@@ -1,0 +1,95 @@
+"""`society doctor`. Heavy imports stand inside the command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from simulation.doctor import Case, Diagnosis
+
+_STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red"}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the `society` app."""
+    app.command(
+        epilog="Example: `society doctor team_battle`, or `society doctor --endpoint http://localhost:8001/v1`"
+    )(doctor)
+
+
+def doctor(
+    scenario: Annotated[str | None, typer.Argument(help="The scenario to run: a file or a shipped name.")] = None,
+    endpoint: Annotated[list[str] | None, typer.Option(help="vLLM server URL; may be given more than once.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for run directories.")] = Path("runs"),
+    json_: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Check this machine, its packages, servers, tiers and disk, and say what to do about each finding.
+
+    Exits with 1 where a finding is a failure; warnings leave a run possible.
+    """
+    from simulation.concurrency import run_blocking
+    from simulation.doctor import Verdict, examine
+
+    case = _case(scenario, tuple(endpoint or ()), out)
+    found = run_blocking(lambda: examine(case))
+    if json_:
+        from dataclasses import asdict
+
+        typer.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False))
+    else:
+        from rich.console import Console
+
+        console = Console()
+        (console if console.is_terminal else Console(width=160)).print(findings_table(found))
+        typer.echo(summary(found))
+    if any(each.verdict is Verdict.FAILURE for each in found):
+        raise typer.Exit(1)
+
+
+def _case(scenario: str | None, endpoints: tuple[str, ...], out: Path) -> Case:
+    from simulation.doctor import Case
+    from simulation.plan import Plan
+    from simulation.runs.runner import RunOptions
+
+    if scenario is None:
+        return Case.at(endpoints, out) if endpoints else Case(out=out)
+    plan = Plan.load(scenario)
+    return Case.of(Plan(RunOptions(endpoints=endpoints).applied(plan.scenario), plan.roster), out)
+
+
+def findings_table(found: Sequence[Diagnosis]) -> Table:
+    """One row a finding, its remedy beneath it."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for _ in range(3):
+        table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    area = ""
+    for each in found:
+        verdict = f"[{_STYLES[each.verdict.value]}]{each.verdict.value}[/]"
+        table.add_row(each.area if each.area != area else "", verdict, escape(each.subject), escape(each.finding))
+        if each.remedy:
+            table.add_row("", "", "", escape(f"-> {each.remedy}"))
+        area = each.area
+    return table
+
+
+def summary(found: Sequence[Diagnosis]) -> str:
+    """How many findings of each kind there are, in a sentence."""
+    from simulation.doctor import Verdict
+
+    counts = {verdict: sum(each.verdict is verdict for each in found) for verdict in Verdict}
+    if counts[Verdict.FAILURE]:
+        return f"{counts[Verdict.FAILURE]} failure(s) and {counts[Verdict.WARNING]} warning(s): mend the failures first"
+    if counts[Verdict.WARNING]:
+        return f"no failure, {counts[Verdict.WARNING]} warning(s): a run is possible"
+    return "all is well"

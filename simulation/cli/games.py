@@ -1,0 +1,73 @@
+"""`society games`: every game's documentation. Heavy imports stand inside the command."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from simulation.authoring.game_pages import GamePage
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the `society` app."""
+    app.command(epilog="Example: `society games prisoners_dilemma`")(games)
+
+
+def games(
+    name: Annotated[str | None, typer.Argument(help="A game; all of them, in a line each, without it.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """What each game is: players, decision, payoffs, equilibria, what a message can change, parameters."""
+    from simulation.authoring.game_pages import game_page, game_pages
+
+    pages = [game_page(name)] if name else list(game_pages())
+    if json_:
+        plain = [_plain(page) for page in pages]
+        typer.echo(json.dumps(plain[0] if name else plain, ensure_ascii=False))
+    elif name:
+        _show_page(pages[0])
+    else:
+        _show_list(pages)
+
+
+def _show_list(pages: list[GamePage]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from simulation.authoring.game_pages import Part
+
+    table = Table(title="games; a page each: society games NAME", title_justify="left")
+    for head in ("game", "players", "what is decided", "a message"):
+        table.add_column(head, overflow="fold")
+    for page in pages:
+        cells = (page.line(part) for part in (Part.PLAYERS, Part.DECISION, Part.MESSAGE))
+        table.add_row(*map(escape, (page.name, *cells)))
+    console = Console()
+    (console if console.is_terminal else Console(width=260)).print(table)
+
+
+def _show_page(page: GamePage) -> None:
+    typer.echo(f"{page.name}\n\n{page.text}")
+    typer.echo("\nParameters (a task's `parameters`):")
+    for each in page.parameters:
+        limits = f"; {each.range}" if each.range else ""
+        typer.echo(f"  {each.name} = {json.dumps(each.default, ensure_ascii=False)}  ({each.kind}{limits})")
+    if not page.parameters:
+        typer.echo("  none")
+
+
+def _plain(page: GamePage) -> dict[str, Any]:
+    return {
+        "name": page.name,
+        "title": page.title,
+        "synthetic": page.synthetic,
+        **{part.value.lower(): text for part, text in page.parts.items()},
+        "parameters": [
+            {"name": each.name, "kind": each.kind, "default": each.default, "range": each.range}
+            for each in page.parameters
+        ],
+    }

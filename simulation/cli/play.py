@@ -1,0 +1,81 @@
+"""`society play`: a person at the table. Heavy imports stand inside the command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agents.language import Language
+from agents.strategy import TrainingMode
+
+if TYPE_CHECKING:
+    from simulation.cli.human_player import TerminalSeat
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the `society` app."""
+    app.command(epilog="Example: `society play public_goods --roster first_contact --as ada --tier simulated`")(play)
+
+
+def play(
+    game: Annotated[str, typer.Argument(help="The game: see `society games`.")],
+    roster: Annotated[str, typer.Option(help="A roster file, or the name of a shipped one.")] = "first_contact",
+    as_: Annotated[
+        str | None, typer.Option("--as", help="The model whose seat you take; the first of the roster unless named.")
+    ] = None,
+    tier: Annotated[str | None, typer.Option(help="The only tier to use; or auto: all of them.")] = None,
+    require: Annotated[str | None, typer.Option(help="Stop rather than fall below this tier.")] = None,
+    mode: Annotated[TrainingMode, typer.Option(help="Who hears whom and who shares.")] = TrainingMode.COOPERATIVE,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the game.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the game's and the others' draws.")] = 0,
+    language: Annotated[Language, typer.Option(help="en or zh.")] = Language.EN,
+    endpoint: Annotated[list[str] | None, typer.Option(help="vLLM server URL; may be given more than once.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for run directories.")] = Path("runs"),
+) -> None:
+    """Play a game yourself, in the seat of one model of a roster; type messages and choices, or pipe them in.
+
+    You are told what that model would be told. The last line printed is the run directory; your rows in its tables
+    have the tier `human`, and no statistic takes them for a model's. Without hearers (competitive) nobody talks.
+    """
+    from agents.roster import Roster
+    from simulation.cli.app import app as cli
+    from simulation.cli.human_player import table_plan
+    from simulation.runs.runner import run_scenario
+
+    scenario = _scenario(game, roster, mode, steps, seed, language)
+    plan = table_plan(scenario, Roster.load(roster), as_)
+    options = cli.run_options(tier=tier, require=require, endpoints=tuple(endpoint or ()))
+    seat = seat_in(plan.roster.model_dump())
+    assert seat is not None  # the plan has one
+    finished = run_scenario(plan, options=options, out=out, on_event=seat.watch, voices=seat.voices)
+    cli.show(finished, False)
+
+
+def seat_in(roster: Mapping[str, Any]) -> TerminalSeat | None:
+    """The seat at this terminal for the person of a raw roster; None where no person plays."""
+    people = [row["model_id"] for row in roster["models"] if row.get("human")]
+    if not people:
+        return None
+    from rich.console import Console
+
+    from simulation.cli.human_player import Lines, TerminalSeat
+
+    return TerminalSeat(people[0], Console(), Lines(sys.stdin.fileno()))
+
+
+def _scenario(
+    game: str, roster: str, mode: TrainingMode, steps: int, seed: int, language: Language
+) -> Mapping[str, Any]:
+    return {
+        "name": f"play-{game}",
+        "mode": mode.value,
+        "roster": roster,
+        "seed": seed,
+        "language": language.value,
+        "tasks": [{"task_id": game, "task_type": game, "max_steps": steps}],
+        "communication": {"talk_rounds": 0 if mode is TrainingMode.COMPETITIVE else 1},
+    }

@@ -1,0 +1,42 @@
+"""`society replay`. Heavy imports stand inside the command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the `society` app."""
+    app.command(epilog="Example: `society replay runs/team_battle-20260101-120000-abc123`")(replay)
+
+
+def replay(
+    path: Annotated[Path, typer.Argument(help="The directory of a finished run.")],
+    out: Annotated[Path, typer.Option(help="Folder for the replay's run directory.")] = Path("runs"),
+    json_: Annotated[bool, typer.Option("--json", help="Print what was compared as JSON.")] = False,
+) -> None:
+    """Play a run again from the replies it recorded, with no server, and compare it event by event.
+
+    The first difference ends it with exit code 1. The last line printed is the replay's own run directory.
+    """
+    from simulation.cli.app import app as cli
+    from simulation.runs.replay import replay_run
+    from simulation.tables.run import read_manifest
+
+    scenario = read_manifest(path)["scenario"]
+    with cli._progress(scenario["episodes"] * len(scenario["tasks"])) as progress:
+        done = replay_run(path, out=out, on_event=progress)
+    if json_:
+        told = {"log_identical": done.log_identical, "tables_identical": done.tables_identical}
+        typer.echo(json.dumps({"run": str(done.run.path), "events": done.events, **told}))
+        return
+    files = {"the event log": done.log_identical, "all tables": done.tables_identical}
+    same = " and ".join(name for name, identical in files.items() if identical)
+    typer.echo(f"{done.events} events came out as they were recorded" + (f"; the same bytes: {same}" if same else ""))
+    if not done.log_identical:
+        typer.echo("the run was interrupted and resumed, which its own log tells and the replay's does not")
+    typer.echo(str(done.run.path))

@@ -1,0 +1,54 @@
+"""`society scenario new`. Heavy imports stand inside the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+scenario_app = typer.Typer(help="Scenarios: what is played.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the `society` app."""
+    app.add_typer(scenario_app, name="scenario")
+
+
+@scenario_app.callback()
+def _group() -> None:
+    """Scenarios: what is played."""
+
+
+@scenario_app.command(
+    "new",
+    epilog="Example: `society scenario new mine.yaml --mode team_battle --game commons --roster two_teams`",
+)
+def scenario_new(
+    path: Annotated[Path, typer.Argument(help="The file to write.")],
+    mode: Annotated[str, typer.Option(help="cooperative, competitive, team_battle or mixed.")] = "cooperative",
+    game: Annotated[str, typer.Option(help="The game: see `society list`.")] = "public_goods",
+    roster: Annotated[str, typer.Option(help="A shipped roster's name, or a file beside this one.")] = "first_contact",
+    language: Annotated[str, typer.Option(help="en or zh: of prompts, messages and the file's comments.")] = "en",
+    schema: Annotated[bool, typer.Option(help="Write scenario.schema.json beside it, for editors elsewhere.")] = False,
+) -> None:
+    """Write a commented scenario that validates and runs; the game's own settings stand there as comments."""
+    from agents.language import Language
+    from agents.strategy import TrainingMode
+    from simulation.authoring.files import refuse_existing, refuse_unknown, write_checked, write_schema
+    from simulation.authoring.roster_draft import schema_place
+    from simulation.authoring.scenario_draft import scenario_text
+    from simulation.games import task_types
+    from simulation.scenario import FOLDER, scenario_schema
+
+    refuse_existing(path)
+    refuse_unknown("--mode", mode, [each.value for each in TrainingMode])
+    refuse_unknown("--game", game, list(task_types()))
+    refuse_unknown("--language", language, [each.value for each in Language])
+    name = "scenario.schema.json"
+    place = name if schema else schema_place(path, FOLDER / name)
+    spoken = Language(language)
+    write_checked(path, scenario_text(path.stem, mode, game, roster, spoken, spoken, str(path), place))
+    if schema:
+        write_schema(path.with_name(name), scenario_schema())
+    typer.echo(str(path))

@@ -1,0 +1,94 @@
+"""`society verify`: known answers. Heavy imports stand inside the command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.status import Status
+    from rich.table import Table
+
+    from simulation.studies.verify.verify import Finding
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add this command to the `society` app."""
+    app.command(epilog="Example: `society verify --json`")(verify)
+
+
+def verify(json_: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
+    """Play cases whose outcome is known, and compare; exits with 1 where any is off.
+
+    Scripted players only: no server and no model is needed.
+    """
+    from time import monotonic
+
+    from simulation.studies.verify.cases import all_cases
+    from simulation.studies.verify.verify import verify as play
+
+    cases, started = all_cases(), monotonic()
+    with _status() as status:
+        findings = play(cases, lambda case: status.update(case.name))
+    off = [finding for finding in findings if not finding.holds]
+    summary = f"{len(cases)} cases, {len(findings)} figures, {len(off)} off; {monotonic() - started:.0f} s"
+    if json_:
+        typer.echo(json.dumps({"summary": summary, "findings": [_plain(finding) for finding in findings]}))
+    else:
+        _show(findings, summary)
+    if off:
+        raise typer.Exit(1)
+
+
+def _status() -> Status:
+    from rich.console import Console
+
+    return Console(stderr=True).status("loading")
+
+
+def _show(findings: Sequence[Finding], summary: str) -> None:
+    from rich.console import Console
+
+    console = Console()
+    wide = console if console.is_terminal else Console(width=200)
+    wide.print(findings_table(findings))
+    typer.echo(summary)
+
+
+def findings_table(findings: Sequence[Finding]) -> Table:
+    """One row per figure: expected, got, tolerance, source; a case is named once."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title="known answers, played by the runner in OASIS", title_justify="left")
+    for head in ("", "case", "figure", "expected", "got", "tolerance", "source"):
+        table.add_column(head)
+    told = ""
+    for each in findings:
+        sign = "[green]ok[/]" if each.holds else "[bold red]OFF[/]"
+        named, source = ("", "") if each.case == told else (each.case, each.source)
+        figures = (each.figure.value, _text(each.expected), _text(each.got), f"{each.tolerance:.2g}")
+        table.add_row(sign, *map(escape, (named, *figures, source)))
+        told = each.case
+    return table
+
+
+def _text(values: Sequence[float]) -> str:
+    """The values, six digits each; one for all where they are equal."""
+    shown = [f"{value:.6g}" for value in values]
+    return f"{shown[0]} each" if len(shown) > 1 and len(set(shown)) == 1 else " ".join(shown)
+
+
+def _plain(finding: Finding) -> dict[str, object]:
+    return {
+        "case": finding.case,
+        "figure": finding.figure.value,
+        "expected": finding.expected,
+        "got": finding.got,
+        "tolerance": finding.tolerance,
+        "source": finding.source,
+        "holds": finding.holds,
+    }

@@ -1,0 +1,341 @@
+"""`MultiModelEnvironment`: the society of a roster, stepped through tasks.
+
+    env = MultiModelEnvironment(vllm_url="http://localhost:8001/v1", training_mode=TrainingMode.COOPERATIVE)
+    env.add_model(ModelConfig(model_id="alice", model_name="cooperator", role=ModelRole.LEADER))
+    ...
+    async with env:
+        ended = await env.run_task(TrainingTask(task_id="t1", task_type="public_goods"))
+
+The scenario runner uses this class too; there is no second way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from agents.inference.backend import EndpointSettings, InferenceSettings
+from agents.inference.client import DEFAULT_URL, VLLMClient
+from agents.inference.provenance import CallRecord, CallStatus, Sampling
+from agents.inference.recording import Recording, ReplyCache
+from agents.language import Language
+from agents.problems import SocietyError, nearest
+from agents.roster import ModelConfig
+from agents.social import SocialActionName, SocialMove
+from agents.strategy import TrainingMode
+from simulation.engine.episode import Episode, EpisodePlan, TalkRules
+from simulation.games import find_game
+from simulation.games.base import Game, Seat, Setting
+from simulation.modes import Experience, ModeChoice, pick_mode, playable_modes
+from simulation.scenario import Communication, Mixing
+from simulation.seeds import derive_seed, stream
+from simulation.store.events import CallBegun, CallMade, EpisodeEnded, Event, MessageSent, SocialActed
+from simulation.task import TrainingTask
+from simulation.topology import build_topology
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from agents.inference.provenance import Reply, Request
+    from agents.lora_model import Voice
+    from simulation.engine.society import Society
+
+
+@dataclass(frozen=True)
+class EnvironmentStats:
+    """What an environment has done so far. `calls` are attempts that came to their end, well or not: neither a cached
+    reply, for which no call was made, nor a hedge that was called off. `call_success_rate` is 0-1, None before the
+    first. Tiers are never averaged together: `mean_latency` (seconds) and `tier_mix` are of successful attempts by
+    tier, `mean_welfare_ratio` is welfare / optimum (0-1) by an episode's lowest tier, synthetic episodes left out."""
+
+    models: int
+    episodes: int
+    calls: int
+    failed_calls: int
+    call_success_rate: float | None
+    mean_latency: dict[str, float]
+    completion_tokens: int
+    tier_mix: dict[str, int]
+    mean_welfare_ratio: dict[str, float]
+
+
+class MultiModelEnvironment:
+    """Steps a society of LoRA models through tasks. Use `async with`, or `await aclose()` when done.
+
+    `vllm_url` is asked, or `endpoints` in its place; `settings` says which tiers may answer and how long that may
+    take, `sampling` how a reply is drawn where a model's row says nothing. `max_models` is the most players it takes.
+    `folder` receives `oasis.db`; without it the database lives in a temporary folder. `on_event` sees every event as
+    it happens. Replies in `recording` and `cache` are used in place of calls. `voices` (by model_id) answer in place
+    of the client for the seats they are given.
+    """
+
+    def __init__(
+        self,
+        vllm_url: str = DEFAULT_URL,
+        training_mode: TrainingMode = TrainingMode.COOPERATIVE,
+        max_models: int = 10,
+        *,
+        endpoints: Sequence[str | EndpointSettings] = (),
+        base_model: str | None = None,
+        settings: InferenceSettings | None = None,
+        sampling: Sampling | None = None,
+        communication: Communication | None = None,
+        mixing: Mixing | None = None,
+        language: Language = Language.EN,
+        seed: int = 0,
+        folder: Path | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        recording: Recording | None = None,
+        cache: ReplyCache | None = None,
+        voices: Mapping[str, Voice] | None = None,
+    ) -> None:
+        self.training_mode = training_mode
+        self.max_models = max_models
+        self.base_model = base_model
+        self.language, self.seed = language, seed
+        self.sampling = sampling or Sampling()
+        self.communication = communication or Communication()
+        self.mixing = mixing or Mixing()
+        self._experience: dict[str, Experience] = {}
+        self._models: dict[str, ModelConfig] = {}
+        self._on_event = on_event
+        self._recording = recording or Recording()
+        self._voices = {model_id: self._recalling(voice) for model_id, voice in (voices or {}).items()}
+        self._counts = _Counts()
+        self.client = VLLMClient(
+            vllm_url,
+            endpoints=endpoints,
+            base_model=base_model,
+            settings=settings,
+            on_call=lambda record: self._emit(CallMade(record)),
+            on_request=lambda request: self._emit(CallBegun(request)),
+            recording=recording,
+            cache=cache,
+        )
+        self._home = self._folder = folder
+        self._stack = contextlib.ExitStack()
+        self._society: Society | None = None
+        self._databases = 0
+        self.episodes = 0
+
+    # -- models ------------------------------------------------------------------------------------------
+
+    @property
+    def models(self) -> tuple[ModelConfig, ...]:
+        """The models, in the order they were added: player 0 first."""
+        return tuple(self._models.values())
+
+    def add_model(self, config: ModelConfig) -> None:
+        """Add one model. Raises SocietyError for a known id, a row of several models or a full environment."""
+        if config.count != 1:
+            raise SocietyError(f"{config.model_id}: count is {config.count}; add one model at a time")
+        if config.model_id in self._models:
+            raise SocietyError(f"model_id {config.model_id!r} is taken")
+        if len(self._models) >= self.max_models:
+            raise SocietyError(f"the environment is full: max_models is {self.max_models}")
+        if config.endpoint and config.model_name:
+            self.client.pin(config.endpoint, config.model_name)
+        self._models[config.model_id] = config
+
+    def remove_model(self, model_id: str) -> None:
+        """Remove one model. Raises SocietyError for an unknown id."""
+        if model_id not in self._models:
+            raise SocietyError(f"no model {model_id!r} ({nearest(model_id, list(self._models) or ['none'])})")
+        del self._models[model_id]
+
+    # -- running -----------------------------------------------------------------------------------------
+
+    async def run_task(self, task: TrainingTask, episode: int | None = None) -> EpisodeEnded:
+        """Play `task` to its end as one episode, numbered `episode` or else the next; one outcome per model.
+
+        Raises SocietyError where it cannot be played (too few models, players its game does not take), and where a
+        reply may not fall as far as it would have to.
+        """
+        number = self.episodes if episode is None else episode
+        game = self._game(task)
+        society = await self._open()
+        choice = self._choose_mode(task, number)
+        plan = EpisodePlan(
+            number=number,
+            task=task,
+            mode=choice,
+            game=game,
+            configs=self.models,
+            neighbours=society.neighbours,
+            language=self.language,
+            seed=self.seed,
+            sampling=self.sampling,
+            talk=TalkRules(
+                self.communication.talk_rounds,
+                self.communication.message_budget,
+                self.communication.inbox_limit,
+                self.communication.treatment,
+                self.communication.social_actions,
+            ),
+            resumed=number in self._recording.episodes,
+        )
+        ended = await Episode(plan, society, self._emit).play()
+        self.learn(task.task_id, choice, ended)
+        self.episodes = number + 1
+        self._counts.add_episode(ended, game.synthetic)
+        return ended
+
+    async def run_training_cycle(self, cycles: int = 1, tasks: Sequence[TrainingTask] = ()) -> list[EpisodeEnded]:
+        """Play every task once per cycle; without tasks, one `public_goods` task with default values.
+
+        One entry per episode, in order. Raises SocietyError for fewer than one cycle and as `run_task`.
+        """
+        if cycles < 1:
+            raise SocietyError(f"cycles must be at least 1, not {cycles}")
+        chosen = tuple(tasks) or (TrainingTask(task_id="public_goods", task_type="public_goods"),)
+        return [await self.run_task(task) for _ in range(cycles) for task in chosen]
+
+    def get_environment_stats(self) -> EnvironmentStats:
+        """Counts and means over everything run so far; constant time."""
+        return self._counts.stats(len(self._models), self.episodes)
+
+    def learn(self, task_id: str, choice: ModeChoice, ended: EpisodeEnded) -> None:
+        """Let a mixed run's policy learn from an episode; each task is learnt apart, as welfare differs by game."""
+        arms = len(playable_modes(self._seats()))
+        ratio = min(1.0, max(0.0, ended.welfare / ended.optimum)) if ended.optimum > 0 else 0.0
+        before = self._experience.get(task_id, Experience())
+        self._experience[task_id] = before.learn(choice, ratio, arms, self.mixing.gamma)
+
+    async def retell(self, messages: Iterable[MessageSent], acts: Iterable[SocialActed] = ()) -> None:
+        """Store what finished episodes said and did again, so that a resumed run's oasis.db is complete."""
+        number = {model_id: player for player, model_id in enumerate(self._models)}
+        society = await self._open()
+        for message in messages:
+            addressees = [number[model_id] for model_id in message.addressees]
+            await society.retell(number[message.sender], addressees, message.text)
+        for act in acts:
+            if act.action is not None:
+                move = SocialMove(SocialActionName(act.action), json.loads(act.arguments))
+                await society.perform(number[act.model_id], move)
+
+    async def aclose(self) -> None:
+        """Close the society and the client, and remove a temporary database."""
+        try:
+            await self._close_society()
+        finally:
+            await self.client.aclose()
+            self._stack.close()
+            self._folder, self._databases = self._home, 0
+
+    async def __aenter__(self) -> MultiModelEnvironment:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.aclose()
+
+    # -- parts -------------------------------------------------------------------------------------------
+
+    def _seats(self) -> tuple[Seat, ...]:
+        return tuple(Seat(config.model_id, config.team_id) for config in self.models)
+
+    def _game(self, task: TrainingTask) -> Game[object]:
+        if len(self._models) < task.required_models:
+            raise SocietyError(
+                f"task {task.task_id!r} needs {task.required_models} models; there are {len(self._models)}"
+            )
+        setting = Setting(self._seats(), task.max_steps, task.difficulty)
+        return find_game(task.task_type)(setting, task.game_parameters())
+
+    def _choose_mode(self, task: TrainingTask, number: int) -> ModeChoice:
+        modes = playable_modes(self._seats())
+        if self.training_mode is TrainingMode.TEAM_BATTLE and TrainingMode.TEAM_BATTLE not in modes:
+            raise SocietyError("a team battle needs models of at least two teams (team_id)")
+        if self.training_mode is not TrainingMode.MIXED:
+            return ModeChoice(self.training_mode, "set by the scenario")
+        rng = stream(self.seed, "mixing", number)
+        level, mixing = task.cooperation_level, self.mixing
+        experience = self._experience.get(task.task_id, Experience())
+        turn = sum(experience.plays.values())
+        return pick_mode(mixing.policy, turn, level, experience, modes, rng, mixing.gamma)
+
+    def _topology(self) -> nx.Graph[int]:
+        rules = self.communication
+        ids = [config.model_id for config in self.models]
+        seed = derive_seed(self.seed, "topology")
+        return build_topology(rules.topology, ids, seed, rules.degree, rules.rewire)
+
+    async def _open(self) -> Society:
+        """The running society of the current models; models that came or went make a new one."""
+        if self._society is not None and self._society.configs == self.models:
+            return self._society
+        from simulation.engine.society import Society
+
+        await self._close_society()
+        if self._folder is None:
+            self._folder = Path(self._stack.enter_context(TemporaryDirectory()))
+        self._databases += 1
+        database = "oasis.db" if self._databases == 1 else f"oasis-{self._databases}.db"
+        topology, base, voices = self._topology(), self.base_model, self._voices
+        society = Society(self.models, self.client, topology, self._folder, base, database, voices)
+        self._society = await society.__aenter__()
+        return self._society
+
+    def _recalling(self, voice: Voice) -> Voice:
+        """The voice, which says again what an earlier sitting recorded, as the client does."""
+
+        async def answer(request: Request) -> Reply:
+            recorded = self._recording.find(request)
+            return await voice(request) if recorded is None else recorded
+
+        return answer
+
+    async def _close_society(self) -> None:
+        society, self._society = self._society, None
+        if society is not None:
+            await society.__aexit__()
+
+    def _emit(self, event: Event) -> None:
+        if isinstance(event, CallMade):
+            self._counts.add_call(event.record)
+        if self._on_event is not None:
+            self._on_event(event)
+
+
+class _Counts:
+    """Running sums behind `EnvironmentStats`."""
+
+    def __init__(self) -> None:
+        self.statuses: Counter[CallStatus] = Counter()
+        self.tiers: Counter[str] = Counter()
+        self.latency: defaultdict[str, float] = defaultdict(float)
+        self.tokens = 0
+        self.ratios: defaultdict[str, float] = defaultdict(float)
+        self.scored: Counter[str] = Counter()
+
+    def add_call(self, record: CallRecord) -> None:
+        self.statuses[record.status] += 1
+        if record.status is CallStatus.OK:
+            self.tiers[record.tier.value] += 1
+            self.latency[record.tier.value] += record.latency
+            self.tokens += record.completion_tokens or 0
+
+    def add_episode(self, ended: EpisodeEnded, synthetic: bool) -> None:
+        if not synthetic and ended.optimum > 0:
+            self.ratios[ended.tier] += ended.welfare / ended.optimum
+            self.scored[ended.tier] += 1
+
+    def stats(self, models: int, episodes: int) -> EnvironmentStats:
+        good, failed = self.statuses[CallStatus.OK], self.statuses[CallStatus.FAILED]
+        total = good + failed
+        return EnvironmentStats(
+            models=models,
+            episodes=episodes,
+            calls=total,
+            failed_calls=failed,
+            call_success_rate=good / total if total else None,
+            mean_latency={tier: self.latency[tier] / count for tier, count in sorted(self.tiers.items())},
+            completion_tokens=self.tokens,
+            tier_mix=dict(sorted(self.tiers.items())),
+            mean_welfare_ratio={tier: self.ratios[tier] / count for tier, count in sorted(self.scored.items())},
+        )

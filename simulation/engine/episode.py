@@ -1,0 +1,354 @@
+"""One task played to its end: observe, talk, decide, resolve, step after step."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from agents.inference.provenance import Sampling
+from agents.language import Language
+from agents.prompts import Common, HeardMessage, identity, system_prompt
+from agents.roster import ModelConfig
+from agents.social import SocialActionName
+from agents.strategy import Strategy, derive_strategy
+from simulation.engine.episode_stats import Ledger, fallen, lowest_tier, outcome, real_share
+from simulation.engine.feed import Feed
+from simulation.engine.gc_tuning import rarer_collections
+from simulation.games.base import Game, Move, Seat, State
+from simulation.gathering import gather_all
+from simulation.modes import ModeChoice, audience, share_rewards
+from simulation.seeds import derive_seed, stream
+from simulation.store.events import (
+    DecisionMade,
+    EpisodeEnded,
+    EpisodeStarted,
+    Event,
+    MessageSent,
+    StepResolved,
+    StepRow,
+)
+from simulation.treatment import Treatment, treat
+
+if TYPE_CHECKING:
+    from agents.lora_model import Brief, Decision, SpokenMessage
+    from agents.players.policies import View
+    from simulation.engine.society import Arrival, Society
+    from simulation.task import TrainingTask
+
+Emit = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class TalkRules:
+    """How much is said, and what becomes of it before it is heard.
+
+    `message_budget` is per model and episode, `inbox_limit` per model and talk round.
+    """
+
+    talk_rounds: int = 1
+    message_budget: int | None = None
+    inbox_limit: int | None = 16
+    treatment: Treatment = Treatment.DELIVERED
+    social_actions: tuple[SocialActionName, ...] = ()
+
+
+class Sight(NamedTuple):
+    """What one player sees of the game for a whole step, whatever it is asked in it; `seed` is its own of the step."""
+
+    view: View
+    news: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class EpisodePlan:
+    """Everything that decides an episode, beside the replies."""
+
+    number: int
+    task: TrainingTask
+    mode: ModeChoice
+    game: Game[Any]
+    configs: tuple[ModelConfig, ...]
+    neighbours: tuple[tuple[int, ...], ...]
+    language: Language
+    seed: int
+    sampling: Sampling
+    talk: TalkRules
+    resumed: bool = False
+
+
+class Episode:
+    """Plays one `EpisodePlan` in a running society and emits what happens."""
+
+    def __init__(self, plan: EpisodePlan, society: Society, emit: Emit) -> None:
+        self.plan, self.society, self.emit = plan, society, emit
+        self.seats = tuple(Seat(config.model_id, config.team_id) for config in plan.configs)
+        self.players = range(len(self.seats))
+        self.common = Common(
+            task=plan.task,
+            mode=plan.mode.mode,
+            others=len(self.seats) - 1,
+            rules=plan.game.rules(plan.language),
+            language=plan.language,
+            whole=all(len(near) == len(self.seats) - 1 for near in plan.neighbours),
+        )
+        self.system = system_prompt(self.common)
+        self.strategies = self._strategies()
+        self.identities = [
+            identity(plan.language, config, strategy)
+            for config, strategy in zip(plan.configs, self.strategies, strict=True)
+        ]
+        self.audiences = [
+            audience(plan.mode.mode, player, self.seats, plan.neighbours[player]) for player in self.players
+        ]
+        self.ledgers = [Ledger() for _ in self.players]
+        self.heard: list[tuple[HeardMessage, ...]] = [() for _ in self.players]
+        self.feed = Feed(society, plan.talk.social_actions)
+        self.sights: list[Sight] = []
+
+    def _strategies(self) -> list[Strategy]:
+        plan = self.plan
+        return [derive_strategy(config.role, plan.task, plan.mode.mode) for config in plan.configs]
+
+    async def play(self) -> EpisodeEnded:
+        """Play to the end. Raises SocietyError where a call may not fall as far as it would have to."""
+        with rarer_collections():
+            return await self._play()
+
+    async def _play(self) -> EpisodeEnded:
+        started = time.monotonic()
+        self.emit(self._opening())
+        await self.society.listen()  # whatever an earlier, interrupted episode left is not this one's
+        self.feed.begin()
+        game = self.plan.game
+        state = game.start(stream(self.plan.seed, "game", self.plan.number))
+        while not game.over(state):
+            state = await self._step(state)
+        ended = self._ending(state, self._since(started))
+        self.emit(ended)
+        return ended
+
+    async def _step(self, state: State[Any]) -> State[Any]:
+        started, step = time.monotonic(), state.tally.step
+        self.sights = [self._look(state, player) for player in self.players]
+        said = await self._talk(state)
+        await self._act(state)
+        actions = await self._decide(state)
+        moves = [
+            Move(action, said.get(player, ""), self.strategies[player].teamwork_level)
+            for player, action in enumerate(actions)
+        ]
+        state = self.plan.game.resolve(state, moves)
+        self.emit(self._resolved(state, step, self._since(started)))
+        return state
+
+    def _look(self, state: State[Any], player: int) -> Sight:
+        plan = self.plan
+        view = plan.game.look(state, player, plan.language)
+        seed = derive_seed(plan.seed, "player", plan.number, state.tally.step, self.seats[player].model_id)
+        return Sight(view, plan.game.news(state, player, plan.language), seed)
+
+    def _since(self, started: float) -> float | None:
+        """Seconds, or None in an episode whose replies were partly there already."""
+        return None if self.plan.resumed else time.monotonic() - started
+
+    # -- talk --------------------------------------------------------------------------------------------
+
+    async def _talk(self, state: State[Any]) -> dict[int, str]:
+        """Every talk round of a step; the last text each player sent."""
+        said: dict[int, str] = {}
+        for talk_round in range(self.plan.talk.talk_rounds):
+            speakers = [player for player in self.players if self._may_speak(player)]
+            if not speakers:
+                self.heard = [() for _ in self.players] if talk_round == 0 else self.heard
+                break
+            briefs = {player: self._brief(state, player, talk_round) for player in speakers}
+            spoken = await self.society.speak(briefs, self.audiences)
+            arrived = await self.society.listen()
+            inboxes = self._treated(
+                [self._limit(inbox, p, state, talk_round) for p, inbox in enumerate(arrived)], state, talk_round
+            )
+            self._hear(inboxes, keep=talk_round > 0)
+            self._record(state.tally.step, talk_round, spoken, inboxes)
+            said.update({player: message.reply.text for player, message in spoken.items()})
+        return said
+
+    def _may_speak(self, player: int) -> bool:
+        budget = self.plan.talk.message_budget
+        return budget is None or self.ledgers[player].messages < budget
+
+    def _limit(self, inbox: Sequence[Arrival], player: int, state: State[Any], talk_round: int) -> list[Arrival]:
+        """At most `inbox_limit` messages, drawn by the seed so that no sender is favoured."""
+        limit = self.plan.talk.inbox_limit
+        if limit is None or len(inbox) <= limit:
+            return list(inbox)
+        names = ("inbox", self.plan.number, state.tally.step, talk_round, player)
+        kept = stream(self.plan.seed, *names).sample(range(len(inbox)), limit)
+        return [inbox[i] for i in sorted(kept)]
+
+    def _treated(self, inboxes: Sequence[Sequence[Arrival]], state: State[Any], talk_round: int) -> list[list[Arrival]]:
+        """What is heard of what was sent: the one place where a treatment acts."""
+        rng = stream(self.plan.seed, "treatment", self.plan.number, state.tally.step, talk_round)
+        return treat(self.plan.talk.treatment, inboxes, [config.role for config in self.plan.configs], rng)
+
+    def _hear(self, inboxes: Sequence[Sequence[Arrival]], keep: bool) -> None:
+        read: dict[Arrival, HeardMessage] = {}
+        for player, inbox in enumerate(inboxes):
+            for arrival in inbox:
+                if arrival not in read:
+                    seat = self.seats[arrival.sender]
+                    read[arrival] = HeardMessage(seat.model_id, seat.team_id, arrival.text)
+            new = tuple(read[arrival] for arrival in inbox)
+            self.heard[player] = (*self.heard[player], *new) if keep else new
+
+    def _record(
+        self,
+        step: int,
+        talk_round: int,
+        spoken: Mapping[int, SpokenMessage],
+        inboxes: Sequence[Sequence[Arrival]],
+    ) -> None:
+        reached: dict[int, list[str]] = {}
+        for hearer, inbox in enumerate(inboxes):
+            for message_id in {arrival.message_id for arrival in inbox}:
+                reached.setdefault(message_id, []).append(self.seats[hearer].model_id)
+        for player, message in spoken.items():
+            self.ledgers[player].add(message.reply)
+            self.ledgers[player].messages += 1
+            source = message.reply.provenance
+            self.emit(
+                MessageSent(
+                    episode=self.plan.number,
+                    step=step,
+                    talk_round=talk_round,
+                    sender=self.seats[player].model_id,
+                    team_id=self.seats[player].team_id,
+                    addressees=tuple(self.seats[other].model_id for other in self.audiences[player]),
+                    audience=tuple(reached.get(message.message_id, ())),
+                    text=message.reply.text,
+                    tier=source.tier.value,
+                    adapter=source.adapter,
+                    endpoint=source.endpoint,
+                    latency=source.latency,
+                    fell_from=fallen(source),
+                    oasis_message_id=message.message_id,
+                    oasis_group_id=message.group_id,
+                )
+            )
+
+    # -- act in the social network ---------------------------------------------------------------------------
+
+    async def _act(self, state: State[Any]) -> None:
+        """Where the scenario allows it, everyone but a person does one thing in the social network."""
+        if not self.plan.talk.social_actions:
+            return
+        acting = [player for player in self.players if not self.plan.configs[player].human]
+        for player, act, event in await self.feed.act({player: self._brief(state, player) for player in acting}):
+            for reply in act.replies:
+                self.ledgers[player].add(reply)
+            self.emit(event)
+
+    # -- decide ------------------------------------------------------------------------------------------
+
+    async def _decide(self, state: State[Any]) -> list[str | None]:
+        """Every player's action, None where invalid. A player with one option only is not asked."""
+        briefs = [self._brief(state, player) for player in self.players]
+        asked = [player for player in self.players if len(briefs[player].view.options) > 1]
+        calls = (self.society.agents[player].decide(briefs[player]) for player in asked)
+        decisions = await gather_all(calls)
+        actions: list[str | None] = [brief.view.options[0].action for brief in briefs]
+        for player, decision in zip(asked, decisions, strict=True):
+            actions[player] = decision.action
+            self._note(state.tally.step, player, decision)
+        return actions
+
+    def _note(self, step: int, player: int, decision: Decision) -> None:
+        ledger, last = self.ledgers[player], decision.replies[-1]
+        source = last.provenance
+        for reply in decision.replies:
+            ledger.add(reply)
+        ledger.invalid += decision.action is None
+        self.emit(
+            DecisionMade(
+                episode=self.plan.number,
+                step=step,
+                model_id=self.seats[player].model_id,
+                action=decision.action,
+                text=last.text,
+                asks=len(decision.replies),
+                tier=source.tier.value,
+                adapter=source.adapter,
+                endpoint=source.endpoint,
+                latency=source.latency,
+                fell_from=fallen(source),
+                choice_probability=last.choice_probability,
+            )
+        )
+
+    def _brief(self, state: State[Any], player: int, talk_round: int = 0) -> Brief:
+        from agents.lora_model import Brief
+
+        plan, sight = self.plan, self.sights[player]
+        return Brief(
+            episode=plan.number,
+            step=state.tally.step,
+            seed=sight.seed,
+            system=self.system,
+            common=self.common,
+            view=sight.view,
+            identity=self.identities[player],
+            news=sight.news,
+            sampling=plan.sampling,
+            talk_round=talk_round,
+            heard=self.heard[player],
+            feed=self.feed.posts,
+        )
+
+    # -- events ------------------------------------------------------------------------------------------
+
+    def _opening(self) -> EpisodeStarted:
+        plan = self.plan
+        return EpisodeStarted(
+            episode=plan.number,
+            task_id=plan.task.task_id,
+            task_type=plan.task.task_type,
+            mode=plan.mode.mode.value,
+            mode_reason=plan.mode.reason,
+            mode_probability=plan.mode.probability,
+            synthetic=plan.game.synthetic,
+            reward_pool=plan.task.reward_pool,
+            cooperation_level=plan.task.cooperation_level,
+            difficulty=plan.task.difficulty,
+        )
+
+    def _resolved(self, state: State[Any], step: int, duration: float | None) -> StepResolved:
+        tally = state.tally
+        rows = tuple(
+            StepRow(seat.model_id, tally.last_payoff[i], tally.last_cooperation[i], tally.payoff[i])
+            for i, seat in enumerate(self.seats)
+        )
+        return StepResolved(self.plan.number, step, duration, rows)
+
+    def _ending(self, state: State[Any], duration: float | None) -> EpisodeEnded:
+        plan, score = self.plan, self.plan.game.score(state)
+        rewards = share_rewards(plan.mode.mode, plan.task.reward_pool, plan.game.earned(state), self.seats)
+        outcomes = tuple(
+            outcome(config, ledger, player, reward)
+            for config, ledger, player, reward in zip(plan.configs, self.ledgers, score.players, rewards, strict=True)
+        )
+        everyone = sum((ledger.tiers for ledger in self.ledgers), Counter())
+        return EpisodeEnded(
+            episode=plan.number,
+            steps=state.tally.step,
+            duration=duration,
+            tier=lowest_tier(everyone),
+            real_share=real_share(everyone),
+            welfare=score.welfare,
+            gini=score.gini,
+            optimum=score.optimum,
+            nash=score.nash,
+            outcomes=outcomes,
+        )

@@ -1,0 +1,67 @@
+"""The social phase of a step: models see the newest posts of the episode, then each does one thing in the network.
+
+Posts are public whatever the mode, and stand in the prompts of what follows. An episode starts with an empty feed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from agents.social import FeedPost, SocialActionName, social_tools
+from simulation.engine.episode_stats import fallen
+from simulation.gathering import gather_all
+from simulation.store.events import SocialActed
+
+if TYPE_CHECKING:
+    from agents.lora_model import Act, Brief
+    from simulation.engine.society import Society
+
+FEED_LENGTH = 8
+
+
+class Feed:
+    """The posts of one episode: those after the newest when it began, at most `FEED_LENGTH` of them shown."""
+
+    def __init__(self, society: Society, actions: Sequence[SocialActionName]) -> None:
+        self._society, self._actions = society, tuple(actions)
+        self._after = 0
+        self.posts: tuple[FeedPost, ...] = ()
+
+    def begin(self) -> None:
+        """What earlier episodes posted is not of this one."""
+        if self._actions:
+            self._after = self._society.newest_post()
+
+    async def act(self, briefs: Mapping[int, Brief]) -> list[tuple[int, Act, SocialActed]]:
+        """Every player of `briefs` decides what to do at once, then all do it in the order of their numbers."""
+        agents = self._society.agents
+        tools = {player: social_tools(self._actions, self.posts, player) for player in briefs}
+        able = [player for player in briefs if tools[player]]
+        acts = await gather_all(agents[player].act(briefs[player], tools[player]) for player in able)
+        pairs = zip(able, acts, strict=True)
+        done = [(player, act, await self._perform(player, act, briefs[player])) for player, act in pairs]
+        self.posts = self._society.feed(self._after, FEED_LENGTH)
+        return done
+
+    async def _perform(self, player: int, act: Act, brief: Brief) -> SocialActed:
+        error = "" if act.move is None else await self._society.perform(player, act.move)
+        last = act.replies[-1]
+        source = last.provenance
+        return SocialActed(
+            episode=brief.episode,
+            step=brief.step,
+            model_id=self._society.configs[player].model_id,
+            action=act.move.action.value if act.move else None,
+            arguments=json.dumps(act.move.arguments, ensure_ascii=False, sort_keys=True) if act.move else "",
+            success=act.move is not None and not error,
+            error=error,
+            text=last.tool_calls[0].arguments if last.tool_calls else last.text,
+            asks=len(act.replies),
+            tier=source.tier.value,
+            adapter=source.adapter,
+            endpoint=source.endpoint,
+            latency=source.latency,
+            fell_from=fallen(source),
+        )

@@ -1,0 +1,237 @@
+"""OASIS's platform and channel without what they cost: polled answers, a commit a statement, growth with history."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import itertools
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from agents.lora_model import PlatformError
+from agents.oasis_import import contained_import
+from simulation.engine.sqlite import StepCursor, opened
+
+with contained_import():
+    from oasis.social_platform import platform as oasis_platform
+    from oasis.social_platform.channel import Channel
+    from oasis.social_platform.database import create_db
+    from oasis.social_platform.platform import Platform
+
+_building = threading.Lock()
+
+
+def create_at_once(db_path: str) -> tuple[sqlite3.Connection, sqlite3.Cursor]:
+    """OASIS's empty database at `db_path`. Its own way waits for the disk after each of 16 tables, which on a busy
+    disk takes longer than an episode; run directories can be made again from their events."""
+    made, _ = create_db(":memory:")
+    with contextlib.closing(made), opened(db_path) as connection, connection.writing():
+        connection.execute("PRAGMA synchronous = OFF")  # as OASIS sets it, once the tables are there
+        made.backup(connection)
+        return connection, connection.cursor(StepCursor)
+
+
+@contextlib.contextmanager
+def _built_quickly() -> Iterator[None]:
+    """While a platform of ours is built: its database is made at once, and OASIS does not print the path of it.
+
+    Both reach into the process, so only one platform is built at a time, and what is exchanged is put back.
+    """
+    with _building, contextlib.redirect_stdout(io.StringIO()):
+        own, oasis_platform.create_db = oasis_platform.create_db, create_at_once
+        try:
+            yield
+        finally:
+            oasis_platform.create_db = own
+
+
+class FutureChannel(Channel):
+    """A channel whose answers resolve futures; OASIS's own is polled every 100 ms."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._numbers = itertools.count()
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._failure: Exception | None = None
+
+    async def write_to_receive_queue(self, action_info: Any) -> int:
+        self.check()
+        number = next(self._numbers)
+        self._waiting[number] = asyncio.get_running_loop().create_future()
+        await self.receive_queue.put((number, action_info))
+        return number
+
+    async def send_to(self, message: tuple[int, int, Any]) -> None:
+        waiting = self._waiting.get(message[0])
+        if waiting is not None and not waiting.done():  # the caller may have been told or cancelled
+            waiting.set_result(message)
+
+    async def read_from_send_queue(self, message_id: int) -> Any:
+        try:
+            return await self._waiting[message_id]
+        finally:
+            del self._waiting[message_id]
+
+    def check(self) -> None:
+        """Raises what `fail` was told, if anything."""
+        if self._failure is not None:
+            raise self._failure
+
+    def fail(self, error: Exception) -> None:
+        """Tell every caller, now and later, that no answer will come; what was told first is the reason."""
+        self._failure = self._failure or error
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_exception(self._failure)
+                waiting.exception()  # a caller that was cancelled will not ask for it
+
+
+class SocietyPlatform(Platform):
+    """OASIS's platform without its costs that grow with history."""
+
+    def __init__(self, db_path: Path, channel: FutureChannel) -> None:
+        with _built_quickly():
+            # recsys "random" needs no model; the others load one from a hub
+            super().__init__(db_path=str(db_path), channel=channel, recsys_type="random")
+        self.db.on_refusal = channel.fail
+        self._heard: dict[int, int] = {}
+        self._delivered = 0
+        self._members: dict[int, tuple[int, ...]] = {}
+
+    async def running(self) -> None:
+        """OASIS dies on an unknown action and leaves every caller waiting: they are told instead."""
+        try:
+            await super().running()
+        except Exception as error:  # the boundary of the platform's task
+            self.channel.fail(PlatformError(f"the OASIS platform stopped: {error}"))
+            raise
+
+    async def update_rec_table(self) -> None:
+        """Nothing: OASIS reads its whole trace before every step to recommend posts; our feed is the newest ones."""
+
+    def newest_post(self) -> int:
+        """The id of the newest post, 0 without one."""
+        return int(self.db_cursor.execute("SELECT COALESCE(MAX(post_id), 0) FROM post").fetchone()[0])
+
+    def posts_after(self, post_id: int, limit: int) -> list[Any]:
+        """The newest posts after `post_id`, newest first: id, author, text, likes, comments."""
+        rows: list[Any] = self.db_cursor.execute(
+            "SELECT p.post_id, p.user_id, p.content, p.num_likes, "
+            "(SELECT COUNT(*) FROM comment c WHERE c.post_id = p.post_id) "
+            "FROM post p WHERE p.post_id > ? ORDER BY p.post_id DESC LIMIT ?",
+            (post_id, limit),
+        ).fetchall()
+        return rows
+
+    def save(self) -> None:
+        """Commit what was written since the last time."""
+        self.db.save()
+
+    def drop(self) -> None:
+        """Let go of the database; what was not saved is lost."""
+        with contextlib.suppress(sqlite3.ProgrammingError):  # it is closed already
+            self.db_cursor.close()  # else SQLite holds the file as long as someone holds the cursor
+        self.db.drop()
+
+    def open_groups(self, groups: Sequence[tuple[str, Sequence[int]]]) -> list[int]:
+        """Make group chats of (name, members, the founder first); their ids. What OASIS's create_group and join_group
+        store, in four statements instead of several for each member."""
+        now, first = self.sandbox_clock.get_time_step(), self._next("chat_group", "group_id")
+        numbered = list(enumerate(groups, start=first))
+        traces = [
+            (member, now, "create_group", json.dumps({"group_id": number, "group_name": name}))
+            if member == members[0]
+            else (member, now, "join_group", json.dumps({"group_id": number}))
+            for number, (name, members) in numbered
+            for member in members
+        ]
+        joined = [(number, member, now) for number, (_, members) in numbered for member in members]
+        self.db_cursor.executemany(
+            "INSERT INTO chat_group (group_id, name, created_at) VALUES (?, ?, ?)",
+            [(number, name, now) for number, (name, _) in numbered],
+        )
+        self.db_cursor.executemany("INSERT INTO group_members (group_id, agent_id, joined_at) VALUES (?, ?, ?)", joined)
+        self._trace(traces)
+        self._members.update((number, tuple(sorted(members))) for number, (_, members) in numbered)
+        return [number for number, _ in numbered]
+
+    def post(self, messages: Sequence[tuple[int, int, str]]) -> list[int]:
+        """Store messages of (group, one of its members, text); their ids. What OASIS's send_to_group stores."""
+        now, first = self.sandbox_clock.get_time_step(), self._next("group_messages", "message_id")
+        numbered = list(enumerate(messages, start=first))
+        self.db_cursor.executemany(
+            "INSERT INTO group_messages (message_id, group_id, sender_id, content, sent_at) VALUES (?, ?, ?, ?, ?)",
+            [(number, group, sender, text, now) for number, (group, sender, text) in numbered],
+        )
+        told = ((number, *message) for number, message in numbered)
+        self._trace(
+            [
+                (sender, now, "send_to_group", json.dumps({"group_id": group, "message_id": number, "content": text}))
+                for number, group, sender, text in told
+            ]
+        )
+        return [number for number, _ in numbered]
+
+    def deliver(self) -> Iterator[tuple[int, int, str, list[int]]]:
+        """What was sent since the last delivery, oldest first: id, sender, text and who has it before them for the
+        first time. Costs what is new, however much was said before."""
+        rows = self.db_cursor.execute(
+            "SELECT message_id, group_id, sender_id, content FROM group_messages WHERE message_id > ? "
+            "ORDER BY message_id",
+            (self._delivered,),
+        ).fetchall()
+        for number, group, sender, text in rows:
+            hearers = (member for member in self._members_of(group) if member != sender)
+            yield number, sender, text, [member for member in hearers if self._heard.get(member, 0) < number]
+            self._delivered = number
+
+    async def join_group(self, agent_id: int, group_id: int) -> Any:
+        self._members.pop(group_id, None)
+        return await super().join_group(agent_id, group_id)
+
+    async def leave_group(self, agent_id: int, group_id: int) -> Any:
+        self._members.pop(group_id, None)
+        return await super().leave_group(agent_id, group_id)
+
+    def _members_of(self, group: int) -> tuple[int, ...]:
+        if group not in self._members:
+            found = self.db_cursor.execute(
+                "SELECT agent_id FROM group_members WHERE group_id = ? ORDER BY agent_id", (group,)
+            )
+            self._members[group] = tuple(member for (member,) in found.fetchall())
+        return self._members[group]
+
+    def _next(self, table: str, key: str) -> int:
+        return int(self.db_cursor.execute(f"SELECT COALESCE(MAX({key}), 0) + 1 FROM {table}").fetchone()[0])
+
+    def _trace(self, rows: Sequence[tuple[int, int, str, str]]) -> None:
+        self.db_cursor.executemany(
+            "INSERT OR IGNORE INTO trace (user_id, created_at, action, info) VALUES (?, ?, ?, ?)", rows
+        )
+
+    async def listen_from_group(self, agent_id: int) -> dict[str, Any]:
+        """What is new to this agent; OASIS returns every message since the beginning, each time."""
+        last = max(self._delivered, self._heard.get(agent_id, 0))
+        rows = self.db_cursor.execute(
+            "SELECT m.group_id, m.message_id, m.content, m.sender_id, m.sent_at FROM group_messages m "
+            "JOIN group_members g ON g.group_id = m.group_id AND g.agent_id = ? "
+            "WHERE m.message_id > ? AND m.sender_id != ? ORDER BY m.message_id",
+            (agent_id, last, agent_id),
+        ).fetchall()
+        newest = self.db_cursor.execute("SELECT MAX(message_id) FROM group_messages").fetchone()[0]
+        self._heard[agent_id] = newest or 0
+        groups: dict[int, list[dict[str, Any]]] = {}
+        for group_id, message_id, content, sender_id, sent_at in rows:
+            message = {
+                "message_id": message_id,
+                "content": content,
+                "sender_id": sender_id,
+                "sent_at": sent_at,
+            }
+            groups.setdefault(group_id, []).append(message)
+        return {"success": True, "all_groups": {}, "joined_groups": list(groups), "messages": groups}

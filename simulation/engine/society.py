@@ -1,0 +1,170 @@
+"""The OASIS platform of a society: messages go through its group chats and into its SQLite file.
+
+`Society` is what the rest of the project sees: it builds the agent graph from a topology, lets agents speak
+at once and listen afterwards, and shuts OASIS down. Every workaround of OASIS 0.2.5 stands here, in
+`simulation/engine/oasis_platform.py` or in `agents/lora_model.py`, with its reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agents.inference.provenance import Reply
+from agents.lora_model import Brief, LoRAModel, PlatformError, SpokenMessage, Voice
+from agents.oasis_import import contained_import, log_to
+from agents.problems import SocietyError
+from agents.social import FeedPost, SocialMove
+from simulation.engine.oasis_platform import FutureChannel, SocietyPlatform
+from simulation.topology import neighbours
+
+with contained_import():
+    import oasis
+    from oasis.social_agent.agent_graph import AgentGraph
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from agents.inference.client import VLLMClient
+    from agents.roster import ModelConfig
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A message as it reached one hearer; both are player numbers."""
+
+    message_id: int
+    sender: int
+    text: str
+
+
+class Society:
+    """The running OASIS society of a roster. Use `async with`."""
+
+    def __init__(
+        self,
+        configs: Sequence[ModelConfig],
+        client: VLLMClient,
+        topology: nx.Graph[int],
+        folder: Path,
+        base_model: str | None = None,
+        database: str = "oasis.db",
+        voices: Mapping[str, Voice] | None = None,
+    ) -> None:
+        self.configs = tuple(configs)
+        self.neighbours = neighbours(topology)
+        self._folder = folder
+        self._channel = FutureChannel()
+        self.graph = AgentGraph()
+        seated = voices or {}
+        self.agents = [
+            LoRAModel(number, config, client, self._channel, base_model, self.graph, seated.get(config.model_id))
+            for number, config in enumerate(configs)
+        ]
+        for agent in self.agents:
+            self.graph.add_agent(agent)
+        # one call: AgentGraph.add_edge rebuilds igraph's index at every edge
+        self.graph.graph.add_edges([edge for a, b in topology.edges for edge in ((a, b), (b, a))])
+        self._platform = SocietyPlatform(folder / database, self._channel)
+        # the semaphore must let every agent in: they wait for each other before they send
+        self._env = oasis.make(
+            agent_graph=self.graph,
+            platform=self._platform,
+            database_path=str(folder / database),
+            semaphore=len(self.agents) + 1,
+        )
+        self._groups: dict[frozenset[int], int] = {}
+        self._stack = contextlib.ExitStack()
+
+    async def __aenter__(self) -> Society:
+        self._stack.enter_context(log_to(self._folder))
+        try:
+            await self._env.reset()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Shut OASIS down; its database is complete afterwards, unless the disk refused it."""
+        try:
+            if not self._env.platform_task.done():
+                await self._env.close()
+            elif not self._env.platform_task.cancelled():
+                self._env.platform_task.exception()  # its callers were told already
+        finally:
+            self._env.platform_task.cancel()  # still there where the disk refused
+            self._channel.fail(PlatformError("the society was closed"))
+            self._platform.drop()
+            self._stack.close()
+
+    async def speak(self, briefs: Mapping[int, Brief], audiences: Sequence[Sequence[int]]) -> dict[int, SpokenMessage]:
+        """All agents in `briefs` generate at once, then send in the order of their numbers.
+
+        `audiences` holds, per player, who is to hear it. Raises the first agent's SocietyError, if any, after
+        all have finished.
+        """
+        order = sorted(briefs)
+        self._channel.check()
+        circles = {player: frozenset((player, *audiences[player])) for player in order}
+        self._open_groups(circles.values())
+        for player in order:
+            self.agents[player].turn, self.agents[player].spoken = briefs[player], None
+        await self._env.step({self.agents[player]: oasis.LLMAction() for player in order})
+        self._channel.check()
+        spoken = {player: self.agents[player].spoken for player in order}
+        replies = {player: reply for player, reply in spoken.items() if isinstance(reply, Reply)}
+        posted = self._platform.post([(self._groups[circles[p]], p, reply.text) for p, reply in replies.items()])
+        self._platform.save()
+        for player, reply in spoken.items():
+            if isinstance(reply, SocietyError):
+                raise reply
+            if reply is None:
+                raise PlatformError(f"OASIS did not step {self.agents[player].config.model_id}")
+        return {
+            player: SpokenMessage(reply, number, self._groups[circles[player]])
+            for (player, reply), number in zip(replies.items(), posted, strict=True)
+        }
+
+    async def listen(self) -> list[list[Arrival]]:
+        """Per player, the messages that arrived since it last listened, oldest first."""
+        self._channel.check()
+        inboxes: list[list[Arrival]] = [[] for _ in self.agents]
+        for number, sender, text, hearers in self._platform.deliver():
+            arrival = Arrival(number, sender, text)
+            for hearer in hearers:
+                inboxes[hearer].append(arrival)
+        return inboxes
+
+    def newest_post(self) -> int:
+        """The id of the newest post, 0 without one."""
+        return self._platform.newest_post()
+
+    def feed(self, after: int, limit: int) -> tuple[FeedPost, ...]:
+        """The newest posts after the post `after`, newest first."""
+        rows = self._platform.posts_after(after, limit)
+        return tuple(
+            FeedPost(post_id, user_id, self.configs[user_id].model_id, text, likes, comments)
+            for post_id, user_id, text, likes, comments in rows
+        )
+
+    async def perform(self, player: int, move: SocialMove) -> str:
+        """Do something in the social network; what OASIS has against it, or the empty string."""
+        return await self.agents[player].perform(move)
+
+    async def retell(self, player: int, audience: Sequence[int], text: str) -> None:
+        """Store a message of an earlier sitting, so that a resumed run's database is complete."""
+        members = frozenset((player, *audience))
+        self._channel.check()
+        self._open_groups([members])
+        self._platform.post([(self._groups[members], player, text)])
+
+    def _open_groups(self, circles: Iterable[frozenset[int]]) -> None:
+        """Make the group chats of exactly these members that are not there yet."""
+        missing = list(dict.fromkeys(circle for circle in circles if circle not in self._groups))
+        members = [sorted(circle) for circle in missing]
+        named = [("+".join(self.configs[one].model_id for one in each[:8]), each) for each in members]
+        self._groups.update(zip(missing, self._platform.open_groups(named), strict=True))

@@ -1,0 +1,190 @@
+"""What a person sees while a run goes on, and when it has ended. Reads events only."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from agents.inference.provenance import CallStatus
+from simulation.store.events import CallMade, EpisodeEnded, EpisodeStarted, Event, RunResumed, StepResolved
+from simulation.tables.columns import SUMMARY_FIGURES, SUMMARY_KEYS
+from simulation.treatment import Treatment
+
+_HEADS = {
+    "model_id": "model",
+    "model_name": "adapter",
+    "team_id": "team",
+    "task_type": "game",
+    "cooperation_score": "cooperation",
+    "reward_earned": "reward",
+}
+WIDE = 120
+MOST_MODELS = 60
+"""How many a person looks through; a larger society is told by kind of model."""
+_MAY_BE_COMMON = ("team_id", "task_type", "mode", "episodes")
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+    from rich.table import Table
+
+    from simulation.tables.run import Run
+
+
+class LiveProgress:
+    """A progress bar over episodes with step, calls, tokens/s and tier mix; a line per episode off a terminal."""
+
+    def __init__(self, console: Console, episodes: int) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._console, self._episodes = console, episodes
+        self._started = time.monotonic()
+        self._tokens = 0
+        self._statuses: Counter[CallStatus] = Counter()
+        self._tiers: Counter[str] = Counter()
+        self._where = "starting"
+        self._mode = ""
+        self._progress = Progress(
+            TextColumn("episode"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._bar = self._progress.add_task("", total=episodes)
+
+    def __enter__(self) -> LiveProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Take note of one event of the run."""
+        match event:
+            case EpisodeStarted():
+                self._mode = event.mode
+                self._where = f"{event.mode} step 0"
+            case CallMade():
+                self._count(event)
+            case StepResolved():
+                self._where = f"{self._mode} step {event.step + 1}"
+            case RunResumed():
+                self._progress.advance(self._bar, event.episode)
+            case EpisodeEnded():
+                self._ended(event)
+            case _:
+                return
+        self._progress.update(self._bar, description=self._line())
+
+    def _count(self, event: CallMade) -> None:
+        self._statuses[event.record.status] += 1
+        if event.record.reply is not None:
+            self._tiers[event.record.tier.value] += 1
+        if event.record.status is CallStatus.OK:
+            self._tokens += event.record.completion_tokens or 0
+
+    def _ended(self, event: EpisodeEnded) -> None:
+        self._progress.advance(self._bar)
+        if not self._console.is_terminal:
+            welfare = f"welfare {event.welfare:.1f} of {event.optimum:.1f}"
+            ended = int(self._progress.tasks[self._bar].completed)
+            line = f"episode {ended}/{self._episodes} {self._mode}: {welfare}; {self._line()}"
+            self._console.print(line, highlight=False, soft_wrap=True)
+
+    def _line(self) -> str:
+        seconds = max(1e-9, time.monotonic() - self._started)
+        others = (CallStatus.FAILED, CallStatus.CACHED, CallStatus.CANCELLED)
+        calls = self._statuses[CallStatus.OK] + self._statuses[CallStatus.FAILED]
+        apart = "".join(f", {self._statuses[each]} {each.value}" for each in others if self._statuses[each])
+        mix = " ".join(f"{tier}:{count}" for tier, count in sorted(self._tiers.items())) or "no calls yet"
+        return f"{self._where} | {calls} calls{apart} | {self._tokens / seconds:.0f} tokens/s | {mix}"
+
+
+@contextmanager
+def counted(what: str, console: Console) -> Iterator[Callable[[int, int], None]]:
+    """A bar over runs of a set, each a `what`: told how many are finished of how many; off a terminal a line now
+    and then."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(what, *columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("", total=None)
+
+        def watch(done: int, most: int) -> None:
+            progress.update(bar, completed=done, total=most)
+            if not console.is_terminal and (done == most or done % 50 == 0):
+                console.print(f"{what} {done}/{most}", highlight=False)
+
+        yield watch
+
+
+def outcome_table(run: Run, width: int = WIDE) -> Table:
+    """Mean outcome per model, by game, tier and mode, with what must be said about the figures beneath it.
+
+    What is the same in every row stands in the title, but for the tier; below `WIDE` columns of `width` what the
+    roster tells (adapter, role, team) is left out. Of more than `MOST_MODELS` models, those of the
+    same adapter, role and team share a row.
+    """
+    from rich.markup import escape
+    from rich.table import Table
+
+    synthetic = bool(run.outcomes["synthetic"].all()) and len(run.outcomes) > 0
+    summary = run.summary(synthetic=synthetic).astype({"team_id": object}).fillna({"team_id": ""})
+    models, kinds = summary["model_id"].nunique(), _by_kind(summary)
+    crowded = models > MOST_MODELS and len(kinds) < len(summary)
+    if crowded:
+        summary = kinds
+    common = [key for key in _MAY_BE_COMMON if summary[key].nunique() == 1]
+    shared = [f"{_HEADS.get(key, key)} {summary[key].iloc[0]}" for key in common if summary[key].iloc[0] != ""]
+    who = "kind of model" if crowded else "model"
+    title = f"{run.manifest['scenario']['name']}: mean outcome per {who} ({', '.join(shared)})"
+    caption = _caption(run, synthetic)
+    if crowded:
+        caption = (
+            f"{models} models, averaged by adapter, role and team; each of them: society report {run.path}\n{caption}"
+        )
+    table = Table(title=escape(title), title_justify="left", caption=escape(caption), caption_justify="left")
+    told = ("model_name", "role", "team_id") if width < WIDE and not crowded else ()
+    keys = [key for key in summary.columns if key not in (*SUMMARY_FIGURES, *common, *told)]
+    for key in keys:
+        table.add_column(_HEADS.get(key, key), overflow="fold")
+    for figure in SUMMARY_FIGURES:
+        table.add_column(_HEADS.get(figure, figure), justify="right", no_wrap=True)
+    for row in summary.to_dict("records"):
+        table.add_row(*(escape(str(row[key])) for key in keys), *(f"{row[figure]:.3f}" for figure in SUMMARY_FIGURES))
+    return table
+
+
+def _by_kind(summary: pd.DataFrame) -> pd.DataFrame:
+    """The means over all models of one adapter, role and team, in the same game, mode and tier."""
+    kinds = [key for key in SUMMARY_KEYS if key != "model_id"]
+    grouped = summary.groupby(kinds, observed=True, dropna=False, sort=False)
+    means = grouped[list(SUMMARY_FIGURES)].mean()
+    means.insert(0, "models", grouped["model_id"].nunique())
+    means.insert(1, "episodes", grouped["episodes"].max())
+    return means.reset_index()
+
+
+def _caption(run: Run, synthetic: bool) -> str:
+    mix = run.manifest["tier_mix"]
+    lines = ["replies by tier: " + (", ".join(f"{tier} {count}" for tier, count in mix.items()) or "none")]
+    if mix.get("simulated"):
+        lines.append("SIMULATED replies are scripted, not generated by a language model.")
+    treatment = run.manifest["scenario"]["communication"].get("treatment", Treatment.DELIVERED.value)
+    if treatment != Treatment.DELIVERED.value:
+        lines.append(f"Messages were {treatment} before they were heard.")
+    if synthetic:
+        lines.append("SYNTHETIC outcomes: a formula over words, not play.")
+    elif bool(run.outcomes["synthetic"].any()):
+        lines.append("Synthetic outcomes are left out.")
+    return "\n".join(lines)

@@ -1,0 +1,150 @@
+"""Many runs in one folder: begun together, played where calls wait side by side, finished after a cut.
+
+<kind>-<name>-<time>-<id>/<arm>/plan.json   what the arm plays
+<kind>-<name>-<time>-<id>/<arm>/<run>/      its run, once it has begun
+
+An arm's name may hold "/": then its folder lies that deep.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+
+import orjson
+
+from agents.inference.provenance import Tier
+from agents.problems import SocietyError
+from simulation.plan import Plan
+from simulation.runs.folders import begun_runs, finished_run, new_folder, play_in
+from simulation.runs.runner import Observer, RunStoppedError
+from simulation.store.events import Event, RunEnded
+from simulation.store.files import made_whole
+from simulation.tables.run import Run
+
+PLAN = "plan.json"
+SIDE_BY_SIDE = 4
+
+
+def begin(
+    kind: str, name: str, arms: Mapping[str, Plan], out: str | Path = "runs", beside: Mapping[str, bytes] | None = None
+) -> Path:
+    """The folder of a new set of runs, every arm's plan in it and files to lie `beside` them: whole or not at all."""
+    folder = new_folder(out, f"{kind}-{path_name(name)}")
+    with made_whole(folder) as part:
+        for arm, plan in arms.items():
+            (part / arm).mkdir(parents=True)
+            (part / arm / PLAN).write_bytes(_written(plan))
+        for file, content in (beside or {}).items():
+            (part / file).write_bytes(content)
+    return folder
+
+
+def path_name(name: str) -> str:
+    """A name as it may stand in a path."""
+    return re.sub(r"[^\w.-]+", "_", name).strip(".")
+
+
+def _written(plan: Plan) -> bytes:
+    parts = {"scenario": plan.scenario.model_dump(mode="json"), "roster": plan.roster.model_dump(mode="json")}
+    return orjson.dumps(parts, option=orjson.OPT_INDENT_2) + b"\n"
+
+
+def arms_of(folder: Path) -> tuple[str, ...]:
+    """The arms of a set, sorted; none where `folder` is no set of runs."""
+    return tuple(sorted(path.parent.relative_to(folder).as_posix() for path in folder.rglob(PLAN)))
+
+
+def plan_of(folder: Path, arm: str) -> Plan:
+    """What an arm plays."""
+    parts = orjson.loads((folder / arm / PLAN).read_bytes())
+    return Plan.of(parts)
+
+
+def run_folders(folder: Path, arm: str) -> list[Path]:
+    """The run directories of one arm: one, or none before it has begun."""
+    return begun_runs(folder / arm)
+
+
+def play(folder: Path, command: str, *, on_event: Observer | None = None, at_once: int | None = None) -> Path:
+    """Play what is missing in a set, `at_once` runs side by side (unless told: 4 where servers answer); the folder.
+
+    Ctrl-C and a failure stop all of them, resumably. Raises SocietyError, which names the `command` that goes on.
+    """
+    arms = arms_of(folder)
+    if not arms:
+        raise SocietyError(f"{folder} holds no begun run; start with: {command} ...")
+    beside = _side_by_side(plan_of(folder, arms[0])) if at_once is None else at_once
+    try:
+        if beside == 1:
+            for arm in arms:
+                _play_one(folder, arm, on_event)
+        else:
+            _play_side_by_side(folder, arms, on_event, beside)
+    except (RunStoppedError, KeyboardInterrupt) as error:
+        raise SocietyError(f"{str(error) or 'interrupted'}\nto finish all of them: {command} {folder}") from error
+    return folder
+
+
+def _side_by_side(plan: Plan) -> int:
+    """How many runs like `plan` gain by being played side by side: several where servers are waited for."""
+    served = {Tier.CAMEL, Tier.HTTP}
+    return SIDE_BY_SIDE if served & set(plan.scenario.inference.tiers) else 1
+
+
+def _play_one(folder: Path, arm: str, on_event: Observer | None) -> None:
+    play_in(folder / arm, plan_of(folder, arm), on_event=on_event)
+
+
+def _play_side_by_side(folder: Path, arms: tuple[str, ...], on_event: Observer | None, at_once: int) -> None:
+    import simulation.engine.society  # noqa: F401  importing OASIS moves the working directory: once, before any thread
+
+    gate = _Gate(on_event)
+    with ThreadPoolExecutor(at_once, thread_name_prefix="society-set") as pool:
+        running = [pool.submit(_play_one, folder, arm, gate) for arm in arms]
+        try:
+            wait(running, return_when=FIRST_EXCEPTION)
+        finally:
+            gate.shut.set()  # what has not finished stops at its next event
+            for future in running:
+                future.cancel()
+    _raise_first(running)
+
+
+class _Gate:
+    """One observer for several threads. Once shut, it interrupts every run that reports to it."""
+
+    def __init__(self, on_event: Observer | None) -> None:
+        self.shut = threading.Event()
+        self._on_event, self._lock = on_event, threading.Lock()
+
+    def __call__(self, event: Event) -> None:
+        if self.shut.is_set() and not isinstance(event, RunEnded):  # a run that stops must get to its end
+            raise KeyboardInterrupt
+        if self._on_event is not None:
+            with self._lock:
+                self._on_event(event)
+
+
+def _raise_first(running: list[Future[None]]) -> None:
+    """The error that stopped the others, else the first there is."""
+    errors = [error for future in running if not future.cancelled() and (error := future.exception())]
+    causes = [error for error in errors if not isinstance(error.__cause__, KeyboardInterrupt)]
+    for error in causes or errors:
+        raise error
+
+
+def finished_runs(folder: Path, command: str) -> Mapping[str, Run]:
+    """The run of every arm. Raises SocietyError where one is missing or unfinished, with the `command` to go on."""
+    found: dict[str, Run] = {}
+    for arm in arms_of(folder):
+        run = finished_run(folder / arm)
+        if run is None:
+            raise SocietyError(f"{folder / arm} is not finished; finish it with: {command} {folder}")
+        found[arm] = run
+    if not found:
+        raise SocietyError(f"{folder} holds no run; start with: {command} ...")
+    return found

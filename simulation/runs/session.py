@@ -1,0 +1,207 @@
+"""One process's work on one run: it plays what has not ended, writes the log, and leaves the directory readable.
+
+A run that stops (Ctrl-C, a required tier that fails, a kill) can be resumed: finished episodes stay, the
+unfinished one is played again from the replies already paid for.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agents.inference.backend import InferenceSettings
+from agents.inference.recording import Recording, ReplyCache
+from agents.problems import SocietyError
+from agents.strategy import TrainingMode
+from simulation.concurrency import run_blocking
+from simulation.engine.environment import MultiModelEnvironment
+from simulation.modes import ModeChoice
+from simulation.plan import Plan
+from simulation.store.events import (
+    CallBegun,
+    CallMade,
+    EpisodeEnded,
+    Event,
+    EventLog,
+    RunEnded,
+    RunResumed,
+    StepResolved,
+    read_events,
+)
+from simulation.store.files import refusal, written
+from simulation.store.history import History
+from simulation.store.migrations import bring_up_to_date
+from simulation.store.run_directory import RunStatus, locked, write_manifest
+from simulation.tables.columns import TABLES
+from simulation.tables.parquet import write_tables
+from simulation.tables.run import Run, build_tables, load_run, read_manifest
+
+if TYPE_CHECKING:
+    from agents.lora_model import Voice
+
+logger = logging.getLogger("society.runner")
+notices = logging.getLogger("society.notice")  # shown without --verbose
+Observer = Callable[[Event], None]
+
+
+class RunStoppedError(SocietyError):
+    """A run that ended early; `path` can be resumed."""
+
+    def __init__(self, path: Path, cause: str) -> None:
+        super().__init__(f"{cause}\nthe run is kept and can be resumed: society resume {path}")
+        self.path, self.cause = path, cause
+
+
+class Sitting:
+    """One process's work on one run."""
+
+    def __init__(
+        self,
+        path: Path,
+        plan: Plan,
+        on_event: Observer | None,
+        voices: Mapping[str, Voice] | None = None,
+        resumed: bool = False,
+        cache: ReplyCache | None = None,
+    ) -> None:
+        self.path, self.plan, self.resumed, self.voices = path, plan, resumed, voices
+        self._on_event, self._cache = on_event, cache
+        self._lock = locked(path)
+        try:
+            with written(path):
+                bring_up_to_date(path, EventLog.NAME)
+                self.history = History.read(path / EventLog.NAME)
+                self.log = EventLog(path / EventLog.NAME)
+        except BaseException:
+            self._lock.release()
+            raise
+        self.tier_mix = self.history.tier_mix
+
+    async def run(self) -> None:
+        """Play every episode that has not ended."""
+        self._clear()
+        async with self._environment() as environment:
+            await self._detect(environment)
+            await self._restore(environment)
+            for number, task in enumerate(self._schedule()):
+                if number not in self.history.finished:
+                    await environment.run_task(task, number)
+
+    def _recording(self) -> Recording:
+        """What earlier sittings paid for."""
+        return Recording(self.history.recorded)
+
+    def _schedule(self) -> Iterable[Any]:
+        scenario = self.plan.scenario
+        return (task for _ in range(scenario.episodes) for task in scenario.tasks)
+
+    def _environment(self) -> MultiModelEnvironment:
+        scenario, roster = self.plan.scenario, self.plan.roster
+        players = roster.expand()
+        environment = MultiModelEnvironment(
+            training_mode=scenario.mode,
+            max_models=len(players),
+            endpoints=scenario.inference.servers(),
+            base_model=roster.base_model,
+            settings=self._settings(),
+            sampling=scenario.inference.sampling(),
+            communication=scenario.communication,
+            mixing=scenario.mixing,
+            language=scenario.language,
+            seed=scenario.seed,
+            folder=self.path,
+            on_event=self._note,
+            recording=self._recording(),
+            cache=self._cache,
+            voices=self.voices,
+        )
+        for config in players:
+            environment.add_model(config)
+        return environment
+
+    def _settings(self) -> InferenceSettings:
+        return self.plan.scenario.inference.settings()
+
+    async def _detect(self, environment: MultiModelEnvironment) -> None:
+        """Say what is there, and refuse before the first call what no server has."""
+        adapters = [config.model_name for config in environment.models if config.model_name]
+        if adapters:
+            for found in await environment.client.detect():
+                logger.info("%s: %s", found.tier.value, found.detail)
+            environment.client.check_adapters(list(dict.fromkeys(adapters)))
+            await environment.client.prepare(list(dict.fromkeys(adapters)), notices.info)
+
+    def _clear(self) -> None:
+        """Take away what an earlier sitting derived, so that nothing stale can be read meanwhile."""
+        # OASIS would keep a file's old tables and sign its users up a second time
+        for name in ("oasis.db", "oasis.db-journal"):
+            (self.path / name).unlink(missing_ok=True)
+        shutil.rmtree(self.path / "tables", ignore_errors=True)
+        write_manifest(self.path, {**read_manifest(self.path), "status": RunStatus.RUNNING.value, "reason": ""})
+
+    async def _restore(self, environment: MultiModelEnvironment) -> None:
+        """Bring back what finished episodes left: the messages in oasis.db, a mixed run's experience."""
+        if not self.resumed:
+            return
+        await environment.retell(self.history.messages, self.history.acts)
+        for started, ended in self.history.finished.values():
+            choice = ModeChoice(TrainingMode(started.mode), started.mode_reason, started.mode_probability)
+            environment.learn(started.task_id, choice, ended)
+        self._note(RunResumed(len(self.history.finished)))
+
+    def _note(self, event: Event) -> None:
+        if not isinstance(event, CallBegun):
+            self.log.append(event)
+        if isinstance(event, (StepResolved, EpisodeEnded)):
+            self.log.sync()
+        if isinstance(event, CallMade) and event.record.reply is not None:
+            self.tier_mix[event.record.tier.value] += 1
+        if self._on_event is not None:
+            self._on_event(event)
+
+    def stop(self, reason: str) -> None:
+        self.end(RunStatus.STOPPED, reason)
+
+    def abandon(self) -> None:
+        """Let go of the run without writing more: nobody holds its lock, however the sitting came to its end."""
+        self.log.abandon()
+        self._lock.release()
+
+    def end(self, status: RunStatus, reason: str = "") -> None:
+        """Close the log, derive the tables, and write the manifest's last word."""
+        self._note(RunEnded(status.value, reason))
+        self.log.close()
+        tables = build_tables(read_events(self.path / EventLog.NAME), self.plan.roster)
+        write_tables(self.path / "tables", tables, TABLES)
+        manifest = read_manifest(self.path)
+        last = {"status": status.value, "reason": reason, "tier_mix": dict(self.tier_mix)}
+        write_manifest(self.path, {**manifest, **last})
+        self._lock.release()
+
+
+def finish(sitting: Sitting) -> Run:
+    """Carry a sitting out. Raises RunStoppedError where it ends early."""
+    try:
+        return _carried_out(sitting)
+    except KeyboardInterrupt as error:  # while its tables are derived: they can be derived again
+        raise RunStoppedError(sitting.path, "interrupted") from error
+    except OSError as error:
+        raise RunStoppedError(sitting.path, f"the run could not be written: {refusal(error)}") from error
+    finally:
+        sitting.abandon()
+
+
+def _carried_out(sitting: Sitting) -> Run:
+    try:
+        run_blocking(sitting.run)
+    except KeyboardInterrupt as error:
+        sitting.stop("interrupted")
+        raise RunStoppedError(sitting.path, "interrupted") from error
+    except SocietyError as error:
+        sitting.stop(str(error))
+        raise RunStoppedError(sitting.path, str(error)) from error
+    sitting.end(RunStatus.FINISHED)
+    return load_run(sitting.path)

@@ -1,0 +1,121 @@
+"""Keeps a fleet of servers running: started together, said ready once each, started again after a crash.
+
+A server that ends before it ever answered is a mistake in its command and ends the watch. One that answered and
+crashed is started again after a pause, which doubles with each crash and is short again after a quiet while.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Event
+from typing import Protocol
+
+from agents.problems import SocietyError
+from simulation.serving.vllm_server import READY_TIMEOUT, ServerFailedError
+
+LOOK = 0.5  # seconds between two looks
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+QUIET = 60.0  # seconds of service after which earlier crashes no longer count
+
+Say = Callable[[str], None]
+
+
+class Server(Protocol):
+    """What is watched; `simulation.serving.vllm_server.VLLMServer` is one."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def running(self) -> bool: ...
+
+    @property
+    def exit_code(self) -> int | None: ...
+
+    def start(self) -> None: ...
+
+    def healthy(self) -> bool: ...
+
+    def failure(self, what: str) -> str: ...
+
+    def stop(self) -> None: ...
+
+
+def supervise(servers: Sequence[Server], stop: Event, say: Say) -> None:
+    """Run `servers` until `stop` is set; none is left running. Raises ServerFailedError where one never comes up."""
+    watches = [Watch(server, say) for server in servers]
+    try:
+        for watch in watches:
+            watch.start(time.monotonic())
+        announced = False
+        while not stop.wait(LOOK):
+            for watch in watches:
+                watch.look(time.monotonic())
+            if not announced and all(watch.was_ready for watch in watches):
+                say(f"ready; endpoints: [{', '.join(server.url for server in servers)}]")
+                announced = True
+    finally:
+        stop_all(servers)
+
+
+def stop_all(servers: Sequence[Server]) -> None:
+    """Stop all at once, each within its own time."""
+    with ThreadPoolExecutor(max(1, len(servers))) as pool:
+        list(pool.map(lambda server: server.stop(), servers))
+
+
+@dataclass
+class Watch:
+    """One server's state; times are of the monotonic clock. `start_at` is set while it is down."""
+
+    server: Server
+    say: Say
+    was_ready: bool = False
+    ready: bool = False
+    since: float = 0.0
+    crashes: int = 0
+    start_at: float | None = None
+
+    def start(self, now: float) -> None:
+        self.ready, self.since, self.start_at = False, now, None
+        self.server.start()
+
+    def look(self, now: float) -> None:
+        """See how the server is, and do what is due."""
+        if self.start_at is not None:
+            if now >= self.start_at:
+                self._start_again(now)
+        elif not self.server.running:
+            self._crashed(now)
+        elif not self.ready:
+            self._await(now)
+
+    def _await(self, now: float) -> None:
+        if self.server.healthy():
+            self.say(f"{self.server.url} is ready after {now - self.since:.0f} s")
+            self.ready = self.was_ready = True
+            self.since = now
+        elif not self.was_ready and now - self.since > READY_TIMEOUT:
+            raise ServerFailedError(self.server.failure(f"did not answer within {READY_TIMEOUT:g} s"))
+
+    def _crashed(self, now: float) -> None:
+        ended = f"ended with exit code {self.server.exit_code}"
+        if not self.was_ready:
+            raise ServerFailedError(self.server.failure(f"{ended} before it answered"))
+        self._pause(now, ended)
+
+    def _pause(self, now: float, why: str) -> None:
+        if self.ready and now - self.since > QUIET:
+            self.crashes = 0
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self.crashes)
+        self.crashes, self.ready, self.start_at = self.crashes + 1, False, now + pause
+        self.say(f"{self.server.url} {why}; it is started again in {pause:g} s")
+
+    def _start_again(self, now: float) -> None:
+        try:
+            self.start(now)
+        except SocietyError as error:
+            self._pause(now, f"cannot be started: {error}")

@@ -1,0 +1,185 @@
+"""One vLLM server as processes of this machine: started, waited for, stopped, killed, started again.
+
+A server is a process group of its own (an API server and the engine it spawns) on a leash: it ends with the process
+that started it, even where that is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+from agents.inference.vllm.serve_command import ServeCommand
+from agents.problems import SocietyError
+from simulation.serving import parent_guard
+
+READY_TIMEOUT = 600.0  # seconds; a large model takes minutes to load
+STOP_TIMEOUT = 15.0
+GROUP_TIMEOUT = 3.0
+ASK_TIMEOUT = 2.0
+PAUSE = 0.1
+TAIL = 25  # lines of the log an error shows
+
+
+class ServerFailedError(SocietyError):
+    """A server that did not come up; the message holds the end of its log."""
+
+
+class VLLMServer:
+    """One `vllm serve`. `start`, `wait_ready`, then `stop` (or `kill`); `start` again uses the same port.
+
+    What it prints goes to the end of `log`. `environment` is what it inherits, by default this process's own.
+    """
+
+    def __init__(self, command: ServeCommand, log: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.command = command
+        self.log = log
+        self._environment = command.whole_environment(os.environ if environment is None else environment)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended: int | None = None
+        self._log_start = 0
+
+    @property
+    def url(self) -> str:
+        return self.command.url
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the last process ended; None before the first and while it runs."""
+        return self._process.poll() if self._process else self._ended
+
+    def __enter__(self) -> VLLMServer:
+        self.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it and return at once. Raises ServerFailedError where something answers at its port already."""
+        if self.running:
+            raise ServerFailedError(f"the server at {self.url} runs already")
+        self._clear()
+        if self.healthy():
+            raise ServerFailedError(f"another server answers at {self.command.root}; stop it, or choose another --port")
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._log_start = log.tell()
+            self._process = self._spawn(log)
+
+    def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        program = self.command.argv[0]
+        if shutil.which(program, path=self._environment.get("PATH")) is None:
+            raise ServerFailedError(f"{program} is not on the PATH; --vllm names vLLM's executable")
+        return subprocess.Popen(
+            [sys.executable, parent_guard.__file__, *self.command.argv],
+            env=self._environment,
+            stdin=subprocess.PIPE,  # the leash: closed when this process ends
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def healthy(self) -> bool:
+        """Whether its /health answers now."""
+        try:
+            with build_opener(ProxyHandler({})).open(f"{self.command.root}/health", timeout=ASK_TIMEOUT) as answer:
+                return bool(answer.status == 200)
+        except (URLError, OSError):
+            return False
+
+    def wait_ready(self, timeout: float = READY_TIMEOUT) -> None:
+        """Wait until it answers. Raises ServerFailedError, with the log's end, where it ends or takes longer."""
+        deadline = time.monotonic() + timeout
+        while not self.healthy():
+            if not self.running:
+                raise ServerFailedError(self.failure(f"ended with exit code {self.exit_code} before it answered"))
+            if time.monotonic() > deadline:
+                raise ServerFailedError(self.failure(f"did not answer within {timeout:g} s"))
+            time.sleep(PAUSE)
+
+    def failure(self, what: str) -> str:
+        """`what` happened to this server, with the end of its log."""
+        return f"the server at {self.url} {what}; the end of {self.log}:\n{self._tail()}"
+
+    def _tail(self) -> str:
+        """The last lines that the present process wrote."""
+        with suppress(OSError):
+            text = self.log.read_bytes()[self._log_start :].decode(errors="replace")
+            return "\n".join(f"  {line}" for line in text.splitlines()[-TAIL:]) or "  (it wrote nothing)"
+        return "  (it cannot be read)"
+
+    def stop(self) -> None:
+        """End it: asked first, killed where it does not follow within STOP_TIMEOUT. Nothing of its group is left."""
+        process = self._process
+        if process is not None and self.running:
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_TIMEOUT)
+            self._wait_for_group(GROUP_TIMEOUT)
+        self._clear()
+
+    def kill(self) -> None:
+        """End it at once, the whole group, as a crash of the machine would."""
+        self._clear()
+
+    def restart(self, timeout: float = READY_TIMEOUT) -> None:
+        """Stop it where it runs, start it on the same port, and wait until it answers."""
+        self.stop()
+        self.start()
+        self.wait_ready(timeout)
+
+    def _clear(self) -> None:
+        """Kill what is left of the group, its engine too where only the API server died."""
+        process = self._process
+        if process is None:
+            return
+        self._signal(signal.SIGKILL)
+        process.wait()
+        self._wait_for_group(GROUP_TIMEOUT)
+        assert process.stdin is not None
+        process.stdin.close()
+        self._process, self._ended = None, process.returncode
+
+    def _wait_for_group(self, timeout: float) -> None:
+        """Wait until nothing of the group is left: the engine frees memory and port after the API server's end."""
+        deadline = time.monotonic() + timeout
+        while self._signal(0) and time.monotonic() < deadline:
+            time.sleep(PAUSE / 2)
+
+    def _signal(self, number: int) -> bool:
+        """Send the group a signal (0: none); False where the whole group has ended."""
+        assert self._process is not None
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+def openmp_library(vllm: str) -> Path | None:
+    """Intel's OpenMP library beside the executable `vllm`, which a CPU build is tuned for; None where it has none."""
+    found = shutil.which(vllm)
+    library = Path(found).parent.parent / "lib" / "libiomp5.so" if found else None
+    return library if library and library.is_file() else None
+
+
+def own_cores() -> tuple[int, ...]:
+    """The numbers of the cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))

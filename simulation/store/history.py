@@ -1,0 +1,76 @@
+"""What earlier sittings of a run left in its event log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Tier
+from agents.inference.recording import Recorded
+from simulation.store.events import (
+    CallMade,
+    DecisionMade,
+    EpisodeEnded,
+    EpisodeStarted,
+    Event,
+    MessageSent,
+    RunResumed,
+    SocialActed,
+    read_events,
+)
+
+
+@dataclass
+class History:
+    """What an earlier sitting left: finished episodes, the unfinished one's calls that brought a reply, messages."""
+
+    finished: dict[int, tuple[EpisodeStarted, EpisodeEnded]] = field(default_factory=dict)
+    recorded: dict[CallKey, Recorded] = field(default_factory=dict)
+    messages: list[MessageSent] = field(default_factory=list)
+    acts: list[SocialActed] = field(default_factory=list)
+    tier_mix: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def read(cls, path: Path) -> History:
+        history, started = cls(), {}
+        if not path.exists():
+            return history
+        for event in read_events(path):
+            history.recorded.update(said(event))
+            if isinstance(event, EpisodeStarted):
+                started[event.episode] = event
+            elif isinstance(event, MessageSent):
+                history.messages.append(event)
+            elif isinstance(event, SocialActed):
+                history.acts.append(event)
+            elif isinstance(event, RunResumed):  # what was said and done in this episode comes again below
+                history.messages = [said for said in history.messages if said.episode != event.episode]
+                history.acts = [done for done in history.acts if done.episode != event.episode]
+            elif isinstance(event, CallMade) and event.record.reply is not None:
+                history.tier_mix[event.record.tier.value] += 1
+            elif isinstance(event, EpisodeEnded):
+                history.finished[event.episode] = (started[event.episode], event)
+        done = history.finished
+        history.recorded = {key: reply for key, reply in history.recorded.items() if key.episode not in done}
+        history.messages = [message for message in history.messages if message.episode in done]
+        history.acts = [act for act in history.acts if act.episode in done]
+        return history
+
+
+def said(event: Event) -> Mapping[CallKey, Recorded]:
+    """The reply an event keeps, if any, under its key.
+
+    No call is made for what a person types, so the message or the decision itself keeps it.
+    """
+    if isinstance(event, CallMade) and event.record.reply is not None:
+        return {event.record.key: Recorded(event.record.reply, event.record.prompt_hash)}
+    if not isinstance(event, (MessageSent, DecisionMade)) or event.tier != Tier.HUMAN.value:
+        return {}
+    source = Provenance(Tier.HUMAN, event.adapter, latency=event.latency)
+    if isinstance(event, MessageSent):
+        key = CallKey(event.episode, event.step, event.sender, Purpose.TALK, event.talk_round)
+    else:
+        key = CallKey(event.episode, event.step, event.model_id, Purpose.DECIDE)
+    return {key: Recorded(Reply(event.text, source))}

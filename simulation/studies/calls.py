@@ -1,0 +1,112 @@
+"""What `society calls` tells of a run: every figure of `simulation.metrics.calls`, group by group, never over tiers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from agents.inference.provenance import CallStatus, Tier
+from agents.problems import SocietyError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simulation.metrics.calls import Percentiles
+    from simulation.metrics.registry import Interval
+    from simulation.tables.run import Run
+
+
+class By(str, Enum):
+    """What calls are grouped by, within each tier."""
+
+    TIER = "tier"
+    ENDPOINT = "endpoint"
+    ADAPTER = "adapter"
+    MODEL = "model"
+
+
+_COLUMNS = {By.ENDPOINT: "endpoint", By.ADAPTER: "adapter", By.MODEL: "model_id"}
+
+
+@dataclass(frozen=True)
+class CallGroup:
+    """The calls of one tier, or of one endpoint, adapter or model (`name`) at that tier.
+
+    `statuses` counts attempts by how they ended. Figures are None where no attempt tells them; each is explained where
+    it is defined, in `simulation.metrics.calls`.
+    """
+
+    tier: str
+    name: str
+    statuses: Mapping[str, int]
+    success_rate: Interval | None
+    latency: Percentiles | None
+    queue_time: Percentiles | None
+    tokens_per_second: Percentiles | None
+    wall_tokens_per_second: float | None
+    prompt_tokens: int
+    completion_tokens: int
+    prefix_cache_hit_rate: float | None
+    moves: int
+    falls: Mapping[str, int]
+    failures: Mapping[str, int]
+
+    @property
+    def attempts(self) -> int:
+        return sum(self.statuses.values())
+
+
+@dataclass(frozen=True)
+class CallReport:
+    """`wall_seconds` are those of all episodes whose duration is known; groups stand best tier first."""
+
+    by: By
+    tier_mix: Mapping[str, float]
+    wall_seconds: float
+    groups: tuple[CallGroup, ...]
+
+
+def report_calls(run: Run, by: By = By.TIER) -> CallReport:
+    """The calls of a run, finished or not, grouped by tier and `by`. Raises SocietyError where it made none."""
+    from simulation.metrics import calls as figures
+
+    if run.calls.empty:
+        raise SocietyError(f"{run.path} made no call: all its players are scripted, or it was stopped before the first")
+    calls = run.calls.assign(moved=figures.moved(run.calls))
+    wall = float(run.episodes["duration"].sum())
+    return CallReport(by, figures.tier_mix(calls), wall, tuple(_groups(calls, by, run.episodes)))
+
+
+def _groups(calls: pd.DataFrame, by: By, episodes: pd.DataFrame) -> Iterator[CallGroup]:
+    column = _COLUMNS.get(by)
+    for tier in Tier:
+        of_tier = calls[calls["tier"] == tier.value]
+        if column is None and len(of_tier):
+            yield _group(of_tier, tier, "", episodes)
+        elif column is not None:
+            for name, rows in of_tier.groupby(of_tier[column].astype(str), sort=True):
+                yield _group(rows, tier, str(name), episodes)
+
+
+def _group(rows: pd.DataFrame, tier: Tier, name: str, episodes: pd.DataFrame) -> CallGroup:
+    from simulation.metrics import calls as figures
+
+    ok = rows[rows["status"] == CallStatus.OK.value]
+    return CallGroup(
+        tier=tier.value,
+        name=name,
+        statuses={status.value: int((rows["status"] == status.value).sum()) for status in CallStatus},
+        success_rate=figures.success_rate(rows),
+        latency=figures.latency(rows),
+        queue_time=figures.queue_time(rows),
+        tokens_per_second=figures.tokens_per_second(rows),
+        wall_tokens_per_second=figures.wall_tokens_per_second(rows, episodes),
+        prompt_tokens=int(ok["prompt_tokens"].sum()),
+        completion_tokens=int(ok["completion_tokens"].sum()),
+        prefix_cache_hit_rate=figures.prefix_cache_hit_rate(rows),
+        moves=int(rows["moved"].sum()),
+        falls=figures.falls(rows),
+        failures=figures.failures(rows),
+    )

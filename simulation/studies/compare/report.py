@@ -1,0 +1,290 @@
+"""`compare_runs`: do runs of one kind come out otherwise than runs of another, and do the numbers support saying so.
+
+An episode's twin on the other side has the same seed, task and pass (how often its run had played the task before), and
+the same value of whatever varies within the sides alike: the game's draws are the same, so their difference is due to
+what the sides differ in, and to what models draw. Where twins are too few the sides are compared as independent
+samples, and that is said. Intervals are bootstraps over seeds: what shares a seed is drawn together (Cameron, Gelbach &
+Miller 2008; unpaired: Zou & Donner 2008). Where all runs have one seed, each pass is a unit of its own, as episodes
+draw from streams of their own.
+
+A verdict needs as many units as a test by permutation would need to be able to reach the level at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agents.inference.provenance import Tier
+from agents.problems import SocietyError, UsageError
+from simulation.metrics.admission import admitted, tiers
+from simulation.metrics.clusters import cluster_bootstrap, difference, ratio
+from simulation.metrics.inference import LEVEL
+from simulation.metrics.registry import Interval
+from simulation.studies.compare.sides import Side, differing, sides_by, sides_of, varying
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TWIN = ["seed", "task_id", "variant", "pass"]
+"""What an episode shares with its twin; a variant is what varies within the sides, on all of them alike."""
+ENOUGH_TWINS = 0.5
+"""The share of the smaller side's episodes that must have a twin for the sides to be compared in pairs."""
+
+
+class Figure(str, Enum):
+    """What is compared, per episode: `welfare`, `efficiency` and `gini` are the whole episode's, the rest means over
+    models (`payoff` is the per-capita payoff) or one model's own."""
+
+    WELFARE = "welfare"
+    EFFICIENCY = "efficiency"
+    COOPERATION = "cooperation_score"
+    PAYOFF = "payoff"
+    GINI = "gini"
+    REWARD = "reward_earned"
+    ACCURACY = "accuracy"
+
+
+OF_EPISODES = (Figure.WELFARE, Figure.EFFICIENCY, Figure.COOPERATION, Figure.PAYOFF, Figure.GINI)
+OF_MODELS = (Figure.PAYOFF, Figure.REWARD, Figure.COOPERATION, Figure.ACCURACY)
+
+
+class Verdict(str, Enum):
+    """What the numbers support saying of the first side against the other."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    NOT_SHOWN = "no difference shown (interval includes 0)"
+    TOO_FEW_PAIRS = "too few pairs"
+    TOO_FEW_RUNS = "too few independent runs"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One figure of one task: the first side's mean, the other's, and the difference with its interval.
+
+    `model_id` is empty for the episode as a whole. `interval.n` counts pairs of seeds (or passes), or the smaller
+    side's where unpaired; its ends are nan where there are fewer than two.
+    """
+
+    against: str
+    task_id: str
+    model_id: str
+    figure: Figure
+    first: float
+    other: float
+    interval: Interval
+    paired: bool
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The first side against each other one. `differs` holds every setting that is not the same in all runs, as the
+    sides have it in order; `notes` what to know beside the figures."""
+
+    sides: tuple[str, ...]
+    runs: Mapping[str, tuple[Path, ...]]
+    seeds: Mapping[str, tuple[int, ...]]
+    tiers: Mapping[str, tuple[str, ...]]
+    differs: Mapping[str, tuple[str, ...]]
+    differences: tuple[Difference, ...]
+    notes: tuple[str, ...]
+
+    def find(self, figure: Figure, *, task_id: str | None = None, model_id: str = "") -> Difference:
+        """The first difference of that kind. Raises KeyError."""
+        for each in self.differences:
+            if (each.figure, each.model_id) == (figure, model_id) and task_id in (None, each.task_id):
+                return each
+        raise KeyError(f"{figure.value} of {task_id or 'any task'} {model_id}")
+
+
+def compare_runs(
+    *places: str | Path,
+    by: str | None = None,
+    level: float = LEVEL,
+    synthetic: bool = False,
+    mix_tiers: bool = False,
+) -> Comparison:
+    """Compare the runs of the first place (a run, a folder, a pattern) with those of each other one.
+
+    With `by`, a dotted key of the scenario such as "mode", all runs are taken together and split by its value.
+    Synthetic episodes are left out and tiers never mixed unless asked; a person's rows are left out. Raises
+    SocietyError where nothing can be compared, and MixedTiersError.
+    """
+    if by is None and len(places) < 2:
+        raise UsageError("a comparison needs two runs or folders of runs, or one folder and --by KEY (--by mode)")
+    return compare(sides_of(places) if by is None else sides_by(places, by), level, synthetic, mix_tiers)
+
+
+def compare(
+    sides: Sequence[Side], level: float = LEVEL, synthetic: bool = False, mix_tiers: bool = False
+) -> Comparison:
+    """As `compare_runs`, of sides that are there already."""
+    import pandas as pd
+
+    differs, alike = differing(sides), varying(sides)
+    whole = pd.concat([side.episodes(alike) for side in sides], ignore_index=True)
+    rows = admitted(whole, synthetic=synthetic, mix_tiers=mix_tiers)
+    parts = {side.name: rows[rows["side"] == side.name] for side in sides}
+    for name, part in parts.items():
+        if part.empty:
+            raise SocietyError(f"{name} has no finished episode to compare: synthetic ones and persons are left out")
+    first, *others = (side.name for side in sides)
+    found: list[Difference] = []
+    notes = list(_notes(whole, rows, parts, differs, alike))
+    for other in others:
+        pair = _Pair(other, parts[first], parts[other], level)
+        found += pair.differences()
+        notes += pair.notes()
+    return Comparison(
+        sides=(first, *others),
+        runs={side.name: side.runs.paths for side in sides},
+        seeds={name: tuple(sorted({int(seed) for seed in part["seed"]})) for name, part in parts.items()},
+        tiers={name: tiers(part) for name, part in parts.items()},
+        differs=differs,
+        differences=tuple(found),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+class _Pair:
+    """The first side against one other."""
+
+    def __init__(self, name: str, first: pd.DataFrame, other: pd.DataFrame, level: float) -> None:
+        self.name, self.first, self.other, self.level = name, first, other, level
+        self.tasks = _shared_tasks(name, first, other)
+        keys = [set(_cells(side)) for side in (first, other)]
+        shared = keys[0] & keys[1]
+        self.twins, self.lonely = len(shared), len(keys[0] ^ keys[1])
+        self.paired = self.twins >= ENOUGH_TWINS * min(map(len, keys))
+        self.one_seed = len({key[0] for side in keys for key in side}) == 1
+        self.models = sorted(_players(first) & _players(other))
+
+    def differences(self) -> Iterator[Difference]:
+        for task in self.tasks:
+            sides = [side[side["task_id"] == task] for side in (self.first, self.other)]
+            for figure in OF_EPISODES:
+                yield from self._difference(task, "", figure, *sides)
+            for model_id, _ in self.models:
+                own = [side[side["model_id"] == model_id] for side in sides]
+                for figure in OF_MODELS:
+                    yield from self._difference(task, model_id, figure, *own)
+
+    def _difference(
+        self, task: str, model_id: str, figure: Figure, first: pd.DataFrame, other: pd.DataFrame
+    ) -> Iterator[Difference]:
+        values = [_values(side, figure) for side in (first, other)]
+        if self.paired:
+            shared = values[0].index.intersection(values[1].index)
+            values = [side.loc[shared] for side in values]
+        if any(side.empty for side in values):
+            return
+        interval, units = self._paired(*values) if self.paired else self._unpaired(*values)
+        means = float(values[0].mean()), float(values[1].mean())
+        verdict = self._verdict(interval, units)
+        yield Difference(self.name, task, model_id, figure, *means, interval, self.paired, verdict)
+
+    def _paired(self, first: pd.Series[float], other: pd.Series[float]) -> tuple[Interval, tuple[int, int]]:
+        interval = self._interval(first - other)
+        return interval, (interval.n, 0)
+
+    def _unpaired(self, first: pd.Series[float], other: pd.Series[float]) -> tuple[Interval, tuple[int, int]]:
+        a, b = self._interval(first), self._interval(other)
+        return difference(a, b), (a.n, b.n)
+
+    def _interval(self, values: pd.Series[float]) -> Interval:
+        """The mean of `values` with its interval over seeds, or over passes where there is one seed."""
+        units = values.groupby(level="pass" if self.one_seed else "seed").agg(["sum", "count"])
+        sums = units.to_numpy(dtype=np.float64)
+        if len(sums) < 2:
+            return Interval(math.nan, float(values.mean()), math.nan, self.level, len(sums))
+        return cluster_bootstrap(ratio, sums, level=self.level)
+
+    def _verdict(self, interval: Interval, units: tuple[int, int]) -> Verdict:
+        ways = 2.0 ** units[0] if self.paired else math.comb(sum(units), units[0])
+        if 2 / ways > 1 - self.level + 1e-12:
+            return Verdict.TOO_FEW_PAIRS if self.paired else Verdict.TOO_FEW_RUNS
+        if not interval.excludes(0.0):
+            return Verdict.NOT_SHOWN
+        return Verdict.HIGHER if interval.value > 0 else Verdict.LOWER
+
+    def notes(self) -> Iterator[str]:
+        unit = "passes through the tasks" if self.one_seed else "seeds"
+        if self.paired:
+            yield f"{self.name}: {self.twins} pairs of episodes of the same seed, task and pass; intervals over {unit}"
+            if self.lonely:
+                yield f"{self.name}: {self.lonely} episodes have no twin on the other side and are left out"
+        else:
+            yield (
+                f"{self.name}: UNPAIRED, as {self.twins} episodes have a twin with the same seed, task and pass; "
+                f"the sides are taken as independent, intervals over {unit}"
+            )
+        others = (_players(self.first) | _players(self.other)) - set(self.models)
+        if others:
+            names = ", ".join(sorted({model_id for model_id, _ in others}))
+            yield f"{self.name}: not the same models on both sides, so not compared one by one: {names}"
+
+
+def _cells(side: pd.DataFrame) -> Iterator[tuple[int, str, str, int]]:
+    yield from side[TWIN].drop_duplicates().itertuples(index=False, name=None)
+
+
+def _players(side: pd.DataFrame) -> set[tuple[str, str]]:
+    return set(side[["model_id", "model_name"]].itertuples(index=False, name=None))
+
+
+def _values(side: pd.DataFrame, figure: Figure) -> pd.Series[float]:
+    """The figure per seed, task and pass: the mean over models, and over runs that share all three."""
+    by_run: pd.Series[float] = side.groupby([*TWIN, "run"])[figure.value].mean().dropna()
+    return by_run.groupby(level=TWIN).mean()
+
+
+def _shared_tasks(name: str, first: pd.DataFrame, other: pd.DataFrame) -> list[str]:
+    games = [dict(side[["task_id", "task_type"]].itertuples(index=False, name=None)) for side in (first, other)]
+    shared = [task for task in games[0] if task in games[1]]
+    for task in shared:
+        if games[0][task] != games[1][task]:
+            raise SocietyError(f"{name}: the task {task} is another game: {games[0][task]} against {games[1][task]}")
+    if not shared:
+        tasks = " against ".join(", ".join(each) for each in games)
+        raise SocietyError(f"{name}: no task in common: {tasks}")
+    return shared
+
+
+def _notes(
+    whole: pd.DataFrame,
+    kept: pd.DataFrame,
+    parts: Mapping[str, pd.DataFrame],
+    differs: Mapping[str, tuple[str, ...]],
+    alike: Sequence[str],
+) -> Iterator[str]:
+    """What keeps a figure from meaning what it seems to mean."""
+    if len({tiers(part) for part in parts.values()}) > 1 or len(tiers(kept)) > 1:
+        told = "; ".join(f"{name}: {', '.join(tiers(part))}" for name, part in parts.items())
+        yield f"MIXED TIERS: {told}; a difference may be due to the tier alone"
+    if Tier.SIMULATED.value in tiers(kept):
+        yield "SIMULATED minds act by role, whatever the mode and whatever they hear"
+    if bool(kept["synthetic"].any()):
+        yield "SYNTHETIC episodes are among them: a formula over words, not play"
+    elif bool(whole["synthetic"].any()):
+        yield "synthetic episodes are left out"
+    people = int((whole["tier"] == Tier.HUMAN.value).sum())
+    if people:
+        yield f"{people} rows of a person are left out; welfare, efficiency and Gini still count what the person did"
+    for name, part in parts.items():
+        if part.groupby(TWIN)["run"].nunique().max() > 1:
+            yield f"{name}: runs share seeds; their episodes are averaged first"
+    if alike:
+        yield f"varied alike on all sides, and paired: {', '.join(alike)}"
+    if len(differs) > 1:
+        yield f"the sides differ in more than one setting, so no difference is due to one alone: {', '.join(differs)}"
+    elif not differs and len(parts) > 1:
+        yield "the runs do not differ in any setting but the seed"
+    yield "each verdict stands for itself: at 95% one in twenty is wrong where there is no difference at all"

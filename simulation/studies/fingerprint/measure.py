@@ -1,0 +1,208 @@
+"""Behavioural fingerprints: what each model of a roster does in every situation, and how it differs from the others.
+
+    folder = take_fingerprints(Roster.load("first_contact"), Conditions())
+    report = read_fingerprints(folder)
+
+fingerprint-<roster>-<time>-<id>/<subject>/<probe>/<run>   visitor runs (`simulation.studies.fingerprint.probes`)
+fingerprint-<roster>-<time>-<id>/fingerprint.json, .svg    the report and its picture
+
+Intervals are clustered by episode. Two subjects are separable in a cell where the interval of their difference
+excludes 0 and the permutation test's p-value, adjusted (Holm) for all cells of all pairs, is at most 1 - level.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import orjson
+
+from agents.inference.embedded.adapters import WEIGHTS_FILE, shipped_adapters
+from agents.inference.embedded.model_store import file_sha256, model_source
+from agents.inference.provenance import Tier
+from agents.problems import SocietyError
+from agents.role import Part
+from agents.roster import FileModel, ModelConfig, Roster
+from simulation.metrics.admission import admitted, tiers
+from simulation.metrics.behaviour import together, watch
+from simulation.metrics.clusters import cluster_bootstrap, cluster_share, difference, permutation_p_value
+from simulation.metrics.inference import FLIPS, LEVEL, holm
+from simulation.runs import run_set
+from simulation.runs.runner import Observer
+from simulation.store.files import replace_file
+from simulation.studies.fingerprint.cells import CELLS, Cell
+from simulation.studies.fingerprint.probes import Conditions, Probe, Subject, probe_plans, subjects
+from simulation.studies.fingerprint.report import Difference, Figure, FingerprintReport, Origin, Pair
+
+if TYPE_CHECKING:
+    from simulation.metrics.aggregate import Matrix
+    from simulation.tables.run import Run
+
+COMMAND = "society fingerprint"
+REPORT, PICTURE, ASKED = "fingerprint.json", "fingerprint.svg", "asked.json"
+
+
+class Asked(FileModel):
+    """What fingerprints were asked for; the probes' plans tell the rest."""
+
+    roster: Roster
+    """Whose."""
+    seed: int
+    """The seed the probes' own are derived from."""
+
+
+def take_fingerprints(
+    roster: Roster,
+    conditions: Conditions,
+    *,
+    out: str | Path = "runs",
+    on_event: Observer | None = None,
+    at_once: int | None = None,
+) -> Path:
+    """Play every probe with every subject of `roster`; the folder that holds the runs.
+
+    Raises as `probe_plans`, and SocietyError where a run stops.
+    """
+    asked = Asked(roster=roster, seed=conditions.options.seed or 0)
+    beside = {ASKED: asked.model_dump_json(indent=2).encode() + b"\n"}
+    folder = run_set.begin("fingerprint", roster.name, probe_plans(roster, conditions), out, beside)
+    return run_set.play(folder, COMMAND, on_event=on_event, at_once=at_once)
+
+
+def read_fingerprints(folder: Path, *, level: float = LEVEL, mix_tiers: bool = False) -> FingerprintReport:
+    """The report of a folder of `take_fingerprints`, also written to its fingerprint.json.
+
+    Raises SocietyError where a run is missing, and MixedTiersError where replies came from several tiers.
+    """
+    asked = _asked(folder)
+    runs = run_set.finished_runs(folder, COMMAND)
+    people = subjects(asked.roster)
+    own = [_runs_of(runs, number) for number in range(len(people))]
+    found = _tiers(runs.values(), mix_tiers)
+    sums = {person.name: _sums(probes) for person, probes in zip(people, own, strict=True)}
+    figures = tuple(_figure(name, cell, table[cell.name], level) for name, table in sums.items() for cell in CELLS)
+    differences = _differences(figures, sums, level)
+    report = FingerprintReport(
+        origin=_origin(asked, people, next(iter(runs.values())), found),
+        level=level,
+        tiers=found,
+        subjects=tuple(person.name for person in people),
+        base=next((person.name for person in people if person.base), ""),
+        figures=figures,
+        differences=differences,
+        pairs=tuple(_pairs([person.name for person in people], differences)),
+        notes=tuple(_notes(found)),
+    )
+    replace_file(folder / REPORT, orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2) + b"\n")
+    return report
+
+
+# -- parts ----------------------------------------------------------------------------------------------
+
+
+def _asked(folder: Path) -> Asked:
+    if not (folder / ASKED).is_file():
+        raise SocietyError(f"{folder} holds no fingerprint; start with: {COMMAND} ROSTER")
+    return Asked.model_validate_json((folder / ASKED).read_bytes())
+
+
+def _runs_of(runs: Mapping[str, Run], number: int) -> Mapping[Probe, Run]:
+    mine = {arm: run for arm, run in runs.items() if arm.startswith(f"{number:02}-")}
+    return {Probe(arm.rsplit("/", 1)[-1]): run for arm, run in mine.items()}
+
+
+def _tiers(runs: Any, mix_tiers: bool) -> tuple[str, ...]:
+    """The tiers that answered for all subjects together: they are compared, so they must not differ in it."""
+    import pandas as pd
+
+    rows = [run.outcomes.astype({"tier": str, "model_id": str}).merge(_parts(run), on="model_id") for run in runs]
+    focal = pd.concat(rows).query(f"part == '{Part.FOCAL.value}'")
+    return tiers(admitted(focal, mix_tiers=mix_tiers))
+
+
+def _parts(run: Run) -> Any:
+    return run.agents[["model_id", "part"]].astype(str)
+
+
+def _sums(probes: Mapping[Probe, Run]) -> Mapping[str, Matrix]:
+    """The sums of every cell, of one subject."""
+    frames = {probe: watch(run) for probe, run in probes.items()}
+    return {cell.name: cell.sums(together([frames[probe] for probe in cell.probes])) for cell in CELLS}
+
+
+def _figure(subject: str, cell: Cell, sums: Matrix, level: float) -> Figure:
+    if not len(sums):
+        return Figure(subject, cell.name, None, "no data")
+    if len(sums) == 1:
+        return Figure(subject, cell.name, None, "1 episode")
+    if not np.isfinite(cell.statistic(sums.sum(axis=0, keepdims=True))[0]):
+        return Figure(subject, cell.name, None, "too few cases")
+    interval = cluster_share(sums, level=level) if cell.share else cluster_bootstrap(cell.statistic, sums, level=level)
+    return Figure(subject, cell.name, interval)
+
+
+def _differences(
+    figures: Sequence[Figure], sums: Mapping[str, Mapping[str, Matrix]], level: float
+) -> tuple[Difference, ...]:
+    """Every pair in every cell in which both have figures."""
+    known = {(each.subject, each.cell): each.interval for each in figures if each.interval is not None}
+    asked = [
+        (first, second, cell)
+        for first, second in itertools.combinations(sums, 2)
+        for cell in CELLS
+        if (first, cell.name) in known and (second, cell.name) in known
+    ]
+    # an adjusted p-value can only be small if the plain one can be smaller by the number of comparisons
+    permutations = max(FLIPS, round(4 * len(asked) / (1 - level)))
+    found = []
+    for first, second, cell in asked:
+        interval = difference(known[first, cell.name], known[second, cell.name])
+        one, other = sums[first][cell.name], sums[second][cell.name]
+        p = permutation_p_value(cell.statistic, one, other, permutations=permutations)
+        found.append(Difference(first, second, cell.name, interval, p, p))
+    adjusted = holm([each.p_value for each in found])
+    return tuple(replace(each, p_adjusted=p) for each, p in zip(found, adjusted, strict=True))
+
+
+def _pairs(names: Sequence[str], differences: Sequence[Difference]) -> Iterator[Pair]:
+    for first, second in itertools.combinations(names, 2):
+        mine = (each for each in differences if (each.first, each.second) == (first, second))
+        yield Pair(first, second, tuple(each.cell for each in mine if each.separates))
+
+
+def _origin(asked: Asked, people: Sequence[Subject], run: Run, found: Sequence[str]) -> Origin:
+    scenario = run.manifest["scenario"]
+    focal = next(row for row in run.roster.models if row.part is Part.FOCAL)
+    return Origin(
+        roster=asked.roster.name,
+        seed=asked.seed,
+        episodes=int(scenario["episodes"]),
+        role=focal.role.value,
+        language=scenario["language"],
+        temperature=float(scenario["inference"]["temperature"]),
+        versions=run.manifest["versions"],
+        weights={person.name: _weights(person.row, Tier.EMBEDDED.value in found) for person in people},
+    )
+
+
+def _weights(row: ModelConfig, embedded: bool) -> str:
+    """Which weights answered, as far as this process can tell."""
+    if row.policy:
+        return "scripted"
+    if not embedded:
+        return "not in this process"
+    folder = Path(row.adapter) if row.adapter else shipped_adapters().get(row.model_name or "")
+    if folder is not None:
+        return f"sha256:{file_sha256(folder / WEIGHTS_FILE)}"
+    source = model_source()
+    return f"{source.model} from {source.source} {source.revision}" if source else "unknown"
+
+
+def _notes(found: Sequence[str]) -> Iterator[str]:
+    if Tier.SIMULATED.value in found:
+        yield "SIMULATED: scripted minds stood in, which act by role: these are not the adapters' fingerprints"
+    yield "an interval without width: every episode gave the same"

@@ -1,0 +1,174 @@
+"""What focal players earn in each population: per-capita return, with intervals over episodes.
+
+population-<scenario>-<time>-<id>/visitor/<focal>/<background>/<run>
+population-<scenario>-<time>-<id>/resident/<background>/<run>
+population-<scenario>-<time>-<id>/population.json
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import orjson
+
+from agents.inference.provenance import Tier
+from agents.problems import SocietyError, UsageError
+from agents.role import Part
+from simulation.metrics.admission import admitted, tiers
+from simulation.metrics.clusters import cluster_bootstrap, ratio
+from simulation.metrics.inference import LEVEL
+from simulation.metrics.registry import Interval, metric
+from simulation.plan import Plan
+from simulation.population import Population
+from simulation.runs import run_set
+from simulation.runs.runner import Observer
+from simulation.store.files import replace_file
+from simulation.studies.population.tables import Declaration, population_plans
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from simulation.metrics.aggregate import Matrix
+    from simulation.tables.run import Run
+
+COMMAND = "society population"
+REPORT = "population.json"
+EVERYONE = "all"
+
+
+@dataclass(frozen=True)
+class Return:
+    """Mean payoff of an episode per player, in the game's units; `interval.n` counts episodes.
+
+    `focal` names the focal model that visits, `all` in a resident population; `model` whose return this is:
+    one served model's, or that of `all` players of the `part`.
+    """
+
+    population: Population
+    focal: str
+    background: str
+    task_id: str
+    task_type: str
+    part: Part
+    model: str
+    players: int
+    interval: Interval
+
+
+@dataclass(frozen=True)
+class PopulationReport:
+    """All returns of a set of population runs. `tiers` says where the replies came from."""
+
+    scenario: str
+    seed: int
+    tiers: tuple[str, ...]
+    returns: tuple[Return, ...]
+    notes: tuple[str, ...]
+
+    def table(self) -> pd.DataFrame:
+        """One row per return: the fields of `Return`, its interval as `low`, `value`, `high`, `episodes`."""
+        import pandas as pd
+
+        return pd.DataFrame([_row(each) for each in self.returns])
+
+
+def _row(each: Return) -> dict[str, object]:
+    row = {**asdict(each), "population": each.population.value, "part": each.part.value}
+    interval = row.pop("interval")
+    return {
+        **row,
+        "low": interval["low"],
+        "value": interval["value"],
+        "high": interval["high"],
+        "episodes": interval["n"],
+    }
+
+
+def play_populations(
+    plan: Plan,
+    declared: Declaration,
+    *,
+    out: str | Path = "runs",
+    on_event: Observer | None = None,
+    at_once: int | None = None,
+) -> Path:
+    """Play every table of `declared`; the folder that holds the runs. Raises as `population_plans`, and SocietyError
+    where a run stops."""
+    if plan.scenario.episodes < 2:
+        raise UsageError("an interval needs at least 2 episodes; add: --episodes 20 (or more)")
+    plans = population_plans(plan, declared)
+    folder = run_set.begin("population", plan.scenario.name, plans, out)
+    return run_set.play(folder, COMMAND, on_event=on_event, at_once=at_once)
+
+
+def read_populations(
+    folder: Path, *, level: float = LEVEL, synthetic: bool = False, mix_tiers: bool = False
+) -> PopulationReport:
+    """The report of a folder of `play_populations`, also written to its population.json.
+
+    Raises SocietyError where a run is missing or nothing is left, and MixedTiersError.
+    """
+    runs = run_set.finished_runs(folder, COMMAND)
+    kept = {arm: _outcomes(run, synthetic) for arm, run in runs.items()}
+    found = [each for arm, rows in kept.items() for each in _returns(arm, rows, level)]
+    if not found:
+        raise SocietyError("nothing to measure: every episode is synthetic (a formula over words, not play)")
+    everything = _whole(kept, mix_tiers)
+    manifest = next(iter(runs.values())).manifest
+    report = PopulationReport(
+        scenario=manifest["scenario"]["name"],
+        seed=int(manifest["seed"]),
+        tiers=everything,
+        returns=tuple(found),
+        notes=tuple(_notes(everything)),
+    )
+    replace_file(folder / REPORT, orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2) + b"\n")
+    return report
+
+
+def _whole(kept: Mapping[str, pd.DataFrame], mix_tiers: bool) -> tuple[str, ...]:
+    """The tiers behind all rows together: arms are compared, so they must not differ in it."""
+    import pandas as pd
+
+    return tiers(admitted(pd.concat(kept.values()), synthetic=True, mix_tiers=mix_tiers))
+
+
+def _outcomes(run: Run, synthetic: bool) -> pd.DataFrame:
+    """The outcomes of a run, with the part of each player; tiers are looked at over all runs."""
+    rows = admitted(run.outcomes, synthetic=synthetic, mix_tiers=True)
+    names = ["task_id", "task_type", "model_id", "model_name", "tier"]
+    parts = run.agents.set_index("model_id")["part"].astype(str)
+    rows = rows.astype(dict.fromkeys(names, str))
+    return rows.assign(part=rows["model_id"].map(parts))
+
+
+def _returns(arm: str, rows: pd.DataFrame, level: float) -> Iterator[Return]:
+    population, *middle, background = arm.split("/")
+    focal = middle[0] if middle else EVERYONE
+    for (task_id, task_type, part), members in rows.groupby(["task_id", "task_type", "part"], sort=True):
+        groups = [(EVERYONE, members)]
+        if members["model_name"].nunique() > 1:
+            groups += [(str(name), own) for name, own in members.groupby("model_name", sort=True)]
+        for model, own in groups:
+            interval = per_capita_return(_sums(own), level=level)
+            players = int(own["model_id"].nunique())
+            facts = (Population(population), focal, background, str(task_id), str(task_type), Part(part), model)
+            yield Return(*facts, players, interval)
+
+
+@metric("Leibo et al. (Melting Pot), ICML 2021: focal per-capita return")
+def per_capita_return(sums: Matrix, *, level: float = LEVEL) -> Interval:
+    """Mean payoff per player; columns: summed payoff and number of players, a row per episode."""
+    return cluster_bootstrap(ratio, sums, level=level)
+
+
+def _sums(rows: pd.DataFrame) -> Matrix:
+    return rows.groupby("episode")["payoff"].agg(["sum", "count"]).to_numpy(dtype="float64")
+
+
+def _notes(found: tuple[str, ...]) -> Iterator[str]:
+    if Tier.SIMULATED.value in found:
+        yield "SIMULATED minds act by role: these returns say nothing of any adapter"

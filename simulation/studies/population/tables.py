@@ -1,0 +1,121 @@
+"""Who is measured, and in which company: focal and background players, as in Melting Pot. Pure.
+
+| population | at the table                                                             |
+|------------|--------------------------------------------------------------------------|
+| resident   | focal players but for one seat, in which one background player visits    |
+| visitor    | one focal player, background players in all other seats                  |
+
+The table is the scenario's: as many seats, the same teams. Focal players sit where the scenario has them; seats
+left over in a resident table are filled with copies of them in turn. What is measured is the per-capita return
+of the focal players: their mean payoff in an episode. A background is a scripted policy, or a row of the roster that
+is not focal. The prompt of a player tells nobody's part, and a scripted background player is called `other`.
+
+Sources: Leibo et al., Scalable Evaluation of Multi-Agent Reinforcement Learning with Melting Pot, ICML 2021; Agapiou
+et al., Melting Pot 2.0, arXiv 2211.13746 (2022).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from agents.players.policies import POLICIES
+from agents.problems import UsageError, nearest
+from agents.role import Part
+from agents.roster import ModelConfig, Roster
+from agents.roster_rules import clone_ids
+from simulation.plan import Plan
+from simulation.population import Population
+
+STRANGER = "other"
+"""What a scripted background player is called: its policy's name would tell the others what to expect."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """Who is focal (model ids of the roster) and what the backgrounds are (policies, or other model ids).
+
+    `populations` are those to be played; a table of two has no majority, so it has no resident one.
+    """
+
+    focal: tuple[str, ...]
+    backgrounds: tuple[str, ...]
+    populations: tuple[Population, ...] = tuple(Population)
+
+
+def population_plans(plan: Plan, declared: Declaration) -> Mapping[str, Plan]:
+    """One plan per population and background, and per focal player where one visits; named `visitor/ada/grim`.
+
+    Raises UsageError for a declaration that does not fit the scenario, and InvalidFileError.
+    """
+    players = plan.roster.expand()
+    rows = {row.model_id: row for row in players}
+    _check(plan, declared, rows)
+    found: dict[str, Plan] = {}
+    for name in dict.fromkeys(declared.backgrounds):
+        background = _background(name, rows)
+        for arm, seated in _tables(players, declared, background):
+            roster = plan.roster.model_copy(update={"models": seated})
+            found[f"{arm}/{name}"] = replace(plan, roster=Roster.model_validate(roster.model_dump()))
+    return found
+
+
+def _check(plan: Plan, declared: Declaration, rows: Mapping[str, ModelConfig]) -> None:
+    if not declared.focal or not declared.backgrounds:
+        raise UsageError("name at least one focal model (--focal MODEL_ID) and one background (--background POLICY)")
+    for name in declared.focal:
+        if name not in rows:
+            raise UsageError(f"--focal {name}: the roster has no such model ({nearest(name, tuple(rows))})")
+    for name in declared.backgrounds:
+        if name in declared.focal:
+            raise UsageError(f"--background {name}: it is focal; name another model or a policy")
+        if name not in rows and name not in POLICIES:
+            known = (*POLICIES, *rows)
+            raise UsageError(f"--background {name}: neither a policy nor a model ({nearest(name, known)})")
+    if declared.populations == (Population.RESIDENT,) and len(rows) < 3:
+        raise UsageError(f"a resident population is a majority: it needs 3 seats; the scenario has {len(rows)}")
+    if not isinstance(plan.scenario.communication.topology, str):
+        raise UsageError("the topology names the models of the scenario; add: --set communication.topology=complete")
+
+
+def _background(name: str, rows: Mapping[str, ModelConfig]) -> ModelConfig:
+    row = rows.get(name) or ModelConfig(model_id=STRANGER, policy=name)
+    return row.model_copy(update={"part": Part.BACKGROUND})
+
+
+def _tables(
+    players: Sequence[ModelConfig], declared: Declaration, background: ModelConfig
+) -> Iterator[tuple[str, tuple[ModelConfig, ...]]]:
+    """Each table's name and who sits there."""
+    focal = {row.model_id: row.model_copy(update={"part": Part.FOCAL}) for row in players}
+    focal = {model_id: focal[model_id] for model_id in dict.fromkeys(declared.focal)}
+    if Population.RESIDENT in declared.populations and len(players) >= 3:
+        yield Population.RESIDENT.value, seated(players, _residents(players, focal, background))
+    if Population.VISITOR in declared.populations:
+        for model_id, row in focal.items():
+            rows = [row if player.model_id == model_id else background for player in players]
+            yield f"{Population.VISITOR.value}/{model_id}", seated(players, rows)
+
+
+def _residents(
+    players: Sequence[ModelConfig], focal: Mapping[str, ModelConfig], background: ModelConfig
+) -> list[ModelConfig]:
+    """Who sits in each seat: the visitor in the last one no focal player has, else in the last one."""
+    free = [seat for seat, player in enumerate(players) if player.model_id not in focal] or [len(players) - 1]
+    rows = [focal.get(player.model_id) for player in players]
+    rows[free[-1]] = background
+    copies = list(focal.values())
+    for turn, seat in enumerate(seat for seat, row in enumerate(rows) if row is None):
+        rows[seat] = copies[turn % len(copies)]
+    return [row for row in rows if row is not None]
+
+
+def seated(seats: Sequence[ModelConfig], rows: Sequence[ModelConfig]) -> tuple[ModelConfig, ...]:
+    """`rows` in `seats`: each takes the seat's team; a row in several seats is numbered as by its `count`."""
+    times = Counter(row.model_id for row in rows)
+    names = {model_id: iter(clone_ids(model_id, count)) for model_id, count in times.items()}
+    return tuple(
+        row.model_copy(update={"model_id": next(names[row.model_id]), "team_id": seat.team_id})
+        for seat, row in zip(seats, rows, strict=True)
+    )

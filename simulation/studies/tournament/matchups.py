@@ -1,0 +1,141 @@
+"""Who sits down together in a tournament: every pair of models, or every composition of a team.
+
+Pairs: every two models meet, and each meets a copy of itself. Teams: of each team every coalition of members plays
+against the other teams at full strength; the seats of members left out stay empty, or a stand-in has them. Rows of no
+team play always where others have teams, and are one team where nobody has.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from agents.problems import SocietyError
+from agents.roster import ModelConfig, Roster
+from simulation.metrics.shapley import EXACT_UP_TO, Coalition, shapley_values, synergies
+
+EVERYONE = "everyone"
+"""The name of the one team of a roster without teams."""
+TWIN = "_twin"
+"""What the copy of a model that meets itself is called after it."""
+
+
+class Format(str, Enum):
+    """What a tournament compares: models in pairs, or compositions of teams."""
+
+    PAIRS = "pairs"
+    TEAMS = "teams"
+
+
+@dataclass(frozen=True)
+class Lineup:
+    """One table of a tournament. `members` are compared: two models of a pair (or one twice), or a team's coalition,
+    in the roster's order; `team` is empty for pairs. `seats` are all who play, stand-ins and opponents too."""
+
+    number: int
+    team: str
+    members: tuple[str, ...]
+    seats: tuple[ModelConfig, ...]
+
+    @property
+    def label(self) -> str:
+        """A folder's name for it."""
+        return f"{self.number:04d}-{'-'.join((self.team, *self.members)).strip('-')[:60]}"
+
+    @property
+    def seat_ids(self) -> tuple[str, ...]:
+        """The model ids at which `members` sit; a twin's own in self-play."""
+        twins = self.members[1:] == self.members[:1]
+        return (self.members[0], self.seats[1].model_id) if twins else self.members
+
+
+def pair_lineups(roster: Roster) -> tuple[Lineup, ...]:
+    """Every pair of the roster's models, each model with itself too."""
+    rows = roster.expand()
+    pairs = list(itertools.combinations_with_replacement(rows, 2))
+    return tuple(
+        Lineup(number, "", (first.model_id, second.model_id), (first, _other(first, second, rows)))
+        for number, (first, second) in enumerate(pairs)
+    )
+
+
+def _other(first: ModelConfig, second: ModelConfig, rows: Sequence[ModelConfig]) -> ModelConfig:
+    if second.model_id != first.model_id:
+        return second
+    taken = {row.model_id for row in rows}
+    names = (f"{first.model_id[:50]}{TWIN}{number or ''}" for number in itertools.count())
+    return first.model_copy(update={"model_id": next(name for name in names if name not in taken)})
+
+
+def team_lineups(roster: Roster, stand_in: str | None, orders: int, seed: int) -> tuple[Lineup, ...]:
+    """Every coalition of each team that its Shapley values ask for: all up to eight members, those of `orders` drawn
+    orders beyond. The coalition of nobody is played by stand-ins only."""
+    asked = [
+        (team, members)
+        for team, everyone in teams_of(roster).items()
+        for members in coalitions_of(everyone, orders, seed)
+        if members or stand_in
+    ]
+    rows = roster.expand()
+    return tuple(
+        Lineup(number, team, members, tuple(_seated(rows, teams_of(roster)[team], members, stand_in)))
+        for number, (team, members) in enumerate(asked)
+    )
+
+
+def teams_of(roster: Roster) -> dict[str, tuple[str, ...]]:
+    """The members of each team, in the roster's order."""
+    rows = roster.expand()
+    named = [row for row in rows if row.team_id]
+    found: dict[str, list[str]] = {}
+    for row in named or rows:
+        found.setdefault(row.team_id or EVERYONE, []).append(row.model_id)
+    return {team: tuple(members) for team, members in found.items()}
+
+
+def coalitions_of(players: Sequence[str], orders: int, seed: int) -> list[tuple[str, ...]]:
+    """The coalitions whose values Shapley values (and synergies, up to eight players) of `players` ask for, the
+    smallest first."""
+    asked: set[Coalition] = set()
+
+    def note(coalition: Coalition) -> float:
+        asked.add(coalition)
+        return 0.0
+
+    shapley_values(players, note, samples=orders, seed=seed)
+    if 2 <= len(players) <= EXACT_UP_TO:
+        synergies(players, note)
+    in_order = (tuple(player for player in players if player in coalition) for coalition in asked)
+    return sorted(in_order, key=lambda members: (len(members), [players.index(player) for player in members]))
+
+
+def _seated(
+    rows: Sequence[ModelConfig], team: Sequence[str], members: Sequence[str], stand_in: str | None
+) -> Iterator[ModelConfig]:
+    for row in rows:
+        if row.model_id not in team or row.model_id in members:
+            yield row
+        elif stand_in:
+            yield stood_in(row, stand_in)
+
+
+def stood_in(row: ModelConfig, policy: str) -> ModelConfig:
+    """The seat of `row` with a scripted player in it."""
+    model = {"model_name": None, "adapter": None, "lora_rank": None, "lora_alpha": None, "persona": ""}
+    return row.model_copy(update={**model, "policy": policy})
+
+
+def lineups(
+    roster: Roster, form: Format, *, stand_in: str | None = None, orders: int = 2, seed: int = 0
+) -> tuple[Lineup, ...]:
+    """All lineups of a tournament, numbered. Raises SocietyError where there is nothing to compare."""
+    people = [row.model_id for row in roster.expand() if row.human]
+    if people:
+        raise SocietyError(f"{people[0]} is a person's seat; a tournament is played by models and policies")
+    if form is Format.TEAMS:
+        return team_lineups(roster, stand_in, orders, seed)
+    if len(roster.expand()) < 2:
+        raise SocietyError("a tournament of pairs needs a roster of at least 2 models")
+    return pair_lineups(roster)

@@ -1,0 +1,165 @@
+"""What a tournament of pairs shows: the matrix of payoffs, standings, ratings, synergy, and whether play is transitive.
+
+Every interval is a percentile bootstrap over episodes, drawn anew within each pairing.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulation.metrics.aggregate import Matrix
+from simulation.metrics.alpha_rank import AlphaRank, alpha_rank
+from simulation.metrics.inference import LEVEL, RESAMPLES, Vector, percentile_interval
+from simulation.metrics.ratings import Rating, Side, rate
+from simulation.metrics.registry import Interval
+from simulation.metrics.transitivity import Transitivity, transitivity
+
+SPREAD_RESAMPLES = 400
+"""Resampled matrices behind the intervals of alpha-rank, which costs most."""
+
+Payoffs = NDArray[np.float64]
+"""[episode, 2]: what the first and the second of a pair earned."""
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """What `row` earned in its meetings with `column`, mean per episode."""
+
+    row: str
+    column: str
+    payoff: Interval
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A model's mean payoff over all it met, itself included, each opponent counted once. `mass` is its alpha-rank
+    (0-1). `rating` is None where it met nobody but itself."""
+
+    model_id: str
+    payoff: Interval
+    mass: Interval
+    rating: Rating | None
+
+
+@dataclass(frozen=True)
+class PairSynergy:
+    """What two earn together beyond half of what each earns with itself: welfare(a, b) - (welfare(a, a) +
+    welfare(b, b)) / 2, per episode. Above 0 they do better for being different."""
+
+    first: str
+    second: str
+    value: Interval
+
+
+class CrossPlay:
+    """The figures of a tournament of pairs. `episodes` holds the payoffs of every pair (i, j), i <= j, by place in
+    `players`."""
+
+    def __init__(
+        self,
+        players: Sequence[str],
+        episodes: Mapping[tuple[int, int], Payoffs],
+        *,
+        level: float = LEVEL,
+        resamples: int = RESAMPLES,
+        seed: int = 0,
+    ) -> None:
+        self.players = tuple(players)
+        self._episodes, self._level, self._resamples, self._seed = dict(episodes), level, resamples, seed
+
+    @cached_property
+    def payoffs(self) -> Matrix:
+        """[row, column]: row's mean payoff against column."""
+        means = {pair: values.mean(axis=0, keepdims=True) for pair, values in self._episodes.items()}
+        return np.asarray(self._matrices(means, 1)[0])
+
+    @cached_property
+    def _resampled(self) -> NDArray[np.float64]:
+        """[resample, row, column]."""
+        rng, found = np.random.default_rng(self._seed), {}
+        for pair in sorted(self._episodes):
+            values = self._episodes[pair]
+            found[pair] = values[rng.integers(0, len(values), (self._resamples, len(values)))].mean(axis=1)
+        return self._matrices(found, self._resamples)
+
+    def _matrices(self, means: Mapping[tuple[int, int], Payoffs], count: int) -> NDArray[np.float64]:
+        n = len(self.players)
+        matrices = np.zeros((count, n, n))
+        for (i, j), pairs in means.items():
+            matrices[:, i, j], matrices[:, j, i] = pairs[:, 0], pairs[:, 1]
+            if i == j:
+                matrices[:, i, i] = pairs.mean(axis=1)
+        return matrices
+
+    def _interval(self, found: Vector, value: float, n: int) -> Interval:
+        return percentile_interval(found, float(value), self._level, n)
+
+    def _count(self, i: int, j: int) -> int:
+        return len(self._episodes[min(i, j), max(i, j)])
+
+    def meetings(self) -> Iterator[Meeting]:
+        """Every model against every model, itself included."""
+        for (i, row), (j, column) in itertools.product(enumerate(self.players), repeat=2):
+            interval = self._interval(self._resampled[:, i, j], self.payoffs[i, j], self._count(i, j))
+            yield Meeting(row, column, interval)
+
+    def widths(self) -> dict[tuple[str, ...], float]:
+        """The half-width of the wider of each pair's two intervals."""
+        ends = [(1 - self._level) / 2, (1 + self._level) / 2]
+        low, high = np.quantile(self._resampled, ends, axis=0)
+        half = (high - low) / 2
+        return {(self.players[i], self.players[j]): float(max(half[i, j], half[j, i])) for i, j in self._episodes}
+
+    def standings(self) -> tuple[Standing, ...]:
+        """Every model, the highest mean payoff first."""
+        means, ranked, ratings = self._resampled.mean(axis=2), self.rank, {each.player: each for each in self.ratings()}
+        spread = np.array(
+            [alpha_rank(each, intensity=ranked.intensity).masses for each in self._resampled[:SPREAD_RESAMPLES]]
+        )
+        found = []
+        for i, name in enumerate(self.players):
+            n = sum(self._count(i, j) for j in range(len(self.players)))
+            payoff = self._interval(means[:, i], self.payoffs[i].mean(), n)
+            mass = self._interval(spread[:, i], ranked.masses[i], n)
+            found.append(Standing(name, payoff, mass, ratings.get(name)))
+        return tuple(sorted(found, key=lambda each: (-each.payoff.value, each.model_id)))
+
+    @cached_property
+    def rank(self) -> AlphaRank:
+        """Alpha-rank of the matrix."""
+        return alpha_rank(self.payoffs)
+
+    @cached_property
+    def transitivity(self) -> Transitivity:
+        """Whether who earns more than whom follows one order."""
+        margins = {(i, j): values[:, 0] - values[:, 1] for (i, j), values in self._episodes.items() if i != j}
+        return transitivity(margins, len(self.players), resamples=self._resamples, seed=self._seed)
+
+    def ratings(self) -> tuple[Rating, ...]:
+        """Skill ratings from all meetings of two different models, an episode of each pair in turn."""
+        return rate(self._games(), level=self._level)
+
+    def _games(self) -> Iterator[tuple[Side, Side]]:
+        pairs = sorted((i, j) for i, j in self._episodes if i != j)
+        for turn in range(max((len(self._episodes[pair]) for pair in pairs), default=0)):
+            for i, j in pairs:
+                if turn < len(self._episodes[i, j]):
+                    first, second = self._episodes[i, j][turn]
+                    yield Side((self.players[i],), float(first)), Side((self.players[j],), float(second))
+
+    def synergies(self) -> Iterator[PairSynergy]:
+        """Every two different models."""
+        for i, j in itertools.combinations(range(len(self.players)), 2):
+            found = self._together(self._resampled, i, j)
+            value = float(self._together(self.payoffs[None], i, j)[0])
+            yield PairSynergy(self.players[i], self.players[j], self._interval(found, value, self._count(i, j)))
+
+    def _together(self, matrices: NDArray[np.float64], i: int, j: int) -> Vector:
+        both = matrices[:, i, j] + matrices[:, j, i]
+        return np.asarray(both - matrices[:, i, i] - matrices[:, j, j])

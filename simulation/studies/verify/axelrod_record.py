@@ -1,0 +1,57 @@
+"""Cases of `society verify` whose figures were recorded from the Axelrod library, in its own environment.
+
+Pairs of deterministic players are compared exactly. With a random player the two libraries draw other numbers:
+there the means per turn are compared, within four standard errors.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from math import sqrt
+from pathlib import Path
+from typing import Any
+
+from simulation.studies.verify.verify import Case, Expected, Figure, Play
+
+RECORD = Path(__file__).parent / "axelrod.json"
+"""Written by benchmarks/axelrod_record.py."""
+
+POLICY_OF = {
+    "Cooperator": "always_cooperate",
+    "Defector": "always_defect",
+    "TitForTat": "tit_for_tat",
+    "Grudger": "grim",
+    "SuspiciousTitForTat": "suspicious_tit_for_tat",
+    "WinStayLoseShift": "win_stay_lose_shift",
+    "GTFT": "generous_tit_for_tat",
+    "Random": "random_50",
+}
+"""The library's players and ours."""
+
+EPISODES = 10
+"""How often a pair with a random player is played."""
+
+
+def recorded_cases() -> Iterator[Case]:
+    """Every match of the record. Reads it."""
+    record = json.loads(RECORD.read_text(encoding="utf-8"))
+    source = f"{record['library']} {record['version']}, recorded"
+    for match in record["exact"]:
+        play = Play("prisoners_dilemma", _policies(match), record["turns"])
+        yield Case(_versus(match), play, (Expected(Figure.PAYOFF, tuple(match["scores"])),), source)
+    for match in record["stochastic"]:
+        play = Play("prisoners_dilemma", _policies(match), record["turns"], episodes=EPISODES)
+        first, last = match["seeds"]
+        # the wider of the two players' spreads, for both
+        spread = max(match["deviation"]) * sqrt(1 / EPISODES + 1 / (last - first + 1))
+        expected = Expected(Figure.PER_STEP, tuple(match["mean"]), 4 * spread)
+        yield Case(f"{_versus(match)}, by chance", play, (expected,), f"{source}: mean of {last - first + 1}")
+
+
+def _policies(match: Any) -> tuple[str, ...]:
+    return tuple(POLICY_OF[name] for name in match["players"])
+
+
+def _versus(match: Any) -> str:
+    return "library: " + ", ".join(match["players"])

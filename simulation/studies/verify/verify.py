@@ -1,0 +1,165 @@
+"""Known answers: cases whose outcome is known beforehand, played like any scenario and compared.
+
+    findings = verify(CASES)
+
+Every case is a plan of scripted players, run by `run_scenario` in a temporary folder: OASIS, event log, tables
+and all. What is compared is read from the run's tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from agents.roster import ModelConfig, Roster
+from agents.strategy import TrainingMode
+from simulation.plan import Plan
+from simulation.runs.runner import run_scenario
+from simulation.scenario import Scenario
+
+if TYPE_CHECKING:
+    from simulation.tables.run import Run
+
+EXACT = 1e-9
+"""Tolerance of a figure that is an exact sum or a closed form."""
+
+
+class Figure(str, Enum):
+    """What is compared: one value per player in the roster's order, or one per episode."""
+
+    PAYOFF = "payoff"
+    PER_STEP = "payoff per step"
+    ACCURACY = "accuracy"
+    EFFICIENCY = "efficiency"
+    COOPERATION = "cooperation_score"
+    REWARD = "reward_earned"
+    MEAN_PER_STEP = "mean payoff per step"
+    STEPS = "steps"
+    WELFARE = "welfare"
+    GINI = "gini"
+    OPTIMUM = "optimum"
+    NASH = "nash"
+
+
+OF_EPISODES = frozenset({Figure.STEPS, Figure.WELFARE, Figure.GINI, Figure.OPTIMUM, Figure.NASH})
+
+
+@dataclass(frozen=True)
+class Play:
+    """One task for scripted players. `policies` has one entry per player, `teams` too where there are any."""
+
+    game: str
+    policies: tuple[str, ...]
+    steps: int = 1
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    mode: TrainingMode = TrainingMode.COMPETITIVE
+    teams: tuple[str, ...] = ()
+    episodes: int = 1
+    seed: int = 1
+    talk: bool = False
+    task: Mapping[str, Any] = field(default_factory=dict)
+    """Other keys of the task: reward_pool, difficulty, cooperation_level."""
+
+    def plan(self) -> Plan:
+        """The play as a plan, checked as a file would be."""
+        teams = self.teams or (None,) * len(self.policies)
+        rows = tuple(
+            ModelConfig(model_id=f"p{number}", policy=policy, team_id=team)
+            for number, (policy, team) in enumerate(zip(self.policies, teams, strict=True))
+        )
+        return Plan(Scenario.model_validate(self._scenario()), Roster(name="verify", models=rows))
+
+    def _scenario(self) -> dict[str, Any]:
+        task = {"task_id": "case", "task_type": self.game, "max_steps": self.steps, "required_models": 1}
+        return {
+            "name": "verify",
+            "mode": self.mode.value,
+            "roster": "verify",
+            "seed": self.seed,
+            "episodes": self.episodes,
+            "tasks": [{**task, "parameters": self.parameters, **self.task}],
+            "communication": {"talk_rounds": int(self.talk)},
+            "inference": {"tiers": ["simulated"]},
+        }
+
+
+@dataclass(frozen=True)
+class Expected:
+    """A figure's known values; `tolerance` is absolute, one for all of them."""
+
+    figure: Figure
+    values: tuple[float, ...]
+    tolerance: float = EXACT
+
+
+@dataclass(frozen=True)
+class Case:
+    """A play with known answers, and where they are known from."""
+
+    name: str
+    play: Play
+    expected: tuple[Expected, ...]
+    source: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A figure of a case: what was expected and what was got."""
+
+    case: str
+    figure: Figure
+    expected: tuple[float, ...]
+    got: tuple[float, ...]
+    tolerance: float
+    source: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether there are as many values as expected and each is within the tolerance."""
+        same_number = len(self.got) == len(self.expected)
+        return same_number and all(abs(a - b) <= self.tolerance for a, b in zip(self.got, self.expected, strict=True))
+
+
+def verify(cases: Iterable[Case], on_case: Callable[[Case], None] | None = None) -> list[Finding]:
+    """Play every case and compare it; `on_case` is told of each before it is played.
+
+    Raises InvalidFileError for a case that cannot be played.
+    """
+    findings: list[Finding] = []
+    with TemporaryDirectory() as scratch:
+        for case in cases:
+            if on_case is not None:
+                on_case(case)
+            findings += compare(case, run_scenario(case.play.plan(), out=Path(scratch)))
+    return findings
+
+
+def compare(case: Case, run: Run) -> list[Finding]:
+    """What a run of the case's plan gave, beside what was expected."""
+    return [
+        Finding(case.name, each.figure, each.values, read(run, each.figure), each.tolerance, case.source)
+        for each in case.expected
+    ]
+
+
+def read(run: Run, figure: Figure) -> tuple[float, ...]:
+    """A figure of a run, averaged over its episodes."""
+    if figure in OF_EPISODES:
+        return (float(run.episodes[figure.value].mean()),)
+    if figure in (Figure.PER_STEP, Figure.MEAN_PER_STEP):
+        per_step = [value / _steps(run) for value in _per_player(run, Figure.PAYOFF)]
+        return tuple(per_step) if figure is Figure.PER_STEP else (sum(per_step) / len(per_step),)
+    return tuple(_per_player(run, figure))
+
+
+def _per_player(run: Run, figure: Figure) -> Sequence[float]:
+    means = run.outcomes.groupby("model_id", observed=True)[figure.value].mean()
+    return [float(means[config.model_id]) for config in run.roster.expand()]
+
+
+def _steps(run: Run) -> float:
+    return float(run.episodes["steps"].mean())

@@ -1,0 +1,100 @@
+"""Tables on disk: plain Parquet with a schema that follows from the documented columns and from nothing else.
+
+Any reader of Parquet reads them: DuckDB, polars, pyarrow. A column's type does not depend on what a run held.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from agents.problems import SocietyError
+from simulation.tables.columns import CATEGORY, COUNT, FLAG, REAL, TEXT, TUPLE, Column
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AnyTable = TypeVar("AnyTable", bound=Enum)
+FOLDER = "tables"
+
+
+def stored_file(run: Path, name: Enum) -> Path:
+    """Where a run keeps a table."""
+    return run / FOLDER / f"{name.value}.parquet"
+
+
+def arrow_schema(columns: Iterable[Column]) -> Any:
+    """The columns as a pyarrow schema."""
+    import pyarrow as pa
+
+    types = {
+        TEXT: pa.string(),
+        CATEGORY: pa.dictionary(pa.int32(), pa.string()),
+        COUNT: pa.int64(),
+        REAL: pa.float64(),
+        FLAG: pa.bool_(),
+        TUPLE: pa.list_(pa.string()),
+    }
+    return pa.schema([(column.name, types[column.dtype]) for column in columns])
+
+
+def arrow_table(frame: pd.DataFrame, columns: Sequence[Column]) -> Any:
+    """A table of these columns as a pyarrow table."""
+    import pyarrow as pa
+
+    return pa.Table.from_pandas(frame, schema=arrow_schema(columns), preserve_index=False)
+
+
+def frame_from(table: Any, columns: Sequence[Column]) -> pd.DataFrame:
+    """A pyarrow table as a typed DataFrame of these columns."""
+    frame: pd.DataFrame = table.replace_schema_metadata().select([column.name for column in columns]).to_pandas()
+    for column in columns:
+        if column.dtype == TUPLE:
+            frame[column.name] = frame[column.name].map(tuple)
+    return frame.astype({column.name: column.dtype for column in columns})
+
+
+def write_tables(
+    folder: Path, tables: Mapping[AnyTable, pd.DataFrame], columns: Mapping[AnyTable, Sequence[Column]]
+) -> None:
+    """Write `folder`/<table>.parquet: all of them appear at once, or none."""
+    import pyarrow.parquet as pq
+
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        for name, frame in tables.items():
+            with (part / f"{name.value}.parquet").open("wb") as file:
+                pq.write_table(arrow_table(frame, columns[name]), file)
+                file.flush()
+                os.fsync(file.fileno())  # before the manifest says that the run is finished
+        shutil.rmtree(folder, ignore_errors=True)
+        part.rename(folder)
+    except OSError:
+        shutil.rmtree(part, ignore_errors=True)  # half of it helps nobody, and takes room
+        raise
+
+
+def read_stored(file: Path, columns: Sequence[Column]) -> pd.DataFrame | None:
+    """The table in a Parquet file; None where there is none, or another version wrote other columns.
+
+    Raises SocietyError for a file that is no Parquet.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not file.exists():
+        return None
+    try:
+        table = pq.ParquetFile(file).read()
+        same = {column.name for column in columns} == set(table.column_names)
+        return frame_from(table, columns) if same else None
+    except FileNotFoundError:  # a resumed run took it away meanwhile
+        return None
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise SocietyError(f"{file} cannot be read: {error}; remove the folder {file.parent} to derive it") from error

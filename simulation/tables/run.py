@@ -1,0 +1,187 @@
+"""Events -> tables, and `load_run`: a run directory as pandas DataFrames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from agents.problems import SocietyError
+from agents.roster import Roster
+from simulation.engine.episode_stats import fallen
+from simulation.plan import kept
+from simulation.store.events import (
+    CallMade,
+    DecisionMade,
+    EpisodeEnded,
+    EpisodeStarted,
+    Event,
+    EventLog,
+    MessageSent,
+    RunResumed,
+    SocialActed,
+    StepResolved,
+    read_events,
+)
+from simulation.store.migrations import migrated_manifest
+from simulation.store.run_directory import refuse_strangers
+from simulation.tables.base import Tables
+from simulation.tables.columns import TABLES, Column, TableName
+from simulation.tables.parquet import read_stored, stored_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from agents.inference.provenance import CallRecord
+
+Row = dict[str, Any]
+
+
+class TableBuilder:
+    """Collects the rows of every table from a run's events, in order."""
+
+    def __init__(self) -> None:
+        self.rows: dict[TableName, list[Row]] = {name: [] for name in TABLES}
+        self._started: dict[int, EpisodeStarted] = {}
+        self._tiers: dict[str, str] = {}  # of this step's decisions
+
+    def add_roster(self, roster: Roster) -> None:
+        for number, config in enumerate(roster.expand()):
+            row = config.model_dump(mode="json")
+            row = {column.name: row.get(column.name) for column in TABLES[TableName.AGENTS]}
+            named = {
+                "model_name": config.model_name or "",
+                "policy": config.policy or ("human" if config.human else ""),
+            }
+            extra = {"base_model": roster.base_model or "", "oasis_agent_id": number}
+            self.rows[TableName.AGENTS].append({**row, **named, **extra})
+
+    def add(self, event: Event) -> None:
+        match event:
+            case EpisodeStarted():
+                self._started[event.episode] = event
+            case CallMade():
+                self._put(TableName.CALLS, event.record.key.episode, call_row(event.record))
+            case MessageSent():
+                self._put(TableName.MESSAGES, event.episode, asdict(event))
+            case SocialActed():
+                self._put(TableName.ACTS, event.episode, asdict(event))
+            case DecisionMade():
+                self._tiers[event.model_id] = event.tier
+                self._put(TableName.DECISIONS, event.episode, {**asdict(event), "valid": event.action is not None})
+            case StepResolved():
+                self._resolve(event)
+            case EpisodeEnded():
+                self._end(event)
+            case RunResumed():
+                self._forget(event.episode)
+            case _:
+                pass
+
+    def _put(self, table: TableName, episode: int, row: Row) -> None:
+        started = self._started.get(episode)  # none for a call outside of every episode
+        self.rows[table].append({**row, "synthetic": started is not None and started.synthetic})
+
+    def _resolve(self, event: StepResolved) -> None:
+        common = {"episode": event.episode, "step": event.step, "duration": event.duration}
+        for row in event.rows:
+            tier = self._tiers.get(row.model_id, "none")
+            self._put(TableName.STEPS, event.episode, {**common, **asdict(row), "tier": tier})
+        self._tiers.clear()
+
+    def _end(self, event: EpisodeEnded) -> None:
+        started = asdict(self._started[event.episode])
+        whole = {name: value for name, value in asdict(event).items() if name != "outcomes"}
+        self.rows[TableName.EPISODES].append({**started, **whole})
+        for outcome in event.outcomes:
+            self.rows[TableName.OUTCOMES].append({**started, **whole, **asdict(outcome)})
+
+    def _forget(self, episode: int) -> None:
+        """An episode that a sitting left unfinished is played again; its paid calls stay."""
+        for name in (TableName.MESSAGES, TableName.ACTS, TableName.DECISIONS, TableName.STEPS):
+            self.rows[name] = [row for row in self.rows[name] if row["episode"] != episode]
+
+    def frames(self) -> dict[TableName, pd.DataFrame]:
+        return {name: frame_of(TABLES[name], rows) for name, rows in self.rows.items()}
+
+
+def call_row(record: CallRecord) -> Row:
+    """An attempt as a row of the `calls` table, but for `synthetic`, which is its episode's."""
+    key = record.key
+    row = {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in ("key", "reply")}
+    fell_from = fallen(record.reply.provenance) if record.reply else ""
+    row.update(tier=record.tier.value, status=record.status.value, fell_from=fell_from)
+    row.update(
+        episode=key.episode,
+        step=key.step,
+        model_id=key.model_id,
+        purpose=key.purpose.value,
+        talk_round=key.talk_round,
+        ask=key.attempt,
+    )
+    return row
+
+
+def frame_of(columns: Sequence[Column], rows: Sequence[Row]) -> pd.DataFrame:
+    """Rows as a table of these columns, typed."""
+    import pandas as pd
+
+    frame = pd.DataFrame(rows, columns=[column.name for column in columns])
+    return frame.astype({column.name: column.dtype for column in columns})
+
+
+def build_tables(events: Iterable[Event], roster: Roster) -> dict[TableName, pd.DataFrame]:
+    """Every table of a run, from its events."""
+    builder = TableBuilder()
+    builder.add_roster(roster)
+    for event in events:
+        builder.add(event)
+    return builder.frames()
+
+
+class Run(Tables):
+    """One run directory. Tables are read when first asked for; a run that was cut off is read from its events."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.manifest: Row = read_manifest(path)
+        self.roster = kept(Roster, self.manifest, "roster")
+
+    @property
+    def schema_version(self) -> int:
+        """The version of the tables' columns; what an older version wrote is brought up to date when it is read."""
+        return int(self.manifest["schema_version"])
+
+    def _table(self, name: TableName) -> pd.DataFrame:
+        stored = read_stored(stored_file(self.path, name), TABLES[name])
+        return self._derived[name] if stored is None else stored
+
+    @cached_property
+    def _derived(self) -> dict[TableName, pd.DataFrame]:
+        return build_tables(read_events(self.path / EventLog.NAME), self.roster)
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+
+def load_run(path: str | Path) -> Run:
+    """The run in directory `path`. Raises SocietyError where there is none."""
+    return Run(Path(path))
+
+
+def read_manifest(path: Path) -> Row:
+    """A run's manifest.json. Raises SocietyError where it is missing, torn or of an unknown version, and where the
+    directory holds what is not its own."""
+    file = path / "manifest.json"
+    if not file.exists():
+        raise SocietyError(f"{path} is not a run directory: it has no manifest.json")
+    refuse_strangers(path)
+    try:
+        manifest: Row = orjson.loads(file.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise SocietyError(f"{file}: {error}") from error
+    return migrated_manifest(manifest, file)

@@ -1,0 +1,130 @@
+"""The health watch: a server that is gone is left alone, one that is back is used again, one never there is not."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from weakref import ref
+
+import pytest
+
+from agents.inference.backend import InferenceSettings
+from agents.inference.loops import PerLoop
+from agents.inference.servers.endpoints import EndpointPool
+from agents.inference.servers.health import HealthWatch
+from tests.support import faults
+from tests.support.faults import Fault
+from tests.support.scripted_vllm import Route as Page
+from tests.support.scripted_vllm import ScriptedVLLM
+
+INTERVAL = 0.05
+
+
+async def turns(pool: EndpointPool, up: bool) -> None:
+    """Wait until the pool's first server is `up` or not."""
+    ends = time.monotonic() + 5
+    while pool.endpoints[0].up is not up:
+        assert time.monotonic() < ends, f"the server never was {'up' if up else 'down'}"
+        await asyncio.sleep(0.01)
+
+
+class TestHealthWatch:
+    async def test_it_finds_out_that_a_server_goes_and_comes_back(self, stub: ScriptedVLLM) -> None:
+        pool = EndpointPool((stub.url,), InferenceSettings())
+        await pool.refresh()
+        watch = HealthWatch(pool, INTERVAL)
+        watch.begin()
+        async with stub.faulty(Fault.REFUSED):
+            await turns(pool, up=False)
+            assert "connection refused" in pool.detail
+        await turns(pool, up=True)
+        assert pool.returns == 1
+        await watch.end()
+
+    async def test_a_server_that_says_it_is_not_well_is_left_alone(self, stub: ScriptedVLLM) -> None:
+        pool = EndpointPool((stub.url,), InferenceSettings())
+        await pool.refresh()
+        async with stub.faulty(Fault.SERVER_ERROR, Page.HEALTH):  # a dead engine: the front still lists its models
+            await pool.check(pool.endpoints)
+            assert pool.detail == f"{stub.url} says that it is not well"
+        await pool.check(pool.endpoints)
+        assert pool.up
+
+    @pytest.mark.parametrize("status", [401, 403, 404, 405])
+    async def test_a_gateway_that_does_not_show_the_health_page_is_asked_for_its_models(
+        self, stub: ScriptedVLLM, status: int
+    ) -> None:
+        pool = EndpointPool((stub.url,), InferenceSettings())
+        await pool.refresh()
+        stub._standing[Page.HEALTH] = faults.status(status)
+        await pool.check(pool.endpoints)
+        assert pool.up
+        stub.models_status = 500
+        await pool.check(pool.endpoints)
+        assert not pool.up
+
+    async def test_a_server_that_never_answered_is_not_looked_for(self, stub: ScriptedVLLM) -> None:
+        pool = EndpointPool((stub.url,), InferenceSettings())
+        await stub.stop()
+        await pool.refresh()
+        await stub.start()
+        watch = HealthWatch(pool, INTERVAL)
+        watch.begin()
+        await asyncio.sleep(4 * INTERVAL)
+        assert not pool.up
+        await watch.end()
+
+    async def test_a_server_that_comes_back_with_other_adapters_is_known_by_these(self) -> None:
+        async with ScriptedVLLM(("old",)) as server:
+            pool = EndpointPool((server.url,), InferenceSettings())
+            await pool.refresh()
+            async with server.faulty(Fault.REFUSED):
+                await pool.check(pool.endpoints)
+            server.adapters[:] = ["new"]
+            await pool.check(pool.endpoints)
+            assert pool.endpoints[0].served == ("base", "new")
+
+    async def test_it_begins_once_and_ends(self, stub: ScriptedVLLM) -> None:
+        watch = HealthWatch(EndpointPool((stub.url,), InferenceSettings()), INTERVAL)
+        for _ in range(5):
+            watch.begin()
+        watching = [task for task in asyncio.all_tasks() if task.get_name() == "society-health"]
+        assert len(watching) == 1
+        await watch.end()
+        assert watching[0].done()
+        await watch.end()
+
+    async def test_it_keeps_no_pool_alive_that_nobody_else_holds(self, stub: ScriptedVLLM) -> None:
+        pool = EndpointPool((stub.url,), InferenceSettings())
+        watch, gone = HealthWatch(pool, INTERVAL), ref(pool)
+        watch.begin()
+        [task] = [task for task in asyncio.all_tasks() if task.get_name() == "society-health"]
+        await asyncio.sleep(0)
+        del pool, watch
+        gc.collect()
+        assert gone() is None
+        await asyncio.wait_for(task, 5)
+
+
+class TestPerLoop:
+    def test_every_loop_has_its_own(self) -> None:
+        things: PerLoop[str] = PerLoop()
+
+        async def use(name: str) -> tuple[str | None, str | None, str | None]:
+            before = things.get()
+            things.put(name)
+            return before, things.get(), things.pop()
+
+        assert [asyncio.run(use(name)) for name in "ab"] == [(None, "a", "a"), (None, "b", "b")]
+
+    def test_what_a_closed_loop_left_is_dropped(self) -> None:
+        things: PerLoop[set[int]] = PerLoop()
+
+        async def leave() -> ref[set[int]]:
+            return ref(things.put({1, 2, 3}))
+
+        first = asyncio.run(leave())
+        asyncio.run(leave())
+        gc.collect()
+        assert first() is None

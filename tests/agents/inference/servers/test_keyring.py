@@ -1,0 +1,156 @@
+"""API keys from the system's keyring, where the environment has none: found, and hidden like the others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import keyring
+import orjson
+import pytest
+
+from agents.inference.errors import FloorReachedError
+from agents.inference.provenance import CallRecord, Tier
+from agents.inference.servers.api_key import SERVICE, MissingKeyError, find_key, forget_keys
+from agents.inference.vllm.serve_command import ServeCommand
+from agents.problems import UsageError
+from simulation.runs.runner import run_scenario
+from tests.agents.inference.conftest import make_request
+from tests.agents.inference.servers.test_api_keys import TIERS, VARIABLE, client_of
+from tests.integration.fleet import plan_for
+from tests.integration.test_api_key_run import written
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.support.in_thread import in_thread
+from tests.support.keyrings import BrokenKeyring, LockedKeyring, MemoryKeyring, in_use
+from tests.support.scripted_vllm import ScriptedVLLM
+
+__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+
+KEY = "sk-in-the-ring-41d0"
+HOW = f"export {VARIABLE}=... or: python -m keyring set lora-society {VARIABLE}"
+
+
+@pytest.fixture(autouse=True)
+def ring(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryKeyring]:
+    """A keyring that holds the key; the environment does not."""
+    monkeypatch.delenv(VARIABLE, raising=False)
+    backend = MemoryKeyring()
+    with in_use(backend):
+        keyring.set_password(SERVICE, VARIABLE, KEY)
+        yield backend
+
+
+class TestWhereAKeyIsFound:
+    def test_in_the_keyring_where_the_environment_has_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert find_key(VARIABLE) == KEY
+        monkeypatch.setenv(VARIABLE, "")
+        assert find_key(VARIABLE) == KEY
+
+    def test_in_the_environment_first(self, ring: MemoryKeyring, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert find_key(VARIABLE) == KEY
+        monkeypatch.setenv(VARIABLE, "sk-of-the-environment")
+        assert find_key(VARIABLE) == "sk-of-the-environment"
+
+    def test_the_keyring_is_asked_once_for_a_key_it_has(self, ring: MemoryKeyring) -> None:
+        assert [find_key(VARIABLE) for _ in range(3)] == [KEY] * 3
+        assert ring.asked == 1
+
+    def test_and_again_for_one_it_had_not(self, ring: MemoryKeyring) -> None:
+        keyring.delete_password(SERVICE, VARIABLE)
+        with pytest.raises(MissingKeyError):
+            find_key(VARIABLE)
+        keyring.set_password(SERVICE, VARIABLE, KEY)
+        assert find_key(VARIABLE) == KEY
+
+    def test_nowhere_says_both_ways(self) -> None:
+        with pytest.raises(MissingKeyError) as caught:
+            find_key("OTHER")
+        assert str(caught.value) == f"the keyring does not hold it; {HOW.replace(VARIABLE, 'OTHER')}"
+
+    def test_a_locked_keyring_is_told_in_a_line(self) -> None:
+        with in_use(LockedKeyring()), pytest.raises(MissingKeyError) as caught:
+            find_key(VARIABLE)
+        assert str(caught.value) == f"the keyring cannot be asked (the person said no); {HOW}"
+
+    def test_a_keyring_that_is_set_up_wrong_is_told_in_a_line(self) -> None:
+        with in_use(BrokenKeyring()), pytest.raises(MissingKeyError) as caught:
+            find_key(VARIABLE)
+        assert str(caught.value) == f"the keyring cannot be asked (Empty module name); {HOW}"
+
+    def test_without_the_library_the_way_to_it_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "keyring", None)
+        with pytest.raises(MissingKeyError, match=r"no keyring is installed \(pip install 'lora-society\[keyring\]'\)"):
+            find_key(VARIABLE)
+
+    def test_the_library_is_not_loaded_before_it_is_needed(self) -> None:
+        code = (
+            f"import os, sys; os.environ['{VARIABLE}'] = 'k'; from agents.inference.servers.api_key import find_key; "
+        )
+        code += f"find_key('{VARIABLE}'); print('keyring' in sys.modules)"
+        asked = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert asked.stdout.strip() == "False"
+
+
+@TIERS
+async def test_the_key_opens_the_server_and_nothing_that_is_kept_holds_it(
+    tier: Tier, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    records: list[CallRecord] = []
+    async with ScriptedVLLM(api_key=KEY, says=f"you sent {KEY}") as server, client_of(server, tier, records) as client:
+        await client.detect()
+        reply = await client.generate(make_request())
+    assert reply.text == "you sent (API key)"
+    assert KEY not in caplog.text + repr((records, client.settings)) + orjson.dumps(records).decode()
+
+
+@TIERS
+async def test_a_key_kept_nowhere_stops_the_call_and_says_both_ways(tier: Tier) -> None:
+    keyring.delete_password(SERVICE, VARIABLE)
+    async with ScriptedVLLM(api_key=KEY) as server, client_of(server, tier, []) as client:
+        with pytest.raises(FloorReachedError) as caught:
+            await client.generate(make_request())
+    assert f"{VARIABLE}, which is not set, and the keyring does not hold it; {HOW}" in str(caught.value)
+    assert server.bodies == []
+
+
+@TIERS
+async def test_a_keyring_that_takes_its_time_keeps_no_event_loop(tier: Tier, ring: MemoryKeyring) -> None:
+    async with ScriptedVLLM(api_key=KEY) as server, client_of(server, tier, []) as client:
+        await client.generate(make_request())
+    assert len(ring.threads) == 1
+    assert threading.current_thread() not in ring.threads
+
+
+@pytest.mark.parametrize("tier", ["http", "camel"])
+async def test_the_key_is_in_no_file_of_a_run(tier: str, tmp_path: Path) -> None:
+    async with ScriptedVLLM(api_key=KEY, says=f"you sent {KEY}") as server:
+        plan = plan_for([{"url": server.url, "api_key_env": VARIABLE}], tier, episodes=1, steps=1, require=tier)
+        run = await asyncio.to_thread(run_scenario, plan, out=tmp_path)
+    assert set(run.messages["text"]) == {"you sent (API key)"}
+    assert [path for path in written(tmp_path) if KEY.encode() in path.read_bytes()] == []
+
+
+class TestCommands:
+    def test_adapters_are_listed_with_it(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with in_thread(ScriptedVLLM(api_key=KEY)) as server:
+            code, out, err = society(capsys, "adapters", "list", server.url, "--api-key-env", VARIABLE)
+        assert (code, "cooperator" in out, KEY in out + err) == (0, True, False)
+
+    def test_without_it_both_ways_are_told(self, capsys: pytest.CaptureFixture[str]) -> None:
+        code, _, err = society(capsys, "adapters", "list", "http://127.0.0.1:9", "--api-key-env", "OTHER")
+        assert code == 2
+        assert HOW.replace(VARIABLE, "OTHER") in err
+
+    def test_a_server_is_started_with_it(self) -> None:
+        command = ServeCommand("127.0.0.1", 8001, ("vllm",), {}, VARIABLE)
+        assert command.whole_environment({})["VLLM_API_KEY"] == KEY
+        forget_keys()
+        keyring.delete_password(SERVICE, VARIABLE)
+        with pytest.raises(UsageError, match=f"the environment has no {VARIABLE}, and the keyring does not hold it"):
+            command.whole_environment({})

@@ -1,0 +1,65 @@
+"""Unpacking answers for the tier camel: every way a server may pack, bounded, and nothing else."""
+
+from __future__ import annotations
+
+import gzip
+import tracemalloc
+import zlib
+
+import pytest
+
+from agents.inference.errors import BadReplyError
+from agents.inference.servers.transport import _unpacked, bounded_client
+from agents.inference.servers.wire import LONGEST_BODY
+
+BODY = b'{"choices": []}' * 9
+URL = "http://box:8001/v1"
+
+
+def headless(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(body) + packer.flush()
+
+
+@pytest.mark.parametrize(
+    ("packed", "body"),
+    [
+        ("", BODY),
+        ("identity", BODY),
+        ("gzip", gzip.compress(BODY)),
+        ("gzip", gzip.compress(BODY[:40]) + gzip.compress(BODY[40:])),
+        ("deflate", zlib.compress(BODY)),
+        ("deflate", headless(BODY)),
+    ],
+)
+def test_what_is_packed_as_told_is_read(packed: str, body: bytes) -> None:
+    assert _unpacked(body, packed, URL) == BODY
+
+
+@pytest.mark.parametrize(
+    ("packed", "body", "told"),
+    [
+        ("br", BODY, "not asked for"),
+        ("gzip", BODY, "not packed as it says"),
+        ("gzip", headless(BODY), "not packed as it says"),
+        ("deflate", BODY, "not packed as it says|ends before its end"),
+        ("gzip", gzip.compress(BODY)[:-9], "ends before its end"),
+    ],
+)
+def test_what_is_not_is_told(packed: str, body: bytes, told: str) -> None:
+    with pytest.raises(BadReplyError, match=told):
+        _unpacked(body, packed, URL)
+
+
+def test_many_bombs_in_one_answer_are_bounded_together() -> None:
+    bombs = gzip.compress(bytes(LONGEST_BODY // 2)) * 3
+    tracemalloc.start()
+    with pytest.raises(BadReplyError, match="more than 8 MiB"):
+        _unpacked(bombs, "gzip", URL)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 3 * LONGEST_BODY
+
+
+def test_only_what_can_be_read_is_asked_for() -> None:
+    assert bounded_client(URL).headers["Accept-Encoding"] == "gzip, deflate"

@@ -1,0 +1,140 @@
+"""Adapters that come and go, against a scripted server; tests/integration does it with a real one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.inference.embedded.adapters import UnusableAdapterError
+from agents.inference.vllm.lifecycle import LifecycleError, LoraLifecycle, version_name, versions
+from tests.support.adapters import write_adapter
+from tests.support.faults import Fault
+from tests.support.scripted_vllm import Route, ScriptedVLLM
+
+UNUSED = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedVLLM]:
+    async with ScriptedVLLM(adapters=()) as server:
+        yield server
+
+
+@pytest.fixture
+async def lifecycle(server: ScriptedVLLM) -> AsyncIterator[LoraLifecycle]:
+    async with LoraLifecycle(server.url) as lifecycle:
+        yield lifecycle
+
+
+class TestNames:
+    def test_the_first_has_the_plain_name_and_the_next_its_hash(self) -> None:
+        assert version_name("a", "0123abcd", []) == "a"
+        assert version_name("a", "0123abcd", ["a"]) == "a-0123abcd"
+        assert version_name("a", "0123abcd", ["a-99999999"]) == "a-0123abcd"  # the plain name had other weights
+        assert version_name("a", "0123abcd", ["ab", "b", "a-b", "a-0123abcdef"]) == "a"
+
+    @given(st.text("ab-0", min_size=1, max_size=4), st.lists(st.text("ab-0", min_size=1, max_size=12)))
+    def test_a_name_with_other_weights_is_never_given_again(self, name: str, served: list[str]) -> None:
+        given_name = version_name(name, "0" * 8, served)
+        assert given_name in (name, f"{name}-00000000")
+        assert given_name == f"{name}-00000000" or given_name not in served
+        assert set(versions(name, served)) <= set(served)
+
+
+class TestLoad:
+    async def test_a_folder_is_served_under_its_name(
+        self, server: ScriptedVLLM, lifecycle: LoraLifecycle, tmp_path: Path
+    ) -> None:
+        folder = write_adapter(tmp_path / "negotiator")
+        assert (await lifecycle.load(folder)).name == "negotiator"
+        [adapter] = (await lifecycle.served()).adapters
+        assert (adapter.name, adapter.base, adapter.root) == ("negotiator", "base", str(folder))
+
+    async def test_other_weights_get_a_name_of_their_own_and_both_are_served(
+        self, server: ScriptedVLLM, lifecycle: LoraLifecycle, tmp_path: Path
+    ) -> None:
+        folder = write_adapter(tmp_path / "a")
+        first = await lifecycle.load(folder)
+        write_adapter(folder, weights=b"trained on")
+        second = await lifecycle.load(folder)
+        assert second.name.startswith("a-")
+        again = await lifecycle.load(folder)
+        assert (again.name, again.already, second.already) == (second.name, True, False)
+        assert server.adapters == [first.name, second.name]
+
+    async def test_the_config_tells_versions_apart_as_well(self, lifecycle: LoraLifecycle, tmp_path: Path) -> None:
+        folder = write_adapter(tmp_path / "a", lora_alpha=8)
+        names = {(await lifecycle.load(folder)).name}
+        for alpha in (16, 32):
+            write_adapter(folder, lora_alpha=alpha)
+            names.add((await lifecycle.load(folder)).name)
+        assert len(names) == 3
+
+    async def test_replace_leaves_the_new_one_only(
+        self, server: ScriptedVLLM, lifecycle: LoraLifecycle, tmp_path: Path
+    ) -> None:
+        await lifecycle.load(write_adapter(tmp_path / "b"))
+        for weights in (b"one", b"two", b"three"):
+            loaded = await lifecycle.load(write_adapter(tmp_path / "a", weights=weights), replace=True)
+            assert server.adapters == ["b", loaded.name]
+        assert len(loaded.replaced) == 1
+        assert loaded.replaced[0].startswith("a-")
+
+    async def test_what_does_not_answer_replaces_nothing(
+        self, server: ScriptedVLLM, lifecycle: LoraLifecycle, tmp_path: Path
+    ) -> None:
+        await lifecycle.load(write_adapter(tmp_path / "a"))
+        server.script(Fault.SERVER_ERROR, route=Route.COMPLETIONS)
+        with pytest.raises(LifecycleError, match=r"does not answer \(500.*the versions before it are still served"):
+            await lifecycle.load(write_adapter(tmp_path / "a", weights=b"new"), replace=True)
+        assert server.adapters == ["a"]
+
+
+class TestRefusals:
+    async def test_an_adapter_of_another_base(self, lifecycle: LoraLifecycle, tmp_path: Path) -> None:
+        with pytest.raises(LifecycleError, match=r"belongs to base model Llama-3; .* serves base \(/models/tiny\)"):
+            await lifecycle.load(write_adapter(tmp_path / "a", base="Llama-3"))
+
+    async def test_a_base_is_known_by_its_folder_too(self, lifecycle: LoraLifecycle, tmp_path: Path) -> None:
+        assert await lifecycle.load(write_adapter(tmp_path / "a", base="/elsewhere/tiny"))
+        assert await lifecycle.load(write_adapter(tmp_path / "b", base=None))
+
+    async def test_a_rank_over_the_servers_limit(self, lifecycle: LoraLifecycle, tmp_path: Path) -> None:
+        with pytest.raises(LifecycleError, match=r"LoRA rank 24 is greater .* with --max-lora-rank 32"):
+            await lifecycle.load(write_adapter(tmp_path / "a", rank=24))
+
+    async def test_a_folder_that_holds_no_adapter(self, lifecycle: LoraLifecycle, tmp_path: Path) -> None:
+        with pytest.raises(UnusableAdapterError, match=r"there is no adapter_config\.json"):
+            await lifecycle.load(tmp_path)
+
+    async def test_a_server_that_loads_nothing_while_it_runs(self, tmp_path: Path) -> None:
+        async with ScriptedVLLM(adapters=("b",), runtime_lora=False) as server, LoraLifecycle(server.url) as lifecycle:
+            with pytest.raises(LifecycleError, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"):
+                await lifecycle.load(write_adapter(tmp_path / "a"))
+            with pytest.raises(LifecycleError, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"):
+                await lifecycle.unload("b")
+
+    async def test_a_name_nobody_serves(self, server: ScriptedVLLM, lifecycle: LoraLifecycle) -> None:
+        server.adapters.append("negotiator")
+        with pytest.raises(LifecycleError, match="serves no adapter 'negotiater': did you mean negotiator"):
+            await lifecycle.unload("negotiater")
+
+    async def test_a_server_with_a_key(self) -> None:
+        async with ScriptedVLLM(api_key="s3cret") as server:
+            async with LoraLifecycle(server.url) as lifecycle:
+                with pytest.raises(LifecycleError, match="wants its key: --api-key-env"):
+                    await lifecycle.served()
+            async with LoraLifecycle(server.url, "s3cret") as lifecycle:
+                assert (await lifecycle.served()).names == ("cooperator", "defector")
+
+    async def test_no_server_and_no_vllm(self, server: ScriptedVLLM, lifecycle: LoraLifecycle) -> None:
+        async with LoraLifecycle(UNUSED) as nobody:
+            with pytest.raises(LifecycleError, match=f"nothing answers at {UNUSED}/v1"):
+                await nobody.served()
+        async with server.faulty(Fault.SERVER_ERROR, Route.MODELS):
+            with pytest.raises(LifecycleError, match="answered 500"):
+                await lifecycle.served()

@@ -1,0 +1,43 @@
+"""Model output reaches a terminal as text, never as a command to it."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.sanitize import printable, printable_lines
+
+ANY_TEXT = st.text(st.characters(exclude_categories=()))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m", r"\x1b[31mred\x1b[0m"),
+        ("\x1b]0;title\x07", r"\x1b]0;title\x07"),
+        ("\x9b2J", r"\x9b2J"),
+        ("over\rwritten", r"over\rwritten"),
+        ("\u202egnp.exe", r"\u202egnp.exe"),
+        ("half \ud83d", r"half \ud83d"),
+        ("合作 👩\u200d🔬 né", "合作 👩\u200d🔬 né"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_spelt_out(text: str, shown: str) -> None:
+    assert printable(text) == printable_lines(text) == shown
+
+
+def test_lines_are_kept_where_a_text_may_have_them() -> None:
+    assert printable_lines("one\n\ttwo") == "one\n\ttwo"
+    assert printable("one\n\ttwo") == r"one\n\ttwo"
+
+
+@given(text=ANY_TEXT)
+def test_nothing_that_controls_a_terminal_is_left(text: str) -> None:
+    shown = printable(text)
+    assert not {unicodedata.category(character) for character in shown} & {"Cc", "Cs", "Zl", "Zp"}
+    assert not {unicodedata.bidirectional(character) for character in shown} & {"RLO", "LRO", "RLE", "LRE", "PDF"}
+    shown.encode("utf-8")
+    assert printable(shown) == shown

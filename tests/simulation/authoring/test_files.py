@@ -1,0 +1,224 @@
+"""`society roster new|show` and `society scenario new`: what a user is asked, told and given."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from agents.inference.servers.discovery import ServedModel
+from agents.roster import FOLDER, Roster, roster_schema
+from agents.yaml_file import read_yaml
+from simulation.authoring.audiences import hearings
+from simulation.authoring.roster_draft import Candidate, deal
+from simulation.authoring.roster_picture import picture
+from simulation.authoring.schema import shipped_schemas
+from simulation.cli import roster as cli_roster
+from simulation.games import task_types
+from simulation.plan import Plan
+from simulation.scenario import scenario_schema
+from tests.simulation.cli.test_app import society
+from tests.support.adapters import write_adapter
+
+SHIPPED = FOLDER.parent / "adapters"
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def made_for(name: str, base: str, rank: int = 8) -> None:
+    folder = write_adapter(Path("mine") / name)
+    told = {"peft_type": "LORA", "base_model_name_or_path": base, "r": rank, "lora_alpha": 2 * rank}
+    (folder / "adapter_config.json").write_text(json.dumps(told))
+
+
+class TestFromAFolder:
+    def test_base_rank_and_alpha_are_read_and_paths_are_the_files_own(self, capsys: pytest.CaptureFixture[str]) -> None:
+        made_for("calm", "org/base-7b", rank=4)
+        made_for("bold", "base-7b", rank=16)
+        assert society(capsys, "roster", "new", "r.yaml", "--folder", "mine", "--teams", "2")[0] == 0
+        roster = Roster.load("r.yaml")
+        assert roster.base_model == "base-7b"
+        assert [(row.model_id, row.lora_rank, row.lora_alpha, row.team_id) for row in roster.models] == [
+            ("bold", 16, 32, "team_a"),
+            ("calm", 4, 8, "team_b"),
+        ]
+        assert "adapter: mine/calm" in Path("r.yaml").read_text()
+
+    def test_an_adapter_of_another_base_is_left_out_aloud(self, capsys: pytest.CaptureFixture[str]) -> None:
+        made_for("calm", "base-7b")
+        made_for("stray", "other-3b")
+        code, _, err = society(capsys, "roster", "new", "r.yaml", "--folder", "mine", "--base", "base-7b")
+        assert code == 0
+        assert "left out: stray is made for base model other-3b, not for base-7b" in err
+        assert [row.model_id for row in Roster.load("r.yaml").models] == ["calm"]
+
+    def test_adapters_of_two_bases_need_a_word(self, capsys: pytest.CaptureFixture[str]) -> None:
+        made_for("calm", "base-7b")
+        made_for("stray", "other-3b")
+        code, _, err = society(capsys, "roster", "new", "r.yaml", "--folder", "mine")
+        assert code == 2
+        assert "calm is made for base-7b; stray is made for other-3b" in err
+        assert not Path("r.yaml").exists()
+
+    @pytest.mark.parametrize(
+        ("more", "told"),
+        [
+            (("--base", "qwen"), "no adapter fits --base qwen: cooperator is made for base model HuggingFaceTB/Smol"),
+            (("--adapter", "defectr"), "--adapter defectr: did you mean defector?"),
+            (("--role", "boss"), "--role boss: known: leader"),
+            (("--endpoint", "http://localhost:1/v1"), "give one of the two"),
+            (("--language", "fr"), "--language fr"),
+        ],
+    )
+    def test_mistakes(self, capsys: pytest.CaptureFixture[str], more: tuple[str, ...], told: str) -> None:
+        code, _, err = society(capsys, "roster", "new", "r.yaml", "--folder", str(SHIPPED), *more)
+        assert code == 2
+        assert told in err
+        assert not Path("r.yaml").exists()
+
+    def test_a_folder_without_adapters(self, capsys: pytest.CaptureFixture[str]) -> None:
+        code, _, err = society(capsys, "roster", "new", "r.yaml", "--folder", ".")
+        assert code == 2
+        assert "no subfolder holds an adapter_config.json" in err
+
+
+class TestFromAServer:
+    def test_adapters_are_those_with_a_parent(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def served(*_: object) -> list[ServedModel]:
+            return [
+                ServedModel("org/base"),
+                ServedModel("calm", parent="org/base", root=str(SHIPPED / "cooperator")),
+                ServedModel("bold", parent="org/base", root="/elsewhere"),
+            ]
+
+        monkeypatch.setattr("simulation.authoring.roster_draft.list_models", served)
+        assert society(capsys, "roster", "new", "r.yaml", "--endpoint", "http://localhost:8001/v1")[0] == 0
+        roster = Roster.load("r.yaml")
+        assert roster.base_model == "org/base"
+        assert [(row.model_name, row.lora_rank) for row in roster.models] == [("calm", 8), ("bold", None)]
+
+    def test_a_server_that_is_not_there(self, capsys: pytest.CaptureFixture[str]) -> None:
+        code, _, err = society(capsys, "roster", "new", "r.yaml", "--endpoint", "http://127.0.0.1:9/v1")
+        assert code == 1
+        assert "nothing answers at http://127.0.0.1:9/v1" in err
+
+    def test_an_address_that_is_none(self, capsys: pytest.CaptureFixture[str]) -> None:
+        code, _, err = society(capsys, "roster", "new", "r.yaml", "--endpoint", "here")
+        assert code == 2
+        assert "--endpoint here: not an http(s) URL" in err
+
+
+class TestAsked:
+    @pytest.fixture(autouse=True)
+    def _someone_is_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cli_roster, "at_terminal", lambda: True)
+
+    def test_answers_make_the_roster(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "stdin", io.StringIO(f"r.yaml\nnowhere\n{SHIPPED}\n\ndefector, cooperator\n2\n"))
+        code, out, err = society(capsys, "roster", "new")
+        assert (code, "cooperator (base HuggingFaceTB/SmolLM2-135M-Instruct, rank 8, alpha 16)" in out) == (0, True)
+        assert "--folder nowhere: no subfolder" in err
+        assert [(row.model_id, row.team_id) for row in Roster.load("r.yaml").models] == [
+            ("defector", "team_a"),
+            ("cooperator", "team_b"),
+        ]
+
+    def test_leaving_in_the_middle_leaves_nothing(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "stdin", io.StringIO("r.yaml\nshipped\n"))
+        code, _, err = society(capsys, "roster", "new")
+        assert code == 1
+        assert "Traceback" not in err
+        assert list(Path().iterdir()) == []
+
+
+def test_without_a_terminal_a_file_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = society(capsys, "roster", "new")
+    assert code == 2
+    assert "name the file to write" in err
+
+
+def test_ids_are_free_and_roles_are_dealt_in_turn() -> None:
+    from agents.role import ModelRole
+
+    rows = deal([Candidate("org/a b"), Candidate("a b"), Candidate("///")], 0, [ModelRole.LEADER, ModelRole.FOLLOWER])
+    assert [(row.model_id, row.role.value) for row in rows] == [
+        ("a_b", "leader"),
+        ("a_b_2", "follower"),
+        ("model", "leader"),
+    ]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("game", task_types())
+def test_every_game_has_a_scenario_whose_comments_hold(
+    capsys: pytest.CaptureFixture[str], game: str, language: str
+) -> None:
+    asked = ("--game", game, "--language", language, "--roster", "two_teams")
+    code, _, err = society(capsys, "scenario", "new", "play.yaml", *asked)
+    if code:
+        assert "task_type" in err  # a game that two teams of three cannot play says so
+        return
+    text = Path("play.yaml").read_text(encoding="utf-8")
+    jsonschema.validate(read_yaml(Path("play.yaml")).data, scenario_schema())
+    settings = [line for line in text.splitlines() if line.startswith("    #   ") or line == "    # parameters:"]
+    if settings:
+        spelt = "\n".join(line.replace("# ", "", 1) for line in settings)
+        block = "\n".join(settings)
+        Path("spelt.yaml").write_text(text.replace(block, spelt), encoding="utf-8")
+        assert Plan.load("spelt.yaml").scenario.tasks[0].parameters
+
+
+def test_the_schema_line_leads_to_a_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    for kind, extra in (("roster", ()), ("scenario", ()), ("roster", ("--schema",)), ("scenario", ("--schema",))):
+        path = Path(f"{kind}{len(extra)}.yaml")
+        assert society(capsys, kind, "new", str(path), *extra)[0] == 0
+        first = path.read_text(encoding="utf-8").splitlines()[0]
+        assert first.startswith("# yaml-language-server: $schema=")
+        named = path.parent / first.partition("$schema=")[2]
+        assert json.loads(named.read_text(encoding="utf-8"))["title"].lower() == kind
+        jsonschema.validate(read_yaml(path).data, json.loads(named.read_text(encoding="utf-8")))
+
+
+def test_the_shipped_schemas_are_those_of_the_code() -> None:
+    for path, schema in shipped_schemas().items():
+        assert json.loads(path.read_text(encoding="utf-8")) == schema, "run: python -m simulation.authoring.schema"
+    assert "extends" in roster_schema()["properties"]
+
+
+class TestShow:
+    def test_teams_roles_and_who_hears_whom(self, capsys: pytest.CaptureFixture[str]) -> None:
+        code, out, _ = society(capsys, "roster", "show", "two_teams", "--scenario", "team_battle")
+        assert code == 0
+        assert "red (3)" in out
+        assert "red_lead: leader, cooperator, rank 8, planning" in out
+        assert "red_lead -> red_mate, red_scout" in out
+
+    def test_a_mixed_scenario_shows_each_mode_it_may_pick(self) -> None:
+        assert [each.mode.value for each in hearings(Plan.load("mixed"))][:2] == ["cooperative", "competitive"]
+        assert set(hearings(Plan.load("mixed"))[1].heard_by.values()) == {()}
+
+    def test_a_picture_joins_those_who_hear_each_other(self) -> None:
+        plan = Plan.load("team_battle")
+        drawn = picture(plan.roster, hearings(plan)[0])
+        assert drawn.count("<line") == 6  # three pairs in each of two teams of three
+        assert drawn.count('r="13"') == 6
+
+    def test_markup_in_a_name_stays_text(self, capsys: pytest.CaptureFixture[str]) -> None:
+        Path("r.yaml").write_text(
+            'name: "[red]<b>\\e[31m"\nmodels:\n  - {model_id: a, policy: random, team_id: "</text><script>"}\n'
+        )
+        code, out, _ = society(capsys, "roster", "show", "r.yaml", "--picture", "r.svg")
+        assert code == 0
+        assert "[red]<b>\\x1b[31m" in out
+        assert "<script>" not in Path("r.svg").read_text()

@@ -1,0 +1,85 @@
+"""`society tournament` as a user types it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from simulation.studies.tournament.results import load_tournament
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+
+__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+
+ROSTER = """\
+name: three
+models: [{model_id: tit, policy: tit_for_tat}, {model_id: all, policy: always_cooperate}, {model_id: x, policy: random}]
+"""
+PAIRS = ("tournament", "r.yaml", "--game", "chicken", "--steps", "1", "--episodes", "3", "--jobs", "1")
+TEAMS = ("tournament", "two_teams", "--game", "blotto", "--mode", "team_battle", "--tier", "simulated", "--steps", "1")
+
+
+def test_pairs_end_in_tables_and_their_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("r.yaml").write_text(ROSTER)
+    code, out, err = society(capsys, *PAIRS)
+    assert code == 0, err
+    assert "payoff of row against column" in out
+    assert "standings" in out
+    assert "synergy" in out
+    assert "replies: scripted" in out
+    assert "cyclic share" in out
+    assert "match 6/6" in err
+    folder = Path(out.splitlines()[-1])
+    assert load_tournament(folder).report["game"] == "chicken"
+    code, again, _ = society(capsys, "tournament", str(folder), "--json")  # nothing is played anew
+    assert code == 0
+    assert json.loads(again) == json.loads((folder / "report.json").read_text())
+    assert len(list(folder.glob("matches/*/*/*"))) == 6
+
+
+def test_teams_end_in_what_each_member_adds(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = society(capsys, *TEAMS, "--episodes", "2", "--jobs", "1")
+    assert code == 0, err
+    assert "Shapley value" in out
+    assert "red_lead red_mate red_scout" in out
+    assert "SIMULATED minds" in out
+    result = load_tournament(out.splitlines()[-1])
+    assert len(result.compositions) == 2 * 2 * 7  # worths, teams, coalitions
+    shares = result.contributions.query("worth == 'reward'").groupby("team", observed=True)["value"].sum()
+    whole = result.compositions.query("worth == 'reward' and size == 3").set_index("team")["value"]
+    assert shares["red"] == pytest.approx(whole["red"])
+    assert shares["blue"] == pytest.approx(whole["blue"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("first_contact",), "--game is missing"),
+        (("first_contact", "--game", "chiken"), "did you mean chicken?"),
+        (("first_contact", "--game", "minority", "--tier", "simulated"), "two models cannot play this"),
+        (("first_contact", "--game", "chicken", "--format", "pear"), "--format pear: did you mean pairs?"),
+        (("first_contact", "--game", "chicken", "--tier", "cloud"), "--tier cloud"),
+        (("first_contact", "--game", "chicken", "--set", "tasks.0.max_stepz=3"), "max_steps"),
+        (("first_contact", "--game", "chicken", "--stop-width", "0"), "--stop-width 0: must be above 0"),
+        (("nowhere", "--game", "chicken"), "nowhere"),
+    ],
+)
+def test_a_users_mistake_is_a_message_and_nothing_is_written(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
+) -> None:
+    code, _, err = society(capsys, "tournament", *arguments)
+    assert code in (1, 2)
+    assert message in err
+    assert "Traceback" not in err
+    assert list(Path().iterdir()) == []
+
+
+def test_a_match_that_stops_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = society(
+        capsys, "tournament", "first_contact", "--game", "chicken", "--tier", "http", "--require", "http",
+        "--endpoint", "http://127.0.0.1:9/v1", "--jobs", "1",
+    )  # fmt: skip
+    assert code == 1
+    assert "tier http is required and failed" in err
+    assert "society tournament runs/tournament-chicken-" in err

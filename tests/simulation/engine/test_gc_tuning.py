@@ -1,0 +1,44 @@
+"""The cycle collector's pace: rarer within an episode, and what it was when the last one is over."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import ExitStack
+
+import pytest
+
+from simulation.engine.gc_tuning import rarer_collections
+
+
+def test_it_is_what_it_was_when_the_last_block_ends_whichever_that_is() -> None:
+    before = gc.get_threshold()
+    first, second = ExitStack(), ExitStack()
+    first.enter_context(rarer_collections())
+    within = gc.get_threshold()
+    second.enter_context(rarer_collections())
+    assert within[0] > before[0]
+    first.close()
+    assert gc.get_threshold() == within
+    second.close()
+    assert gc.get_threshold() == before
+
+
+def test_one_that_is_off_or_that_somebody_else_sets_is_left_alone() -> None:
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(0)
+        with rarer_collections():
+            assert gc.get_threshold()[0] == 0
+        gc.set_threshold(*before)
+        with rarer_collections():
+            gc.set_threshold(900, 9, 9)
+        assert gc.get_threshold() == (900, 9, 9)
+    finally:
+        gc.set_threshold(*before)
+
+
+def test_an_error_within_ends_it_too() -> None:
+    before = gc.get_threshold()
+    with pytest.raises(KeyError), rarer_collections():
+        raise KeyError
+    assert gc.get_threshold() == before

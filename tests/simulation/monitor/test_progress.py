@@ -1,0 +1,75 @@
+"""What the progress line tells of calls: made ones, failed ones, and those for which nothing was sent."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from agents.inference.provenance import Tier
+from agents.role import ModelRole
+from agents.roster import ModelConfig
+from simulation.monitor.progress import MOST_MODELS, LiveProgress, outcome_table
+from simulation.plan import Plan
+from simulation.runs.runner import RunOptions, run_scenario
+from tests.support.faults import Fault
+from tests.support.in_thread import in_thread
+from tests.support.scripted_vllm import ScriptedVLLM
+
+
+def last_line(plan: Plan, runs: Path, cache: Path) -> str:
+    written = io.StringIO()
+    with LiveProgress(Console(file=written, width=200), 1) as progress:
+        run_scenario(plan, out=runs, on_event=progress, cache=cache)
+    return written.getvalue().splitlines()[-1]
+
+
+def test_a_cached_reply_is_neither_a_call_nor_a_failure(make_plan: Callable[..., Plan], runs: Path) -> None:
+    with in_thread(ScriptedVLLM()) as server:
+        plan = make_plan(episodes=1, inference={"tiers": ["http"], "endpoints": [server.url], "retries": 3})
+        server.script(Fault.SERVER_ERROR)
+        first, again = (last_line(plan, runs, runs / "cache") for _ in range(2))
+    assert "| 17 calls, 1 failed |" in first  # 4 models, 2 steps, a message and a decision each
+    assert "http:16" in first
+    assert "| 0 calls, 16 cached |" in again
+    assert "http:16" in again
+
+
+def of_kind(adapter: str, count: int) -> tuple[ModelConfig, ...]:
+    return tuple(
+        ModelConfig(model_id=f"{adapter}_{number}", model_name=adapter, role=ModelRole.NEUTRAL)
+        for number in range(1, count + 1)
+    )
+
+
+def told(plan: Plan, runs: Path) -> str:
+    run = run_scenario(plan, options=RunOptions(tier=Tier.SIMULATED), out=runs)
+    console = Console(file=io.StringIO(), width=150, record=True)
+    console.print(outcome_table(run, 150))
+    return console.export_text()
+
+
+def test_a_society_too_large_to_read_is_told_by_kind_of_model(make_plan: Callable[..., Plan], runs: Path) -> None:
+    rows = (*of_kind("ada", MOST_MODELS), *of_kind("ben", MOST_MODELS))
+    text = told(make_plan(rows=rows, episodes=1, mode="cooperative"), runs)
+    assert f"{2 * MOST_MODELS} models, averaged by adapter, role and team" in text
+    assert "ada_1 " not in text
+    (row,) = [line.split("│") for line in text.splitlines() if "│ ada" in line]
+    assert f"{MOST_MODELS}" in [cell.strip() for cell in row]
+
+
+def test_a_society_that_can_be_read_is_told_model_by_model(make_plan: Callable[..., Plan], runs: Path) -> None:
+    text = told(make_plan(rows=of_kind("ada", MOST_MODELS), episodes=1, mode="cooperative"), runs)
+    assert all(f"ada_{number} " in text for number in range(1, MOST_MODELS + 1))
+
+
+def test_kinds_that_are_no_fewer_than_models_tell_nothing(make_plan: Callable[..., Plan], runs: Path) -> None:
+    rows = tuple(
+        ModelConfig(model_id=f"m{number}", model_name=f"adapter{number}", role=ModelRole.NEUTRAL)
+        for number in range(MOST_MODELS + 1)
+    )
+    text = told(make_plan(rows=rows, episodes=1, mode="cooperative"), runs)
+    assert "averaged by" not in text
+    assert f"m{MOST_MODELS} " in text

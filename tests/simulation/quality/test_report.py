@@ -1,0 +1,103 @@
+"""`society quality`: means per tier, role and model, with intervals over episodes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agents.problems import SocietyError
+from simulation.plan import Plan
+from simulation.quality.judge import Judge
+from simulation.quality.report import QualityRow, Scope, report_quality
+from simulation.runs.runner import run_scenario
+from simulation.tables.run import Run
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.metrics.test_words import characters
+from tests.support.faults import status
+from tests.support.in_thread import in_thread
+from tests.support.scripted_vllm import ScriptedVLLM
+
+__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+
+
+def row(run: Run, measure: str, scope: Scope, name: str = "") -> QualityRow:
+    found = [r for r in report_quality(run).rows if (r.measure, r.scope, r.name) == (measure, scope, name)]
+    (only,) = found
+    return only
+
+
+def test_means_and_intervals_are_those_of_the_characters(make_plan: Callable[..., Plan], runs: Path) -> None:
+    run = characters(make_plan, runs, episodes=4)
+    everyone, honest = row(run, "kept", Scope.ALL), row(run, "kept", Scope.MODEL, "honest")
+    assert (everyone.value, everyone.texts, everyone.episodes) == (pytest.approx(1 / 3), 24, 4)
+    assert (honest.value, honest.texts) == (1.0, 8)
+    for found in (everyone, honest):
+        assert found.interval is not None
+        assert found.interval.n == 4
+        assert 0 <= found.interval.low <= found.value <= found.interval.high <= 1
+    assert honest.interval is not None
+    assert honest.interval.low < 1.0  # eight kept words do not prove that all will be
+    assert row(run, "announces", Scope.ROLE, "neutral").value == 0.75
+    bonus = row(run, "bonus", Scope.MODEL, "liar")
+    assert (bonus.value, bonus.synthetic) == (pytest.approx(0.1), True)
+
+
+def test_tiers_are_never_averaged(make_plan: Callable[..., Plan], runs: Path) -> None:
+    with in_thread(ScriptedVLLM()) as server:
+        inference = {"tiers": ["http", "simulated"], "endpoints": [server.url], "retries": 0, "timeout": 1}
+        server.mishaps.extend([status(400)] * 10)
+        run = run_scenario(make_plan(inference=inference), out=runs)
+    rows = [r for r in report_quality(run, ["keyword"]).rows if r.scope is Scope.ALL]
+    assert {r.tier: r.texts for r in rows} == run.messages["tier"].astype(str).value_counts().to_dict()
+    assert len(rows) == 2
+
+
+def test_one_episode_has_no_interval_and_says_so(make_plan: Callable[..., Plan], runs: Path) -> None:
+    report = report_quality(run_scenario(make_plan(episodes=1), out=runs), ["parse"])
+    assert {r.interval for r in report.rows} == {None}
+    assert any("at least 2 episodes" in note for note in report.notes)
+
+
+def test_a_run_without_a_finished_episode_has_nothing_to_score(make_plan: Callable[..., Plan], runs: Path) -> None:
+    run = run_scenario(make_plan(), out=runs)
+    run.episodes = run.episodes[:0]
+    with pytest.raises(SocietyError, match="no finished episode"):
+        report_quality(run, ["consistency", "parse"])
+
+
+def test_a_judge_is_secondary_and_named(make_plan: Callable[..., Plan], runs: Path) -> None:
+    run = run_scenario(make_plan(), out=runs)
+    with in_thread(ScriptedVLLM(("cooperator",))) as server:
+        report = report_quality(run, ["judge"], Judge("cooperator", (server.url,)))
+    assert all(r.secondary and r.judge == "cooperator (http)" for r in report.rows)
+    assert any(note.startswith("SECONDARY") and server.url in note for note in report.notes)
+    assert any("grades its own messages" in note for note in report.notes)
+
+
+def test_the_command_prints_tables_or_json(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = society(capsys, "run", "first_contact", "--tier", "simulated", "--episodes", "2")
+    path = out.splitlines()[-1]
+    code, out, _ = society(capsys, "quality", path)
+    assert code == 0
+    assert "SYNTHETIC" in out
+    assert "model ada" in out
+    assert "judge" not in out
+    with in_thread(ScriptedVLLM(("critic",))) as server:
+        asked = ("--scorer", "judge", "--judge", "critic", "--endpoint", server.url)
+        code, out, _ = society(capsys, "quality", path, *asked)
+        assert code == 0
+        assert "SECONDARY" in out
+        assert "critic (http)" in out
+        code, out, _ = society(capsys, "quality", path, *asked, "--json")
+    assert code == 0
+    rows = json.loads(out)["rows"]
+    assert {each["scorer"] for each in rows} == {"judge"}
+
+
+def test_a_server_without_a_judge_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = society(capsys, "quality", "runs/x", "--endpoint", "http://localhost:8001/v1")
+    assert code == 2
+    assert "--judge ADAPTER" in err

@@ -1,0 +1,44 @@
+"""A process killed while it writes what many runs come to: the report that stood there stays whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agents.roster import ModelConfig, Roster
+from simulation.report import write_report
+from simulation.runs.runner import RunOptions
+from simulation.studies.fingerprint.measure import REPORT, read_fingerprints, take_fingerprints
+from simulation.studies.fingerprint.probes import Conditions
+from tests.support.forks import killed, limit_files
+from tests.support.unbroken import play
+
+
+def kill_in(write: Callable[[], object]) -> None:
+    """Does that in a child, which is killed in the middle of the first file of any size."""
+    killed(lambda: limit_files(100, die=True) or write())  # type: ignore[func-returns-value]
+
+
+def assert_stays(file: Path, write: Callable[[], object]) -> None:
+    """Killed before there was one, no such file is there; killed afterwards, the one that was there is."""
+    kill_in(write)
+    assert not file.exists()
+    write()
+    whole = file.read_bytes()
+    kill_in(write)
+    assert file.read_bytes() == whole
+
+
+def test_a_kill_inside_the_writing_of_a_page(tmp_path: Path) -> None:
+    run, page = play(tmp_path / "runs").path, tmp_path / "report.html"
+    assert_stays(page, lambda: write_report([run], page))
+
+
+@pytest.mark.slow
+def test_a_kill_inside_the_writing_of_fingerprints(tmp_path: Path) -> None:
+    rows = tuple(ModelConfig(model_id=name, policy=name) for name in ("always_defect", "tit_for_tat"))
+    conditions = Conditions(options=RunOptions(seed=5, episodes=2))
+    folder = take_fingerprints(Roster(name="two", models=rows), conditions, out=tmp_path, at_once=1)
+    assert_stays(folder / REPORT, lambda: read_fingerprints(folder))

@@ -1,0 +1,106 @@
+"""The event log: what goes in comes out, and a crash costs at most a torn line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents.inference.provenance import CallKey, CallRecord, CallStatus, Provenance, Purpose, Reply, Tier
+from simulation.store.events import (
+    EVENT_TYPES,
+    CallMade,
+    DecisionMade,
+    EpisodeEnded,
+    EpisodeStarted,
+    Event,
+    EventLog,
+    EventLogError,
+    MessageSent,
+    Outcome,
+    RunEnded,
+    RunResumed,
+    SocialActed,
+    StepResolved,
+    StepRow,
+    decode,
+    encode,
+    read_events,
+)
+
+KEY = CallKey(0, 1, "ada", Purpose.DECIDE, attempt=1)
+PROVENANCE = Provenance(Tier.HTTP, "coop", "http://x/v1", 2, 0.5, 10, 3, "stop", (Tier.CAMEL,))
+RECORD = CallRecord(KEY, Tier.HTTP, "http://x/v1", "coop", 2, CallStatus.FAILED, 0.5, 0.1, "ab12", error="boom")
+OUTCOME = Outcome("ada", "coop", "leader", None, "general", "http", 1.0, 3.0, 0.5, 1.0, None, 25.0, 1.5, 2, 0)
+EXAMPLES: tuple[Event, ...] = (
+    EpisodeStarted(0, "t", "commons", "cooperative", "set", 1.0, False, 100.0, 0.5, 0.5),
+    CallMade(RECORD),
+    CallMade(replace(RECORD, status=CallStatus.OK, error="", reply=Reply("合作", PROVENANCE, 0.9))),
+    MessageSent(
+        0,
+        1,
+        0,
+        "ada",
+        "red",
+        ("ben", "cy"),
+        ("ben",),
+        "我们\nhear \u2028 me",
+        "http",
+        "coop",
+        "http://x",
+        0.5,
+        "",
+        7,
+        2,
+    ),
+    SocialActed(0, 1, "ada", None, "", False, "no post", "{}", 2, "http", "coop", "http://x", 0.5, ""),
+    DecisionMade(0, 1, "ada", None, "??", 2, "http", "coop", "", 0.1, "camel", None),
+    StepResolved(0, 1, 0.2, (StepRow("ada", 3.0, None, 6.0),)),
+    EpisodeEnded(0, 2, None, "http", 1.0, 6.0, 0.0, 9.0, 2.0, (OUTCOME,)),
+    RunResumed(1),
+    RunEnded("finished"),
+)
+
+
+def test_there_is_an_example_of_every_event() -> None:
+    assert {type(event).__name__ for event in EXAMPLES} == set(EVENT_TYPES)
+
+
+@pytest.mark.parametrize("event", EXAMPLES, ids=lambda event: type(event).__name__)
+def test_an_event_survives_the_log(event: Event) -> None:
+    line = encode(event)
+    assert b"\n" not in line
+    assert decode(line) == event
+
+
+def test_a_log_gives_back_its_events_in_order(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    with EventLog(path) as log:
+        for event in EXAMPLES:
+            log.append(event)
+    assert tuple(read_events(path)) == EXAMPLES
+
+
+@given(cut=st.integers(min_value=0))
+def test_a_log_cut_anywhere_keeps_every_whole_event(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
+    path = tmp_path_factory.mktemp("log") / "events.jsonl"
+    lines = [encode(event) + b"\n" for event in EXAMPLES]
+    whole = b"".join(lines)
+    cut %= len(whole) + 1
+    path.write_bytes(whole[:cut])
+    kept = whole[:cut].count(b"\n")
+    assert tuple(read_events(path)) == EXAMPLES[:kept]
+    with EventLog(path) as log:  # the next sitting writes after the last whole line
+        log.append(RunEnded("stopped"))
+    assert tuple(read_events(path)) == (*EXAMPLES[:kept], RunEnded("stopped"))
+
+
+@pytest.mark.parametrize("line", [b"{", b'{"type":"Nonsense"}', b'{"type":"RunResumed"}', b"[]", b"\xff"])
+def test_a_broken_line_is_named(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(encode(RunResumed(0)) + b"\n" + line + b"\n")
+    with pytest.raises(EventLogError, match=r"events\.jsonl:2: not an event"):
+        list(read_events(path))

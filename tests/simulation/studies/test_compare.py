@@ -1,0 +1,259 @@
+"""Runs against runs: in pairs where there are twins, with verdicts the numbers support, nothing mixed in silence."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pandas as pd
+import pytest
+
+from agents.problems import SocietyError, UsageError
+from agents.role import ModelRole
+from agents.roster import ModelConfig
+from simulation.metrics.admission import MixedTiersError
+from simulation.plan import Plan
+from simulation.runs.runner import run_scenario
+from simulation.studies.compare.report import OF_EPISODES, Comparison, Figure, Verdict, compare_runs
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+
+__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+
+STORED = Path(__file__).parents[2] / "fixtures" / "runs" / "version_2"
+Change = Callable[[pd.DataFrame], pd.DataFrame]
+
+
+def as_it_is(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame
+
+
+def richer(by: float) -> Change:
+    return lambda frame: frame.assign(payoff=frame["payoff"] + by, welfare=frame["welfare"] + 4 * by)
+
+
+def side(folder: Path, seeds: Iterable[int], change: Change = as_it_is, **scenario: Any) -> Path:
+    """The stored run once for every seed, its outcomes changed, and its scenario too."""
+    for seed in seeds:
+        run = folder / f"run-{seed}"
+        shutil.copytree(STORED, run)
+        manifest = orjson.loads((run / "manifest.json").read_bytes())
+        manifest |= {"seed": seed, "scenario": {**manifest["scenario"], **scenario}}
+        (run / "manifest.json").write_bytes(orjson.dumps(manifest))
+        file = run / "tables" / "outcomes.parquet"
+        change(pd.read_parquet(file)).to_parquet(file, index=False)
+    return folder
+
+
+def verdicts(found: Comparison) -> dict[Figure, Verdict]:
+    return {each.figure: each.verdict for each in found.differences if not each.model_id}
+
+
+def test_twins_are_compared_in_pairs_and_a_constant_difference_is_certain(tmp_path: Path) -> None:
+    def by_seed(frame: pd.DataFrame) -> pd.DataFrame:
+        return richer(100 * int(frame["payoff"].sum()) % 7)(frame)  # what a seed brings, it brings to both sides
+
+    a = side(tmp_path / "a", range(6), lambda frame: richer(2.0)(by_seed(frame)), mode="cooperative")
+    b = side(tmp_path / "b", range(6), by_seed, mode="competitive")
+    found = compare_runs(a, b)
+    welfare = found.find(Figure.WELFARE)
+    assert (welfare.interval.low, welfare.interval.value, welfare.interval.high) == pytest.approx((8.0, 8.0, 8.0))
+    assert welfare.paired
+    assert welfare.interval.n == 6
+    assert verdicts(found)[Figure.PAYOFF] is Verdict.HIGHER
+    assert verdicts(found)[Figure.GINI] is Verdict.NOT_SHOWN
+    assert verdicts(compare_runs(b, a))[Figure.WELFARE] is Verdict.LOWER
+    assert found.find(Figure.PAYOFF, model_id="ada").interval.value == pytest.approx(2.0)
+    assert found.differs == {"mode": ("cooperative", "competitive")}
+    assert any("12 pairs of episodes" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(("seeds", "verdict"), [(5, Verdict.TOO_FEW_PAIRS), (6, Verdict.HIGHER)])
+def test_a_verdict_needs_as_many_pairs_as_a_test_would(tmp_path: Path, seeds: int, verdict: Verdict) -> None:
+    a, b = side(tmp_path / "a", range(seeds), richer(1.0)), side(tmp_path / "b", range(seeds))
+    assert verdicts(compare_runs(a, b))[Figure.WELFARE] is verdict
+
+
+def test_one_run_against_one_is_clustered_by_pass_and_says_how_little_that_is(tmp_path: Path) -> None:
+    a, b = side(tmp_path / "a", [1], richer(1.0)), side(tmp_path / "b", [1])
+    found = compare_runs(a / "run-1", b / "run-1")
+    assert found.find(Figure.WELFARE).interval.n == 2
+    assert set(verdicts(found).values()) == {Verdict.TOO_FEW_PAIRS}
+    assert any("over passes" in note for note in found.notes)
+
+
+def test_runs_of_other_seeds_are_taken_as_independent_and_that_is_said(tmp_path: Path) -> None:
+    a, b = side(tmp_path / "a", range(4), richer(1.0)), side(tmp_path / "b", range(10, 14))
+    found = compare_runs(a, b)
+    assert not found.find(Figure.WELFARE).paired
+    assert verdicts(found)[Figure.WELFARE] is Verdict.HIGHER
+    assert any("UNPAIRED" in note for note in found.notes)
+    few = compare_runs(next(iter(a.iterdir())), b)  # one seed: no interval at all
+    assert math.isnan(few.find(Figure.WELFARE).interval.low)
+    assert verdicts(few)[Figure.WELFARE] is Verdict.TOO_FEW_RUNS
+
+
+def test_episodes_without_a_twin_are_left_out_and_counted(tmp_path: Path) -> None:
+    found = compare_runs(side(tmp_path / "a", range(8)), side(tmp_path / "b", range(2, 8)))
+    assert found.find(Figure.WELFARE).interval.n == 6
+    assert any("4 episodes have no twin" in note for note in found.notes)
+
+
+def test_runs_of_one_seed_are_averaged_and_count_once(tmp_path: Path) -> None:
+    a, b = side(tmp_path / "a", range(6)), side(tmp_path / "b", range(6))
+    side(a / "again", range(6), richer(2.0))
+    found = compare_runs(a, b)
+    assert found.find(Figure.PAYOFF).interval.value == pytest.approx(1.0)
+    assert found.find(Figure.PAYOFF).interval.n == 6
+    assert any("share seeds" in note for note in found.notes)
+
+
+def test_tiers_are_never_compared_in_silence(tmp_path: Path) -> None:
+    real = side(tmp_path / "real", range(6), lambda frame: frame.assign(tier="http"))
+    simulated = side(tmp_path / "simulated", range(6))
+    with pytest.raises(MixedTiersError, match="http, simulated"):
+        compare_runs(real, simulated)
+    found = compare_runs(real, simulated, mix_tiers=True)
+    assert found.notes[0] == (
+        "MIXED TIERS: real: http; simulated: simulated; a difference may be due to the tier alone"
+    )
+
+
+def test_synthetic_episodes_and_persons_stay_out_and_are_told(tmp_path: Path) -> None:
+    def odd(frame: pd.DataFrame) -> pd.DataFrame:
+        rows = frame.assign(tier=frame["tier"].astype(str))
+        rows.loc[rows["model_id"] == "ada", ["tier", "payoff"]] = ("human", 1e6)
+        return rows.assign(synthetic=rows["episode"] == 1)
+
+    found = compare_runs(side(tmp_path / "a", range(6), odd), side(tmp_path / "b", range(6)))
+    assert found.find(Figure.PAYOFF).first < 1000
+    assert "synthetic episodes are left out" in found.notes
+    assert any("12 rows of a person" in note for note in found.notes)
+    whole = side(tmp_path / "formula", range(2), lambda frame: frame.assign(synthetic=True))
+    with pytest.raises(SocietyError, match="formula has no finished episode to compare"):
+        compare_runs(whole, tmp_path / "b")
+    assert any("SYNTHETIC" in note for note in compare_runs(whole, tmp_path / "b", synthetic=True).notes)
+
+
+def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
+    a = side(tmp_path / "a", range(2))
+    commons = side(tmp_path / "commons", range(2), lambda frame: frame.assign(task_type="commons"))
+    other = side(tmp_path / "other", range(2), lambda frame: frame.assign(task_id="else"))
+    with pytest.raises(SocietyError, match="goods is another game: public_goods against commons"):
+        compare_runs(a, commons)
+    with pytest.raises(SocietyError, match="no task in common: goods against else"):
+        compare_runs(a, other)
+    with pytest.raises(UsageError, match="needs two runs"):
+        compare_runs(a)
+    with pytest.raises(UsageError, match="given twice"):
+        compare_runs(a, a)
+
+
+def test_models_that_are_not_the_same_on_both_sides_are_not_compared(tmp_path: Path) -> None:
+    def another_ada(frame: pd.DataFrame) -> pd.DataFrame:
+        names = frame["model_name"].astype(str).where(frame["model_id"] != "ada", "defector")
+        return frame.assign(model_name=names)
+
+    found = compare_runs(side(tmp_path / "a", range(6)), side(tmp_path / "b", range(6), another_ada))
+    assert {each.model_id for each in found.differences} == {"", "ben", "cleo", "dan"}
+    assert any(note.endswith("not compared one by one: ada") for note in found.notes)
+
+
+def test_more_than_one_difference_in_settings_is_told(tmp_path: Path) -> None:
+    a = side(tmp_path / "a", range(6), mode="cooperative", language="en")
+    found = compare_runs(a, side(tmp_path / "b", range(6), mode="competitive", language="zh"))
+    assert found.differs["language"] == ("en", "zh")
+    assert any("no difference is due to one alone: mode, language" in note for note in found.notes)
+
+
+def test_what_varies_on_all_sides_alike_is_paired_and_laid_to_nothing(tmp_path: Path) -> None:
+    """Chinese episodes are 100 points richer on both sides: only the mode makes a difference."""
+    for mode, extra in (("cooperative", 1.0), ("competitive", 0.0)):
+        for language, more in (("en", 0.0), ("zh", 100.0)):
+            side(tmp_path / mode / language, range(6), richer(extra + more), mode=mode, language=language)
+    found = compare_runs(tmp_path / "cooperative", tmp_path / "competitive")
+    payoff = found.find(Figure.PAYOFF)
+    assert (payoff.interval.low, payoff.interval.high) == pytest.approx((1.0, 1.0))
+    assert "varied alike on all sides, and paired: language" in found.notes
+    assert set(found.differs) == {"mode"}
+    assert any("24 pairs" in note for note in found.notes)
+
+
+def test_one_folder_is_split_by_a_key_of_the_scenario(tmp_path: Path) -> None:
+    side(tmp_path / "all" / "x", range(6), richer(1.0), mode="cooperative")
+    side(tmp_path / "all" / "y", range(6), mode="competitive")
+    found = compare_runs(tmp_path / "all", by="mode")
+    assert found.sides == ("cooperative", "competitive")
+    assert verdicts(found)[Figure.WELFARE] is Verdict.HIGHER
+    with pytest.raises(UsageError, match="did you mean mode"):
+        compare_runs(tmp_path / "all", by="mod")
+    with pytest.raises(UsageError, match="all runs have the value en"):
+        compare_runs(tmp_path / "all", by="language")
+
+
+def test_the_command_prints_verdicts_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a, b = side(tmp_path / "a", range(6), richer(1.0), mode="competitive"), side(tmp_path / "b", range(6))
+    (b / "torn").mkdir()
+    (b / "torn" / "manifest.json").write_text("{")
+    code, out, err = society(capsys, "compare", str(a), str(b))
+    assert code == 0
+    assert "a against b" in out
+    assert "higher" in out
+    assert "no difference shown (interval includes 0)" in out
+    assert "differs in mode: competitive / cooperative" in out
+    assert "1 runs are left out" in err
+    code, out, _ = society(capsys, "compare", str(a), str(b), "--json")
+    assert code == 0
+    plain = json.loads(out)
+    assert plain["sides"] == ["a", "b"]
+    assert plain["differences"][0]["verdict"] == "higher"
+    code, _, err = society(capsys, "compare", str(a), "none/*")
+    assert (code, "none/*: there is no such folder" in err) == (1, True)
+
+
+# -- what theory says -------------------------------------------------------------------------------------
+
+PLAYERS = (
+    ModelConfig(model_id="giver", policy="always_cooperate", role=ModelRole.LEADER),
+    ModelConfig(model_id="wanderer", policy="random_50", role=ModelRole.NEUTRAL),
+    ModelConfig(model_id="first", policy="message_follower", role=ModelRole.FOLLOWER),
+    ModelConfig(model_id="second", policy="message_follower", role=ModelRole.FOLLOWER),
+)
+
+
+@pytest.mark.slow
+def test_cooperative_public_goods_against_competitive_says_what_theory_says(
+    make_plan: Callable[..., Plan], runs: Path
+) -> None:
+    """Players who do what they hear hear nothing where all compete: they give nothing, as the dominant strategy has it.
+
+    Where all cooperate they hear a giver. So welfare, efficiency and gifts must come out higher; and a giver among
+    those who keep all is the poorest, so the competitive payoffs are the less equal ones.
+    """
+    for mode in ("cooperative", "competitive"):
+        for seed in range(6):
+            run_scenario(make_plan(rows=PLAYERS, mode=mode, seed=seed), out=runs / mode)
+    found = compare_runs(runs / "cooperative", runs / "competitive")
+    for figure in (Figure.WELFARE, Figure.EFFICIENCY, Figure.COOPERATION, Figure.PAYOFF):
+        assert found.find(figure).verdict is Verdict.HIGHER, figure
+    assert found.find(Figure.GINI).verdict is Verdict.LOWER
+    assert found.find(Figure.COOPERATION, model_id="giver").verdict is Verdict.NOT_SHOWN
+    assert found.find(Figure.PAYOFF, model_id="giver").verdict is Verdict.HIGHER
+    assert found.differs == {"mode": ("cooperative", "competitive")}
+    assert {each.figure for each in found.differences if not each.model_id} == set(OF_EPISODES)
+
+
+@pytest.mark.slow
+def test_simulated_minds_do_not_care_for_the_mode_and_no_difference_is_made_of_that(
+    make_plan: Callable[..., Plan], runs: Path
+) -> None:
+    for mode in ("cooperative", "competitive"):
+        for seed in range(6):
+            run_scenario(make_plan(mode=mode, seed=seed), out=runs / mode)
+    found = compare_runs(runs / "cooperative", runs / "competitive")
+    assert set(verdicts(found).values()) == {Verdict.NOT_SHOWN}
+    assert any("SIMULATED minds act by role" in note for note in found.notes)

@@ -1,0 +1,199 @@
+"""The strategy effect: a planted one is found, a planted null is not, and what would lie is refused."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+
+from agents.players.policies import POLICIES, Manner, Policy, View
+from agents.problems import SocietyError
+from agents.role import ModelRole
+from agents.roster import ModelConfig
+from simulation.effect_runs import play_treatments, resume_treatments, run_folders
+from simulation.metrics.admission import MixedTiersError
+from simulation.plan import Plan
+from simulation.store.events import DecisionMade, Event
+from simulation.studies.effect import REPORT, EffectReport, Measure, Scope, compare, read_effects
+from simulation.tables.run import load_run
+from simulation.treatment import Treatment
+
+MakePlan = Callable[..., Plan]
+PAIRS = 200
+GOODS = {"task_id": "goods", "task_type": "public_goods", "max_steps": 1}
+
+
+def table(listener: str) -> tuple[ModelConfig, ...]:
+    """Two players who announce a drawn plan and keep to it, and two listeners."""
+    return (
+        ModelConfig(model_id="rita", policy="random", role=ModelRole.LEADER),
+        ModelConfig(model_id="rolf", policy="random", role=ModelRole.LEADER),
+        ModelConfig(model_id="fay", policy=listener, role=ModelRole.FOLLOWER),
+        ModelConfig(model_id="finn", policy=listener, role=ModelRole.FOLLOWER),
+    )
+
+
+@pytest.fixture
+def plan_for(make_plan: MakePlan) -> MakePlan:
+    def make(listener: str = "message_follower", episodes: int = 4, **keys: object) -> Plan:
+        defaults = {"mode": "cooperative", "tasks": [GOODS], "inference": {"tiers": ["http"]}}
+        return make_plan(rows=table(listener), episodes=episodes, **{**defaults, **keys})
+
+    return make
+
+
+def measured(plan: Plan, runs: Path, *treatments: Treatment) -> EffectReport:
+    return read_effects(play_treatments(plan, treatments, out=runs))
+
+
+def test_a_planted_effect_is_found(plan_for: MakePlan, runs: Path) -> None:
+    report = measured(plan_for(episodes=PAIRS), runs, Treatment.SILENCED)
+    for measure in Measure:
+        (effect,) = report.find(Treatment.SILENCED, measure)
+        assert effect.interval.n == PAIRS
+        assert 0 < effect.interval.low < effect.interval.value < effect.interval.high
+        assert effect.p_value < 0.01
+        assert effect.p_adjusted < 0.01
+    # followers give the mean of what they hear: two plans of half on average, and each other's 0, as they have heard
+    # nothing yet when they speak: a third; in silence nothing
+    (followers,) = report.find(Treatment.SILENCED, Measure.COOPERATION, Scope.ROLE, "follower")
+    assert followers.interval.value == pytest.approx(1 / 3, abs=0.05)
+    assert report.find(Treatment.SILENCED, Measure.PAYOFF, Scope.ROLE, "leader")[0].interval.low > 0
+    assert report.find(Treatment.SILENCED, Measure.PAYOFF, Scope.MODEL, "fay")[0].interval.high < 0
+
+
+def test_a_planted_null_is_not_found(plan_for: MakePlan, runs: Path) -> None:
+    report = measured(plan_for("random", PAIRS), runs, Treatment.SILENCED)
+    for measure in Measure:
+        (effect,) = report.find(Treatment.SILENCED, measure)
+        assert effect.interval.n == PAIRS
+        assert not effect.interval.excludes(0)
+        assert effect.p_value == 1.0  # players who ignore messages play their twin's episode to the letter
+
+
+def _superstitious(view: View, rng: random.Random) -> float:
+    """Every message changes what it does, none in any direction."""
+    return random.Random(f"{view.heard}{rng.random()}").choice((0.0, 1.0))
+
+
+def test_a_noisy_null_is_not_found(plan_for: MakePlan, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = Policy("superstitious", _superstitious, Manner.WANDER)
+    monkeypatch.setitem(POLICIES, "superstitious", policy)  # type: ignore[arg-type]
+    report = measured(plan_for("superstitious", PAIRS), runs, Treatment.SILENCED)
+    for measure in Measure:
+        (effect,) = report.find(Treatment.SILENCED, measure)
+        assert effect.interval.low < effect.interval.high
+        assert not effect.interval.excludes(0)
+        assert effect.p_value > 0.01
+
+
+def test_who_said_it_does_not_matter_to_those_who_average(plan_for: MakePlan, runs: Path) -> None:
+    report = measured(plan_for(episodes=10), runs, Treatment.SHUFFLED, Treatment.REPLACED)
+    (shuffled,) = report.find(Treatment.SHUFFLED, Measure.COOPERATION, Scope.ROLE, "follower")
+    (replaced,) = report.find(Treatment.REPLACED, Measure.COOPERATION, Scope.ROLE, "follower")
+    assert shuffled.p_value == 1.0
+    assert replaced.interval.value != 0  # the leaders' plans gave way to what the other follower said
+
+
+def test_what_is_sent_before_anything_is_heard_is_the_same_in_both(plan_for: MakePlan, runs: Path) -> None:
+    folder = play_treatments(plan_for(), [Treatment.SILENCED], out=runs)
+    texts = [
+        list(load_run(run_folders(folder, treatment)[0]).messages.query("step == 0")["text"])
+        for treatment in (Treatment.DELIVERED, Treatment.SILENCED)
+    ]
+    assert texts[0] == texts[1]
+
+
+def test_every_task_and_mode_has_its_own_effect(plan_for: MakePlan, runs: Path) -> None:
+    tasks = [GOODS, {**GOODS, "task_id": "long", "max_steps": 2}]
+    mode = {"mixed": {"policy": "fixed_cycle"}}
+    report = measured(plan_for(episodes=6, mode=mode, tasks=tasks), runs, Treatment.SILENCED)
+    assert [effect.task_id for effect in report.find(Treatment.SILENCED, Measure.WELFARE)] == ["goods", "long"]
+    quiet = report.find(Treatment.SILENCED, Measure.WELFARE, Scope.MODE, "competitive")
+    loud = report.find(Treatment.SILENCED, Measure.WELFARE, Scope.MODE, "cooperative")
+    assert {effect.interval.value for effect in quiet} == {0.0}  # nobody hears anybody there anyway
+    assert all(effect.interval.value > 0 for effect in loud)
+
+
+def test_the_report_is_kept_beside_its_runs(plan_for: MakePlan, runs: Path) -> None:
+    folder = play_treatments(plan_for(), [Treatment.SILENCED], out=runs)
+    report = read_effects(folder)
+    kept = orjson.loads((folder / REPORT).read_bytes())
+    assert len(kept["effects"]) == len(report.effects)
+    assert set(kept["runs"]) == {"delivered", "silenced"}
+    assert kept["tiers"] == ["scripted"]
+    assert any("no p-value can fall below 0.125" in note for note in report.notes)
+
+
+def cut_at(number: int) -> Callable[[Event], None]:
+    seen = itertools.count(1)
+
+    def observe(event: Event) -> None:
+        if isinstance(event, DecisionMade) and next(seen) == number:
+            raise KeyboardInterrupt
+
+    return observe
+
+
+@pytest.mark.parametrize("decision", [6, 20])  # in the first run, in the second
+def test_an_effect_that_was_cut_off_is_finished_to_the_same_report(
+    plan_for: MakePlan, runs: Path, decision: int
+) -> None:
+    whole = measured(plan_for(), runs, Treatment.SILENCED)
+    with pytest.raises(SocietyError, match="society effect") as stopped:
+        play_treatments(plan_for(), [Treatment.SILENCED], out=runs, on_event=cut_at(decision))
+    folder = Path(str(stopped.value).rsplit(" ", 1)[-1])
+    with pytest.raises(SocietyError, match=r"not finished|needs the delivered run and"):
+        read_effects(folder)
+    assert read_effects(resume_treatments(folder)).effects == whole.effects
+
+
+def test_a_bandit_would_play_other_modes_and_is_refused(plan_for: MakePlan, runs: Path) -> None:
+    with pytest.raises(SocietyError, match="fixed_cycle"):
+        play_treatments(plan_for(mode="mixed"), out=runs)
+    assert not runs.exists()
+
+
+def test_one_pair_is_refused(plan_for: MakePlan, runs: Path) -> None:
+    with pytest.raises(SocietyError, match="at least 2 pairs"):
+        play_treatments(plan_for(episodes=1), out=runs)
+
+
+def test_where_nobody_hears_anybody_that_is_said(plan_for: MakePlan, runs: Path) -> None:
+    report = measured(plan_for(mode="competitive"), runs, Treatment.SILENCED)
+    assert any("no message was heard" in note for note in report.notes)
+
+
+def test_synthetic_outcomes_are_not_compared(plan_for: MakePlan, runs: Path) -> None:
+    words = {"task_id": "words", "task_type": "strategy", "max_steps": 1}
+    with pytest.raises(SocietyError, match="synthetic"):
+        measured(plan_for(tasks=[words]), runs, Treatment.SILENCED)
+    report = measured(plan_for(tasks=[words, GOODS]), runs, Treatment.SILENCED)
+    assert {effect.task_id for effect in report.effects} == {"goods"}
+
+
+def test_runs_that_are_no_twins_are_refused(plan_for: MakePlan, runs: Path) -> None:
+    def arm(seed: int, treatment: Treatment) -> Path:
+        return run_folders(play_treatments(plan_for(seed=seed), [treatment], out=runs), treatment)[0]
+
+    delivered, other = load_run(arm(1, Treatment.DELIVERED)), load_run(arm(2, Treatment.SILENCED))
+    with pytest.raises(SocietyError, match="seed differs"):
+        compare({Treatment.DELIVERED: delivered, Treatment.SILENCED: other})
+    with pytest.raises(SocietyError, match="was played delivered, not silenced"):
+        compare({Treatment.DELIVERED: delivered, Treatment.SILENCED: delivered})
+    with pytest.raises(SocietyError, match="delivered run"):
+        compare({Treatment.SILENCED: other})
+
+
+def test_tiers_are_not_mixed_unless_asked(make_plan: MakePlan, runs: Path) -> None:
+    folder = play_treatments(make_plan(mode="cooperative"), [Treatment.SILENCED], out=runs)
+    arms = {each: load_run(run_folders(folder, each)[0]) for each in (Treatment.DELIVERED, Treatment.SILENCED)}
+    assert any("SIMULATED" in note for note in compare(arms).notes)
+    arms[Treatment.SILENCED].outcomes["tier"] = "http"
+    with pytest.raises(MixedTiersError):
+        compare(arms)
+    assert compare(arms, mix_tiers=True).tiers == ("http", "simulated")

@@ -1,0 +1,76 @@
+"""Who sits down together."""
+
+from __future__ import annotations
+
+import pytest
+
+from agents.problems import SocietyError
+from agents.roster import ModelConfig, Roster
+from simulation.studies.tournament.matchups import EVERYONE, Format, coalitions_of, lineups, teams_of
+
+
+def roster(*teams: str | None) -> Roster:
+    rows = tuple(
+        ModelConfig(model_id=f"m{number}", model_name="a", persona="calm", team_id=team)
+        for number, team in enumerate(teams)
+    )
+    return Roster(name="r", base_model="b", models=rows)
+
+
+def test_every_pair_meets_and_everyone_its_twin() -> None:
+    found = lineups(roster(None, None, None), Format.PAIRS)
+    assert [each.members for each in found] == [
+        ("m0", "m0"), ("m0", "m1"), ("m0", "m2"), ("m1", "m1"), ("m1", "m2"), ("m2", "m2"),
+    ]  # fmt: skip
+    assert found[0].seat_ids == ("m0", "m0_twin")
+    assert found[0].seats[1].model_copy(update={"model_id": "m0"}) == found[0].seats[0]
+    assert found[1].seat_ids == ("m0", "m1")
+    assert [each.number for each in found] == list(range(6))
+    assert found[1].label == "0001-m0-m1"
+
+
+def test_a_twins_name_is_nobodys() -> None:
+    rows = tuple(ModelConfig(model_id=name, policy="random") for name in ("a", "a_twin"))
+    found = lineups(Roster(name="r", models=rows), Format.PAIRS)
+    assert found[0].seat_ids == ("a", "a_twin1")
+
+
+def test_every_coalition_of_a_team_meets_the_other_whole() -> None:
+    found = lineups(roster("red", "blue", "red"), Format.TEAMS)
+    assert [(each.team, each.members) for each in found] == [
+        ("red", ("m0",)), ("red", ("m2",)), ("red", ("m0", "m2")), ("blue", ("m1",)),
+    ]  # fmt: skip
+    assert [row.model_id for row in found[0].seats] == ["m0", "m1"]
+
+
+def test_a_stand_in_has_the_seats_of_the_absent() -> None:
+    found = lineups(roster("red", "blue", "red"), Format.TEAMS, stand_in="random")
+    nobody = found[0]
+    assert nobody.members == ()
+    assert [(row.model_id, row.played_by, row.team_id) for row in nobody.seats] == [
+        ("m0", "policy:random", "red"), ("m1", "a", "blue"), ("m2", "policy:random", "red"),
+    ]  # fmt: skip
+    assert nobody.seats[0].persona == ""
+
+
+def test_without_teams_all_are_one_and_beside_teams_the_rest_always_plays() -> None:
+    assert teams_of(roster(None, None)) == {EVERYONE: ("m0", "m1")}
+    mixed = roster("red", None)
+    assert teams_of(mixed) == {"red": ("m0",)}
+    assert [len(each.seats) for each in lineups(mixed, Format.TEAMS)] == [2]
+
+
+def test_up_to_eight_all_coalitions_are_asked_for_beyond_those_of_drawn_orders() -> None:
+    eight, ten = [f"p{i}" for i in range(8)], [f"p{i}" for i in range(10)]
+    assert len(coalitions_of(eight, 2, 0)) == 2**8
+    drawn = coalitions_of(ten, 3, 0)
+    assert 11 <= len(drawn) <= 3 * 9 + 2
+    assert drawn == coalitions_of(ten, 3, 0)
+    assert {(), tuple(ten)} <= set(drawn)
+
+
+def test_people_and_lonely_models_are_refused() -> None:
+    with pytest.raises(SocietyError, match="a person's seat"):
+        lineups(Roster(name="r", models=(ModelConfig(model_id="me", human=True),)), Format.TEAMS)
+    with pytest.raises(SocietyError, match="at least 2 models"):
+        lineups(roster(None), Format.PAIRS)

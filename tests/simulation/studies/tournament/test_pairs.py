@@ -1,0 +1,94 @@
+"""The figures of pairs, from payoffs written down by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from simulation.metrics.inference import LEVEL
+from simulation.metrics.ratings import Side, rate
+from simulation.studies.tournament.pairs import CrossPlay, Payoffs
+
+
+def steady(first: float, second: float, count: int = 4) -> Payoffs:
+    return np.array([[first, second]] * count)
+
+
+def rock_paper_scissors(noise: float = 0.0, count: int = 4) -> CrossPlay:
+    rng = np.random.default_rng(1)
+    pairs = {(0, 1): (0, 1), (0, 2): (1, 0), (1, 2): (0, 1), (0, 0): (0, 0), (1, 1): (0, 0), (2, 2): (0, 0)}
+    drawn = {pair: steady(*payoffs, count) + noise * rng.normal(size=(count, 2)) for pair, payoffs in pairs.items()}
+    return CrossPlay(("rock", "paper", "scissors"), drawn)
+
+
+DILEMMA = CrossPlay(("c", "d"), {(0, 0): steady(3, 3), (0, 1): steady(0, 5), (1, 1): steady(1, 1)})
+
+
+def test_the_matrix_holds_what_was_earned_either_way() -> None:
+    cells = {(each.row, each.column): each.payoff for each in DILEMMA.meetings()}
+    assert {pair: cell.value for pair, cell in cells.items()} == {
+        ("c", "c"): 3, ("c", "d"): 0, ("d", "c"): 5, ("d", "d"): 1,
+    }  # fmt: skip
+    assert {(cell.low, cell.high) for cell in cells.values()} == {(3, 3), (0, 0), (5, 5), (1, 1)}
+    assert {cell.level for cell in cells.values()} == {LEVEL}
+
+
+def test_self_play_is_the_mean_of_both_seats() -> None:
+    play = CrossPlay(("a",), {(0, 0): np.array([[1.0, 3.0], [5.0, 7.0]])})
+    (only,) = play.meetings()
+    assert only.payoff.value == 4
+    assert play.standings()[0].rating is None
+
+
+def test_the_dilemmas_standings() -> None:
+    first, second = DILEMMA.standings()
+    assert (first.model_id, first.payoff.value, second.payoff.value) == ("d", 3.0, 1.5)
+    assert first.mass.value > 0.99
+    assert first.rating is not None
+    assert second.rating is not None
+    assert first.rating.skill.value > 25 > second.rating.skill.value
+    assert first.rating.skill.n == 4
+    assert DILEMMA.transitivity.transitive
+
+
+def test_rock_paper_scissors_has_no_order_and_equal_masses() -> None:
+    play = rock_paper_scissors()
+    assert not play.transitivity.transitive
+    assert play.transitivity.cyclic_share == pytest.approx(1)
+    assert sorted(play.players[number] for number in play.transitivity.circle) == ["paper", "rock", "scissors"]
+    assert [each.mass.value for each in play.standings()] == pytest.approx([1 / 3] * 3)
+
+
+def test_intervals_grow_with_noise_and_shrink_with_episodes() -> None:
+    few, many = rock_paper_scissors(1.0, 10).widths(), rock_paper_scissors(1.0, 160).widths()
+    for pair, width in few.items():
+        assert 2 < width / many[pair] < 8  # a factor of 4, but for chance
+    assert set(rock_paper_scissors(0.0).widths().values()) == {0.0}
+
+
+def test_an_interval_covers_the_truth() -> None:
+    inside = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        play = CrossPlay(("a", "b"), {pair: rng.normal(size=(30, 2)) for pair in ((0, 0), (0, 1), (1, 1))})
+        inside += any(
+            each.row == "a" and each.column == "b" and not each.payoff.excludes(0) for each in play.meetings()
+        )
+    assert 0.88 <= inside / 100 <= 1
+
+
+def test_synergy_is_what_difference_brings() -> None:
+    gains = CrossPlay(("x", "y"), {(0, 0): steady(1, 1), (0, 1): steady(4, 2), (1, 1): steady(2, 2)})
+    (pair,) = gains.synergies()
+    assert pair.value.value == 6 - (2 + 4) / 2
+    (pair,) = DILEMMA.synergies()
+    assert pair.value.value == 5 - (6 + 2) / 2
+
+
+def test_ratings_know_teams_and_draws() -> None:
+    won = rate([(Side(("a", "b"), 2.0), Side(("c",), 1.0))] * 3)
+    skill = {each.player: each.skill.value for each in won}
+    assert skill["a"] == skill["b"] > 25 > skill["c"]
+    drawn = {each.player: each.skill.value for each in rate([(Side(("a",), 1.0), Side(("b",), 1.0))])}
+    assert drawn["a"] == pytest.approx(drawn["b"])
+    assert rate([]) == ()

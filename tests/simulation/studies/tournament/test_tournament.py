@@ -1,0 +1,440 @@
+"""Tournaments played by the runner in OASIS: known answers, the axioms of Shapley, cutting off and going on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from agents.problems import SocietyError
+from agents.roster import ModelConfig, Roster
+from agents.strategy import TrainingMode
+from simulation.engine.environment import MultiModelEnvironment
+from simulation.metrics.admission import MixedTiersError
+from simulation.runs.folders import begun_runs
+from simulation.scenario import Scenario
+from simulation.studies.tournament.columns import TABLES, ResultTable
+from simulation.studies.tournament.matchups import Format
+from simulation.studies.tournament.play import play_tournament
+from simulation.studies.tournament.results import Figures, TournamentResult, load_tournament, match_rows
+from simulation.studies.tournament.teams import Worth
+from simulation.studies.tournament.tournament import (
+    ROUND,
+    Match,
+    Tournament,
+    new_tournament,
+    place_of,
+    read_tournament,
+    split_finished,
+)
+from simulation.studies.verify.axelrod_record import POLICY_OF, RECORD
+
+DETERMINISTIC = tuple(POLICY_OF[name] for name in ("Defector", "TitForTat"))
+
+
+def rows_of(*policies: str, teams: tuple[str, ...] = ()) -> tuple[ModelConfig, ...]:
+    named = teams or (None,) * len(policies)
+    return tuple(
+        ModelConfig(model_id=f"p{number}", policy=policy, team_id=team)
+        for number, (policy, team) in enumerate(zip(policies, named, strict=True))
+    )
+
+
+def make(
+    rows: tuple[ModelConfig, ...],
+    game: str = "prisoners_dilemma",
+    steps: int = 2,
+    mode: TrainingMode = TrainingMode.COMPETITIVE,
+    form: Format = Format.PAIRS,
+    episodes: int = 2,
+    **more: Any,
+) -> Tournament:
+    scenario = {
+        "name": "tournament",
+        "mode": mode.value,
+        "roster": "inline",
+        "seed": 5,
+        "tasks": [{"task_id": game, "task_type": game, "max_steps": steps, "required_models": 1}],
+        "communication": {"talk_rounds": 0},
+        "inference": {"tiers": ["simulated"]},
+    }
+    base = "SmolLM2-135M-Instruct" if any(row.model_name for row in rows) else None
+    roster = Roster(name="r", base_model=base, models=rows)
+    return Tournament(scenario=Scenario.model_validate(scenario), roster=roster, form=form, episodes=episodes, **more)
+
+
+def played(tournament: Tournament, runs: Path, jobs: int = 1) -> TournamentResult:
+    return play_tournament(new_tournament(tournament, runs), jobs=jobs)
+
+
+def tables(result: TournamentResult) -> dict[ResultTable, pd.DataFrame]:
+    """Every table, without what tells one playing from another: the names of run directories."""
+    names = [name for name in ResultTable if (result.path / "tables" / f"{name.value}.parquet").exists()]
+    return {name: getattr(result, name.value).drop(columns="run", errors="ignore") for name in names}
+
+
+def assert_same(first: TournamentResult, second: TournamentResult) -> None:
+    one, other = tables(first), tables(second)
+    assert one.keys() == other.keys()
+    for name, table in one.items():
+        pd.testing.assert_frame_equal(table, other[name])
+    assert first.report == second.report
+
+
+# -- pairs --------------------------------------------------------------------------------------------------
+
+
+def recorded() -> dict[tuple[str, str], tuple[float, float]]:
+    record = json.loads(RECORD.read_text(encoding="utf-8"))
+    return {tuple(POLICY_OF[name] for name in match["players"]): tuple(match["scores"]) for match in record["exact"]}
+
+
+@pytest.mark.parametrize(
+    "policies",
+    [
+        DETERMINISTIC,
+        pytest.param(
+            tuple(policy for policy in POLICY_OF.values() if policy not in ("generous_tit_for_tat", "random_50")),
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_the_dilemma_of_scripted_players_is_the_librarys(policies: tuple[str, ...], runs: Path) -> None:
+    result = played(make(rows_of(*policies), steps=200), runs)
+    name = {f"p{number}": policy for number, policy in enumerate(policies)}
+    got = {(name[row["row"]], name[row["column"]]): row["value"] for row in result.matrix.to_dict("records")}
+    assert len(got) == len(policies) ** 2
+    assert (result.matrix["low"] == result.matrix["high"]).all()
+    checked = 0
+    for (first, second), scores in recorded().items():
+        if {first, second} <= set(policies):
+            assert (got[first, second], got[second, first]) == scores
+            checked += 1
+    assert checked == len(policies) * (len(policies) + 1) / 2
+
+
+def test_a_result_reads_as_typed_tables_and_json(runs: Path) -> None:
+    result = load_tournament(played(make(rows_of("random", "always_defect")), runs).path)
+    assert set(tables(result)) == {
+        ResultTable.MATCHES, ResultTable.MATRIX, ResultTable.STANDINGS, ResultTable.SYNERGIES, ResultTable.RATINGS,
+    }  # fmt: skip
+    for name, table in {**tables(result), ResultTable.MATCHES: result.matches}.items():
+        assert {column.name: column.dtype for column in TABLES[name]} == {
+            column: str(dtype) for column, dtype in table.dtypes.items()
+        }
+    described = set(zip(result.describe()["table"], result.describe()["column"], strict=True))
+    assert {(name.value, column) for name, table in tables(result).items() for column in table.columns} <= described
+    assert len(result.matches) == 3 * 2 * 2  # lineups, episodes, seats
+    assert (result.path / result.matches["run"].iloc[0] / "events.jsonl").exists()
+    assert result.report["tiers"] == ["scripted"]
+    assert result.report["matrix"] == result.matrix.to_dict("records")
+    with pytest.raises(SocietyError, match="pairs has no table contributions"):
+        _ = result.contributions
+
+
+def test_chance_shows_in_the_intervals(runs: Path) -> None:
+    result = played(make(rows_of("random", "always_defect"), steps=1, episodes=8), runs)
+    cell = {(row["row"], row["column"]): row for row in result.matrix.to_dict("records")}
+    assert cell["p1", "p0"]["low"] < cell["p1", "p0"]["value"] < cell["p1", "p0"]["high"]
+    assert cell["p1", "p1"]["low"] == cell["p1", "p1"]["high"] == 1
+    assert cell["p1", "p0"]["n"] == 8
+
+
+def test_what_is_narrow_early_stops_and_the_rest_goes_on(runs: Path) -> None:
+    keys = {"steps": 1, "episodes": 2 * ROUND, "stop_width": 0.2}
+    result = played(make(rows_of("random", "always_defect"), **keys), runs)
+    count = {(row["row"], row["column"]): row["n"] for row in result.matrix.to_dict("records")}
+    assert count["p1", "p1"] == ROUND  # no chance: known
+    assert count["p0", "p0"] == 2 * ROUND  # half-width about 0.5
+    assert result.report["episodes_played"] == 5 * ROUND
+    assert result.report["episodes_at_most"] == 6 * ROUND
+    assert any("too narrow" in note for note in result.report["notes"])
+    assert read_tournament(result.path).rounds == (ROUND,) * 2
+
+
+# -- teams: the axioms, through coalitions that really play -------------------------------------------------
+
+
+def shares(result: TournamentResult, worth: Worth) -> dict[str, float]:
+    found = result.contributions[result.contributions["worth"] == worth.value]
+    return dict(zip(found["model_id"], found["value"], strict=True))
+
+
+def values(result: TournamentResult, worth: Worth) -> dict[str, float]:
+    found = result.compositions[result.compositions["worth"] == worth.value]
+    return dict(zip(found["members"], found["value"], strict=True))
+
+
+CASES = [
+    ("public_goods", ("conditional_cooperator", "conditional_cooperator"), "free_rider"),
+    ("commons", ("sustainable_harvester", "always_defect"), "random"),
+]
+
+
+@pytest.mark.parametrize(("game", "policies", "stand_in"), CASES)
+def test_shares_add_up_a_dummy_gets_nothing_and_equals_the_same(
+    game: str, policies: tuple[str, ...], stand_in: str, runs: Path
+) -> None:
+    rows = rows_of(*policies, stand_in)
+    result = played(make(rows, game, form=Format.TEAMS, stand_in=stand_in), runs)
+    earned, share = values(result, Worth.PAYOFF), shares(result, Worth.PAYOFF)
+    assert len(earned) == 2**3
+    assert sum(share.values()) == pytest.approx(earned["p0+p1+p2"] - earned[""])
+    assert share["p2"] == pytest.approx(0, abs=1e-9)  # plays as the stand-in would, to the draw
+    assert earned["p0"] != earned[""]
+    if policies[0] == policies[1]:
+        assert share["p0"] == pytest.approx(share["p1"])
+    everyone = result.matches[result.matches["members"] == "p0+p1+p2"]
+    assert earned["p0+p1+p2"] == pytest.approx(everyone.groupby("episode")["payoff"].sum().mean())
+    synergy = result.synergies[result.synergies["worth"] == "payoff"]
+    with_dummy = synergy[(synergy["first"] == "p2") | (synergy["second"] == "p2")]
+    assert np.allclose(with_dummy["value"], 0)
+
+
+def test_with_empty_seats_shares_add_up_to_the_teams_whole_reward(runs: Path) -> None:
+    rows = rows_of("always_cooperate", "free_rider", "random", "always_cooperate", teams=("red", "red", "blue", "blue"))
+    result = played(make(rows, "public_goods", mode=TrainingMode.TEAM_BATTLE, form=Format.TEAMS, episodes=3), runs)
+    earned, share = values(result, Worth.REWARD), shares(result, Worth.REWARD)
+    assert set(earned) == {"p0", "p1", "p0+p1", "p2", "p3", "p2+p3"}
+    assert share["p0"] + share["p1"] == pytest.approx(earned["p0+p1"])
+    assert share["p2"] + share["p3"] == pytest.approx(earned["p2+p3"])
+    assert earned["p0+p1"] + earned["p2+p3"] == pytest.approx(100)  # the pool, played in both
+    assert set(result.ratings["model_id"]) == {"p0", "p1", "p2", "p3"}
+    assert result.report["worth"] == "reward"
+
+
+def test_coalitions_of_one_round_play_the_same_draws(runs: Path) -> None:
+    tournament = make(rows_of("random", "random"), "commons", form=Format.TEAMS, stand_in="random")
+    seeds = {tournament.plan(Match(0, lineup.number)).scenario.seed for lineup in tournament.lineups}
+    assert len(seeds) == 1
+    pairs = make(rows_of("random", "random"))
+    assert len({pairs.plan(Match(0, lineup.number)).scenario.seed for lineup in pairs.lineups}) == 3
+
+
+@pytest.mark.slow
+def test_a_large_team_is_sampled_with_an_error(runs: Path) -> None:
+    rows = rows_of(*("always_cooperate", "always_defect") * 4, "always_cooperate")
+    keys = {"mode": TrainingMode.COMPETITIVE, "form": Format.TEAMS, "stand_in": "always_defect", "orders": 2}
+    result = played(make(rows, "commons", steps=1, **keys), runs)
+    found = result.contributions[result.contributions["worth"] == "payoff"]
+    assert len(found) == 9
+    assert len(result.compositions) < 2 * 2**9 / 8
+    assert found["value"].sum() == pytest.approx(
+        values(result, Worth.PAYOFF)["+".join(f"p{i}" for i in range(9))] - values(result, Worth.PAYOFF)[""]
+    )
+    assert result.synergies.empty
+    assert any("2 drawn orders" in note for note in result.report["notes"])
+
+
+# -- cut off and going on -----------------------------------------------------------------------------------
+
+
+def interrupted_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the given episode played from now on, when it has been played half."""
+    play, seen = MultiModelEnvironment.run_task, iter(range(10_000))
+
+    async def run_task(self: MultiModelEnvironment, *arguments: Any) -> Any:
+        if next(seen) == number:
+            raise KeyboardInterrupt
+        return await play(self, *arguments)
+
+    monkeypatch.setattr(MultiModelEnvironment, "run_task", run_task)
+
+
+def test_what_was_interrupted_goes_on_to_the_same_tables(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tournament = make(rows_of("random", "random_25", "always_defect"), episodes=3)
+    whole = played(tournament, runs)
+    folder = new_tournament(tournament, runs)
+    with monkeypatch.context() as patch:
+        interrupted_at(7, patch)
+        with pytest.raises(SocietyError, match=f"society tournament {folder}"):
+            play_tournament(folder)
+    with pytest.raises(SocietyError, match="not played to its end"):
+        load_tournament(folder)
+    matches = [Match(0, lineup.number) for lineup in tournament.lineups]
+    done, missing = split_finished(folder, tournament, matches)
+    assert (len(done), len(missing)) == (2, 4)
+    before = {match: run.path for match, run in done.items()}
+    assert_same(whole, play_tournament(folder))
+    again = split_finished(folder, tournament, matches)[0]
+    assert {match: again[match].path for match in before} == before  # not played twice
+    assert all(len(begun_runs(place_of(folder, tournament, match))) == 1 for match in matches)
+
+
+def test_a_folder_is_worked_on_by_one_process_at_a_time(runs: Path) -> None:
+    from simulation.runs.folders import at_work
+
+    folder = new_tournament(make(rows_of("random", "random")), runs)
+    with at_work(folder), pytest.raises(SocietyError, match="another process"):
+        play_tournament(folder)
+
+
+# -- what is refused ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda: make(rows_of("random", "random"), "strategy"), "formula over words"),
+        (lambda: make(rows_of("random", "random"), mode=TrainingMode.MIXED), "--mode competitive"),
+        (lambda: make(rows_of("random", "random"), mode=TrainingMode.TEAM_BATTLE), "--format teams"),
+        (lambda: make(rows_of("random", "random"), "minority"), "two models cannot play this: minority needs an odd"),
+        (lambda: make(rows_of("random", "random"), stand_in="random"), "empty seats of teams"),
+        (
+            lambda: make(rows_of("random", "random"), form=Format.TEAMS, stand_in="randomm"),
+            "did you mean random?",
+        ),
+        (
+            lambda: make(rows_of("random", "random"), "public_goods", form=Format.TEAMS),
+            "everyone with p0 alone cannot play this: .*--stand-in always_defect",
+        ),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_anything_is_written(
+    change: Callable[[], Tournament], message: str, runs: Path
+) -> None:
+    with pytest.raises(SocietyError, match=message):
+        new_tournament(change(), runs)
+    assert not runs.exists()
+
+
+def test_tiers_are_not_mixed_unless_asked(runs: Path) -> None:
+    rows = (ModelConfig(model_id="a", model_name="cooperator"), ModelConfig(model_id="b", model_name="defector"))
+    tournament = make(rows)
+    result = played(tournament, runs)
+    assert any("SIMULATED minds" in note for note in result.report["notes"])
+    matches = [Match(0, lineup.number) for lineup in tournament.lineups]
+    done = split_finished(result.path, tournament, matches)[0]
+    told = [row for match, run in done.items() for row in match_rows(result.path, tournament, match, run)]
+    mixed = [{**row, "tier": "http" if row["lineup"] == 0 else row["tier"]} for row in told]
+    with pytest.raises(MixedTiersError):
+        Figures(tournament, mixed)
+    assert Figures(tournament, mixed, mix_tiers=True).tiers == ("http", "simulated")
+
+
+def test_a_folder_that_is_no_tournament_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SocietyError, match="not a tournament"):
+        load_tournament(tmp_path)
+    (tmp_path / "tournament.json").write_text('{"schema_version": 99}')
+    with pytest.raises(SocietyError, match="schema_version 99"):
+        load_tournament(tmp_path)
+
+
+# -- processes ----------------------------------------------------------------------------------------------
+
+COMMAND = (sys.executable, "-m", "simulation.cli.app", "tournament")
+ROSTER = """\
+name: r
+models: [{model_id: a, policy: random}, {model_id: b, policy: random_25}, {model_id: c, policy: tit_for_tat}]
+"""
+OPTIONS = (
+    "--game",
+    "prisoners_dilemma",
+    "--steps",
+    "40",
+    "--episodes",
+    "6",
+    "--seed",
+    "3",
+    "--set",
+    "communication.talk_rounds=0",
+)
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts `society tournament` on a roster of three, in a folder of its own, two matches at a time."""
+    (tmp_path / "r.yaml").write_text(ROSTER)
+    begun: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        command = [*COMMAND, *(arguments or ("r.yaml", *OPTIONS)), "--jobs", "2"]
+        begun.append(subprocess.Popen(command, cwd=tmp_path, text=True, env=environment, **pipes))
+        return begun[-1]
+
+    yield start
+    for process in begun:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def until_finished(folder: Path, count: int) -> Path:
+    """Wait for `count` finished matches; the tournament's folder."""
+    end = time.monotonic() + 300
+    while time.monotonic() < end:
+        for path in folder.glob("runs/tournament-*"):
+            if len(list(path.glob("matches/*/*/*/tables/outcomes.parquet"))) >= count:
+                return path
+        time.sleep(0.02)
+    raise AssertionError("no match was finished")
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """The worker processes of a tournament, the forking server's children."""
+    found: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, rest = path.read_text().split(" (", 1)
+        except OSError:
+            continue
+        found[int(pid)] = int(rest.rsplit(") ", 1)[1].split()[1])
+    servers = [pid for pid, parent in found.items() if parent == process.pid]
+    return [pid for pid, parent in found.items() if parent in servers]
+
+
+def gone(pids: list[int], seconds: float = 60) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_tournament_that_is_killed_goes_on_to_the_tables_of_an_unbroken_one(
+    started: Callable[..., subprocess.Popen[str]], tmp_path: Path, how: signal.Signals
+) -> None:
+    broken = started()
+    folder = until_finished(tmp_path, 1)
+    hands = workers_of(broken)
+    broken.send_signal(how)
+    _, err = broken.communicate(timeout=120)
+    assert broken.returncode != 0
+    assert gone(hands), "workers outlived the tournament"
+    assert not (folder / "report.json").exists()
+    if how is signal.SIGINT:
+        assert f"to go on: society tournament runs/{folder.name}" in err
+    out, err = started(f"runs/{folder.name}").communicate(timeout=300)
+    assert out.splitlines()[-1] == f"runs/{folder.name}", err
+    tournament = read_tournament(folder)
+    for lineup in tournament.lineups:
+        assert len(begun_runs(place_of(folder, tournament, Match(0, lineup.number)))) == 1
+    assert_same(load_tournament(folder), played(tournament, tmp_path / "whole"))
+
+
+@pytest.mark.slow
+def test_a_killed_workers_match_is_played_again_and_none_counted_twice(
+    started: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    process = started()
+    folder = until_finished(tmp_path, 1)
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert "a worker died" in err
+    assert_same(load_tournament(folder), played(read_tournament(folder), tmp_path / "whole"))

@@ -1,0 +1,132 @@
+"""`society verify`: known answers hold when played, and a wrong expectation is told."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from simulation.runs.runner import run_scenario
+from simulation.studies.verify import cases as verify_cases
+from simulation.studies.verify.axelrod_record import POLICY_OF, RECORD
+from simulation.studies.verify.cases import all_cases
+from simulation.studies.verify.verify import EXACT, Case, Expected, Figure, Finding, Play, compare, verify
+from simulation.tables.run import Run
+from tests.simulation.cli.test_app import _logging_as_it_was, society  # noqa: F401 - the fixture is autouse
+
+RIGHT = Case(
+    "tit-for-tat, always defect",
+    Play("prisoners_dilemma", ("tit_for_tat", "always_defect"), 10),
+    (Expected(Figure.PAYOFF, (9, 14)), Expected(Figure.WELFARE, (23,))),
+    "Axelrod (1984)",
+)
+WRONG = replace(RIGHT, name="planted", expected=(Expected(Figure.PAYOFF, (9, 15)), Expected(Figure.WELFARE, (23,))))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run_scenario(RIGHT.play.plan(), out=tmp_path_factory.mktemp("runs"))
+
+
+def test_a_case_goes_through_oasis_and_the_event_log(run: Run) -> None:
+    assert {path.name for path in run.path.iterdir()} >= {"manifest.json", "events.jsonl", "oasis.db", "tables"}
+    assert run.manifest["status"] == "finished"
+    assert set(run.outcomes["tier"]) == {"scripted"}
+
+
+def test_right_figures_hold_and_a_wrong_one_does_not(run: Run) -> None:
+    assert [finding.holds for finding in compare(RIGHT, run)] == [True, True]
+    assert [finding.holds for finding in compare(WRONG, run)] == [False, True]
+    assert compare(WRONG, run)[0].got == (9, 14)
+
+
+@pytest.mark.parametrize(
+    ("figure", "values"),
+    [
+        (Figure.PER_STEP, (0.9, 1.4)),
+        (Figure.MEAN_PER_STEP, (1.15,)),
+        (Figure.STEPS, (10,)),
+        (Figure.ACCURACY, (0.9, 1)),
+        (Figure.COOPERATION, (0.1, 0)),
+        (Figure.REWARD, (900 / 23, 1400 / 23)),
+        (Figure.OPTIMUM, (60,)),
+        (Figure.NASH, (20,)),
+        (Figure.GINI, (5 / 46,)),
+    ],
+)
+def test_every_figure_is_read_from_the_tables(run: Run, figure: Figure, values: tuple[float, ...]) -> None:
+    [finding] = compare(replace(RIGHT, expected=(Expected(figure, values),)), run)
+    assert finding.holds, finding.got
+
+
+@pytest.mark.parametrize(
+    ("got", "tolerance", "holds"),
+    [((1.0, 2.0), EXACT, True), ((1.0, 2.1), 0.2, True), ((1.0, 2.1), 0.05, False), ((1.0,), 9.0, False)],
+)
+def test_a_finding_holds_within_its_tolerance(got: tuple[float, ...], tolerance: float, holds: bool) -> None:
+    assert Finding("case", Figure.PAYOFF, (1.0, 2.0), got, tolerance, "source").holds == holds
+
+
+def test_figures_that_are_not_numbers_never_hold() -> None:
+    assert not Finding("case", Figure.COOPERATION, (1.0,), (float("nan"),), 1.0, "source").holds
+
+
+def test_verifying_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told: list[Case] = []
+    assert all(finding.holds for finding in verify([RIGHT], told.append))
+    assert told == [RIGHT]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_cases_are_many_named_apart_and_can_be_played() -> None:
+    cases = all_cases()
+    assert len(cases) >= 20
+    assert len({case.name for case in cases}) == len(cases)
+    for case in cases:
+        assert case.play.plan().scenario.tasks[0].task_type == case.play.game
+        assert case.source
+        assert case.expected
+
+
+def test_only_cases_of_chance_have_a_wide_tolerance() -> None:
+    wide = {case.name for case in all_cases() if any(each.tolerance > 1e-6 for each in case.expected)}
+    assert all("by chance" in name for name in wide)
+
+
+def test_the_record_says_what_it_is_of() -> None:
+    record = json.loads(RECORD.read_text(encoding="utf-8"))
+    assert (record["library"], record["version"], record["turns"]) == ("Axelrod", "4.14.0", 200)
+    assert record["game"] == {"reward": 3, "punishment": 1, "sucker": 0, "temptation": 5}
+    assert len(record["exact"]) == 6 * 7 / 2
+    names = {name for match in record["exact"] + record["stochastic"] for name in match["players"]}
+    assert names == set(POLICY_OF)
+
+
+def test_the_command_names_what_is_off_and_exits_with_1(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_cases, "all_cases", lambda: (RIGHT, WRONG))
+    code, out, _ = society(capsys, "verify")
+    assert code == 1
+    assert [line for line in out.splitlines() if "OFF" in line and "planted" in line and "9 15" in line]
+    assert out.splitlines()[-1].startswith("2 cases, 4 figures, 1 off")
+
+
+def test_the_command_gives_json_and_exits_with_0_where_all_holds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verify_cases, "all_cases", lambda: (RIGHT,))
+    code, out, _ = society(capsys, "verify", "--json")
+    found = json.loads(out)
+    assert (code, [each["holds"] for each in found["findings"]]) == (0, [True, True])
+    first = found["findings"][0]
+    assert (first["expected"], first["got"], first["source"]) == ([9, 14], [9.0, 14.0], "Axelrod (1984)")
+
+
+@pytest.mark.slow
+def test_every_known_answer_holds() -> None:
+    off = [finding for finding in verify(all_cases()) if not finding.holds]
+    assert off == []

@@ -1,0 +1,71 @@
+"""A run's moves played again give every player the choices it had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from agents.inference.provenance import Tier
+from agents.problems import InvalidFileError
+from agents.role import ModelRole
+from agents.roster import ModelConfig
+from simulation.games import task_types
+from simulation.plan import Plan
+from simulation.runs.runner import run_scenario
+from simulation.tables.reconstruct import Moment, options_of, rules_of
+from simulation.tables.run import Run
+
+ROWS = tuple(
+    ModelConfig(model_id=f"m{i}", model_name="cooperator", role=role, team_id=("red", "blue")[i % 2])
+    for i, role in enumerate((ModelRole.LEADER, ModelRole.COMPETITOR, ModelRole.FOLLOWER, ModelRole.NEUTRAL))
+)
+
+
+def playable(make_plan: Callable[..., Plan]) -> list[dict[str, object]]:
+    """A task of every game that these players can play."""
+    tasks = []
+    for task_type in task_types():
+        task = {"task_id": task_type, "task_type": task_type, "max_steps": 4}
+        try:
+            make_plan(rows=ROWS, tasks=[task])
+        except InvalidFileError:
+            continue
+        tasks.append(task)
+    return tasks
+
+
+@pytest.fixture
+def everything(make_plan: Callable[..., Plan], runs: Path) -> Run:
+    """A Chinese run of all games."""
+    return run_scenario(make_plan(rows=ROWS, tasks=playable(make_plan), episodes=1, language="zh"), out=runs)
+
+
+def test_every_choice_of_every_game_is_found_again(everything: Run) -> None:
+    run, options = everything, options_of(everything)
+    assert len(run.episodes) > 10
+    rows = run.decisions
+    assert set(rows["tier"]) == {Tier.SIMULATED.value}
+    for episode, step, model_id, action, text in zip(
+        *(rows[name] for name in ("episode", "step", "model_id", "action", "text")), strict=True
+    ):
+        legal = {option.action: option.label for option in options[Moment(episode, step, model_id)]}
+        assert len(legal) > 1
+        assert legal[action] == text  # the label that was shown, and that the mind answered with
+    asked = {Moment(*moment) for moment in zip(rows["episode"], rows["step"], rows["model_id"], strict=True)}
+    assert all(len(legal) == 1 for moment, legal in options.items() if moment not in asked)
+    assert len(options) == len(run.steps)
+
+
+def test_the_rules_are_told_in_the_runs_language(everything: Run) -> None:
+    rules = rules_of(everything)
+    assert set(rules) == set(everything.episodes["task_id"])
+    assert all(told.max_steps == 4 for told in rules.values())
+    assert all(any("\u4e00" <= character <= "\u9fff" for character in told.text) for told in rules.values())
+
+
+def test_an_unfinished_episode_is_left_out(make_plan: Callable[..., Plan], runs: Path) -> None:
+    run = run_scenario(make_plan(), out=runs)
+    run.episodes = run.episodes[run.episodes["episode"] == 0]
+    assert {moment.episode for moment in options_of(run)} == {0}
