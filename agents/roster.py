@@ -8,10 +8,11 @@ A roster file is YAML: a name, the base model, and the rows. A row names the ser
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import Field, model_validator
 
+from agents.file_model import FileModel, Flag, Real, Text, Whole
 from agents.findings import examine, refuse
 from agents.problems import InvalidFileError, Problem
 from agents.role import ModelRole, Part
@@ -20,23 +21,6 @@ from agents.roster_rules import MAX_PLAYERS, clone_ids, model_findings, roster_f
 from agents.yaml_file import find_file, shipped_files
 
 FOLDER = Path(__file__).parent / "rosters"
-
-Whole = Annotated[int, Strict()]
-Real = Annotated[float, Strict()]
-Text = Annotated[str, Field(min_length=1)]
-Flag = Annotated[bool, Strict()]
-
-
-class FileModel(BaseModel):
-    """A mapping in a file: frozen, no unknown keys, finite numbers."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        allow_inf_nan=False,
-        protected_namespaces=(),
-        use_attribute_docstrings=True,
-    )
 
 
 class SamplingConfig(FileModel):

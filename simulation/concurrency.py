@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -36,3 +36,14 @@ def _run_aside(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
             if task is not None:
                 loop.call_soon_threadsafe(task.cancel)
             raise
+
+
+async def gather_all(calls: Iterable[Awaitable[Result]]) -> list[Result]:
+    """All results in order, or the first error: raised when every call is over, so that none runs on unseen."""
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    results = []
+    for each in found:
+        if isinstance(each, BaseException):
+            raise each
+        results.append(each)
+    return results

@@ -32,7 +32,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from agents.strategy import COMMUNICATION_ABOVE, RESOURCE_SHARING_ABOVE, TrainingMode
-from simulation.games.base import Seat
+from simulation.seats import Seat, named_teams, teams
 
 CYCLE = (TrainingMode.COOPERATIVE, TrainingMode.COMPETITIVE, TrainingMode.TEAM_BATTLE)
 
@@ -71,18 +71,6 @@ class Experience:
             welfare={**self.welfare, mode: self.welfare.get(mode, 0.0) + welfare_ratio},
             log_weights={**self.log_weights, mode: self.log_weights.get(mode, 0.0) + gain},
         )
-
-
-def teams(seats: Sequence[Seat]) -> dict[str | int, list[int]]:
-    """Players by team; a model without a team is a team of its own, under its number."""
-    found: dict[str | int, list[int]] = {}
-    for player, seat in enumerate(seats):
-        found.setdefault(seat.team_id or player, []).append(player)
-    return found
-
-
-def named_teams(seats: Sequence[Seat]) -> int:
-    return len({seat.team_id for seat in seats if seat.team_id})
 
 
 def hears(mode: TrainingMode, sender: Seat, hearer: Seat) -> bool:

@@ -18,9 +18,9 @@ from agents.roster_rules import mappings, raw_players
 from agents.strategy import TrainingMode
 from agents.yaml_file import YamlFile, find_file, read_yaml, shipped_files
 from simulation.games import find_game
-from simulation.games.base import Seat, Setting
-from simulation.modes import named_teams
+from simulation.games.base import Setting
 from simulation.scenario import FOLDER, Scenario, scenario_findings
+from simulation.seats import Seat, named_teams
 from simulation.task import raw_parameters
 
 Kept = TypeVar("Kept", bound=BaseModel)

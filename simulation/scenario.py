@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
+from agents.file_model import FileModel, Real, Text, Whole
 from agents.findings import Finding, RawMapping, dotted, examine, refuse, shown
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.provenance import FALLING_ORDER, Sampling, Tier
 from agents.inference.servers.balancing import Balancing
 from agents.language import Language
 from agents.problems import InvalidFileError, Problem
-from agents.roster import FileModel, Real, Text, Whole
 from agents.roster_rules import mappings, name_findings
 from agents.social import SocialActionName
 from agents.strategy import TrainingMode

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from agents.file_model import FileModel, Real, Text, Whole
 from agents.findings import Finding, RawMapping, explain, refuse, shown
 from agents.problems import nearest
-from agents.roster import FileModel, Real, Text, Whole
 from simulation.games import find_game, task_types
 from simulation.games.base import GameParameters
 

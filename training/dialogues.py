@@ -21,8 +21,9 @@ from agents.role import ModelRole
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode, derive_strategy
 from simulation.games import find_game
-from simulation.games.base import Game, Move, Seat, Setting, State
+from simulation.games.base import Game, Move, Setting, State
 from simulation.modes import hears
+from simulation.seats import Seat
 
 TEACHERS = {"cooperator": "always_cooperate", "defector": "always_defect", "reciprocator": "tit_for_tat"}
 SPARRING = (

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -179,3 +184,20 @@ class CallRecord:
     error_class: str = ""
     cached_tokens: int | None = None
     first_token_time: float | None = None
+
+
+def fallen(source: Provenance) -> str:
+    """The tiers that failed before a reply came, best first: "camel>http", or empty."""
+    return ">".join(tier.value for tier in source.fell_from)
+
+
+def lowest_tier(tiers: Mapping[Tier, int]) -> str:
+    """The tier furthest down the falling order among those used, else "human", else "scripted", else "none"."""
+    used = [tier.value for tier in (Tier.SCRIPTED, Tier.HUMAN, *FALLING_ORDER) if tiers.get(tier)]
+    return used[-1] if used else "none"
+
+
+def real_share(tiers: Mapping[Tier, int]) -> float:
+    """The share of texts, 0-1, that a language model generated."""
+    texts = sum(tiers.values())
+    return sum(count for tier, count in tiers.items() if tier.real) / texts if texts else 0.0

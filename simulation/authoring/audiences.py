@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from agents.strategy import TrainingMode
-from simulation.games.base import Seat
 from simulation.modes import audience, playable_modes
 from simulation.plan import Plan
+from simulation.seats import Seat
 from simulation.topology import TopologyKind, build_topology
 
 

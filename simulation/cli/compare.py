@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulation.cli.effect import wide_console
+from simulation.cli.console import wide_console
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,7 +43,7 @@ def compare(
 
     Prints first - other with its interval, and a verdict that the numbers support. What the runs differ in is said.
     """
-    from simulation.cli.app import stderr
+    from simulation.cli.console import stderr
     from simulation.studies.compare.report import compare_runs
     from simulation.tables.runs import SkippedRunsWarning
 

@@ -1,29 +1,27 @@
-"""`society effect` and `society metrics`: what a researcher asks of runs. Heavy imports stand inside the commands."""
+"""`society effect`: what messages do. Heavy imports stand inside the command."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulation.cli.console import progress_bar, shown_interval, wide_console
 from simulation.cli.observers import MetricsPort, Otel, OtelContent, watched
+from simulation.cli.options import planned
 from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
-    from simulation.metrics.registry import Interval
     from simulation.studies.effect import Effect, EffectReport
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the `society` app."""
     app.command(epilog="Example: `society effect with_scripted_players.yaml --tier embedded --episodes 50`")(effect)
-    app.command("metrics", epilog="Example: `society metrics runs/team_battle-*`")(metrics_)
 
 
 def effect(
@@ -51,20 +49,16 @@ def effect(
 
     Prints delivered - treated with interval and p-value; the last line is the folder of the runs.
     """
-    from simulation.cli.app import app as cli
-    from simulation.effect_runs import TREATMENTS, play_treatments, resume_treatments
-    from simulation.studies.effect import REPORT, read_effects
+    from simulation.studies.effect import REPORT, TREATMENTS, play_treatments, read_effects, resume_treatments
 
     if Path(scenario).is_dir():
         folder = resume_treatments(Path(scenario))
     else:
         endpoints = tuple(endpoint or ())
-        plan = cli.planned(
-            scenario, set_, tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoints
-        )
+        plan = planned(scenario, set_, tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoints)
         arms = list(dict.fromkeys((Treatment.DELIVERED, *(treatment or TREATMENTS))))
         count, name = len(arms) * plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
-        progress = cli._progress(count)
+        progress = progress_bar(count)
         with watched(progress, count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
             folder = play_treatments(plan, arms, out=out, on_event=watch)
     report = read_effects(folder, level=level, mix_tiers=mix_tiers)
@@ -73,33 +67,6 @@ def effect(
         return
     wide_console().print(_effect_table(report))
     typer.echo(str(folder))
-
-
-def metrics_(
-    runs: Annotated[list[Path], typer.Argument(help="Run directories of the same tasks; seeds may differ.")],
-    mix_tiers: Annotated[bool, typer.Option(help="Average over tiers.")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-) -> None:
-    """IQM, mean and optimality gap of accuracy, efficiency and cooperation, with intervals clustered by seed."""
-    from dataclasses import asdict
-
-    from simulation.metrics.scores import Figure, score_matrix, summarise
-    from simulation.tables.run import load_run
-
-    loaded = [load_run(path) for path in runs]
-    found = {figure.value: summarise(score_matrix(loaded, figure, mix_tiers=mix_tiers)) for figure in Figure}
-    if json_:
-        plain = {figure: {name: asdict(each) for name, each in row.items()} for figure, row in found.items()}
-        typer.echo(json.dumps(plain))
-        return
-    from rich.table import Table
-
-    table = Table(title="all models together, synthetic episodes left out", title_justify="left")
-    for head in ("figure", *next(iter(found.values()))):
-        table.add_column(head)
-    for figure, row in found.items():
-        table.add_row(figure, *(_shown(each) for each in row.values()))
-    wide_console().print(table)
 
 
 def _effect_table(report: EffectReport) -> Table:
@@ -122,16 +89,4 @@ def _effect_row(effect: Effect) -> Sequence[str]:
     p_values = (f"{p:.4f}" for p in (effect.p_value, effect.p_adjusted))
     pairs = str(effect.interval.n)
     what = (effect.treatment.value, effect.task_id, effect.measure.value, whose)
-    return (*what, _shown(effect.interval), pairs, *p_values)
-
-
-def _shown(interval: Interval) -> str:
-    return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
-
-
-def wide_console() -> Console:
-    """A console for tables: the terminal's width, or wide where the output is no terminal."""
-    from rich.console import Console
-
-    console = Console()
-    return console if console.is_terminal else Console(width=200)
+    return (*what, shown_interval(effect.interval), pairs, *p_values)

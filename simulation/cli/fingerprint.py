@@ -9,6 +9,8 @@ import typer
 
 from agents.language import Language
 from agents.role import ModelRole
+from simulation.cli.console import progress_bar, wide_console
+from simulation.cli.options import tier_named
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -46,8 +48,6 @@ def fingerprint(
     Opening, reaction to the last step, contribution curve, response to punishment, exploitability, whether it keeps
     its word: each with its interval. The last line is the folder of runs, fingerprint.json and fingerprint.svg.
     """
-    from simulation.cli.app import app as cli
-    from simulation.cli.effect import wide_console
     from simulation.runs import run_set
     from simulation.studies.fingerprint.measure import COMMAND, PICTURE, REPORT, read_fingerprints, take_fingerprints
     from simulation.studies.fingerprint.picture import picture
@@ -59,10 +59,10 @@ def fingerprint(
         from simulation.runs.runner import RunOptions
         from simulation.studies.fingerprint.probes import SETUPS, Conditions, subjects
 
-        only = None if tier == "auto" else cli._tier(tier, "--tier")
-        options = RunOptions(only, cli._tier(require, "--require"), seed, episodes, tuple(endpoint or ()))
+        only = None if tier == "auto" else tier_named(tier, "--tier")
+        options = RunOptions(only, tier_named(require, "--require"), seed, episodes, tuple(endpoint or ()))
         loaded = Roster.load(roster)
-        with cli._progress(len(subjects(loaded)) * len(SETUPS) * episodes) as progress:
+        with progress_bar(len(subjects(loaded)) * len(SETUPS) * episodes) as progress:
             conditions = Conditions(role, language, temperature, options)
             folder = take_fingerprints(loaded, conditions, out=out, on_event=progress, at_once=at_once)
     report = read_fingerprints(folder, level=level, mix_tiers=mix_tiers)

@@ -11,6 +11,8 @@ import typer
 
 from agents.language import Language
 from agents.strategy import TrainingMode
+from simulation.cli.console import show
+from simulation.cli.options import run_options
 
 if TYPE_CHECKING:
     from simulation.cli.human_player import TerminalSeat
@@ -42,17 +44,16 @@ def play(
     have the tier `human`, and no statistic takes them for a model's. Without hearers (competitive) nobody talks.
     """
     from agents.roster import Roster
-    from simulation.cli.app import app as cli
     from simulation.cli.human_player import table_plan
     from simulation.runs.runner import run_scenario
 
     scenario = _scenario(game, roster, mode, steps, seed, language)
     plan = table_plan(scenario, Roster.load(roster), as_)
-    options = cli.run_options(tier=tier, require=require, endpoints=tuple(endpoint or ()))
+    options = run_options(tier=tier, require=require, endpoints=tuple(endpoint or ()))
     seat = seat_in(plan.roster.model_dump())
     assert seat is not None  # the plan has one
     finished = run_scenario(plan, options=options, out=out, on_event=seat.watch, voices=seat.voices)
-    cli.show(finished, False)
+    show(finished, False)
 
 
 def seat_in(roster: Mapping[str, Any]) -> TerminalSeat | None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulation.population import Population
+from simulation.cli.console import progress_bar, wide_console
+from simulation.cli.options import named_choice, planned
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -31,7 +32,7 @@ def population(
     background: Annotated[
         list[str] | None, typer.Option(help="Policy, or other model id, to be met; one population each.")
     ] = None,
-    population: Annotated[list[Population] | None, typer.Option(help="resident, visitor; both unless named.")] = None,
+    population: Annotated[list[str] | None, typer.Option(help="resident, visitor; both unless named.")] = None,
     tier: Annotated[str | None, typer.Option(help="The only tier to use; or auto: all of them.")] = None,
     require: Annotated[str | None, typer.Option(help="Stop rather than fall below this tier.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed, in place of the scenario's.")] = None,
@@ -49,21 +50,20 @@ def population(
     A resident population is focal but for one visitor; a visitor is one focal model among background players.
     The last line is the folder of the runs.
     """
-    from simulation.cli.app import app as cli
-    from simulation.cli.effect import wide_console
     from simulation.runs import run_set
     from simulation.studies.population.report import COMMAND, REPORT, play_populations, read_populations
-    from simulation.studies.population.tables import Declaration, population_plans
+    from simulation.studies.population.tables import Declaration, Population, population_plans
 
     if Path(scenario).is_dir():
         folder = run_set.play(Path(scenario), COMMAND, at_once=at_once)
     else:
-        plan = cli.planned(
+        plan = planned(
             scenario, set_, tier=tier, require=require, seed=seed, episodes=episodes, endpoints=tuple(endpoint or ())
         )
-        declared = Declaration(tuple(focal or ()), tuple(background or ()), tuple(population or Population))
+        kinds = tuple(named_choice(Population, each, "--population") for each in population or ()) or tuple(Population)
+        declared = Declaration(tuple(focal or ()), tuple(background or ()), kinds)
         runs = len(population_plans(plan, declared))
-        with cli._progress(runs * plan.scenario.episodes * len(plan.scenario.tasks)) as progress:
+        with progress_bar(runs * plan.scenario.episodes * len(plan.scenario.tasks)) as progress:
             folder = play_populations(plan, declared, out=out, on_event=progress, at_once=at_once)
     report = read_populations(folder, level=level, mix_tiers=mix_tiers)
     if json_:

@@ -1,9 +1,9 @@
-"""`society calls` and `society quality`: how a run's inference went. Heavy imports stand inside the commands."""
+"""`society quality`: how good messages and decisions are. Heavy imports stand inside the command."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
@@ -13,37 +13,17 @@ import typer
 
 from agents.inference.provenance import Tier
 from agents.problems import UsageError
-from simulation.cli.effect import wide_console
-from simulation.studies.calls import By
+from simulation.cli.console import wide_console
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from simulation.metrics.calls import Percentiles
     from simulation.quality.report import QualityReport, QualityRow
-    from simulation.studies.calls import CallGroup, CallReport
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the `society` app."""
-    app.command(epilog="Example: `society calls runs/team_battle-* --by endpoint`")(calls)
     app.command(epilog="Example: `society quality runs/team_battle-* --scorer consistency`")(quality)
-
-
-def calls(
-    run: Annotated[Path, typer.Argument(help="A run directory, finished or not.")],
-    by: Annotated[By, typer.Option(help="What calls are grouped by, within each tier.")] = By.TIER,
-    json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
-) -> None:
-    """How the run's calls went: success, latency, queue, tokens, prefix cache, moves and falls; tiers stay apart."""
-    from simulation.studies.calls import report_calls
-    from simulation.tables.run import load_run
-
-    report = report_calls(load_run(run), by)
-    if json_:
-        typer.echo(json.dumps(asdict(report)))
-        return
-    wide_console().print(_calls_table(report))
 
 
 def quality(
@@ -106,54 +86,3 @@ def _mean(row: QualityRow) -> str:
     found = row.interval
     interval = f" [{found.low:.3f}, {found.high:.3f}]" if found else ""
     return f"{row.value:.3f}{interval} of {row.texts}"
-
-
-def _calls_table(report: CallReport) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    mix = ", ".join(f"{tier} {share:.0%}" for tier, share in report.tier_mix.items()) or "none"
-    table = Table(title=f"replies by tier: {mix}", title_justify="left", caption_justify="left")
-    named = report.by is not By.TIER
-    heads = ["tier", *([report.by.value] if named else []), "ok", "failed", "success", "latency s", "queue s"]
-    for head in (*heads, "tokens/s a call", "tokens/s in all", "prefix hits", "moves", "fell from", "errors"):
-        table.add_column(head, overflow="fold")
-    for group in report.groups:
-        cells = (group.tier, *([group.name or "(no server)"] if named else []), *_cells(group))
-        table.add_row(*map(escape, cells))
-    table.caption = escape("\n".join(_notes(report)))
-    return table
-
-
-def _cells(group: CallGroup) -> tuple[str, ...]:
-    rate, wall, hits = group.success_rate, group.wall_tokens_per_second, group.prefix_cache_hit_rate
-    return (
-        str(group.statuses["ok"]),
-        str(group.statuses["failed"]),
-        f"{rate.value:.1%} [{rate.low:.1%}, {rate.high:.1%}]" if rate else "-",
-        _spread(group.latency),
-        _spread(group.queue_time),
-        _spread(group.tokens_per_second),
-        f"{wall:.1f}" if wall is not None else "-",
-        f"{hits:.1%}" if hits is not None else "-",
-        str(group.moves),
-        _listed(group.falls),
-        _listed(group.failures),
-    )
-
-
-def _notes(report: CallReport) -> list[str]:
-    left_out = {status: sum(group.statuses[status] for group in report.groups) for status in ("cancelled", "cached")}
-    return [
-        "latency, queue and tokens/s a call: p50 / p90 / p99; success with its Wilson 95% interval",
-        f"tokens/s in all: over {report.wall_seconds:.1f} s, the duration of all timed episodes",
-        *(f"{count} {status} attempts are in no figure" for status, count in left_out.items() if count),
-    ]
-
-
-def _spread(found: Percentiles | None) -> str:
-    return " / ".join(f"{value:.3g}" for value in (found.p50, found.p90, found.p99)) if found else "-"
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count}" for name, count in counts.items()) or "-"

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from simulation.cli.console import progress_bar
+
 
 def add_to(app: typer.Typer) -> None:
     """Add this command to the `society` app."""
@@ -23,12 +25,11 @@ def replay(
 
     The first difference ends it with exit code 1. The last line printed is the replay's own run directory.
     """
-    from simulation.cli.app import app as cli
     from simulation.runs.replay import replay_run
     from simulation.tables.run import read_manifest
 
     scenario = read_manifest(path)["scenario"]
-    with cli._progress(scenario["episodes"] * len(scenario["tasks"])) as progress:
+    with progress_bar(scenario["episodes"] * len(scenario["tasks"])) as progress:
         done = replay_run(path, out=out, on_event=progress)
     if json_:
         told = {"log_identical": done.log_identical, "tables_identical": done.tables_identical}

@@ -27,7 +27,7 @@ def report(
 
     The file holds all it needs and asks no network. The last line is its path.
     """
-    from simulation.cli.app import stderr
+    from simulation.cli.console import stderr
     from simulation.report import write_report
 
     console = stderr()

@@ -1,41 +1,27 @@
-"""`society serve` and `society adapters`: the servers a society asks. Heavy imports stand inside the commands."""
+"""`society serve`: the servers a society asks. Heavy imports stand inside the command."""
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agents.problems import UsageError
+from simulation.cli.options import KeyVariable
 
 if TYPE_CHECKING:
-    from agents.inference.vllm.lifecycle import LoraLifecycle
     from agents.inference.vllm.serve_command import ServeCommand
-
-Answer = TypeVar("Answer")
-
-adapters_app = typer.Typer(
-    help="The adapters a running vLLM server serves: list, load, unload. None is ever changed in place.",
-    no_args_is_help=True,
-)
-
-Endpoint = Annotated[str, typer.Argument(help="The server's URL, for example http://localhost:8001/v1")]
-KeyVariable = Annotated[
-    str | None, typer.Option("--api-key-env", help="The environment variable that holds the server's key.")
-]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the `society` app."""
     app.command(epilog="Example: `society serve two_teams --replicas 2 --port 8001`")(serve)
-    app.add_typer(adapters_app, name="adapters")
 
 
 def serve(
@@ -141,62 +127,3 @@ def _stop_on_signal() -> Iterator[Event]:
         yield stop
     finally:
         as_before()
-
-
-@adapters_app.command("list", epilog="Example: `society adapters list http://localhost:8001/v1`")
-def list_(endpoint: Endpoint, api_key_env: KeyVariable = None) -> None:
-    """What the server serves: a line per adapter with its base and the folder it came from."""
-    served = _with(endpoint, api_key_env, lambda lifecycle: lifecycle.served())
-    for base in served.bases:
-        typer.echo(f"{base.name}  base  {base.root}")
-    for adapter in served.adapters:
-        typer.echo(f"{adapter.name}  on {adapter.base}  {adapter.root}")
-
-
-@adapters_app.command(epilog="Example: `society adapters load http://localhost:8001/v1 trained/negotiator --replace`")
-def load(
-    endpoint: Endpoint,
-    path: Annotated[Path, typer.Argument(help="The PEFT folder; the server must see it at the same path.")],
-    name: Annotated[str | None, typer.Option(help="The adapter's name; else the folder's.")] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Unload its other versions once it answers.")] = False,
-    api_key_env: KeyVariable = None,
-) -> None:
-    """Serve an adapter; the last line printed is the name to ask for.
-
-    That is NAME where no version of it is served yet, else NAME and eight digits of its weights' hash: under a name
-    that had other weights, a prompt's cached beginning could be theirs.
-    """
-    loaded = _with(endpoint, api_key_env, lambda lifecycle: lifecycle.load(path, name, replace=replace))
-    if loaded.already:
-        typer.echo("these weights are served already", err=True)
-    for other in loaded.replaced:
-        typer.echo(f"{other} is served no more", err=True)
-    typer.echo(loaded.name)
-
-
-@adapters_app.command(epilog="Example: `society adapters unload http://localhost:8001/v1 negotiator`")
-def unload(
-    endpoint: Endpoint,
-    name: Annotated[str, typer.Argument(help="The served name.")],
-    api_key_env: KeyVariable = None,
-) -> None:
-    """Serve an adapter no more; calls in flight come to their end."""
-    _with(endpoint, api_key_env, lambda lifecycle: lifecycle.unload(name))
-    typer.echo(f"{name} is served no more", err=True)
-
-
-def _with(endpoint: str, key_variable: str | None, ask: Callable[[LoraLifecycle], Awaitable[Answer]]) -> Answer:
-    """Ask one server one thing."""
-    from agents.inference.vllm.lifecycle import LoraLifecycle
-
-    async def asked() -> Answer:
-        async with LoraLifecycle(endpoint, _key(key_variable)) as lifecycle:
-            return await ask(lifecycle)
-
-    return asyncio.run(asked())
-
-
-def _key(variable: str | None) -> str | None:
-    from agents.inference.vllm.serve_command import key_for_option
-
-    return None if variable is None else key_for_option(variable)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulation.cli.effect import wide_console
+from simulation.cli.console import wide_console
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,15 +51,13 @@ def sweep(
     The last line is the folder: `load_runs` loads it, `society compare FOLDER --by KEY` compares what was swept, and
     the same command with it goes on where it was cut off.
     """
-    from agents.problems import UsageError, nearest
-    from simulation.cli.app import overrides_of, run_options, stderr
+    from simulation.cli.console import stderr
+    from simulation.cli.options import named_choice, overrides_of, run_options
     from simulation.monitor.progress import counted
     from simulation.runs.sweep import begin_sweep, play_sweep, sweep_arms
     from simulation.runs.workers import Engine
 
-    engines = [each.value for each in Engine]
-    if engine not in engines:
-        raise UsageError(f"--engine {engine}: {nearest(engine, engines)}")
+    chosen = named_choice(Engine, engine, "--engine")
     if Path(scenario).is_dir():
         folder = Path(scenario)
     else:
@@ -69,7 +67,7 @@ def sweep(
         folder = begin_sweep(next(iter(arms.values())).plan.scenario.name, arms, out)
     with counted("run", stderr()) as watch:
         count = jobs or min(MOST_JOBS, os.cpu_count() or 1)
-        runs = play_sweep(folder, engine=Engine(engine), jobs=count, watch=watch)
+        runs = play_sweep(folder, engine=chosen, jobs=count, watch=watch)
     means, notes = sweep_means(runs)
     if json_:
         rows = json.loads(means.to_json(orient="records"))

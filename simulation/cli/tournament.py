@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from agents.strategy import TrainingMode
-from simulation.cli.effect import wide_console
+from simulation.cli.console import wide_console
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -64,7 +64,7 @@ def tournament(
     member's Shapley value. The last line is the folder; the same command with it goes on where it stopped.
     """
     from agents.problems import UsageError
-    from simulation.cli.app import stderr
+    from simulation.cli.console import stderr
     from simulation.monitor.progress import counted
     from simulation.studies.tournament.play import play_tournament
     from simulation.studies.tournament.results import REPORT
@@ -74,7 +74,7 @@ def tournament(
     elif game is None:
         raise UsageError("--game is missing: see society games")
     else:
-        from simulation.cli.app import run_options
+        from simulation.cli.options import run_options
 
         options = run_options(tier=tier, require=require, seed=seed, endpoints=tuple(endpoint or ()))
         limits = {"episodes": episodes, "stop_width": stop_width, "stand_in": stand_in, "orders": orders}
@@ -95,7 +95,7 @@ def tournament(
 def _scenario(game: str, mode: TrainingMode, steps: int, roster: str, pairs: list[str] | None) -> Scenario:
     """The scenario all matches share."""
     from agents.yaml_file import YamlFile
-    from simulation.cli.app import overrides_of
+    from simulation.cli.options import overrides_of
     from simulation.scenario import checked_scenario
 
     raw = {
@@ -111,18 +111,16 @@ def _scenario(game: str, mode: TrainingMode, steps: int, roster: str, pairs: lis
 
 
 def _new(scenario: Scenario, roster: str, form: str | None, out: Path, limits: Mapping[str, Any]) -> Path:
-    from agents.problems import UsageError, nearest
+    from agents.problems import UsageError
     from agents.roster import Roster
+    from simulation.cli.options import named_choice
     from simulation.studies.tournament.matchups import Format
     from simulation.studies.tournament.tournament import Tournament, new_tournament
 
-    forms = [each.value for each in Format]
-    if form is not None and form not in forms:
-        raise UsageError(f"--format {form}: {nearest(form, forms)}")
     if limits["stop_width"] is not None and limits["stop_width"] <= 0:
         raise UsageError(f"--stop-width {limits['stop_width']:g}: must be above 0")
     usual = Format.TEAMS if scenario.mode is TrainingMode.TEAM_BATTLE else Format.PAIRS
-    chosen = Format(form) if form else usual
+    chosen = named_choice(Format, form, "--format") if form else usual
     return new_tournament(Tournament(scenario=scenario, roster=Roster.load(roster), form=chosen, **limits), out)
 
 

@@ -31,9 +31,10 @@ from agents.social import SocialActionName, SocialMove
 from agents.strategy import TrainingMode
 from simulation.engine.episode import Episode, EpisodePlan, TalkRules
 from simulation.games import find_game
-from simulation.games.base import Game, Seat, Setting
+from simulation.games.base import Game, Setting
 from simulation.modes import Experience, ModeChoice, pick_mode, playable_modes
 from simulation.scenario import Communication, Mixing
+from simulation.seats import Seat
 from simulation.seeds import derive_seed, stream
 from simulation.store.events import CallBegun, CallMade, EpisodeEnded, Event, MessageSent, SocialActed
 from simulation.task import TrainingTask

@@ -8,18 +8,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agents.inference.provenance import Sampling
+from agents.inference.provenance import Sampling, fallen, lowest_tier, real_share
 from agents.language import Language
 from agents.prompts import Common, HeardMessage, identity, system_prompt
 from agents.roster import ModelConfig
 from agents.social import SocialActionName
 from agents.strategy import Strategy, derive_strategy
-from simulation.engine.episode_stats import Ledger, fallen, lowest_tier, outcome, real_share
+from simulation.concurrency import gather_all
+from simulation.engine.episode_stats import Ledger, outcome
 from simulation.engine.feed import Feed
 from simulation.engine.gc_tuning import rarer_collections
-from simulation.games.base import Game, Move, Seat, State
-from simulation.gathering import gather_all
+from simulation.engine.treat import treat
+from simulation.games.base import Game, Move, State
 from simulation.modes import ModeChoice, audience, share_rewards
+from simulation.seats import Seat
 from simulation.seeds import derive_seed, stream
 from simulation.store.events import (
     DecisionMade,
@@ -30,7 +32,7 @@ from simulation.store.events import (
     StepResolved,
     StepRow,
 )
-from simulation.treatment import Treatment, treat
+from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
     from agents.lora_model import Brief, Decision, SpokenMessage

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from agents.inference.provenance import FALLING_ORDER, Provenance, Reply, Tier
+from agents.inference.provenance import Reply, Tier, lowest_tier, real_share
 from simulation.store.events import Outcome
 
 if TYPE_CHECKING:
@@ -29,11 +28,6 @@ class Ledger:
         self.tiers[reply.provenance.tier] += 1
 
 
-def fallen(source: Provenance) -> str:
-    """The tiers that failed before a reply came, best first: "camel>http", or empty."""
-    return ">".join(tier.value for tier in source.fell_from)
-
-
 def outcome(config: ModelConfig, ledger: Ledger, score: PlayerScore, reward: float) -> Outcome:
     """One model's episode, from what its replies took and how the game scored it."""
     return Outcome(
@@ -53,15 +47,3 @@ def outcome(config: ModelConfig, ledger: Ledger, score: PlayerScore, reward: flo
         messages_sent=ledger.messages,
         invalid_decisions=ledger.invalid,
     )
-
-
-def lowest_tier(tiers: Mapping[Tier, int]) -> str:
-    """The tier furthest down the falling order among those used, else "human", else "scripted", else "none"."""
-    used = [tier.value for tier in (Tier.SCRIPTED, Tier.HUMAN, *FALLING_ORDER) if tiers.get(tier)]
-    return used[-1] if used else "none"
-
-
-def real_share(tiers: Mapping[Tier, int]) -> float:
-    """The share of texts, 0-1, that a language model generated."""
-    texts = sum(tiers.values())
-    return sum(count for tier, count in tiers.items() if tier.real) / texts if texts else 0.0

@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from agents.inference.provenance import fallen
 from agents.social import FeedPost, SocialActionName, social_tools
-from simulation.engine.episode_stats import fallen
-from simulation.gathering import gather_all
+from simulation.concurrency import gather_all
 from simulation.store.events import SocialActed
 
 if TYPE_CHECKING:

@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict
 from agents.language import Language
 from agents.players.policies import Option, Prospect, View, closest
 from agents.problems import SocietyError
+from simulation.seats import Seat
 
 Table = TypeVar("Table")
 
@@ -36,14 +37,6 @@ class GameParameters(BaseModel):
     """A game's own parameters, finite numbers all; each game subclasses it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-@dataclass(frozen=True)
-class Seat:
-    """A player's place at the table."""
-
-    model_id: str
-    team_id: str | None = None
 
 
 @dataclass(frozen=True)

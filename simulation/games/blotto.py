@@ -34,7 +34,7 @@ from pydantic import Field, model_validator
 
 from agents.language import Language
 from simulation.games.base import Game, GameParameters, Move, Round, Setting, State, closeness
-from simulation.modes import teams
+from simulation.seats import teams
 
 MOST_ACTIONS = 30
 Units = tuple[int, ...]

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from agents.language import Language
-from simulation.games.base import EpisodeScore, Game, GameError, Move, Seat, Setting, State
+from simulation.games.base import EpisodeScore, Game, GameError, Move, Setting, State
+from simulation.seats import Seat
 
 STEPS = 6
 

@@ -22,10 +22,11 @@ from agents.players.policies import PUNISH, Option, announced_option
 from agents.problems import SocietyError
 from agents.role import Part
 from simulation.games import find_game
-from simulation.games.base import Seat, Setting
+from simulation.games.base import Setting
 from simulation.metrics.aggregate import Matrix
 from simulation.metrics.inference import Vector
 from simulation.metrics.registry import metric
+from simulation.seats import Seat
 from simulation.seeds import stream
 from simulation.task import TrainingTask
 

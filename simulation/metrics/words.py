@@ -1,7 +1,7 @@
 """Word and deed: which option a message announces, and whether the decision after it was that option.
 
-A message announces the option it names first (`agents.players.view.announced_option`). Where options are numbers, any number a
-message begins with is taken for one of them.
+A message announces the option it names first (`agents.players.view.announced_option`). Where options are numbers, any
+number a message begins with is taken for one of them.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agents.inference.provenance import Tier
+from agents.inference.provenance import Tier, lowest_tier
 from agents.players.view import Option, announced_option
-from simulation.engine.episode_stats import lowest_tier
 from simulation.tables.reconstruct import Moment, options_of
 
 if TYPE_CHECKING:

@@ -18,9 +18,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from agents.inference.provenance import CallKey, CallRecord, CallStatus, ChatMessage, Reply, Request, Tier
+from agents.inference.provenance import CallKey, CallRecord, CallStatus, ChatMessage, Reply, Request, Tier, fallen
 from agents.problems import SocietyError
-from simulation.engine.episode_stats import fallen
 from simulation.store.events import CallBegun, CallMade, EpisodeEnded, EpisodeStarted, Event, RunEnded, StepResolved
 
 if TYPE_CHECKING:

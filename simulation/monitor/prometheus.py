@@ -12,9 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from agents.inference.provenance import CallKey, CallRecord, CallStatus
+from agents.inference.provenance import CallKey, CallRecord, CallStatus, fallen
 from agents.problems import UsageError
-from simulation.engine.episode_stats import fallen
 from simulation.store.events import (
     CallBegun,
     CallMade,

@@ -44,7 +44,7 @@ def _manifest_of_version_1(manifest: Body) -> Body:
 
 
 def _events_of_version_1(events: Bodies) -> Bodies:
-    from simulation.engine.episode_stats import lowest_tier, real_share  # which knows events, and they us
+    from agents.inference.provenance import lowest_tier, real_share
 
     unanswered: dict[bytes, Body] = {}
     fell_from: dict[bytes, str] = {}

@@ -18,11 +18,14 @@ import orjson
 
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
-from simulation.effect_runs import run_folders
+from agents.strategy import TrainingMode
 from simulation.metrics.admission import admitted, tiers
 from simulation.metrics.inference import LEVEL, holm, paired_bootstrap, sign_flip_p_value
 from simulation.metrics.registry import Interval
-from simulation.runs.runner import RunStatus
+from simulation.modes import MixingPolicy
+from simulation.plan import Plan
+from simulation.runs import run_set
+from simulation.runs.runner import Observer, RunStatus
 from simulation.store.files import replace_file
 from simulation.tables.run import Run
 from simulation.treatment import Treatment
@@ -221,3 +224,55 @@ def _notes(delivered: Run, played: Sequence[Treatment], control: pd.DataFrame) -
         yield f"with {pairs} pairs no p-value can fall below {2 / 2**pairs:g}: run more episodes"
     if Tier.SIMULATED.value in tiers(control):
         yield "SIMULATED minds act by role and do not listen: what they do cannot depend on messages"
+
+
+COMMAND = "society effect"
+
+
+TREATMENTS = (Treatment.SILENCED, Treatment.SHUFFLED, Treatment.REPLACED)
+
+
+_LEARNING = (MixingPolicy.UCB1, MixingPolicy.EXP3)
+
+
+def play_treatments(
+    plan: Plan,
+    treatments: Sequence[Treatment] = TREATMENTS,
+    *,
+    out: str | Path = "runs",
+    on_event: Observer | None = None,
+) -> Path:
+    """Play `plan` once delivered and once under each treatment; the folder that holds the runs.
+
+    Raises SocietyError for a scenario whose episodes have no twins, and where a run stops.
+    """
+    _check_pairs(plan)
+    arms = {treatment.value: _treated(plan, treatment) for treatment in (Treatment.DELIVERED, *treatments)}
+    folder = run_set.begin("effect", plan.scenario.name, arms, out)
+    return run_set.play(folder, COMMAND, on_event=on_event, at_once=1)
+
+
+def resume_treatments(folder: Path, *, on_event: Observer | None = None) -> Path:
+    """Play what is missing in a folder that was cut off. Raises SocietyError where no run was begun there."""
+    return run_set.play(folder, COMMAND, on_event=on_event, at_once=1)
+
+
+def run_folders(folder: Path, treatment: Treatment) -> list[Path]:
+    """The run directories of one treatment in an effect's folder."""
+    return run_set.run_folders(folder, treatment.value)
+
+
+def _treated(plan: Plan, treatment: Treatment) -> Plan:
+    communication = plan.scenario.communication.model_copy(update={"treatment": treatment})
+    return replace(plan, scenario=plan.scenario.model_copy(update={"communication": communication}))
+
+
+def _check_pairs(plan: Plan) -> None:
+    scenario = plan.scenario
+    if scenario.mode is TrainingMode.MIXED and scenario.mixing.policy in _LEARNING:
+        raise SocietyError(
+            f"the mixing policy {scenario.mixing.policy.value} learns from welfare, so treated episodes would be "
+            'played in other modes than delivered ones; add: --set "mode={mixed: {policy: fixed_cycle}}"'
+        )
+    if scenario.episodes < 2:
+        raise SocietyError("an effect needs at least 2 pairs of episodes; add: --episodes 20 (or more)")

@@ -10,9 +10,9 @@ from agents.language import Language
 from agents.role import ModelRole
 from agents.roster import Roster
 from agents.strategy import TrainingMode
-from simulation.effect_runs import TREATMENTS, play_treatments
 from simulation.plan import Plan
 from simulation.runs.runner import RunOptions
+from simulation.studies.effect import TREATMENTS, play_treatments
 from simulation.treatment import Treatment
 
 if TYPE_CHECKING:

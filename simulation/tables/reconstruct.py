@@ -13,7 +13,8 @@ from agents.language import Language
 from agents.players.view import Option, View
 from agents.strategy import TrainingMode, derive_strategy
 from simulation.games import find_game
-from simulation.games.base import Game, Move, Seat, Setting, State
+from simulation.games.base import Game, Move, Setting, State
+from simulation.seats import Seat
 from simulation.seeds import stream
 from simulation.task import TrainingTask
 

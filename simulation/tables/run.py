@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from agents.inference.provenance import fallen
 from agents.problems import SocietyError
 from agents.roster import Roster
-from simulation.engine.episode_stats import fallen
 from simulation.plan import kept
 from simulation.store.events import (
     CallMade,

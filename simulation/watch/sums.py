@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, NamedTuple
 
-from agents.inference.provenance import CallStatus
-from simulation.engine.episode_stats import fallen
+from agents.inference.provenance import CallStatus, fallen
 from simulation.watch.view import Calls, Grouping, Point, TierCalls
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.strategy import TrainingMode
-from simulation.games.base import Seat
 from simulation.modes import (
     CYCLE,
     Experience,
@@ -24,6 +23,7 @@ from simulation.modes import (
     playable_modes,
     share_rewards,
 )
+from simulation.seats import Seat
 from simulation.topology import TopologyKind, build_topology, neighbours
 
 COOPERATIVE, COMPETITIVE, TEAM_BATTLE = CYCLE

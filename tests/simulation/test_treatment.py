@@ -11,10 +11,11 @@ import pytest
 
 from agents.role import ModelRole
 from simulation.engine.society import Arrival
+from simulation.engine.treat import treat
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.tables.run import Run
-from simulation.treatment import Treatment, treat
+from simulation.treatment import Treatment
 
 ROLES = (ModelRole.LEADER, ModelRole.FOLLOWER, ModelRole.LEADER, ModelRole.COMPETITOR)
 Inboxes = list[list[Arrival]]

@@ -1,7 +1,7 @@
 """The `vllm serve` command that serves a roster: one base, its adapters by name, one command per replica.
 
-Pure: what is on disk comes in as a `ServedRoster` (`agents.inference.vllm.served_roster` reads it). The same commands are
-printed for a user, run by `society serve --exec`, and run by the tests.
+Pure: what is on disk comes in as a `ServedRoster` (`agents.inference.vllm.served_roster` reads it). The same commands
+are printed for a user, run by `society serve --exec`, and run by the tests.
 """
 
 from __future__ import annotations

@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
+from agents.file_model import FileModel
 from agents.inference.embedded.adapters import WEIGHTS_FILE, shipped_adapters
 from agents.inference.embedded.model_store import file_sha256, model_source
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
 from agents.role import Part
-from agents.roster import FileModel, ModelConfig, Roster
+from agents.roster import ModelConfig, Roster
 from simulation.metrics.admission import admitted, tiers
 from simulation.metrics.behaviour import together, watch
 from simulation.metrics.clusters import cluster_bootstrap, cluster_share, difference, permutation_p_value

@@ -22,11 +22,10 @@ from simulation.metrics.clusters import cluster_bootstrap, ratio
 from simulation.metrics.inference import LEVEL
 from simulation.metrics.registry import Interval, metric
 from simulation.plan import Plan
-from simulation.population import Population
 from simulation.runs import run_set
 from simulation.runs.runner import Observer
 from simulation.store.files import replace_file
-from simulation.studies.population.tables import Declaration, population_plans
+from simulation.studies.population.tables import Declaration, Population, population_plans
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from agents.players.policies import POLICIES
 from agents.problems import UsageError, nearest
@@ -26,10 +27,16 @@ from agents.role import Part
 from agents.roster import ModelConfig, Roster
 from agents.roster_rules import clone_ids
 from simulation.plan import Plan
-from simulation.population import Population
 
 STRANGER = "other"
 """What a scripted background player is called: its policy's name would tell the others what to expect."""
+
+
+class Population(str, Enum):
+    """The two kinds of table a focal player is measured at."""
+
+    RESIDENT = "resident"
+    VISITOR = "visitor"
 
 
 @dataclass(frozen=True)

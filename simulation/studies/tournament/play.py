@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from simulation.metrics.inference import LEVEL
 from simulation.runs.folders import at_work, resumable
 from simulation.runs.workers import play_all
+from simulation.studies.tournament.figures import Figures, match_rows
 from simulation.studies.tournament.matchups import Format, Lineup
-from simulation.studies.tournament.results import Figures, TournamentResult, match_rows, write_results
+from simulation.studies.tournament.results import TournamentResult, write_results
 from simulation.studies.tournament.tournament import Match, MatchWork, Tournament, read_tournament, split_finished
 from simulation.tables.run import Row
 

@@ -6,224 +6,25 @@ result.matrix  # a pandas table; result.describe() explains every column
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import orjson
 
-from agents.inference.provenance import Tier
 from agents.problems import SocietyError
-from simulation.metrics.admission import admitted, tiers
-from simulation.metrics.inference import LEVEL
-from simulation.metrics.ratings import Rating, Side, rate
-from simulation.metrics.registry import Interval
 from simulation.store.files import replace_file
 from simulation.studies.tournament.columns import TABLES, ResultTable
-from simulation.studies.tournament.matchups import Format, teams_of
-from simulation.studies.tournament.pairs import CrossPlay, Payoffs
-from simulation.studies.tournament.teams import Compositions, Worth
-from simulation.studies.tournament.tournament import Match, Tournament, read_tournament
+from simulation.studies.tournament.figures import Figures
+from simulation.studies.tournament.tournament import read_tournament
 from simulation.tables.parquet import write_tables
-from simulation.tables.run import Row, frame_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simulation.tables.run import Run
 
 REPORT = "report.json"
-
-
-def match_rows(folder: Path, tournament: Tournament, match: Match, run: Run) -> Iterator[Row]:
-    """The rows of a finished match, one per seat and episode."""
-    lineup = tournament.lineups[match.lineup]
-    before = sum(tournament.rounds[: match.round])
-    common = {"lineup": lineup.number, "team": lineup.team, "members": "+".join(lineup.members), "round": match.round}
-    place = run.path.relative_to(folder).as_posix()
-    for row in run.outcomes.to_dict("records"):
-        told: Row = {str(name): value for name, value in row.items()}
-        own = {"episode": row["episode"] + before, "played_by": row["model_name"], "reward": row["reward_earned"]}
-        yield {**told, **common, **own, "run": place}
-
-
-class Figures:
-    """The figures of the matches played so far. Raises MixedTiersError where tiers would be averaged unasked."""
-
-    def __init__(
-        self, tournament: Tournament, rows: Iterable[Row], *, level: float = LEVEL, mix_tiers: bool = False
-    ) -> None:
-        self.tournament, self.level = tournament, level
-        order = ["lineup", "episode"]
-        frame = frame_of(TABLES[ResultTable.MATCHES], list(rows)).sort_values(order, kind="stable", ignore_index=True)
-        self.matches = admitted(frame, mix_tiers=mix_tiers)
-        self.tiers = tiers(self.matches)
-
-    # -- pairs ---------------------------------------------------------------------------------------------
-
-    @cached_property
-    def cross_play(self) -> CrossPlay:
-        """The figures of pairs."""
-        players = [row.model_id for row in self.tournament.roster.expand()]
-        place = {name: number for number, name in enumerate(players)}
-        by_lineup = dict(iter(self.matches.groupby("lineup")))
-        episodes = {
-            (place[lineup.members[0]], place[lineup.members[1]]): _payoffs(by_lineup[lineup.number], lineup.seat_ids)
-            for lineup in self.tournament.lineups
-        }
-        return CrossPlay(players, episodes, level=self.level)
-
-    # -- teams ---------------------------------------------------------------------------------------------
-
-    @cached_property
-    def compositions(self) -> tuple[Compositions, ...]:
-        """The figures of each team, by what an episode is worth."""
-        orders, seed = self.tournament.orders, self.tournament.scenario.seed
-        return tuple(
-            Compositions(team, players, worth, self._coalitions(team, players, worth), orders=orders, seed=seed)
-            for team, players in teams_of(self.tournament.roster).items()
-            for worth in Worth
-        )
-
-    def _coalitions(self, team: str, players: Sequence[str], worth: Worth) -> dict[frozenset[str], Any]:
-        own = self.matches[(self.matches["team"] == team) & self.matches["model_id"].isin(players)]
-        sums = own.groupby(["lineup", "episode"], observed=True)[worth.value].sum()
-        return {
-            frozenset(lineup.members): sums.loc[lineup.number].to_numpy()
-            for lineup in self.tournament.lineups
-            if lineup.team == team
-        }
-
-    def _team_games(self) -> Iterator[list[Side]]:
-        """Every episode as a game of its teams, each worth its mean payoff; stand-ins share one name."""
-        order = self.matches.sort_values(["episode", "lineup"], kind="stable")
-        seats = order.assign(side=order["team_id"].astype(object).fillna(order["model_id"].astype(object)))
-        for _, game in seats.groupby(["episode", "lineup"], sort=True):
-            sides = [
-                Side(tuple(map(self._rated, side["model_id"], side["played_by"])), float(side["payoff"].mean()))
-                for _, side in game.groupby("side", sort=True)
-            ]
-            if len(sides) > 1:
-                yield sides
-
-    @cached_property
-    def _known(self) -> dict[str, str]:
-        return {row.model_id: row.played_by for row in self.tournament.roster.expand()}
-
-    def _rated(self, model_id: str, played_by: str) -> str:
-        """Who is rated for a seat: its model, or the stand-in in its place."""
-        stands_in = played_by != self._known[model_id]
-        return f"stand-in:{self.tournament.stand_in}" if stands_in else model_id
-
-    # -- all -----------------------------------------------------------------------------------------------
-
-    @cached_property
-    def ratings(self) -> tuple[Rating, ...]:
-        """Skill ratings, best first; a seat without a team is a side of its own."""
-        if self.tournament.form is Format.PAIRS:
-            return self.cross_play.ratings()
-        return rate(self._team_games(), level=self.level)
-
-    def notes(self) -> Iterator[str]:
-        """What keeps a figure from meaning what it seems to mean."""
-        if Tier.SIMULATED.value in self.tiers:
-            yield "SIMULATED minds act by role: this compares roles, not models"
-        if self.tournament.stop_width is not None:
-            width = self.tournament.stop_width
-            yield f"matches stopped early at a half-width of {width:g}: intervals are too narrow by that"
-        if self.tournament.form is Format.PAIRS:
-            yield self._order_note()
-        elif any(len(members) > 8 for members in teams_of(self.tournament.roster).values()):
-            yield f"teams of more than 8: Shapley values of {self.tournament.orders} drawn orders; no synergies"
-
-    def _order_note(self) -> str:
-        judged, players = self.cross_play.transitivity, self.cross_play.players
-        share = f"cyclic share {judged.cyclic_share:.3f}, p {judged.p_value:.4f}"
-        if judged.transitive:
-            return f"one rating per model explains the margins as far as can be told ({share})"
-        names = [players[number] for number in (*judged.circle, *judged.circle[:1])]
-        circle = f"; a circle: {' beats '.join(names)}" if names else "; but nobody is beaten in a circle"
-        return f"play is NOT transitive: no rating per model explains the margins ({share}){circle}"
-
-    def tables(self) -> dict[ResultTable, pd.DataFrame]:
-        """Every table."""
-        pairs = self.tournament.form is Format.PAIRS
-        rows = self._pair_rows() if pairs else self._team_rows()
-        rows[ResultTable.RATINGS] = [
-            _flat({"model_id": each.player, "sigma": each.sigma}, each.skill) for each in self.ratings
-        ]
-        frames = {name: frame_of(TABLES[name], rows[name]) for name in rows}
-        return {ResultTable.MATCHES: self.matches, **frames}
-
-    def _pair_rows(self) -> dict[ResultTable, list[Row]]:
-        play = self.cross_play
-        pair = {"team": "", "worth": Worth.PAYOFF.value}
-        return {
-            ResultTable.MATRIX: [_flat({"row": m.row, "column": m.column}, m.payoff) for m in play.meetings()],
-            ResultTable.STANDINGS: [
-                _flat({"model_id": s.model_id}, s.payoff)
-                | {"mass": s.mass.value, "mass_low": s.mass.low, "mass_high": s.mass.high}
-                for s in play.standings()
-            ],
-            ResultTable.SYNERGIES: [
-                _flat({**pair, "first": s.first, "second": s.second}, s.value) for s in play.synergies()
-            ],
-        }
-
-    def _team_rows(self) -> dict[ResultTable, list[Row]]:
-        found: dict[ResultTable, list[Row]] = {
-            name: [] for name in (ResultTable.COMPOSITIONS, ResultTable.CONTRIBUTIONS, ResultTable.SYNERGIES)
-        }
-        for each in self.compositions:
-            common = {"team": each.team, "worth": each.worth.value}
-            for made in each.compositions():
-                named = {**common, "members": "+".join(made.members), "size": len(made.members)}
-                found[ResultTable.COMPOSITIONS].append(_flat(named, made.value))
-            for share in each.contributions():
-                named = {**common, "model_id": share.model_id, "error": share.error}
-                found[ResultTable.CONTRIBUTIONS].append(_flat(named, share.value))
-            for pair in each.synergies():
-                named = {**common, "first": pair.first, "second": pair.second}
-                found[ResultTable.SYNERGIES].append(_flat(named, pair.value))
-        return found
-
-    def facts(self) -> Mapping[str, Any]:
-        """What a report says beside its tables."""
-        tournament = self.tournament
-        return {
-            "game": tournament.scenario.tasks[0].task_type,
-            "mode": tournament.scenario.mode.value,
-            "form": tournament.form.value,
-            "worth": tournament.worth.value,
-            "seed": tournament.scenario.seed,
-            "level": self.level,
-            "tiers": self.tiers,
-            "episodes_played": int(self.matches.groupby("lineup")["episode"].nunique().sum()),
-            "episodes_at_most": tournament.episodes * len(tournament.lineups),
-            **(self._pair_facts() if tournament.form is Format.PAIRS else {}),
-            "notes": list(self.notes()),
-        }
-
-    def _pair_facts(self) -> Mapping[str, Any]:
-        judged, players = self.cross_play.transitivity, self.cross_play.players
-        return {
-            "transitive": judged.transitive,
-            "cyclic_share": judged.cyclic_share,
-            "cyclic_p_value": judged.p_value,
-            "circle": [players[number] for number in judged.circle],
-            "alpha_rank_intensity": self.cross_play.rank.intensity,
-        }
-
-
-def _payoffs(rows: pd.DataFrame, seats: Sequence[str]) -> Payoffs:
-    table = rows.pivot_table(index="episode", columns="model_id", values="payoff", observed=True)
-    return np.asarray(table[list(seats)].to_numpy(dtype=np.float64))
-
-
-def _flat(named: Row, interval: Interval) -> Row:
-    return {**named, "value": interval.value, "low": interval.low, "high": interval.high, "n": interval.n}
 
 
 def write_results(folder: Path, figures: Figures) -> TournamentResult:

@@ -12,8 +12,8 @@ draws, and what the member adds is a difference of pairs.
 With `stop_width` matches come in rounds of ten episodes, and a pairing (or a team, for all its coalitions) whose
 intervals have come down to that half-width plays no more. Looking at the data to decide when to stop makes intervals
 too narrow: what looks calm by luck is stopped, what does not goes on. Measured for means of normal payoffs, 95%
-intervals hold the truth nine times in ten (`tests/simulation/studies/tournament/test_stopping.py`); a fixed ten episodes do no
-better, a fixed forty do (93%). Players without chance are known exactly after one round. Without `stop_width` every
+intervals hold the truth nine times in ten (`tests/simulation/studies/tournament/test_stopping.py`); a fixed
+ten episodes do no better, a fixed forty do (93%). Players without chance are known exactly after one round. Without `stop_width` every
 lineup plays all its episodes in one round.
 """
 
@@ -28,9 +28,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from pydantic import Field, ValidationError
 
+from agents.file_model import FileModel, Real, Text, Whole
 from agents.players.policies import POLICIES
 from agents.problems import InvalidFileError, SocietyError, nearest
-from agents.roster import FileModel, Real, Roster, Text, Whole
+from agents.roster import Roster
 from agents.strategy import TrainingMode
 from simulation.games import find_game
 from simulation.plan import Plan

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from rich.console import Console
 
-from simulation.cli.app import logs
+from simulation.cli import logs
 from simulation.tables.columns import TABLES, TableName
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
 from tests.support.in_thread import in_thread

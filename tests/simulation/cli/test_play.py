@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.inference.provenance import Tier
+from agents.inference.provenance import Tier, lowest_tier
 from agents.problems import InvalidFileError, SocietyError
 from agents.roster import ModelConfig, Roster
 from simulation.cli.human_player import Lines, table_plan
-from simulation.engine.episode_stats import lowest_tier
 from simulation.metrics.admission import admitted, tiers
 from simulation.metrics.messages import messages_of
 from simulation.runs.runner import resume_run

@@ -18,8 +18,9 @@ from agents.prompts import Common, identity
 from agents.strategy import TrainingMode, derive_strategy
 from simulation.engine.oasis_platform import FutureChannel
 from simulation.engine.society import Society
-from simulation.games.base import Seat, Setting
+from simulation.games.base import Setting
 from simulation.games.public_goods import PublicGoods
+from simulation.seats import Seat
 from simulation.seeds import stream
 from simulation.task import TrainingTask
 from simulation.topology import TopologyKind, build_topology

@@ -9,7 +9,8 @@ from typing import Any
 from agents.language import Language
 from agents.players.policies import POLICIES, Option, View
 from simulation.games import find_game
-from simulation.games.base import Game, Move, Seat, Setting, State
+from simulation.games.base import Game, Move, Setting, State
+from simulation.seats import Seat
 
 PAIR_GAMES = ("bargaining", "chicken", "coordination", "stag_hunt", "trust", "ultimatum")
 TURN_GAMES = ("bargaining", "trust", "ultimatum")

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from simulation.games.base import Game, Move, Seat, Setting, State
+from simulation.games.base import Game, Move, Setting, State
+from simulation.seats import Seat
 
 Table = TypeVar("Table")
 AnyGame = TypeVar("AnyGame", bound=Game[Any])

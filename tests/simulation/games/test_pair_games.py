@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from agents.language import Language
 from agents.players.policies import View
 from simulation.games import SHARED, find_game, task_types
-from simulation.games.base import Game, GameError, Move, Seat, Setting
+from simulation.games.base import Game, GameError, Move, Setting
 from simulation.games.turns import WAIT
+from simulation.seats import Seat
 from tests.simulation.games.pair_table import PAIR_GAMES, TURN_GAMES, Chooser, play, policies, sit, step, views
 
 PARAMETERS: dict[str, tuple[dict[str, Any], ...]] = {

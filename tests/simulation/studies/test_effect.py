@@ -14,11 +14,20 @@ from agents.players.policies import POLICIES, Manner, Policy, View
 from agents.problems import SocietyError
 from agents.role import ModelRole
 from agents.roster import ModelConfig
-from simulation.effect_runs import play_treatments, resume_treatments, run_folders
 from simulation.metrics.admission import MixedTiersError
 from simulation.plan import Plan
 from simulation.store.events import DecisionMade, Event
-from simulation.studies.effect import REPORT, EffectReport, Measure, Scope, compare, read_effects
+from simulation.studies.effect import (
+    REPORT,
+    EffectReport,
+    Measure,
+    Scope,
+    compare,
+    play_treatments,
+    read_effects,
+    resume_treatments,
+    run_folders,
+)
 from simulation.tables.run import load_run
 from simulation.treatment import Treatment
 

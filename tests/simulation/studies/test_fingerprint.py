@@ -20,12 +20,13 @@ from agents.players.policies import POLICIES, Manner, Policy, View
 from agents.problems import SocietyError, UsageError
 from agents.role import ModelRole, Part
 from agents.roster import ModelConfig, Roster, SamplingConfig
-from simulation.games.base import Seat, Setting
+from simulation.games.base import Setting
 from simulation.games.prisoners_dilemma import PrisonersDilemma
 from simulation.metrics import metrics
 from simulation.metrics.admission import MixedTiersError
 from simulation.runs import run_set
 from simulation.runs.runner import RunOptions
+from simulation.seats import Seat
 from simulation.store.events import DecisionMade, Event
 from simulation.studies.fingerprint.cells import CELLS
 from simulation.studies.fingerprint.measure import COMMAND, REPORT, read_fingerprints, take_fingerprints

@@ -18,7 +18,6 @@ from agents.role import ModelRole, Part
 from agents.roster import ModelConfig, Roster
 from simulation.metrics.admission import MixedTiersError
 from simulation.plan import Plan
-from simulation.population import Population
 from simulation.runs import run_set
 from simulation.scenario import Scenario
 from simulation.store.events import DecisionMade, Event
@@ -30,7 +29,7 @@ from simulation.studies.population.report import (
     play_populations,
     read_populations,
 )
-from simulation.studies.population.tables import Declaration, population_plans
+from simulation.studies.population.tables import Declaration, Population, population_plans
 from simulation.tables.run import Run, load_run
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
 

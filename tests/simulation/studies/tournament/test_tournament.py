@@ -24,9 +24,10 @@ from simulation.metrics.admission import MixedTiersError
 from simulation.runs.folders import begun_runs
 from simulation.scenario import Scenario
 from simulation.studies.tournament.columns import TABLES, ResultTable
+from simulation.studies.tournament.figures import Figures, match_rows
 from simulation.studies.tournament.matchups import Format
 from simulation.studies.tournament.play import play_tournament
-from simulation.studies.tournament.results import Figures, TournamentResult, load_tournament, match_rows
+from simulation.studies.tournament.results import TournamentResult, load_tournament
 from simulation.studies.tournament.teams import Worth
 from simulation.studies.tournament.tournament import (
     ROUND,
