@@ -13,8 +13,8 @@ With `stop_width` matches come in rounds of ten episodes, and a pairing (or a te
 intervals have come down to that half-width plays no more. Looking at the data to decide when to stop makes intervals
 too narrow: what looks calm by luck is stopped, what does not goes on. Measured for means of normal payoffs, 95%
 intervals hold the truth nine times in ten (`tests/simulation/studies/tournament/test_stopping.py`); a fixed
-ten episodes do no better, a fixed forty do (93%). Players without chance are known exactly after one round. Without `stop_width` every
-lineup plays all its episodes in one round.
+ten episodes do no better, a fixed forty do (93%). Players without chance are known exactly after one round. Without
+`stop_width` every lineup plays all its episodes in one round.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from agents.roster import shipped_rosters
-from simulation.cli.app import app as cli
+from simulation.cli import app as cli
 from simulation.scenario import shipped_scenarios
 
 
