@@ -1,7 +1,7 @@
 """`LoRAModel`: one roster row as an OASIS agent that speaks, listens and decides.
 
-What it is told comes as a `Brief`; what it says goes to an OASIS group chat; what it generates comes from its voice:
-`VLLMClient`, its scripted policy, or a person. It keeps no CAMEL memory: everything a model needs is in its
+What it is told comes as a `TurnContext`; what it says goes to an OASIS group chat; what it generates comes from its
+responder: `VLLMClient`, its scripted policy, or a person. It keeps no CAMEL memory: everything a model needs is in its
 prompt, so its memory does not grow with the episode.
 """
 
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Request, Sampling, Tier
 from agents.oasis_import import contained_import
-from agents.players.policies import POLICIES, Policy, Situation, View
+from agents.players.policies import POLICIES, Observation, Policy, Situation
 from agents.problems import SocietyError
-from agents.prompts import Common, HeardMessage, Own, chat, user_prompt
+from agents.prompts import EpisodeContext, HeardMessage, PlayerContext, chat, user_prompt
 from agents.roster import ModelConfig
 from agents.social import FeedPost, SocialMove, Tool, plan_call, read_move
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from agents.inference.client import VLLMClient
 
 
-Voice = Callable[[Request], Awaitable[Reply]]
+Responder = Callable[[Request], Awaitable[Reply]]
 """Answers for one seat; with `request.choices` the reply's text should be one of them."""
 
 
@@ -41,7 +41,7 @@ class PlatformError(SocietyError):
 
 
 @dataclass(frozen=True)
-class Brief:
+class TurnContext:
     """What one model is told in one step. `system` is the prompt all models of the episode share, `identity` what is
     its own throughout."""
 
@@ -49,17 +49,17 @@ class Brief:
     step: int
     seed: int
     system: str
-    common: Common
-    view: View
+    common: EpisodeContext
+    view: Observation
     identity: str
-    news: str
+    observation_text: str
     sampling: Sampling
     talk_round: int = 0
     heard: tuple[HeardMessage, ...] = ()
     feed: tuple[FeedPost, ...] = ()
 
     @property
-    def seen(self) -> View:
+    def seen(self) -> Observation:
         """The view with the texts heard: all a scripted player goes by."""
         return replace(self.view, heard=tuple(message.text for message in self.heard))
 
@@ -93,7 +93,8 @@ class LoRAModel(SocialAgent):
     """One LoRA adapter (or scripted policy) as an OASIS `SocialAgent`, therefore a CAMEL `ChatAgent`.
 
     `agent_id` is its number in the OASIS agent graph (0 to n-1), `config` its roster row, of `count` 1; texts come from
-    `client`, or from `voice` in its place. `base_model` holds where the row names none; `channel` is the platform's.
+    `client`, or from `responder` in its place. `base_model` is used where the row names none; `channel` is the
+    platform's.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class LoRAModel(SocialAgent):
         channel: Any = None,
         base_model: str | None = None,
         agent_graph: Any = None,
-        voice: Voice | None = None,
+        responder: Responder | None = None,
     ) -> None:
         from agents.inference.society_backend import SocietyBackend
 
@@ -126,9 +127,9 @@ class LoRAModel(SocialAgent):
         self.config = config
         self.client = client
         self.base_model = config.base_model or base_model
-        self.voice = voice or _voice(config, client)
+        self.responder = responder or _voice(config, client)
         self._drawn: tuple[Sampling, Sampling] | None = None
-        self.turn: Brief | None = None
+        self.turn: TurnContext | None = None
         self.spoken: Reply | SocietyError | None = None
 
     def __str__(self) -> str:  # OASIS's own reads an attribute that does not exist
@@ -144,7 +145,7 @@ class LoRAModel(SocialAgent):
             raise PlatformError(f"{self.config.model_id} was stepped without a turn to take")
         brief, self.turn = self.turn, None
         try:
-            self.spoken = await self.voice(self._request(brief, Purpose.TALK))
+            self.spoken = await self.responder(self._request(brief, Purpose.TALK))
         except SocietyError as error:
             self.spoken = error
 
@@ -163,17 +164,17 @@ class LoRAModel(SocialAgent):
 
     # -- acting in the social network ------------------------------------------------------------------------
 
-    async def act(self, brief: Brief, tools: Sequence[Tool]) -> Act:
+    async def act(self, brief: TurnContext, tools: Sequence[Tool]) -> Act:
         """Choose one of `tools`; a call that is none of them is asked again once, then the act has no move.
 
         Raises what `VLLMClient.generate` raises.
         """
         request = replace(self._request(brief, Purpose.ACT), tools=tuple(tools), must_use_tool=True)
-        first = await self.voice(request)
+        first = await self.responder(request)
         move = read_move(first.tool_calls, tools)
         if move is not None:
             return Act(move, (first,))
-        second = await self.voice(_again(request, brief))
+        second = await self.responder(_again(request, brief))
         return Act(read_move(second.tool_calls, tools), (first, second))
 
     async def perform(self, move: SocialMove) -> str:
@@ -183,30 +184,30 @@ class LoRAModel(SocialAgent):
 
     # -- deciding ----------------------------------------------------------------------------------------
 
-    async def decide(self, brief: Brief) -> Decision:
+    async def decide(self, brief: TurnContext) -> Decision:
         """Choose one of `brief.view.options`; an answer that is none of them is asked again once.
 
         The action is None where the second is none of them either. Raises what `VLLMClient.generate` raises.
         """
         actions = {option.label: option.action for option in brief.view.options}
         request = self._request(brief, Purpose.DECIDE, tuple(actions))
-        first = await self.voice(request)
+        first = await self.responder(request)
         label = parse_choice(first.text, tuple(actions))
         if label is not None:
             return Decision(actions[label], (first,))
-        second = await self.voice(_again(request, brief))
+        second = await self.responder(_again(request, brief))
         label = parse_choice(second.text, tuple(actions))
         return Decision(None if label is None else actions[label], (first, second))
 
     # -- asking ------------------------------------------------------------------------------------------
 
-    def _request(self, brief: Brief, purpose: Purpose, choices: tuple[str, ...] = ()) -> Request:
-        own = Own(
+    def _request(self, brief: TurnContext, purpose: Purpose, choices: tuple[str, ...] = ()) -> Request:
+        own = PlayerContext(
             step=brief.step + 1,
             max_steps=brief.view.max_steps,
             identity=brief.identity,
             heard=brief.heard,
-            news=brief.news,
+            observation_text=brief.observation_text,
             choices=choices,
             feed=brief.feed,
         )
@@ -230,14 +231,14 @@ class LoRAModel(SocialAgent):
         return self._drawn[1]
 
 
-def _voice(config: ModelConfig, client: VLLMClient) -> Voice:
+def _voice(config: ModelConfig, client: VLLMClient) -> Responder:
     """Who answers for a row that nobody was seated at. Raises SocietyError for a person's."""
     if config.human:
         raise SocietyError(f"{config.model_id} is a person's seat: sit down at it with society play")
     return partial(_scripted, POLICIES[config.policy]) if config.policy else client.generate
 
 
-def _again(request: Request, brief: Brief) -> Request:
+def _again(request: Request, brief: TurnContext) -> Request:
     """The request that asks once more: with another seed, as a server that honours seeds would repeat itself."""
     return replace(request, key=replace(request.key, attempt=1), seed=brief.seed + 1)
 

@@ -47,7 +47,7 @@ class HeardMessage:
 
 
 @dataclass(frozen=True)
-class Common:
+class EpisodeContext:
     """What every model of an episode is told; `others` counts the other models, `whole` says that the topology
     connects all of them."""
 
@@ -60,7 +60,7 @@ class Common:
 
 
 @dataclass(frozen=True)
-class Own:
+class PlayerContext:
     """What one model is told in one step: `identity` is who it is in this episode, `choices` are the legal actions as
     they read in its language, `feed` the posts it sees in the social network."""
 
@@ -68,12 +68,12 @@ class Own:
     max_steps: int
     identity: str
     heard: Sequence[HeardMessage]
-    news: str
+    observation_text: str
     choices: Sequence[str] = ()
     feed: Sequence[FeedPost] = ()
 
 
-def system_prompt(common: Common) -> str:
+def system_prompt(common: EpisodeContext) -> str:
     """The part all models of an episode share."""
     return _render(
         common.language,
@@ -103,7 +103,7 @@ def identity(language: Language, config: ModelConfig, strategy: Strategy) -> str
     )
 
 
-def user_prompt(purpose: Purpose, language: Language, own: Own) -> str:
+def user_prompt(purpose: Purpose, language: Language, own: PlayerContext) -> str:
     """The part that is one model's own in one step, and the task that `purpose` says."""
     situation = _fill(
         language,
@@ -112,7 +112,7 @@ def user_prompt(purpose: Purpose, language: Language, own: Own) -> str:
         max_steps=own.max_steps,
         identity=own.identity,
         heard=[message.line(language) for message in own.heard],
-        news=own.news,
+        observation_text=own.observation_text,
         feed=own.feed,
     )
     return f"{situation}\n{_wanted(language, purpose, tuple(own.choices))}".strip()

@@ -15,7 +15,7 @@ class ModelRole(str, Enum):
     NEUTRAL = "neutral"
 
 
-class Part(str, Enum):
+class PopulationPart(str, Enum):
     """What a player is in a population run: measured, or the company it is measured in."""
 
     FOCAL = "focal"

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from agents.file_model import FileModel, Flag, Real, Text, Whole
 from agents.findings import examine, refuse
 from agents.problems import InvalidFileError, Problem
-from agents.role import ModelRole, Part
+from agents.role import ModelRole, PopulationPart
 from agents.roster_layers import EXTENDS, REMOVE, ComposedRoster, compose_roster
 from agents.roster_rules import MAX_PLAYERS, clone_ids, model_findings, roster_findings
 from agents.yaml_file import find_file, shipped_files
@@ -67,7 +67,7 @@ class ModelConfig(FileModel):
     """A scripted player in place of a model."""
     human: Flag = False
     """A person at the terminal in place of a model: `society play`."""
-    part: Part | None = None
+    part: PopulationPart | None = None
     """In a population run: focal (measured) or background; no prompt tells it."""
 
     @model_validator(mode="after")

@@ -33,7 +33,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Origin:
+class RowOrigin:
     """Where a value of the whole stands: a file, and its place there."""
 
     layer: Layer
@@ -46,7 +46,7 @@ class ComposedRoster:
 
     data: dict[str, Any]
     layers: tuple[Layer, ...]
-    origins: Mapping[KeyPath, Origin]
+    origins: Mapping[KeyPath, RowOrigin]
     problems: tuple[Problem, ...]
     """What is wrong in the files by themselves, and in how they build on each other."""
 
@@ -67,21 +67,21 @@ class ComposedRoster:
 
 
 @dataclass
-class _Row:
+class _LayeredRow:
     """A row in the making. `origins` are told from the row on."""
 
     values: dict[str, Any]
-    origins: dict[KeyPath, Origin]
+    origins: dict[KeyPath, RowOrigin]
 
     @classmethod
-    def first(cls, layer: Layer, index: int, values: dict[str, Any]) -> _Row:
+    def first(cls, layer: Layer, index: int, values: dict[str, Any]) -> _LayeredRow:
         place: KeyPath = ("models", index)
-        keys: dict[KeyPath, Origin] = {(key,): Origin(layer, (*place, key)) for key in values}
-        return cls(dict(values), {(): Origin(layer, place), **keys})
+        keys: dict[KeyPath, RowOrigin] = {(key,): RowOrigin(layer, (*place, key)) for key in values}
+        return cls(dict(values), {(): RowOrigin(layer, place), **keys})
 
     def change(self, layer: Layer, index: int, change: Mapping[str, Any]) -> None:
         place: KeyPath = ("models", index)
-        self.origins[()] = Origin(layer, place)
+        self.origins[()] = RowOrigin(layer, place)
         for key in _displaced(change):
             self._drop(key)
         for key, value in change.items():
@@ -91,11 +91,11 @@ class _Row:
             elif isinstance(old, dict) and isinstance(value, dict):
                 merged = {**old, **value}
                 self.values[key] = {part: each for part, each in merged.items() if each is not None}
-                self.origins |= {(key, part): Origin(layer, (*place, key, part)) for part in value}
+                self.origins |= {(key, part): RowOrigin(layer, (*place, key, part)) for part in value}
             else:
                 self._drop(key)
                 self.values[key] = value
-                self.origins[(key,)] = Origin(layer, (*place, key))
+                self.origins[(key,)] = RowOrigin(layer, (*place, key))
 
     def _drop(self, key: str) -> None:
         self.values.pop(key, None)
@@ -116,8 +116,8 @@ def _displaced(change: Mapping[str, Any]) -> tuple[str, ...]:
 class _Composition:
     layers: tuple[Layer, ...]
     top: dict[str, Any] = field(default_factory=dict)
-    origins: dict[KeyPath, Origin] = field(default_factory=dict)
-    rows: list[_Row | tuple[Origin, object]] = field(default_factory=list)
+    origins: dict[KeyPath, RowOrigin] = field(default_factory=dict)
+    rows: list[_LayeredRow | tuple[RowOrigin, object]] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     broken_rows: bool = False
 
@@ -128,23 +128,23 @@ class _Composition:
                 continue
             if key == "models" and isinstance(value, list):
                 self._add_rows(layer, value, builds_on_another)
-                self.origins.setdefault((key,), Origin(layer, (key,)))
+                self.origins.setdefault((key,), RowOrigin(layer, (key,)))
             elif value is None and builds_on_another and key != "models":
                 self.top.pop(key, None)
                 self.origins.pop((key,), None)
             else:
                 self.broken_rows |= key == "models"
                 self.top[key] = value
-                self.origins[(key,)] = Origin(layer, (key,))
+                self.origins[(key,)] = RowOrigin(layer, (key,))
 
     def _add_rows(self, layer: Layer, rows: list[object], builds_on_another: bool) -> None:
-        known: dict[str, _Row] = {}
+        known: dict[str, _LayeredRow] = {}
         if builds_on_another:
-            known = {str(row.values.get("model_id")): row for row in self.rows if isinstance(row, _Row)}
+            known = {str(row.values.get("model_id")): row for row in self.rows if isinstance(row, _LayeredRow)}
         first: dict[str, int] = {}
         for index, values in enumerate(rows):
             if not isinstance(values, dict):
-                self.rows.append((Origin(layer, ("models", index)), values))
+                self.rows.append((RowOrigin(layer, ("models", index)), values))
                 continue
             finding = _change_finding(values, known, first) if builds_on_another else None
             if finding is not None:
@@ -156,7 +156,7 @@ class _Composition:
             model_id = values.get("model_id")
             row = known.get(model_id) if isinstance(model_id, str) else None
             if row is None:
-                self.rows.append(_Row.first(layer, index, values))
+                self.rows.append(_LayeredRow.first(layer, index, values))
             elif values.get(REMOVE):
                 self.rows = [each for each in self.rows if each is not row]
             else:
@@ -166,12 +166,12 @@ class _Composition:
 
     def finish(self) -> ComposedRoster:
         leaf = self.layers[-1]
-        self.origins.setdefault((), Origin(leaf, ()))
+        self.origins.setdefault((), RowOrigin(leaf, ()))
         data = dict(self.top)
         if ("models",) in self.origins and not self.broken_rows:
-            data["models"] = [row.values if isinstance(row, _Row) else row[1] for row in self.rows]
+            data["models"] = [row.values if isinstance(row, _LayeredRow) else row[1] for row in self.rows]
             for index, row in enumerate(self.rows):
-                inner = row.origins if isinstance(row, _Row) else {(): row[0]}
+                inner = row.origins if isinstance(row, _LayeredRow) else {(): row[0]}
                 self.origins |= {("models", index, *path): origin for path, origin in inner.items()}
         own = [problem for layer in self.layers for problem in layer.file.problems]
         found = (*own, *self.problems, *self._misplaced())
@@ -186,7 +186,9 @@ class _Composition:
                     yield layer.file.problem(finding)
 
 
-def _change_finding(values: Mapping[str, Any], known: Mapping[str, _Row], first: Mapping[str, int]) -> Finding | None:
+def _change_finding(
+    values: Mapping[str, Any], known: Mapping[str, _LayeredRow], first: Mapping[str, int]
+) -> Finding | None:
     """What keeps a row from changing the roster it builds on; `first` tells the rows of its file that came before."""
     model_id = values.get("model_id")
     if isinstance(model_id, str) and model_id in known and model_id in first:

@@ -13,12 +13,12 @@ _IN_LINES = re.compile(f"[{_CONTROLS}]")
 _IN_LINE = re.compile(f"[{_CONTROLS}\t\n]")
 
 
-def printable(text: str) -> str:
+def sanitize(text: str) -> str:
     """`text` on one line, with control characters, direction marks and halves of surrogate pairs spelt out."""
     return _IN_LINE.sub(_spelt, text)
 
 
-def printable_lines(text: str) -> str:
+def sanitize_lines(text: str) -> str:
     """The same for a text of several lines: line ends and tabs stay."""
     return _IN_LINES.sub(_spelt, text)
 

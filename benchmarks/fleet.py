@@ -51,7 +51,7 @@ MAX_LORAS = 4
 MARK = "TASKNAME"
 OUT = Path(__file__).parent / "results" / "fleet.json"
 
-Moment = tuple[Request, ...]
+DecisionPoint = tuple[Request, ...]
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Turn:
         return self.calls / self.seconds
 
 
-async def record(clones: int, steps: int) -> list[Moment]:
+async def record(clones: int, steps: int) -> list[DecisionPoint]:
     """The requests of one episode, those made at once together."""
     made: list[Request] = []
     settings = InferenceSettings(tiers=(Tier.SIMULATED,))
@@ -95,7 +95,7 @@ async def record(clones: int, steps: int) -> list[Moment]:
     return [tuple(moment) for _, moment in groupby(made, lambda request: (request.key.step, request.key.purpose))]
 
 
-def marked(moment: Moment, tag: str, episode: int) -> Moment:
+def marked(moment: DecisionPoint, tag: str, episode: int) -> DecisionPoint:
     """The same requests in an episode of another name."""
     return tuple(
         replace(
@@ -109,7 +109,9 @@ def marked(moment: Moment, tag: str, episode: int) -> Moment:
     )
 
 
-async def play(policy: str, repetition: int, urls: Sequence[str], moments: Sequence[Moment], episode: int) -> Turn:
+async def play(
+    policy: str, repetition: int, urls: Sequence[str], moments: Sequence[DecisionPoint], episode: int
+) -> Turn:
     """Ask all of it of the servers, and read what they counted."""
     settings = InferenceSettings(tiers=(Tier.HTTP,), balancing=Balancing(policy), timeout=300)
     asked = [marked(moment, f"{policy}_{episode}", episode) for moment in moments]
@@ -170,7 +172,7 @@ def scripted_pair() -> Iterator[list[str]]:
         yield [one.url, other.url]
 
 
-async def compare(urls: Sequence[str], moments: Sequence[Moment], repetitions: int) -> list[Turn]:
+async def compare(urls: Sequence[str], moments: Sequence[DecisionPoint], repetitions: int) -> list[Turn]:
     """All turns but the first of each policy, which warms the servers up."""
     taken = []
     for episode, (repetition, policy) in enumerate(turns(POLICIES, repetitions + 1)):

@@ -128,7 +128,7 @@ def soak(models: int, seconds: float, pause: float) -> list[Look]:
             if started is None and calls:
                 started = time.monotonic()
             if started is not None:
-                looks.append(look(process.pid, time.monotonic() - started, calls))
+                looks.append(observe(process.pid, time.monotonic() - started, calls))
     return looks
 
 
@@ -140,7 +140,7 @@ def read_for(follower: Follower, seconds: float) -> None:
             time.sleep(0.25)
 
 
-def look(pid: int, seconds: float, calls: int) -> Look:
+def observe(pid: int, seconds: float, calls: int) -> Look:
     ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]  # user, system
     cpu = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
     return Look(seconds, resident(pid), len(os.listdir(f"/proc/{pid}/fd")), calls, cpu, resident(os.getpid()))

@@ -38,7 +38,7 @@ def _run_aside(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
             raise
 
 
-async def gather_all(calls: Iterable[Awaitable[Result]]) -> list[Result]:
+async def gather_or_raise(calls: Iterable[Awaitable[Result]]) -> list[Result]:
     """All results in order, or the first error: raised when every call is over, so that none runs on unseen."""
     found = await asyncio.gather(*calls, return_exceptions=True)
     results = []

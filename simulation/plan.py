@@ -26,7 +26,7 @@ from simulation.task import raw_parameters
 Kept = TypeVar("Kept", bound=BaseModel)
 
 
-def kept(model: type[Kept], manifest: Mapping[str, Any], name: str) -> Kept:
+def load_from_manifest(model: type[Kept], manifest: Mapping[str, Any], name: str) -> Kept:
     """What a manifest keeps under `name`. Raises SocietyError where it is not whole."""
     try:
         return model.model_validate(manifest.get(name))
@@ -58,7 +58,7 @@ class Plan:
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Plan:
         """The plan a run's manifest keeps. Raises SocietyError where it keeps none."""
-        return cls(kept(Scenario, manifest, "scenario"), kept(Roster, manifest, "roster"))
+        return cls(load_from_manifest(Scenario, manifest, "scenario"), load_from_manifest(Roster, manifest, "roster"))
 
     @classmethod
     def load(cls, path_or_name: str | Path, overrides: Mapping[str, str] | None = None) -> Plan:

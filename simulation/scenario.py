@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 from agents.file_model import FileModel, Real, Text, Whole
 from agents.findings import Finding, RawMapping, dotted, examine, refuse, shown
 from agents.inference.backend import EndpointSettings, InferenceSettings
-from agents.inference.provenance import FALLING_ORDER, Sampling, Tier
+from agents.inference.provenance import FALLBACK_ORDER, Sampling, Tier
 from agents.inference.servers.balancing import Balancing
 from agents.language import Language
 from agents.problems import InvalidFileError, Problem
@@ -34,7 +34,7 @@ FOLDER = Path(__file__).parent.parent / "scenarios"
 if TYPE_CHECKING:
     FallbackTier = Tier
 else:
-    FallbackTier = Literal[FALLING_ORDER]  # one of these: nothing falls to a scripted player or a person
+    FallbackTier = Literal[FALLBACK_ORDER]  # one of these: nothing falls to a scripted player or a person
 
 
 class Mixing(FileModel):
@@ -113,7 +113,7 @@ class InferenceConfig(FileModel):
 
     endpoints: tuple[EndpointSetting, ...] = Field(default=("http://localhost:8001/v1",), min_length=1)
     """The servers: http(s) URLs that end in /v1, or `{url: ..., weight: 2}`."""
-    tiers: tuple[FallbackTier, ...] = Field(default=FALLING_ORDER, min_length=1)
+    tiers: tuple[FallbackTier, ...] = Field(default=FALLBACK_ORDER, min_length=1)
     """The tiers that may answer, tried in this order."""
     require: FallbackTier | None = None
     """The tier below which the run stops rather than falls."""
@@ -271,7 +271,7 @@ def inference_findings(data: RawMapping) -> Iterator[Finding]:
 
 
 def _floor_findings(data: RawMapping) -> Iterator[Finding]:
-    order = [tier.value for tier in FALLING_ORDER]
+    order = [tier.value for tier in FALLBACK_ORDER]
     require, tiers = data.get("require"), data.get("tiers", order)
     if require not in order or not isinstance(tiers, (list, tuple)) or not all(t in order for t in tiers):
         return

@@ -16,7 +16,7 @@ from typing import Any
 from agents.inference.provenance import ChatMessage, Purpose
 from agents.language import Language
 from agents.players.policies import POLICIES, Policy
-from agents.prompts import Common, HeardMessage, Own, chat, identity, system_prompt, user_prompt
+from agents.prompts import EpisodeContext, HeardMessage, PlayerContext, chat, identity, system_prompt, user_prompt
 from agents.role import ModelRole
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode, derive_strategy
@@ -81,7 +81,7 @@ class Table:
 
     game: Game[Any]
     configs: tuple[ModelConfig, ...]
-    common: Common
+    common: EpisodeContext
     players: tuple[Policy, ...]
 
 
@@ -121,7 +121,7 @@ def play(table: Table, rng: random.Random) -> Iterator[Example]:
     """The teacher's examples of one episode."""
     state = table.game.start(rng)
     heard: list[HeardMessage] = []
-    while not table.game.over(state):
+    while not table.game.is_terminal(state):
         yield _talk(table, state, heard, rng)
         heard = messages_heard(table, state, rng)
         yield decide_example(table, state, heard, rng)
@@ -129,14 +129,14 @@ def play(table: Table, rng: random.Random) -> Iterator[Example]:
 
 
 def _talk(table: Table, state: State[Any], heard: Sequence[HeardMessage], rng: random.Random) -> Example:
-    view = table.game.look(state, 0, table.common.language)
+    view = table.game.observe(state, 0, table.common.language)
     prompt = _prompt(Purpose.TALK, table, state, heard, ())
     return Example(prompt, table.players[0].speak(view, rng, table.common.language), table.game.task_type)
 
 
 def decide_example(table: Table, state: State[Any], heard: Sequence[HeardMessage], rng: random.Random) -> Example:
     """The teacher's decision in `state`."""
-    view = table.game.look(state, 0, table.common.language)
+    view = table.game.observe(state, 0, table.common.language)
     choices = tuple(option.label for option in view.options)
     prompt = _prompt(Purpose.DECIDE, table, state, heard, choices)
     return Example(prompt, table.players[0].decide(view, rng).label, table.game.task_type, choices)
@@ -146,12 +146,12 @@ def _prompt(
     purpose: Purpose, table: Table, state: State[Any], heard: Sequence[HeardMessage], choices: Sequence[str]
 ) -> tuple[ChatMessage, ...]:
     config, common = table.configs[0], table.common
-    own = Own(
+    own = PlayerContext(
         step=state.tally.step + 1,
         max_steps=table.game.setting.max_steps,
         identity=identity(common.language, config, derive_strategy(config.role, common.task, common.mode)),
         heard=heard,
-        news=table.game.news(state, 0, common.language),
+        observation_text=table.game.observation_text(state, 0, common.language),
         choices=choices,
     )
     return chat(system_prompt(common), user_prompt(purpose, common.language, own))
@@ -168,12 +168,12 @@ def messages_heard(table: Table, state: State[Any], rng: random.Random) -> list[
 
 
 def _speech(table: Table, state: State[Any], player: int, rng: random.Random) -> str:
-    view = table.game.look(state, player, table.common.language)
+    view = table.game.observe(state, player, table.common.language)
     return table.players[player].speak(view, rng, table.common.language)
 
 
 def _move(table: Table, state: State[Any], player: int, rng: random.Random) -> Move:
-    view = table.game.look(state, player, table.common.language)
+    view = table.game.observe(state, player, table.common.language)
     policy = POLICIES["random"] if player == 0 else table.players[player]
     return Move(policy.decide(view, rng).action)
 
@@ -192,7 +192,7 @@ def make_table(teacher: Policy, task_type: str, wording: Wording, rng: random.Ra
         rng.choice((0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)),
     )
     game = find_game(task_type)(Setting(seats, rng.choice((3, 4, 5)), facts.difficulty))
-    common = Common(facts, mode, count - 1, game.rules(Language.EN), Language.EN)
+    common = EpisodeContext(facts, mode, count - 1, game.rules(Language.EN), Language.EN)
     others = tuple(POLICIES[rng.choice(SPARRING)] for _ in range(count - 1))
     return Table(game, configs, common, (teacher, *others))
 

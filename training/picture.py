@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from simulation.studies import heat_table
-from simulation.studies.heat_table import COOPERATE, DEFECT, HeatTable, Row, Tile, between
+from simulation.studies.heat_table import COOPERATE, DEFECT, HeatRow, HeatTable, Tile, between
 from training.evaluate_adapters import FIGURES, PASTS
 
 PICTURE = Path(__file__).parent.parent / "docs" / "p_cooperate.svg"
@@ -25,7 +25,7 @@ def draw(figures: dict[str, Any]) -> str:
         label="P(cooperate) per adapter and past",
         columns=list(PASTS),
         rows=[
-            Row(adapter, [Tile(f"{means[past]:.2f}", between(DEFECT, COOPERATE, means[past])) for past in PASTS])
+            HeatRow(adapter, [Tile(f"{means[past]:.2f}", between(DEFECT, COOPERATE, means[past])) for past in PASTS])
             for adapter, means in figures["p_cooperate"].items()
         ],
     )

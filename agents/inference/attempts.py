@@ -28,7 +28,7 @@ class _Call:
     """One call's way through a tier. `tried` are servers that failed since the last pause; `attempt` counts from 1."""
 
     request: Request
-    fell_from: Sequence[Tier]
+    fallback_from: Sequence[Tier]
     deadline: float
     attempt: int = 0
     retries: int = 0
@@ -49,12 +49,12 @@ class Attempts:
         self._served = tier in SERVER_TIERS
         self._hedge = settings.hedge if self._served else None
 
-    async def reply(self, request: Request, fell_from: Sequence[Tier], deadline: float) -> Reply:
+    async def reply(self, request: Request, fallback_from: Sequence[Tier], deadline: float) -> Reply:
         """The tier's reply; servers have until `deadline` (monotonic seconds).
 
         Raises what the last attempt raised, OutOfTimeError where there is no time for any.
         """
-        call = _Call(request, fell_from, deadline if self._served else math.inf)
+        call = _Call(request, fallback_from, deadline if self._served else math.inf)
         if time.monotonic() >= call.deadline:
             raise OutOfTimeError(f"the call's {self._settings.deadline:g} s were over")
         while True:
@@ -111,7 +111,7 @@ class Attempts:
         except asyncio.CancelledError:
             self._on_call(this.cancelled(route))
             raise
-        reply, record = this.succeeded(completion, route, call.fell_from)
+        reply, record = this.succeeded(completion, route, call.fallback_from)
         self._on_call(record)
         return reply
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from agents.inference.provenance import FALLING_ORDER, ChatMessage, Request, Tier, ToolCall
+from agents.inference.provenance import FALLBACK_ORDER, ChatMessage, Request, Tier, ToolCall
 from agents.inference.servers.balancing import Balancing
 
 Progress = Callable[[str], None]
@@ -26,7 +26,7 @@ class InferenceSettings:
     after `hedge` seconds is also sent to another server that is idle, and the first answer counts.
     """
 
-    tiers: tuple[Tier, ...] = FALLING_ORDER
+    tiers: tuple[Tier, ...] = FALLBACK_ORDER
     require: Tier | None = None
     timeout: float = 60.0
     retries: int = 2
@@ -43,8 +43,8 @@ class InferenceSettings:
         """The tiers that may answer, best first."""
         if self.require is None:
             return self.tiers
-        floor = FALLING_ORDER.index(self.require)
-        return tuple(tier for tier in self.tiers if FALLING_ORDER.index(tier) <= floor)
+        floor = FALLBACK_ORDER.index(self.require)
+        return tuple(tier for tier in self.tiers if FALLBACK_ORDER.index(tier) <= floor)
 
 
 @dataclass(frozen=True)

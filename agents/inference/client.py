@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from agents.inference.attempts import Attempts
 from agents.inference.backend import Detection, EndpointSettings, InferenceSettings, Progress
 from agents.inference.errors import FloorReachedError, PermanentError, ServerLostError, TransientError
-from agents.inference.falls import FallLog, Miss, PassedOverError, causes
+from agents.inference.fallback import FailedTier, FallbackLog, PassedOverError, causes
 from agents.inference.portal import Portal
 from agents.inference.provenance import (
     CallKey,
@@ -88,7 +88,7 @@ class VLLMClient:
         self._absent: dict[Tier, str] = {}
         self._probed: bool | None = None
         self._camel_model: Any = None
-        self._falls = FallLog()
+        self._falls = FallbackLog()
         self._returns = 0
         self._said: set[str] = set()
         self._serial = count()
@@ -217,14 +217,14 @@ class VLLMClient:
         self._on_request(request)
         await self._look()
         deadline = time.monotonic() + self.settings.deadline
-        misses: list[Miss] = []
+        failed_tiers: list[FailedTier] = []
         for tier in self._backends:
-            reply = await self._try(tier, request, misses, deadline)
+            reply = await self._try(tier, request, failed_tiers, deadline)
             if reply is not None:
                 if self._cache is not None:
                     self._cache.put(request, reply)
                 return reply
-        raise FloorReachedError(self._floor, causes(misses) or "no tier is allowed")
+        raise FloorReachedError(self._floor, causes(failed_tiers) or "no tier is allowed")
 
     def _from_cache(self, request: Request) -> Reply | None:
         reply = self._cache.get(request) if self._cache is not None else None
@@ -277,16 +277,16 @@ class VLLMClient:
         tiers = self.settings.allowed or self.settings.tiers
         return self.settings.require or tiers[-1]
 
-    async def _try(self, tier: Tier, request: Request, misses: list[Miss], deadline: float) -> Reply | None:
+    async def _try(self, tier: Tier, request: Request, failed_tiers: list[FailedTier], deadline: float) -> Reply | None:
         """The reply of one tier; None, and one more miss, where it has none."""
         try:
             await self._load(tier)
             self._check(tier, request)
-            if misses:
-                self._falls.fell(misses, tier)
-            return await self._attempts[tier].reply(request, [miss.tier for miss in misses], deadline)
+            if failed_tiers:
+                self._falls.fell(failed_tiers, tier)
+            return await self._attempts[tier].reply(request, [miss.tier for miss in failed_tiers], deadline)
         except (PassedOverError, TransientError, PermanentError) as error:
-            misses.append(Miss(tier, error))
+            failed_tiers.append(FailedTier(tier, error))
             return None
 
     async def _load(self, tier: Tier) -> None:

@@ -33,7 +33,7 @@ class Tier(str, Enum):
         return self in (Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED)
 
 
-FALLING_ORDER: tuple[Tier, ...] = (Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED, Tier.SIMULATED)
+FALLBACK_ORDER: tuple[Tier, ...] = (Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED, Tier.SIMULATED)
 
 
 class Purpose(str, Enum):
@@ -117,7 +117,7 @@ class Provenance:
     """Where a text came from.
 
     `endpoint` is the server's URL, or the empty string without a server. `attempt` counts from 1 within the
-    tier. `latency` is seconds. Token counts are None where the tier cannot tell. `fell_from` names the tiers
+    tier. `latency` is seconds. Token counts are None where the tier cannot tell. `fallback_from` names the tiers
     that failed before this one, best first. `prompt_tokens` include the `cached_tokens` that a prefix cache held.
     `cached` marks a reply that was taken from a reply cache: its latency is that of the call that first brought it.
     """
@@ -130,7 +130,7 @@ class Provenance:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     finish_reason: str = ""
-    fell_from: tuple[Tier, ...] = ()
+    fallback_from: tuple[Tier, ...] = ()
     cached_tokens: int | None = None
     cached: bool = False
 
@@ -188,12 +188,12 @@ class CallRecord:
 
 def fallen(source: Provenance) -> str:
     """The tiers that failed before a reply came, best first: "camel>http", or empty."""
-    return ">".join(tier.value for tier in source.fell_from)
+    return ">".join(tier.value for tier in source.fallback_from)
 
 
 def lowest_tier(tiers: Mapping[Tier, int]) -> str:
     """The tier furthest down the falling order among those used, else "human", else "scripted", else "none"."""
-    used = [tier.value for tier in (Tier.SCRIPTED, Tier.HUMAN, *FALLING_ORDER) if tiers.get(tier)]
+    used = [tier.value for tier in (Tier.SCRIPTED, Tier.HUMAN, *FALLBACK_ORDER) if tiers.get(tier)]
     return used[-1] if used else "none"
 
 

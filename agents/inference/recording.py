@@ -122,7 +122,9 @@ def cache_key(request: Request) -> str:
 def read_reply(body: dict[str, object], cached: bool | None = None) -> Reply:
     """A reply as it was written to JSON. Raises KeyError, TypeError or ValueError for anything else."""
     source = dict(body["provenance"])  # type: ignore[call-overload]
-    typed = {"tier": Tier(source["tier"]), "fell_from": tuple(Tier(tier) for tier in source["fell_from"])}
+    if "fell_from" in source:  # its name in event logs of schema version 1 and 2, and in caches of that time
+        source["fallback_from"] = source.pop("fell_from")
+    typed = {"tier": Tier(source["tier"]), "fallback_from": tuple(Tier(tier) for tier in source["fallback_from"])}
     marked = {} if cached is None else {"cached": cached}
     calls = tuple(ToolCall(**call) for call in body.get("tool_calls") or ())  # type: ignore[attr-defined]
     return Reply(**{**body, "provenance": Provenance(**{**source, **typed, **marked}), "tool_calls": calls})  # type: ignore[arg-type]

@@ -14,7 +14,7 @@ import orjson
 from agents.inference.backend import Completion, Route, as_openai
 from agents.inference.errors import InferenceError
 from agents.inference.provenance import CallRecord, CallStatus, Provenance, Reply, Request, Tier
-from agents.sanitize import printable
+from agents.sanitize import sanitize
 
 logger = logging.getLogger("society.inference")
 
@@ -39,7 +39,9 @@ class Attempt:
         """Another attempt at the same request was quicker, or the whole run was stopped."""
         return self._record(CallStatus.CANCELLED, route.taken, route.waited)
 
-    def succeeded(self, completion: Completion, route: Route, fell_from: Sequence[Tier]) -> tuple[Reply, CallRecord]:
+    def succeeded(
+        self, completion: Completion, route: Route, fallback_from: Sequence[Tier]
+    ) -> tuple[Reply, CallRecord]:
         waited = completion.waited + route.waited
         latency = self._latency(waited)
         origin = Provenance(
@@ -51,7 +53,7 @@ class Attempt:
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
             finish_reason=completion.finish_reason,
-            fell_from=tuple(fell_from),
+            fallback_from=tuple(fallback_from),
             cached_tokens=completion.cached_tokens,
         )
         reply = Reply(completion.text, origin, completion.choice_probability, completion.tool_calls)
@@ -134,4 +136,4 @@ def log_call(record: CallRecord) -> None:
 def first_words(text: str) -> str:
     """The beginning of a text, on one line and harmless for a terminal."""
     words = " ".join(text.split())
-    return printable(f"{words[:_FIRST_WORDS]}…" if len(words) > _FIRST_WORDS else words)
+    return sanitize(f"{words[:_FIRST_WORDS]}…" if len(words) > _FIRST_WORDS else words)

@@ -14,7 +14,7 @@ from agents.inference.backend import Completion, Detection, Progress, Route
 from agents.inference.errors import PermanentError
 from agents.inference.provenance import Request, Tier, ToolCall
 from agents.language import Language
-from agents.players.policies import MINDS, Situation
+from agents.players.policies import ROLE_POLICIES, Situation
 from agents.social import plan_call
 
 _SIMULATED_REPLY = {
@@ -68,7 +68,7 @@ def _stream(request: Request) -> random.Random:
 
 
 def _play(situation: Situation, choices: Sequence[str] | None, rng: random.Random) -> str:
-    mind = MINDS[situation.role]
+    mind = ROLE_POLICIES[situation.role]
     if not choices:
         return mind.speak(situation.view, rng, situation.language)
     plan = mind.decide(situation.view, rng).label

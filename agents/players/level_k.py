@@ -1,6 +1,6 @@
-"""Scripted players that reckon with payoffs: level-k, best response, Nash mixer. Pure rules on `View`.
+"""Scripted players that reckon with payoffs: level-k, best response, Nash mixer. Pure rules on `Observation`.
 
-They go by `View.outlook`, so they reason about this step only and take all others to act alike: exact for two
+They go by `Observation.outlook`, so they reason about this step only and take all others to act alike: exact for two
 players, and for more wherever payoffs depend on the others' mean. Where a game gives no outlook there is
 nothing to reckon with, and they draw an option like level 0. Of options that bring the same they take the more
 accurate, then the more cooperative.
@@ -16,7 +16,7 @@ import random
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from agents.players.view import Aim, Option, Outlook, View
+from agents.players.observation import Aim, Observation, Option, PayoffModel
 
 UNINFORMED = 0.5
 """What is believed of others of whom nothing is known: the mean of a uniform draw from the scale's ends."""
@@ -24,59 +24,59 @@ ROUNDS = 1000
 """Rounds of fictitious play; its frequencies are near an equilibrium where it converges."""
 
 
-def level_0(view: View, rng: random.Random) -> Option:
+def level_0(view: Observation, rng: random.Random) -> Option:
     """Any option, each as likely."""
     return rng.choice(view.options)
 
 
-def level_k(depth: int, view: View, rng: random.Random) -> Aim:
+def level_k(depth: int, view: Observation, rng: random.Random) -> Aim:
     """The answer to others of level `depth` - 1; level 0 is random and believed to be in the middle."""
-    if depth == 0 or view.outlook is None:
+    if depth == 0 or view.payoff_model is None:
         return level_0(view, rng)
     level = UNINFORMED
     for _ in range(depth):
-        level = best_reply(view.options, view.outlook, level)
+        level = best_reply(view.options, view.payoff_model, level)
     return level
 
 
-def best_response(view: View, rng: random.Random) -> Aim:
+def best_response(view: Observation, rng: random.Random) -> Aim:
     """The answer to what the others did last, taking them to do it again; level 1 before the first step."""
-    if view.outlook is None or view.others_last is None:
+    if view.payoff_model is None or view.others_last is None:
         return level_k(1, view, rng)
-    return best_reply(view.options, view.outlook, view.others_last)
+    return best_reply(view.options, view.payoff_model, view.others_last)
 
 
-def nash_mixer(view: View, rng: random.Random) -> Option:
+def nash_mixer(view: Observation, rng: random.Random) -> Option:
     """A draw from a symmetric equilibrium of this step.
 
     With two options it is exact: the dominant one, else the mixture that leaves the others indifferent. With more
     it is the frequencies of fictitious play.
     """
-    if view.outlook is None:
+    if view.payoff_model is None:
         return level_0(view, rng)
     options = view.options
-    payoffs = [[prospect.payoff for prospect in view.outlook(other.cooperation)] for other in options]
+    payoffs = [[prospect.payoff for prospect in view.payoff_model(other.cooperation)] for other in options]
     weights = _indifferent(payoffs) if len(options) == 2 else _fictitious_play(payoffs)
     return rng.choices(options, weights)[0]
 
 
-def best_reply(options: Sequence[Option], outlook: Outlook, level: float) -> float:
+def best_reply(options: Sequence[Option], payoff_model: PayoffModel, level: float) -> float:
     """The cooperation level of the option that expects most of others who are at `level` on average."""
-    expected = _expected(options, outlook, level)
+    expected = _expected(options, payoff_model, level)
     ranks = [(*(round(each, 9) for each in expected[i]), option.cooperation) for i, option in enumerate(options)]
     best = max(range(len(options)), key=ranks.__getitem__)
     return options[best].cooperation
 
 
-def _expected(options: Sequence[Option], outlook: Outlook, level: float) -> list[tuple[float, float]]:
+def _expected(options: Sequence[Option], payoff_model: PayoffModel, level: float) -> list[tuple[float, float]]:
     """Payoff and accuracy per option; a level between two options is a mixture of just those two."""
     levels = sorted({option.cooperation for option in options})
     place = min(bisect_left(levels, level), len(levels) - 1)
     high, low = levels[place], levels[max(0, place - 1)]
     if level >= high or low == high:
-        return [(payoff, accuracy) for payoff, accuracy in outlook(high)]
+        return [(payoff, accuracy) for payoff, accuracy in payoff_model(high)]
     share = (level - low) / (high - low)
-    pairs = zip(outlook(low), outlook(high), strict=True)
+    pairs = zip(payoff_model(low), payoff_model(high), strict=True)
     return [(_between(a.payoff, b.payoff, share), _between(a.accuracy, b.accuracy, share)) for a, b in pairs]
 
 

@@ -18,21 +18,30 @@ from dataclasses import dataclass
 from functools import partial
 
 from agents.language import Language
-from agents.players import level_k as reasoners
-from agents.players.phrases import SENTENCES, Manner
-from agents.players.view import Aim, Option, Outlook, Prospect, Situation, View, announced_option, closest
+from agents.players import level_k
+from agents.players.observation import (
+    Aim,
+    ExpectedOutcome,
+    Observation,
+    Option,
+    PayoffModel,
+    Situation,
+    announced_option,
+    closest,
+)
+from agents.players.phrases import SENTENCES, SpeakingStyle
 from agents.role import ModelRole
 
 __all__ = [
-    "MINDS",
     "POLICIES",
-    "Manner",
+    "ROLE_POLICIES",
+    "ExpectedOutcome",
+    "Observation",
     "Option",
-    "Outlook",
+    "PayoffModel",
     "Policy",
-    "Prospect",
     "Situation",
-    "View",
+    "SpeakingStyle",
     "announced_option",
     "closest",
 ]
@@ -40,7 +49,7 @@ __all__ = [
 GENEROSITY = 1 / 3  # Nowak & Sigmund, Nature 355 (1992): forgive min(1-(T-R)/(R-S), (R-P)/(T-P)) at 5,3,1,0
 PUNISH = "punish "  # how an action that only takes from another begins, as in public_goods_punishment
 
-Rule = Callable[[View, random.Random], Aim]
+Rule = Callable[[Observation, random.Random], Aim]
 
 
 @dataclass(frozen=True)
@@ -49,72 +58,72 @@ class Policy:
 
     name: str
     rule: Rule
-    manner: Manner
+    manner: SpeakingStyle
 
-    def decide(self, view: View, rng: random.Random) -> Option:
+    def decide(self, view: Observation, rng: random.Random) -> Option:
         """The legal option closest to the level the rule aims for."""
         aim = self.rule(view, rng)
         return aim if isinstance(aim, Option) else closest(view.options, aim)
 
-    def speak(self, view: View, rng: random.Random, language: Language) -> str:
+    def speak(self, view: Observation, rng: random.Random, language: Language) -> str:
         """One sentence that says what the policy is about to do."""
         option = self.decide(view, rng)
         return rng.choice(SENTENCES[language][self.manner]).format(plan=option.label)
 
 
-def _always_cooperate(_view: View, _rng: random.Random) -> float:
+def _always_cooperate(_view: Observation, _rng: random.Random) -> float:
     return 1.0
 
 
-def _always_defect(_view: View, _rng: random.Random) -> float:
+def _always_defect(_view: Observation, _rng: random.Random) -> float:
     return 0.0
 
 
-def _coin(chance: float, _view: View, rng: random.Random) -> float:
+def _coin(chance: float, _view: Observation, rng: random.Random) -> float:
     """The most cooperative option with probability `chance`, else the least; Axelrod's Random at 0.5."""
     return float(rng.random() < chance)
 
 
-def _tit_for_tat(view: View, _rng: random.Random) -> float:
+def _tit_for_tat(view: Observation, _rng: random.Random) -> float:
     return 1.0 if view.others_last is None else view.others_last
 
 
-def _suspicious_tit_for_tat(view: View, _rng: random.Random) -> float:
+def _suspicious_tit_for_tat(view: Observation, _rng: random.Random) -> float:
     return 0.0 if view.others_last is None else view.others_last
 
 
-def _generous_tit_for_tat(view: View, rng: random.Random) -> float:
+def _generous_tit_for_tat(view: Observation, rng: random.Random) -> float:
     forgive = rng.random() < GENEROSITY
     return 1.0 if view.others_last is None or forgive else view.others_last
 
 
-def _grim(view: View, _rng: random.Random) -> float:
+def _grim(view: Observation, _rng: random.Random) -> float:
     return 1.0 if view.others_worst is None or view.others_worst >= 0.5 else 0.0
 
 
-def _win_stay_lose_shift(view: View, _rng: random.Random) -> float:
+def _win_stay_lose_shift(view: Observation, _rng: random.Random) -> float:
     if view.own_last is None:
         return 1.0
     won = view.others_last is None or view.others_last >= 0.5
     return view.own_last if won else 1.0 - view.own_last
 
 
-def _conditional_cooperator(view: View, _rng: random.Random) -> float:
+def _conditional_cooperator(view: Observation, _rng: random.Random) -> float:
     return 0.8 if view.others_last is None else 0.9 * view.others_last
 
 
-def _message_follower(view: View, _rng: random.Random) -> float:
+def _message_follower(view: Observation, _rng: random.Random) -> float:
     """The mean level of the plans it heard; 0 where it heard none. It shows that messages can matter."""
     announced = [option.cooperation for text in view.heard if (option := announced_option(text, view.options))]
     return sum(announced) / len(announced) if announced else 0.0
 
 
-def _free_rider(view: View, _rng: random.Random) -> float:
+def _free_rider(view: Observation, _rng: random.Random) -> float:
     """Gives the least and leaves punishing to others, too: it costs."""
     return min(option.cooperation for option in view.options if not option.action.startswith(PUNISH))
 
 
-def _punisher(view: View, _rng: random.Random) -> float:
+def _punisher(view: Observation, _rng: random.Random) -> float:
     """Does its part and punishes who gave least; where it cannot, it does nothing for others who did less than half.
 
     A game makes punishing cooperative where the punished gave little, so it spares who gave.
@@ -124,17 +133,17 @@ def _punisher(view: View, _rng: random.Random) -> float:
     return 1.0 if view.others_last >= 0.5 else 0.0
 
 
-def _greedy_harvester(_view: View, _rng: random.Random) -> float:
+def _greedy_harvester(_view: Observation, _rng: random.Random) -> float:
     """The largest harvest, whatever is left: in deeds it is always_defect."""
     return 0.0
 
 
-def _sustainable_harvester(_view: View, _rng: random.Random) -> float:
+def _sustainable_harvester(_view: Observation, _rng: random.Random) -> float:
     """The largest harvest that grows back if all take it: the commons counts that, and less, as 1."""
     return 1.0
 
 
-def _policy(rule: Rule, manner: Manner) -> Policy:
+def _policy(rule: Rule, manner: SpeakingStyle) -> Policy:
     return Policy(rule.__name__.lstrip("_"), rule, manner)
 
 
@@ -143,29 +152,29 @@ _CHANCES = (10, 25, 50, 75, 90)  # per cent
 POLICIES: Mapping[str, Policy] = {
     policy.name: policy
     for policy in (
-        _policy(_always_cooperate, Manner.COOPERATE),
-        _policy(_always_defect, Manner.DEFECT),
-        Policy("random", reasoners.level_0, Manner.WANDER),
-        _policy(_tit_for_tat, Manner.RECIPROCATE),
-        _policy(_suspicious_tit_for_tat, Manner.RECIPROCATE),
-        _policy(_generous_tit_for_tat, Manner.RECIPROCATE),
-        _policy(_grim, Manner.RECIPROCATE),
-        _policy(_win_stay_lose_shift, Manner.RECIPROCATE),
-        _policy(_conditional_cooperator, Manner.RECIPROCATE),
-        _policy(_message_follower, Manner.RECIPROCATE),
-        *(Policy(f"random_{chance}", partial(_coin, chance / 100), Manner.WANDER) for chance in _CHANCES),
-        _policy(_free_rider, Manner.FREE_RIDE),
-        _policy(_punisher, Manner.PUNISH),
-        _policy(_greedy_harvester, Manner.TAKE),
-        _policy(_sustainable_harvester, Manner.SUSTAIN),
-        Policy("level_0", reasoners.level_0, Manner.WANDER),
-        *(Policy(f"level_{depth}", partial(reasoners.level_k, depth), Manner.RECKON) for depth in (1, 2, 3)),
-        _policy(reasoners.best_response, Manner.RECKON),
-        _policy(reasoners.nash_mixer, Manner.MIX),
+        _policy(_always_cooperate, SpeakingStyle.COOPERATE),
+        _policy(_always_defect, SpeakingStyle.DEFECT),
+        Policy("random", level_k.level_0, SpeakingStyle.WANDER),
+        _policy(_tit_for_tat, SpeakingStyle.RECIPROCATE),
+        _policy(_suspicious_tit_for_tat, SpeakingStyle.RECIPROCATE),
+        _policy(_generous_tit_for_tat, SpeakingStyle.RECIPROCATE),
+        _policy(_grim, SpeakingStyle.RECIPROCATE),
+        _policy(_win_stay_lose_shift, SpeakingStyle.RECIPROCATE),
+        _policy(_conditional_cooperator, SpeakingStyle.RECIPROCATE),
+        _policy(_message_follower, SpeakingStyle.RECIPROCATE),
+        *(Policy(f"random_{chance}", partial(_coin, chance / 100), SpeakingStyle.WANDER) for chance in _CHANCES),
+        _policy(_free_rider, SpeakingStyle.FREE_RIDE),
+        _policy(_punisher, SpeakingStyle.PUNISH),
+        _policy(_greedy_harvester, SpeakingStyle.TAKE),
+        _policy(_sustainable_harvester, SpeakingStyle.SUSTAIN),
+        Policy("level_0", level_k.level_0, SpeakingStyle.WANDER),
+        *(Policy(f"level_{depth}", partial(level_k.level_k, depth), SpeakingStyle.RECKON) for depth in (1, 2, 3)),
+        _policy(level_k.best_response, SpeakingStyle.RECKON),
+        _policy(level_k.nash_mixer, SpeakingStyle.MIX),
     )
 }
 
-MINDS: Mapping[ModelRole, Policy] = {
+ROLE_POLICIES: Mapping[ModelRole, Policy] = {
     ModelRole.LEADER: POLICIES["always_cooperate"],
     ModelRole.FOLLOWER: POLICIES["conditional_cooperator"],
     ModelRole.COMPETITOR: POLICIES["always_defect"],

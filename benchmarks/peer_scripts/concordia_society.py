@@ -30,7 +30,7 @@ from concordia.typing.entity import BINARY_OPTIONS, ActionSpec, Entity, OutputTy
 
 DEGREE, REWIRE, SEED = 10, 0.1, 0
 ENDOWMENT, MULTIPLIER = 10, 1.6
-MINDS = ("cooperator", "defector", "reciprocator")
+ROLE_POLICIES = ("cooperator", "defector", "reciprocator")
 GIVE, KEEP = "give", "keep"
 RULES = "All hold points and may give them to an account, which is multiplied by 1.6 and shared by all alike."
 TALK = ActionSpec(call_to_action="What does {name} tell the others?", output_type=OutputType.FREE)
@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--url", required=True)
     told = parser.parse_args()
     idle: queue.LifoQueue[http.client.HTTPConnection] = queue.LifoQueue()
-    models = [Server(told.url, mind, idle) for mind in MINDS]
+    models = [Server(told.url, mind, idle) for mind in ROLE_POLICIES]
     names = [f"m{number}" for number in range(told.agents)]
     entities = [entity(name, models[number % len(models)]) for number, name in enumerate(names)]
     graph = nx.watts_strogatz_graph(told.agents, min(DEGREE, told.agents - 1), REWIRE, seed=SEED)

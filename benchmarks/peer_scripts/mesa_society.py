@@ -19,7 +19,7 @@ from mesa.discrete_space import FixedAgent, Network
 
 DEGREE, REWIRE, SEED = 10, 0.1, 0
 ENDOWMENT, MULTIPLIER = 10, 1.6
-MINDS = ("cooperator", "defector", "reciprocator")
+ROLE_POLICIES = ("cooperator", "defector", "reciprocator")
 
 
 class Player(FixedAgent):
@@ -61,7 +61,7 @@ class Society(Model):
         graph = nx.watts_strogatz_graph(n, min(DEGREE, n - 1), REWIRE, seed=SEED)
         space = Network(graph, capacity=1, random=self.random)
         for number, cell in enumerate(space.all_cells):
-            Player(self, MINDS[number % len(MINDS)]).cell = cell
+            Player(self, ROLE_POLICIES[number % len(ROLE_POLICIES)]).cell = cell
         self.messages, self.total, self.share = 0, 0.0, 0.0
         self.agents.do("meet")
 

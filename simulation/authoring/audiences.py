@@ -13,7 +13,7 @@ from simulation.topology import TopologyKind, build_topology
 
 
 @dataclass(frozen=True)
-class Hearing:
+class AudienceMap:
     """Who is heard by whom, model ids throughout, in a mode. `sampled`: the links are of one seed; others differ."""
 
     mode: TrainingMode
@@ -21,7 +21,7 @@ class Hearing:
     sampled: bool
 
 
-def hearings(plan: Plan) -> tuple[Hearing, ...]:
+def hearings(plan: Plan) -> tuple[AudienceMap, ...]:
     """One for the scenario's mode; for the mixed mode one for each it may pick."""
     seats = tuple(Seat(row.model_id, row.team_id) for row in plan.roster.expand())
     rules, mode = plan.scenario.communication, plan.scenario.mode
@@ -31,7 +31,7 @@ def hearings(plan: Plan) -> tuple[Hearing, ...]:
     sampled = rules.topology in (TopologyKind.SMALL_WORLD, TopologyKind.SCALE_FREE)
     modes = playable_modes(seats) if mode is TrainingMode.MIXED else (mode,)
     return tuple(
-        Hearing(
+        AudienceMap(
             each,
             {
                 ids[player]: tuple(ids[other] for other in audience(each, player, seats, neighbours[player]))

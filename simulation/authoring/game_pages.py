@@ -16,7 +16,7 @@ from agents.problems import SocietyError
 from simulation.games import find_game, task_types
 
 
-class Part(str, Enum):
+class PageSection(str, Enum):
     """What every game's docstring says; `efficiency` only where it is not welfare / optimum."""
 
     PLAYERS = "Players"
@@ -32,7 +32,7 @@ class Part(str, Enum):
     SOURCE = "Source"
 
 
-_START = re.compile(rf"^({'|'.join(part.value for part in Part)})s?(?: \([^)]*\))?: ", re.MULTILINE)
+_START = re.compile(rf"^({'|'.join(part.value for part in PageSection)})s?(?: \([^)]*\))?: ", re.MULTILINE)
 _RANGES = (("minimum", ">= {}"), ("exclusiveMinimum", "> {}"), ("maximum", "<= {}"), ("exclusiveMaximum", "< {}"))
 _SIZES = (("minItems", "at least {}"), ("maxItems", "at most {}"))
 
@@ -55,10 +55,10 @@ class GamePage:
     title: str
     text: str
     synthetic: bool
-    parts: Mapping[Part, str]
+    parts: Mapping[PageSection, str]
     parameters: tuple[Parameter, ...]
 
-    def line(self, part: Part) -> str:
+    def line(self, part: PageSection) -> str:
         """A part's first sentence, on one line."""
         text = " ".join(self.parts[part].split())
         return re.split(r"(?<=[^.])\. ", text, maxsplit=1)[0].rstrip(".")
@@ -69,7 +69,7 @@ def game_page(name: str) -> GamePage:
     game = find_game(name)
     text = (sys.modules[game.__module__].__doc__ or "").strip()
     parts = _parts(text)
-    missing = [part.value for part in Part if part is not Part.EFFICIENCY and not parts.get(part)]
+    missing = [part.value for part in PageSection if part is not PageSection.EFFICIENCY and not parts.get(part)]
     if missing:
         raise SocietyError(f"the docstring of the game {name} does not say: {', '.join(missing)}")
     title = " ".join(text.split("\n\n")[0].split())
@@ -81,10 +81,12 @@ def game_pages() -> tuple[GamePage, ...]:
     return tuple(map(game_page, task_types()))
 
 
-def _parts(text: str) -> dict[Part, str]:
+def _parts(text: str) -> dict[PageSection, str]:
     starts = list(_START.finditer(text))
     ends = [start.start() for start in starts[1:]] + [len(text)]
-    return {Part(start.group(1)): text[start.end() : end].strip() for start, end in zip(starts, ends, strict=True)}
+    return {
+        PageSection(start.group(1)): text[start.end() : end].strip() for start, end in zip(starts, ends, strict=True)
+    }
 
 
 def _parameters(schema: Mapping[str, Any]) -> tuple[Parameter, ...]:

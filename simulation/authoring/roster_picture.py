@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from agents.sanitize import printable
+from agents.sanitize import sanitize
 
 if TYPE_CHECKING:
     from rich.tree import Tree
 
     from agents.roster import ModelConfig, Roster
-    from simulation.authoring.audiences import Hearing
+    from simulation.authoring.audiences import AudienceMap
 
 MOST_DRAWN = 60
 _SIDES = 280  # room for names left and right of the circle
@@ -34,20 +34,20 @@ def team_tree(roster: Roster) -> Tree:
     from rich.markup import escape as plain
     from rich.tree import Tree
 
-    tree = Tree(f"[bold]{plain(printable(roster.name))}[/] on {plain(printable(roster.base_model or 'no base model'))}")
+    tree = Tree(f"[bold]{plain(sanitize(roster.name))}[/] on {plain(sanitize(roster.base_model or 'no base model'))}")
     for team, rows in teams_of(roster).items():
-        branch = tree.add(f"[bold]{plain(printable(team or 'no team'))}[/] ({len(rows)})")
+        branch = tree.add(f"[bold]{plain(sanitize(team or 'no team'))}[/] ({len(rows)})")
         for row in rows[:MOST_DRAWN]:
             words = [row.role.value, row.played_by]
             words += [f"rank {row.lora_rank}"] if row.lora_rank else []
             words += [row.specialization] if row.specialization not in ("", "general") else []
-            branch.add(plain(printable(f"{row.model_id}: {', '.join(words)}")))
+            branch.add(plain(sanitize(f"{row.model_id}: {', '.join(words)}")))
         if len(rows) > MOST_DRAWN:
             branch.add(f"and {len(rows) - MOST_DRAWN:,} more")
     return tree
 
 
-def hearing_tree(hearing: Hearing) -> Tree:
+def hearing_tree(hearing: AudienceMap) -> Tree:
     """Each player, and who hears it."""
     from rich.markup import escape as plain
     from rich.tree import Tree
@@ -56,13 +56,13 @@ def hearing_tree(hearing: Hearing) -> Tree:
     tree = Tree(f"[bold]who hears whom[/] in {hearing.mode.value}{drawn}")
     for speaker, hearers in list(hearing.heard_by.items())[:MOST_DRAWN]:
         shown = ", ".join(hearers[:12]) + (f" and {len(hearers) - 12:,} more" if len(hearers) > 12 else "")
-        tree.add(plain(printable(f"{speaker} -> {shown or 'no one'}")))
+        tree.add(plain(sanitize(f"{speaker} -> {shown or 'no one'}")))
     if len(hearing.heard_by) > MOST_DRAWN:
         tree.add(f"and {len(hearing.heard_by) - MOST_DRAWN:,} more")
     return tree
 
 
-def picture(roster: Roster, hearing: Hearing | None = None, size: int = 640) -> str:
+def picture(roster: Roster, hearing: AudienceMap | None = None, size: int = 640) -> str:
     """The roster as SVG: players on a circle, team by team; a line joins those who hear each other."""
     groups = teams_of(roster)
     rows = [row for members in groups.values() for row in members]
@@ -90,7 +90,7 @@ def _place(number: int, total: int, size: int) -> tuple[float, float]:
     return (size + _SIDES) / 2 + 0.3 * size * math.cos(angle), 60 + size / 2 - 20 + 0.3 * size * math.sin(angle)
 
 
-def _lines(hearing: Hearing, places: dict[str, tuple[float, float]]) -> Iterator[str]:
+def _lines(hearing: AudienceMap, places: dict[str, tuple[float, float]]) -> Iterator[str]:
     pairs = {(min(a, b), max(a, b)) for a, hearers in hearing.heard_by.items() for b in hearers}
     for a, b in sorted(pairs):
         (x1, y1), (x2, y2) = places[a], places[b]
@@ -120,4 +120,4 @@ def _legend(teams: Sequence[str], colours: dict[str, str], size: int) -> Iterato
 
 def _text(words: str) -> str:
     short = words if len(words) <= 40 else f"{words[:39]}…"
-    return escape(printable(short))
+    return escape(sanitize(short))

@@ -13,7 +13,7 @@ from simulation.cli.console import wide_console
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from simulation.studies.compare.report import Comparison, Difference
+    from simulation.studies.compare.report import Comparison, FigureDifference
 
 HEADS = {"cooperation_score": "cooperation", "payoff": "payoff per model", "reward_earned": "reward", "gini": "Gini"}
 
@@ -85,7 +85,7 @@ def _tables(found: Comparison, models: bool) -> list[Table]:
     return tables
 
 
-def _table(names: tuple[str, str], what: str, rows: list[Difference]) -> Table:
+def _table(names: tuple[str, str], what: str, rows: list[FigureDifference]) -> Table:
     from rich.markup import escape
     from rich.table import Table
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from agents.sanitize import printable_lines
+from agents.sanitize import sanitize_lines
 from simulation.cli import logs
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def complain(message: str, who: str = "society: ") -> None:
     if logs.are_json():
         logs.logger.error("%s", message)
     else:
-        typer.echo(printable_lines(f"{who}{message}"), err=True)
+        typer.echo(sanitize_lines(f"{who}{message}"), err=True)
 
 
 def shown_interval(interval: Interval) -> str:

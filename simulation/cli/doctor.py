@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from simulation.doctor import Case, Diagnosis
+    from simulation.doctor import Diagnosis, DoctorCase
 
 _STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red"}
 
@@ -53,15 +53,15 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _case(scenario: str | None, endpoints: tuple[str, ...], out: Path) -> Case:
-    from simulation.doctor import Case
+def _case(scenario: str | None, endpoints: tuple[str, ...], out: Path) -> DoctorCase:
+    from simulation.doctor import DoctorCase
     from simulation.plan import Plan
     from simulation.runs.runner import RunOptions
 
     if scenario is None:
-        return Case.at(endpoints, out) if endpoints else Case(out=out)
+        return DoctorCase.at(endpoints, out) if endpoints else DoctorCase(out=out)
     plan = Plan.load(scenario)
-    return Case.of(Plan(RunOptions(endpoints=endpoints).applied(plan.scenario), plan.roster), out)
+    return DoctorCase.of(Plan(RunOptions(endpoints=endpoints).applied(plan.scenario), plan.roster), out)
 
 
 def findings_table(found: Sequence[Diagnosis]) -> Table:

@@ -38,13 +38,13 @@ def _show_list(pages: list[GamePage]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from simulation.authoring.game_pages import Part
+    from simulation.authoring.game_pages import PageSection
 
     table = Table(title="games; a page each: society games NAME", title_justify="left")
     for head in ("game", "players", "what is decided", "a message"):
         table.add_column(head, overflow="fold")
     for page in pages:
-        cells = (page.line(part) for part in (Part.PLAYERS, Part.DECISION, Part.MESSAGE))
+        cells = (page.line(part) for part in (PageSection.PLAYERS, PageSection.DECISION, PageSection.MESSAGE))
         table.add_row(*map(escape, (page.name, *cells)))
     console = Console()
     (console if console.is_terminal else Console(width=260)).print(table)

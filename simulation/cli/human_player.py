@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from agents.inference.provenance import Provenance, Purpose, Reply, Request, Tier
 from agents.problems import SocietyError, nearest
 from agents.roster import ModelConfig, Roster
-from agents.sanitize import printable_lines
+from agents.sanitize import sanitize_lines
 from simulation.plan import Plan
 from simulation.scenario import checked_scenario
 from simulation.store.events import EpisodeStarted, Event, StepResolved
@@ -23,7 +23,7 @@ from simulation.store.events import EpisodeStarted, Event, StepResolved
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from agents.lora_model import Voice
+    from agents.lora_model import Responder
 
 PLAYER = "person"
 """What stands in place of an adapter's name beside a person's replies."""
@@ -84,7 +84,7 @@ class Lines:
             loop.remove_reader(self._file)
 
 
-class TerminalSeat:
+class HumanPlayer:
     """Answers for one seat with what a person types, and shows that person the game."""
 
     def __init__(self, model_id: str, console: Console, lines: Lines) -> None:
@@ -93,7 +93,7 @@ class TerminalSeat:
         self._told = ""
 
     @property
-    def voices(self) -> Mapping[str, Voice]:
+    def responders(self) -> Mapping[str, Responder]:
         """Who answers, by seat, as a run wants it."""
         return {self.model_id: self.answer}
 
@@ -142,4 +142,4 @@ class TerminalSeat:
             self._plain(text, style="bold green")
 
     def _plain(self, text: str, style: str = "") -> None:
-        self._console.print(printable_lines(text), markup=False, highlight=False, soft_wrap=True, style=style)
+        self._console.print(sanitize_lines(text), markup=False, highlight=False, soft_wrap=True, style=style)

@@ -7,7 +7,7 @@ import logging
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from agents.sanitize import printable_lines
+from agents.sanitize import sanitize_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,7 +53,7 @@ class PlainFormatter(logging.Formatter):
     """A record with nothing in it that a terminal would obey."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable_lines(super().format(record))
+        return sanitize_lines(super().format(record))
 
 
 class JSONFormatter(logging.Formatter):

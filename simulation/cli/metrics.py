@@ -24,11 +24,11 @@ def metrics_(
     """IQM, mean and optimality gap of accuracy, efficiency and cooperation, with intervals clustered by seed."""
     from dataclasses import asdict
 
-    from simulation.metrics.scores import Figure, score_matrix, summarise
+    from simulation.metrics.scores import ScoreFigure, score_matrix, summarise
     from simulation.tables.run import load_run
 
     loaded = [load_run(path) for path in runs]
-    found = {figure.value: summarise(score_matrix(loaded, figure, mix_tiers=mix_tiers)) for figure in Figure}
+    found = {figure.value: summarise(score_matrix(loaded, figure, mix_tiers=mix_tiers)) for figure in ScoreFigure}
     if json_:
         plain = {figure: {name: asdict(each) for name, each in row.items()} for figure, row in found.items()}
         typer.echo(json.dumps(plain))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
-from agents.inference.provenance import FALLING_ORDER, Tier
+from agents.inference.provenance import FALLBACK_ORDER, Tier
 from agents.problems import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def planned(
 
     overrides = overrides_of(pairs or [])
     if tier == "auto":
-        overrides["inference.tiers"] = f"[{', '.join(each.value for each in FALLING_ORDER)}]"
+        overrides["inference.tiers"] = f"[{', '.join(each.value for each in FALLBACK_ORDER)}]"
     options = run_options(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoints)
     loaded = Plan.load(scenario, overrides)
     refuse_sweep(loaded)
@@ -68,7 +68,7 @@ def named_choice(kind: type[Choice], value: str, option: str) -> Choice:
 def tier_named(value: str | None, option: str) -> Tier | None:
     if value is None:
         return None
-    names = [tier.value for tier in FALLING_ORDER]
+    names = [tier.value for tier in FALLBACK_ORDER]
     if value not in names:
         fail_usage(f"{option} {value}: not one of {', '.join(names)}")
     return Tier(value)

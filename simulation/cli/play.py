@@ -15,7 +15,7 @@ from simulation.cli.console import show
 from simulation.cli.options import run_options
 
 if TYPE_CHECKING:
-    from simulation.cli.human_player import TerminalSeat
+    from simulation.cli.human_player import HumanPlayer
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,22 +50,22 @@ def play(
     scenario = _scenario(game, roster, mode, steps, seed, language)
     plan = table_plan(scenario, Roster.load(roster), as_)
     options = run_options(tier=tier, require=require, endpoints=tuple(endpoint or ()))
-    seat = seat_in(plan.roster.model_dump())
+    seat = human_player_in(plan.roster.model_dump())
     assert seat is not None  # the plan has one
-    finished = run_scenario(plan, options=options, out=out, on_event=seat.watch, voices=seat.voices)
+    finished = run_scenario(plan, options=options, out=out, on_event=seat.watch, responders=seat.responders)
     show(finished, False)
 
 
-def seat_in(roster: Mapping[str, Any]) -> TerminalSeat | None:
+def human_player_in(roster: Mapping[str, Any]) -> HumanPlayer | None:
     """The seat at this terminal for the person of a raw roster; None where no person plays."""
     people = [row["model_id"] for row in roster["models"] if row.get("human")]
     if not people:
         return None
     from rich.console import Console
 
-    from simulation.cli.human_player import Lines, TerminalSeat
+    from simulation.cli.human_player import HumanPlayer, Lines
 
-    return TerminalSeat(people[0], Console(), Lines(sys.stdin.fileno()))
+    return HumanPlayer(people[0], Console(), Lines(sys.stdin.fileno()))
 
 
 def _scenario(

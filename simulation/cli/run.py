@@ -10,7 +10,7 @@ import typer
 from simulation.cli.console import progress_bar, show
 from simulation.cli.observers import MetricsPort, Otel, OtelContent, watched
 from simulation.cli.options import planned
-from simulation.cli.play import seat_in
+from simulation.cli.play import human_player_in
 
 
 def add_to(app: typer.Typer) -> None:
@@ -63,9 +63,9 @@ def resume(
     from simulation.tables.run import read_manifest
 
     manifest = read_manifest(path)
-    scenario, seat = manifest["scenario"], seat_in(manifest["roster"])
+    scenario, seat = manifest["scenario"], human_player_in(manifest["roster"])
     if seat is not None:
-        finished = resume_run(path, on_event=seat.watch, voices=seat.voices)
+        finished = resume_run(path, on_event=seat.watch, responders=seat.responders)
     else:
         count, name = scenario["episodes"] * len(scenario["tasks"]), scenario["name"]
         with watched(

@@ -81,9 +81,9 @@ def sweep(
 
 def sweep_means(runs: Runs) -> tuple[pd.DataFrame, list[str]]:
     """Mean outcomes for each combination, seeds together, but each task and tier by itself; and what to know."""
-    from simulation.metrics.admission import admitted
+    from simulation.metrics.comparable import comparable_rows
 
-    rows = admitted(runs.outcomes, mix_tiers=True)  # a row for each tier
+    rows = comparable_rows(runs.outcomes, mix_tiers=True)  # a row for each tier
     left_out = len(runs.outcomes) - len(rows)
     swept = [column.name for column in runs.leading[3:] if column.name != "sweep.seed"]
     keys = [*swept, "task_id", "tier"]

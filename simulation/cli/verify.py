@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.status import Status
     from rich.table import Table
 
-    from simulation.studies.verify.verify import Finding
+    from simulation.studies.verify.verify import CaseResult
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,7 +49,7 @@ def _status() -> Status:
     return Console(stderr=True).status("loading")
 
 
-def _show(findings: Sequence[Finding], summary: str) -> None:
+def _show(findings: Sequence[CaseResult], summary: str) -> None:
     from rich.console import Console
 
     console = Console()
@@ -58,7 +58,7 @@ def _show(findings: Sequence[Finding], summary: str) -> None:
     typer.echo(summary)
 
 
-def findings_table(findings: Sequence[Finding]) -> Table:
+def findings_table(findings: Sequence[CaseResult]) -> Table:
     """One row per figure: expected, got, tolerance, source; a case is named once."""
     from rich.markup import escape
     from rich.table import Table
@@ -82,7 +82,7 @@ def _text(values: Sequence[float]) -> str:
     return f"{shown[0]} each" if len(shown) > 1 and len(set(shown)) == 1 else " ".join(shown)
 
 
-def _plain(finding: Finding) -> dict[str, object]:
+def _plain(finding: CaseResult) -> dict[str, object]:
     return {
         "case": finding.case,
         "figure": finding.figure.value,

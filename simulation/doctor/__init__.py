@@ -3,7 +3,7 @@
 findings = await examine(Case.of(plan))
 """
 
-from simulation.doctor.examination import Case, examine
+from simulation.doctor.examination import DoctorCase, examine
 from simulation.doctor.finding import Diagnosis, Verdict
 
-__all__ = ["Case", "Diagnosis", "Verdict", "examine"]
+__all__ = ["Diagnosis", "DoctorCase", "Verdict", "examine"]

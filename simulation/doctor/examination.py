@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.client import DEFAULT_URL
-from agents.inference.provenance import FALLING_ORDER, Tier
+from agents.inference.provenance import FALLBACK_ORDER, Tier
 from agents.roster import ModelConfig
 from simulation.doctor.endpoints import Wanted, examine_endpoints
 from simulation.doctor.finding import Diagnosis
@@ -21,7 +21,7 @@ from simulation.plan import Plan
 
 
 @dataclass(frozen=True)
-class Case:
+class DoctorCase:
     """What is to be run: at which servers, by which models. `required`: without an answering server it cannot be."""
 
     endpoints: tuple[EndpointSettings, ...] = (EndpointSettings(DEFAULT_URL),)
@@ -32,7 +32,7 @@ class Case:
     out: Path = Path("runs")
 
     @classmethod
-    def of(cls, plan: Plan, out: Path = Path("runs")) -> Case:
+    def of(cls, plan: Plan, out: Path = Path("runs")) -> DoctorCase:
         """The case of a scenario."""
         inference, roster = plan.scenario.inference, plan.roster
         settings = inference.settings()
@@ -44,18 +44,18 @@ class Case:
         return cls((*inference.servers(), *extra), models, roster.base_model, settings, servers_only, out)
 
     @classmethod
-    def at(cls, urls: Sequence[str], out: Path = Path("runs")) -> Case:
+    def at(cls, urls: Sequence[str], out: Path = Path("runs")) -> DoctorCase:
         """The case of servers that are named: each must answer."""
         return cls(tuple(EndpointSettings(url) for url in urls), required=True, out=out)
 
 
-async def examine(case: Case) -> list[Diagnosis]:
+async def examine(case: DoctorCase) -> list[Diagnosis]:
     """Everything the doctor finds, in the order of what a run needs. Never raises for what is wrong with the case."""
     wanted = [Wanted(row.model_name or "", row.endpoint, row.base_model or case.base_model) for row in case.models]
     found = [*examine_packages(), *await asyncio.to_thread(lambda: list(examine_imports()))]
     served, diagnoses = await examine_endpoints(case.endpoints, wanted, case.required)
     found += diagnoses
     asked = next(iter(case.models), None)
-    tiers = [tier for tier in FALLING_ORDER if tier in case.settings.allowed]
+    tiers = [tier for tier in FALLBACK_ORDER if tier in case.settings.allowed]
     found += await examine_tiers(case.endpoints, tiers, asked, case.base_model, served, case.settings)
     return [*found, *examine_storage(case.out)]

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from agents.inference.provenance import Reply, Request
-    from agents.lora_model import Voice
+    from agents.lora_model import Responder
     from simulation.engine.society import Society
 
 
@@ -72,8 +72,8 @@ class MultiModelEnvironment:
     `vllm_url` is asked, or `endpoints` in its place; `settings` says which tiers may answer and how long that may
     take, `sampling` how a reply is drawn where a model's row says nothing. `max_models` is the most players it takes.
     `folder` receives `oasis.db`; without it the database lives in a temporary folder. `on_event` sees every event as
-    it happens. Replies in `recording` and `cache` are used in place of calls. `voices` (by model_id) answer in place
-    of the client for the seats they are given.
+    it happens. Replies in `recording` and `cache` are used in place of calls. `responders` (by model_id) answer in
+    place of the client for the seats they are given.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class MultiModelEnvironment:
         on_event: Callable[[Event], None] | None = None,
         recording: Recording | None = None,
         cache: ReplyCache | None = None,
-        voices: Mapping[str, Voice] | None = None,
+        responders: Mapping[str, Responder] | None = None,
     ) -> None:
         self.training_mode = training_mode
         self.max_models = max_models
@@ -107,7 +107,7 @@ class MultiModelEnvironment:
         self._models: dict[str, ModelConfig] = {}
         self._on_event = on_event
         self._recording = recording or Recording()
-        self._voices = {model_id: self._recalling(voice) for model_id, voice in (voices or {}).items()}
+        self._responders = {model_id: self._recalling(responder) for model_id, responder in (responders or {}).items()}
         self._counts = _Counts()
         self.client = VLLMClient(
             vllm_url,
@@ -277,17 +277,17 @@ class MultiModelEnvironment:
             self._folder = Path(self._stack.enter_context(TemporaryDirectory()))
         self._databases += 1
         database = "oasis.db" if self._databases == 1 else f"oasis-{self._databases}.db"
-        topology, base, voices = self._topology(), self.base_model, self._voices
-        society = Society(self.models, self.client, topology, self._folder, base, database, voices)
+        topology, base, responders = self._topology(), self.base_model, self._responders
+        society = Society(self.models, self.client, topology, self._folder, base, database, responders)
         self._society = await society.__aenter__()
         return self._society
 
-    def _recalling(self, voice: Voice) -> Voice:
+    def _recalling(self, responder: Responder) -> Responder:
         """The voice, which says again what an earlier sitting recorded, as the client does."""
 
         async def answer(request: Request) -> Reply:
             recorded = self._recording.find(request)
-            return await voice(request) if recorded is None else recorded
+            return await responder(request) if recorded is None else recorded
 
         return answer
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agents.inference.provenance import Sampling, fallen, lowest_tier, real_share
 from agents.language import Language
-from agents.prompts import Common, HeardMessage, identity, system_prompt
+from agents.prompts import EpisodeContext, HeardMessage, identity, system_prompt
 from agents.roster import ModelConfig
 from agents.social import SocialActionName
 from agents.strategy import Strategy, derive_strategy
-from simulation.concurrency import gather_all
-from simulation.engine.episode_stats import Ledger, outcome
+from simulation.concurrency import gather_or_raise
+from simulation.engine.episode_stats import EpisodeStats, outcome
 from simulation.engine.feed import Feed
-from simulation.engine.gc_tuning import rarer_collections
+from simulation.engine.gc_tuning import reduced_gc
 from simulation.engine.treat import treat
 from simulation.games.base import Game, Move, State
 from simulation.modes import ModeChoice, audience, share_rewards
@@ -35,8 +35,8 @@ from simulation.store.events import (
 from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
-    from agents.lora_model import Brief, Decision, SpokenMessage
-    from agents.players.policies import View
+    from agents.lora_model import Decision, SpokenMessage, TurnContext
+    from agents.players.policies import Observation
     from simulation.engine.society import Arrival, Society
     from simulation.task import TrainingTask
 
@@ -57,11 +57,11 @@ class TalkRules:
     social_actions: tuple[SocialActionName, ...] = ()
 
 
-class Sight(NamedTuple):
+class StepView(NamedTuple):
     """What one player sees of the game for a whole step, whatever it is asked in it; `seed` is its own of the step."""
 
-    view: View
-    news: str
+    view: Observation
+    observation_text: str
     seed: int
 
 
@@ -89,7 +89,7 @@ class Episode:
         self.plan, self.society, self.emit = plan, society, emit
         self.seats = tuple(Seat(config.model_id, config.team_id) for config in plan.configs)
         self.players = range(len(self.seats))
-        self.common = Common(
+        self.common = EpisodeContext(
             task=plan.task,
             mode=plan.mode.mode,
             others=len(self.seats) - 1,
@@ -106,10 +106,10 @@ class Episode:
         self.audiences = [
             audience(plan.mode.mode, player, self.seats, plan.neighbours[player]) for player in self.players
         ]
-        self.ledgers = [Ledger() for _ in self.players]
+        self.stats = [EpisodeStats() for _ in self.players]
         self.heard: list[tuple[HeardMessage, ...]] = [() for _ in self.players]
         self.feed = Feed(society, plan.talk.social_actions)
-        self.sights: list[Sight] = []
+        self.sights: list[StepView] = []
 
     def _strategies(self) -> list[Strategy]:
         plan = self.plan
@@ -117,7 +117,7 @@ class Episode:
 
     async def play(self) -> EpisodeEnded:
         """Play to the end. Raises SocietyError where a call may not fall as far as it would have to."""
-        with rarer_collections():
+        with reduced_gc():
             return await self._play()
 
     async def _play(self) -> EpisodeEnded:
@@ -127,7 +127,7 @@ class Episode:
         self.feed.begin()
         game = self.plan.game
         state = game.start(stream(self.plan.seed, "game", self.plan.number))
-        while not game.over(state):
+        while not game.is_terminal(state):
             state = await self._step(state)
         ended = self._ending(state, self._since(started))
         self.emit(ended)
@@ -147,11 +147,11 @@ class Episode:
         self.emit(self._resolved(state, step, self._since(started)))
         return state
 
-    def _look(self, state: State[Any], player: int) -> Sight:
+    def _look(self, state: State[Any], player: int) -> StepView:
         plan = self.plan
-        view = plan.game.look(state, player, plan.language)
+        view = plan.game.observe(state, player, plan.language)
         seed = derive_seed(plan.seed, "player", plan.number, state.tally.step, self.seats[player].model_id)
-        return Sight(view, plan.game.news(state, player, plan.language), seed)
+        return StepView(view, plan.game.observation_text(state, player, plan.language), seed)
 
     def _since(self, started: float) -> float | None:
         """Seconds, or None in an episode whose replies were partly there already."""
@@ -180,7 +180,7 @@ class Episode:
 
     def _may_speak(self, player: int) -> bool:
         budget = self.plan.talk.message_budget
-        return budget is None or self.ledgers[player].messages < budget
+        return budget is None or self.stats[player].messages < budget
 
     def _limit(self, inbox: Sequence[Arrival], player: int, state: State[Any], talk_round: int) -> list[Arrival]:
         """At most `inbox_limit` messages, drawn by the seed so that no sender is favoured."""
@@ -218,8 +218,8 @@ class Episode:
             for message_id in {arrival.message_id for arrival in inbox}:
                 reached.setdefault(message_id, []).append(self.seats[hearer].model_id)
         for player, message in spoken.items():
-            self.ledgers[player].add(message.reply)
-            self.ledgers[player].messages += 1
+            self.stats[player].add(message.reply)
+            self.stats[player].messages += 1
             source = message.reply.provenance
             self.emit(
                 MessageSent(
@@ -235,7 +235,7 @@ class Episode:
                     adapter=source.adapter,
                     endpoint=source.endpoint,
                     latency=source.latency,
-                    fell_from=fallen(source),
+                    fallback_from=fallen(source),
                     oasis_message_id=message.message_id,
                     oasis_group_id=message.group_id,
                 )
@@ -250,7 +250,7 @@ class Episode:
         acting = [player for player in self.players if not self.plan.configs[player].human]
         for player, act, event in await self.feed.act({player: self._brief(state, player) for player in acting}):
             for reply in act.replies:
-                self.ledgers[player].add(reply)
+                self.stats[player].add(reply)
             self.emit(event)
 
     # -- decide ------------------------------------------------------------------------------------------
@@ -260,7 +260,7 @@ class Episode:
         briefs = [self._brief(state, player) for player in self.players]
         asked = [player for player in self.players if len(briefs[player].view.options) > 1]
         calls = (self.society.agents[player].decide(briefs[player]) for player in asked)
-        decisions = await gather_all(calls)
+        decisions = await gather_or_raise(calls)
         actions: list[str | None] = [brief.view.options[0].action for brief in briefs]
         for player, decision in zip(asked, decisions, strict=True):
             actions[player] = decision.action
@@ -268,11 +268,11 @@ class Episode:
         return actions
 
     def _note(self, step: int, player: int, decision: Decision) -> None:
-        ledger, last = self.ledgers[player], decision.replies[-1]
+        stats, last = self.stats[player], decision.replies[-1]
         source = last.provenance
         for reply in decision.replies:
-            ledger.add(reply)
-        ledger.invalid += decision.action is None
+            stats.add(reply)
+        stats.invalid += decision.action is None
         self.emit(
             DecisionMade(
                 episode=self.plan.number,
@@ -285,16 +285,16 @@ class Episode:
                 adapter=source.adapter,
                 endpoint=source.endpoint,
                 latency=source.latency,
-                fell_from=fallen(source),
+                fallback_from=fallen(source),
                 choice_probability=last.choice_probability,
             )
         )
 
-    def _brief(self, state: State[Any], player: int, talk_round: int = 0) -> Brief:
-        from agents.lora_model import Brief
+    def _brief(self, state: State[Any], player: int, talk_round: int = 0) -> TurnContext:
+        from agents.lora_model import TurnContext
 
         plan, sight = self.plan, self.sights[player]
-        return Brief(
+        return TurnContext(
             episode=plan.number,
             step=state.tally.step,
             seed=sight.seed,
@@ -302,7 +302,7 @@ class Episode:
             common=self.common,
             view=sight.view,
             identity=self.identities[player],
-            news=sight.news,
+            observation_text=sight.observation_text,
             sampling=plan.sampling,
             talk_round=talk_round,
             heard=self.heard[player],
@@ -338,10 +338,10 @@ class Episode:
         plan, score = self.plan, self.plan.game.score(state)
         rewards = share_rewards(plan.mode.mode, plan.task.reward_pool, plan.game.earned(state), self.seats)
         outcomes = tuple(
-            outcome(config, ledger, player, reward)
-            for config, ledger, player, reward in zip(plan.configs, self.ledgers, score.players, rewards, strict=True)
+            outcome(config, stats, player, reward)
+            for config, stats, player, reward in zip(plan.configs, self.stats, score.players, rewards, strict=True)
         )
-        everyone = sum((ledger.tiers for ledger in self.ledgers), Counter())
+        everyone = sum((stats.tiers for stats in self.stats), Counter())
         return EpisodeEnded(
             episode=plan.number,
             steps=state.tally.step,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Ledger:
+class EpisodeStats:
     """What one model's episode has taken so far."""
 
     seconds: float = 0.0
@@ -28,7 +28,7 @@ class Ledger:
         self.tiers[reply.provenance.tier] += 1
 
 
-def outcome(config: ModelConfig, ledger: Ledger, score: PlayerScore, reward: float) -> Outcome:
+def outcome(config: ModelConfig, stats: EpisodeStats, score: PlayerScore, reward: float) -> Outcome:
     """One model's episode, from what its replies took and how the game scored it."""
     return Outcome(
         model_id=config.model_id,
@@ -36,14 +36,14 @@ def outcome(config: ModelConfig, ledger: Ledger, score: PlayerScore, reward: flo
         role=config.role.value,
         team_id=config.team_id,
         specialization=config.specialization,
-        tier=lowest_tier(ledger.tiers),
-        real_share=real_share(ledger.tiers),
+        tier=lowest_tier(stats.tiers),
+        real_share=real_share(stats.tiers),
         payoff=score.payoff,
         accuracy=score.accuracy,
         efficiency=score.efficiency,
         cooperation_score=score.cooperation_score,
         reward_earned=reward,
-        completion_time=ledger.seconds,
-        messages_sent=ledger.messages,
-        invalid_decisions=ledger.invalid,
+        completion_time=stats.seconds,
+        messages_sent=stats.messages,
+        invalid_decisions=stats.invalid,
     )

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from agents.inference.provenance import fallen
 from agents.social import FeedPost, SocialActionName, social_tools
-from simulation.concurrency import gather_all
+from simulation.concurrency import gather_or_raise
 from simulation.store.events import SocialActed
 
 if TYPE_CHECKING:
-    from agents.lora_model import Act, Brief
+    from agents.lora_model import Act, TurnContext
     from simulation.engine.society import Society
 
 FEED_LENGTH = 8
@@ -34,18 +34,18 @@ class Feed:
         if self._actions:
             self._after = self._society.newest_post()
 
-    async def act(self, briefs: Mapping[int, Brief]) -> list[tuple[int, Act, SocialActed]]:
+    async def act(self, briefs: Mapping[int, TurnContext]) -> list[tuple[int, Act, SocialActed]]:
         """Every player of `briefs` decides what to do at once, then all do it in the order of their numbers."""
         agents = self._society.agents
         tools = {player: social_tools(self._actions, self.posts, player) for player in briefs}
         able = [player for player in briefs if tools[player]]
-        acts = await gather_all(agents[player].act(briefs[player], tools[player]) for player in able)
+        acts = await gather_or_raise(agents[player].act(briefs[player], tools[player]) for player in able)
         pairs = zip(able, acts, strict=True)
         done = [(player, act, await self._perform(player, act, briefs[player])) for player, act in pairs]
         self.posts = self._society.feed(self._after, FEED_LENGTH)
         return done
 
-    async def _perform(self, player: int, act: Act, brief: Brief) -> SocialActed:
+    async def _perform(self, player: int, act: Act, brief: TurnContext) -> SocialActed:
         error = "" if act.move is None else await self._society.perform(player, act.move)
         last = act.replies[-1]
         source = last.provenance
@@ -63,5 +63,5 @@ class Feed:
             adapter=source.adapter,
             endpoint=source.endpoint,
             latency=source.latency,
-            fell_from=fallen(source),
+            fallback_from=fallen(source),
         )

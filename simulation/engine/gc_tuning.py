@@ -27,7 +27,7 @@ _default = _Default()
 
 
 @contextmanager
-def rarer_collections() -> Iterator[None]:
+def reduced_gc() -> Iterator[None]:
     """Within the block, or several at once, the collector looks after more allocations; then as before. One that is
     switched off, or rarer yet, is left alone, and so is what somebody else sets meanwhile."""
     if _default.open == 0:

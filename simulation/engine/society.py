@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.inference.provenance import Reply
-from agents.lora_model import Brief, LoRAModel, PlatformError, SpokenMessage, Voice
+from agents.lora_model import LoRAModel, PlatformError, Responder, SpokenMessage, TurnContext
 from agents.oasis_import import contained_import, log_to
 from agents.problems import SocietyError
 from agents.social import FeedPost, SocialMove
@@ -52,14 +52,14 @@ class Society:
         folder: Path,
         base_model: str | None = None,
         database: str = "oasis.db",
-        voices: Mapping[str, Voice] | None = None,
+        responders: Mapping[str, Responder] | None = None,
     ) -> None:
         self.configs = tuple(configs)
         self.neighbours = neighbours(topology)
         self._folder = folder
         self._channel = FutureChannel()
         self.graph = AgentGraph()
-        seated = voices or {}
+        seated = responders or {}
         self.agents = [
             LoRAModel(number, config, client, self._channel, base_model, self.graph, seated.get(config.model_id))
             for number, config in enumerate(configs)
@@ -101,7 +101,9 @@ class Society:
             self._platform.drop()
             self._stack.close()
 
-    async def speak(self, briefs: Mapping[int, Brief], audiences: Sequence[Sequence[int]]) -> dict[int, SpokenMessage]:
+    async def speak(
+        self, briefs: Mapping[int, TurnContext], audiences: Sequence[Sequence[int]]
+    ) -> dict[int, SpokenMessage]:
         """All agents in `briefs` generate at once, then send in the order of their numbers.
 
         `audiences` holds, per player, who is to hear it. Raises the first agent's SocietyError, if any, after

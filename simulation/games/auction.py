@@ -53,7 +53,7 @@ class AuctionParameters(GameParameters):
 
 
 @dataclass(frozen=True)
-class Rivals:
+class RivalBids:
     """The best bid of all others, and how many made it; -1 and 0 where nobody else bid."""
 
     best: int
@@ -109,7 +109,7 @@ class Auction(Game[Sales]):
         top = self.parameters.highest
         return tuple((str(bid), 1 - bid / top) for bid in range(top + 1))
 
-    def _pay(self, value: int, bid: int, rivals: Rivals) -> float:
+    def _pay(self, value: int, bid: int, rivals: RivalBids) -> float:
         if bid < rivals.best:
             return 0.0
         winners = 1 + (rivals.count if bid == rivals.best else 0)
@@ -144,7 +144,7 @@ class Auction(Game[Sales]):
         p = self.parameters
         return _RULES[language].format(highest=p.highest, n=self.players, price=_PRICE[language][p.pricing])
 
-    def news(self, state: State[Sales], player: int, language: Language) -> str:
+    def observation_text(self, state: State[Sales], player: int, language: Language) -> str:
         sales, step = state.table, state.tally.step
         text = _VALUE[language].format(value=sales.values[step][player]) if step < self.setting.max_steps else ""
         if step:
@@ -160,19 +160,19 @@ class Auction(Game[Sales]):
         welfare = truthful_welfare if p.pricing is Pricing.SECOND else shaded_welfare
         return welfare(self.players, p.highest) * self.setting.max_steps
 
-    def floor(self) -> float:
+    def min_payoff(self) -> float:
         return float(-self.parameters.highest * self.setting.max_steps)
 
     def efficiencies(self, state: State[Sales]) -> tuple[float, ...]:
         return (ratio(state.table.realised, state.table.possible),) * self.players
 
 
-def _rivals(ranked: Sequence[int], own: int) -> Rivals:
+def _rivals(ranked: Sequence[int], own: int) -> RivalBids:
     """What the owner of the bid `own` is up against; `ranked` holds all bids, `own` too, highest first."""
     if len(ranked) == 1:
-        return Rivals(-1, 0)
+        return RivalBids(-1, 0)
     best = ranked[1] if own == ranked[0] else ranked[0]
-    return Rivals(best, ranked.count(best) - (own == best))
+    return RivalBids(best, ranked.count(best) - (own == best))
 
 
 def shaded_bid(value: int, players: int) -> int:

@@ -33,7 +33,7 @@ from pydantic import Field, field_validator
 
 from agents.language import Language
 from simulation.games.base import GameParameters, State, closeness
-from simulation.games.turns import Deal, Options, Turn, TurnGame, Turns, amount
+from simulation.games.turns import Options, Turn, TurnDeal, TurnGame, Turns, amount
 
 ACCEPT, REJECT = "accept", "reject"
 TIE = 1e-9  # shares and discounts are floats: what is this close is a tie, and a tie agrees
@@ -148,13 +148,13 @@ class Bargaining(TurnGame):
     def _turn(self, state: State[Turns], player: int, action: str | None) -> Turn:
         step, offer = state.tally.step, state.table.deals[player].offer
         if action is None:
-            return Turn(Deal())
+            return Turn(TurnDeal())
         values = [self._value(each, step, offer) for each, _ in self._choices(state, player)]
         accuracy = closeness(self._value(action, step, offer), values)
         if action != ACCEPT or offer is None:
-            return Turn(Deal(None if action == REJECT else action), accuracy=accuracy)
+            return Turn(TurnDeal(None if action == REJECT else action), accuracy=accuracy)
         pie, share = self.worth(step - 1), _share(offer) / 100
-        return Turn(Deal(offer, ACCEPT), pie * share, pie * (1 - share), accuracy)
+        return Turn(TurnDeal(offer, ACCEPT), pie * share, pie * (1 - share), accuracy)
 
     def finished(self, state: State[Turns]) -> bool:
         return all(deal.answer is not None for deal in state.table.deals)
@@ -163,7 +163,7 @@ class Bargaining(TurnGame):
         p = self.parameters
         return _RULES[language].format(pie=p.pie, percent=100 * p.discount)
 
-    def news(self, state: State[Turns], player: int, language: Language) -> str:
+    def observation_text(self, state: State[Turns], player: int, language: Language) -> str:
         partner, step = self._partner_name(state, player), state.tally.step
         deal, mine = state.table.deals[player], self.first(state, player, step)
         if deal.answer is not None:

@@ -1,9 +1,9 @@
 """What a game is: pure rules over finite actions. One file in this folder per task type.
 
 A game module is named like its `task_type` and sets `GAME` to a subclass of `Game`. A subclass writes five
-rules (`_open`, `_options`, `_play`, `rules`, `news`) and two known figures (`optimum`, `nash`; `floor` where payoffs
-can be negative); this base keeps the tally, checks moves and scores the episode. Nothing here does I/O or draws
-a number but from the generator handed to `start`.
+rules (`_open`, `_options`, `_play`, `rules`, `observation_text`) and two known figures (`optimum`, `nash`;
+`min_payoff` where payoffs can be negative). This base keeps the tally, checks moves and scores the episode. Nothing
+here does I/O, and every random draw comes from the generator given to `start`.
 
 An invalid decision (`Move.action` None) earns nothing in its step and leaves the game untouched; accuracy
 counts it as 0, and cooperation_score leaves it out.
@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from agents.language import Language
-from agents.players.policies import Option, Prospect, View, closest
+from agents.players.policies import ExpectedOutcome, Observation, Option, closest
 from agents.problems import SocietyError
 from simulation.seats import Seat
 
@@ -135,7 +135,7 @@ class Game(ABC, Generic[Table]):
     task_type: ClassVar[str]
     synthetic: ClassVar[bool] = False
     foreseeable: ClassVar[bool] = False
-    """Whether a player knows all that decides a step's payoffs but the others' actions; `View.outlook` needs it."""
+    """Whether a player knows all that decides a step's payoffs but the others' actions, as `payoff_model` needs."""
     Parameters: ClassVar[type[GameParameters]] = GameParameters
 
     def __init__(self, setting: Setting, parameters: Any = None) -> None:
@@ -171,7 +171,7 @@ class Game(ABC, Generic[Table]):
         """The rules in one short paragraph, the same for every player."""
 
     @abstractmethod
-    def news(self, state: State[Table], player: int, language: Language) -> str:
+    def observation_text(self, state: State[Table], player: int, language: Language) -> str:
         """What this player sees now; empty when there is nothing to tell."""
 
     @abstractmethod
@@ -182,11 +182,11 @@ class Game(ABC, Generic[Table]):
     def nash(self) -> float:
         """Welfare of the equilibrium named in the game's docstring."""
 
-    def floor(self) -> float:
+    def min_payoff(self) -> float:
         """The least one player can earn in an episode; scores are counted from here when it is negative."""
         return 0.0
 
-    def faces(self, _state: State[Table], _player: int) -> Sequence[int] | None:
+    def opponents(self, _state: State[Table], _player: int) -> Sequence[int] | None:
         """The players whose behaviour `player` answers to; None for everyone else."""
         return None
 
@@ -206,17 +206,17 @@ class Game(ABC, Generic[Table]):
         tally = Tally(0, zeros, zeros, zeros, (0,) * self.players, none, none, zeros)
         return State(tally, self._open(rng))
 
-    def look(self, state: State[Table], player: int, language: Language) -> View:
+    def observe(self, state: State[Table], player: int, language: Language) -> Observation:
         """What a scripted player or a simulated mind sees."""
         others_last, others_worst = self._others(state, player)
-        return View(
+        return Observation(
             step=state.tally.step + 1,
             max_steps=self.setting.max_steps,
             options=self._worded(self._options(state, player), language),
             own_last=state.tally.last_cooperation[player],
             others_last=others_last,
             others_worst=others_worst,
-            outlook=partial(self._outlook, state, player) if self.foreseeable else None,
+            payoff_model=partial(self._payoff_model, state, player) if self.foreseeable else None,
         )
 
     def _worded(self, actions: tuple[tuple[str, float], ...], language: Language) -> tuple[Option, ...]:
@@ -227,14 +227,14 @@ class Game(ABC, Generic[Table]):
             self._last_worded = (asked, options)
         return self._last_worded[1]
 
-    def _outlook(self, state: State[Table], player: int, level: float) -> tuple[Prospect, ...]:
+    def _payoff_model(self, state: State[Table], player: int, level: float) -> tuple[ExpectedOutcome, ...]:
         """What each option would bring `player` in this step if all others took their option nearest to `level`."""
         moves = [Move(self._nearest(state, other, level)) for other in range(self.players)]
         found = []
         for action, _ in self._options(state, player):
             moves[player] = Move(action)
             round_ = self._play(state, moves)
-            found.append(Prospect(round_.payoffs[player], round_.accuracies[player]))
+            found.append(ExpectedOutcome(round_.payoffs[player], round_.accuracies[player]))
         return tuple(found)
 
     def _nearest(self, state: State[Table], player: int, level: float) -> str:
@@ -244,7 +244,7 @@ class Game(ABC, Generic[Table]):
     def _others(self, state: State[Table], player: int) -> tuple[float | None, float | None]:
         """Mean last and least ever cooperation of those `player` faces."""
         tally = state.tally
-        faced = self.faces(state, player)
+        faced = self.opponents(state, player)
         if faced is None:
             return _all_but(tally, player)
         last = [v for v in (tally.last_cooperation[other] for other in faced) if v is not None]
@@ -253,7 +253,7 @@ class Game(ABC, Generic[Table]):
 
     def resolve(self, state: State[Table], moves: Sequence[Move]) -> State[Table]:
         """The state after one step. Raises GameError for a wrong number of moves or an illegal action."""
-        if self.over(state):
+        if self.is_terminal(state):
             raise GameError(f"{self.task_type}: the episode is over after step {state.tally.step}")
         if len(moves) != self.players:
             raise GameError(f"{self.task_type}: {len(moves)} moves for {self.players} players")
@@ -270,7 +270,7 @@ class Game(ABC, Generic[Table]):
             raise GameError(f"{self.task_type}: {name} played {move.action!r}; legal: {', '.join(legal)}")
         return legal[move.action]
 
-    def over(self, state: State[Table]) -> bool:
+    def is_terminal(self, state: State[Table]) -> bool:
         return state.tally.step >= self.setting.max_steps or self.finished(state)
 
     def score(self, state: State[Table]) -> EpisodeScore:
@@ -291,7 +291,7 @@ class Game(ABC, Generic[Table]):
 
     def earned(self, state: State[Table]) -> tuple[float, ...]:
         """Payoffs counted from zero, or from the floor where payoffs can be negative."""
-        floor = min(0.0, self.floor())
+        floor = min(0.0, self.min_payoff())
         return tuple(payoff - floor for payoff in state.tally.payoff)
 
     def efficiencies(self, state: State[Table]) -> tuple[float, ...]:

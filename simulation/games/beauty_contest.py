@@ -120,7 +120,7 @@ class BeautyContest(Game[Contest]):
         p = self.parameters
         return _RULES[language].format(n=self.players, factor=p.factor, prize=p.prize)
 
-    def news(self, state: State[Contest], player: int, language: Language) -> str:
+    def observation_text(self, state: State[Contest], player: int, language: Language) -> str:
         contest = state.table
         if state.tally.step == 0:
             return _FIRST[language]

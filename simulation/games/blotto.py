@@ -65,7 +65,7 @@ class Army(NamedTuple):
     units: Units
 
 
-class Rivals(NamedTuple):
+class RivalForces(NamedTuple):
     """On one field, the greatest strength among the other armies and how many have it; -1 and 0 without any."""
 
     best: float
@@ -159,7 +159,7 @@ class Blotto(Game[Winners]):
     def rules(self, language: Language) -> str:
         return _RULES[language].format(force=self.parameters.force, fields=self.parameters.fields)
 
-    def news(self, state: State[Winners], player: int, language: Language) -> str:
+    def observation_text(self, state: State[Winners], player: int, language: Language) -> str:
         if state.tally.step == 0:
             return _FIRST[language]
         winners = "; ".join(" = ".join(names) or _NOBODY[language] for names in state.table)
@@ -180,10 +180,10 @@ def _strength(army: Army, field: int) -> float:
     return army.units[field] / len(army.players)
 
 
-def _rivals(armies: Sequence[Army], own: Army, field: int) -> Rivals:
+def _rivals(armies: Sequence[Army], own: Army, field: int) -> RivalForces:
     strengths = [_strength(army, field) for army in armies if army is not own]
     best = max(strengths, default=-1.0)
-    return Rivals(best, strengths.count(best))
+    return RivalForces(best, strengths.count(best))
 
 
 def _strongest(armies: Sequence[Army], field: int) -> tuple[str, ...]:
@@ -191,7 +191,7 @@ def _strongest(armies: Sequence[Army], field: int) -> tuple[str, ...]:
     return tuple(army.name for army in armies if _strength(army, field) == best)
 
 
-def _worth(others: Units, own: Units, size: int, rivals: Sequence[Rivals]) -> float:
+def _worth(others: Units, own: Units, size: int, rivals: Sequence[RivalForces]) -> float:
     """What a player of an army of `size` earns who places `own` beside the units of its `others`."""
     total = 0.0
     for theirs, mine, rival in zip(others, own, rivals, strict=True):

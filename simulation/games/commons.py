@@ -122,8 +122,8 @@ class Commons(Game[Stock]):
         if move.action is None:
             return 0.0
         share = self._share(state)
-        misses = [abs(harvest - share) for harvest in self.parameters.harvests]
-        return closeness(-abs(int(move.action) - share), [-miss for miss in misses])
+        failed_tiers = [abs(harvest - share) for harvest in self.parameters.harvests]
+        return closeness(-abs(int(move.action) - share), [-miss for miss in failed_tiers])
 
     def finished(self, state: State[Stock]) -> bool:
         return state.table.amount < max(self.parameters.collapse_below, 1e-9)
@@ -134,7 +134,7 @@ class Commons(Game[Stock]):
             capacity=p.capacity, growth=p.growth, collapse_below=p.collapse_below, n=self.players
         )
 
-    def news(self, state: State[Stock], player: int, language: Language) -> str:
+    def observation_text(self, state: State[Stock], player: int, language: Language) -> str:
         texts = _FIRST if state.tally.step == 0 else _NEWS
         return texts[language].format(
             amount=state.table.amount, taken=state.table.taken, payoff=state.tally.last_payoff[player]

@@ -31,7 +31,7 @@ def make_game(kind: type[Game[Any]], steps: int = STEPS) -> Game[Any]:
 
 def legal_actions(game: Game[Any], state: State[Any], player: int) -> list[str]:
     """What a player may choose, in the game's words."""
-    return [option.action for option in game.look(state, player, Language.EN).options]
+    return [option.action for option in game.observe(state, player, Language.EN).options]
 
 
 def random_moves(game: Game[Any], state: State[Any], rng: random.Random, invalid: float = 0.0) -> list[Move]:
@@ -50,7 +50,7 @@ def play(game: Game[Any], seed: int, invalid: float = 0.0) -> list[State[Any]]:
     """Every state of one episode of random play."""
     rng = random.Random(seed)
     states = [game.start(random.Random(seed))]
-    while not game.over(states[-1]):
+    while not game.is_terminal(states[-1]):
         states.append(game.resolve(states[-1], random_moves(game, states[-1], rng, invalid)))
     return states
 
@@ -62,14 +62,15 @@ def transcript(game: Game[Any], seed: int = 11) -> str:
     lines = [f"{game.task_type}, {game.players} players, {game.setting.max_steps} steps", ""]
     for language in Language:
         lines += [game.rules(language), ""]
-    while not game.over(state):
+    while not game.is_terminal(state):
         moves = random_moves(game, state, rng)
         lines.append(f"step {state.tally.step + 1}")
         for player, move in enumerate(moves):
             offered = " ".join(
-                f"{option.action}({option.cooperation:.2f})" for option in game.look(state, player, Language.EN).options
+                f"{option.action}({option.cooperation:.2f})"
+                for option in game.observe(state, player, Language.EN).options
             )
-            news = " | ".join(game.news(state, player, language) for language in Language)
+            news = " | ".join(game.observation_text(state, player, language) for language in Language)
             lines.append(f"  {game.setting.seats[player].model_id} {news} [{offered}] -> {move.action}")
         state = game.resolve(state, moves)
         lines.append(f"  payoffs {_figures(state.tally.last_payoff)}")
@@ -150,7 +151,7 @@ def _broken_words(game: Game[Any]) -> Iterator[str]:
             yield f"there are no rules in {language.value}"
         for state in play(game, 2)[:-1]:
             for player in range(game.players):
-                options = game.look(state, player, language).options
+                options = game.observe(state, player, language).options
                 if not options or len({option.label for option in options}) < len(options):
                     yield f"options without labels of their own in {language.value}"
                 if not all(0 <= option.cooperation <= 1 for option in options):

@@ -62,7 +62,7 @@ class CoordinationParameters(GameParameters):
         return self
 
 
-class Meeting(NamedTuple):
+class Encounter(NamedTuple):
     """What a player said and heard."""
 
     said: str
@@ -76,7 +76,7 @@ class Encounters:
     seed: int
     partner: Pairs
     orders: tuple[tuple[str, ...], ...]
-    memory: tuple[tuple[Meeting, ...], ...]
+    memory: tuple[tuple[Encounter, ...], ...]
 
 
 _RULES = {
@@ -114,7 +114,7 @@ class Coordination(Game[Encounters]):
         """The pairs of `step`; drawn from the seed of the opening, so that the state holds no generator."""
         return partners(random.Random(f"{seed}|{step}").sample(range(self.players), self.players))
 
-    def faces(self, state: State[Encounters], player: int) -> Sequence[int]:
+    def opponents(self, state: State[Encounters], player: int) -> Sequence[int]:
         return (state.table.partner[player],)
 
     def _options(self, state: State[Encounters], player: int) -> tuple[tuple[str, float], ...]:
@@ -137,9 +137,9 @@ class Coordination(Game[Encounters]):
         pairs = self._meet(table.seed, state.tally.step + 1)
         return Round(payoffs, accuracies, replace(table, partner=pairs, memory=tuple(remembered)))
 
-    def _meeting(self, moves: Sequence[Move], player: int, other: int) -> Meeting | None:
+    def _meeting(self, moves: Sequence[Move], player: int, other: int) -> Encounter | None:
         said, heard = moves[player].action, moves[other].action
-        return None if said is None or heard is None else Meeting(said, heard)
+        return None if said is None or heard is None else Encounter(said, heard)
 
     def _pay(self, said: str, heard: str) -> float:
         return self.parameters.match if said == heard else self.parameters.mismatch
@@ -147,7 +147,7 @@ class Coordination(Game[Encounters]):
     def rules(self, language: Language) -> str:
         return _RULES[language].format(match=self.parameters.match, mismatch=self.parameters.mismatch)
 
-    def news(self, state: State[Encounters], player: int, language: Language) -> str:
+    def observation_text(self, state: State[Encounters], player: int, language: Language) -> str:
         partner = self.setting.seats[state.table.partner[player]].model_id
         past = state.table.memory[player]
         text = _MEET[language].format(partner=partner)
@@ -164,7 +164,7 @@ class Coordination(Game[Encounters]):
         expected = p.match * chance + p.mismatch * (1 - chance)
         return expected * self.players * self.setting.max_steps
 
-    def floor(self) -> float:
+    def min_payoff(self) -> float:
         return min(0.0, self.parameters.mismatch) * self.setting.max_steps
 
 

@@ -43,7 +43,7 @@ class EstimationParameters(GameParameters):
 
 
 @dataclass(frozen=True)
-class Deal:
+class SignalDeal:
     """One step's value and each player's signal of it."""
 
     value: int
@@ -54,7 +54,7 @@ class Deal:
 class Estimates:
     """The deals of every step, last step's mean guess, and the summed accuracy of the crowd of signals."""
 
-    deals: tuple[Deal, ...]
+    deals: tuple[SignalDeal, ...]
     mean_guess: float | None = None
     crowd: float = 0.0
 
@@ -95,10 +95,12 @@ class Estimation(Game[Estimates]):
     def _open(self, rng: random.Random) -> Estimates:
         return Estimates(tuple(self._deal(rng) for _ in range(self.setting.max_steps)))
 
-    def _deal(self, rng: random.Random) -> Deal:
+    def _deal(self, rng: random.Random) -> SignalDeal:
         p = self.parameters
         value = rng.randint(0, p.highest)
-        return Deal(value, tuple(_cut(value + rng.randint(-p.noise, p.noise), p.highest) for _ in range(self.players)))
+        return SignalDeal(
+            value, tuple(_cut(value + rng.randint(-p.noise, p.noise), p.highest) for _ in range(self.players))
+        )
 
     def _options(self, state: State[Estimates], player: int) -> tuple[tuple[str, float], ...]:
         step = min(state.tally.step, self.setting.max_steps - 1)
@@ -121,7 +123,7 @@ class Estimation(Game[Estimates]):
     def rules(self, language: Language) -> str:
         return _RULES[language].format(highest=self.parameters.highest, noise=self.parameters.noise)
 
-    def news(self, state: State[Estimates], player: int, language: Language) -> str:
+    def observation_text(self, state: State[Estimates], player: int, language: Language) -> str:
         table, step = state.table, state.tally.step
         text = ""
         if step < self.setting.max_steps:

@@ -61,7 +61,7 @@ class Profile:
 
 
 @dataclass(frozen=True)
-class Hearing:
+class ProfileTable:
     """The profiles of every step, and the option the group named last; None where it named none."""
 
     profiles: tuple[Profile, ...]
@@ -89,13 +89,13 @@ _LAST = {
 }
 
 
-class HiddenProfile(Game[Hearing]):
+class HiddenProfile(Game[ProfileTable]):
     task_type = "hidden_profile"
     Parameters = HiddenProfileParameters
     parameters: HiddenProfileParameters
 
-    def _open(self, rng: random.Random) -> Hearing:
-        return Hearing(tuple(self._profile(rng) for _ in range(self.setting.max_steps)))
+    def _open(self, rng: random.Random) -> ProfileTable:
+        return ProfileTable(tuple(self._profile(rng) for _ in range(self.setting.max_steps)))
 
     def _profile(self, rng: random.Random) -> Profile:
         p, names = self.parameters, NAMES[: self.parameters.options]
@@ -111,15 +111,15 @@ class HiddenProfile(Game[Hearing]):
             return Profile(right, common | {right: everything}, ((),) * self.players)
         return Profile(right, common, private)
 
-    def _now(self, state: State[Hearing]) -> Profile:
+    def _now(self, state: State[ProfileTable]) -> Profile:
         return state.table.profiles[min(state.tally.step, self.setting.max_steps - 1)]
 
-    def _options(self, state: State[Hearing], player: int) -> tuple[tuple[str, float], ...]:
+    def _options(self, state: State[ProfileTable], player: int) -> tuple[tuple[str, float], ...]:
         known = self._now(state).known(player)
         most = max(len(facts) for facts in known.values())
         return tuple((name, len(facts) / most) for name, facts in known.items())
 
-    def _play(self, state: State[Hearing], moves: Sequence[Move]) -> Round[Hearing]:
+    def _play(self, state: State[ProfileTable], moves: Sequence[Move]) -> Round[ProfileTable]:
         right = self._now(state).right
         named = plurality([move.action for move in moves if move.action is not None])
         payoffs = tuple(float(named == right and move.action is not None) for move in moves)
@@ -129,7 +129,7 @@ class HiddenProfile(Game[Hearing]):
     def rules(self, language: Language) -> str:
         return _RULES[language]
 
-    def news(self, state: State[Hearing], player: int, language: Language) -> str:
+    def observation_text(self, state: State[ProfileTable], player: int, language: Language) -> str:
         table, step = state.table, state.tally.step
         text = self._facts(table.profiles[step], player, language) if step < self.setting.max_steps else ""
         if step:

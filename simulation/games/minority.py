@@ -110,7 +110,7 @@ class Minority(Game[Crowd]):
     def rules(self, language: Language) -> str:
         return _RULES[language].format(n=self.players)
 
-    def news(self, state: State[Crowd], player: int, language: Language) -> str:
+    def observation_text(self, state: State[Crowd], player: int, language: Language) -> str:
         if state.tally.step == 0:
             return _FIRST[language]
         crowd = state.table

@@ -80,7 +80,7 @@ class PairGame(Game[Table]):
     def nash_pair(self) -> float:
         """What one pair earns in an episode at the equilibrium the game's docstring names."""
 
-    def faces(self, state: State[Table], player: int) -> Sequence[int]:
+    def opponents(self, state: State[Table], player: int) -> Sequence[int]:
         return (self.partner(state, player),)
 
     def optimum(self) -> float:
@@ -138,7 +138,7 @@ class MatrixGame(PairGame[Pairs]):
     def rules(self, language: Language) -> str:
         return self.rule_texts[language].format(**self.parameters.model_dump())
 
-    def news(self, state: State[Pairs], player: int, language: Language) -> str:
+    def observation_text(self, state: State[Pairs], player: int, language: Language) -> str:
         partner = state.table[player]
         name = self.setting.seats[partner].model_id
         if state.tally.step == 0:
@@ -160,5 +160,5 @@ class MatrixGame(PairGame[Pairs]):
     def nash_pair(self) -> float:
         return 2 * self.nash_step() * self.setting.max_steps
 
-    def floor(self) -> float:
+    def min_payoff(self) -> float:
         return min(0.0, *self.payoff_table().values()) * self.setting.max_steps

@@ -118,7 +118,7 @@ class PublicGoods(Game[Given]):
         p = self.parameters
         return _RULES[language].format(endowment=p.endowment, multiplier=p.multiplier, n=self.players)
 
-    def news(self, state: State[Given], player: int, language: Language) -> str:
+    def observation_text(self, state: State[Given], player: int, language: Language) -> str:
         if state.tally.step == 0:
             return _FIRST[language]
         total = self._total(state.table)

@@ -137,7 +137,7 @@ class PublicGoodsPunishment(Game[Stage]):
         p = self.parameters
         return _RULES[language].format(**p.model_dump(), n=self.players)
 
-    def news(self, state: State[Stage], player: int, language: Language) -> str:
+    def observation_text(self, state: State[Stage], player: int, language: Language) -> str:
         gifts = self._gifts(state, player, language)
         if punishing(state):
             return _GIFTS[language].format(gifts=gifts)
@@ -165,7 +165,7 @@ class PublicGoodsPunishment(Game[Stage]):
     def nash(self) -> float:
         return self._goods.nash()
 
-    def floor(self) -> float:
+    def min_payoff(self) -> float:
         fined = -(self.parameters.cost + self.parameters.fine * (self.players - 1))
         return fined * (self.setting.max_steps // 2)
 

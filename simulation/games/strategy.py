@@ -89,7 +89,7 @@ class StrategyGame(Game[None]):
     def rules(self, language: Language) -> str:
         return _RULES[language]
 
-    def news(self, state: State[None], player: int, language: Language) -> str:
+    def observation_text(self, state: State[None], player: int, language: Language) -> str:
         texts = _FIRST if state.tally.step == 0 else _NEWS
         return texts[language].format(payoff=state.tally.last_payoff[player])
 

@@ -33,7 +33,7 @@ from pydantic import Field, field_validator
 
 from agents.language import Language
 from simulation.games.base import GameParameters, Setting, State, closeness
-from simulation.games.turns import Deal, Options, RoundGame, Turn, Turns, amount
+from simulation.games.turns import Options, RoundGame, Turn, TurnDeal, Turns, amount
 
 
 class TrustParameters(GameParameters):
@@ -130,8 +130,8 @@ class Trust(RoundGame):
         sent, endowment = amount(action), self.parameters.endowment
         accuracy = closeness(self._against_least(sent), [self._against_least(each) for each in self.parameters.sends])
         if sent:
-            return Turn(Deal(action), accuracy=accuracy)
-        return Turn(Deal(action, "return 0"), endowment, endowment, accuracy)
+            return Turn(TurnDeal(action), accuracy=accuracy)
+        return Turn(TurnDeal(action, "return 0"), endowment, endowment, accuracy)
 
     def _against_least(self, sent: float) -> float:
         """What sending earns when the least is returned."""
@@ -141,12 +141,12 @@ class Trust(RoundGame):
         sent, back, endowment = amount(offer), amount(action), self.parameters.endowment
         own = endowment + self.parameters.multiplier * sent - back
         kept = [-amount(each) for each, _ in self._answers(offer)]
-        return Turn(Deal(offer, action), own, endowment - sent + back, closeness(-back, kept))
+        return Turn(TurnDeal(offer, action), own, endowment - sent + back, closeness(-back, kept))
 
     def rules(self, language: Language) -> str:
         return _RULES[language].format(endowment=self.parameters.endowment, multiplier=self.parameters.multiplier)
 
-    def news(self, state: State[Turns], player: int, language: Language) -> str:
+    def observation_text(self, state: State[Turns], player: int, language: Language) -> str:
         partner, begins = self._partner_name(state, player), self.begins(state, player)
         deal = state.table.deals[player]
         if self.offering(state):
@@ -160,7 +160,7 @@ class Trust(RoundGame):
         grown = sent * self.parameters.multiplier
         return _RETURNING[language][begins].format(partner=partner, sent=sent, grown=grown)
 
-    def _last_round(self, deal: Deal, begins: bool, partner: str, language: Language) -> str:
+    def _last_round(self, deal: TurnDeal, begins: bool, partner: str, language: Language) -> str:
         if deal.offer is None or deal.answer is None:
             return _VOID[language]
         sent, back = amount(deal.offer), amount(deal.answer)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from agents.language import Language
-from agents.players.policies import View
+from agents.players.policies import Observation
 from simulation.games.base import EpisodeScore, Move, Round, Setting, State
 from simulation.games.pairs import PairGame, Pairs
 
@@ -24,7 +24,7 @@ Options = tuple[tuple[str, float], ...]
 _WAIT = {Language.EN: "wait", Language.ZH: "等待"}
 
 
-class Deal(NamedTuple):
+class TurnDeal(NamedTuple):
     """What lies between the two of a pair, as actions; None where not made, or not validly."""
 
     offer: str | None = None
@@ -34,7 +34,7 @@ class Deal(NamedTuple):
 class Turn(NamedTuple):
     """What one decision did: the deal after it, the payoffs of the two, and its accuracy in 0-1."""
 
-    deal: Deal
+    deal: TurnDeal
     own: float = 0.0
     other: float = 0.0
     accuracy: float = 0.0
@@ -46,7 +46,7 @@ class Turns:
 
     partner: Pairs
     opens: tuple[bool, ...]
-    deals: tuple[Deal, ...]
+    deals: tuple[TurnDeal, ...]
     due: tuple[int, ...]
     levels: tuple[float | None, ...]
 
@@ -77,7 +77,7 @@ class TurnGame(PairGame[Turns]):
         partner, n = self._draw(rng), self.players
         first = [rng.random() < 0.5 for _ in range(n)]
         opens = tuple(first[i] if i < partner[i] else not first[partner[i]] for i in range(n))
-        return Turns(partner, opens, (Deal(),) * n, (0,) * n, (None,) * n)
+        return Turns(partner, opens, (TurnDeal(),) * n, (0,) * n, (None,) * n)
 
     def partner(self, state: State[Turns], player: int) -> int:
         return state.table.partner[player]
@@ -109,9 +109,9 @@ class TurnGame(PairGame[Turns]):
         table = replace(table, deals=tuple(deals), due=tuple(due), levels=tuple(levels))
         return Round(tuple(payoffs), tuple(accuracies), table)
 
-    def look(self, state: State[Turns], player: int, language: Language) -> View:
+    def observe(self, state: State[Turns], player: int, language: Language) -> Observation:
         levels = state.table.levels
-        seen = super().look(state, player, language)
+        seen = super().observe(state, player, language)
         return replace(seen, own_last=levels[player], others_last=levels[state.table.partner[player]])
 
     def score(self, state: State[Turns]) -> EpisodeScore:
@@ -178,5 +178,5 @@ class RoundGame(TurnGame):
     def _turn(self, state: State[Turns], player: int, action: str | None) -> Turn:
         offer = None if self.offering(state) else state.table.deals[player].offer
         if action is None:
-            return Turn(Deal(offer))
+            return Turn(TurnDeal(offer))
         return self._offered(action) if offer is None else self._answered(offer, action)

@@ -34,7 +34,7 @@ from pydantic import Field, field_validator
 
 from agents.language import Language
 from simulation.games.base import GameParameters, Setting, State, closeness
-from simulation.games.turns import Deal, Options, RoundGame, Turn, Turns, amount
+from simulation.games.turns import Options, RoundGame, Turn, TurnDeal, Turns, amount
 
 ACCEPT, REJECT = "accept", "reject"
 
@@ -108,18 +108,18 @@ class Ultimatum(RoundGame):
 
     def _offered(self, action: str) -> Turn:
         kept = [-float(offer) for offer in self.parameters.offers]
-        return Turn(Deal(action), accuracy=closeness(-amount(action), kept))
+        return Turn(TurnDeal(action), accuracy=closeness(-amount(action), kept))
 
     def _answered(self, offer: str, action: str) -> Turn:
         part = amount(offer)
         own = part if action == ACCEPT else 0.0
         other = self.parameters.pie - part if action == ACCEPT else 0.0
-        return Turn(Deal(offer, action), own, other, closeness(own, (part, 0.0)))
+        return Turn(TurnDeal(offer, action), own, other, closeness(own, (part, 0.0)))
 
     def rules(self, language: Language) -> str:
         return _RULES[language].format(pie=self.parameters.pie)
 
-    def news(self, state: State[Turns], player: int, language: Language) -> str:
+    def observation_text(self, state: State[Turns], player: int, language: Language) -> str:
         partner, begins = self._partner_name(state, player), self.begins(state, player)
         deal = state.table.deals[player]
         if not self.offering(state):
@@ -130,7 +130,7 @@ class Ultimatum(RoundGame):
         turn = _TURN[language][begins].format(partner=partner)
         return turn + (self._last_round(deal, begins, partner, language) if state.tally.step else "")
 
-    def _last_round(self, deal: Deal, begins: bool, partner: str, language: Language) -> str:
+    def _last_round(self, deal: TurnDeal, begins: bool, partner: str, language: Language) -> str:
         if deal.offer is None or deal.answer is None:
             return _VOID[language].format(missing=_MISSING[language][deal.offer is not None])
         answer = self.label(deal.answer, language)

@@ -20,7 +20,7 @@ import numpy as np
 from agents.language import Language
 from agents.players.policies import PUNISH, Option, announced_option
 from agents.problems import SocietyError
-from agents.role import Part
+from agents.role import PopulationPart
 from simulation.games import find_game
 from simulation.games.base import Setting
 from simulation.metrics.aggregate import Matrix
@@ -59,7 +59,7 @@ def watch(run: Run) -> pd.DataFrame:
 
 
 def _focal(run: Run) -> str:
-    found = run.agents[run.agents["part"] == Part.FOCAL.value]["model_id"].tolist()
+    found = run.agents[run.agents["part"] == PopulationPart.FOCAL.value]["model_id"].tolist()
     if len(found) != 1:
         raise SocietyError(f"{run.path}: a fingerprint is taken of one focal player; there are {len(found)}")
     return str(found[0])
@@ -101,7 +101,7 @@ def _options(run: Run) -> tuple[Option, ...]:
     task = TrainingTask.model_validate(scenario["tasks"][0])
     seats = tuple(Seat(row.model_id, row.team_id) for row in run.roster.expand())
     game = find_game(task.task_type)(Setting(seats, task.max_steps, task.difficulty), task.game_parameters())
-    return game.look(game.start(stream(0)), 0, Language(scenario["language"])).options
+    return game.observe(game.start(stream(0)), 0, Language(scenario["language"])).options
 
 
 def _episodes(run: Run, focal: str) -> pd.DataFrame:
@@ -233,13 +233,13 @@ def unreadable(seen: pd.DataFrame) -> Matrix:
     return _mean_of(seen, np.where(seen["asks"].notna(), seen["asks"] > 1, np.nan))
 
 
-@metric("agents.players.view.announced_option")
+@metric("agents.players.observation.announced_option")
 def announces(seen: pd.DataFrame) -> Matrix:
     """Share of messages that name an option."""
     return _mean_of(seen, np.where(seen["spoke"], seen["announced"].notna(), np.nan))
 
 
-@metric("agents.players.view.announced_option")
+@metric("agents.players.observation.announced_option")
 def word_kept(seen: pd.DataFrame) -> Matrix:
     """Share of messages that name an option after which that option was played; an invalid decision keeps nothing."""
     return _mean_of(seen, np.where(seen["announced"].notna(), seen["announced"] == seen["own"], np.nan))

@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from agents.inference.provenance import FALLING_ORDER, CallStatus
-from simulation.metrics.admission import admitted
+from agents.inference.provenance import FALLBACK_ORDER, CallStatus
+from simulation.metrics.comparable import comparable_rows
 from simulation.metrics.inference import LEVEL
 from simulation.metrics.registry import Interval, metric
 
@@ -60,7 +60,7 @@ def wilson(successes: int, trials: int, level: float = LEVEL) -> Interval | None
 @metric(HERE)
 def success_rate(calls: pd.DataFrame, level: float = LEVEL) -> Interval | None:
     """Share of attempts that brought a reply, of those that ended by themselves: ok / (ok + failed)."""
-    rows = admitted(calls, synthetic=True)
+    rows = comparable_rows(calls, synthetic=True)
     good = int((rows["status"] == CallStatus.OK.value).sum())
     return wilson(good, good + int((rows["status"] == CallStatus.FAILED.value).sum()), level)
 
@@ -74,7 +74,7 @@ def latency(calls: pd.DataFrame) -> Percentiles | None:
 @metric(HERE)
 def queue_time(calls: pd.DataFrame) -> Percentiles | None:
     """Percentiles of seconds spent waiting for a free place, of attempts that ended by themselves."""
-    rows = admitted(calls, synthetic=True)
+    rows = comparable_rows(calls, synthetic=True)
     return _percentiles(rows[rows["status"].isin((CallStatus.OK.value, CallStatus.FAILED.value))]["queue_time"])
 
 
@@ -113,7 +113,7 @@ def tier_mix(calls: pd.DataFrame) -> Mapping[str, float]:
     """Share of replies by the tier they came from (0-1), best tier first; replies from a reply cache count."""
     replies = calls[calls["status"].isin((CallStatus.OK.value, CallStatus.CACHED.value))]
     found = replies["tier"].astype(str).value_counts()
-    return {tier.value: float(found[tier.value] / len(replies)) for tier in FALLING_ORDER if tier.value in found}
+    return {tier.value: float(found[tier.value] / len(replies)) for tier in FALLBACK_ORDER if tier.value in found}
 
 
 @metric(HERE)
@@ -135,8 +135,8 @@ def moved(calls: pd.DataFrame) -> pd.Series[bool]:
 @metric(HERE)
 def falls(calls: pd.DataFrame) -> Mapping[str, int]:
     """Replies that better tiers had failed to give, counted by what failed: "camel>http"."""
-    fallen = calls[(calls["status"] == CallStatus.OK.value) & (calls["fell_from"] != "")]
-    return _counted(fallen["fell_from"])
+    fallen = calls[(calls["status"] == CallStatus.OK.value) & (calls["fallback_from"] != "")]
+    return _counted(fallen["fallback_from"])
 
 
 @metric(HERE)
@@ -146,7 +146,7 @@ def failures(calls: pd.DataFrame) -> Mapping[str, int]:
 
 
 def _ok(calls: pd.DataFrame) -> pd.DataFrame:
-    rows = admitted(calls, synthetic=True)
+    rows = comparable_rows(calls, synthetic=True)
     return rows[rows["status"] == CallStatus.OK.value]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from agents.problems import SocietyError
 from simulation.games.commons import Commons
-from simulation.metrics.admission import admitted, with_episode_facts, without_people
+from simulation.metrics.comparable import comparable_rows, with_episode_facts, without_people
 from simulation.metrics.inference import LEVEL
 from simulation.metrics.registry import metric
 
@@ -54,7 +54,7 @@ def lifetimes(run: Run, *, synthetic: bool = False, mix_tiers: bool = False) -> 
     A stock that dies in the very last step counts as having lived: the episode was over.
     """
     limits = {task["task_id"]: int(task["max_steps"]) for task in run.manifest["scenario"]["tasks"]}
-    outcomes = admitted(run.outcomes, synthetic=synthetic, mix_tiers=mix_tiers)
+    outcomes = comparable_rows(run.outcomes, synthetic=synthetic, mix_tiers=mix_tiers)
     rows = run.episodes[run.episodes["episode"].isin(_commons(outcomes)["episode"])]
     ended = zip(rows["task_id"], rows["steps"], strict=True)
     return tuple(Lifetime(int(steps), int(steps) < limits[str(task_id)]) for task_id, steps in ended)
@@ -104,7 +104,7 @@ def _greenwood(survival: float, hazard: float, z: float) -> tuple[float, float]:
 @metric(f"{GOVSIM}: 1 - over-usage")
 def sustainability(run: Run, *, synthetic: bool = False, mix_tiers: bool = False) -> float:
     """Share of valid commons harvests at or below the sustainable share of their step (0-1)."""
-    outcomes = _commons(admitted(run.outcomes, synthetic=synthetic, mix_tiers=mix_tiers))
+    outcomes = _commons(comparable_rows(run.outcomes, synthetic=synthetic, mix_tiers=mix_tiers))
     steps = with_episode_facts(run, without_people(run.steps))
     levels = steps[steps["episode"].isin(outcomes["episode"])]["cooperation"].dropna()
     if levels.empty:

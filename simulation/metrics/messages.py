@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agents.problems import SocietyError
-from simulation.metrics.admission import admitted, with_episode_facts
+from simulation.metrics.comparable import comparable_rows, with_episode_facts
 from simulation.metrics.registry import metric
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class AnswerStructure:
 
 def messages_of(run: Run, *, synthetic: bool = False, mix_tiers: bool = False) -> tuple[Message, ...]:
     """The messages of finished episodes, in order. Raises MixedTiersError."""
-    rows = admitted(with_episode_facts(run, run.messages), synthetic=synthetic, mix_tiers=mix_tiers)
+    rows = comparable_rows(with_episode_facts(run, run.messages), synthetic=synthetic, mix_tiers=mix_tiers)
     columns = (rows[name] for name in ("episode", "step", "talk_round", "sender", "audience", "text"))
     return tuple(
         Message(int(episode), (int(step), int(talk_round)), str(sender), tuple(audience), str(text))

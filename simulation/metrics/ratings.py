@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Side:
+class RatedSide:
     """One side of a game and what it earned; the side with most wins, sides with as much draw."""
 
     members: tuple[str, ...]
@@ -36,7 +36,7 @@ class Rating:
     sigma: float
 
 
-def rate(games: Iterable[Sequence[Side]], *, level: float = LEVEL) -> tuple[Rating, ...]:
+def rate(games: Iterable[Sequence[RatedSide]], *, level: float = LEVEL) -> tuple[Rating, ...]:
     """Every player's rating after all games, best first."""
     from openskill.models import PlackettLuce
 

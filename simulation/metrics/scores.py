@@ -12,8 +12,8 @@ import numpy as np
 
 from agents.problems import SocietyError
 from simulation.games.base import gini
-from simulation.metrics.admission import admitted
 from simulation.metrics.aggregate import Matrix, iqm, mean_score, optimality_gap
+from simulation.metrics.comparable import comparable_rows
 from simulation.metrics.inference import LEVEL, RESAMPLES, stratified_bootstrap
 from simulation.metrics.registry import Interval, metric
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run
 
 
-class Figure(str, Enum):
+class ScoreFigure(str, Enum):
     """The outcomes that lie in 0-1 in every game, and so may be averaged over games."""
 
     ACCURACY = "accuracy"
@@ -43,7 +43,7 @@ class Scores:
 
 def score_matrix(
     runs: Sequence[Run],
-    figure: Figure,
+    figure: ScoreFigure,
     model_id: str | None = None,
     *,
     synthetic: bool = False,
@@ -57,7 +57,7 @@ def score_matrix(
     """
     seeds = [int(run.manifest["seed"]) for run in runs]
     clusters = []
-    rows = admitted(_together(runs), synthetic=synthetic, mix_tiers=mix_tiers)
+    rows = comparable_rows(_together(runs), synthetic=synthetic, mix_tiers=mix_tiers)
     if model_id is not None:
         rows = rows[rows["model_id"] == model_id]
     table = rows.pivot_table(index=["run", "pass"], columns="task_id", values=figure.value, observed=True)

@@ -1,7 +1,7 @@
 """Word and deed: which option a message announces, and whether the decision after it was that option.
 
-A message announces the option it names first (`agents.players.view.announced_option`). Where options are numbers, any
-number a message begins with is taken for one of them.
+A message announces the option it names first (`agents.players.observation.announced_option`). Where options are
+numbers, any number a message begins with is taken for one of them.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agents.inference.provenance import Tier, lowest_tier
-from agents.players.view import Option, announced_option
-from simulation.tables.reconstruct import Moment, options_of
+from agents.players.observation import Option, announced_option
+from simulation.tables.reconstruct import DecisionPoint, options_of
 
 if TYPE_CHECKING:
     from simulation.tables.run import Run
@@ -26,7 +26,7 @@ class Word:
     that was invalid. `tier` is the lower of the two texts' tiers.
     """
 
-    moment: Moment
+    moment: DecisionPoint
     tier: str
     announced: Option | None
     action: str | None
@@ -37,7 +37,7 @@ class Word:
         return self.announced is not None and self.announced.action == self.action
 
 
-def words(run: Run, options: Mapping[Moment, tuple[Option, ...]] | None = None) -> Iterator[Word]:
+def words(run: Run, options: Mapping[DecisionPoint, tuple[Option, ...]] | None = None) -> Iterator[Word]:
     """The last message of every player and step in which it spoke and had a choice, in finished episodes.
 
     `options` are those of `options_of(run)`, where they are at hand.
@@ -51,7 +51,7 @@ def words(run: Run, options: Mapping[Moment, tuple[Option, ...]] | None = None) 
     pairs = last[[*keys, "text", "tier"]].merge(decided[[*keys, "action", "decision_tier"]], on=keys).sort_values(keys)
     columns = (pairs[name] for name in (*keys, "text", "action", "tier", "decision_tier"))
     for episode, step, sender, text, action, tier, decision_tier in zip(*columns, strict=True):
-        moment = Moment(int(episode), int(step), str(sender))
+        moment = DecisionPoint(int(episode), int(step), str(sender))
         if moment in legal:
             lower = lowest_tier({Tier(tier): 1, Tier(decision_tier): 1})
             done = action if isinstance(action, str) else None

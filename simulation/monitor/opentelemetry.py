@@ -177,7 +177,7 @@ def _record_attributes(record: CallRecord) -> Attributes:
         "society.status": record.status.value,
         "society.attempt": record.attempt,
         "society.queue_time": record.queue_time,
-        "society.fell_from": fallen(reply.provenance) if reply else None,
+        "society.fallback_from": fallen(reply.provenance) if reply else None,
         "society.prompt_hash": record.prompt_hash,
         "society.model_id": key.model_id,
         "society.episode": key.episode,

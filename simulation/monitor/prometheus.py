@@ -76,7 +76,10 @@ class LiveMetrics:
             registry=registry,
         )
         self._falls = Counter(
-            "society_falls", "Replies that better tiers had failed to give", ("fell_from", "tier"), registry=registry
+            "society_falls",
+            "Replies that better tiers had failed to give",
+            ("fallback_from", "tier"),
+            registry=registry,
         )
         self._in_flight = Gauge(
             "society_calls_in_flight",
@@ -138,7 +141,7 @@ class LiveMetrics:
         if record.status is CallStatus.OK and record.reply is not None:
             self._answered(record, fallen(record.reply.provenance))
 
-    def _answered(self, record: CallRecord, fell_from: str) -> None:
+    def _answered(self, record: CallRecord, fallback_from: str) -> None:
         counts = {
             "prompt": record.prompt_tokens,
             "cached": record.cached_tokens,
@@ -147,8 +150,8 @@ class LiveMetrics:
         for kind, count in counts.items():
             if count is not None:
                 self._tokens.labels(record.tier.value, record.endpoint, record.adapter, kind).inc(count)
-        if fell_from:
-            self._falls.labels(fell_from, record.tier.value).inc()
+        if fallback_from:
+            self._falls.labels(fallback_from, record.tier.value).inc()
         if record.key in self._open:
             self._open.remove(record.key)
             self._in_flight.labels(record.adapter).dec()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simulation.metrics.words import words
-from simulation.quality.scorer import Mark, Material, Measure, scorer
+from simulation.quality.scorer import Mark, Material, QualityMeasure, scorer
 
-ANNOUNCES = Measure("announces", "messages that name a legal option")
-KEPT = Measure("kept", "of messages that name a legal option, those after which it was decided on")
+ANNOUNCES = QualityMeasure("announces", "messages that name a legal option")
+KEPT = QualityMeasure("kept", "of messages that name a legal option, those after which it was decided on")
 
 
-@scorer("agents.players.view.announced_option", measures=(ANNOUNCES, KEPT))
+@scorer("agents.players.observation.announced_option", measures=(ANNOUNCES, KEPT))
 def consistency(material: Material) -> Iterator[Mark]:
     """Whether decisions are what messages announced.
 

@@ -24,7 +24,7 @@ from agents.problems import SocietyError, UsageError
 from agents.prompts import Graded, judge_prompt
 from agents.strategy import TrainingMode
 from simulation.concurrency import run_blocking
-from simulation.quality.scorer import Mark, Material, Measure, scorer
+from simulation.quality.scorer import Mark, Material, QualityMeasure, scorer
 from simulation.store.events import CallMade, EventLog, read_events
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ SCALE = ("1", "2", "3", "4", "5")
 GREEDY = Sampling(temperature=0.0, max_tokens=8)
 JUDGE_TIERS = (Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED)
 
-GRADE = Measure(
+GRADE = QualityMeasure(
     "grade", "the judge's grade of a message, 1 (empty) to 5 (plan, reason, definite), where readable", False
 )
-ANSWERED = Measure("graded", "messages for which the judge's answer was a grade")
+ANSWERED = QualityMeasure("graded", "messages for which the judge's answer was a grade")
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simulation.games.strategy import response_bonus
-from simulation.quality.scorer import Mark, Material, Measure, scorer
+from simulation.quality.scorer import Mark, Material, QualityMeasure, scorer
 
-BONUS = Measure("bonus", "0.10 for a message that speaks of cooperation, else 0.05; 0.05 more for competition", False)
+BONUS = QualityMeasure(
+    "bonus", "0.10 for a message that speaks of cooperation, else 0.05; 0.05 more for competition", False
+)
 
 
 @scorer("simulation.games.strategy.response_bonus", measures=(BONUS,), synthetic=True)

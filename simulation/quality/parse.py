@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from agents.players.view import announced_option
-from simulation.quality.scorer import Mark, Material, Measure, scorer
-from simulation.tables.reconstruct import Moment
+from agents.players.observation import announced_option
+from simulation.quality.scorer import Mark, Material, QualityMeasure, scorer
+from simulation.tables.reconstruct import DecisionPoint
 
-READABLE = Measure("readable", "decisions whose last answer names a legal option, whatever else it says")
-LEGAL = Measure("legal", "decisions that were a legal option and nothing else, at the first or second ask")
-FIRST = Measure("first_ask", "decisions that were legal at the first ask")
-SECOND = Measure("second_ask", "of decisions asked for twice, those legal at the second ask")
+READABLE = QualityMeasure("readable", "decisions whose last answer names a legal option, whatever else it says")
+LEGAL = QualityMeasure("legal", "decisions that were a legal option and nothing else, at the first or second ask")
+FIRST = QualityMeasure("first_ask", "decisions that were legal at the first ask")
+SECOND = QualityMeasure("second_ask", "of decisions asked for twice, those legal at the second ask")
 
 
 @scorer("defined in simulation.quality.parse", measures=(READABLE, LEGAL, FIRST, SECOND))
@@ -20,7 +20,7 @@ def parse(material: Material) -> Iterator[Mark]:
     rows = material.run.decisions
     columns = (rows[name] for name in ("episode", "step", "model_id", "tier", "text", "valid", "asks"))
     for episode, step, model_id, tier, text, valid, asks in zip(*columns, strict=True):
-        options = material.options.get(Moment(int(episode), int(step), str(model_id)))
+        options = material.options.get(DecisionPoint(int(episode), int(step), str(model_id)))
         if options is None:
             continue
         found = {

@@ -12,7 +12,7 @@ from agents.problems import SocietyError
 from simulation.metrics.clusters import cluster_bootstrap, cluster_share, ratio
 from simulation.metrics.registry import Interval
 from simulation.quality import find_scorer, scorers
-from simulation.quality.scorer import Mark, Material, Measure, Scorer
+from simulation.quality.scorer import Mark, Material, QualityMeasure, Scorer
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run
 
 
-class Scope(str, Enum):
+class QualityScope(str, Enum):
     """Whose texts a mean is over, within one tier."""
 
     ALL = "all"
@@ -40,7 +40,7 @@ class QualityRow:
     scorer: str
     measure: str
     tier: str
-    scope: Scope
+    scope: QualityScope
     name: str
     value: float
     interval: Interval | None
@@ -90,15 +90,19 @@ def _rows(scorer: Scorer, material: Material) -> Iterator[QualityRow]:
                 yield _row(scorer, measure, rows, (str(tier), str(judge)), (scope, name))
 
 
-def _scopes(rows: pd.DataFrame) -> Iterator[tuple[Scope, str, pd.DataFrame]]:
-    yield Scope.ALL, "", rows
-    for scope, column in ((Scope.ROLE, "role"), (Scope.MODEL, "model_id")):
+def _scopes(rows: pd.DataFrame) -> Iterator[tuple[QualityScope, str, pd.DataFrame]]:
+    yield QualityScope.ALL, "", rows
+    for scope, column in ((QualityScope.ROLE, "role"), (QualityScope.MODEL, "model_id")):
         for name, part in rows.groupby(column, sort=True):
             yield scope, str(name), part
 
 
 def _row(
-    scorer: Scorer, measure: Measure, rows: pd.DataFrame, source: tuple[str, str], whose: tuple[Scope, str]
+    scorer: Scorer,
+    measure: QualityMeasure,
+    rows: pd.DataFrame,
+    source: tuple[str, str],
+    whose: tuple[QualityScope, str],
 ) -> QualityRow:
     sums = rows.groupby("episode")["value"].agg(["sum", "count"]).to_numpy(dtype="float64")
     interval = None

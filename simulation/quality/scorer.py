@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from agents.players.view import Option
-from simulation.tables.reconstruct import Moment, options_of
+from agents.players.observation import Option
+from simulation.tables.reconstruct import DecisionPoint, options_of
 
 if TYPE_CHECKING:
     from simulation.quality.judge import Judge
     from simulation.tables.run import Run
 
 
-class Measure(NamedTuple):
+class QualityMeasure(NamedTuple):
     """What marks measure; a `share` is a mean of zeros and ones."""
 
     name: str
@@ -26,7 +26,7 @@ class Measure(NamedTuple):
 class Mark(NamedTuple):
     """One text's mark. `tier` is where the text came from; `judge` names the model that gave the mark, if one did."""
 
-    measure: Measure
+    measure: QualityMeasure
     episode: int
     model_id: str
     tier: str
@@ -42,7 +42,7 @@ class Material:
         self.judge = judge
 
     @cached_property
-    def options(self) -> Mapping[Moment, tuple[Option, ...]]:
+    def options(self) -> Mapping[DecisionPoint, tuple[Option, ...]]:
         """What each player could choose, by moment, in finished episodes."""
         return options_of(self.run)
 
@@ -60,7 +60,7 @@ class Scorer:
     name: str
     meaning: str
     source: str
-    measures: tuple[Measure, ...]
+    measures: tuple[QualityMeasure, ...]
     score: Score
     synthetic: bool
     secondary: bool
@@ -70,7 +70,7 @@ REGISTERED: dict[str, Scorer] = {}
 
 
 def scorer(
-    source: str, *, measures: Sequence[Measure], synthetic: bool = False, secondary: bool = False
+    source: str, *, measures: Sequence[QualityMeasure], synthetic: bool = False, secondary: bool = False
 ) -> Callable[[Score], Score]:
     """Register a function as the scorer of its name."""
 

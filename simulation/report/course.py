@@ -12,7 +12,7 @@ SERIES = ("total_payoff", "payoff", "cooperation")
 
 
 @dataclass(frozen=True)
-class Line:
+class CourseLine:
     """One model's mean over the episodes of a task, mode and tier, step by step; None where nothing was valid."""
 
     model: str
@@ -40,7 +40,7 @@ class EpisodePoint:
     reason: str
 
 
-def lines_of(run: Run) -> list[Line]:
+def lines_of(run: Run) -> list[CourseLine]:
     """Mean payoffs and cooperation by step. A line's tier is that of its episodes' lowest text."""
     import pandas as pd
 
@@ -53,7 +53,7 @@ def lines_of(run: Run) -> list[Line]:
         steps = [int(step) for step in group["step"]]
         for figure in SERIES:
             values = [None if pd.isna(value) else float(value) for value in group[figure]]
-            found.append(Line(str(model), str(task), str(mode), str(tier), figure, steps, values))
+            found.append(CourseLine(str(model), str(task), str(mode), str(tier), figure, steps, values))
     return found
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Honesty:
+class HonestyBanner:
     """Counts of a run's texts, calls and decisions; shares are 0-1, None where there is nothing to share.
 
     `tiers` counts messages, decisions and social actions by where their text came from. `synthetic` is the share of
@@ -33,17 +33,17 @@ class Honesty:
     people: tuple[str, ...]
 
 
-def honesty_of(run: Run) -> Honesty:
+def honesty_of(run: Run) -> HonestyBanner:
     """What is to be said of `run`, finished or not."""
     import pandas as pd
 
-    texts = [frame[["tier", "fell_from"]].astype(str) for frame in (run.messages, run.decisions, run.acts)]
+    texts = [frame[["tier", "fallback_from"]].astype(str) for frame in (run.messages, run.decisions, run.acts)]
     told = pd.concat(texts, ignore_index=True)
     statuses = run.calls["status"].astype(str).value_counts()
     counts = {tier.value: int((told["tier"] == tier.value).sum()) for tier in Tier}
     real = sum(counts[tier.value] for tier in Tier if tier.real)
     outcomes, decisions = run.outcomes, run.decisions
-    return Honesty(
+    return HonestyBanner(
         status=str(run.manifest["status"]),
         treatment=str(run.manifest["scenario"]["communication"].get("treatment", "delivered")),
         tiers={tier: count for tier, count in counts.items() if count},
@@ -52,7 +52,7 @@ def honesty_of(run: Run) -> Honesty:
         calls=int(statuses.get(CallStatus.OK.value, 0) + statuses.get(CallStatus.FAILED.value, 0)),
         failed=int(statuses.get(CallStatus.FAILED.value, 0)),
         cached=int(statuses.get(CallStatus.CACHED.value, 0)),
-        falls=int((told["fell_from"] != "").sum()),
+        falls=int((told["fallback_from"] != "").sum()),
         decisions=len(decisions),
         invalid=int((~decisions["valid"]).sum()),
         people=tuple(row.model_id for row in run.roster.expand() if row.human),

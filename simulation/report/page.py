@@ -22,7 +22,7 @@ from simulation.report.network import network_of
 from simulation.report.sources import Sources, find_sources
 from simulation.report.standings import standings_of
 from simulation.report.texts import texts_of
-from simulation.store.files import replace_file, written
+from simulation.store.files import replace_file, translating_os_errors
 
 if TYPE_CHECKING:
     from simulation.studies.fingerprint.report import FingerprintReport
@@ -55,10 +55,10 @@ def write_report(
     """
     sources = find_sources(paths)
     target = Path(out)
-    with written(target):
+    with translating_os_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
     page = _render(sources, prompts, tell).encode()
-    with written(target):
+    with translating_os_errors(target):
         replace_file(target, page)
     return target
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from agents.inference.provenance import CallKey, ChatMessage, Purpose, Request
 from agents.inference.records import prompt_hash
 from agents.language import Language
-from agents.prompts import Common, HeardMessage, Own, chat, identity, system_prompt, user_prompt
+from agents.prompts import EpisodeContext, HeardMessage, PlayerContext, chat, identity, system_prompt, user_prompt
 from agents.strategy import derive_strategy
 from simulation.games.base import GameError, State
 from simulation.scenario import Scenario
 from simulation.seeds import derive_seed
-from simulation.tables.reconstruct import Scene, scenes_of
+from simulation.tables.reconstruct import ReplayedEpisode, replayed_episodes
 from simulation.topology import build_topology, neighbours
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def prompts_from_events(run: Run) -> Mapping[CallKey, Prompt]:
     script = _Script(run)
     found: dict[CallKey, Prompt] = {}
     try:
-        for scene in scenes_of(run):
+        for scene in replayed_episodes(run):
             found.update(_Teller(script, scene).tell())
     except GameError:  # played by other rules than this version's
         pass
@@ -72,9 +72,9 @@ class _Script:
 class _Teller:
     """Tells, step by step, what each model of one episode heard and was asked."""
 
-    def __init__(self, script: _Script, scene: Scene) -> None:
+    def __init__(self, script: _Script, scene: ReplayedEpisode) -> None:
         self._script, self._scene = script, scene
-        self._common = Common(
+        self._common = EpisodeContext(
             task=scene.task,
             mode=scene.mode,
             others=len(script.configs) - 1,
@@ -119,14 +119,14 @@ class _Teller:
         key = CallKey(self._scene.number, state.tally.step, config.model_id, purpose, talk_round)
         if key not in self._script.hashes:
             return
-        view = self._scene.game.look(state, player, self._script.language) if purpose is Purpose.DECIDE else None
+        view = self._scene.game.observe(state, player, self._script.language) if purpose is Purpose.DECIDE else None
         choices = tuple(option.label for option in view.options) if view else ()
-        own = Own(
+        own = PlayerContext(
             step=state.tally.step + 1,
             max_steps=self._scene.task.max_steps,
             identity=self._identities[player],
             heard=self._heard.get(config.model_id, ()),
-            news=self._scene.game.news(state, player, self._script.language),
+            observation_text=self._scene.game.observation_text(state, player, self._script.language),
             choices=choices,
         )
         messages = chat(self._system, user_prompt(purpose, self._script.language, own))

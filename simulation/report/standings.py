@@ -22,7 +22,7 @@ _APART = ["task_type", "mode", "tier", "synthetic"]
 
 
 @dataclass(frozen=True)
-class Standing:
+class ModelStanding:
     """Mean outcome of one model, adapter, role or team, or of all (`name`), over the episodes of a game, mode and tier.
 
     `n` episodes; `low` and `high` bound the 95 % interval of the mean, None where one episode is all there is.
@@ -42,14 +42,14 @@ class Standing:
     n: int
 
 
-def standings_of(run: Run) -> list[Standing]:
+def standings_of(run: Run) -> list[ModelStanding]:
     """Every figure of every group of `run`."""
     rows = run.outcomes.astype(dict.fromkeys((*_APART[:3], "model_id", "model_name", "role"), str))
     rows = rows.assign(team_id=rows["team_id"].astype(object))
     return [each for by, column in GROUPS.items() for each in _standings(rows, by, column)]
 
 
-def _standings(rows: pd.DataFrame, by: str, column: str) -> Iterator[Standing]:
+def _standings(rows: pd.DataFrame, by: str, column: str) -> Iterator[ModelStanding]:
     keys = list(dict.fromkeys([*_APART, column]))
     means = rows[rows[column].notna()].groupby([*keys, "episode"], sort=False)[list(SUMMARY_FIGURES)].mean()
     figures, places = means.to_numpy(dtype=float), defaultdict(list)  # a thousand models are a thousand groups
@@ -61,7 +61,7 @@ def _standings(rows: pd.DataFrame, by: str, column: str) -> Iterator[Standing]:
             values = told[~np.isnan(told)]
             if len(values):
                 low, value, high = _interval(values)
-                yield Standing(
+                yield ModelStanding(
                     by,
                     str(key[-1] if by != "mode" else mode),
                     game,

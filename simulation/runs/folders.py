@@ -12,13 +12,13 @@ from pathlib import Path
 from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.runs.runner import Observer, RunStoppedError, resume_run, run_scenario
-from simulation.store.run_directory import RunStatus, locked, stamped
+from simulation.store.run_directory import RunStatus, locked, unique_name
 from simulation.tables.run import Run, read_manifest
 
 
 def new_folder(out: str | Path, stem: str) -> Path:
     """A fresh folder in `out`, called `stem` with time and a random end; not made yet."""
-    return Path(out) / stamped(stem)
+    return Path(out) / unique_name(stem)
 
 
 def begun_runs(place: Path) -> list[Path]:

@@ -19,7 +19,7 @@ from agents.inference.recording import Recording, RecordingMismatchError
 from agents.problems import SocietyError, UsageError
 from simulation.engine.environment import MultiModelEnvironment
 from simulation.plan import Plan
-from simulation.runs.session import Observer, RunStoppedError, Sitting, finish
+from simulation.runs.session import Observer, RunSession, RunStoppedError, finish
 from simulation.store.events import (
     CallMade,
     EpisodeEnded,
@@ -75,14 +75,14 @@ def replay_run(
         raise UsageError(f"{original} is not finished; finish it first: society resume {original}")
     plan = Plan.of(manifest)
     folder = new_directory(Path(out), plan, replay_of=original)
-    sitting = _ReplaySitting(folder, plan, on_event, original, on_request)
+    session = _ReplaySitting(folder, plan, on_event, original, on_request)
     try:
-        run = finish(sitting)
+        run = finish(session)
     except RunStoppedError as error:
         raise ReplayError(f"{error.cause}\nthe replay up to there lies in {error.path}") from error
     return Replay(
         run=run,
-        events=sitting.compared,
+        events=session.compared,
         log_identical=_same_bytes(original, run.path, (EventLog.NAME,)),
         tables_identical=_same_bytes(original / "tables", run.path / "tables", _TABLES),
     )
@@ -103,7 +103,7 @@ class _Overheard(Recording):
         return super().find(request)
 
 
-class _ReplaySitting(Sitting):
+class _ReplaySitting(RunSession):
     """Plays from the recording of another run, whose events it expects."""
 
     def __init__(
@@ -118,7 +118,7 @@ class _ReplaySitting(Sitting):
         self._on_request = on_request
         self._kept = unbroken(original / EventLog.NAME)
         self._script = iter(self._kept)
-        self.voices = {row.model_id: _absent for row in plan.roster.expand() if row.human}
+        self.responders = {row.model_id: _absent for row in plan.roster.expand() if row.human}
         self.compared = 0
 
     def _recording(self) -> Recording:

@@ -22,7 +22,7 @@ from simulation.plan import Plan
 from simulation.runs.folders import begun_runs, finished_run, new_folder, play_in
 from simulation.runs.runner import Observer, RunStoppedError
 from simulation.store.events import Event, RunEnded
-from simulation.store.files import made_whole
+from simulation.store.files import atomic_directory
 from simulation.tables.run import Run
 
 PLAN = "plan.json"
@@ -34,7 +34,7 @@ def begin(
 ) -> Path:
     """The folder of a new set of runs, every arm's plan in it and files to lie `beside` them: whole or not at all."""
     folder = new_folder(out, f"{kind}-{path_name(name)}")
-    with made_whole(folder) as part:
+    with atomic_directory(folder) as part:
         for arm, plan in arms.items():
             (part / arm).mkdir(parents=True)
             (part / arm / PLAN).write_bytes(_written(plan))

@@ -12,13 +12,13 @@ from agents.inference.provenance import Tier
 from agents.inference.recording import ReplyCache
 from agents.problems import UsageError
 from simulation.plan import Plan
-from simulation.runs.session import Observer, RunStoppedError, Sitting, finish
+from simulation.runs.session import Observer, RunSession, RunStoppedError, finish
 from simulation.scenario import Scenario, checked_scenario
 from simulation.store.run_directory import RunStatus, new_directory
 from simulation.tables.run import Run, load_run, read_manifest
 
 if TYPE_CHECKING:
-    from agents.lora_model import Voice
+    from agents.lora_model import Responder
 
 __all__ = ["Observer", "RunOptions", "RunStatus", "RunStoppedError", "resume_run", "run_scenario"]
 
@@ -54,21 +54,21 @@ def run_scenario(
     overrides: Mapping[str, str] | None = None,
     out: str | Path = "runs",
     on_event: Observer | None = None,
-    voices: Mapping[str, Voice] | None = None,
+    responders: Mapping[str, Responder] | None = None,
     cache: str | Path | None = None,
 ) -> Run:
     """Run a scenario file, a shipped scenario's name or a plan, and return the finished run.
 
-    Works in a notebook too, where an event loop is already running. `voices` answer for the seats (by model_id) they
-    are given, a person's among them. `cache` is a folder of replies that runs share: what one of them paid for, the
-    others are given. Raises InvalidFileError for a bad file (before anything is written) and RunStoppedError for a run
-    that can be resumed.
+    Works in a notebook too, where an event loop is already running. `responders` answer for the seats (by model_id)
+    they are given, a person's among them. `cache` is a folder of replies that runs share: a reply that one of them
+    paid for is used by the others. Raises InvalidFileError for a bad file (before anything is written) and
+    RunStoppedError for a run that can be resumed.
     """
     plan = scenario if isinstance(scenario, Plan) else Plan.load(scenario, overrides or {})
     refuse_sweep(plan)
     plan = Plan((options or RunOptions()).applied(plan.scenario), plan.roster)
     with reply_cache(cache) as replies:
-        return finish(Sitting(new_directory(Path(out), plan), plan, on_event, voices, cache=replies))
+        return finish(RunSession(new_directory(Path(out), plan), plan, on_event, responders, cache=replies))
 
 
 def refuse_sweep(plan: Plan) -> None:
@@ -82,7 +82,7 @@ def resume_run(
     path: str | Path,
     *,
     on_event: Observer | None = None,
-    voices: Mapping[str, Voice] | None = None,
+    responders: Mapping[str, Responder] | None = None,
     cache: str | Path | None = None,
 ) -> Run:
     """Finish a run that was cut off; keywords as for `run_scenario`. A finished run is returned as it is."""
@@ -93,11 +93,11 @@ def resume_run(
     if manifest.get("replay_of"):
         raise UsageError(f"a replay is not resumed; replay it again: society replay {manifest['replay_of']}")
     with reply_cache(cache) as replies:
-        sitting = Sitting(folder, Plan.of(manifest), on_event, voices, resumed=True, cache=replies)
+        session = RunSession(folder, Plan.of(manifest), on_event, responders, resumed=True, cache=replies)
         if read_manifest(folder)["status"] == RunStatus.FINISHED.value:  # by who held the lock until now
-            sitting.abandon()
+            session.abandon()
             return load_run(folder)
-        return finish(sitting)
+        return finish(session)
 
 
 @contextmanager

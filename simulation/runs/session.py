@@ -31,7 +31,7 @@ from simulation.store.events import (
     StepResolved,
     read_events,
 )
-from simulation.store.files import refusal, written
+from simulation.store.files import refusal, translating_os_errors
 from simulation.store.history import History
 from simulation.store.migrations import bring_up_to_date
 from simulation.store.run_directory import RunStatus, locked, write_manifest
@@ -40,7 +40,7 @@ from simulation.tables.parquet import write_tables
 from simulation.tables.run import Run, build_tables, load_run, read_manifest
 
 if TYPE_CHECKING:
-    from agents.lora_model import Voice
+    from agents.lora_model import Responder
 
 logger = logging.getLogger("society.runner")
 notices = logging.getLogger("society.notice")  # shown without --verbose
@@ -55,7 +55,7 @@ class RunStoppedError(SocietyError):
         self.path, self.cause = path, cause
 
 
-class Sitting:
+class RunSession:
     """One process's work on one run."""
 
     def __init__(
@@ -63,15 +63,15 @@ class Sitting:
         path: Path,
         plan: Plan,
         on_event: Observer | None,
-        voices: Mapping[str, Voice] | None = None,
+        responders: Mapping[str, Responder] | None = None,
         resumed: bool = False,
         cache: ReplyCache | None = None,
     ) -> None:
-        self.path, self.plan, self.resumed, self.voices = path, plan, resumed, voices
+        self.path, self.plan, self.resumed, self.responders = path, plan, resumed, responders
         self._on_event, self._cache = on_event, cache
         self._lock = locked(path)
         try:
-            with written(path):
+            with translating_os_errors(path):
                 bring_up_to_date(path, EventLog.NAME)
                 self.history = History.read(path / EventLog.NAME)
                 self.log = EventLog(path / EventLog.NAME)
@@ -116,7 +116,7 @@ class Sitting:
             on_event=self._note,
             recording=self._recording(),
             cache=self._cache,
-            voices=self.voices,
+            responders=self.responders,
         )
         for config in players:
             environment.add_model(config)
@@ -182,26 +182,26 @@ class Sitting:
         self._lock.release()
 
 
-def finish(sitting: Sitting) -> Run:
+def finish(session: RunSession) -> Run:
     """Carry a sitting out. Raises RunStoppedError where it ends early."""
     try:
-        return _carried_out(sitting)
+        return _carried_out(session)
     except KeyboardInterrupt as error:  # while its tables are derived: they can be derived again
-        raise RunStoppedError(sitting.path, "interrupted") from error
+        raise RunStoppedError(session.path, "interrupted") from error
     except OSError as error:
-        raise RunStoppedError(sitting.path, f"the run could not be written: {refusal(error)}") from error
+        raise RunStoppedError(session.path, f"the run could not be written: {refusal(error)}") from error
     finally:
-        sitting.abandon()
+        session.abandon()
 
 
-def _carried_out(sitting: Sitting) -> Run:
+def _carried_out(session: RunSession) -> Run:
     try:
-        run_blocking(sitting.run)
+        run_blocking(session.run)
     except KeyboardInterrupt as error:
-        sitting.stop("interrupted")
-        raise RunStoppedError(sitting.path, "interrupted") from error
+        session.stop("interrupted")
+        raise RunStoppedError(session.path, "interrupted") from error
     except SocietyError as error:
-        sitting.stop(str(error))
-        raise RunStoppedError(sitting.path, str(error)) from error
-    sitting.end(RunStatus.FINISHED)
-    return load_run(sitting.path)
+        session.stop(str(error))
+        raise RunStoppedError(session.path, str(error)) from error
+    session.end(RunStatus.FINISHED)
+    return load_run(session.path)

@@ -23,7 +23,7 @@ QUIET = 60.0  # seconds of service after which earlier crashes no longer count
 Say = Callable[[str], None]
 
 
-class Server(Protocol):
+class SupervisedServer(Protocol):
     """What is watched; `simulation.serving.vllm_server.VLLMServer` is one."""
 
     @property
@@ -44,7 +44,7 @@ class Server(Protocol):
     def stop(self) -> None: ...
 
 
-def supervise(servers: Sequence[Server], stop: Event, say: Say) -> None:
+def supervise(servers: Sequence[SupervisedServer], stop: Event, say: Say) -> None:
     """Run `servers` until `stop` is set; none is left running. Raises ServerFailedError where one never comes up."""
     watches = [Watch(server, say) for server in servers]
     try:
@@ -61,7 +61,7 @@ def supervise(servers: Sequence[Server], stop: Event, say: Say) -> None:
         stop_all(servers)
 
 
-def stop_all(servers: Sequence[Server]) -> None:
+def stop_all(servers: Sequence[SupervisedServer]) -> None:
     """Stop all at once, each within its own time."""
     with ThreadPoolExecutor(max(1, len(servers))) as pool:
         list(pool.map(lambda server: server.stop(), servers))
@@ -71,7 +71,7 @@ def stop_all(servers: Sequence[Server]) -> None:
 class Watch:
     """One server's state; times are of the monotonic clock. `start_at` is set while it is down."""
 
-    server: Server
+    server: SupervisedServer
     say: Say
     was_ready: bool = False
     ready: bool = False

@@ -68,7 +68,7 @@ class MessageSent:
     adapter: str
     endpoint: str
     latency: float
-    fell_from: str
+    fallback_from: str
     oasis_message_id: int
     oasis_group_id: int
 
@@ -87,7 +87,7 @@ class DecisionMade:
     adapter: str
     endpoint: str
     latency: float
-    fell_from: str
+    fallback_from: str
     choice_probability: float | None
 
 
@@ -109,7 +109,7 @@ class SocialActed:
     adapter: str
     endpoint: str
     latency: float
-    fell_from: str
+    fallback_from: str
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def replace_file(file: Path, content: bytes) -> None:
 
 
 @contextmanager
-def written(file: Path) -> Iterator[None]:
+def translating_os_errors(file: Path) -> Iterator[None]:
     """While `file` is written. Raises SocietyError where the machine refuses."""
     try:
         yield
@@ -62,11 +62,11 @@ def written(file: Path) -> Iterator[None]:
 
 
 @contextmanager
-def made_whole(folder: Path) -> Iterator[Path]:
+def atomic_directory(folder: Path) -> Iterator[Path]:
     """A folder to fill, which stands as `folder` afterwards: whole or not at all. Raises UsageError where no folder can
     be at that place, SocietyError where the machine refuses or another process makes a folder of that name."""
     part = folder.with_name(f".{folder.name}.part")
-    with written(folder):
+    with translating_os_errors(folder):
         _make(part)
         try:
             yield part

@@ -7,6 +7,7 @@ writes nothing; resuming a run first rewrites it (`bring_up_to_date`). A step le
 |---------|--------------------------------------------------------------------------------------------------|
 | 1       | before the count began. At first replies were events of their own, decisions counted `attempts`, |
 |         | messages kept no addressees, and neither these nor episodes told what a tier fell from           |
+| 2       | `fallback_from` was called `fell_from`                                                            |
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from agents.problems import SocietyError
 from simulation.store.files import replace_file
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Body = dict[str, Any]
 """A manifest, or an event with its `type`, as its JSON has it."""
@@ -95,11 +96,26 @@ def _complete(event: Body, fell_from: Mapping[bytes, str]) -> None:
         event["fell_from"] = fell_from.get(_key(key), "")
 
 
+def _events_of_version_2(events: Bodies) -> Bodies:
+    """`read_reply` knows the old name within a reply, as reply caches and a judge's file hold replies too."""
+    for event in events:
+        if "fell_from" in event:
+            event["fallback_from"] = event.pop("fell_from")
+        yield event
+
+
 def _key(body: Body) -> bytes:
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
 
 
-MIGRATIONS: Mapping[int, Migration] = {1: Migration(_manifest_of_version_1, _events_of_version_1)}
+def _unchanged(manifest: Body) -> Body:
+    return manifest
+
+
+MIGRATIONS: Mapping[int, Migration] = {
+    1: Migration(_manifest_of_version_1, _events_of_version_1),
+    2: Migration(_unchanged, _events_of_version_2),
+}
 """How to get from each older version to the next."""
 
 

@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.store.events import EventLog
-from simulation.store.files import made_whole, replace_file, written
+from simulation.store.files import atomic_directory, replace_file, translating_os_errors
 from simulation.store.migrations import SCHEMA_VERSION
 
 LOCK = ".lock"
@@ -37,12 +37,12 @@ class RunStatus(str, Enum):
     STOPPED = "stopped"
 
 
-def stamped(name: str) -> str:
+def unique_name(name: str) -> str:
     """A name for a folder of runs: what was run, when it began, and what makes it like no other."""
     return f"{name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def refuse_strangers(run: Path) -> None:
+def check_directory(run: Path) -> None:
     """Raises SocietyError where a run directory holds what is not its own: a link that leads out of it, which would be
     read or written in its place, or what is no file, which may never end."""
     home = os.path.realpath(run)
@@ -71,7 +71,7 @@ def _within(link: str, home: str) -> bool:
 def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
     """A fresh run directory in `out`, with its manifest: a process that is killed leaves a whole one or none."""
     now = datetime.now(timezone.utc)
-    path = out / stamped(plan.scenario.name)
+    path = out / unique_name(plan.scenario.name)
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "status": RunStatus.RUNNING.value,
@@ -84,7 +84,7 @@ def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
         "scenario": plan.scenario.model_dump(mode="json"),
         "roster": plan.roster.model_dump(mode="json"),
     }
-    with made_whole(path) as part:
+    with atomic_directory(path) as part:
         write_manifest(part, manifest)
         (part / EventLog.NAME).touch()
     return path
@@ -112,7 +112,7 @@ def versions() -> dict[str, str]:
 def locked(path: Path) -> FileLock:
     """The run's lock, held. Raises SocietyError where another process holds it; a killed one holds nothing."""
     lock = FileLock(path / LOCK)
-    with written(path / LOCK):
+    with translating_os_errors(path / LOCK):
         try:
             lock.acquire(timeout=PATIENCE)
         except Timeout as error:

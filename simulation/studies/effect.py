@@ -19,7 +19,7 @@ import orjson
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
 from agents.strategy import TrainingMode
-from simulation.metrics.admission import admitted, tiers
+from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.inference import LEVEL, holm, paired_bootstrap, sign_flip_p_value
 from simulation.metrics.registry import Interval
 from simulation.modes import MixingPolicy
@@ -38,7 +38,7 @@ _PAIR = ["episode", "task_id", "mode", "model_id", "role"]
 _FIGURES = ["payoff", "welfare", "cooperation_score"]
 
 
-class Measure(str, Enum):
+class EffectMeasure(str, Enum):
     """What is compared: a model's payoff, the episode's welfare, a model's cooperation score (0-1)."""
 
     PAYOFF = "payoff"
@@ -46,7 +46,7 @@ class Measure(str, Enum):
     COOPERATION = "cooperation_score"
 
 
-class Scope(str, Enum):
+class EffectScope(str, Enum):
     """Whose figures are averaged within an episode: everyone's, or those of one model, role or mode.
 
     A role that one model alone has stands under that model, and a mode played throughout under `overall`.
@@ -67,8 +67,8 @@ class Effect:
 
     treatment: Treatment
     task_id: str
-    measure: Measure
-    scope: Scope
+    measure: EffectMeasure
+    scope: EffectScope
     group: str
     interval: Interval
     p_value: float
@@ -87,7 +87,7 @@ class EffectReport:
     runs: Mapping[Treatment, Path]
 
     def find(
-        self, treatment: Treatment, measure: Measure, scope: Scope = Scope.OVERALL, group: str = ""
+        self, treatment: Treatment, measure: EffectMeasure, scope: EffectScope = EffectScope.OVERALL, group: str = ""
     ) -> tuple[Effect, ...]:
         """The effects of that kind, one per task."""
         asked = (treatment, measure, scope, group)
@@ -128,7 +128,7 @@ def compare(
         raise SocietyError("an effect needs the delivered run and at least one treated run")
     _check_twins(runs)
     kept = {treatment: _rows(run, synthetic) for treatment, run in runs.items()}
-    everything = admitted(pd.concat(kept.values()), synthetic=synthetic, mix_tiers=mix_tiers)
+    everything = comparable_rows(pd.concat(kept.values()), synthetic=synthetic, mix_tiers=mix_tiers)
     control = kept[Treatment.DELIVERED]
     if control.empty:
         raise SocietyError("nothing to compare: every finished episode is synthetic (a formula over words, not play)")
@@ -170,7 +170,7 @@ def _facts(run: Run) -> dict[str, object]:
 
 
 def _rows(run: Run, synthetic: bool) -> pd.DataFrame:
-    rows = admitted(run.outcomes, synthetic=synthetic, mix_tiers=True)  # tiers are looked at over all runs
+    rows = comparable_rows(run.outcomes, synthetic=synthetic, mix_tiers=True)  # tiers are looked at over all runs
     return rows.astype(dict.fromkeys((*_PAIR[1:], "tier"), str))
 
 
@@ -189,8 +189,8 @@ def _differences(control: pd.DataFrame, treated: pd.DataFrame) -> pd.DataFrame:
 def _effects(treatment: Treatment, differences: pd.DataFrame, level: float) -> Iterator[Effect]:
     for task_id, rows in differences.groupby("task_id", sort=True):
         for scope, group, members in _groups(rows):
-            for measure in Measure:
-                if measure is Measure.WELFARE and scope in (Scope.MODEL, Scope.ROLE):
+            for measure in EffectMeasure:
+                if measure is EffectMeasure.WELFARE and scope in (EffectScope.MODEL, EffectScope.ROLE):
                     continue  # welfare is the whole episode's
                 values = members.groupby("episode")[measure.value].mean().dropna().to_numpy()
                 if len(values) >= 2:
@@ -199,12 +199,12 @@ def _effects(treatment: Treatment, differences: pd.DataFrame, level: float) -> I
                     yield Effect(treatment, str(task_id), measure, scope, group, interval, p, p)
 
 
-def _groups(rows: pd.DataFrame) -> Iterator[tuple[Scope, str, pd.DataFrame]]:
-    yield Scope.OVERALL, "", rows
-    for scope in (Scope.MODEL, Scope.ROLE, Scope.MODE):
+def _groups(rows: pd.DataFrame) -> Iterator[tuple[EffectScope, str, pd.DataFrame]]:
+    yield EffectScope.OVERALL, "", rows
+    for scope in (EffectScope.MODEL, EffectScope.ROLE, EffectScope.MODE):
         if rows[scope.value].nunique() > 1:
             for name, members in rows.groupby(scope.value, sort=True):
-                if scope is not Scope.ROLE or members["model_id"].nunique() > 1:
+                if scope is not EffectScope.ROLE or members["model_id"].nunique() > 1:
                     yield scope, str(name), members
 
 

@@ -24,7 +24,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Row:
+class HeatRow:
     """A named row of tiles, under a heading where one begins here."""
 
     name: str
@@ -40,7 +40,7 @@ class HeatTable:
     subtitle: str
     label: str
     columns: Sequence[str]
-    rows: Sequence[Row]
+    rows: Sequence[HeatRow]
     below: Sequence[str] = field(default=())
     names: int = 188
     tile: int = 88

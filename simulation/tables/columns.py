@@ -44,7 +44,7 @@ _SOURCE = (
     Column("adapter", CATEGORY, "adapter (or scripted policy) that answered"),
     Column("endpoint", CATEGORY, "server URL; empty without a server"),
     Column("latency", REAL, "seconds the answer took"),
-    Column("fell_from", CATEGORY, "tiers that failed before it, best first: camel>http; empty when none did"),
+    Column("fallback_from", CATEGORY, "tiers that failed before it, best first: camel>http; empty when none did"),
 )
 
 TABLES: Mapping[TableName, tuple[Column, ...]] = {
@@ -140,7 +140,7 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("error_class", CATEGORY, "class of the error; empty when ok"),
         Column("error", TEXT, "class and text of the error; empty when ok"),
         Column("latency", REAL, "seconds from sending to the whole reply, or to the failure"),
-        Column("fell_from", CATEGORY, "tiers that failed before, best first; empty when none did or when failed"),
+        Column("fallback_from", CATEGORY, "tiers that failed before, best first; empty when none did or when failed"),
         _SYNTHETIC,
         Column("queue_time", REAL, "seconds spent waiting for a free place before it was sent"),
         Column("first_token_time", REAL, "seconds from sending to the first token, where the tier can tell"),

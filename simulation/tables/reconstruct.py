@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agents.language import Language
-from agents.players.view import Option, View
+from agents.players.observation import Observation, Option
 from agents.strategy import TrainingMode, derive_strategy
 from simulation.games import find_game
 from simulation.games.base import Game, Move, Setting, State
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run
 
 
-class Moment(NamedTuple):
+class DecisionPoint(NamedTuple):
     """One player's part of one step."""
 
     episode: int
@@ -30,7 +30,7 @@ class Moment(NamedTuple):
     model_id: str
 
 
-class Scene(NamedTuple):
+class ReplayedEpisode(NamedTuple):
     """A finished episode played again; `states` brings the state before each step, in order."""
 
     number: int
@@ -40,7 +40,7 @@ class Scene(NamedTuple):
     states: Iterator[State[Any]]
 
 
-def scenes_of(run: Run) -> Iterator[Scene]:
+def replayed_episodes(run: Run) -> Iterator[ReplayedEpisode]:
     """The run's finished episodes, each played again as its states are asked for.
 
     Raises GameError where the moves on record break the rules of this version's games.
@@ -52,13 +52,13 @@ def scenes_of(run: Run) -> Iterator[Scene]:
         yield episode.scene(moves)
 
 
-def options_of(run: Run) -> Mapping[Moment, tuple[Option, ...]]:
-    """What each player could choose in each step of the run's finished episodes. Raises GameError as `scenes_of`."""
+def options_of(run: Run) -> Mapping[DecisionPoint, tuple[Option, ...]]:
+    """What each player could choose in each step of the run's finished episodes. Raises GameError."""
     names = [config.model_id for config in run.roster.expand()]
     language = Language(run.manifest["scenario"]["language"])
     return {
-        Moment(scene.number, state.tally.step, name): scene.game.look(state, player, language).options
-        for scene in scenes_of(run)
+        DecisionPoint(scene.number, state.tally.step, name): scene.game.observe(state, player, language).options
+        for scene in replayed_episodes(run)
         for state in scene.states
         for player, name in enumerate(names)
     }
@@ -79,19 +79,21 @@ class _Moves:
     def __init__(self, run: Run) -> None:
         decisions = run.decisions.astype({"action": object, "model_id": str})
         actions = (action if isinstance(action, str) else None for action in decisions["action"])
-        self.decided = dict(zip(_moments(decisions, "model_id"), actions, strict=True))
+        self.decided = dict(zip(_decision_points(decisions, "model_id"), actions, strict=True))
         said = run.messages.sort_values("talk_round", kind="stable")
-        self.said = dict(zip(_moments(said, "sender"), said["text"].astype(str), strict=True))  # the last one stays
+        self.said = dict(
+            zip(_decision_points(said, "sender"), said["text"].astype(str), strict=True)
+        )  # the last one stays
 
-    def of(self, moment: Moment, look: Callable[[], View], teamwork_level: float) -> Move:
-        """A player that was not asked had one option only, which `look` tells."""
+    def of(self, moment: DecisionPoint, look: Callable[[], Observation], teamwork_level: float) -> Move:
+        """A player that was not asked had one option only, which `observe` tells."""
         action = self.decided[moment] if moment in self.decided else look().options[0].action
         return Move(action, self.said.get(moment, ""), teamwork_level)
 
 
-def _moments(rows: Any, who: str) -> Iterator[Moment]:
+def _decision_points(rows: Any, who: str) -> Iterator[DecisionPoint]:
     columns = (rows[name] for name in ("episode", "step", who))
-    return (Moment(int(episode), int(step), str(name)) for episode, step, name in zip(*columns, strict=True))
+    return (DecisionPoint(int(episode), int(step), str(name)) for episode, step, name in zip(*columns, strict=True))
 
 
 class _Episode:
@@ -105,17 +107,17 @@ class _Episode:
         self._game = _game(run, task)
         self._start: State[Any] = self._game.start(stream(int(run.manifest["seed"]), "game", number))
 
-    def scene(self, moves: _Moves) -> Scene:
-        return Scene(self._number, self._task, self._mode, self._game, self._states(moves))
+    def scene(self, moves: _Moves) -> ReplayedEpisode:
+        return ReplayedEpisode(self._number, self._task, self._mode, self._game, self._states(moves))
 
     def _states(self, moves: _Moves) -> Iterator[State[Any]]:
         state = self._start
-        while not self._game.over(state):
+        while not self._game.is_terminal(state):
             yield state
             played = []
             for player, name in enumerate(self._names):
-                moment = Moment(self._number, state.tally.step, name)
-                look = partial(self._game.look, state, player, self._language)
+                moment = DecisionPoint(self._number, state.tally.step, name)
+                look = partial(self._game.observe, state, player, self._language)
                 played.append(moves.of(moment, look, self._teamwork[player]))
             state = self._game.resolve(state, played)
 

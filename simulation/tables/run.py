@@ -13,7 +13,7 @@ import orjson
 from agents.inference.provenance import fallen
 from agents.problems import SocietyError
 from agents.roster import Roster
-from simulation.plan import kept
+from simulation.plan import load_from_manifest
 from simulation.store.events import (
     CallMade,
     DecisionMade,
@@ -28,7 +28,7 @@ from simulation.store.events import (
     read_events,
 )
 from simulation.store.migrations import migrated_manifest
-from simulation.store.run_directory import refuse_strangers
+from simulation.store.run_directory import check_directory
 from simulation.tables.base import Tables
 from simulation.tables.columns import TABLES, Column, TableName
 from simulation.tables.parquet import read_stored, stored_file
@@ -113,8 +113,8 @@ def call_row(record: CallRecord) -> Row:
     """An attempt as a row of the `calls` table, but for `synthetic`, which is its episode's."""
     key = record.key
     row = {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in ("key", "reply")}
-    fell_from = fallen(record.reply.provenance) if record.reply else ""
-    row.update(tier=record.tier.value, status=record.status.value, fell_from=fell_from)
+    fallback_from = fallen(record.reply.provenance) if record.reply else ""
+    row.update(tier=record.tier.value, status=record.status.value, fallback_from=fallback_from)
     row.update(
         episode=key.episode,
         step=key.step,
@@ -149,7 +149,7 @@ class Run(Tables):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.manifest: Row = read_manifest(path)
-        self.roster = kept(Roster, self.manifest, "roster")
+        self.roster = load_from_manifest(Roster, self.manifest, "roster")
 
     @property
     def schema_version(self) -> int:
@@ -179,7 +179,7 @@ def read_manifest(path: Path) -> Row:
     file = path / "manifest.json"
     if not file.exists():
         raise SocietyError(f"{path} is not a run directory: it has no manifest.json")
-    refuse_strangers(path)
+    check_directory(path)
     try:
         manifest: Row = orjson.loads(file.read_bytes())
     except orjson.JSONDecodeError as error:

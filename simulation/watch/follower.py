@@ -13,7 +13,7 @@ from simulation.tables.run import read_manifest
 from simulation.treatment import Treatment
 from simulation.watch.state import RunState
 from simulation.watch.tail import LogTail
-from simulation.watch.view import Calls, Grouping, Honesty, Progress, View, WatchStatus
+from simulation.watch.view import Calls, Grouping, LiveHonesty, LiveView, Progress, WatchStatus
 
 QUIET = 10.0
 """Seconds without a word after which it is asked whether the run's process is still there."""
@@ -74,15 +74,15 @@ class Follower:
         self.run, self._tail = run, LogTail(run / EventLog.NAME)
         return True
 
-    def view(self) -> View:
+    def view(self) -> LiveView:
         """All there is to show."""
         return self._dated(self._state.view()) if self._state else self._waiting()
 
-    def news(self) -> View:
+    def news(self) -> LiveView:
         """What has come since news were last asked for."""
         return self._dated(self._state.news()) if self._state else self._waiting()
 
-    def _dated(self, view: View) -> View:
+    def _dated(self, view: LiveView) -> LiveView:
         if self._tail is None:
             return view
         log = self._tail.path
@@ -94,7 +94,7 @@ class Follower:
             progress = replace(progress, status=WatchStatus.STOPPED, reason=GONE)
         return replace(view, progress=progress)
 
-    def _waiting(self) -> View:
+    def _waiting(self) -> LiveView:
         progress = Progress(run=str(self.path), scenario="", status=self.status, reason=self._broken)
-        honesty = Honesty({}, 0, {}, 0, 0, Treatment.DELIVERED.value, "")
-        return View(True, progress, honesty, Calls(None, ()), Grouping.MODEL, (), 0, (), (), (), (), 0)
+        honesty = LiveHonesty({}, 0, {}, 0, 0, Treatment.DELIVERED.value, "")
+        return LiveView(True, progress, honesty, Calls(None, ()), Grouping.MODEL, (), 0, (), (), (), (), 0)

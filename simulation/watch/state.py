@@ -25,13 +25,13 @@ from simulation.watch.sums import CallSums, Key, Sums, grouped
 from simulation.watch.view import (
     Entry,
     EntryKind,
-    Honesty,
-    Line,
     Link,
+    LiveHonesty,
+    LiveLine,
+    LiveView,
     ModelRow,
     Point,
     Progress,
-    View,
     WatchStatus,
 )
 
@@ -186,18 +186,18 @@ class RunState:
                 text=_short(event.text),
                 action="" if isinstance(event, MessageSent) else _short(event.action or ""),
                 tier=event.tier,
-                fell_from=event.fell_from,
+                fallback_from=event.fallback_from,
             )
         )
         self._entry_count += 1
 
     # -- what is shown -----------------------------------------------------------------------------------
 
-    def view(self) -> View:
+    def view(self) -> LiveView:
         """All there is to show."""
         return self._view(True, tuple(self.sums.points), self._latest(0))
 
-    def news(self) -> View:
+    def news(self) -> LiveView:
         """What has come since news were last asked for; a whole view where something shown must go."""
         if self._rewritten:
             news = self.view()
@@ -212,13 +212,13 @@ class RunState:
         found = (entry for entries in self._entries.values() for entry in entries if entry.number >= number)
         return tuple(sorted(found, key=lambda entry: entry.number))
 
-    def _view(self, whole: bool, points: tuple[Point, ...], entries: tuple[Entry, ...]) -> View:
+    def _view(self, whole: bool, points: tuple[Point, ...], entries: tuple[Entry, ...]) -> LiveView:
         sums = self.sums
-        lines = (Line(*key, total) for key, total in sums.lines.items())
-        return View(
+        lines = (LiveLine(*key, total) for key, total in sums.lines.items())
+        return LiveView(
             whole=whole,
             progress=self.progress,
-            honesty=Honesty(
+            honesty=LiveHonesty(
                 texts=dict(sorted(sums.texts.items())),
                 failed=self.calls.failed,
                 falls=dict(self.calls.falls),

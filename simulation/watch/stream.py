@@ -11,7 +11,7 @@ import orjson
 
 from agents.problems import SocietyError
 from simulation.watch.follower import Follower
-from simulation.watch.view import View
+from simulation.watch.view import LiveView
 
 PAUSE = 0.25
 KEPT_BYTES = 4_000_000
@@ -50,7 +50,7 @@ class Stream:
                     self._news.notify_all()
             await asyncio.sleep(0 if found else self._pause)
 
-    def _publish(self, view: View) -> None:
+    def _publish(self, view: LiveView) -> None:
         self._number += 1
         sent = Sent(self._number, orjson.dumps(view))
         self._recent.append(sent)

@@ -99,8 +99,8 @@ class CallSums:
         if record.status is CallStatus.OK:
             self._tokens[tier] += record.completion_tokens or 0
             self._latencies.setdefault(tier, deque(maxlen=LATENCIES)).append(record.latency)
-            if record.reply is not None and (fell_from := fallen(record.reply.provenance)):
-                self.falls[f"{fell_from}>{tier}"] += 1
+            if record.reply is not None and (fallback_from := fallen(record.reply.provenance)):
+                self.falls[f"{fallback_from}>{tier}"] += 1
 
     def begin_step(self) -> None:
         self._in_step = 0

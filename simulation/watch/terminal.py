@@ -12,12 +12,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from agents.sanitize import printable
+from agents.sanitize import sanitize
 from simulation.monitor.progress import WIDE
 from simulation.treatment import Treatment
 from simulation.watch.follower import QUIET, Follower
 from simulation.watch.state import NOT_ASKED
-from simulation.watch.view import Calls, EntryKind, ModelRow, View, WatchStatus
+from simulation.watch.view import Calls, EntryKind, LiveView, ModelRow, WatchStatus
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -57,22 +57,22 @@ def _looks(follower: Follower) -> Iterator[None]:
             time.sleep(PAUSE)
 
 
-def drawn(view: View, width: int, height: int | None = None) -> RenderableType:
+def drawn(view: LiveView, width: int, height: int | None = None) -> RenderableType:
     """A view as it stands in a terminal of that many columns and lines; without `height`, with every row."""
     if view.progress.status is WatchStatus.WAITING:
-        return Text(f"waiting for {printable(view.progress.run)} to begin")
+        return Text(f"waiting for {sanitize(view.progress.run)} to begin")
     rows = len(view.rows) if height is None else max(3, height - LINES_BESIDE_ROWS - LATEST)
     return Group(
         *_progress(view), *_honesty(view), _models(view, rows, width >= WIDE), _calls(view.calls), *_latest(view)
     )
 
 
-def _progress(view: View) -> Iterator[RenderableType]:
+def _progress(view: LiveView) -> Iterator[RenderableType]:
     at = view.progress
-    title = Text.assemble((printable(at.scenario), "bold"), f" {printable(at.run)}  ")
+    title = Text.assemble((sanitize(at.scenario), "bold"), f" {sanitize(at.run)}  ")
     title.append(at.status.value, style="green" if at.status is WatchStatus.FINISHED else "bold")
     if at.reason:
-        title.append(f": {printable(at.reason)}; society resume goes on", style="red")
+        title.append(f": {sanitize(at.reason)}; society resume goes on", style="red")
     yield title
     line = Table.grid(padding=(0, 1))
     place = f"episode {at.episode}/{at.episodes} step {at.step}/{at.steps} {at.game} ({at.task}) {at.mode}"
@@ -80,11 +80,11 @@ def _progress(view: View) -> Iterator[RenderableType]:
     quiet = time.time() - at.written
     silent = f", nothing written for {quiet:.0f} s" if at.status is WatchStatus.RUNNING and quiet >= QUIET else ""
     bar = ProgressBar(total=max(1, at.episodes), completed=at.ended, width=24)
-    line.add_row(bar, Text(printable(place + again + silent), no_wrap=True, overflow="ellipsis"))
+    line.add_row(bar, Text(sanitize(place + again + silent), no_wrap=True, overflow="ellipsis"))
     yield line
 
 
-def _honesty(view: View) -> Iterator[Text]:
+def _honesty(view: LiveView) -> Iterator[Text]:
     said = view.honesty
     mix = ", ".join(f"{tier} {count}" for tier, count in said.texts.items()) or "none yet"
     falls = "".join(f", {count} replies fell {fall}" for fall, count in said.falls.items())
@@ -97,10 +97,10 @@ def _honesty(view: View) -> Iterator[Text]:
         f"Messages were {said.treatment} before they were heard.": said.treatment != Treatment.DELIVERED.value,
         f"A replay of {said.replay_of}.": bool(said.replay_of),
     }
-    yield from (Text(printable(text), style="yellow") for text, so in warnings.items() if so)
+    yield from (Text(sanitize(text), style="yellow") for text, so in warnings.items() if so)
 
 
-def _models(view: View, most: int, wide: bool) -> Table:
+def _models(view: LiveView, most: int, wide: bool) -> Table:
     """The models' figures; a narrow terminal does without what the roster tells."""
     table = Table(show_edge=False, pad_edge=False)
     for head in ("model", "tier", *(("adapter", "team") if wide else ())):
@@ -110,7 +110,7 @@ def _models(view: View, most: int, wide: bool) -> Table:
     for row in view.rows[:most]:
         cells = _cells(row)
         shown = cells if wide else (*cells[:2], *cells[-len(FIGURES) :])
-        table.add_row(*map(Text, map(printable, shown)))
+        table.add_row(*map(Text, map(sanitize, shown)))
     if view.row_count > most:
         table.caption = f"and {view.row_count - most} more"
     return table
@@ -141,9 +141,9 @@ def _calls(calls: Calls) -> Text:
     return Text("; ".join((rate, *tiers)))
 
 
-def _latest(view: View) -> Iterator[Text]:
+def _latest(view: LiveView) -> Iterator[Text]:
     messages = [entry for entry in view.entries if entry.kind is EntryKind.MESSAGE]
     for entry in messages[-LATEST:]:
         line = Text(no_wrap=True, overflow="ellipsis")
-        line.append(printable(entry.who), style="bold")
-        yield line.append(f" ({entry.tier}) {printable(entry.text)}")
+        line.append(sanitize(entry.who), style="bold")
+        yield line.append(f" ({entry.tier}) {sanitize(entry.text)}")

@@ -51,7 +51,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Honesty:
+class LiveHonesty:
     """What must be said about the figures. `texts` are messages, decisions and acts by tier; `failed` counts failed
     attempts; `falls` replies that better tiers had failed to give."""
 
@@ -107,7 +107,7 @@ class ModelRow:
 
 
 @dataclass(frozen=True)
-class Line:
+class LiveLine:
     """A line of the payoff picture: a group at one tier, and its payoff summed so far."""
 
     name: str
@@ -148,21 +148,21 @@ class Entry:
     text: str
     action: str
     tier: str
-    fell_from: str
+    fallback_from: str
 
 
 @dataclass(frozen=True)
-class View:
+class LiveView:
     """Everything shown. `whole` replaces what was shown before; else `points` and `entries` are the new ones only."""
 
     whole: bool
     progress: Progress
-    honesty: Honesty
+    honesty: LiveHonesty
     calls: Calls
     grouping: Grouping
     rows: tuple[ModelRow, ...]
     row_count: int
-    lines: tuple[Line, ...]
+    lines: tuple[LiveLine, ...]
     points: tuple[Point, ...]
     links: tuple[Link, ...]
     entries: tuple[Entry, ...]

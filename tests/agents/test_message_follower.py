@@ -7,7 +7,7 @@ import random
 import pytest
 
 from agents.language import Language
-from agents.players.policies import POLICIES, Manner, Option, View, announced_option
+from agents.players.policies import POLICIES, Observation, Option, SpeakingStyle, announced_option
 
 NUMBERS = tuple(Option(str(n), str(n), n / 20) for n in (0, 2, 10, 20))
 WORDS = {
@@ -17,7 +17,7 @@ WORDS = {
 
 
 def level(options: tuple[Option, ...], *heard: str) -> float:
-    view = View(step=1, max_steps=5, options=options, heard=heard)
+    view = Observation(step=1, max_steps=5, options=options, heard=heard)
     return POLICIES["message_follower"].decide(view, random.Random(0)).cooperation
 
 
@@ -47,7 +47,7 @@ def test_of_labels_that_begin_alike_the_longest_is_meant() -> None:
 @pytest.mark.parametrize("name", ["always_cooperate", "always_defect", "suspicious_tit_for_tat"])
 def test_it_does_what_scripted_players_announce(language: Language, name: str) -> None:
     options = WORDS[language]
-    view = View(step=1, max_steps=5, options=options)
+    view = Observation(step=1, max_steps=5, options=options)
     for seed in range(10):
         text = POLICIES[name].speak(view, random.Random(seed), language)
         assert level(options, text) == POLICIES[name].decide(view, random.Random(seed)).cooperation
@@ -62,4 +62,4 @@ def test_unasked_it_gives_nothing() -> None:
 
 
 def test_it_has_a_manner_of_speaking() -> None:
-    assert POLICIES["message_follower"].manner is Manner.RECIPROCATE
+    assert POLICIES["message_follower"].manner is SpeakingStyle.RECIPROCATE

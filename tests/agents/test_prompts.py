@@ -13,10 +13,10 @@ from agents.inference.provenance import Purpose
 from agents.language import Language
 from agents.prompts import (
     FOLDER,
-    Common,
+    EpisodeContext,
     Graded,
     HeardMessage,
-    Own,
+    PlayerContext,
     _render,
     identity,
     judge_prompt,
@@ -42,15 +42,15 @@ CONFIG = ModelConfig(
 )
 
 
-def common(language: Language, mode: TrainingMode = TrainingMode.COOPERATIVE) -> Common:
-    return Common(TASK, mode, 6, "THE RULES", language)
+def common(language: Language, mode: TrainingMode = TrainingMode.COOPERATIVE) -> EpisodeContext:
+    return EpisodeContext(TASK, mode, 6, "THE RULES", language)
 
 
-def own(language: Language = Language.EN, config: ModelConfig = CONFIG, **fields: object) -> Own:
+def own(language: Language = Language.EN, config: ModelConfig = CONFIG, **fields: object) -> PlayerContext:
     strategy = derive_strategy(CONFIG.role, TASK, TrainingMode.COOPERATIVE)
     who = identity(language, config, strategy)
     heard = (HeardMessage("ben", "azure", "take ten"),)
-    return replace(Own(3, 9, who, heard, "THE NEWS", ("ten", "five")), **fields)  # type: ignore[arg-type]
+    return replace(PlayerContext(3, 9, who, heard, "THE NEWS", ("ten", "five")), **fields)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("language", list(Language))

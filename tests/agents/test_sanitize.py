@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.sanitize import printable, printable_lines
+from agents.sanitize import sanitize, sanitize_lines
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
@@ -26,18 +26,18 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))
     ],
 )
 def test_what_a_terminal_would_obey_is_spelt_out(text: str, shown: str) -> None:
-    assert printable(text) == printable_lines(text) == shown
+    assert sanitize(text) == sanitize_lines(text) == shown
 
 
 def test_lines_are_kept_where_a_text_may_have_them() -> None:
-    assert printable_lines("one\n\ttwo") == "one\n\ttwo"
-    assert printable("one\n\ttwo") == r"one\n\ttwo"
+    assert sanitize_lines("one\n\ttwo") == "one\n\ttwo"
+    assert sanitize("one\n\ttwo") == r"one\n\ttwo"
 
 
 @given(text=ANY_TEXT)
 def test_nothing_that_controls_a_terminal_is_left(text: str) -> None:
-    shown = printable(text)
+    shown = sanitize(text)
     assert not {unicodedata.category(character) for character in shown} & {"Cc", "Cs", "Zl", "Zp"}
     assert not {unicodedata.bidirectional(character) for character in shown} & {"RLO", "LRO", "RLE", "LRE", "PDF"}
     shown.encode("utf-8")
-    assert printable(shown) == shown
+    assert sanitize(shown) == shown

@@ -15,7 +15,7 @@ import pytest
 from agents.inference.provenance import Tier
 from agents.role import ModelRole
 from agents.roster import ModelConfig, Roster
-from simulation.doctor import Case, Verdict, examine
+from simulation.doctor import DoctorCase, Verdict, examine
 from simulation.plan import Plan
 from simulation.runs.replay import replay_run
 from simulation.runs.runner import RunOptions, run_scenario
@@ -82,7 +82,7 @@ class TestBothServerTiers:
         for rows, who in ((run.messages, "sender"), (run.decisions, "model_id"), (run.calls, "model_id")):
             assert set(rows["tier"]) == {tier.value}
             assert set(rows["endpoint"]) == {vllm_server.url}
-            assert set(rows["fell_from"]) == {""}
+            assert set(rows["fallback_from"]) == {""}
             assert own_adapters(rows, who)
         calls = run.calls
         assert (calls["status"] == "ok").all()
@@ -161,7 +161,7 @@ def test_a_server_is_killed_in_mid_run_and_used_again_when_it_is_back(
 
 
 async def test_the_doctor_finds_a_real_server_well(vllm_server: VLLMServer, make_plan: MakePlan) -> None:
-    found = await examine(Case.of(make_plan(vllm_server)))
+    found = await examine(DoctorCase.of(make_plan(vllm_server)))
     assert not [each for each in found if each.verdict is Verdict.FAILURE]
     said = {each.subject: each.finding for each in found}
     assert "vLLM 0.32" in said[vllm_server.url]

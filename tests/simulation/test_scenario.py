@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from agents.inference.backend import EndpointSettings, InferenceSettings
-from agents.inference.provenance import FALLING_ORDER, Sampling, Tier
+from agents.inference.provenance import FALLBACK_ORDER, Sampling, Tier
 from agents.inference.servers.balancing import Balancing
 from agents.language import Language
 from agents.problems import InvalidFileError
@@ -156,7 +156,7 @@ class TestInference:
     def test_mirrors_the_settings_of_a_client(self) -> None:
         assert InferenceConfig().settings() == InferenceSettings(balancing=Balancing.ADAPTER_AFFINITY)
         assert InferenceConfig().sampling() == Sampling()
-        assert InferenceConfig().tiers == FALLING_ORDER
+        assert InferenceConfig().tiers == FALLBACK_ORDER
 
     def test_hands_on_what_is_set(self) -> None:
         inference = overridden(

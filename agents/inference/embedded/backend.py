@@ -17,7 +17,7 @@ from threading import Lock
 
 from agents.inference.backend import Completion, Detection, Route
 from agents.inference.embedded.adapters import is_base, resolve, served_names
-from agents.inference.embedded.engine import BATCH_ROWS, EmbeddedEngine, Row
+from agents.inference.embedded.engine import BATCH_ROWS, BatchRow, EmbeddedEngine
 from agents.inference.embedded.model_store import MODEL_ID, ModelStoreError, Progress, model_path, pull
 from agents.inference.errors import InferenceError, PermanentError
 from agents.inference.provenance import Request, Tier
@@ -187,7 +187,7 @@ class EmbeddedBackend:
             raise PermanentError(self._failure) from error
 
 
-def _ready(engine: EmbeddedEngine, job: Job) -> Row | None:
+def _ready(engine: EmbeddedEngine, job: Job) -> BatchRow | None:
     """The job as a row; a job that cannot be one is settled with its own error."""
     try:
         return engine.ready(job.request)

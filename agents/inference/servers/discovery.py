@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from agents.inference.errors import BadReplyError, PermanentError, ServerLostError
 from agents.inference.servers.api_key import without_key
 from agents.inference.servers.wire import LONGEST_BODY, read_json, shown, too_long
-from agents.sanitize import printable
+from agents.sanitize import sanitize
 
 if TYPE_CHECKING:
     import aiohttp
@@ -74,7 +74,7 @@ async def ask_version(session: aiohttp.ClientSession, url: str, headers: Mapping
         told = read_json(body, url) if status == 200 else None
     except BadReplyError:
         return None
-    return printable(shown(told["version"])) if isinstance(told, dict) and "version" in told else None
+    return sanitize(shown(told["version"])) if isinstance(told, dict) and "version" in told else None
 
 
 async def _get(session: aiohttp.ClientSession, address: str, url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
@@ -127,7 +127,7 @@ def _served(row: dict[str, Any]) -> ServedModel:
 
 def _name(told: object) -> str | None:
     """A name that may be printed; None where a server tells something else."""
-    return told if isinstance(told, str) and told and printable(told) == told else None
+    return told if isinstance(told, str) and told and sanitize(told) == told else None
 
 
 def root_of(url: str) -> str:

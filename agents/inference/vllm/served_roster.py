@@ -20,7 +20,7 @@ class UnservableRosterError(SocietyError):
 
 
 @dataclass(frozen=True)
-class _Row:
+class _ServedRow:
     """A row that asks for an adapter, and the path its errors name."""
 
     place: str
@@ -42,7 +42,7 @@ def read_served_roster(roster: Roster, base: str | None = None, adapters: Path |
         raise UnservableRosterError(f"{roster.name}: has no base_model, so there is nothing to serve; name it")
     weights = _weights(roster.base_model, base)
     asking = [
-        _Row(f"models.{index} ({row.model_id})", row)
+        _ServedRow(f"models.{index} ({row.model_id})", row)
         for index, row in enumerate(roster.models)
         if row.model_name is not None
     ]
@@ -67,7 +67,9 @@ def _weights(base_model: str, told: str | None) -> str:
     return wanted
 
 
-def _find(rows: list[_Row], bases: tuple[str, ...], folder: Path | None) -> tuple[dict[str, AdapterOnDisk], list[str]]:
+def _find(
+    rows: list[_ServedRow], bases: tuple[str, ...], folder: Path | None
+) -> tuple[dict[str, AdapterOnDisk], list[str]]:
     """The adapters by name, and what is wrong with which row."""
     found: dict[str, AdapterOnDisk] = {}
     wrong = []
@@ -82,7 +84,7 @@ def _find(rows: list[_Row], bases: tuple[str, ...], folder: Path | None) -> tupl
     return found, wrong
 
 
-def _adapter(row: _Row, folder: Path | None) -> AdapterOnDisk:
+def _adapter(row: _ServedRow, folder: Path | None) -> AdapterOnDisk:
     name = row.adapter
     if row.config.adapter is not None:
         return read_adapter_folder(Path(row.config.adapter), name)
@@ -106,6 +108,6 @@ def _conflicts(adapter: AdapterOnDisk, other: AdapterOnDisk | None, bases: tuple
         yield f"adapter {adapter.name!r} is {adapter.path} here and {other.path} above; one name, one adapter"
 
 
-def _rank(row: _Row, adapter: AdapterOnDisk) -> int:
+def _rank(row: _ServedRow, adapter: AdapterOnDisk) -> int:
     """What its files say, else the row, else what PEFT takes where nothing is said."""
     return adapter.rank or row.config.lora_rank or RANKS[0]

@@ -23,11 +23,11 @@ import numpy as np
 
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError, UsageError
-from simulation.metrics.admission import admitted, tiers
 from simulation.metrics.clusters import cluster_bootstrap, difference, ratio
+from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.inference import LEVEL
 from simulation.metrics.registry import Interval
-from simulation.studies.compare.sides import Side, differing, sides_by, sides_of, varying
+from simulation.studies.compare.sides import ComparedSide, differing, sides_by, sides_of, varying
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ ENOUGH_TWINS = 0.5
 """The share of the smaller side's episodes that must have a twin for the sides to be compared in pairs."""
 
 
-class Figure(str, Enum):
+class ComparedFigure(str, Enum):
     """What is compared, per episode: `welfare`, `efficiency` and `gini` are the whole episode's, the rest means over
     models (`payoff` is the per-capita payoff) or one model's own."""
 
@@ -51,11 +51,17 @@ class Figure(str, Enum):
     ACCURACY = "accuracy"
 
 
-OF_EPISODES = (Figure.WELFARE, Figure.EFFICIENCY, Figure.COOPERATION, Figure.PAYOFF, Figure.GINI)
-OF_MODELS = (Figure.PAYOFF, Figure.REWARD, Figure.COOPERATION, Figure.ACCURACY)
+OF_EPISODES = (
+    ComparedFigure.WELFARE,
+    ComparedFigure.EFFICIENCY,
+    ComparedFigure.COOPERATION,
+    ComparedFigure.PAYOFF,
+    ComparedFigure.GINI,
+)
+OF_MODELS = (ComparedFigure.PAYOFF, ComparedFigure.REWARD, ComparedFigure.COOPERATION, ComparedFigure.ACCURACY)
 
 
-class Verdict(str, Enum):
+class ComparisonVerdict(str, Enum):
     """What the numbers support saying of the first side against the other."""
 
     HIGHER = "higher"
@@ -66,7 +72,7 @@ class Verdict(str, Enum):
 
 
 @dataclass(frozen=True)
-class Difference:
+class FigureDifference:
     """One figure of one task: the first side's mean, the other's, and the difference with its interval.
 
     `model_id` is empty for the episode as a whole. `interval.n` counts pairs of seeds (or passes), or the smaller
@@ -76,12 +82,12 @@ class Difference:
     against: str
     task_id: str
     model_id: str
-    figure: Figure
+    figure: ComparedFigure
     first: float
     other: float
     interval: Interval
     paired: bool
-    verdict: Verdict
+    verdict: ComparisonVerdict
 
 
 @dataclass(frozen=True)
@@ -94,10 +100,10 @@ class Comparison:
     seeds: Mapping[str, tuple[int, ...]]
     tiers: Mapping[str, tuple[str, ...]]
     differs: Mapping[str, tuple[str, ...]]
-    differences: tuple[Difference, ...]
+    differences: tuple[FigureDifference, ...]
     notes: tuple[str, ...]
 
-    def find(self, figure: Figure, *, task_id: str | None = None, model_id: str = "") -> Difference:
+    def find(self, figure: ComparedFigure, *, task_id: str | None = None, model_id: str = "") -> FigureDifference:
         """The first difference of that kind. Raises KeyError."""
         for each in self.differences:
             if (each.figure, each.model_id) == (figure, model_id) and task_id in (None, each.task_id):
@@ -124,20 +130,20 @@ def compare_runs(
 
 
 def compare(
-    sides: Sequence[Side], level: float = LEVEL, synthetic: bool = False, mix_tiers: bool = False
+    sides: Sequence[ComparedSide], level: float = LEVEL, synthetic: bool = False, mix_tiers: bool = False
 ) -> Comparison:
     """As `compare_runs`, of sides that are there already."""
     import pandas as pd
 
     differs, alike = differing(sides), varying(sides)
     whole = pd.concat([side.episodes(alike) for side in sides], ignore_index=True)
-    rows = admitted(whole, synthetic=synthetic, mix_tiers=mix_tiers)
+    rows = comparable_rows(whole, synthetic=synthetic, mix_tiers=mix_tiers)
     parts = {side.name: rows[rows["side"] == side.name] for side in sides}
     for name, part in parts.items():
         if part.empty:
             raise SocietyError(f"{name} has no finished episode to compare: synthetic ones and persons are left out")
     first, *others = (side.name for side in sides)
-    found: list[Difference] = []
+    found: list[FigureDifference] = []
     notes = list(_notes(whole, rows, parts, differs, alike))
     for other in others:
         pair = _Pair(other, parts[first], parts[other], level)
@@ -167,7 +173,7 @@ class _Pair:
         self.one_seed = len({key[0] for side in keys for key in side}) == 1
         self.models = sorted(_players(first) & _players(other))
 
-    def differences(self) -> Iterator[Difference]:
+    def differences(self) -> Iterator[FigureDifference]:
         for task in self.tasks:
             sides = [side[side["task_id"] == task] for side in (self.first, self.other)]
             for figure in OF_EPISODES:
@@ -178,8 +184,8 @@ class _Pair:
                     yield from self._difference(task, model_id, figure, *own)
 
     def _difference(
-        self, task: str, model_id: str, figure: Figure, first: pd.DataFrame, other: pd.DataFrame
-    ) -> Iterator[Difference]:
+        self, task: str, model_id: str, figure: ComparedFigure, first: pd.DataFrame, other: pd.DataFrame
+    ) -> Iterator[FigureDifference]:
         values = [_values(side, figure) for side in (first, other)]
         if self.paired:
             shared = values[0].index.intersection(values[1].index)
@@ -189,7 +195,7 @@ class _Pair:
         interval, units = self._paired(*values) if self.paired else self._unpaired(*values)
         means = float(values[0].mean()), float(values[1].mean())
         verdict = self._verdict(interval, units)
-        yield Difference(self.name, task, model_id, figure, *means, interval, self.paired, verdict)
+        yield FigureDifference(self.name, task, model_id, figure, *means, interval, self.paired, verdict)
 
     def _paired(self, first: pd.Series[float], other: pd.Series[float]) -> tuple[Interval, tuple[int, int]]:
         interval = self._interval(first - other)
@@ -207,13 +213,13 @@ class _Pair:
             return Interval(math.nan, float(values.mean()), math.nan, self.level, len(sums))
         return cluster_bootstrap(ratio, sums, level=self.level)
 
-    def _verdict(self, interval: Interval, units: tuple[int, int]) -> Verdict:
+    def _verdict(self, interval: Interval, units: tuple[int, int]) -> ComparisonVerdict:
         ways = 2.0 ** units[0] if self.paired else math.comb(sum(units), units[0])
         if 2 / ways > 1 - self.level + 1e-12:
-            return Verdict.TOO_FEW_PAIRS if self.paired else Verdict.TOO_FEW_RUNS
+            return ComparisonVerdict.TOO_FEW_PAIRS if self.paired else ComparisonVerdict.TOO_FEW_RUNS
         if not interval.excludes(0.0):
-            return Verdict.NOT_SHOWN
-        return Verdict.HIGHER if interval.value > 0 else Verdict.LOWER
+            return ComparisonVerdict.NOT_SHOWN
+        return ComparisonVerdict.HIGHER if interval.value > 0 else ComparisonVerdict.LOWER
 
     def notes(self) -> Iterator[str]:
         unit = "passes through the tasks" if self.one_seed else "seeds"
@@ -240,7 +246,7 @@ def _players(side: pd.DataFrame) -> set[tuple[str, str]]:
     return set(side[["model_id", "model_name"]].itertuples(index=False, name=None))
 
 
-def _values(side: pd.DataFrame, figure: Figure) -> pd.Series[float]:
+def _values(side: pd.DataFrame, figure: ComparedFigure) -> pd.Series[float]:
     """The figure per seed, task and pass: the mean over models, and over runs that share all three."""
     by_run: pd.Series[float] = side.groupby([*TWIN, "run"])[figure.value].mean().dropna()
     return by_run.groupby(level=TWIN).mean()

@@ -24,7 +24,7 @@ _ROW = ("model_name", "policy", "role", "team_id", "specialization", "persona")
 
 
 @dataclass(frozen=True)
-class Side:
+class ComparedSide:
     """Runs that are taken together; `name` is what the report calls them."""
 
     name: str
@@ -72,23 +72,23 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
             yield f"{prefix}{key}", each if isinstance(each, str) else orjson.dumps(each).decode()
 
 
-def differing(sides: Sequence[Side]) -> Mapping[str, tuple[str, ...]]:
+def differing(sides: Sequence[ComparedSide]) -> Mapping[str, tuple[str, ...]]:
     """Every setting that the sides do not have alike, side by side."""
     values = {key: tuple(side.values(key) for side in sides) for key in _keys(sides)}
     return {key: tuple(" or ".join(sorted(one)) for one in each) for key, each in values.items() if len(set(each)) > 1}
 
 
-def varying(sides: Sequence[Side]) -> tuple[str, ...]:
+def varying(sides: Sequence[ComparedSide]) -> tuple[str, ...]:
     """The settings that vary within the sides, on all of them alike: twins have the same there, too."""
     values = {key: [side.values(key) for side in sides] for key in _keys(sides)}
     return tuple(key for key, each in values.items() if len(set(each)) == 1 and len(each[0]) > 1)
 
 
-def _keys(sides: Sequence[Side]) -> Iterator[str]:
+def _keys(sides: Sequence[ComparedSide]) -> Iterator[str]:
     yield from dict.fromkeys(key for side in sides for told in side.settings.values() for key in told)
 
 
-def sides_of(places: Sequence[str | Path]) -> tuple[Side, ...]:
+def sides_of(places: Sequence[str | Path]) -> tuple[ComparedSide, ...]:
     """A side for each run, folder of runs or pattern."""
     names = [_label(str(place)) for place in places]
     if len(set(names)) < len(names):
@@ -96,7 +96,7 @@ def sides_of(places: Sequence[str | Path]) -> tuple[Side, ...]:
     if len(set(names)) < len(names):
         again = next(name for name in names if names.count(name) > 1)
         raise UsageError(f"{again} is given twice: there is nothing to compare it with")
-    return tuple(Side(name, load_runs(place)) for name, place in zip(names, places, strict=True))
+    return tuple(ComparedSide(name, load_runs(place)) for name, place in zip(names, places, strict=True))
 
 
 def _label(place: str) -> str:
@@ -104,14 +104,14 @@ def _label(place: str) -> str:
     return path.name or path.resolve().name
 
 
-def sides_by(places: Sequence[str | Path], key: str) -> tuple[Side, ...]:
+def sides_by(places: Sequence[str | Path], key: str) -> tuple[ComparedSide, ...]:
     """A side for each value that the runs' scenarios have at a dotted key: `mode`, `communication.treatment`."""
     found: dict[str, list[Path]] = {}
     for path in load_runs(places).paths:
         found.setdefault(_value(read_manifest(path)["scenario"], key), []).append(path)
     if len(found) < 2:
         raise UsageError(f"--by {key}: all runs have the value {next(iter(found))}; there is nothing to compare")
-    return tuple(Side(value, load_runs(paths)) for value, paths in found.items())
+    return tuple(ComparedSide(value, load_runs(paths)) for value, paths in found.items())
 
 
 def _value(scenario: Mapping[str, Any], key: str) -> str:

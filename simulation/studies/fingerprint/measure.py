@@ -26,18 +26,18 @@ from agents.inference.embedded.adapters import WEIGHTS_FILE, shipped_adapters
 from agents.inference.embedded.model_store import file_sha256, model_source
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
-from agents.role import Part
+from agents.role import PopulationPart
 from agents.roster import ModelConfig, Roster
-from simulation.metrics.admission import admitted, tiers
 from simulation.metrics.behaviour import together, watch
 from simulation.metrics.clusters import cluster_bootstrap, cluster_share, difference, permutation_p_value
+from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.inference import FLIPS, LEVEL, holm
 from simulation.runs import run_set
 from simulation.runs.runner import Observer
 from simulation.store.files import replace_file
 from simulation.studies.fingerprint.cells import CELLS, Cell
 from simulation.studies.fingerprint.probes import Conditions, Probe, Subject, probe_plans, subjects
-from simulation.studies.fingerprint.report import Difference, Figure, FingerprintReport, Origin, Pair
+from simulation.studies.fingerprint.report import CellDifference, CellFigure, FingerprintOrigin, FingerprintReport, Pair
 
 if TYPE_CHECKING:
     from simulation.metrics.aggregate import Matrix
@@ -121,8 +121,8 @@ def _tiers(runs: Any, mix_tiers: bool) -> tuple[str, ...]:
     import pandas as pd
 
     rows = [run.outcomes.astype({"tier": str, "model_id": str}).merge(_parts(run), on="model_id") for run in runs]
-    focal = pd.concat(rows).query(f"part == '{Part.FOCAL.value}'")
-    return tiers(admitted(focal, mix_tiers=mix_tiers))
+    focal = pd.concat(rows).query(f"part == '{PopulationPart.FOCAL.value}'")
+    return tiers(comparable_rows(focal, mix_tiers=mix_tiers))
 
 
 def _parts(run: Run) -> Any:
@@ -135,20 +135,20 @@ def _sums(probes: Mapping[Probe, Run]) -> Mapping[str, Matrix]:
     return {cell.name: cell.sums(together([frames[probe] for probe in cell.probes])) for cell in CELLS}
 
 
-def _figure(subject: str, cell: Cell, sums: Matrix, level: float) -> Figure:
+def _figure(subject: str, cell: Cell, sums: Matrix, level: float) -> CellFigure:
     if not len(sums):
-        return Figure(subject, cell.name, None, "no data")
+        return CellFigure(subject, cell.name, None, "no data")
     if len(sums) == 1:
-        return Figure(subject, cell.name, None, "1 episode")
+        return CellFigure(subject, cell.name, None, "1 episode")
     if not np.isfinite(cell.statistic(sums.sum(axis=0, keepdims=True))[0]):
-        return Figure(subject, cell.name, None, "too few cases")
+        return CellFigure(subject, cell.name, None, "too few cases")
     interval = cluster_share(sums, level=level) if cell.share else cluster_bootstrap(cell.statistic, sums, level=level)
-    return Figure(subject, cell.name, interval)
+    return CellFigure(subject, cell.name, interval)
 
 
 def _differences(
-    figures: Sequence[Figure], sums: Mapping[str, Mapping[str, Matrix]], level: float
-) -> tuple[Difference, ...]:
+    figures: Sequence[CellFigure], sums: Mapping[str, Mapping[str, Matrix]], level: float
+) -> tuple[CellDifference, ...]:
     """Every pair in every cell in which both have figures."""
     known = {(each.subject, each.cell): each.interval for each in figures if each.interval is not None}
     asked = [
@@ -164,21 +164,21 @@ def _differences(
         interval = difference(known[first, cell.name], known[second, cell.name])
         one, other = sums[first][cell.name], sums[second][cell.name]
         p = permutation_p_value(cell.statistic, one, other, permutations=permutations)
-        found.append(Difference(first, second, cell.name, interval, p, p))
+        found.append(CellDifference(first, second, cell.name, interval, p, p))
     adjusted = holm([each.p_value for each in found])
     return tuple(replace(each, p_adjusted=p) for each, p in zip(found, adjusted, strict=True))
 
 
-def _pairs(names: Sequence[str], differences: Sequence[Difference]) -> Iterator[Pair]:
+def _pairs(names: Sequence[str], differences: Sequence[CellDifference]) -> Iterator[Pair]:
     for first, second in itertools.combinations(names, 2):
         mine = (each for each in differences if (each.first, each.second) == (first, second))
         yield Pair(first, second, tuple(each.cell for each in mine if each.separates))
 
 
-def _origin(asked: Asked, people: Sequence[Subject], run: Run, found: Sequence[str]) -> Origin:
+def _origin(asked: Asked, people: Sequence[Subject], run: Run, found: Sequence[str]) -> FingerprintOrigin:
     scenario = run.manifest["scenario"]
-    focal = next(row for row in run.roster.models if row.part is Part.FOCAL)
-    return Origin(
+    focal = next(row for row in run.roster.models if row.part is PopulationPart.FOCAL)
+    return FingerprintOrigin(
         roster=asked.roster.name,
         seed=asked.seed,
         episodes=int(scenario["episodes"]),

@@ -8,10 +8,21 @@ from typing import TYPE_CHECKING
 
 from agents.inference.provenance import Tier
 from simulation.studies.fingerprint.cells import CELLS, Cell
-from simulation.studies.heat_table import COOPERATE, DEFECT, EMPTY, FAINT, STRONG, HeatTable, Row, Tile, between, draw
+from simulation.studies.heat_table import (
+    COOPERATE,
+    DEFECT,
+    EMPTY,
+    FAINT,
+    STRONG,
+    HeatRow,
+    HeatTable,
+    Tile,
+    between,
+    draw,
+)
 
 if TYPE_CHECKING:
-    from simulation.studies.fingerprint.report import Figure, FingerprintReport
+    from simulation.studies.fingerprint.report import CellFigure, FingerprintReport
 
 
 def picture(report: FingerprintReport) -> str:
@@ -33,11 +44,11 @@ def picture(report: FingerprintReport) -> str:
     return draw(table)
 
 
-def _rows(report: FingerprintReport) -> Iterator[Row]:
+def _rows(report: FingerprintReport) -> Iterator[HeatRow]:
     for group, cells in groupby(CELLS, key=lambda cell: cell.group):
         for place, cell in enumerate(cells):
             tiles = [_tile(report, name, cell) for name in report.subjects]
-            yield Row(cell.title, tiles, heading="" if place else group)
+            yield HeatRow(cell.title, tiles, heading="" if place else group)
 
 
 def _tile(report: FingerprintReport, subject: str, cell: Cell) -> Tile:
@@ -55,7 +66,7 @@ def differs_from_base(report: FingerprintReport, subject: str, cell: str) -> boo
     return found is not None and found.separates
 
 
-def texts(figure: Figure) -> tuple[str, str]:
+def texts(figure: CellFigure) -> tuple[str, str]:
     """A figure's value and its interval, as shown; what is missing, and nothing, where there is none."""
     if figure.interval is None:
         return figure.why, ""

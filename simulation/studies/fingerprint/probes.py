@@ -23,7 +23,7 @@ from enum import Enum
 from agents.inference.backend import base_name
 from agents.language import Language
 from agents.problems import UsageError
-from agents.role import ModelRole, Part
+from agents.role import ModelRole, PopulationPart
 from agents.roster import ModelConfig, Roster
 from agents.strategy import TrainingMode
 from simulation.plan import Plan
@@ -127,10 +127,10 @@ def probe_plans(roster: Roster, conditions: Conditions) -> Mapping[str, Plan]:
 def _plans(subject: Subject, roster: Roster, conditions: Conditions) -> Iterator[tuple[Probe, Plan]]:
     kept = {"model_name", "adapter", "policy", "sampling", "lora_rank", "lora_alpha"}
     own = subject.row.model_dump(include=kept)
-    focal = ModelConfig(model_id=SEAT.format(1), role=conditions.role, part=Part.FOCAL, **own)
+    focal = ModelConfig(model_id=SEAT.format(1), role=conditions.role, part=PopulationPart.FOCAL, **own)
     for probe, setup in SETUPS.items():
         others = (
-            ModelConfig(model_id=SEAT.format(number), policy=policy, part=Part.BACKGROUND)
+            ModelConfig(model_id=SEAT.format(number), policy=policy, part=PopulationPart.BACKGROUND)
             for number, policy in enumerate(setup.background, start=2)
         )
         table = Roster(name=roster.name, base_model=roster.base_model, models=(focal, *others))

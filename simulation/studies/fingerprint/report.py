@@ -13,7 +13,7 @@ from simulation.metrics.registry import Interval
 
 
 @dataclass(frozen=True)
-class Figure:
+class CellFigure:
     """A cell of one subject. `interval` is None where there is too little to tell, and `why` says what is missing;
     `interval.n` counts the episodes with data."""
 
@@ -24,7 +24,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class Difference:
+class CellDifference:
     """`first` - `second` in a cell; p-values of no difference, plain and adjusted over the whole report."""
 
     first: str
@@ -50,7 +50,7 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Origin:
+class FingerprintOrigin:
     """What made a report: enough to make it again. `weights` maps a subject to the SHA-256 of its adapter, or says
     where its weights were."""
 
@@ -68,21 +68,21 @@ class Origin:
 class FingerprintReport:
     """Every cell of every subject, and every pair's differences. `tiers` says where the replies came from."""
 
-    origin: Origin
+    origin: FingerprintOrigin
     level: float
     tiers: tuple[str, ...]
     subjects: tuple[str, ...]
     base: str
-    figures: tuple[Figure, ...]
-    differences: tuple[Difference, ...]
+    figures: tuple[CellFigure, ...]
+    differences: tuple[CellDifference, ...]
     pairs: tuple[Pair, ...]
     notes: tuple[str, ...]
 
-    def figure(self, subject: str, cell: str) -> Figure:
+    def figure(self, subject: str, cell: str) -> CellFigure:
         """One cell of one subject."""
         return next(each for each in self.figures if (each.subject, each.cell) == (subject, cell))
 
-    def from_base(self, subject: str, cell: str) -> Difference | None:
+    def from_base(self, subject: str, cell: str) -> CellDifference | None:
         """A subject's difference from its base model in a cell; None where there is none."""
         asked = (subject, self.base, cell)
         return next((each for each in self.differences if (each.first, each.second, each.cell) == asked), None)
@@ -92,12 +92,13 @@ def load_report(path: Path) -> FingerprintReport:
     """The report in a fingerprint.json."""
     data = orjson.loads(path.read_bytes())
     figures = (
-        Figure(**{**each, "interval": each["interval"] and Interval(**each["interval"])}) for each in data["figures"]
+        CellFigure(**{**each, "interval": each["interval"] and Interval(**each["interval"])})
+        for each in data["figures"]
     )
-    differences = (Difference(**{**each, "interval": Interval(**each["interval"])}) for each in data["differences"])
+    differences = (CellDifference(**{**each, "interval": Interval(**each["interval"])}) for each in data["differences"])
     pairs = (Pair(each["first"], each["second"], tuple(each["cells"])) for each in data["pairs"])
     parts: dict[str, Any] = {
-        "origin": Origin(**data["origin"]),
+        "origin": FingerprintOrigin(**data["origin"]),
         "figures": tuple(figures),
         "differences": tuple(differences),
         "pairs": tuple(pairs),

@@ -16,9 +16,9 @@ import orjson
 
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError, UsageError
-from agents.role import Part
-from simulation.metrics.admission import admitted, tiers
+from agents.role import PopulationPart
 from simulation.metrics.clusters import cluster_bootstrap, ratio
+from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.inference import LEVEL
 from simulation.metrics.registry import Interval, metric
 from simulation.plan import Plan
@@ -51,7 +51,7 @@ class Return:
     background: str
     task_id: str
     task_type: str
-    part: Part
+    part: PopulationPart
     model: str
     players: int
     interval: Interval
@@ -132,12 +132,12 @@ def _whole(kept: Mapping[str, pd.DataFrame], mix_tiers: bool) -> tuple[str, ...]
     """The tiers behind all rows together: arms are compared, so they must not differ in it."""
     import pandas as pd
 
-    return tiers(admitted(pd.concat(kept.values()), synthetic=True, mix_tiers=mix_tiers))
+    return tiers(comparable_rows(pd.concat(kept.values()), synthetic=True, mix_tiers=mix_tiers))
 
 
 def _outcomes(run: Run, synthetic: bool) -> pd.DataFrame:
     """The outcomes of a run, with the part of each player; tiers are looked at over all runs."""
-    rows = admitted(run.outcomes, synthetic=synthetic, mix_tiers=True)
+    rows = comparable_rows(run.outcomes, synthetic=synthetic, mix_tiers=True)
     names = ["task_id", "task_type", "model_id", "model_name", "tier"]
     parts = run.agents.set_index("model_id")["part"].astype(str)
     rows = rows.astype(dict.fromkeys(names, str))
@@ -154,7 +154,15 @@ def _returns(arm: str, rows: pd.DataFrame, level: float) -> Iterator[Return]:
         for model, own in groups:
             interval = per_capita_return(_sums(own), level=level)
             players = int(own["model_id"].nunique())
-            facts = (Population(population), focal, background, str(task_id), str(task_type), Part(part), model)
+            facts = (
+                Population(population),
+                focal,
+                background,
+                str(task_id),
+                str(task_type),
+                PopulationPart(part),
+                model,
+            )
             yield Return(*facts, players, interval)
 
 

@@ -23,7 +23,7 @@ from enum import Enum
 
 from agents.players.policies import POLICIES
 from agents.problems import UsageError, nearest
-from agents.role import Part
+from agents.role import PopulationPart
 from agents.roster import ModelConfig, Roster
 from agents.roster_rules import clone_ids
 from simulation.plan import Plan
@@ -88,14 +88,14 @@ def _check(plan: Plan, declared: Declaration, rows: Mapping[str, ModelConfig]) -
 
 def _background(name: str, rows: Mapping[str, ModelConfig]) -> ModelConfig:
     row = rows.get(name) or ModelConfig(model_id=STRANGER, policy=name)
-    return row.model_copy(update={"part": Part.BACKGROUND})
+    return row.model_copy(update={"part": PopulationPart.BACKGROUND})
 
 
 def _tables(
     players: Sequence[ModelConfig], declared: Declaration, background: ModelConfig
 ) -> Iterator[tuple[str, tuple[ModelConfig, ...]]]:
     """Each table's name and who sits there."""
-    focal = {row.model_id: row.model_copy(update={"part": Part.FOCAL}) for row in players}
+    focal = {row.model_id: row.model_copy(update={"part": PopulationPart.FOCAL}) for row in players}
     focal = {model_id: focal[model_id] for model_id in dict.fromkeys(declared.focal)}
     if Population.RESIDENT in declared.populations and len(players) >= 3:
         yield Population.RESIDENT.value, seated(players, _residents(players, focal, background))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agents.inference.provenance import Tier
-from simulation.metrics.admission import admitted, tiers
+from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.inference import LEVEL
-from simulation.metrics.ratings import Rating, Side, rate
+from simulation.metrics.ratings import RatedSide, Rating, rate
 from simulation.metrics.registry import Interval
 from simulation.studies.tournament.columns import TABLES, ResultTable
 from simulation.studies.tournament.matchups import Format, teams_of
@@ -29,9 +29,14 @@ if TYPE_CHECKING:
 
 def match_rows(folder: Path, tournament: Tournament, match: Match, run: Run) -> Iterator[Row]:
     """The rows of a finished match, one per seat and episode."""
-    lineup = tournament.lineups[match.lineup]
+    matchup = tournament.matchups[match.matchup]
     before = sum(tournament.rounds[: match.round])
-    common = {"lineup": lineup.number, "team": lineup.team, "members": "+".join(lineup.members), "round": match.round}
+    common = {
+        "lineup": matchup.number,
+        "team": matchup.team,
+        "members": "+".join(matchup.members),
+        "round": match.round,
+    }
     place = run.path.relative_to(folder).as_posix()
     for row in run.outcomes.to_dict("records"):
         told: Row = {str(name): value for name, value in row.items()}
@@ -48,7 +53,7 @@ class Figures:
         self.tournament, self.level = tournament, level
         order = ["lineup", "episode"]
         frame = frame_of(TABLES[ResultTable.MATCHES], list(rows)).sort_values(order, kind="stable", ignore_index=True)
-        self.matches = admitted(frame, mix_tiers=mix_tiers)
+        self.matches = comparable_rows(frame, mix_tiers=mix_tiers)
         self.tiers = tiers(self.matches)
 
     # -- pairs ---------------------------------------------------------------------------------------------
@@ -60,8 +65,10 @@ class Figures:
         place = {name: number for number, name in enumerate(players)}
         by_lineup = dict(iter(self.matches.groupby("lineup")))
         episodes = {
-            (place[lineup.members[0]], place[lineup.members[1]]): _payoffs(by_lineup[lineup.number], lineup.seat_ids)
-            for lineup in self.tournament.lineups
+            (place[matchup.members[0]], place[matchup.members[1]]): _payoffs(
+                by_lineup[matchup.number], matchup.seat_ids
+            )
+            for matchup in self.tournament.matchups
         }
         return CrossPlay(players, episodes, level=self.level)
 
@@ -81,18 +88,18 @@ class Figures:
         own = self.matches[(self.matches["team"] == team) & self.matches["model_id"].isin(players)]
         sums = own.groupby(["lineup", "episode"], observed=True)[worth.value].sum()
         return {
-            frozenset(lineup.members): sums.loc[lineup.number].to_numpy()
-            for lineup in self.tournament.lineups
-            if lineup.team == team
+            frozenset(matchup.members): sums.loc[matchup.number].to_numpy()
+            for matchup in self.tournament.matchups
+            if matchup.team == team
         }
 
-    def _team_games(self) -> Iterator[list[Side]]:
+    def _team_games(self) -> Iterator[list[RatedSide]]:
         """Every episode as a game of its teams, each worth its mean payoff; stand-ins share one name."""
         order = self.matches.sort_values(["episode", "lineup"], kind="stable")
         seats = order.assign(side=order["team_id"].astype(object).fillna(order["model_id"].astype(object)))
         for _, game in seats.groupby(["episode", "lineup"], sort=True):
             sides = [
-                Side(tuple(map(self._rated, side["model_id"], side["played_by"])), float(side["payoff"].mean()))
+                RatedSide(tuple(map(self._rated, side["model_id"], side["played_by"])), float(side["payoff"].mean()))
                 for _, side in game.groupby("side", sort=True)
             ]
             if len(sides) > 1:
@@ -191,7 +198,7 @@ class Figures:
             "level": self.level,
             "tiers": self.tiers,
             "episodes_played": int(self.matches.groupby("lineup")["episode"].nunique().sum()),
-            "episodes_at_most": tournament.episodes * len(tournament.lineups),
+            "episodes_at_most": tournament.episodes * len(tournament.matchups),
             **(self._pair_facts() if tournament.form is Format.PAIRS else {}),
             "notes": list(self.notes()),
         }

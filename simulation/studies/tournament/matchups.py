@@ -30,7 +30,7 @@ class Format(str, Enum):
 
 
 @dataclass(frozen=True)
-class Lineup:
+class Matchup:
     """One table of a tournament. `members` are compared: two models of a pair (or one twice), or a team's coalition,
     in the roster's order; `team` is empty for pairs. `seats` are all who play, stand-ins and opponents too."""
 
@@ -51,12 +51,12 @@ class Lineup:
         return (self.members[0], self.seats[1].model_id) if twins else self.members
 
 
-def pair_lineups(roster: Roster) -> tuple[Lineup, ...]:
+def pair_matchups(roster: Roster) -> tuple[Matchup, ...]:
     """Every pair of the roster's models, each model with itself too."""
     rows = roster.expand()
     pairs = list(itertools.combinations_with_replacement(rows, 2))
     return tuple(
-        Lineup(number, "", (first.model_id, second.model_id), (first, _other(first, second, rows)))
+        Matchup(number, "", (first.model_id, second.model_id), (first, _other(first, second, rows)))
         for number, (first, second) in enumerate(pairs)
     )
 
@@ -69,7 +69,7 @@ def _other(first: ModelConfig, second: ModelConfig, rows: Sequence[ModelConfig])
     return first.model_copy(update={"model_id": next(name for name in names if name not in taken)})
 
 
-def team_lineups(roster: Roster, stand_in: str | None, orders: int, seed: int) -> tuple[Lineup, ...]:
+def team_matchups(roster: Roster, stand_in: str | None, orders: int, seed: int) -> tuple[Matchup, ...]:
     """Every coalition of each team that its Shapley values ask for: all up to eight members, those of `orders` drawn
     orders beyond. The coalition of nobody is played by stand-ins only."""
     asked = [
@@ -80,7 +80,7 @@ def team_lineups(roster: Roster, stand_in: str | None, orders: int, seed: int) -
     ]
     rows = roster.expand()
     return tuple(
-        Lineup(number, team, members, tuple(_seated(rows, teams_of(roster)[team], members, stand_in)))
+        Matchup(number, team, members, tuple(_seated(rows, teams_of(roster)[team], members, stand_in)))
         for number, (team, members) in enumerate(asked)
     )
 
@@ -127,15 +127,15 @@ def stood_in(row: ModelConfig, policy: str) -> ModelConfig:
     return row.model_copy(update={**model, "policy": policy})
 
 
-def lineups(
+def matchups(
     roster: Roster, form: Format, *, stand_in: str | None = None, orders: int = 2, seed: int = 0
-) -> tuple[Lineup, ...]:
+) -> tuple[Matchup, ...]:
     """All lineups of a tournament, numbered. Raises SocietyError where there is nothing to compare."""
     people = [row.model_id for row in roster.expand() if row.human]
     if people:
         raise SocietyError(f"{people[0]} is a person's seat; a tournament is played by models and policies")
     if form is Format.TEAMS:
-        return team_lineups(roster, stand_in, orders, seed)
+        return team_matchups(roster, stand_in, orders, seed)
     if len(roster.expand()) < 2:
         raise SocietyError("a tournament of pairs needs a roster of at least 2 models")
-    return pair_lineups(roster)
+    return pair_matchups(roster)

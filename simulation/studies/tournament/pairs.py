@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from simulation.metrics.aggregate import Matrix
 from simulation.metrics.alpha_rank import AlphaRank, alpha_rank
 from simulation.metrics.inference import LEVEL, RESAMPLES, Vector, percentile_interval
-from simulation.metrics.ratings import Rating, Side, rate
+from simulation.metrics.ratings import RatedSide, Rating, rate
 from simulation.metrics.registry import Interval
 from simulation.metrics.transitivity import Transitivity, transitivity
 
@@ -28,7 +28,7 @@ Payoffs = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Meeting:
+class PairMeeting:
     """What `row` earned in its meetings with `column`, mean per episode."""
 
     row: str
@@ -37,7 +37,7 @@ class Meeting:
 
 
 @dataclass(frozen=True)
-class Standing:
+class PairStanding:
     """A model's mean payoff over all it met, itself included, each opponent counted once. `mass` is its alpha-rank
     (0-1). `rating` is None where it met nobody but itself."""
 
@@ -103,11 +103,11 @@ class CrossPlay:
     def _count(self, i: int, j: int) -> int:
         return len(self._episodes[min(i, j), max(i, j)])
 
-    def meetings(self) -> Iterator[Meeting]:
+    def meetings(self) -> Iterator[PairMeeting]:
         """Every model against every model, itself included."""
         for (i, row), (j, column) in itertools.product(enumerate(self.players), repeat=2):
             interval = self._interval(self._resampled[:, i, j], self.payoffs[i, j], self._count(i, j))
-            yield Meeting(row, column, interval)
+            yield PairMeeting(row, column, interval)
 
     def widths(self) -> dict[tuple[str, ...], float]:
         """The half-width of the wider of each pair's two intervals."""
@@ -116,7 +116,7 @@ class CrossPlay:
         half = (high - low) / 2
         return {(self.players[i], self.players[j]): float(max(half[i, j], half[j, i])) for i, j in self._episodes}
 
-    def standings(self) -> tuple[Standing, ...]:
+    def standings(self) -> tuple[PairStanding, ...]:
         """Every model, the highest mean payoff first."""
         means, ranked, ratings = self._resampled.mean(axis=2), self.rank, {each.player: each for each in self.ratings()}
         spread = np.array(
@@ -127,7 +127,7 @@ class CrossPlay:
             n = sum(self._count(i, j) for j in range(len(self.players)))
             payoff = self._interval(means[:, i], self.payoffs[i].mean(), n)
             mass = self._interval(spread[:, i], ranked.masses[i], n)
-            found.append(Standing(name, payoff, mass, ratings.get(name)))
+            found.append(PairStanding(name, payoff, mass, ratings.get(name)))
         return tuple(sorted(found, key=lambda each: (-each.payoff.value, each.model_id)))
 
     @cached_property
@@ -145,13 +145,13 @@ class CrossPlay:
         """Skill ratings from all meetings of two different models, an episode of each pair in turn."""
         return rate(self._games(), level=self._level)
 
-    def _games(self) -> Iterator[tuple[Side, Side]]:
+    def _games(self) -> Iterator[tuple[RatedSide, RatedSide]]:
         pairs = sorted((i, j) for i, j in self._episodes if i != j)
         for turn in range(max((len(self._episodes[pair]) for pair in pairs), default=0)):
             for i, j in pairs:
                 if turn < len(self._episodes[i, j]):
                     first, second = self._episodes[i, j][turn]
-                    yield Side((self.players[i],), float(first)), Side((self.players[j],), float(second))
+                    yield RatedSide((self.players[i],), float(first)), RatedSide((self.players[j],), float(second))
 
     def synergies(self) -> Iterator[PairSynergy]:
         """Every two different models."""

@@ -10,7 +10,7 @@ from simulation.metrics.inference import LEVEL
 from simulation.runs.folders import at_work, resumable
 from simulation.runs.workers import play_all
 from simulation.studies.tournament.figures import Figures, match_rows
-from simulation.studies.tournament.matchups import Format, Lineup
+from simulation.studies.tournament.matchups import Format, Matchup
 from simulation.studies.tournament.results import TournamentResult, write_results
 from simulation.studies.tournament.tournament import Match, MatchWork, Tournament, read_tournament, split_finished
 from simulation.tables.run import Row
@@ -33,9 +33,9 @@ def play_tournament(
     rows: list[Row] = []
     with at_work(folder), resumable(f"society tournament {folder}"):
         figures = None
-        done, due = 0, list(tournament.lineups)
+        done, due = 0, list(tournament.matchups)
         for number in range(len(tournament.rounds)):
-            matches = [Match(number, lineup.number) for lineup in due]
+            matches = [Match(number, matchup.number) for matchup in due]
             most = done + len(matches) * (len(tournament.rounds) - number)
             for match, run in _runs(folder, tournament, matches, jobs):
                 rows += match_rows(folder, tournament, match, run)
@@ -43,7 +43,7 @@ def play_tournament(
                 if watch is not None:
                     watch(done, most)
             figures = Figures(tournament, rows, level=level, mix_tiers=mix_tiers)
-            due = [lineup for lineup in due if lineup.number in still_wide(tournament, figures, due)]
+            due = [matchup for matchup in due if matchup.number in still_wide(tournament, figures, due)]
             if not due:
                 break
         assert figures is not None  # there is one round at least
@@ -57,13 +57,13 @@ def _runs(folder: Path, tournament: Tournament, matches: Sequence[Match], jobs: 
         yield from split_finished(folder, tournament, [work.match])[0].items()
 
 
-def still_wide(tournament: Tournament, figures: Figures, due: Sequence[Lineup]) -> set[int]:
+def still_wide(tournament: Tournament, figures: Figures, due: Sequence[Matchup]) -> set[int]:
     """The lineups that play another round: all of them without a width to stop at."""
     width = tournament.stop_width
     if width is None:
-        return {lineup.number for lineup in due}
+        return {matchup.number for matchup in due}
     if tournament.form is Format.PAIRS:
         wide = figures.cross_play.widths()
-        return {lineup.number for lineup in due if wide[lineup.members] > width}
+        return {matchup.number for matchup in due if wide[matchup.members] > width}
     teams = {each.team: each.widest() for each in figures.compositions if each.worth is tournament.worth}
-    return {lineup.number for lineup in due if teams[lineup.team] > width}
+    return {matchup.number for matchup in due if teams[matchup.team] > width}

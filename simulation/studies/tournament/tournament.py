@@ -38,9 +38,9 @@ from simulation.plan import Plan
 from simulation.runs.folders import finished_run, new_folder, play_in
 from simulation.scenario import Scenario
 from simulation.seeds import derive_seed
-from simulation.store.files import made_whole
+from simulation.store.files import atomic_directory
 from simulation.store.run_directory import versions
-from simulation.studies.tournament.matchups import Format, Lineup, lineups
+from simulation.studies.tournament.matchups import Format, Matchup, matchups
 from simulation.studies.tournament.teams import Worth
 
 if TYPE_CHECKING:
@@ -68,10 +68,10 @@ class Tournament(FileModel):
     """Drawn orders of members behind the Shapley values of a team of more than eight."""
 
     @cached_property
-    def lineups(self) -> tuple[Lineup, ...]:
+    def matchups(self) -> tuple[Matchup, ...]:
         """Who sits down together, numbered."""
         seed = self.scenario.seed
-        return lineups(self.roster, self.form, stand_in=self.stand_in, orders=self.orders, seed=seed)
+        return matchups(self.roster, self.form, stand_in=self.stand_in, orders=self.orders, seed=seed)
 
     @property
     def worth(self) -> Worth:
@@ -88,9 +88,9 @@ class Tournament(FileModel):
 
     def plan(self, match: Match) -> Plan:
         """What a match plays. Raises InvalidFileError where its lineup cannot play the game."""
-        named = ("round", match.round) if self.form is Format.TEAMS else ("match", match.lineup, match.round)
+        named = ("round", match.round) if self.form is Format.TEAMS else ("match", match.matchup, match.round)
         keys = {"seed": derive_seed(self.scenario.seed, *named), "episodes": self.rounds[match.round]}
-        seats = self.lineups[match.lineup].seats
+        seats = self.matchups[match.matchup].seats
         scenario = self.scenario.model_copy(update=keys)
         return Plan(scenario, self.roster.model_copy(update={"models": seats}))
 
@@ -100,7 +100,7 @@ class Match:
     """The play of one lineup in one round, both by number."""
 
     round: int
-    lineup: int
+    matchup: int
 
 
 def check(tournament: Tournament) -> None:
@@ -117,20 +117,20 @@ def check(tournament: Tournament) -> None:
         raise SocietyError("--stand-in is for the empty seats of teams: --format teams")
     if stand_in and stand_in not in POLICIES:
         raise SocietyError(f"--stand-in {stand_in}: there is no such policy ({nearest(stand_in, tuple(POLICIES))})")
-    for lineup in tournament.lineups:
-        _check_lineup(tournament, lineup)
+    for matchup in tournament.matchups:
+        _check_lineup(tournament, matchup)
 
 
-def _check_lineup(tournament: Tournament, lineup: Lineup) -> None:
+def _check_lineup(tournament: Tournament, matchup: Matchup) -> None:
     try:
-        tournament.plan(Match(0, lineup.number))
+        tournament.plan(Match(0, matchup.number))
     except InvalidFileError as error:
         why = "; ".join(f"{problem.message}" for problem in error.problems)
         if tournament.form is Format.PAIRS:
             raise SocietyError(f"two models cannot play this: {why}; compare teams instead: --format teams") from None
-        who = " and ".join(lineup.members) or "nobody"
+        who = " and ".join(matchup.members) or "nobody"
         hint = "" if tournament.stand_in else "; have the empty seats played: --stand-in always_defect"
-        raise SocietyError(f"{lineup.team} with {who} alone cannot play this: {why}{hint}") from None
+        raise SocietyError(f"{matchup.team} with {who} alone cannot play this: {why}{hint}") from None
 
 
 # -- the folder ---------------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ def new_tournament(tournament: Tournament, out: str | Path = "runs") -> Path:
         "versions": versions(),
         "tournament": tournament.model_dump(mode="json"),
     }
-    with made_whole(folder) as part:
+    with atomic_directory(folder) as part:
         (part / "matches").mkdir()
         (part / MANIFEST).write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
     return folder
@@ -168,7 +168,7 @@ def read_tournament(folder: Path) -> Tournament:
 
 def place_of(folder: Path, tournament: Tournament, match: Match) -> Path:
     """Where a match's run lies."""
-    return folder / "matches" / tournament.lineups[match.lineup].label / f"round-{match.round:02d}"
+    return folder / "matches" / tournament.matchups[match.matchup].label / f"round-{match.round:02d}"
 
 
 def play_match(folder: Path, tournament: Tournament, match: Match) -> Run:

@@ -12,7 +12,7 @@ from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from simulation.studies.verify.verify import Case, Expected, Figure, Play
+from simulation.studies.verify.verify import Expected, KnownCase, KnownFigure, Play
 
 RECORD = Path(__file__).parent / "axelrod.json"
 """Written by benchmarks/axelrod_record.py."""
@@ -33,20 +33,20 @@ EPISODES = 10
 """How often a pair with a random player is played."""
 
 
-def recorded_cases() -> Iterator[Case]:
+def recorded_cases() -> Iterator[KnownCase]:
     """Every match of the record. Reads it."""
     record = json.loads(RECORD.read_text(encoding="utf-8"))
     source = f"{record['library']} {record['version']}, recorded"
     for match in record["exact"]:
         play = Play("prisoners_dilemma", _policies(match), record["turns"])
-        yield Case(_versus(match), play, (Expected(Figure.PAYOFF, tuple(match["scores"])),), source)
+        yield KnownCase(_versus(match), play, (Expected(KnownFigure.PAYOFF, tuple(match["scores"])),), source)
     for match in record["stochastic"]:
         play = Play("prisoners_dilemma", _policies(match), record["turns"], episodes=EPISODES)
         first, last = match["seeds"]
         # the wider of the two players' spreads, for both
         spread = max(match["deviation"]) * sqrt(1 / EPISODES + 1 / (last - first + 1))
-        expected = Expected(Figure.PER_STEP, tuple(match["mean"]), 4 * spread)
-        yield Case(f"{_versus(match)}, by chance", play, (expected,), f"{source}: mean of {last - first + 1}")
+        expected = Expected(KnownFigure.PER_STEP, tuple(match["mean"]), 4 * spread)
+        yield KnownCase(f"{_versus(match)}, by chance", play, (expected,), f"{source}: mean of {last - first + 1}")
 
 
 def _policies(match: Any) -> tuple[str, ...]:

@@ -28,7 +28,7 @@ EXACT = 1e-9
 """Tolerance of a figure that is an exact sum or a closed form."""
 
 
-class Figure(str, Enum):
+class KnownFigure(str, Enum):
     """What is compared: one value per player in the roster's order, or one per episode."""
 
     PAYOFF = "payoff"
@@ -45,7 +45,9 @@ class Figure(str, Enum):
     NASH = "nash"
 
 
-OF_EPISODES = frozenset({Figure.STEPS, Figure.WELFARE, Figure.GINI, Figure.OPTIMUM, Figure.NASH})
+OF_EPISODES = frozenset(
+    {KnownFigure.STEPS, KnownFigure.WELFARE, KnownFigure.GINI, KnownFigure.OPTIMUM, KnownFigure.NASH}
+)
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,13 @@ class Play:
 class Expected:
     """A figure's known values; `tolerance` is absolute, one for all of them."""
 
-    figure: Figure
+    figure: KnownFigure
     values: tuple[float, ...]
     tolerance: float = EXACT
 
 
 @dataclass(frozen=True)
-class Case:
+class KnownCase:
     """A play with known answers, and where they are known from."""
 
     name: str
@@ -107,11 +109,11 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Finding:
+class CaseResult:
     """A figure of a case: what was expected and what was got."""
 
     case: str
-    figure: Figure
+    figure: KnownFigure
     expected: tuple[float, ...]
     got: tuple[float, ...]
     tolerance: float
@@ -124,12 +126,12 @@ class Finding:
         return same_number and all(abs(a - b) <= self.tolerance for a, b in zip(self.got, self.expected, strict=True))
 
 
-def verify(cases: Iterable[Case], on_case: Callable[[Case], None] | None = None) -> list[Finding]:
+def verify(cases: Iterable[KnownCase], on_case: Callable[[KnownCase], None] | None = None) -> list[CaseResult]:
     """Play every case and compare it; `on_case` is told of each before it is played.
 
     Raises InvalidFileError for a case that cannot be played.
     """
-    findings: list[Finding] = []
+    findings: list[CaseResult] = []
     with TemporaryDirectory() as scratch:
         for case in cases:
             if on_case is not None:
@@ -138,25 +140,25 @@ def verify(cases: Iterable[Case], on_case: Callable[[Case], None] | None = None)
     return findings
 
 
-def compare(case: Case, run: Run) -> list[Finding]:
+def compare(case: KnownCase, run: Run) -> list[CaseResult]:
     """What a run of the case's plan gave, beside what was expected."""
     return [
-        Finding(case.name, each.figure, each.values, read(run, each.figure), each.tolerance, case.source)
+        CaseResult(case.name, each.figure, each.values, read(run, each.figure), each.tolerance, case.source)
         for each in case.expected
     ]
 
 
-def read(run: Run, figure: Figure) -> tuple[float, ...]:
+def read(run: Run, figure: KnownFigure) -> tuple[float, ...]:
     """A figure of a run, averaged over its episodes."""
     if figure in OF_EPISODES:
         return (float(run.episodes[figure.value].mean()),)
-    if figure in (Figure.PER_STEP, Figure.MEAN_PER_STEP):
-        per_step = [value / _steps(run) for value in _per_player(run, Figure.PAYOFF)]
-        return tuple(per_step) if figure is Figure.PER_STEP else (sum(per_step) / len(per_step),)
+    if figure in (KnownFigure.PER_STEP, KnownFigure.MEAN_PER_STEP):
+        per_step = [value / _steps(run) for value in _per_player(run, KnownFigure.PAYOFF)]
+        return tuple(per_step) if figure is KnownFigure.PER_STEP else (sum(per_step) / len(per_step),)
     return tuple(_per_player(run, figure))
 
 
-def _per_player(run: Run, figure: Figure) -> Sequence[float]:
+def _per_player(run: Run, figure: KnownFigure) -> Sequence[float]:
     means = run.outcomes.groupby("model_id", observed=True)[figure.value].mean()
     return [float(means[config.model_id]) for config in run.roster.expand()]
 

@@ -198,7 +198,7 @@ function hearers(entry) {
 function showEntry(entry) {
   const item = element("li");
   const team = entry.team ? ` (${entry.team})` : "";
-  const fell = entry.fell_from ? `, fell from ${entry.fell_from}` : "";
+  const fell = entry.fallback_from ? `, fell from ${entry.fallback_from}` : "";
   const does = {
     message: () => hearers(entry),
     decision: () => (entry.action ? `decides ${entry.action}` : "decides nothing valid"),

@@ -112,7 +112,7 @@ class TestTheBestTierAnswers:
         assert reply.text == "hello from cooperator"
         assert reply.provenance.tier is CAMEL
         assert reply.provenance.endpoint == stub.url
-        assert reply.provenance.fell_from == ()
+        assert reply.provenance.fallback_from == ()
         assert society.attempts == [(CAMEL, 1, OK)]
 
     async def test_the_order_of_the_tiers_is_the_runs_own(self, stub: ScriptedVLLM) -> None:
@@ -127,7 +127,7 @@ class TestTheBestTierAnswers:
     async def test_a_tier_that_needs_no_server_asks_none(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url, tiers=(SIMULATED,)) as society:
             reply = await society.ask()
-        assert reply.provenance.fell_from == ()
+        assert reply.provenance.fallback_from == ()
         assert stub.asked_models == 0
 
 
@@ -144,14 +144,14 @@ class TestRetries:
         async with Society(stub.url, retries=1) as society:
             reply = await society.ask()
         assert (reply.provenance.tier, reply.provenance.attempt) == (HTTP, 1)
-        assert reply.provenance.fell_from == (CAMEL,)
+        assert reply.provenance.fallback_from == (CAMEL,)
         assert society.attempts == [(CAMEL, 1, FAILED), (CAMEL, 2, FAILED), (HTTP, 1, OK)]
 
     async def test_then_the_next(self, stub: ScriptedVLLM) -> None:
         stub.mishaps.extend([faults.status(503)] * 4)
         async with Society(stub.url, retries=1) as society:
             reply = await society.ask()
-        assert reply.provenance.fell_from == (CAMEL, HTTP)
+        assert reply.provenance.fallback_from == (CAMEL, HTTP)
         assert not reply.provenance.tier.real
         assert len(stub.bodies) == 4
 
@@ -280,7 +280,7 @@ class TestNoServer:
             started = asyncio.get_running_loop().time()
             replies = [await society.ask() for _ in range(5)]
             assert asyncio.get_running_loop().time() - started < 0.5
-        assert {reply.provenance.fell_from for reply in replies} == {(CAMEL, HTTP)}
+        assert {reply.provenance.fallback_from for reply in replies} == {(CAMEL, HTTP)}
         [line] = warnings(caplog)
         assert line.startswith("inference falls from camel, http to simulated: camel and http: nothing answers")
         assert "NO language model answers" in line
@@ -304,7 +304,7 @@ class TestServerDiesInMidRun:
             assert (await society.ask()).provenance.tier is CAMEL
             await stub.stop()
             fallen = [await society.ask() for _ in range(3)]
-            assert [reply.provenance.fell_from for reply in fallen] == [(CAMEL, HTTP)] * 3
+            assert [reply.provenance.fallback_from for reply in fallen] == [(CAMEL, HTTP)] * 3
             assert society.attempts[1:] == [(CAMEL, 1, FAILED), (CAMEL, 2, FAILED)] + [(SIMULATED, 1, OK)] * 3
             await stub.start()
             assert (await society.ask()).provenance.tier is SIMULATED
@@ -409,7 +409,7 @@ async def test_a_fresh_machine_answers_from_the_embedded_model(caplog: pytest.Lo
     assert "Paris" in first.text
     assert again.text == first.text
     assert first.provenance.tier is EMBEDDED
-    assert first.provenance.fell_from == (CAMEL, HTTP)
+    assert first.provenance.fallback_from == (CAMEL, HTTP)
     [line] = warnings(caplog)
     assert "falls from camel, http to embedded" in line
 
@@ -419,6 +419,6 @@ async def test_a_roster_on_another_base_is_not_answered_by_the_embedded_model(
 ) -> None:
     async with VLLMClient(UNUSED, "cooperator", base_model="Qwen/Qwen2-7B-Instruct") as client:
         replies = [await client.ask("Your plan?") for _ in range(3)]
-    assert {reply.provenance.fell_from for reply in replies} == {(CAMEL, HTTP, EMBEDDED)}
+    assert {reply.provenance.fallback_from for reply in replies} == {(CAMEL, HTTP, EMBEDDED)}
     [line] = warnings(caplog)
     assert "belongs to base model Qwen/Qwen2-7B-Instruct" in line

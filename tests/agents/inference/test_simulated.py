@@ -10,7 +10,7 @@ from agents.inference.errors import PermanentError
 from agents.inference.provenance import CallKey, ChatMessage, Purpose, Tier
 from agents.inference.simulated import SimulatedBackend
 from agents.language import Language
-from agents.players.policies import Option, Situation, View
+from agents.players.policies import Observation, Option, Situation
 from agents.role import ModelRole
 from tests.agents.inference.conftest import make_request
 
@@ -20,7 +20,7 @@ BACKEND = SimulatedBackend()
 
 
 def situation(role: ModelRole, language: Language = Language.EN, others_last: float | None = None) -> Situation:
-    view = View(step=1, max_steps=5, options=OPTIONS, others_last=others_last)
+    view = Observation(step=1, max_steps=5, options=OPTIONS, others_last=others_last)
     return Situation(role, language, view)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agents.language import Language
-from agents.players.policies import GENEROSITY, MINDS, POLICIES, announced_option
+from agents.players.policies import GENEROSITY, POLICIES, ROLE_POLICIES, announced_option
 from agents.role import ModelRole
 from simulation.games import find_game
 from simulation.games.base import Game, Move
@@ -24,7 +24,7 @@ def gifts(policy: str, others: list[Step], seed: int = 1) -> list[int]:
     game = game_of(PublicGoods, 1 + len(others[0]), steps=len(others))
     state, rng, given = opened(game), random.Random(seed), []
     for step in others:
-        own = POLICIES[policy].decide(game.look(state, 0, Language.EN), rng).action
+        own = POLICIES[policy].decide(game.observe(state, 0, Language.EN), rng).action
         given.append(int(own))
         state = game.resolve(state, [Move(own), *(Move(None if gift is None else str(gift)) for gift in step)])
     return given
@@ -76,8 +76,8 @@ def test_generosity_is_the_most_that_no_defector_profits_from() -> None:
 def test_what_is_said_is_what_is_done_all_game_long(policy: str, task_type: str, language: Language) -> None:
     game: Game[Any] = game_of(find_game(task_type), 4, steps=5)
     state, rng, player = opened(game), random.Random(2), POLICIES[policy]
-    while not game.over(state):
-        views = [game.look(state, seat, language) for seat in range(4)]
+    while not game.is_terminal(state):
+        views = [game.observe(state, seat, language) for seat in range(4)]
         said = [player.speak(view, random.Random(f"{seat}"), language) for seat, view in enumerate(views)]
         done = [player.decide(view, random.Random(f"{seat}")) for seat, view in enumerate(views)]
         assert [announced_option(text, view.options) for text, view in zip(said, views, strict=True)] == done
@@ -86,6 +86,6 @@ def test_what_is_said_is_what_is_done_all_game_long(policy: str, task_type: str,
 
 
 def test_every_role_has_a_mind() -> None:
-    assert set(MINDS) == set(ModelRole)
-    assert set(MINDS.values()) <= set(POLICIES.values())
+    assert set(ROLE_POLICIES) == set(ModelRole)
+    assert set(ROLE_POLICIES.values()) <= set(POLICIES.values())
     assert {name: policy.name for name, policy in POLICIES.items()} == {name: name for name in POLICIES}

@@ -10,7 +10,7 @@ import pytest
 
 from agents.language import Language
 from agents.players.phrases import SENTENCES
-from agents.players.policies import POLICIES, Manner, Option, View, announced_option
+from agents.players.policies import POLICIES, Observation, Option, SpeakingStyle, announced_option
 from simulation.games import find_game, task_types
 from simulation.games.base import Game, Move
 from tests.simulation.games.table import game_of, opened, played
@@ -23,7 +23,7 @@ def versus(policy: str, opponent: str, seed: int = 1, game: str = "prisoners_dil
     table = game_of(find_game(game), 2, steps=len(opponent))
     state, rng, moves = opened(table), random.Random(seed), ""
     for letter in opponent:
-        option = POLICIES[policy].decide(table.look(state, 0, Language.EN), rng)
+        option = POLICIES[policy].decide(table.observe(state, 0, Language.EN), rng)
         answers = {level: action for action, level in table._options(state, 1)}
         state = played(table, state, option.action, answers[float(letter == "C")])
         moves += "C" if option.cooperation == 1.0 else "D"
@@ -130,17 +130,17 @@ def test_in_the_commons(policy: str, harvest: str) -> None:
 def test_whom_they_punish(policy: str, gifts: tuple[int, ...], expected: str) -> None:
     table = game_of(find_game("public_goods_punishment"), 4, steps=2)
     state = played(table, opened(table), *gifts)
-    assert POLICIES[policy].decide(table.look(state, 0, Language.EN), random.Random(0)).action == expected
+    assert POLICIES[policy].decide(table.observe(state, 0, Language.EN), random.Random(0)).action == expected
 
 
 def decided(table: Game[object], policy: str) -> str:
-    return POLICIES[policy].decide(table.look(opened(table), 0, Language.EN), random.Random(1)).action
+    return POLICIES[policy].decide(table.observe(opened(table), 0, Language.EN), random.Random(1)).action
 
 
 # -- what holds for every scripted player ------------------------------------------------------------------
 
 OPTIONS = tuple(Option(f"give {n}", f"give {n}", n / 20) for n in (0, 5, 10, 15, 20))
-UNKNOWING = View(step=1, max_steps=3, options=OPTIONS)
+UNKNOWING = Observation(step=1, max_steps=3, options=OPTIONS)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -158,8 +158,8 @@ def test_a_player_announces_what_it_does_in_every_sentence(policy: str, language
         assert announced_option(text, OPTIONS) == player.decide(UNKNOWING, random.Random(seed))
 
 
-@pytest.mark.parametrize(("language", "manner"), itertools.product(Language, Manner))
-def test_every_manner_has_words_in_every_language(language: Language, manner: Manner) -> None:
+@pytest.mark.parametrize(("language", "manner"), itertools.product(Language, SpeakingStyle))
+def test_every_manner_has_words_in_every_language(language: Language, manner: SpeakingStyle) -> None:
     sentences = SENTENCES[language][manner]
     assert len(set(sentences)) >= 2
     for sentence in sentences:
@@ -186,10 +186,10 @@ def test_an_outlook_tells_nothing_that_the_player_cannot_know(game: str) -> None
     seen: dict[object, object] = {}
     for seed in range(60):
         state = opened(table, seed)
-        view = table.look(state, 0, Language.EN)
-        assert view.outlook is not None
-        told = (table.news(state, 0, Language.EN).split("partner is")[0], view)
-        prospects = tuple(tuple(view.outlook(level)) for level in (0.0, 0.3, 0.5, 1.0))
+        view = table.observe(state, 0, Language.EN)
+        assert view.payoff_model is not None
+        told = (table.observation_text(state, 0, Language.EN).split("partner is")[0], view)
+        prospects = tuple(tuple(view.payoff_model(level)) for level in (0.0, 0.3, 0.5, 1.0))
         assert seen.setdefault(told, prospects) == prospects
 
 
@@ -197,17 +197,17 @@ def test_an_outlook_tells_nothing_that_the_player_cannot_know(game: str) -> None
 def test_an_outlook_is_what_the_step_then_pays(game: str) -> None:
     table = game_of(find_game(game), 3 if game == "minority" else 4, steps=2)
     state = opened(table)
-    view = table.look(state, 0, Language.EN)
-    assert view.outlook is not None
+    view = table.observe(state, 0, Language.EN)
+    assert view.payoff_model is not None
     for level in (0.0, 1.0):
         others = [nearest(table, state, player, level) for player in range(1, table.players)]
-        for option, prospect in zip(view.options, view.outlook(level), strict=True):
+        for option, prospect in zip(view.options, view.payoff_model(level), strict=True):
             after = table.resolve(state, [Move(option.action), *others])
             assert after.tally.last_payoff[0] == prospect.payoff
 
 
 def nearest(table: Game[object], state: object, player: int, level: float) -> Move:
-    options: Sequence[Option] = table.look(state, player, Language.EN).options  # type: ignore[arg-type]
+    options: Sequence[Option] = table.observe(state, player, Language.EN).options  # type: ignore[arg-type]
     return Move(min(options, key=lambda option: abs(option.cooperation - level)).action)
 
 

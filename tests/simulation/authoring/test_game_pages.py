@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from agents.problems import SocietyError
-from simulation.authoring.game_pages import Part, game_page, game_pages
+from simulation.authoring.game_pages import PageSection, game_page, game_pages
 from simulation.games import task_types
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
 
@@ -19,8 +19,8 @@ def test_there_is_a_page_for_every_game_found() -> None:
     assert tuple(page.name for page in game_pages()) == task_types()
 
 
-@pytest.mark.parametrize("part", [part for part in Part if part is not Part.EFFICIENCY])
-def test_a_page_that_leaves_a_part_out_is_refused(part: Part, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("part", [part for part in PageSection if part is not PageSection.EFFICIENCY])
+def test_a_page_that_leaves_a_part_out_is_refused(part: PageSection, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules[type_of("commons")]
     text = str(module.__doc__).replace(f"\n{part.value}", "\nOf course")
     monkeypatch.setattr(module, "__doc__", text)
@@ -35,9 +35,9 @@ def type_of(name: str) -> str:
 
 def test_a_part_ends_where_the_next_begins() -> None:
     page = game_page("chicken")
-    assert page.parts[Part.INFORMATION] == "the partner's last action; both choose at once."
-    assert page.parts[Part.PAYOFF].endswith("crash, crash (0,0)        |")
-    assert page.parts[Part.COOPERATION] == "swerve 1, dare 0."
+    assert page.parts[PageSection.INFORMATION] == "the partner's last action; both choose at once."
+    assert page.parts[PageSection.PAYOFF].endswith("crash, crash (0,0)        |")
+    assert page.parts[PageSection.COOPERATION] == "swerve 1, dare 0."
 
 
 def test_parameters_come_with_defaults_and_ranges() -> None:

@@ -16,7 +16,7 @@ from agents.inference.provenance import Tier, lowest_tier
 from agents.problems import InvalidFileError, SocietyError
 from agents.roster import ModelConfig, Roster
 from simulation.cli.human_player import Lines, table_plan
-from simulation.metrics.admission import admitted, tiers
+from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.messages import messages_of
 from simulation.runs.runner import resume_run
 from simulation.tables.run import Run, load_run
@@ -98,8 +98,8 @@ def test_a_persons_rows_are_marked_and_averaged_with_nobodys(capsys: pytest.Capt
     assert dict(zip(run.agents["model_id"], run.agents["policy"], strict=True))["ada"] == "human"
     assert run.manifest["tier_mix"] == {"simulated": 12}  # no call was made for the person
     assert "ada" not in set(run.calls["model_id"])
-    assert set(admitted(run.outcomes)["model_id"]) == {"ben", "cleo", "dan"}
-    assert tiers(admitted(run.outcomes)) == ("simulated",)
+    assert set(comparable_rows(run.outcomes)["model_id"]) == {"ben", "cleo", "dan"}
+    assert tiers(comparable_rows(run.outcomes)) == ("simulated",)
     assert {message.sender for message in messages_of(run)} == {"ben", "cleo", "dan"}
     assert set(run.summary()["tier"]) == {"human", "simulated"}  # a row of its own
     assert "human" in out

@@ -18,7 +18,7 @@ from agents.inference.embedded.model_store import CACHE_VARIABLE
 from agents.roster import Roster
 from simulation.cli.app import app
 from simulation.cli.doctor import findings_table, summary
-from simulation.doctor import Case, Diagnosis, Verdict, examine
+from simulation.doctor import Diagnosis, DoctorCase, Verdict, examine
 from simulation.doctor.packages import examine_packages
 from simulation.doctor.storage import examine_storage
 from simulation.plan import Plan
@@ -36,11 +36,11 @@ def empty_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
 
 
-def case_of(*urls: str, **inference: object) -> Case:
+def case_of(*urls: str, **inference: object) -> DoctorCase:
     task = {"task_id": "t", "task_type": "public_goods"}
     data = {"name": "s", "mode": "cooperative", "roster": "first_contact", "tasks": [task]}
     scenario = Scenario.model_validate({**data, "inference": {"endpoints": urls, **inference}})
-    return Case.of(Plan(scenario, ROSTER))
+    return DoctorCase.of(Plan(scenario, ROSTER))
 
 
 def server() -> ScriptedVLLM:
@@ -63,7 +63,7 @@ class TestServers:
     async def test_where_only_servers_may_answer_silence_is_a_failure(self) -> None:
         found = await examine(case_of(UNUSED, tiers=["http"]))
         assert [each.subject for each in of(found, "endpoints", Verdict.FAILURE)] == [UNUSED]
-        assert of(await examine(Case.at([UNUSED])), "endpoints", Verdict.FAILURE)
+        assert of(await examine(DoctorCase.at([UNUSED])), "endpoints", Verdict.FAILURE)
 
     async def test_a_healthy_server_is_named_with_its_version_and_says_a_token_on_both_tiers(self) -> None:
         async with server() as vllm:
@@ -98,7 +98,7 @@ class TestServers:
                 EndpointSettings(vllm.url.removesuffix("/v1")),
                 EndpointSettings(vllm.url, api_key_env="NO_SUCH_KEY"),
             )
-            failures = of(await examine(Case(endpoints)), "endpoints", Verdict.FAILURE)
+            failures = of(await examine(DoctorCase(endpoints)), "endpoints", Verdict.FAILURE)
         assert ["not well" in failures[0].finding, "/v1?" in failures[1].finding] == [True, True]
         assert failures[2].remedy == "export NO_SUCH_KEY=... or: python -m keyring set lora-society NO_SUCH_KEY"
 

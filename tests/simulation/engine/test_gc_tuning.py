@@ -7,15 +7,15 @@ from contextlib import ExitStack
 
 import pytest
 
-from simulation.engine.gc_tuning import rarer_collections
+from simulation.engine.gc_tuning import reduced_gc
 
 
 def test_it_is_what_it_was_when_the_last_block_ends_whichever_that_is() -> None:
     before = gc.get_threshold()
     first, second = ExitStack(), ExitStack()
-    first.enter_context(rarer_collections())
+    first.enter_context(reduced_gc())
     within = gc.get_threshold()
-    second.enter_context(rarer_collections())
+    second.enter_context(reduced_gc())
     assert within[0] > before[0]
     first.close()
     assert gc.get_threshold() == within
@@ -27,10 +27,10 @@ def test_one_that_is_off_or_that_somebody_else_sets_is_left_alone() -> None:
     before = gc.get_threshold()
     try:
         gc.set_threshold(0)
-        with rarer_collections():
+        with reduced_gc():
             assert gc.get_threshold()[0] == 0
         gc.set_threshold(*before)
-        with rarer_collections():
+        with reduced_gc():
             gc.set_threshold(900, 9, 9)
         assert gc.get_threshold() == (900, 9, 9)
     finally:
@@ -39,6 +39,6 @@ def test_one_that_is_off_or_that_somebody_else_sets_is_left_alone() -> None:
 
 def test_an_error_within_ends_it_too() -> None:
     before = gc.get_threshold()
-    with pytest.raises(KeyError), rarer_collections():
+    with pytest.raises(KeyError), reduced_gc():
         raise KeyError
     assert gc.get_threshold() == before

@@ -13,8 +13,8 @@ from agents.inference.client import VLLMClient
 from agents.inference.errors import FloorReachedError
 from agents.inference.provenance import Sampling, Tier
 from agents.language import Language
-from agents.lora_model import Brief, LoRAModel, PlatformError
-from agents.prompts import Common, identity
+from agents.lora_model import LoRAModel, PlatformError, TurnContext
+from agents.prompts import EpisodeContext, identity
 from agents.strategy import TrainingMode, derive_strategy
 from simulation.engine.oasis_platform import FutureChannel
 from simulation.engine.society import Society
@@ -36,21 +36,21 @@ def society(folder: Path, tiers: tuple[Tier, ...] = (Tier.SIMULATED,)) -> Societ
     return Society(ROWS, client, graph, folder)
 
 
-def brief(player: int) -> Brief:
+def brief(player: int) -> TurnContext:
     game = PublicGoods(Setting(tuple(Seat(row.model_id, row.team_id) for row in ROWS), 3))
     state = game.start(stream(1, "game"))
-    common = Common(TASK, TrainingMode.COOPERATIVE, 3, game.rules(Language.EN), Language.EN)
-    return Brief(
+    common = EpisodeContext(TASK, TrainingMode.COOPERATIVE, 3, game.rules(Language.EN), Language.EN)
+    return TurnContext(
         episode=0,
         step=0,
         seed=player,
         system="system",
         common=common,
-        view=game.look(state, player, Language.EN),
+        view=game.observe(state, player, Language.EN),
         identity=identity(
             Language.EN, ROWS[player], derive_strategy(ROWS[player].role, TASK, TrainingMode.COOPERATIVE)
         ),
-        news="",
+        observation_text="",
         sampling=Sampling(),
     )
 

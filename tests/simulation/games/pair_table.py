@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from agents.language import Language
-from agents.players.policies import POLICIES, Option, View
+from agents.players.policies import POLICIES, Observation, Option
 from simulation.games import find_game
 from simulation.games.base import Game, Move, Setting, State
 from simulation.seats import Seat
@@ -15,7 +15,7 @@ from simulation.seats import Seat
 PAIR_GAMES = ("bargaining", "chicken", "coordination", "stag_hunt", "trust", "ultimatum")
 TURN_GAMES = ("bargaining", "trust", "ultimatum")
 
-Chooser = Callable[[int, View], str | None]
+Chooser = Callable[[int, Observation], str | None]
 
 
 def sit(task_type: str, players: int = 2, max_steps: int = 2, **parameters: Any) -> Game[Any]:
@@ -25,8 +25,8 @@ def sit(task_type: str, players: int = 2, max_steps: int = 2, **parameters: Any)
     return game(Setting(seats, max_steps), game.Parameters.model_validate(parameters))
 
 
-def views(game: Game[Any], state: State[Any]) -> list[View]:
-    return [game.look(state, player, Language.EN) for player in range(game.players)]
+def views(game: Game[Any], state: State[Any]) -> list[Observation]:
+    return [game.observe(state, player, Language.EN) for player in range(game.players)]
 
 
 def step(game: Game[Any], state: State[Any], choose: Chooser) -> State[Any]:
@@ -41,7 +41,7 @@ def step(game: Game[Any], state: State[Any], choose: Chooser) -> State[Any]:
 def play(game: Game[Any], choose: Chooser, seed: int = 1) -> State[Any]:
     """An episode to its end."""
     state = game.start(random.Random(seed))
-    while not game.over(state):
+    while not game.is_terminal(state):
         state = step(game, state, choose)
     return state
 

@@ -116,21 +116,23 @@ def test_nobodys_news_change_with_what_is_hidden_from_it(seed: int, player: int)
     hidden = tuple(value if i == player else (value + 5) % 11 for i, value in enumerate(values[1]))
     changed = laid(state, replace(state.table, values=(values[0], hidden, (0, 0, 0, 0))))
     for language in Language:
-        assert game.news(changed, player, language) == game.news(state, player, language)
+        assert game.observation_text(changed, player, language) == game.observation_text(state, player, language)
 
 
 def test_losing_bids_are_not_told_at_first_price() -> None:
     game = game_of(Auction, 3, steps=2, pricing="first")
     state = dealt(game, 4, 9, 6)
     one, other = played(game, state, 3, 7, 5), played(game, state, 0, 7, 1)
-    assert game.news(one, 1, Language.EN) == game.news(other, 1, Language.EN)
-    assert game.news(one, 0, Language.EN) == game.news(other, 0, Language.EN)
+    assert game.observation_text(one, 1, Language.EN) == game.observation_text(other, 1, Language.EN)
+    assert game.observation_text(one, 0, Language.EN) == game.observation_text(other, 0, Language.EN)
 
 
 def test_news_tell_the_own_value_and_the_last_price() -> None:
     game = game_of(Auction, 2, steps=2)
     state = dealt(game, 8, 5)
-    assert game.news(state, 0, Language.EN) == "The object is worth 8 to you."
+    assert game.observation_text(state, 0, Language.EN) == "The object is worth 8 to you."
     state = played(game, state, 8, 5)
-    assert game.news(state, 0, Language.EN).endswith("Last step the price was 5; you earned 3.0.")
-    assert game.news(played(game, dealt(game, 1, 1), None, None), 0, Language.EN).endswith("nobody gave a valid bid.")
+    assert game.observation_text(state, 0, Language.EN).endswith("Last step the price was 5; you earned 3.0.")
+    assert game.observation_text(played(game, dealt(game, 1, 1), None, None), 0, Language.EN).endswith(
+        "nobody gave a valid bid."
+    )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agents.language import Language
-from agents.players.policies import View
+from agents.players.policies import Observation
 from simulation.games.bargaining import Bargaining
 from simulation.games.base import State
 from tests.simulation.games.pair_table import levels, mover, play, policies, script, sit, step, views
@@ -74,7 +74,7 @@ def test_no_first_offer_pays_more_than_the_equilibrium_and_one_pays_as_much(step
     first, paid = mover(game, start), []
     for share in game.parameters.offers:
         state = step(game, start, script(f"offer {share}%"))
-        while not game.over(state):
+        while not game.is_terminal(state):
             state = step(game, state, script(best_decision(game, state)))
         paid.append(state.tally.payoff[first])
     assert max(paid) == pytest.approx(game.equilibrium[0][0])
@@ -110,7 +110,7 @@ def test_with_no_offer_and_no_time_all_wait() -> None:
     game = bargaining(2)
     state = step(game, game.start(random.Random(1)), script(None))
     assert [len(view.options) for view in views(game, state)] == [1, 1]
-    assert game.news(state, 0, Language.EN) == "There is no time left to agree."
+    assert game.observation_text(state, 0, Language.EN) == "There is no time left to agree."
 
 
 def test_the_game_ends_when_all_pairs_have_agreed_and_who_agreed_waits() -> None:
@@ -118,12 +118,12 @@ def test_the_game_ends_when_all_pairs_have_agreed_and_who_agreed_waits() -> None
     state = game.start(random.Random(1))
     slow = {0, state.table.partner[0]}
 
-    def choose(player: int, view: View) -> str:
+    def choose(player: int, view: Observation) -> str:
         if len(view.options) > 11 and (player not in slow or state.tally.step >= 3):
             return "accept"
         return "offer 50%"
 
-    while not game.over(state):
+    while not game.is_terminal(state):
         state = step(game, state, choose)
     assert state.tally.step == 4
     assert sum(state.tally.payoff) == pytest.approx(100 + 100 * 0.8**2)

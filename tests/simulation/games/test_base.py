@@ -27,7 +27,7 @@ every_game = pytest.mark.parametrize("kind", [find_game(name) for name in task_t
 
 
 def cooperation(game: Game[Any], state: Any, player: int, action: str | None) -> float | None:
-    options = game.look(state, player, Language.EN).options
+    options = game.observe(state, player, Language.EN).options
     return next((option.cooperation for option in options if option.action == action), None)
 
 
@@ -36,13 +36,13 @@ def cooperation(game: Game[Any], state: Any, player: int, action: str | None) ->
 def test_a_view_tells_the_mean_of_what_all_others_did_last_and_the_least_they_ever_did(players: int, seed: int) -> None:
     game, rng = game_of(Commons, players, steps=5, harvests=(0, 3, 7, 11)), random.Random(seed)
     state, worst = opened(game), [1.0] * players
-    while not game.over(state):
+    while not game.is_terminal(state):
         moves = random_moves(game, state, rng)
         levels = [cooperation(game, state, i, move.action) or 0.0 for i, move in enumerate(moves)]
         worst = [min(old, new) for old, new in zip(worst, levels, strict=True)]
         state = game.resolve(state, moves)
         for player in range(players):
-            view = game.look(state, player, Language.EN)
+            view = game.observe(state, player, Language.EN)
             others = [i for i in range(players) if i != player]
             assert view.own_last == levels[player]
             assert view.others_last == pytest.approx(sum(levels[i] for i in others) / len(others))
@@ -53,13 +53,13 @@ def test_a_view_tells_the_mean_of_what_all_others_did_last_and_the_least_they_ev
 def test_others_who_all_cooperate_are_seen_as_one_exactly() -> None:
     game = game_of(Commons, 5, steps=2, capacity=150, harvests=(0, 15, 16, 21))
     state = played(game, opened(game), 16, 15, 15, 15, 15)  # own level 5/6: in floats 4 + 5/6 - 5/6 is above 4
-    assert game.look(state, 0, Language.EN).others_last == 1.0
+    assert game.observe(state, 0, Language.EN).others_last == 1.0
 
 
 def test_an_invalid_decision_is_left_out_of_what_others_see() -> None:
     game = game_of(PublicGoods, 3, steps=2)
     state = played(game, opened(game), 20, None, 0)
-    seen = [game.look(state, player, Language.EN) for player in range(3)]
+    seen = [game.observe(state, player, Language.EN) for player in range(3)]
     assert [(view.own_last, view.others_last) for view in seen] == [(1.0, 0.0), (None, 0.5), (0.0, 1.0)]
 
 
@@ -68,9 +68,9 @@ def test_an_invalid_decision_earns_nothing_in_its_step(kind: type[Game[Any]]) ->
     game = make_game(kind)
     for seed in range(20):
         rng, state = random.Random(seed), game.start(random.Random(seed))
-        while not game.over(state):
+        while not game.is_terminal(state):
             moves = random_moves(game, state, rng, invalid=0.3)
-            asked = [len(game.look(state, player, Language.EN).options) > 1 for player in range(game.players)]
+            asked = [len(game.observe(state, player, Language.EN).options) > 1 for player in range(game.players)]
             state = game.resolve(state, moves)
             earned = state.tally.last_payoff
             assert not [i for i, move in enumerate(moves) if move.action is None and asked[i] and earned[i] != 0]
@@ -158,7 +158,7 @@ class TestCommons:
     def test_nash_is_what_greed_earns(self, players: int, growth: float, collapse: float, steps: int) -> None:
         game = game_of(Commons, players, steps, growth=growth, collapse_below=collapse)
         state = opened(game)
-        while not game.over(state):
+        while not game.is_terminal(state):
             state = played(game, state, *[20] * players)
         assert sum(state.tally.payoff) == pytest.approx(game.nash())
 
@@ -181,7 +181,7 @@ class TestCommons:
         game = game_of(Commons, 2, 2, capacity=20, harvests=(0, 10, 30))
         state = played(game, opened(game), 30, 10)
         assert state.tally.payoff == (15, 5)
-        assert game.over(state)
+        assert game.is_terminal(state)
 
     def test_a_stock_that_is_dead_from_the_start_is_refused(self) -> None:
         with pytest.raises(ValidationError, match="dead from the start"):
@@ -222,7 +222,7 @@ class TestStrategy:
         plain = game_of(StrategyGame, 2, steps=3)
         game = StrategyGame(type(plain.setting)(plain.setting.seats, 3, difficulty))
         state = opened(game)
-        while not game.over(state):
+        while not game.is_terminal(state):
             state = game.resolve(state, [Move("balance", "cooperation by competition", 1.0)] * 2)
         score = game.score(state)
         assert score.welfare == pytest.approx(score.optimum) == pytest.approx(6 * most)
@@ -232,7 +232,7 @@ class TestStrategy:
 @pytest.mark.parametrize("task_type", ["commons", "coordination", "blotto"])
 def test_a_random_player_draws_every_action_as_often_even_of_one_level(policy: str, task_type: str) -> None:
     game = make_game(find_game(task_type))
-    view, rng = game.look(opened(game), 0, Language.EN), random.Random(1)
+    view, rng = game.observe(opened(game), 0, Language.EN), random.Random(1)
     draws = 200 * len(view.options)
     drawn = Counter(POLICIES[policy].decide(view, rng).action for _ in range(draws))
     assert set(drawn) == {option.action for option in view.options}

@@ -56,6 +56,6 @@ def test_news_tell_mean_target_and_winners() -> None:
     game = game_of(BeautyContest, 3, steps=2)
     state = played(game, opened(game), 30, 60, 90)
     expected = "Last step the mean was 60.0 and the target 40.0; 30 won. You earned 0.0."
-    assert game.news(state, 1, Language.EN) == expected
+    assert game.observation_text(state, 1, Language.EN) == expected
     silent = played(game, opened(game), None, None, None)
-    assert game.news(silent, 0, Language.EN) == "Last step nobody gave a valid guess."
+    assert game.observation_text(silent, 0, Language.EN) == "Last step nobody gave a valid guess."

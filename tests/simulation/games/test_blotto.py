@@ -36,7 +36,7 @@ def test_two_players_with_six_units_on_three_fields(one: str, other: str, won: f
 @pytest.mark.parametrize(("force", "fields"), [(6, 3), (5, 2), (2, 7), (1, 10)])
 def test_every_division_is_an_action_once(force: int, fields: int) -> None:
     game = game_of(Blotto, 2, force=force, fields=fields)
-    actions = [option.action for option in game.look(opened(game), 0, Language.EN).options]
+    actions = [option.action for option in game.observe(opened(game), 0, Language.EN).options]
     assert len(set(actions)) == len(actions) == comb(force + fields - 1, fields - 1) <= 30
     assert all(sum(map(int, action.split("-"))) == force for action in actions)
 
@@ -71,7 +71,10 @@ def test_a_team_is_one_army_as_strong_as_its_players_on_average() -> None:
     game = game_of(Blotto, 3, teams=("red", "blue"))  # red m0 and m2, blue m1
     state = played(game, opened(game), "6-0-0", "2-2-2", "0-6-0")  # red 3-3-0 on average
     assert state.tally.payoff == (1, 1, 1)
-    assert game.news(state, 1, Language.EN) == "Last step's winners, field by field: red; red; blue. You earned 1.00."
+    assert (
+        game.observation_text(state, 1, Language.EN)
+        == "Last step's winners, field by field: red; red; blue. You earned 1.00."
+    )
 
 
 def test_accuracy_is_one_for_a_best_response_to_all_others() -> None:
@@ -86,13 +89,15 @@ def test_units_of_an_invalid_decision_are_missing() -> None:
     assert state.tally.payoff == (0, 3, 0)
     alone = played(game, opened(game), None, "2-2-2", None)
     assert alone.tally.payoff == (0, 3, 0)
-    assert "nobody; nobody; nobody" in game.news(played(game, opened(game), None, None, None), 0, Language.EN)
+    assert "nobody; nobody; nobody" in game.observation_text(
+        played(game, opened(game), None, None, None), 0, Language.EN
+    )
 
 
 def test_who_won_is_told_and_who_placed_what_is_not() -> None:
     game = game_of(Blotto, 2, steps=2)
     one, other = played(game, opened(game), "3-3-0", "2-2-2"), played(game, opened(game), "3-3-0", "1-1-4")
-    assert game.news(one, 0, Language.EN) == game.news(other, 0, Language.EN)
+    assert game.observation_text(one, 0, Language.EN) == game.observation_text(other, 0, Language.EN)
 
 
 def test_it_needs_two_armies() -> None:

@@ -50,7 +50,7 @@ def test_hawk_dove_with_a_value_of_2_and_a_cost_of_4_has_half_hawks() -> None:
     assert isinstance(game, Chicken)
     assert game.mixed() == pytest.approx(1 - 2 / 4)
     assert game.nash_step() == pytest.approx(0.5)
-    assert game.floor() == -2.0
+    assert game.min_payoff() == -2.0
 
 
 def test_a_common_signal_earns_more_than_any_private_mixture() -> None:

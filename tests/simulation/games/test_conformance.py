@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.language import Language
-from simulation.authoring.game_pages import Part, game_page
+from simulation.authoring.game_pages import PageSection, game_page
 from simulation.games import find_game, task_types
 from simulation.games.base import Game, GameError, Move, gini
 from simulation.games.conformance import (
@@ -52,9 +52,13 @@ def test_it_plays_as_its_golden_transcript_says(kind: Kind) -> None:
 @every_game
 def test_its_docstring_is_its_page(kind: Kind) -> None:
     page = game_page(kind.task_type)
-    for part in (Part.PLAYERS, Part.DECISION, Part.MESSAGE):  # what a list of games tells in a line
+    for part in (
+        PageSection.PLAYERS,
+        PageSection.DECISION,
+        PageSection.MESSAGE,
+    ):  # what a list of games tells in a line
         assert 4 < len(page.line(part)) <= 120, part
-    assert "| " in page.parts[Part.PAYOFF] or " = " in page.parts[Part.PAYOFF]
+    assert "| " in page.parts[PageSection.PAYOFF] or " = " in page.parts[PageSection.PAYOFF]
     assert [each.name for each in page.parameters] == list(kind.Parameters.model_fields)
     for each in page.parameters:
         assert f"{each.name}" in page.text, f"the page does not speak of the parameter {each.name}"
@@ -123,7 +127,7 @@ def test_wrong_calls_are_refused(kind: Kind) -> None:
 def test_invalid_decisions_are_survived_and_counted(kind: Kind) -> None:
     game = make_game(kind)
     state = game.start(random.Random(1))
-    while not game.over(state):
+    while not game.is_terminal(state):
         state = game.resolve(state, [Move(None)] * game.players)
     assert [player.cooperation_score for player in game.score(state).players] == [None] * game.players
 
@@ -136,12 +140,12 @@ def test_it_speaks_both_languages_and_labels_are_distinct(kind: Kind, language: 
     assert any("\u4e00" <= letter <= "\u9fff" for letter in game.rules(language)) is (language is Language.ZH)
     for state in play(game, 2)[:-1]:
         for player in range(game.players):
-            view = game.look(state, player, language)
+            view = game.observe(state, player, language)
             labels = [option.label for option in view.options]
             assert len(set(labels)) == len(labels) >= 1
             assert all(0 <= option.cooperation <= 1 for option in view.options)
             assert [option.action for option in view.options] == legal_actions(game, state, player)
-            assert isinstance(game.news(state, player, language), str)
+            assert isinstance(game.observation_text(state, player, language), str)
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=30))

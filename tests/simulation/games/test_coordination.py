@@ -42,7 +42,7 @@ def test_any_name_will_do_as_a_convention() -> None:
 def test_players_who_follow_what_they_hear_come_to_one_name_and_keep_it(seed: int) -> None:
     game = sit("coordination", 10, 150)
     state, said = game.start(random.Random(seed)), []
-    while not game.over(state):
+    while not game.is_terminal(state):
         state = step(game, state, policies("always_cooperate"))
         said.append({past[-1].said for past in state.table.memory})
     first = next(index for index, names in enumerate(said) if len(names) == 1)
@@ -80,7 +80,7 @@ def test_a_name_is_as_cooperative_as_it_was_often_heard() -> None:
 def test_partners_change_and_memory_is_bounded() -> None:
     game = sit("coordination", 6, 30, memory=3)
     state, met = game.start(random.Random(1)), set()
-    while not game.over(state):
+    while not game.is_terminal(state):
         met.add(state.table.partner[0])
         state = step(game, state, policies("random"))
     assert met == {1, 2, 3, 4, 5}
@@ -90,8 +90,10 @@ def test_partners_change_and_memory_is_bounded() -> None:
 def test_a_player_reads_whom_it_meets_and_what_it_heard() -> None:
     game = sit("coordination", max_steps=3, names=("a", "b"))
     state = step(game, game.start(random.Random(1)), script("a", "b"))
-    assert game.news(state, 0, Language.EN) == "You meet p1. Your last meetings, latest last (you/other): a/b."
-    assert game.news(state, 1, Language.ZH) == "你遇到p0。你最近的相遇，最近的在后（你/对方）：b/a。"
+    assert (
+        game.observation_text(state, 0, Language.EN) == "You meet p1. Your last meetings, latest last (you/other): a/b."
+    )
+    assert game.observation_text(state, 1, Language.ZH) == "你遇到p0。你最近的相遇，最近的在后（你/对方）：b/a。"
 
 
 def test_an_invalid_decision_voids_the_meeting_and_is_not_remembered() -> None:

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from agents.language import Language
 from agents.players.policies import POLICIES
-from simulation.games.estimation import Deal, Estimation, alone, crowd_guess
+from simulation.games.estimation import Estimation, SignalDeal, alone, crowd_guess
 from tests.simulation.games.table import accuracies, game_of, laid, opened, played
 
 
 def test_payoff_and_accuracy_are_closeness_to_the_truth() -> None:
     game = game_of(Estimation, 3)
     state = opened(game)
-    state = laid(state, replace(state.table, deals=(Deal(10, (8, 12, 11)),)))
+    state = laid(state, replace(state.table, deals=(SignalDeal(10, (8, 12, 11)),)))
     state = played(game, state, 10, 15, 0)
     assert state.tally.payoff == (1.0, 0.75, 0.5)
     assert accuracies(game, state) == [1.0, 0.75, 0.5]
@@ -38,18 +38,20 @@ def test_nobodys_news_change_with_what_is_hidden_from_it(seed: int, other_value:
     state = played(game, opened(game, seed), 1, 2, 3, 4)
     deals = state.table.deals
     own = deals[1].signals[player]
-    hidden = Deal(other_value, tuple(own if i == player else (s + 7) % 21 for i, s in enumerate(deals[1].signals)))
-    changed = laid(state, replace(state.table, deals=(deals[0], hidden, Deal(0, (0, 0, 0, 0)))))
+    hidden = SignalDeal(
+        other_value, tuple(own if i == player else (s + 7) % 21 for i, s in enumerate(deals[1].signals))
+    )
+    changed = laid(state, replace(state.table, deals=(deals[0], hidden, SignalDeal(0, (0, 0, 0, 0)))))
     for language in Language:
-        assert game.news(changed, player, language) == game.news(state, player, language)
+        assert game.observation_text(changed, player, language) == game.observation_text(state, player, language)
 
 
 def test_news_tell_the_own_signal_and_the_last_truth() -> None:
     game = game_of(Estimation, 2, steps=2)
-    state = laid(opened(game), replace(opened(game).table, deals=(Deal(10, (8, 12)), Deal(3, (5, 1)))))
-    assert game.news(state, 0, Language.EN) == "Your private signal is 8."
+    state = laid(opened(game), replace(opened(game).table, deals=(SignalDeal(10, (8, 12)), SignalDeal(3, (5, 1)))))
+    assert game.observation_text(state, 0, Language.EN) == "Your private signal is 8."
     expected = "Your private signal is 5. Last step the value was 10; you earned 0.90. The mean guess was 11.0."
-    assert game.news(played(game, state, 8, 14), 0, Language.EN) == expected
+    assert game.observation_text(played(game, state, 8, 14), 0, Language.EN) == expected
 
 
 @pytest.mark.parametrize(("highest", "noise", "expected"), [(20, 0, 1.0), (1, 1, 2 / 3), (2, 1, 7 / 9)])
@@ -62,7 +64,7 @@ def test_expected_accuracy_of_one_signal(highest: int, noise: int, expected: flo
 def test_play_by_the_own_signal_comes_to_the_named_equilibrium_and_the_crowd_beats_it() -> None:
     game = game_of(Estimation, 9, steps=2000, highest=20, noise=4)
     state = opened(game, seed=7)
-    while not game.over(state):
+    while not game.is_terminal(state):
         state = played(game, state, *state.table.deals[state.tally.step].signals)
     own = sum(accuracies(game, state)) / 9
     assert own == pytest.approx(game.score(state).nash / game.optimum(), abs=0.02)
@@ -74,7 +76,7 @@ def test_a_scripted_cooperator_guesses_its_signal(seed: int) -> None:
     game = game_of(Estimation, 3)
     state = opened(game, seed)
     for player, signal in enumerate(state.table.deals[0].signals):
-        view = game.look(state, player, Language.EN)
+        view = game.observe(state, player, Language.EN)
         assert POLICIES["always_cooperate"].decide(view, random.Random(0)).action == str(signal)
 
 

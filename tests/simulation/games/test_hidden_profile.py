@@ -63,7 +63,7 @@ def test_nobodys_news_change_with_what_is_hidden_from_it(seed: int, player: int)
     others = tuple(facts if i == player else (1001 + i, 2001 + i) for i, facts in enumerate(now.private))
     changed = laid(state, replace(state.table, profiles=(replace(now, private=others), *state.table.profiles[:1])))
     for language in Language:
-        assert game.news(changed, player, language) == game.news(state, player, language)
+        assert game.observation_text(changed, player, language) == game.observation_text(state, player, language)
 
 
 @given(SEEDS)
@@ -72,7 +72,7 @@ def test_news_name_the_known_facts_and_no_other(seed: int) -> None:
     state = opened(game, seed)
     profile = state.table.profiles[0]
     for player in range(3):
-        news = game.news(state, player, Language.EN)
+        news = game.observation_text(state, player, Language.EN)
         told = {
             int(word) for word in news.replace(",", " ").replace(";", " ").replace(".", " ").split() if word.isdigit()
         }
@@ -87,11 +87,13 @@ def fixed(right: str = "Q") -> Profile:
 def test_the_group_earns_what_most_of_it_chose() -> None:
     game = game_of(HiddenProfile, 3, steps=2)
     state = laid(opened(game), replace(opened(game).table, profiles=(fixed(), fixed("R"))))
-    assert game.news(state, 1, Language.EN) == "Facts you know: for P: 11, 12, 13; for Q: 23, 24; for R: 14."
+    assert (
+        game.observation_text(state, 1, Language.EN) == "Facts you know: for P: 11, 12, 13; for Q: 23, 24; for R: 14."
+    )
     state = played(game, state, "Q", "Q", "P")
     assert state.tally.payoff == (1, 1, 1)
     assert accuracies(game, state) == [1, 1, 0]
-    assert game.news(state, 2, Language.EN).endswith("Last step Q was right; the group named Q.")
+    assert game.observation_text(state, 2, Language.EN).endswith("Last step Q was right; the group named Q.")
 
 
 def test_a_tie_names_nothing_and_an_invalid_decision_earns_nothing() -> None:
@@ -105,8 +107,8 @@ def test_a_tie_names_nothing_and_an_invalid_decision_earns_nothing() -> None:
 def test_following_ones_own_facts_comes_to_the_named_equilibrium(hidden: float) -> None:
     game = game_of(HiddenProfile, 4, steps=20, hidden=hidden)
     state = opened(game, seed=3)
-    while not game.over(state):
-        views = [game.look(state, player, Language.EN) for player in range(4)]
+    while not game.is_terminal(state):
+        views = [game.observe(state, player, Language.EN) for player in range(4)]
         state = played(game, state, *(max(view.options, key=lambda o: o.cooperation).action for view in views))
     assert game.score(state).welfare == game.nash() == (1 - hidden) * game.optimum()
 

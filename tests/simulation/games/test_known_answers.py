@@ -27,8 +27,8 @@ def dilemma(first: str, second: str, steps: int = 200, seed: int = 0) -> tuple[f
     game = PrisonersDilemma(Setting(seats(2), steps))
     state = game.start(random.Random(seed))
     rng = random.Random(seed)
-    while not game.over(state):
-        views = [game.look(state, player, Language.EN) for player in (0, 1)]
+    while not game.is_terminal(state):
+        views = [game.observe(state, player, Language.EN) for player in (0, 1)]
         policies = (POLICIES[first], POLICIES[second])
         state = game.resolve(state, [Move(p.decide(view, rng).action) for p, view in zip(policies, views, strict=True)])
     return state.tally.payoff[0], state.tally.payoff[1]
@@ -60,7 +60,7 @@ def test_two_random_players_earn_two_and_a_quarter_a_turn() -> None:
 def goods(given: list[int], steps: int = 1) -> EpisodeScore:
     game = PublicGoods(Setting(seats(5), steps), PublicGoodsParameters(endowment=20, multiplier=1.6))
     state = game.start(random.Random(0))
-    while not game.over(state):
+    while not game.is_terminal(state):
         state = game.resolve(state, [Move(str(amount)) for amount in given])
     return game.score(state)
 
@@ -79,7 +79,7 @@ def fishery(plan: list[str]) -> EpisodeScore:
     game = Commons(Setting(seats(5), 12), CommonsParameters(capacity=100, growth=2, harvests=(0, 5, 10, 15, 20)))
     state = game.start(random.Random(0))
     for action in plan:
-        if game.over(state):
+        if game.is_terminal(state):
             break
         state = game.resolve(state, [Move(action)] * 5)
     return game.score(state)

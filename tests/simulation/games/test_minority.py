@@ -50,7 +50,7 @@ def test_news_tell_the_last_split_and_the_last_winning_sides() -> None:
     for letters in ("LRR", "LLR", "RRL"):
         state = played(game, state, *sides(letters))
     expected = "Last step 1 chose left and 2 chose right; you earned 1. Winning sides, oldest first: right, left."
-    assert game.news(state, 2, Language.EN) == expected
+    assert game.observation_text(state, 2, Language.EN) == expected
 
 
 def test_a_tie_after_an_invalid_decision_has_no_winning_side() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.language import Language
-from agents.players.policies import View
+from agents.players.policies import Observation
 from simulation.games import SHARED, find_game, task_types
 from simulation.games.base import Game, GameError, Move, Setting
 from simulation.games.turns import WAIT
@@ -34,7 +34,7 @@ def anything(seed: int, invalid: float = 0.0) -> Chooser:
     """Any legal action, now and then an invalid decision."""
     rng = random.Random(seed)
 
-    def choose(_player: int, view: View) -> str | None:
+    def choose(_player: int, view: Observation) -> str | None:
         action = rng.choice(view.options).action
         return None if rng.random() < invalid else action
 
@@ -60,7 +60,7 @@ def test_nobody_earns_more_than_the_optimum_or_less_than_the_floor(
     assert score.welfare <= score.optimum + 1e-9
     assert score.nash <= score.optimum + 1e-9
     for player in score.players:
-        assert player.payoff >= game.floor() - 1e-9
+        assert player.payoff >= game.min_payoff() - 1e-9
         assert 0 <= player.accuracy <= 1 + 1e-9
         assert 0 <= player.efficiency <= 1
         assert player.cooperation_score is None or 0 <= player.cooperation_score <= 1
@@ -92,14 +92,14 @@ def test_partners_face_each_other_and_read_the_game_in_both_languages(
 ) -> None:
     game, choose = any_game(case, pairs, steps), anything(seed, invalid=0.2)
     state = game.start(random.Random(seed))
-    while not game.over(state):
+    while not game.is_terminal(state):
         for player in range(game.players):
-            faced = game.faces(state, player)
+            faced = game.opponents(state, player)
             assert faced is not None
-            assert list(game.faces(state, faced[0]) or ()) == [player]
+            assert list(game.opponents(state, faced[0]) or ()) == [player]
             for language in Language:
-                assert game.news(state, player, language)
-                labels = [option.label for option in game.look(state, player, language).options]
+                assert game.observation_text(state, player, language)
+                labels = [option.label for option in game.observe(state, player, language).options]
                 assert len(set(labels)) == len(labels)
         state = step(game, state, choose)
 
@@ -108,7 +108,9 @@ def test_partners_face_each_other_and_read_the_game_in_both_languages(
 def test_all_have_an_equal_chance_at_any_partner_but_an_odd_one_is_refused(task_type: str) -> None:
     with pytest.raises(GameError, match="even number"):
         sit(task_type, players=3)
-    partners = {tuple(sit(task_type, 4).faces(sit(task_type, 4).start(random.Random(s)), 0) or ()) for s in range(30)}
+    partners = {
+        tuple(sit(task_type, 4).opponents(sit(task_type, 4).start(random.Random(s)), 0) or ()) for s in range(30)
+    }
     assert partners == {(1,), (2,), (3,)}
 
 
@@ -118,7 +120,7 @@ def test_fixed_pairs_are_drawn_across_teams(task_type: str) -> None:
     game = find_game(task_type)(Setting(seats, 2))
     for seed in range(20):
         state = game.start(random.Random(seed))
-        assert all((game.faces(state, player) or ())[0] >= 3 for player in range(3))
+        assert all((game.opponents(state, player) or ())[0] >= 3 for player in range(3))
 
 
 class TestTurns:
@@ -136,7 +138,7 @@ class TestTurns:
     ) -> None:
         game, choose = sit(task_type, 2 * pairs, steps), anything(seed, invalid=0.2)
         state = game.start(random.Random(seed))
-        while not game.over(state):
+        while not game.is_terminal(state):
             seen = views(game, state)
             waiting = [view for view in seen if [option.action for option in view.options] == [WAIT]]
             assert all(len(view.options) > 1 for view in seen if view not in waiting)
@@ -171,7 +173,7 @@ class TestTurns:
     def test_the_two_swap_places_and_an_odd_last_step_is_not_played(self, task_type: str) -> None:
         game = sit(task_type, max_steps=7)
         state, began = game.start(random.Random(1)), []
-        while not game.over(state):
+        while not game.is_terminal(state):
             if state.tally.step % 2 == 0:
                 began.append([len(view.options) > 1 for view in views(game, state)].index(True))
             state = step(game, state, policies("always_cooperate"))
@@ -183,7 +185,7 @@ class TestTurns:
     @pytest.mark.parametrize("which", [0, 1])
     def test_an_invalid_decision_voids_the_round_for_both(self, task_type: str, which: int) -> None:
         game = sit(task_type)
-        decisions = [game.look(game.start(random.Random(1)), p, Language.EN).options for p in (0, 1)]
+        decisions = [game.observe(game.start(random.Random(1)), p, Language.EN).options for p in (0, 1)]
         offer = max(decisions, key=len)[-1].action
         rest: list[str | None] = [None] if which == 0 else [offer, None]
         state = play(game, lambda _player, _view: rest.pop(0))

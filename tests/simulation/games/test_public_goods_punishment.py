@@ -52,7 +52,7 @@ def test_optimum_and_nash_count_the_giving_steps(steps: int, gifts: int) -> None
 def test_the_worst_is_to_be_punished_by_all_while_punishing() -> None:
     game = game_of(PublicGoodsPunishment, 4, steps=2)
     state = played(game, played(game, opened(game), None, 0, 0, 0), "punish m1", *["punish m0"] * 3)
-    assert state.tally.payoff[0] == game.floor() == -20
+    assert state.tally.payoff[0] == game.min_payoff() == -20
 
 
 @given(st.lists(GIFTS, min_size=3, max_size=3), st.data())
@@ -63,28 +63,28 @@ def test_who_punished_stays_hidden(gifts: list[int], data: st.DataObject) -> Non
     by_third = played(game, state, SPARE, SPARE, "punish m0")
     player = data.draw(st.integers(0, 2))
     for language in Language:
-        assert game.news(by_second, player, language) == game.news(by_third, player, language)
+        assert game.observation_text(by_second, player, language) == game.observation_text(by_third, player, language)
 
 
 def test_how_often_another_was_punished_stays_hidden() -> None:
     game = game_of(PublicGoodsPunishment, 3, steps=3)
     state = played(game, opened(game), 0, 20, 20)
     harsh, mild = played(game, state, SPARE, "punish m0", "punish m0"), played(game, state, SPARE, "punish m0", SPARE)
-    assert game.news(harsh, 1, Language.EN) == game.news(mild, 1, Language.EN)
-    assert game.news(harsh, 0, Language.EN) != game.news(mild, 0, Language.EN)
+    assert game.observation_text(harsh, 1, Language.EN) == game.observation_text(mild, 1, Language.EN)
+    assert game.observation_text(harsh, 0, Language.EN) != game.observation_text(mild, 0, Language.EN)
 
 
 def test_gifts_are_not_told_before_they_are_given_and_are_afterwards() -> None:
     game = game_of(PublicGoodsPunishment, 3, steps=3)
-    assert game.news(opened(game), 0, Language.EN) == "Now give."
+    assert game.observation_text(opened(game), 0, Language.EN) == "Now give."
     state = played(game, opened(game), 0, 20, None)
     expected = "Now punish one model or spare all. This round models gave m0 0, m1 (you) 20, m2 nothing valid."
-    assert game.news(state, 1, Language.EN) == expected
+    assert game.observation_text(state, 1, Language.EN) == expected
 
 
 def plan(game: PublicGoodsPunishment, policy: str, *gifts: int) -> str:
     """What the first player does by `policy` after these gifts."""
-    view = game.look(played(game, opened(game), *gifts), 0, Language.EN)
+    view = game.observe(played(game, opened(game), *gifts), 0, Language.EN)
     return POLICIES[policy].decide(view, random.Random(0)).action
 
 
@@ -97,7 +97,7 @@ def test_a_cooperator_punishes_who_gave_nothing_and_spares_who_gave_all() -> Non
 
 def test_labels_follow_the_language() -> None:
     game = game_of(PublicGoodsPunishment, 2, steps=2)
-    labels = [option.label for option in game.look(played(game, opened(game), 0, 0), 0, Language.ZH).options]
+    labels = [option.label for option in game.observe(played(game, opened(game), 0, 0), 0, Language.ZH).options]
     assert labels == ["不惩罚", "惩罚m1"]
 
 

@@ -60,7 +60,7 @@ def test_who_received_nothing_has_nothing_to_decide() -> None:
     game = sit("trust", max_steps=4)
     state = step(game, game.start(random.Random(1)), script("send 0"))
     assert [len(view.options) for view in views(game, state)] == [1, 1]
-    texts = {game.news(state, player, Language.EN) for player in (0, 1)}
+    texts = {game.observation_text(state, player, Language.EN) for player in (0, 1)}
     assert any(text.endswith("there is nothing to return.") for text in texts)
 
 

@@ -66,9 +66,9 @@ def test_the_responder_reads_the_offer_and_the_proposer_does_not_choose() -> Non
     game = sit("ultimatum")
     state = step(game, game.start(random.Random(1)), script("offer 2"))
     responder = mover(game, state)
-    assert game.news(state, responder, Language.EN) == f"p{1 - responder} offers you 2 of 10."
-    assert game.news(state, responder, Language.ZH) == f"p{1 - responder}给你10分中的2分。"
-    assert [option.label for option in game.look(state, responder, Language.ZH).options] == ["接受", "拒绝"]
+    assert game.observation_text(state, responder, Language.EN) == f"p{1 - responder} offers you 2 of 10."
+    assert game.observation_text(state, responder, Language.ZH) == f"p{1 - responder}给你10分中的2分。"
+    assert [option.label for option in game.observe(state, responder, Language.ZH).options] == ["接受", "拒绝"]
 
 
 def test_both_hear_how_the_last_round_ended() -> None:
@@ -76,8 +76,8 @@ def test_both_hear_how_the_last_round_ended() -> None:
     state = game.start(random.Random(1))
     first, choose = mover(game, state), script("offer 2", "reject")
     state = step(game, step(game, state, choose), choose)
-    assert "you offered 2; " in game.news(state, first, Language.EN)
-    assert game.news(state, 1 - first, Language.EN).endswith("offered you 2; you chose reject.")
+    assert "you offered 2; " in game.observation_text(state, first, Language.EN)
+    assert game.observation_text(state, 1 - first, Language.EN).endswith("offered you 2; you chose reject.")
 
 
 def test_nobody_offers_more_than_there_is() -> None:

@@ -19,7 +19,7 @@ from agents.inference.provenance import CallKey, CallRecord, Purpose, Request, T
 from agents.inference.recording import ReplyCache
 from agents.roster import ModelConfig, Roster
 from simulation.metrics import calls as figures
-from simulation.metrics.admission import MixedTiersError
+from simulation.metrics.comparable import MixedTiersError
 from simulation.store.events import CallMade
 from simulation.tables.columns import TableName
 from simulation.tables.run import build_tables

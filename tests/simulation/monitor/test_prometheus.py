@@ -99,7 +99,7 @@ def test_falls_are_counted(make_plan: Callable[..., Plan], runs: Path) -> None:
     with serve_metrics(metrics, 0) as url:
         run = run_scenario(plan, out=runs, on_event=metrics)
         samples = scrape(url)
-    assert total(samples, "society_falls_total", fell_from="http", tier="simulated") == len(run.calls)
+    assert total(samples, "society_falls_total", fallback_from="http", tier="simulated") == len(run.calls)
 
 
 def test_a_resumed_run_counts_the_episodes_it_has(make_plan: Callable[..., Plan], runs: Path) -> None:

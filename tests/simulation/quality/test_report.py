@@ -11,7 +11,7 @@ import pytest
 from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.quality.judge import Judge
-from simulation.quality.report import QualityRow, Scope, report_quality
+from simulation.quality.report import QualityRow, QualityScope, report_quality
 from simulation.runs.runner import run_scenario
 from simulation.tables.run import Run
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
@@ -23,7 +23,7 @@ from tests.support.scripted_vllm import ScriptedVLLM
 __all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
 
 
-def row(run: Run, measure: str, scope: Scope, name: str = "") -> QualityRow:
+def row(run: Run, measure: str, scope: QualityScope, name: str = "") -> QualityRow:
     found = [r for r in report_quality(run).rows if (r.measure, r.scope, r.name) == (measure, scope, name)]
     (only,) = found
     return only
@@ -31,7 +31,7 @@ def row(run: Run, measure: str, scope: Scope, name: str = "") -> QualityRow:
 
 def test_means_and_intervals_are_those_of_the_characters(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = characters(make_plan, runs, episodes=4)
-    everyone, honest = row(run, "kept", Scope.ALL), row(run, "kept", Scope.MODEL, "honest")
+    everyone, honest = row(run, "kept", QualityScope.ALL), row(run, "kept", QualityScope.MODEL, "honest")
     assert (everyone.value, everyone.texts, everyone.episodes) == (pytest.approx(1 / 3), 24, 4)
     assert (honest.value, honest.texts) == (1.0, 8)
     for found in (everyone, honest):
@@ -40,8 +40,8 @@ def test_means_and_intervals_are_those_of_the_characters(make_plan: Callable[...
         assert 0 <= found.interval.low <= found.value <= found.interval.high <= 1
     assert honest.interval is not None
     assert honest.interval.low < 1.0  # eight kept words do not prove that all will be
-    assert row(run, "announces", Scope.ROLE, "neutral").value == 0.75
-    bonus = row(run, "bonus", Scope.MODEL, "liar")
+    assert row(run, "announces", QualityScope.ROLE, "neutral").value == 0.75
+    bonus = row(run, "bonus", QualityScope.MODEL, "liar")
     assert (bonus.value, bonus.synthetic) == (pytest.approx(0.1), True)
 
 
@@ -50,7 +50,7 @@ def test_tiers_are_never_averaged(make_plan: Callable[..., Plan], runs: Path) ->
         inference = {"tiers": ["http", "simulated"], "endpoints": [server.url], "retries": 0, "timeout": 1}
         server.mishaps.extend([status(400)] * 10)
         run = run_scenario(make_plan(inference=inference), out=runs)
-    rows = [r for r in report_quality(run, ["keyword"]).rows if r.scope is Scope.ALL]
+    rows = [r for r in report_quality(run, ["keyword"]).rows if r.scope is QualityScope.ALL]
     assert {r.tier: r.texts for r in rows} == run.messages["tier"].astype(str).value_counts().to_dict()
     assert len(rows) == 2
 

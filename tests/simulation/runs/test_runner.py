@@ -141,12 +141,12 @@ def test_nothing_stale_is_read_while_a_run_is_resumed(make_plan: Callable[..., P
     path = stopped.value.path
     seen: list[tuple[str, int]] = []
 
-    def look(event: Event) -> None:
+    def observe(event: Event) -> None:
         if isinstance(event, EpisodeEnded):
             run = load_run(path)
             seen.append((run.manifest["status"], len(run.episodes)))
 
-    resume_run(path, on_event=look)
+    resume_run(path, on_event=observe)
     assert [status for status, _ in seen] == ["running"] * 3
 
 

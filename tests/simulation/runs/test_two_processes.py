@@ -79,7 +79,7 @@ def test_a_run_that_another_finished_meanwhile_is_left_as_it_is(
 
 
 def test_of_many_that_want_one_name_one_has_it(unbroken: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_directory, "stamped", lambda name: name)
+    monkeypatch.setattr(run_directory, "unique_name", lambda name: name)
     arguments = ("run", "first_contact", "--tier", "simulated", "--set", "tasks.0.max_steps=2", "--out", str(tmp_path))
     told = all_at_once([lambda: society(*arguments)] * 4)
     assert sum("code=0" in each for each in told) == 1

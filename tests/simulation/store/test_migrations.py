@@ -22,7 +22,7 @@ from simulation.tables.columns import TableName
 from simulation.tables.run import Run, build_tables, load_run
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "runs"
-OLD = ("version_1_first", "version_1_later")
+OLD = ("version_1_first", "version_1_later", "version_2")
 PRESENT = f"version_{SCHEMA_VERSION}"
 TIMES = ("latency", "duration", "time", "prompt_hash")
 
@@ -62,7 +62,7 @@ def test_what_the_old_code_tabled_is_what_its_events_say_today(name: str) -> Non
     for file in sorted((run.path / "tables").glob("*.parquet")):
         then, now = pd.read_parquet(file), derived(run)[TableName(file.stem)]
         shared = [column for column in then if column in now]
-        assert len(shared) >= len(then.columns) - 1  # `attempts` is called `asks` now
+        assert len(shared) >= len(then.columns) - 2  # `attempts` is `asks` now, `fell_from` is `fallback_from`
         for column in shared:
             assert plain(then[column]) == plain(now[column]), (file.stem, column)
 
@@ -74,7 +74,7 @@ def test_the_first_shape_tells_what_a_message_fell_from(tmp_path: Path) -> None:
     log.write_bytes(log.read_bytes().replace(b'"fell_from":[]', b'"fell_from":["camel","http"]'))
     shutil.rmtree(tmp_path / "run" / "tables")
     run = load_run(tmp_path / "run")
-    assert set(run.messages["fell_from"]) == set(run.decisions["fell_from"]) == {"camel>http"}
+    assert set(run.messages["fallback_from"]) == set(run.decisions["fallback_from"]) == {"camel>http"}
 
 
 def test_a_run_of_the_first_shape_that_was_cut_is_finished_in_this_version(tmp_path: Path) -> None:

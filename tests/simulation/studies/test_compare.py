@@ -16,15 +16,15 @@ import pytest
 from agents.problems import SocietyError, UsageError
 from agents.role import ModelRole
 from agents.roster import ModelConfig
-from simulation.metrics.admission import MixedTiersError
+from simulation.metrics.comparable import MixedTiersError
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
-from simulation.studies.compare.report import OF_EPISODES, Comparison, Figure, Verdict, compare_runs
+from simulation.studies.compare.report import OF_EPISODES, ComparedFigure, Comparison, ComparisonVerdict, compare_runs
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
 
 __all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
 
-STORED = Path(__file__).parents[2] / "fixtures" / "runs" / "version_2"
+STORED = Path(__file__).parents[2] / "fixtures" / "runs" / "version_3"
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 
@@ -49,7 +49,7 @@ def side(folder: Path, seeds: Iterable[int], change: Change = as_it_is, **scenar
     return folder
 
 
-def verdicts(found: Comparison) -> dict[Figure, Verdict]:
+def verdicts(found: Comparison) -> dict[ComparedFigure, ComparisonVerdict]:
     return {each.figure: each.verdict for each in found.differences if not each.model_id}
 
 
@@ -60,46 +60,46 @@ def test_twins_are_compared_in_pairs_and_a_constant_difference_is_certain(tmp_pa
     a = side(tmp_path / "a", range(6), lambda frame: richer(2.0)(by_seed(frame)), mode="cooperative")
     b = side(tmp_path / "b", range(6), by_seed, mode="competitive")
     found = compare_runs(a, b)
-    welfare = found.find(Figure.WELFARE)
+    welfare = found.find(ComparedFigure.WELFARE)
     assert (welfare.interval.low, welfare.interval.value, welfare.interval.high) == pytest.approx((8.0, 8.0, 8.0))
     assert welfare.paired
     assert welfare.interval.n == 6
-    assert verdicts(found)[Figure.PAYOFF] is Verdict.HIGHER
-    assert verdicts(found)[Figure.GINI] is Verdict.NOT_SHOWN
-    assert verdicts(compare_runs(b, a))[Figure.WELFARE] is Verdict.LOWER
-    assert found.find(Figure.PAYOFF, model_id="ada").interval.value == pytest.approx(2.0)
+    assert verdicts(found)[ComparedFigure.PAYOFF] is ComparisonVerdict.HIGHER
+    assert verdicts(found)[ComparedFigure.GINI] is ComparisonVerdict.NOT_SHOWN
+    assert verdicts(compare_runs(b, a))[ComparedFigure.WELFARE] is ComparisonVerdict.LOWER
+    assert found.find(ComparedFigure.PAYOFF, model_id="ada").interval.value == pytest.approx(2.0)
     assert found.differs == {"mode": ("cooperative", "competitive")}
     assert any("12 pairs of episodes" in note for note in found.notes)
 
 
-@pytest.mark.parametrize(("seeds", "verdict"), [(5, Verdict.TOO_FEW_PAIRS), (6, Verdict.HIGHER)])
-def test_a_verdict_needs_as_many_pairs_as_a_test_would(tmp_path: Path, seeds: int, verdict: Verdict) -> None:
+@pytest.mark.parametrize(("seeds", "verdict"), [(5, ComparisonVerdict.TOO_FEW_PAIRS), (6, ComparisonVerdict.HIGHER)])
+def test_a_verdict_needs_as_many_pairs_as_a_test_would(tmp_path: Path, seeds: int, verdict: ComparisonVerdict) -> None:
     a, b = side(tmp_path / "a", range(seeds), richer(1.0)), side(tmp_path / "b", range(seeds))
-    assert verdicts(compare_runs(a, b))[Figure.WELFARE] is verdict
+    assert verdicts(compare_runs(a, b))[ComparedFigure.WELFARE] is verdict
 
 
 def test_one_run_against_one_is_clustered_by_pass_and_says_how_little_that_is(tmp_path: Path) -> None:
     a, b = side(tmp_path / "a", [1], richer(1.0)), side(tmp_path / "b", [1])
     found = compare_runs(a / "run-1", b / "run-1")
-    assert found.find(Figure.WELFARE).interval.n == 2
-    assert set(verdicts(found).values()) == {Verdict.TOO_FEW_PAIRS}
+    assert found.find(ComparedFigure.WELFARE).interval.n == 2
+    assert set(verdicts(found).values()) == {ComparisonVerdict.TOO_FEW_PAIRS}
     assert any("over passes" in note for note in found.notes)
 
 
 def test_runs_of_other_seeds_are_taken_as_independent_and_that_is_said(tmp_path: Path) -> None:
     a, b = side(tmp_path / "a", range(4), richer(1.0)), side(tmp_path / "b", range(10, 14))
     found = compare_runs(a, b)
-    assert not found.find(Figure.WELFARE).paired
-    assert verdicts(found)[Figure.WELFARE] is Verdict.HIGHER
+    assert not found.find(ComparedFigure.WELFARE).paired
+    assert verdicts(found)[ComparedFigure.WELFARE] is ComparisonVerdict.HIGHER
     assert any("UNPAIRED" in note for note in found.notes)
     few = compare_runs(next(iter(a.iterdir())), b)  # one seed: no interval at all
-    assert math.isnan(few.find(Figure.WELFARE).interval.low)
-    assert verdicts(few)[Figure.WELFARE] is Verdict.TOO_FEW_RUNS
+    assert math.isnan(few.find(ComparedFigure.WELFARE).interval.low)
+    assert verdicts(few)[ComparedFigure.WELFARE] is ComparisonVerdict.TOO_FEW_RUNS
 
 
 def test_episodes_without_a_twin_are_left_out_and_counted(tmp_path: Path) -> None:
     found = compare_runs(side(tmp_path / "a", range(8)), side(tmp_path / "b", range(2, 8)))
-    assert found.find(Figure.WELFARE).interval.n == 6
+    assert found.find(ComparedFigure.WELFARE).interval.n == 6
     assert any("4 episodes have no twin" in note for note in found.notes)
 
 
@@ -107,8 +107,8 @@ def test_runs_of_one_seed_are_averaged_and_count_once(tmp_path: Path) -> None:
     a, b = side(tmp_path / "a", range(6)), side(tmp_path / "b", range(6))
     side(a / "again", range(6), richer(2.0))
     found = compare_runs(a, b)
-    assert found.find(Figure.PAYOFF).interval.value == pytest.approx(1.0)
-    assert found.find(Figure.PAYOFF).interval.n == 6
+    assert found.find(ComparedFigure.PAYOFF).interval.value == pytest.approx(1.0)
+    assert found.find(ComparedFigure.PAYOFF).interval.n == 6
     assert any("share seeds" in note for note in found.notes)
 
 
@@ -130,7 +130,7 @@ def test_synthetic_episodes_and_persons_stay_out_and_are_told(tmp_path: Path) ->
         return rows.assign(synthetic=rows["episode"] == 1)
 
     found = compare_runs(side(tmp_path / "a", range(6), odd), side(tmp_path / "b", range(6)))
-    assert found.find(Figure.PAYOFF).first < 1000
+    assert found.find(ComparedFigure.PAYOFF).first < 1000
     assert "synthetic episodes are left out" in found.notes
     assert any("12 rows of a person" in note for note in found.notes)
     whole = side(tmp_path / "formula", range(2), lambda frame: frame.assign(synthetic=True))
@@ -176,7 +176,7 @@ def test_what_varies_on_all_sides_alike_is_paired_and_laid_to_nothing(tmp_path: 
         for language, more in (("en", 0.0), ("zh", 100.0)):
             side(tmp_path / mode / language, range(6), richer(extra + more), mode=mode, language=language)
     found = compare_runs(tmp_path / "cooperative", tmp_path / "competitive")
-    payoff = found.find(Figure.PAYOFF)
+    payoff = found.find(ComparedFigure.PAYOFF)
     assert (payoff.interval.low, payoff.interval.high) == pytest.approx((1.0, 1.0))
     assert "varied alike on all sides, and paired: language" in found.notes
     assert set(found.differs) == {"mode"}
@@ -188,7 +188,7 @@ def test_one_folder_is_split_by_a_key_of_the_scenario(tmp_path: Path) -> None:
     side(tmp_path / "all" / "y", range(6), mode="competitive")
     found = compare_runs(tmp_path / "all", by="mode")
     assert found.sides == ("cooperative", "competitive")
-    assert verdicts(found)[Figure.WELFARE] is Verdict.HIGHER
+    assert verdicts(found)[ComparedFigure.WELFARE] is ComparisonVerdict.HIGHER
     with pytest.raises(UsageError, match="did you mean mode"):
         compare_runs(tmp_path / "all", by="mod")
     with pytest.raises(UsageError, match="all runs have the value en"):
@@ -238,11 +238,16 @@ def test_cooperative_public_goods_against_competitive_says_what_theory_says(
         for seed in range(6):
             run_scenario(make_plan(rows=PLAYERS, mode=mode, seed=seed), out=runs / mode)
     found = compare_runs(runs / "cooperative", runs / "competitive")
-    for figure in (Figure.WELFARE, Figure.EFFICIENCY, Figure.COOPERATION, Figure.PAYOFF):
-        assert found.find(figure).verdict is Verdict.HIGHER, figure
-    assert found.find(Figure.GINI).verdict is Verdict.LOWER
-    assert found.find(Figure.COOPERATION, model_id="giver").verdict is Verdict.NOT_SHOWN
-    assert found.find(Figure.PAYOFF, model_id="giver").verdict is Verdict.HIGHER
+    for figure in (
+        ComparedFigure.WELFARE,
+        ComparedFigure.EFFICIENCY,
+        ComparedFigure.COOPERATION,
+        ComparedFigure.PAYOFF,
+    ):
+        assert found.find(figure).verdict is ComparisonVerdict.HIGHER, figure
+    assert found.find(ComparedFigure.GINI).verdict is ComparisonVerdict.LOWER
+    assert found.find(ComparedFigure.COOPERATION, model_id="giver").verdict is ComparisonVerdict.NOT_SHOWN
+    assert found.find(ComparedFigure.PAYOFF, model_id="giver").verdict is ComparisonVerdict.HIGHER
     assert found.differs == {"mode": ("cooperative", "competitive")}
     assert {each.figure for each in found.differences if not each.model_id} == set(OF_EPISODES)
 
@@ -255,5 +260,5 @@ def test_simulated_minds_do_not_care_for_the_mode_and_no_difference_is_made_of_t
         for seed in range(6):
             run_scenario(make_plan(mode=mode, seed=seed), out=runs / mode)
     found = compare_runs(runs / "cooperative", runs / "competitive")
-    assert set(verdicts(found).values()) == {Verdict.NOT_SHOWN}
+    assert set(verdicts(found).values()) == {ComparisonVerdict.NOT_SHOWN}
     assert any("SIMULATED minds act by role" in note for note in found.notes)

@@ -10,18 +10,18 @@ from pathlib import Path
 import orjson
 import pytest
 
-from agents.players.policies import POLICIES, Manner, Policy, View
+from agents.players.policies import POLICIES, Observation, Policy, SpeakingStyle
 from agents.problems import SocietyError
 from agents.role import ModelRole
 from agents.roster import ModelConfig
-from simulation.metrics.admission import MixedTiersError
+from simulation.metrics.comparable import MixedTiersError
 from simulation.plan import Plan
 from simulation.store.events import DecisionMade, Event
 from simulation.studies.effect import (
     REPORT,
+    EffectMeasure,
     EffectReport,
-    Measure,
-    Scope,
+    EffectScope,
     compare,
     play_treatments,
     read_effects,
@@ -61,7 +61,7 @@ def measured(plan: Plan, runs: Path, *treatments: Treatment) -> EffectReport:
 
 def test_a_planted_effect_is_found(plan_for: MakePlan, runs: Path) -> None:
     report = measured(plan_for(episodes=PAIRS), runs, Treatment.SILENCED)
-    for measure in Measure:
+    for measure in EffectMeasure:
         (effect,) = report.find(Treatment.SILENCED, measure)
         assert effect.interval.n == PAIRS
         assert 0 < effect.interval.low < effect.interval.value < effect.interval.high
@@ -69,31 +69,31 @@ def test_a_planted_effect_is_found(plan_for: MakePlan, runs: Path) -> None:
         assert effect.p_adjusted < 0.01
     # followers give the mean of what they hear: two plans of half on average, and each other's 0, as they have heard
     # nothing yet when they speak: a third; in silence nothing
-    (followers,) = report.find(Treatment.SILENCED, Measure.COOPERATION, Scope.ROLE, "follower")
+    (followers,) = report.find(Treatment.SILENCED, EffectMeasure.COOPERATION, EffectScope.ROLE, "follower")
     assert followers.interval.value == pytest.approx(1 / 3, abs=0.05)
-    assert report.find(Treatment.SILENCED, Measure.PAYOFF, Scope.ROLE, "leader")[0].interval.low > 0
-    assert report.find(Treatment.SILENCED, Measure.PAYOFF, Scope.MODEL, "fay")[0].interval.high < 0
+    assert report.find(Treatment.SILENCED, EffectMeasure.PAYOFF, EffectScope.ROLE, "leader")[0].interval.low > 0
+    assert report.find(Treatment.SILENCED, EffectMeasure.PAYOFF, EffectScope.MODEL, "fay")[0].interval.high < 0
 
 
 def test_a_planted_null_is_not_found(plan_for: MakePlan, runs: Path) -> None:
     report = measured(plan_for("random", PAIRS), runs, Treatment.SILENCED)
-    for measure in Measure:
+    for measure in EffectMeasure:
         (effect,) = report.find(Treatment.SILENCED, measure)
         assert effect.interval.n == PAIRS
         assert not effect.interval.excludes(0)
         assert effect.p_value == 1.0  # players who ignore messages play their twin's episode to the letter
 
 
-def _superstitious(view: View, rng: random.Random) -> float:
+def _superstitious(view: Observation, rng: random.Random) -> float:
     """Every message changes what it does, none in any direction."""
     return random.Random(f"{view.heard}{rng.random()}").choice((0.0, 1.0))
 
 
 def test_a_noisy_null_is_not_found(plan_for: MakePlan, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    policy = Policy("superstitious", _superstitious, Manner.WANDER)
+    policy = Policy("superstitious", _superstitious, SpeakingStyle.WANDER)
     monkeypatch.setitem(POLICIES, "superstitious", policy)  # type: ignore[arg-type]
     report = measured(plan_for("superstitious", PAIRS), runs, Treatment.SILENCED)
-    for measure in Measure:
+    for measure in EffectMeasure:
         (effect,) = report.find(Treatment.SILENCED, measure)
         assert effect.interval.low < effect.interval.high
         assert not effect.interval.excludes(0)
@@ -102,8 +102,8 @@ def test_a_noisy_null_is_not_found(plan_for: MakePlan, runs: Path, monkeypatch: 
 
 def test_who_said_it_does_not_matter_to_those_who_average(plan_for: MakePlan, runs: Path) -> None:
     report = measured(plan_for(episodes=10), runs, Treatment.SHUFFLED, Treatment.REPLACED)
-    (shuffled,) = report.find(Treatment.SHUFFLED, Measure.COOPERATION, Scope.ROLE, "follower")
-    (replaced,) = report.find(Treatment.REPLACED, Measure.COOPERATION, Scope.ROLE, "follower")
+    (shuffled,) = report.find(Treatment.SHUFFLED, EffectMeasure.COOPERATION, EffectScope.ROLE, "follower")
+    (replaced,) = report.find(Treatment.REPLACED, EffectMeasure.COOPERATION, EffectScope.ROLE, "follower")
     assert shuffled.p_value == 1.0
     assert replaced.interval.value != 0  # the leaders' plans gave way to what the other follower said
 
@@ -121,9 +121,9 @@ def test_every_task_and_mode_has_its_own_effect(plan_for: MakePlan, runs: Path) 
     tasks = [GOODS, {**GOODS, "task_id": "long", "max_steps": 2}]
     mode = {"mixed": {"policy": "fixed_cycle"}}
     report = measured(plan_for(episodes=6, mode=mode, tasks=tasks), runs, Treatment.SILENCED)
-    assert [effect.task_id for effect in report.find(Treatment.SILENCED, Measure.WELFARE)] == ["goods", "long"]
-    quiet = report.find(Treatment.SILENCED, Measure.WELFARE, Scope.MODE, "competitive")
-    loud = report.find(Treatment.SILENCED, Measure.WELFARE, Scope.MODE, "cooperative")
+    assert [effect.task_id for effect in report.find(Treatment.SILENCED, EffectMeasure.WELFARE)] == ["goods", "long"]
+    quiet = report.find(Treatment.SILENCED, EffectMeasure.WELFARE, EffectScope.MODE, "competitive")
+    loud = report.find(Treatment.SILENCED, EffectMeasure.WELFARE, EffectScope.MODE, "cooperative")
     assert {effect.interval.value for effect in quiet} == {0.0}  # nobody hears anybody there anyway
     assert all(effect.interval.value > 0 for effect in loud)
 

@@ -16,14 +16,14 @@ import pytest
 
 from agents.inference.provenance import Tier
 from agents.language import Language
-from agents.players.policies import POLICIES, Manner, Policy, View
+from agents.players.policies import POLICIES, Observation, Policy, SpeakingStyle
 from agents.problems import SocietyError, UsageError
-from agents.role import ModelRole, Part
+from agents.role import ModelRole, PopulationPart
 from agents.roster import ModelConfig, Roster, SamplingConfig
 from simulation.games.base import Setting
 from simulation.games.prisoners_dilemma import PrisonersDilemma
 from simulation.metrics import metrics
-from simulation.metrics.admission import MixedTiersError
+from simulation.metrics.comparable import MixedTiersError
 from simulation.runs import run_set
 from simulation.runs.runner import RunOptions
 from simulation.seats import Seat
@@ -46,11 +46,11 @@ COIN, IGNORING = "policy:random_75", "policy:says_anything"
 class SaysAnything(Policy):
     """Announces an option at random and then decides at random, without a thought of what it said."""
 
-    def speak(self, view: View, rng: random.Random, _language: Language) -> str:
+    def speak(self, view: Observation, rng: random.Random, _language: Language) -> str:
         return f"I play {random.Random(f'words {rng.random()}').choice(view.options).label}."
 
 
-def _half(_view: View, rng: random.Random) -> float:
+def _half(_view: Observation, rng: random.Random) -> float:
     return float(rng.random() < 0.5)
 
 
@@ -67,7 +67,7 @@ def conditions(episodes: int, tier: Tier | None = None, **fields: object) -> Con
 def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FingerprintReport]:
     names = [name.removeprefix("policy:") for name in (TIT_FOR_TAT, ALL_D, ALL_C, COIN, IGNORING)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(POLICIES, names[-1], SaysAnything(names[-1], _half, Manner.WANDER))  # type: ignore[arg-type]
+        patch.setitem(POLICIES, names[-1], SaysAnything(names[-1], _half, SpeakingStyle.WANDER))  # type: ignore[arg-type]
         folder = take_fingerprints(scripted(*names), conditions(12), out=tmp_path_factory.mktemp("runs"), at_once=1)
         yield read_fingerprints(folder)
 
@@ -207,10 +207,10 @@ def test_two_subjects_differ_in_nothing_but_who_answers() -> None:
         assert all(plan.scenario == same[0].scenario for plan in same)
         for plan in same:
             focal, *others = plan.roster.models
-            assert (focal.part, focal.model_id, focal.role) == (Part.FOCAL, "player_1", ModelRole.NEUTRAL)
+            assert (focal.part, focal.model_id, focal.role) == (PopulationPart.FOCAL, "player_1", ModelRole.NEUTRAL)
             assert (focal.specialization, focal.persona, focal.team_id) == ("general", "", None)
             assert tuple(others) == same[0].roster.models[1:]
-            assert all(row.part is Part.BACKGROUND and row.policy for row in others)
+            assert all(row.part is PopulationPart.BACKGROUND and row.policy for row in others)
 
 
 def test_no_two_probes_draw_alike() -> None:
@@ -242,9 +242,9 @@ def test_every_cell_has_a_name_of_its_own_and_a_registered_source() -> None:
 def test_the_exploiter_answers_best_whatever_its_partner_does(partner: float) -> None:
     setting = Setting((Seat("player_1"), Seat("player_2")), SETUPS[Probe.EXPLOITED].steps)
     game = PrisonersDilemma(setting)
-    view = game.look(game.start(random.Random(0)), 1, Language.EN)
-    assert view.outlook is not None
-    prospects = dict(zip((option.action for option in view.options), view.outlook(partner), strict=True))
+    view = game.observe(game.start(random.Random(0)), 1, Language.EN)
+    assert view.payoff_model is not None
+    prospects = dict(zip((option.action for option in view.options), view.payoff_model(partner), strict=True))
     (policy,) = SETUPS[Probe.EXPLOITED].background
     played = POLICIES[policy].decide(view, random.Random(0)).action
     assert prospects[played].payoff == max(prospect.payoff for prospect in prospects.values())

@@ -14,7 +14,7 @@ from agents.roster import ModelConfig
 from simulation.games import task_types
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
-from simulation.tables.reconstruct import Moment, options_of, rules_of
+from simulation.tables.reconstruct import DecisionPoint, options_of, rules_of
 from simulation.tables.run import Run
 
 ROWS = tuple(
@@ -50,10 +50,10 @@ def test_every_choice_of_every_game_is_found_again(everything: Run) -> None:
     for episode, step, model_id, action, text in zip(
         *(rows[name] for name in ("episode", "step", "model_id", "action", "text")), strict=True
     ):
-        legal = {option.action: option.label for option in options[Moment(episode, step, model_id)]}
+        legal = {option.action: option.label for option in options[DecisionPoint(episode, step, model_id)]}
         assert len(legal) > 1
         assert legal[action] == text  # the label that was shown, and that the mind answered with
-    asked = {Moment(*moment) for moment in zip(rows["episode"], rows["step"], rows["model_id"], strict=True)}
+    asked = {DecisionPoint(*moment) for moment in zip(rows["episode"], rows["step"], rows["model_id"], strict=True)}
     assert all(len(legal) == 1 for moment, legal in options.items() if moment not in asked)
     assert len(options) == len(run.steps)
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from simulation.watch.state import ENTRIES
-from simulation.watch.view import Entry, View
+from simulation.watch.view import Entry, LiveView
 
 
-def joined(views: Iterable[View]) -> View:
+def joined(views: Iterable[LiveView]) -> LiveView:
     first, *others = views
     shown = first
     for view in others:

@@ -17,7 +17,7 @@ from simulation.store.events import EventLog, StepResolved
 from simulation.store.run_directory import locked
 from simulation.tables.run import Run
 from simulation.watch.follower import GONE, QUIET, Follower, find_run
-from simulation.watch.view import View, WatchStatus
+from simulation.watch.view import LiveView, WatchStatus
 from tests.simulation.runs.test_runner import cut_after
 from tests.simulation.watch.test_state import assert_tells_what_the_tables_tell
 
@@ -35,7 +35,7 @@ def copy_of(run: Run, place: Path) -> Path:
     return place / EventLog.NAME
 
 
-def read_on(follower: Follower) -> View:
+def read_on(follower: Follower) -> LiveView:
     while follower.poll():
         pass
     return follower.view()

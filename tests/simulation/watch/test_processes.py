@@ -20,7 +20,7 @@ from simulation.plan import Plan
 from simulation.runs.runner import resume_run, run_scenario
 from simulation.store.events import EventLog, MessageSent, encode, read_events
 from simulation.watch.follower import find_run
-from simulation.watch.view import View, WatchStatus
+from simulation.watch.view import LiveView, WatchStatus
 from tests.simulation.watch.joined import joined
 from tests.simulation.watch.test_follower import copy_of
 from tests.simulation.watch.test_server import until_finished, views
@@ -80,7 +80,7 @@ async def test_a_run_in_another_process_is_followed_to_its_end(tmp_path: Path) -
             path = await asyncio.to_thread(killed_in_the_middle, tmp_path)
             late = asyncio.create_task(until_finished(views(session, address)))
             run = await asyncio.to_thread(resume_run, path)
-            seen: list[list[View]] = await asyncio.wait_for(asyncio.gather(early, late), 60)
+            seen: list[list[LiveView]] = await asyncio.wait_for(asyncio.gather(early, late), 60)
         code, err = await asyncio.to_thread(interrupted, watch)
     assert seen[0][0].progress.status is WatchStatus.WAITING
     assert any(view.progress.status is WatchStatus.RUNNING for view in seen[0])

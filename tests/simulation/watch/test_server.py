@@ -23,12 +23,12 @@ from simulation.tables.run import Run
 from simulation.watch.follower import Follower
 from simulation.watch.server import LivePage
 from simulation.watch.stream import Stream
-from simulation.watch.view import View, WatchStatus
+from simulation.watch.view import LiveView, WatchStatus
 from tests.simulation.watch.joined import joined
 from tests.simulation.watch.test_follower import copy_of
 from tests.simulation.watch.test_state import assert_tells_what_the_tables_tell
 
-VIEW = TypeAdapter(View)
+VIEW = TypeAdapter(LiveView)
 
 
 @asynccontextmanager
@@ -43,7 +43,7 @@ async def page(path: Path) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
 
 async def views(
     session: aiohttp.ClientSession, address: str, last: str | None = None
-) -> AsyncIterator[tuple[str, View]]:
+) -> AsyncIterator[tuple[str, LiveView]]:
     """(id, view) of every server-sent event, as they come."""
     headers = {"Last-Event-ID": last} if last is not None else {}
     async with session.get(f"{address}events", headers=headers) as response:
@@ -57,7 +57,7 @@ async def views(
                 yield number, VIEW.validate_python(json.loads(line[6:]))
 
 
-async def until_finished(stream: AsyncIterator[tuple[str, View]]) -> list[View]:
+async def until_finished(stream: AsyncIterator[tuple[str, LiveView]]) -> list[LiveView]:
     found = []
     async for _, view in stream:
         found.append(view)
@@ -66,7 +66,7 @@ async def until_finished(stream: AsyncIterator[tuple[str, View]]) -> list[View]:
     return found
 
 
-def undated(view: View) -> dict[str, Any]:
+def undated(view: LiveView) -> dict[str, Any]:
     """A view without what depends on when it was asked for."""
     body = VIEW.dump_python(view, mode="json")
     del body["progress"]["written"], body["progress"]["unread"]
@@ -109,7 +109,7 @@ async def test_early_and_late_readers_end_up_with_the_tables(finished: Run, tmp_
 async def test_a_reader_that_comes_back_goes_on_where_it_stopped(finished: Run, tmp_path: Path) -> None:
     """Cut off after every single event, and come back with Last-Event-ID, as a browser does."""
     log = copy_of(finished, tmp_path / "copy")
-    seen: list[View] = []
+    seen: list[LiveView] = []
     async with page(log.parent) as (address, session):
         writing = asyncio.create_task(written(log, (finished.path / EventLog.NAME).read_bytes(), 20))
         last: str | None = None

@@ -27,7 +27,7 @@ from simulation.store.events import (
 from simulation.tables.run import Run
 from simulation.watch.state import ENTRIES, LONGEST, RunState
 from simulation.watch.sums import POINTS
-from simulation.watch.view import EntryKind, Grouping, View, WatchStatus
+from simulation.watch.view import EntryKind, Grouping, LiveView, WatchStatus
 from tests.conftest import models
 from tests.simulation.watch.joined import joined
 
@@ -39,7 +39,7 @@ def followed(run: Run) -> RunState:
     return state
 
 
-def assert_tells_what_the_tables_tell(view: View, run: Run) -> None:
+def assert_tells_what_the_tables_tell(view: LiveView, run: Run) -> None:
     """Every sum that is shown, against the tables."""
     tiers = [*run.messages["tier"], *run.decisions["tier"], *run.acts["tier"]]
     assert view.honesty.texts == Counter(tiers)

@@ -10,7 +10,7 @@ import pytest
 
 from agents.inference.embedded import model_store
 from agents.inference.embedded.model_sources import PACKAGE_SHA256, HubSource, PackageSource, unpack
-from agents.inference.embedded.model_store import CHECKSUMS, ModelStoreError, Origin, Progress
+from agents.inference.embedded.model_store import CHECKSUMS, ModelOrigin, ModelStoreError, Progress
 
 
 class StubSource:
@@ -22,12 +22,12 @@ class StubSource:
         self.weights = weights
         self.fetched = 0
 
-    def fetch(self, folder: Path, say: Progress) -> Origin:
+    def fetch(self, folder: Path, say: Progress) -> ModelOrigin:
         self.fetched += 1
         say("stub source writes")
         (folder / "model.safetensors").write_bytes(self.weights)
         (folder / "config.json").write_text("{}", encoding="utf-8")
-        return Origin("stub", "v1", "nowhere")
+        return ModelOrigin("stub", "v1", "nowhere")
 
 
 class StubBrokenSource:
@@ -35,7 +35,7 @@ class StubBrokenSource:
 
     name = "broken stub source"
 
-    def fetch(self, folder: Path, _say: Progress) -> Origin:
+    def fetch(self, folder: Path, _say: Progress) -> ModelOrigin:
         (folder / "half.safetensors").write_bytes(b"we")
         raise ModelStoreError("the line went dead")
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from agents.players.policies import POLICIES
 from agents.problems import SocietyError, UsageError
-from agents.role import ModelRole, Part
+from agents.role import ModelRole, PopulationPart
 from agents.roster import ModelConfig, Roster
-from simulation.metrics.admission import MixedTiersError
+from simulation.metrics.comparable import MixedTiersError
 from simulation.plan import Plan
 from simulation.runs import run_set
 from simulation.scenario import Scenario
@@ -55,7 +55,12 @@ def test_a_visitor_sits_alone_among_strangers(make_plan: MakePlan) -> None:
     (table,) = (plan.roster.models for plan in plans.values())
     assert list(plans) == ["visitor/m1/grim"]
     assert [row.model_id for row in table] == ["other_1", "m1", "other_2", "other_3"]
-    assert [row.part for row in table] == [Part.BACKGROUND, Part.FOCAL, Part.BACKGROUND, Part.BACKGROUND]
+    assert [row.part for row in table] == [
+        PopulationPart.BACKGROUND,
+        PopulationPart.FOCAL,
+        PopulationPart.BACKGROUND,
+        PopulationPart.BACKGROUND,
+    ]
     assert [row.policy for row in table] == ["grim", None, "grim", "grim"]
     assert [row.team_id for row in table] == ["red", "blue", "red", "blue"]
 
@@ -64,7 +69,7 @@ def test_residents_are_all_but_one(make_plan: MakePlan) -> None:
     plans = population_plans(make_plan(6), Declaration(("m1", "m2"), ("grim",), (Population.RESIDENT,)))
     table = plans["resident/grim"].roster.models
     assert [row.model_id for row in table] == ["m1_1", "m1_2", "m2_1", "m2_2", "m1_3", "other"]
-    assert [row.part for row in table].count(Part.FOCAL) == 5
+    assert [row.part for row in table].count(PopulationPart.FOCAL) == 5
     assert table[2].role is make_plan(6).roster.models[2].role  # a focal row brings what it is told of itself
 
 
@@ -115,12 +120,12 @@ def test_every_table_keeps_its_seats_and_its_majority(data: st.DataObject) -> No
     assert len(plans) == len(focal) + (count > 2)
     for arm, plan in plans.items():
         table = plan.roster.models
-        mine = [row for row in table if row.part is Part.FOCAL]
+        mine = [row for row in table if row.part is PopulationPart.FOCAL]
         assert len(table) == count
         assert [row.team_id for row in table] == [row.team_id for row in rows]
         assert len({row.model_id for row in table}) == count
         assert len(mine) == (count - 1 if arm.startswith("resident") else 1)
-        assert all(row.part is Part.BACKGROUND for row in table if row not in mine)
+        assert all(row.part is PopulationPart.BACKGROUND for row in table if row not in mine)
 
 
 # -- returns --------------------------------------------------------------------------------------------
@@ -130,7 +135,7 @@ def measured(plan: Plan, runs: Path, focal: str, *backgrounds: str) -> Populatio
     return read_populations(play_populations(plan, Declaration((focal,), backgrounds), out=runs))
 
 
-def the(report: PopulationReport, population: Population, part: Part) -> Return:
+def the(report: PopulationReport, population: Population, part: PopulationPart) -> Return:
     (found,) = (each for each in report.returns if (each.population, each.part) == (population, part))
     return found
 
@@ -139,10 +144,10 @@ def test_returns_are_those_of_the_closed_form(make_plan: MakePlan, runs: Path) -
     plan = make_plan(rows=scripted("always_cooperate", *("random",) * 4), tasks=[GOODS], mode="cooperative")
     report = measured(plan, runs, "p0", "free_rider")
     expected = {  # n 5, endowment 20, multiplier 1.6: 20 - own + 1.6 * total / 5
-        (Population.RESIDENT, Part.FOCAL): 1.6 * 80 / 5,
-        (Population.RESIDENT, Part.BACKGROUND): 20 + 1.6 * 80 / 5,
-        (Population.VISITOR, Part.FOCAL): 1.6 * 20 / 5,
-        (Population.VISITOR, Part.BACKGROUND): 20 + 1.6 * 20 / 5,
+        (Population.RESIDENT, PopulationPart.FOCAL): 1.6 * 80 / 5,
+        (Population.RESIDENT, PopulationPart.BACKGROUND): 20 + 1.6 * 80 / 5,
+        (Population.VISITOR, PopulationPart.FOCAL): 1.6 * 20 / 5,
+        (Population.VISITOR, PopulationPart.BACKGROUND): 20 + 1.6 * 20 / 5,
     }
     for (population, part), payoff in expected.items():
         found = the(report, population, part)
@@ -155,7 +160,7 @@ def test_an_interval_covers_what_chance_gives(make_plan: MakePlan, runs: Path) -
     rows = scripted("random_50", "random")
     dilemma = {"task_id": "d", "task_type": "prisoners_dilemma", "max_steps": 5}
     plan = make_plan(rows=rows, tasks=[dilemma], mode="cooperative", episodes=40)
-    interval = the(measured(plan, runs, "p0", "random_50"), Population.VISITOR, Part.FOCAL).interval
+    interval = the(measured(plan, runs, "p0", "random_50"), Population.VISITOR, PopulationPart.FOCAL).interval
     assert interval.low < 5 * 2.25 < interval.high  # (5 + 3 + 1 + 0) / 4 a step
     assert interval.high - interval.low < 4
     assert interval.n == 40
@@ -165,7 +170,7 @@ def test_focal_models_together_are_also_told_apart(make_plan: MakePlan, runs: Pa
     plan = make_plan(rows=scripted("always_cooperate", "free_rider", "random"), tasks=[GOODS], mode="cooperative")
     declared = Declaration(("p0", "p1"), ("always_defect",), (Population.RESIDENT,))
     found = read_populations(play_populations(plan, declared, out=runs)).returns
-    mine = {each.model: each.interval.value for each in found if each.part is Part.FOCAL}
+    mine = {each.model: each.interval.value for each in found if each.part is PopulationPart.FOCAL}
     giver, rider = mine["policy:always_cooperate"], mine["policy:free_rider"]
     assert rider - giver == pytest.approx(20)
     assert mine["all"] == pytest.approx((giver + rider) / 2)

@@ -6,7 +6,7 @@ import pytest
 
 from agents.problems import SocietyError
 from agents.roster import ModelConfig, Roster
-from simulation.studies.tournament.matchups import EVERYONE, Format, coalitions_of, lineups, teams_of
+from simulation.studies.tournament.matchups import EVERYONE, Format, coalitions_of, matchups, teams_of
 
 
 def roster(*teams: str | None) -> Roster:
@@ -18,7 +18,7 @@ def roster(*teams: str | None) -> Roster:
 
 
 def test_every_pair_meets_and_everyone_its_twin() -> None:
-    found = lineups(roster(None, None, None), Format.PAIRS)
+    found = matchups(roster(None, None, None), Format.PAIRS)
     assert [each.members for each in found] == [
         ("m0", "m0"), ("m0", "m1"), ("m0", "m2"), ("m1", "m1"), ("m1", "m2"), ("m2", "m2"),
     ]  # fmt: skip
@@ -31,12 +31,12 @@ def test_every_pair_meets_and_everyone_its_twin() -> None:
 
 def test_a_twins_name_is_nobodys() -> None:
     rows = tuple(ModelConfig(model_id=name, policy="random") for name in ("a", "a_twin"))
-    found = lineups(Roster(name="r", models=rows), Format.PAIRS)
+    found = matchups(Roster(name="r", models=rows), Format.PAIRS)
     assert found[0].seat_ids == ("a", "a_twin1")
 
 
 def test_every_coalition_of_a_team_meets_the_other_whole() -> None:
-    found = lineups(roster("red", "blue", "red"), Format.TEAMS)
+    found = matchups(roster("red", "blue", "red"), Format.TEAMS)
     assert [(each.team, each.members) for each in found] == [
         ("red", ("m0",)), ("red", ("m2",)), ("red", ("m0", "m2")), ("blue", ("m1",)),
     ]  # fmt: skip
@@ -44,7 +44,7 @@ def test_every_coalition_of_a_team_meets_the_other_whole() -> None:
 
 
 def test_a_stand_in_has_the_seats_of_the_absent() -> None:
-    found = lineups(roster("red", "blue", "red"), Format.TEAMS, stand_in="random")
+    found = matchups(roster("red", "blue", "red"), Format.TEAMS, stand_in="random")
     nobody = found[0]
     assert nobody.members == ()
     assert [(row.model_id, row.played_by, row.team_id) for row in nobody.seats] == [
@@ -57,7 +57,7 @@ def test_without_teams_all_are_one_and_beside_teams_the_rest_always_plays() -> N
     assert teams_of(roster(None, None)) == {EVERYONE: ("m0", "m1")}
     mixed = roster("red", None)
     assert teams_of(mixed) == {"red": ("m0",)}
-    assert [len(each.seats) for each in lineups(mixed, Format.TEAMS)] == [2]
+    assert [len(each.seats) for each in matchups(mixed, Format.TEAMS)] == [2]
 
 
 def test_up_to_eight_all_coalitions_are_asked_for_beyond_those_of_drawn_orders() -> None:
@@ -71,6 +71,6 @@ def test_up_to_eight_all_coalitions_are_asked_for_beyond_those_of_drawn_orders()
 
 def test_people_and_lonely_models_are_refused() -> None:
     with pytest.raises(SocietyError, match="a person's seat"):
-        lineups(Roster(name="r", models=(ModelConfig(model_id="me", human=True),)), Format.TEAMS)
+        matchups(Roster(name="r", models=(ModelConfig(model_id="me", human=True),)), Format.TEAMS)
     with pytest.raises(SocietyError, match="at least 2 models"):
-        lineups(roster(None), Format.PAIRS)
+        matchups(roster(None), Format.PAIRS)

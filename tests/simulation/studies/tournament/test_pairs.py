@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simulation.metrics.inference import LEVEL
-from simulation.metrics.ratings import Side, rate
+from simulation.metrics.ratings import RatedSide, rate
 from simulation.studies.tournament.pairs import CrossPlay, Payoffs
 
 
@@ -86,9 +86,9 @@ def test_synergy_is_what_difference_brings() -> None:
 
 
 def test_ratings_know_teams_and_draws() -> None:
-    won = rate([(Side(("a", "b"), 2.0), Side(("c",), 1.0))] * 3)
+    won = rate([(RatedSide(("a", "b"), 2.0), RatedSide(("c",), 1.0))] * 3)
     skill = {each.player: each.skill.value for each in won}
     assert skill["a"] == skill["b"] > 25 > skill["c"]
-    drawn = {each.player: each.skill.value for each in rate([(Side(("a",), 1.0), Side(("b",), 1.0))])}
+    drawn = {each.player: each.skill.value for each in rate([(RatedSide(("a",), 1.0), RatedSide(("b",), 1.0))])}
     assert drawn["a"] == pytest.approx(drawn["b"])
     assert rate([]) == ()

@@ -20,7 +20,7 @@ from agents.problems import SocietyError
 from agents.roster import ModelConfig, Roster
 from agents.strategy import TrainingMode
 from simulation.engine.environment import MultiModelEnvironment
-from simulation.metrics.admission import MixedTiersError
+from simulation.metrics.comparable import MixedTiersError
 from simulation.runs.folders import begun_runs
 from simulation.scenario import Scenario
 from simulation.studies.tournament.columns import TABLES, ResultTable
@@ -216,10 +216,10 @@ def test_with_empty_seats_shares_add_up_to_the_teams_whole_reward(runs: Path) ->
 
 def test_coalitions_of_one_round_play_the_same_draws(runs: Path) -> None:
     tournament = make(rows_of("random", "random"), "commons", form=Format.TEAMS, stand_in="random")
-    seeds = {tournament.plan(Match(0, lineup.number)).scenario.seed for lineup in tournament.lineups}
+    seeds = {tournament.plan(Match(0, matchup.number)).scenario.seed for matchup in tournament.matchups}
     assert len(seeds) == 1
     pairs = make(rows_of("random", "random"))
-    assert len({pairs.plan(Match(0, lineup.number)).scenario.seed for lineup in pairs.lineups}) == 3
+    assert len({pairs.plan(Match(0, matchup.number)).scenario.seed for matchup in pairs.matchups}) == 3
 
 
 @pytest.mark.slow
@@ -262,7 +262,7 @@ def test_what_was_interrupted_goes_on_to_the_same_tables(runs: Path, monkeypatch
             play_tournament(folder)
     with pytest.raises(SocietyError, match="not played to its end"):
         load_tournament(folder)
-    matches = [Match(0, lineup.number) for lineup in tournament.lineups]
+    matches = [Match(0, matchup.number) for matchup in tournament.matchups]
     done, missing = split_finished(folder, tournament, matches)
     assert (len(done), len(missing)) == (2, 4)
     before = {match: run.path for match, run in done.items()}
@@ -314,7 +314,7 @@ def test_tiers_are_not_mixed_unless_asked(runs: Path) -> None:
     tournament = make(rows)
     result = played(tournament, runs)
     assert any("SIMULATED minds" in note for note in result.report["notes"])
-    matches = [Match(0, lineup.number) for lineup in tournament.lineups]
+    matches = [Match(0, matchup.number) for matchup in tournament.matchups]
     done = split_finished(result.path, tournament, matches)[0]
     told = [row for match, run in done.items() for row in match_rows(result.path, tournament, match, run)]
     mixed = [{**row, "tier": "http" if row["lineup"] == 0 else row["tier"]} for row in told]
@@ -423,8 +423,8 @@ def test_a_tournament_that_is_killed_goes_on_to_the_tables_of_an_unbroken_one(
     out, err = started(f"runs/{folder.name}").communicate(timeout=300)
     assert out.splitlines()[-1] == f"runs/{folder.name}", err
     tournament = read_tournament(folder)
-    for lineup in tournament.lineups:
-        assert len(begun_runs(place_of(folder, tournament, Match(0, lineup.number)))) == 1
+    for matchup in tournament.matchups:
+        assert len(begun_runs(place_of(folder, tournament, Match(0, matchup.number)))) == 1
     assert_same(load_tournament(folder), played(tournament, tmp_path / "whole"))
 
 

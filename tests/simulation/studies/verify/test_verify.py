@@ -12,17 +12,19 @@ from simulation.runs.runner import run_scenario
 from simulation.studies.verify import cases as verify_cases
 from simulation.studies.verify.axelrod_record import POLICY_OF, RECORD
 from simulation.studies.verify.cases import all_cases
-from simulation.studies.verify.verify import EXACT, Case, Expected, Figure, Finding, Play, compare, verify
+from simulation.studies.verify.verify import EXACT, CaseResult, Expected, KnownCase, KnownFigure, Play, compare, verify
 from simulation.tables.run import Run
 from tests.simulation.cli.test_app import _logging_as_it_was, society  # noqa: F401 - the fixture is autouse
 
-RIGHT = Case(
+RIGHT = KnownCase(
     "tit-for-tat, always defect",
     Play("prisoners_dilemma", ("tit_for_tat", "always_defect"), 10),
-    (Expected(Figure.PAYOFF, (9, 14)), Expected(Figure.WELFARE, (23,))),
+    (Expected(KnownFigure.PAYOFF, (9, 14)), Expected(KnownFigure.WELFARE, (23,))),
     "Axelrod (1984)",
 )
-WRONG = replace(RIGHT, name="planted", expected=(Expected(Figure.PAYOFF, (9, 15)), Expected(Figure.WELFARE, (23,))))
+WRONG = replace(
+    RIGHT, name="planted", expected=(Expected(KnownFigure.PAYOFF, (9, 15)), Expected(KnownFigure.WELFARE, (23,)))
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +47,18 @@ def test_right_figures_hold_and_a_wrong_one_does_not(run: Run) -> None:
 @pytest.mark.parametrize(
     ("figure", "values"),
     [
-        (Figure.PER_STEP, (0.9, 1.4)),
-        (Figure.MEAN_PER_STEP, (1.15,)),
-        (Figure.STEPS, (10,)),
-        (Figure.ACCURACY, (0.9, 1)),
-        (Figure.COOPERATION, (0.1, 0)),
-        (Figure.REWARD, (900 / 23, 1400 / 23)),
-        (Figure.OPTIMUM, (60,)),
-        (Figure.NASH, (20,)),
-        (Figure.GINI, (5 / 46,)),
+        (KnownFigure.PER_STEP, (0.9, 1.4)),
+        (KnownFigure.MEAN_PER_STEP, (1.15,)),
+        (KnownFigure.STEPS, (10,)),
+        (KnownFigure.ACCURACY, (0.9, 1)),
+        (KnownFigure.COOPERATION, (0.1, 0)),
+        (KnownFigure.REWARD, (900 / 23, 1400 / 23)),
+        (KnownFigure.OPTIMUM, (60,)),
+        (KnownFigure.NASH, (20,)),
+        (KnownFigure.GINI, (5 / 46,)),
     ],
 )
-def test_every_figure_is_read_from_the_tables(run: Run, figure: Figure, values: tuple[float, ...]) -> None:
+def test_every_figure_is_read_from_the_tables(run: Run, figure: KnownFigure, values: tuple[float, ...]) -> None:
     [finding] = compare(replace(RIGHT, expected=(Expected(figure, values),)), run)
     assert finding.holds, finding.got
 
@@ -66,16 +68,16 @@ def test_every_figure_is_read_from_the_tables(run: Run, figure: Figure, values: 
     [((1.0, 2.0), EXACT, True), ((1.0, 2.1), 0.2, True), ((1.0, 2.1), 0.05, False), ((1.0,), 9.0, False)],
 )
 def test_a_finding_holds_within_its_tolerance(got: tuple[float, ...], tolerance: float, holds: bool) -> None:
-    assert Finding("case", Figure.PAYOFF, (1.0, 2.0), got, tolerance, "source").holds == holds
+    assert CaseResult("case", KnownFigure.PAYOFF, (1.0, 2.0), got, tolerance, "source").holds == holds
 
 
 def test_figures_that_are_not_numbers_never_hold() -> None:
-    assert not Finding("case", Figure.COOPERATION, (1.0,), (float("nan"),), 1.0, "source").holds
+    assert not CaseResult("case", KnownFigure.COOPERATION, (1.0,), (float("nan"),), 1.0, "source").holds
 
 
 def test_verifying_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    told: list[Case] = []
+    told: list[KnownCase] = []
     assert all(finding.holds for finding in verify([RIGHT], told.append))
     assert told == [RIGHT]
     assert list(tmp_path.iterdir()) == []

@@ -23,7 +23,7 @@ class PassedOverError(InferenceError):
 
 
 @dataclass(frozen=True)
-class Miss:
+class FailedTier:
     """A tier that did not answer a request, and why."""
 
     tier: Tier
@@ -33,23 +33,23 @@ class Miss:
         return f"{self.tier.value}: {self.error}"
 
 
-class FallLog:
+class FallbackLog:
     """Logs each distinct fall (from, to, kind of cause) once per outage."""
 
     def __init__(self) -> None:
         self._said: set[tuple[Tier, Tier, str]] = set()
 
-    def fell(self, misses: Sequence[Miss], to: Tier) -> None:
-        """The tiers in `misses` did not answer a request that `to` is now asked."""
-        falls = {(miss.tier, to, type(miss.error).__name__) for miss in misses}
+    def fell(self, failed_tiers: Sequence[FailedTier], to: Tier) -> None:
+        """The tiers in `failed_tiers` did not answer a request that `to` is now asked."""
+        falls = {(miss.tier, to, type(miss.error).__name__) for miss in failed_tiers}
         if falls <= self._said:
             return
         self._said |= falls
         logger.warning(
             "inference falls from %s to %s: %s. What it means: %s.",
-            ", ".join(miss.tier.value for miss in misses),
+            ", ".join(miss.tier.value for miss in failed_tiers),
             to.value,
-            causes(misses),
+            causes(failed_tiers),
             _MEANING.get(to, "replies are marked with their tier"),
         )
 
@@ -61,9 +61,9 @@ class FallLog:
             logger.warning("inference returns to %s: %s", ", ".join(sorted({f[0].value for f in lost})), where)
 
 
-def causes(misses: Sequence[Miss]) -> str:
+def causes(failed_tiers: Sequence[FailedTier]) -> str:
     """Why each tier did not answer; a cause that several share is said once."""
     tiers_of: dict[str, list[str]] = {}
-    for miss in misses:
+    for miss in failed_tiers:
         tiers_of.setdefault(str(miss.error), []).append(miss.tier.value)
     return "; ".join(f"{' and '.join(tiers)}: {cause}" for cause, tiers in tiers_of.items())

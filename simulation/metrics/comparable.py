@@ -20,7 +20,7 @@ class MixedTiersError(SocietyError):
     """Rows of more than one tier where one was promised; the text names them."""
 
 
-def admitted(rows: pd.DataFrame, *, synthetic: bool = False, mix_tiers: bool = False) -> pd.DataFrame:
+def comparable_rows(rows: pd.DataFrame, *, synthetic: bool = False, mix_tiers: bool = False) -> pd.DataFrame:
     """Rows (with columns `tier` and `synthetic`) that may be averaged: not the synthetic ones, unless asked for, and
     not a person's, which are no model's.
 

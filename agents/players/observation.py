@@ -27,24 +27,24 @@ Aim = float | Option
 """What a rule aims for: a cooperation level in 0-1, or one option where options of the same level differ."""
 
 
-class Prospect(NamedTuple):
+class ExpectedOutcome(NamedTuple):
     """What an option would bring in this step: its payoff, and its accuracy (0-1) as the game defines it."""
 
     payoff: float
     accuracy: float
 
 
-Outlook = Callable[[float], Sequence[Prospect]]
+PayoffModel = Callable[[float], Sequence[ExpectedOutcome]]
 """Cooperation level in 0-1 of all the others -> each option's prospect in this step."""
 
 
 @dataclass(frozen=True)
-class View:
+class Observation:
     """What a player sees of the game before it acts; constant in size however long the episode.
 
     `own_last`, `others_last` (mean) and `others_worst` (least ever) are cooperation levels in 0-1 of the
     players this one faces; None before the first step, or where their decision was invalid. `heard` holds the
-    texts heard in this step's talk; while talking, those of the last one. `outlook` tells what each option would
+    texts heard in this step's talk; while talking, those of the last one. `payoff_model` tells what each option would
     pay in this step if all others took their option nearest to a level; the game works it out when it is called,
     one step's play per option. It is None where that would tell what the player cannot know.
     """
@@ -56,7 +56,7 @@ class View:
     others_last: float | None = None
     others_worst: float | None = None
     heard: tuple[str, ...] = ()
-    outlook: Outlook | None = field(default=None, compare=False, repr=False)
+    payoff_model: PayoffModel | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Situation:
 
     role: ModelRole
     language: Language
-    view: View
+    view: Observation
 
 
 def closest(options: Sequence[Option], level: float) -> Option:
