@@ -62,11 +62,15 @@ def test_prompts_store_a_shared_text_once(tmp_path: Path) -> None:
     assert text.count(line) == text.count("Its rules are simple.") == 1
 
 
-def test_prompts_of_a_killed_process_are_read_up_to_the_last_flush(tmp_path: Path) -> None:
+def test_prompts_of_a_killed_process_are_read_up_to_the_cut(tmp_path: Path) -> None:
     path = store(tmp_path, [asked(f"step {step}", step) for step in range(4)], close=False)
-    assert len(read_prompts(tmp_path)) == 4
-    path.write_bytes(path.read_bytes()[:-3])
-    assert [key.step for key in read_prompts(tmp_path)] == [0, 1, 2]
+    whole, found = path.read_bytes(), []
+    for size in range(len(whole) + 1):
+        path.write_bytes(whole[:size])
+        found.append([key.step for key in read_prompts(tmp_path)])
+    assert all(steps == list(range(len(steps))) for steps in found)
+    assert sorted(map(len, found)) == list(map(len, found))
+    assert found[-1] == [0, 1, 2, 3]
 
 
 def test_prompts_of_a_second_session_are_a_second_file(tmp_path: Path) -> None:
