@@ -30,7 +30,9 @@ from simulation.task import TrainingTask
 from simulation.topology import TopologyKind
 from simulation.treatment import Treatment
 
-FOLDER = Path(__file__).parent.parent / "scenarios"
+_PACKAGED = Path(__file__).parent / "shipped_scenarios"
+FOLDER = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent / "scenarios"
+"""Where the shipped scenarios are: in the package where it was installed from a wheel, else in the clone."""
 
 
 class Mixing(FileModel):
