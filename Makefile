@@ -42,6 +42,7 @@ bench-grid: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-timing
 
 types: install
 	$(BIN)/mypy

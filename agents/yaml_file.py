@@ -58,7 +58,21 @@ class YamlFile:
         InvalidFileError naming the key.
         """
         label = f"--set {key}={text}"
-        value = _override_value(key, text, label)
+        return self.put(key, _override_value(key, text, label), label)
+
+    def put(self, key: str, value: object, label: str) -> YamlFile:
+        """Return the file with the value at the dotted `key` replaced.
+
+        Mappings on the way that the file leaves out are made; list entries must exist.
+
+        Args:
+            key: The dotted key, for example `tasks.0.max_steps`.
+            value: Plain data: mappings, lists and scalars.
+            label: What a problem with the value is reported under, in place of file and line.
+
+        Raises:
+            InvalidFileError: The key leads to nothing.
+        """
         data = copy.deepcopy(self.data)
         try:
             path, kept = _put(data, key.split("."), value)

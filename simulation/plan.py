@@ -1,46 +1,55 @@
-"""`Plan`: a scenario with its roster, checked against each other. This is what a run carries out."""
+"""`Plan`: a scenario with its roster, checked against each other. A run carries out a plan.
+
+`make_plan` is the one way from what a user gives (a file, a shipped name, an object, options) to a plan.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from agents.findings import Finding, RawMapping, dotted, examine, shown
-from agents.problems import InvalidFileError, Problem, SocietyError, nearest
-from agents.roster import FOLDER as ROSTERS
-from agents.roster import Roster, examine_roster
-from agents.roster_layers import compose_roster
-from agents.roster_rules import mappings, raw_players
-from agents.strategy import TrainingMode
-from agents.yaml_file import YamlFile, find_file, read_yaml, shipped_files
-from simulation.games import find_game
-from simulation.games.base import Setting
-from simulation.scenario import FOLDER, Scenario, scenario_findings
-from simulation.seats import Seat, named_teams
-from simulation.task import raw_parameters
+from agents.file_model import plain_value
+from agents.findings import dotted
+from agents.inference.provenance import FALLBACK_ORDER, Tier
+from agents.problems import InvalidFileError, Problem, SocietyError, UsageError, nearest
+from agents.roster import Roster
+from simulation.scenario import Scenario, ScenarioSource, read_scenario
+from simulation.scenario_rules import plan_findings
 
 Kept = TypeVar("Kept", bound=BaseModel)
+AUTO = "auto"
 
 
 def load_from_manifest(model: type[Kept], manifest: Mapping[str, Any], name: str) -> Kept:
-    """What a manifest keeps under `name`. Raises SocietyError where it is not whole."""
+    """Return the part `name` of a run's manifest as a `model`.
+
+    Raises:
+        SocietyError: The part is missing or not valid.
+    """
     try:
         return model.model_validate(manifest.get(name))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(each) for each in first["loc"])
-        raise SocietyError(f"the run's manifest.json keeps no usable {name}: {place}: {first['msg']}") from error
+        raise SocietyError(f"the run's manifest.json has no usable {name}: {place}: {first['msg']}") from error
 
 
 @dataclass(frozen=True)
 class Plan:
     """A scenario and the roster that plays it.
 
-    Raises InvalidFileError where they do not fit each other. `path` is the scenario's file, if it has one.
+    Args:
+        scenario: What is played.
+        roster: Who plays.
+        path: The scenario's file, if it has one.
+
+    Raises:
+        InvalidFileError: The two do not fit each other.
     """
 
     scenario: Scenario
@@ -49,113 +58,129 @@ class Plan:
 
     def __post_init__(self) -> None:
         data, roster = self.scenario.model_dump(mode="json"), self.roster.model_dump(mode="json")
-        name = self.scenario.name
-        found = plan_findings(data, roster)
-        problems = [Problem(name, 0, dotted(each.path), each.message, each.suggestion) for each in found]
+        problems = [
+            Problem(self.scenario.name, 0, dotted(each.path), each.message, each.suggestion)
+            for each in plan_findings(data, roster)
+        ]
         if problems:
             raise InvalidFileError(problems)
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Plan:
-        """The plan a run's manifest keeps. Raises SocietyError where it keeps none."""
+        """Return the plan in a run's manifest.
+
+        Raises:
+            SocietyError: The manifest holds no valid plan.
+        """
         return cls(load_from_manifest(Scenario, manifest, "scenario"), load_from_manifest(Roster, manifest, "roster"))
 
     @classmethod
-    def load(cls, path_or_name: str | Path, overrides: Mapping[str, str] | None = None) -> Plan:
-        """The plan in a file, or the shipped one of that name, with `overrides` (dotted key -> YAML text).
+    def load(cls, path_or_name: str | Path, overrides: Mapping[str, object] | None = None) -> Plan:
+        """Return the plan in a file, or in the shipped scenario of that name.
 
-        Raises InvalidFileError with every mistake in the scenario, its roster and between them.
+        Args:
+            path_or_name: The scenario's file or shipped name.
+            overrides: Values by dotted key that replace the file's; a text is read as YAML.
+
+        Raises:
+            InvalidFileError: Holds every mistake in the scenario, in its roster and between them.
         """
-        path = find_file(path_or_name, "scenario", shipped_files(FOLDER))
-        file, problems = _overridden(read_yaml(path), overrides or {})
-        scenario, findings = examine(Scenario, file.data, scenario_findings)
-        roster, roster_data, roster_problems = _roster(file, path.parent)
-        between = plan_findings(file.data, roster_data)
-        problems += [*file.all_problems([*findings, *between]), *roster_problems]
-        if problems or scenario is None or roster is None:
-            raise InvalidFileError(problems)
-        return cls(scenario, roster, path)
+        return cls(*read_scenario(path_or_name, _labelled(overrides or {})))
 
 
-def _overridden(file: YamlFile, overrides: Mapping[str, str]) -> tuple[YamlFile, list[Problem]]:
-    """The file with all overrides that can be set, and what keeps the others from it."""
-    problems: list[Problem] = []
-    for key, text in overrides.items():
-        file, found = _override(file, key, text)
-        problems += found
-    return file, problems
+@dataclass(frozen=True)
+class Settings:
+    """What a caller sets beside the scenario; None and empty values keep the scenario's own.
+
+    Args:
+        tier: The only tier that may answer.
+        require: The run stops rather than fall back below this tier.
+        seed: The seed, from 0.
+        episodes: How often each task is played, from 1.
+        endpoints: Server URLs.
+        set: Values by dotted key that replace the scenario's; a text is read as YAML.
+    """
+
+    tier: Tier | str | None = None
+    require: Tier | str | None = None
+    seed: int | None = None
+    episodes: int | None = None
+    endpoints: Sequence[str] = ()
+    set: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("tier", "require"):
+            object.__setattr__(self, name, _tier(name, getattr(self, name)))
+        for name in ("seed", "episodes"):
+            object.__setattr__(self, name, _integer(name, getattr(self, name)))
+        object.__setattr__(self, "endpoints", _urls(self.endpoints))
+        if not isinstance(self.set, Mapping):
+            raise UsageError(f"set={self.set!r}: give a mapping of dotted keys to values")
+
+    def changes(self) -> dict[str, tuple[str, object]]:
+        """Return the values to put into a scenario: dotted key -> (name in messages, value)."""
+        tiers = None if self.tier is None else [t.value for t in FALLBACK_ORDER] if self.tier == AUTO else [self.tier]
+        named = {
+            "inference.tiers": ("tier", tiers),
+            "inference.require": ("require", self.require),
+            "inference.endpoints": ("endpoints", list(self.endpoints) or None),
+            "seed": ("seed", self.seed),
+            "episodes": ("episodes", self.episodes),
+        }
+        given = {
+            key: (f"{name}={plain_value(value)}", value) for key, (name, value) in named.items() if value is not None
+        }
+        return {**_labelled(self.set), **given}
 
 
-def _override(file: YamlFile, key: str, text: str) -> tuple[YamlFile, tuple[Problem, ...]]:
+def make_plan(
+    scenario: ScenarioSource | Plan, settings: Settings | None = None, roster: Roster | str | Path | None = None
+) -> Plan:
+    """Return the plan to carry out.
+
+    Args:
+        scenario: A file, a shipped scenario's name, a `Scenario`, a mapping with its keys, or a `Plan`.
+        settings: Values that replace the scenario's.
+        roster: Who plays in place of the scenario's roster: a `Roster`, a file or a shipped name.
+
+    Raises:
+        InvalidFileError: Holds every mistake.
+        UsageError: An argument has a wrong type.
+    """
+    changes = (settings or Settings()).changes()
+    if isinstance(scenario, Plan):
+        if not changes and roster is None:
+            return scenario
+        scenario, roster = scenario.scenario, roster or scenario.roster
+    return Plan(*read_scenario(scenario, changes, roster))
+
+
+def _labelled(values: Mapping[str, object]) -> dict[str, tuple[str, object]]:
+    return {key: (f"--set {key}={plain_value(value)}", value) for key, value in values.items()}
+
+
+def _tier(name: str, value: object) -> Tier | str | None:
+    names = [tier.value for tier in FALLBACK_ORDER]
+    if value is None or (value == AUTO and name == "tier"):
+        return value if value is None else AUTO
+    if not isinstance(value, str) or value not in names:
+        raise UsageError(f"{name}={plain_value(value)}: {nearest(value, names)}")
+    return Tier(value)
+
+
+def _integer(name: str, value: object) -> int | None:
+    if value is None:
+        return None
     try:
-        return file.override(key, text), ()
-    except InvalidFileError as error:
-        return file, error.problems
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise UsageError(f"{name}={value!r}: not a whole number") from None
 
 
-def _roster(file: YamlFile, folder: Path) -> tuple[Roster | None, RawMapping, tuple[Problem, ...]]:
-    """The roster a scenario names, as a roster and raw, with everything wrong with it."""
-    asked = file.data.get("roster")
-    if not isinstance(asked, str) or not asked:
-        return None, {}, ()
-    start = Path() if ("roster",) in file.overrides else folder
-    try:
-        path = find_file(asked, "roster", shipped_files(ROSTERS), start)
-    except InvalidFileError as error:
-        found = (Finding(("roster",), f"{shown(asked)}: {each.message}", each.suggestion) for each in error.problems)
-        return None, {}, tuple(map(file.problem, found))
-    try:
-        composed = compose_roster(path, shipped_files(ROSTERS))
-    except InvalidFileError as error:
-        return None, {}, error.problems
-    roster, problems = examine_roster(composed)
-    return roster, composed.data, problems
-
-
-def plan_findings(data: RawMapping, roster: RawMapping) -> Iterator[Finding]:
-    """Where a raw scenario and its raw roster do not fit; nothing where the roster does not say who plays."""
-    players = raw_players(roster)
-    if players is None:
-        return
-    seats = tuple(Seat(model_id, team_id) for model_id, team_id in players)
-    if data.get("mode") == TrainingMode.TEAM_BATTLE.value and named_teams(seats) < 2:
-        teams = ", ".join(sorted({seat.team_id for seat in seats if seat.team_id})) or "none"
-        message = f"team_battle needs two teams; teams of the roster {data.get('roster')}: {teams}"
-        yield Finding(("mode",), message, "give its rows a team_id")
-    for index, task in mappings(data.get("tasks")):
-        yield from (finding.under("tasks", index) for finding in _task_findings(task, seats))
-    yield from _edge_findings(data, [seat.model_id for seat in seats])
-
-
-def _task_findings(task: RawMapping, seats: tuple[Seat, ...]) -> Iterator[Finding]:
-    required, parameters = task.get("required_models"), raw_parameters(task)
-    if isinstance(required, int) and required > len(seats):
-        message = f"needs {required} models; the roster has {len(seats)}"
-        yield Finding(("required_models",), message, f"nearest valid: {len(seats)}")
-    if parameters is not None:
-        refusal = find_game(task["task_type"]).refuse(_setting(task, seats), parameters)
-        if refusal:
-            yield Finding(("task_type",), refusal)
-
-
-def _setting(task: RawMapping, seats: tuple[Seat, ...]) -> Setting:
-    """The setting a raw task asks for; what is unsound there is told of elsewhere and counts as left out."""
-    steps, difficulty = task.get("max_steps"), task.get("difficulty")
-    return Setting(
-        seats,
-        max_steps=steps if isinstance(steps, int) and steps >= 1 else 5,
-        difficulty=difficulty if isinstance(difficulty, (int, float)) and 0 <= difficulty <= 1 else 0.5,
-    )
-
-
-def _edge_findings(data: RawMapping, players: list[str]) -> Iterator[Finding]:
-    communication = data.get("communication")
-    edges = communication.get("topology") if isinstance(communication, Mapping) else None
-    for index, edge in enumerate(edges if isinstance(edges, (list, tuple)) else ()):
-        path = ("communication", "topology", index)
-        ends = [end for end in edge if isinstance(end, str)] if isinstance(edge, (list, tuple)) else []
-        for place, end in enumerate(ends):
-            if end not in players:
-                yield Finding((*path, place), f"no model is called {shown(end)}", nearest(end, players))
-        if len(ends) == 2 and ends[0] == ends[1]:
-            yield Finding(path, f"joins {shown(ends[0])} to itself")
+def _urls(value: object) -> tuple[str, ...]:
+    urls = (value,) if isinstance(value, str) else value
+    if not isinstance(urls, Sequence) or not all(isinstance(url, str) for url in urls):
+        raise UsageError(f"endpoints={value!r}: give a URL or a list of URLs")
+    return tuple(urls)

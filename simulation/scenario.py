@@ -5,36 +5,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from agents.file_model import FileModel, Real, Text, Whole
+from agents.file_model import FileModel, Real, Text, Whole, plain_value, word_or_structure
 from agents.findings import Finding, RawMapping, dotted, examine, refuse, shown
-from agents.inference.backend import EndpointSettings, InferenceSettings
-from agents.inference.provenance import FALLBACK_ORDER, Sampling, Tier
-from agents.inference.servers.balancing import Balancing
 from agents.language import Language
-from agents.problems import InvalidFileError, Problem
-from agents.roster_rules import mappings, name_findings
+from agents.problems import InvalidFileError, Problem, UsageError
+from agents.roster import FOLDER as ROSTERS
+from agents.roster import Roster, examine_roster
+from agents.roster_layers import compose_roster
 from agents.social import SocialActionName
 from agents.strategy import TrainingMode
-from agents.web_address import address_findings
-from agents.yaml_file import shipped_files
+from agents.yaml_file import YamlFile, find_file, read_yaml, shipped_files
+from simulation.inference_config import InferenceConfig
 from simulation.modes import MixingPolicy
-from simulation.sweep_values import SweptValues, sweep_findings
-from simulation.task import TrainingTask, task_findings
+from simulation.scenario_rules import plan_findings, scenario_findings
+from simulation.sweep_values import SweptValues
+from simulation.task import TrainingTask
 from simulation.topology import TopologyKind
 from simulation.treatment import Treatment
 
-FOLDER = Path(__file__).parent.parent / "scenarios"
-
-if TYPE_CHECKING:
-    FallbackTier = Tier
-else:
-    FallbackTier = Literal[FALLBACK_ORDER]  # one of these: nothing falls to a scripted player or a person
+_PACKAGED = Path(__file__).parent / "shipped_scenarios"
+FOLDER = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent / "scenarios"
+"""Where the shipped scenarios are: in the package where it was installed from a wheel, else in the clone."""
 
 
 class Mixing(FileModel):
@@ -53,18 +51,20 @@ class MixedMode(FileModel):
     """How the mode of an episode is picked."""
 
 
-def _shape(value: object) -> str:
-    """Which member of a union a raw value is meant for: pydantic then reports on that one only."""
-    return "<structure>" if isinstance(value, (Mapping, list, tuple, FileModel)) else "<word>"
-
-
 ModeSetting = Annotated[
-    Annotated[TrainingMode, Tag("<word>")] | Annotated[MixedMode, Tag("<structure>")], Discriminator(_shape)
+    Annotated[TrainingMode, Tag("<word>")] | Annotated[MixedMode, Tag("<structure>")], Discriminator(word_or_structure)
 ]
 TopologySetting = Annotated[
     Annotated[TopologyKind, Tag("<word>")] | Annotated[tuple[tuple[str, str], ...], Tag("<structure>")],
-    Discriminator(_shape),
+    Discriminator(word_or_structure),
 ]
+
+
+class PromptStorage(str, Enum):
+    """Whether a run stores what its models were asked."""
+
+    ON = "on"
+    OFF = "off"
 
 
 class Communication(FileModel):
@@ -89,84 +89,9 @@ class Communication(FileModel):
     """What becomes of messages before they are heard: delivered, silenced, shuffled or replaced."""
 
 
-class EndpointConfig(FileModel):
-    """One server, spelt out."""
-
-    url: Text
-    """An http(s) URL that ends in /v1."""
-    api_key_env: Text | None = None
-    """The environment variable that holds the server's API key, or its name in the system's keyring; no file holds the
-    key itself."""
-    weight: Real = Field(default=1.0, gt=0)
-    """Its share of the calls, against the others'."""
-    adapters: tuple[Text, ...] | None = None
-    """The adapters it is asked for; null is all it serves."""
-
-
-EndpointSetting = Annotated[
-    Annotated[str, Tag("<word>")] | Annotated[EndpointConfig, Tag("<structure>")], Discriminator(_shape)
-]
-
-
-class InferenceConfig(FileModel):
-    """Where replies come from and how they are drawn."""
-
-    endpoints: tuple[EndpointSetting, ...] = Field(default=("http://localhost:8001/v1",), min_length=1)
-    """The servers: http(s) URLs that end in /v1, or `{url: ..., weight: 2}`."""
-    tiers: tuple[FallbackTier, ...] = Field(default=FALLBACK_ORDER, min_length=1)
-    """The tiers that may answer, tried in this order."""
-    require: FallbackTier | None = None
-    """The tier below which the run stops rather than falls."""
-    max_tokens: Whole = Field(default=64, ge=1, le=4096)
-    """The longest reply, in tokens."""
-    temperature: Real = Field(default=0.7, ge=0, le=2)
-    """0 is greedy."""
-    top_p: Real = Field(default=1.0, gt=0, le=1)
-    """The probability mass that is sampled from."""
-    timeout: Real = Field(default=60.0, gt=0)
-    """Seconds for one attempt, once it is sent."""
-    deadline: Real = Field(default=300.0, gt=0)
-    """Seconds for all attempts of a call at servers, waits included; then it falls a tier."""
-    retries: Whole = Field(default=2, ge=0)
-    """Attempts after every server was tried once."""
-    concurrency: Whole = Field(default=64, ge=1)
-    """Calls in flight at a time at each server, at most: it adapts to what the server takes."""
-    balancing: Balancing = Balancing.ADAPTER_AFFINITY
-    """The policy by which one of several servers takes a call."""
-    replicas: Whole = Field(default=2, ge=1)
-    """adapter_affinity: the number of servers an adapter is kept to."""
-    hedge: Real | None = Field(default=None, gt=0)
-    """Seconds after which an unanswered call is also sent to another server; null is never."""
-
-    @model_validator(mode="after")
-    def _keeps_the_rules(self) -> InferenceConfig:
-        refuse(inference_findings(self.model_dump(mode="json")))
-        return self
-
-    def settings(self) -> InferenceSettings:
-        """How the client may behave."""
-        return InferenceSettings(
-            tiers=self.tiers,
-            require=self.require,
-            timeout=self.timeout,
-            deadline=self.deadline,
-            retries=self.retries,
-            concurrency=self.concurrency,
-            balancing=self.balancing,
-            replicas=self.replicas,
-            hedge=self.hedge,
-        )
-
-    def servers(self) -> tuple[EndpointSettings, ...]:
-        """The endpoints as the client takes them."""
-        return tuple(
-            EndpointSettings(each) if isinstance(each, str) else EndpointSettings(**each.model_dump())
-            for each in self.endpoints
-        )
-
-    def sampling(self) -> Sampling:
-        """How a reply is drawn where a roster row says nothing else."""
-        return Sampling(self.temperature, self.top_p, self.max_tokens)
+def _on_or_off(value: object) -> object:
+    """Read YAML 1.1's booleans for `on` and `off` too."""
+    return ("on" if value else "off") if isinstance(value, bool) else value
 
 
 class Scenario(FileModel):
@@ -180,8 +105,8 @@ class Scenario(FileModel):
     """What the scenario shows, in a line."""
     mode_setting: ModeSetting = Field(alias="mode")
     """cooperative, competitive, team_battle or mixed; `{mixed: {policy: exp3}}` spells the mixing out."""
-    roster: Text
-    """A shipped roster's name, or a file, relative to this one."""
+    roster: Text | None = None
+    """A shipped roster's name, or a file, relative to this one; may be left out where Python gives a roster."""
     seed: Whole = Field(default=0, ge=0)
     """The seed every random stream of the run derives from."""
     episodes: Whole = Field(default=1, ge=1)
@@ -194,6 +119,8 @@ class Scenario(FileModel):
     """Who can reach whom, and how much is said."""
     inference: InferenceConfig = Field(default_factory=InferenceConfig)
     """Where replies come from and how they are drawn."""
+    prompts: Annotated[PromptStorage, BeforeValidator(_on_or_off)] = PromptStorage.ON
+    """on, or off for those who must not store what models are asked."""
     sweep: dict[str, SweptValues] = Field(default_factory=dict)
     """What `society sweep` varies: by dotted key a list of values, or of ranges (`seed: [1..10]`). Each combination is
     a run."""
@@ -215,14 +142,111 @@ class Scenario(FileModel):
 
     @classmethod
     def load(cls, path_or_name: str | Path, overrides: Mapping[str, str] | None = None) -> Scenario:
-        """The scenario in a file, or the shipped one of that name, checked together with its roster.
+        """Return the scenario in a file, or the shipped one of that name, checked together with its roster.
 
-        `overrides` maps dotted keys to YAML text (`{"tasks.0.max_steps": "3"}`). Raises InvalidFileError with
-        every mistake in both files. `Plan.load` is the same and keeps the roster.
+        Args:
+            path_or_name: The file or the shipped scenario's name.
+            overrides: YAML text by dotted key (`{"tasks.0.max_steps": "3"}`) that replaces the file's values.
+
+        Raises:
+            InvalidFileError: Holds every mistake in both files.
         """
-        from simulation.plan import Plan
+        changes = {key: (f"--set {key}={text}", text) for key, text in (overrides or {}).items()}
+        return read_scenario(path_or_name, changes)[0]
 
-        return Plan.load(path_or_name, overrides).scenario
+
+ScenarioSource = str | Path | Scenario | Mapping[str, Any]
+"""What a scenario is read from: a file, a shipped name, an object, or a mapping with the file's keys."""
+
+
+def read_scenario(
+    source: ScenarioSource,
+    changes: Mapping[str, tuple[str, object]] | None = None,
+    roster: Roster | str | Path | None = None,
+) -> tuple[Scenario, Roster, Path | None]:
+    """Read a scenario and its roster and check both in one pass.
+
+    Args:
+        source: The scenario.
+        changes: Dotted key -> (name in messages, value); a text is read as YAML.
+        roster: Who plays in place of the roster that the scenario names.
+
+    Returns:
+        The scenario, its roster, and the scenario's file where it has one.
+
+    Raises:
+        InvalidFileError: Holds every mistake in the scenario, in its roster and between them.
+        UsageError: An argument has a wrong type.
+    """
+    file, path = _file_of(source)
+    file, problems = _changed(file, {**(changes or {}), **_roster_change(roster)})
+    scenario, findings = examine(Scenario, file.data, scenario_findings)
+    found, raw_roster, roster_problems = _roster_of(file, path.parent if path else Path(), roster)
+    between = plan_findings(file.data, raw_roster)
+    problems += [*file.all_problems([*findings, *between]), *roster_problems]
+    if problems or scenario is None or found is None:
+        raise InvalidFileError(problems)
+    return scenario, found, path
+
+
+def _file_of(source: ScenarioSource) -> tuple[YamlFile, Path | None]:
+    if isinstance(source, (str, Path)):
+        path = find_file(source, "scenario", shipped_files(FOLDER))
+        return read_yaml(path), path
+    if isinstance(source, Scenario):
+        return YamlFile(source.name, source.model_dump(mode="json"), {(): 0}), None
+    if isinstance(source, Mapping):
+        return YamlFile(str(source.get("name", "the scenario")), plain_value(dict(source)), {(): 0}), None
+    kinds = "a file, a shipped scenario's name, a Scenario, a Plan or a mapping with a scenario's keys"
+    raise UsageError(f"a scenario cannot be read from {shown(source)} ({type(source).__name__}); give {kinds}")
+
+
+def _changed(file: YamlFile, changes: Mapping[str, tuple[str, object]]) -> tuple[YamlFile, list[Problem]]:
+    """Return the file with all changes that can be made, and the problems of the others."""
+    problems: list[Problem] = []
+    for key, (label, value) in changes.items():
+        try:
+            is_text = isinstance(value, str) and label.startswith("--set")
+            file = file.override(key, str(value)) if is_text else file.put(key, plain_value(value), label)
+        except InvalidFileError as error:
+            problems += error.problems
+    return file, problems
+
+
+def _roster_change(roster: Roster | str | Path | None) -> dict[str, tuple[str, object]]:
+    if roster is None:
+        return {}
+    if not isinstance(roster, (Roster, str, Path)):
+        kinds = "a Roster, a file or a shipped roster's name"
+        raise UsageError(f"a roster cannot be read from {shown(roster)} ({type(roster).__name__}); give {kinds}")
+    name = roster.name if isinstance(roster, Roster) else str(roster)
+    return {"roster": (f"roster={name}", name)}
+
+
+def _roster_of(
+    file: YamlFile, folder: Path, given: Roster | str | Path | None
+) -> tuple[Roster | None, RawMapping, tuple[Problem, ...]]:
+    """Return the roster, its raw data, and everything wrong with it."""
+    if isinstance(given, Roster):
+        return given, given.model_dump(mode="json"), ()
+    asked = file.data.get("roster")
+    if asked is None:
+        missing = Finding(("roster",), "is missing", "name a roster, or give one: roster=")
+        return None, {}, (file.problem(missing),)
+    if not isinstance(asked, str) or not asked:
+        return None, {}, ()
+    start = Path() if ("roster",) in file.overrides else folder
+    try:
+        path = find_file(asked, "roster", shipped_files(ROSTERS), start)
+    except InvalidFileError as error:
+        found = (Finding(("roster",), f"{shown(asked)}: {each.message}", each.suggestion) for each in error.problems)
+        return None, {}, tuple(map(file.problem, found))
+    try:
+        composed = compose_roster(path, shipped_files(ROSTERS))
+    except InvalidFileError as error:
+        return None, {}, error.problems
+    roster, problems = examine_roster(composed)
+    return roster, composed.data, problems
 
 
 def checked_scenario(data: RawMapping, source: str) -> Scenario:
@@ -235,58 +259,6 @@ def checked_scenario(data: RawMapping, source: str) -> Scenario:
     return valid
 
 
-def scenario_findings(data: RawMapping) -> Iterator[Finding]:
-    """What is wrong in a raw scenario beyond the types of its fields."""
-    yield from name_findings("name", data.get("name"))
-    tasks = mappings(data.get("tasks"))
-    for index, task in tasks:
-        yield from (finding.under("tasks", index) for finding in task_findings(task))
-    yield from _duplicate_tasks(tasks)
-    yield from sweep_findings(data.get("sweep"))
-    inference = data.get("inference")
-    if isinstance(inference, Mapping):
-        yield from (finding.under("inference") for finding in inference_findings(inference))
-
-
-def _duplicate_tasks(tasks: list[tuple[int, RawMapping]]) -> Iterator[Finding]:
-    first: dict[str, int] = {}
-    for index, task in tasks:
-        task_id = task.get("task_id")
-        if not isinstance(task_id, str):
-            continue
-        if task_id in first:
-            message = f"the task_id {shown(task_id)} is taken by tasks.{first[task_id]}"
-            yield Finding(("tasks", index, "task_id"), message)
-        first.setdefault(task_id, index)
-
-
-def inference_findings(data: RawMapping) -> Iterator[Finding]:
-    """What is wrong in a raw `inference` beyond the types of its fields."""
-    endpoints = data.get("endpoints")
-    for index, endpoint in enumerate(endpoints if isinstance(endpoints, (list, tuple)) else ()):
-        spelt_out = isinstance(endpoint, Mapping)
-        path = ("endpoints", index, "url") if spelt_out else ("endpoints", index)
-        yield from address_findings(path, endpoint.get("url") if spelt_out else endpoint)
-    yield from _floor_findings(data)
-
-
-def _floor_findings(data: RawMapping) -> Iterator[Finding]:
-    order = [tier.value for tier in FALLBACK_ORDER]
-    require, tiers = data.get("require"), data.get("tiers", order)
-    if require not in order or not isinstance(tiers, (list, tuple)) or not all(t in order for t in tiers):
-        return
-    if tiers and not any(order.index(tier) <= order.index(require) for tier in tiers):
-        hint = f"nearest valid: {min(tiers, key=order.index)}"
-        yield Finding(("require",), f"{shown(require)} leaves none of the tiers allowed", hint)
-
-
 def shipped_scenarios() -> tuple[str, ...]:
     """The names of the scenarios that ship, sorted."""
     return tuple(shipped_files(FOLDER))
-
-
-def scenario_schema() -> dict[str, Any]:
-    """The JSON Schema of a scenario file, for editors: with every game and its parameters."""
-    from simulation.authoring.schema import scenario_schema as schema
-
-    return schema()

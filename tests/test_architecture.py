@@ -1,50 +1,55 @@
-"""The one direction of dependency, who may import what, and that importing is free of side effects."""
+"""No import cycles, names that are found, and importing without side effects. `lint-imports` holds who imports whom."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from functools import cache
 from pathlib import Path
 
+import grimp
+import networkx as nx
 import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted([*(ROOT / "agents").rglob("*.py"), *(ROOT / "simulation").rglob("*.py")])
 HEAVY = {"torch", "transformers", "peft", "oasis", "camel", "pandas", "scipy", "networkx", "aiohttp", "numpy"}
-OASIS_FILES = {"agents/lora_model.py", "simulation/engine/society.py", "simulation/engine/oasis_platform.py"}
-CAMEL_FILES = {*OASIS_FILES, "agents/inference/servers/camel.py"}
+TEST_FILES = sorted((ROOT / "tests").rglob("test_*.py"))
+LONGEST_TEST_NAME = 69
 
 
-def imported_roots(path: Path) -> set[str]:
-    return set(_roots(ast.parse(path.read_text(encoding="utf-8"))))
+def test_no_import_cycle_is_left() -> None:
+    """Imports of every kind count: lazy ones, and those for types only. `lint-imports` holds the rooms apart."""
+    imports = grimp.build_graph("agents", "simulation")
+    graph = nx.DiGraph((name, to) for name in imports.modules for to in imports.find_modules_directly_imported_by(name))
+    assert [sorted(circle) for circle in nx.strongly_connected_components(graph) if len(circle) > 1] == []
 
 
-def _roots(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (name.name.split(".")[0] for name in node.names)
-        if isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module.split(".")[0]
+def test_at_most_fourteen_files_are_directly_in_simulation() -> None:
+    assert len(list((ROOT / "simulation").glob("*.py"))) <= 14
 
 
-def who_imports(package: str) -> set[str]:
-    return {path.relative_to(ROOT).as_posix() for path in SOURCES if package in imported_roots(path)}
+def test_no_class_name_is_defined_twice() -> None:
+    classes = [node.name for path in SOURCES for node in ast.walk(_tree(path)) if isinstance(node, ast.ClassDef)]
+    assert [name for name, count in Counter(classes).items() if count > 1] == []
 
 
-def test_agents_know_nothing_of_the_simulation() -> None:
-    assert not [path for path in who_imports("simulation") if path.startswith("agents/")]
+def test_every_room_says_what_it_holds() -> None:
+    rooms = [path for path in SOURCES if path.name == "__init__.py"]
+    assert [path for path in rooms if not ast.get_docstring(_tree(path))] == []
 
 
-@pytest.mark.parametrize(("package", "allowed"), [("oasis", OASIS_FILES), ("camel", CAMEL_FILES)])
-def test_frameworks_are_imported_in_few_files(package: str, allowed: set[str]) -> None:
-    assert who_imports(package) <= allowed
+def test_names_of_tests_fit_in_a_line() -> None:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    names = [node.name for path in TEST_FILES for node in ast.walk(_tree(path)) if isinstance(node, kinds)]
+    assert [name for name in names if name.startswith("test_") and len(name) > LONGEST_TEST_NAME] == []
 
 
-def test_games_and_modes_do_no_input_or_output() -> None:
-    pure = [*(ROOT / "simulation/games").glob("*.py"), ROOT / "simulation/modes.py", ROOT / "agents/strategy.py"]
-    assert not [path for path in pure if imported_roots(path) & {"asyncio", "os", "pathlib", "aiohttp", "time"}]
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def test_files_stay_readable() -> None:

@@ -13,11 +13,11 @@ import typer
 
 from agents.players.policies import POLICIES
 from docs.builders import commands, figures, keys
+from simulation.authoring.schema import scenario_schema
 from simulation.cli.app import app
 from simulation.games import task_types
 from simulation.metrics import metrics
 from simulation.quality import scorers
-from simulation.scenario import scenario_schema
 from simulation.tables.columns import TABLES
 
 ROOT = Path(__file__).parent.parent

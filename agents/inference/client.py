@@ -51,9 +51,9 @@ class VLLMClient:
     """Generates texts. Safe to share between all agents of a society; `async with` or `aclose()` when done.
 
     `endpoints`, when given, are the servers asked in place of `url`. `model_name` and `base_model` are what
-    `ask` and `camel_model` use. `on_request` is told of every request that goes out, before its first attempt;
-    `on_call` receives a record of every attempt. Replies in `recording` (of a run that is resumed or replayed) are
-    returned as they are, without a call and without a record; calls outside of episodes are always made. Replies in
+    `ask` and `camel_model` use. `on_request` is called with every request that has no recorded reply, before its first
+    attempt; `on_call` receives a record of every attempt. Replies in `recording` (of a run that is resumed or replayed)
+    are returned as they are, without a call and without a record; calls outside of episodes are always made. Replies in
     `cache` are returned with a record that says so; closing it stays with the caller.
     """
 
@@ -211,10 +211,13 @@ class VLLMClient:
         Raises UnknownAdapterError where the tier asked does not have the adapter, FloorReachedError where
         every allowed tier failed.
         """
-        known = self._recording.find(request) or self._from_cache(request)
-        if known is not None:
-            return known
+        recorded = self._recording.find(request)
+        if recorded is not None:
+            return recorded
         self._on_request(request)
+        cached = self._from_cache(request)
+        if cached is not None:
+            return cached
         await self._look()
         deadline = time.monotonic() + self.settings.deadline
         failed_tiers: list[FailedTier] = []

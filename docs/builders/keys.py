@@ -8,7 +8,7 @@ from typing import Any
 
 from agents.players.policies import POLICIES
 from agents.roster import roster_schema
-from simulation.scenario import scenario_schema
+from simulation.authoring.schema import scenario_schema
 
 Schema = Mapping[str, Any]
 LIMITS = {"minimum": ">= {}", "exclusiveMinimum": "> {}", "maximum": "<= {}", "exclusiveMaximum": "< {}"}

@@ -28,6 +28,7 @@ from simulation.cli import (
     run,
     scenario,
     serve,
+    show,
     sweep,
     tournament,
     verify,
@@ -57,6 +58,7 @@ for commands in (
     play,
     doctor,
     watch,
+    show,
     report,
     compare,
     metrics,
@@ -126,7 +128,7 @@ def validate(
 def schema(kind: Annotated[str, typer.Argument(help="scenario or roster")]) -> None:
     """Print the JSON Schema of a file, for editors."""
     from agents.roster import roster_schema
-    from simulation.scenario import scenario_schema
+    from simulation.authoring.schema import scenario_schema
 
     makers = {"scenario": scenario_schema, "roster": roster_schema}
     if kind not in makers:

@@ -8,7 +8,7 @@ import typer
 
 PANELS: Mapping[str, tuple[str, ...]] = {
     "Run": ("run", "sweep", "resume", "replay", "play", "doctor"),
-    "Look at runs": ("watch", "report", "compare", "metrics", "calls", "quality"),
+    "Look at runs": ("watch", "show", "report", "compare", "metrics", "calls", "quality"),
     "Ask what models do": ("effect", "fingerprint", "population", "tournament", "verify"),
     "Write files": ("list", "games", "roster", "scenario", "validate", "schema"),
     "Serve models": ("serve", "adapters", "model"),

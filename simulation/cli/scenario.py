@@ -38,8 +38,9 @@ def scenario_new(
     from simulation.authoring.files import refuse_existing, refuse_unknown, write_checked, write_schema
     from simulation.authoring.roster_draft import schema_place
     from simulation.authoring.scenario_draft import scenario_text
+    from simulation.authoring.schema import scenario_schema
     from simulation.games import task_types
-    from simulation.scenario import FOLDER, scenario_schema
+    from simulation.scenario import FOLDER
 
     refuse_existing(path)
     refuse_unknown("--mode", mode, [each.value for each in TrainingMode])

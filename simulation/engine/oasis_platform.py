@@ -4,50 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import itertools
 import json
 import sqlite3
-import threading
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from agents.lora_model import PlatformError
 from agents.oasis_import import contained_import
-from simulation.engine.sqlite import StepCursor, opened
+from simulation.engine.sqlite import StepConnection, StepCursor, opened
 
 with contained_import():
-    from oasis.social_platform import platform as oasis_platform
+    from oasis.clock.clock import Clock
     from oasis.social_platform.channel import Channel
-    from oasis.social_platform.database import create_db
+    from oasis.social_platform.database import get_schema_dir_path
     from oasis.social_platform.platform import Platform
-
-_building = threading.Lock()
-
-
-def create_at_once(db_path: str) -> tuple[sqlite3.Connection, sqlite3.Cursor]:
-    """OASIS's empty database at `db_path`. Its own way waits for the disk after each of 16 tables, which on a busy
-    disk takes longer than an episode; run directories can be made again from their events."""
-    made, _ = create_db(":memory:")
-    with contextlib.closing(made), opened(db_path) as connection, connection.writing():
-        connection.execute("PRAGMA synchronous = OFF")  # as OASIS sets it, once the tables are there
-        made.backup(connection)
-        return connection, connection.cursor(StepCursor)
+    from oasis.social_platform.platform_utils import PlatformUtils
+    from oasis.social_platform.typing import RecsysType
 
 
-@contextlib.contextmanager
-def _built_quickly() -> Iterator[None]:
-    """While a platform of ours is built: its database is made at once, and OASIS does not print the path of it.
+def create_database(db_path: Path) -> tuple[StepConnection, StepCursor]:
+    """Make OASIS's empty database at `db_path` from the SQL files that OASIS ships.
 
-    Both reach into the process, so only one platform is built at a time, and what is exchanged is put back.
+    OASIS's own `create_db` prints the path and waits for the disk after each of 16 tables, which takes longer than an
+    episode on a busy disk. A run's database can be made again from its events, so nothing here waits for the disk.
+
+    Raises:
+        PlatformError: SQLite cannot write there.
     """
-    with _building, contextlib.redirect_stdout(io.StringIO()):
-        own, oasis_platform.create_db = oasis_platform.create_db, create_at_once
-        try:
-            yield
-        finally:
-            oasis_platform.create_db = own
+    with opened(str(db_path)) as connection, connection.writing():
+        connection.execute("PRAGMA synchronous = OFF")
+        for script in sorted(Path(get_schema_dir_path()).glob("*.sql")):
+            connection.executescript(script.read_text(encoding="utf-8"))
+        return connection, connection.cursor(StepCursor)
 
 
 class FutureChannel(Channel):
@@ -95,9 +86,26 @@ class SocietyPlatform(Platform):
     """OASIS's platform without its costs that grow with history."""
 
     def __init__(self, db_path: Path, channel: FutureChannel) -> None:
-        with _built_quickly():
-            # recsys "random" needs no model; the others load one from a hub
-            super().__init__(db_path=str(db_path), channel=channel, recsys_type="random")
+        # Platform.__init__ calls `create_db` (see `create_database`), so its attributes are set here instead;
+        # a test compares them with those of a stock platform
+        self.db_path = str(db_path)
+        self.sandbox_clock = Clock(60)
+        self.start_time = datetime.now()
+        self.db, self.db_cursor = create_database(db_path)
+        self.channel = channel
+        self.recsys_type = RecsysType.RANDOM  # needs no model; the others load one from a hub
+        self.show_score, self.allow_self_rating, self.use_openai_embedding = False, True, False
+        self.refresh_rec_post_count, self.max_rec_post_len, self.following_post_count = 1, 2, 3
+        self.rec_prob, self.trend_num_days, self.trend_top_k, self.report_threshold = 0.7, 7, 1, 2
+        self.pl_utils = PlatformUtils(
+            self.db,
+            self.db_cursor,
+            self.start_time,
+            self.sandbox_clock,
+            self.show_score,
+            self.recsys_type,
+            self.report_threshold,
+        )
         self.db.on_refusal = channel.fail
         self._heard: dict[int, int] = {}
         self._delivered = 0

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from agents.problems import UsageError
-from simulation.runs.workers import AnyWork, Deaths, attempt, check
+from simulation.runs.work import AnyWork, Deaths, attempt, check
 
 ADDRESS = "RAY_ADDRESS"
 _STORE = 80 * 2**20  # bytes of shared memory: works and their answers are tiny, this is the least Ray takes
 
 
 def play_on_ray(works: Sequence[AnyWork], jobs: int) -> Iterator[AnyWork]:
-    """Yields each work as it is finished. Raises as `simulation.runs.workers.play_all` does."""
+    """Yields each work as it is finished. Raises as `play_all` does."""
     ray = _ray()
     waiting, deaths = list(reversed(works)), Deaths()
     running: dict[Any, AnyWork] = {}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import filecmp
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import zip_longest
 from pathlib import Path
 
 from agents.inference.backend import InferenceSettings
@@ -31,6 +32,7 @@ from simulation.store.events import (
     read_events,
 )
 from simulation.store.history import said
+from simulation.store.prompts import StoredPrompt, read_prompts
 from simulation.store.run_directory import RunStatus, new_directory
 from simulation.tables.columns import TableName
 from simulation.tables.run import Run, read_manifest
@@ -75,7 +77,7 @@ def replay_run(
         raise UsageError(f"{original} is not finished; finish it first: society resume {original}")
     plan = Plan.of(manifest)
     folder = new_directory(Path(out), plan, replay_of=original)
-    session = _ReplaySitting(folder, plan, on_event, original, on_request)
+    session = ReplaySession(folder, plan, on_event, original, on_request)
     try:
         run = finish(session)
     except RunStoppedError as error:
@@ -103,7 +105,7 @@ class _Overheard(Recording):
         return super().find(request)
 
 
-class _ReplaySitting(RunSession):
+class ReplaySession(RunSession):
     """Plays from the recording of another run, whose events it expects."""
 
     def __init__(
@@ -117,13 +119,24 @@ class _ReplaySitting(RunSession):
         super().__init__(path, plan, on_event)
         self._on_request = on_request
         self._kept = unbroken(original / EventLog.NAME)
+        self._asked = read_prompts(original)
         self._script = iter(self._kept)
         self.responders = {row.model_id: _absent for row in plan.roster.expand() if row.human}
         self.compared = 0
 
     def _recording(self) -> Recording:
         replies = {key: reply for event in self._kept for key, reply in said(event).items()}
-        return _Overheard(replies, strict=True, tell=self._on_request)
+        return _Overheard(replies, strict=True, tell=self._compare_prompt)
+
+    def _compare_prompt(self, request: Request) -> None:
+        """Note a prompt, and hold it against the one that the run stored, where it stored any."""
+        if not request.adapter:  # a person's: no model was asked
+            return
+        self._on_request(request)
+        self._note_prompt(request)
+        stored = self._asked.get(request.key)
+        if stored is not None and stored.messages != request.messages:
+            raise ReplayError(f"{_call(request)}: the prompt differs: {_first_difference(stored, request)}")
 
     def _settings(self) -> InferenceSettings:
         return replace(super()._settings(), tiers=())
@@ -187,6 +200,19 @@ def _difference(recorded: Event, event: Event) -> str:
 def _place(event: Event) -> str:
     told = [f"{name} {getattr(event, name)}" for name in ("episode", "step") if hasattr(event, name)]
     return " ".join([type(event).__name__, *told])
+
+
+def _call(request: Request) -> str:
+    key = request.key
+    return f"episode {key.episode}, step {key.step}, {key.model_id}, {key.purpose.value}"
+
+
+def _first_difference(stored: StoredPrompt, request: Request) -> str:
+    """Return the first line in which a prompt differs from the stored one."""
+    asked = StoredPrompt(request.key, request.messages).text.split("\n")
+    lines = zip_longest(stored.text.split("\n"), asked, fillvalue="(no line)")
+    was, now = next(((before, after) for before, after in lines if before != after), ("the roles", "other roles"))
+    return f"{_short(was)} was asked, and now {_short(now)}"
 
 
 def _short(value: object) -> str:

@@ -1,7 +1,7 @@
 """One process's work on one run: it plays what has not ended, writes the log, and leaves the directory readable.
 
-A run that stops (Ctrl-C, a required tier that fails, a kill) can be resumed: finished episodes stay, the
-unfinished one is played again from the replies already paid for.
+A run that stops (Ctrl-C, a required tier that fails, a kill) can be resumed: finished episodes stay, and the unfinished
+one is played again from the replies already paid for.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from simulation.concurrency import run_blocking
 from simulation.engine.environment import MultiModelEnvironment
 from simulation.modes import ModeChoice
 from simulation.plan import Plan
+from simulation.scenario import PromptStorage
 from simulation.store.events import (
     CallBegun,
     CallMade,
@@ -34,12 +35,14 @@ from simulation.store.events import (
 from simulation.store.files import refusal, translating_os_errors
 from simulation.store.history import History
 from simulation.store.migrations import bring_up_to_date
+from simulation.store.prompts import PromptLog
 from simulation.store.run_directory import RunStatus, locked, write_manifest
 from simulation.tables.columns import TABLES
 from simulation.tables.parquet import write_tables
 from simulation.tables.run import Run, build_tables, load_run, read_manifest
 
 if TYPE_CHECKING:
+    from agents.inference.provenance import Request
     from agents.lora_model import Responder
 
 logger = logging.getLogger("society.runner")
@@ -56,7 +59,19 @@ class RunStoppedError(SocietyError):
 
 
 class RunSession:
-    """One process's work on one run."""
+    """One process's work on one run. It holds the run's lock until `abandon` or `end`.
+
+    Args:
+        path: The run's directory.
+        plan: What the run plays.
+        on_event: Is called with every event as it happens.
+        responders: Answer in place of the client, by model_id.
+        resumed: True where an earlier session has begun the run.
+        cache: Replies that runs share.
+
+    Raises:
+        SocietyError: Another process plays the run, or a file cannot be read or written.
+    """
 
     def __init__(
         self,
@@ -75,6 +90,7 @@ class RunSession:
                 bring_up_to_date(path, EventLog.NAME)
                 self.history = History.read(path / EventLog.NAME)
                 self.log = EventLog(path / EventLog.NAME)
+                self.prompts = PromptLog(path) if plan.scenario.prompts is PromptStorage.ON else None
         except BaseException:
             self._lock.release()
             raise
@@ -91,7 +107,7 @@ class RunSession:
                     await environment.run_task(task, number)
 
     def _recording(self) -> Recording:
-        """What earlier sittings paid for."""
+        """Return the replies that earlier sessions paid for."""
         return Recording(self.history.recorded)
 
     def _schedule(self) -> Iterable[Any]:
@@ -126,7 +142,7 @@ class RunSession:
         return self.plan.scenario.inference.settings()
 
     async def _detect(self, environment: MultiModelEnvironment) -> None:
-        """Say what is there, and refuse before the first call what no server has."""
+        """Log what is available, and refuse before the first call an adapter that no server has."""
         adapters = [config.model_name for config in environment.models if config.model_name]
         if adapters:
             for found in await environment.client.detect():
@@ -135,7 +151,7 @@ class RunSession:
             await environment.client.prepare(list(dict.fromkeys(adapters)), notices.info)
 
     def _clear(self) -> None:
-        """Take away what an earlier sitting derived, so that nothing stale can be read meanwhile."""
+        """Remove what an earlier session derived, so that nobody reads stale tables meanwhile."""
         # OASIS would keep a file's old tables and sign its users up a second time
         for name in ("oasis.db", "oasis.db-journal"):
             (self.path / name).unlink(missing_ok=True)
@@ -143,7 +159,7 @@ class RunSession:
         write_manifest(self.path, {**read_manifest(self.path), "status": RunStatus.RUNNING.value, "reason": ""})
 
     async def _restore(self, environment: MultiModelEnvironment) -> None:
-        """Bring back what finished episodes left: the messages in oasis.db, a mixed run's experience."""
+        """Restore what finished episodes left: the messages in oasis.db, a mixed run's experience."""
         if not self.resumed:
             return
         await environment.retell(self.history.messages, self.history.acts)
@@ -153,26 +169,35 @@ class RunSession:
         self._note(RunResumed(len(self.history.finished)))
 
     def _note(self, event: Event) -> None:
-        if not isinstance(event, CallBegun):
+        if isinstance(event, CallBegun):
+            self._note_prompt(event.request)
+        else:
             self.log.append(event)
         if isinstance(event, (StepResolved, EpisodeEnded)):
             self.log.sync()
+            if self.prompts is not None:
+                self.prompts.flush()
         if isinstance(event, CallMade) and event.record.reply is not None:
             self.tier_mix[event.record.tier.value] += 1
         if self._on_event is not None:
             self._on_event(event)
 
-    def stop(self, reason: str) -> None:
-        self.end(RunStatus.STOPPED, reason)
+    def _note_prompt(self, request: Request) -> None:
+        if self.prompts is not None:
+            self.prompts.add(request)
 
     def abandon(self) -> None:
-        """Let go of the run without writing more: nobody holds its lock, however the sitting came to its end."""
+        """Release the run without writing more; does nothing where it is released already."""
         self.log.abandon()
+        if self.prompts is not None:
+            self.prompts.abandon()
         self._lock.release()
 
     def end(self, status: RunStatus, reason: str = "") -> None:
-        """Close the log, derive the tables, and write the manifest's last word."""
+        """Close the logs, derive the tables, and write the final status to the manifest."""
         self._note(RunEnded(status.value, reason))
+        if self.prompts is not None:
+            self.prompts.close()
         self.log.close()
         tables = build_tables(read_events(self.path / EventLog.NAME), self.plan.roster)
         write_tables(self.path / "tables", tables, TABLES)
@@ -183,10 +208,20 @@ class RunSession:
 
 
 def finish(session: RunSession) -> Run:
-    """Carry a sitting out. Raises RunStoppedError where it ends early."""
+    """Play a session to its end and return the run.
+
+    Raises:
+        RunStoppedError: The session ended early: interrupted, refused by a required tier, or by the disk.
+    """
     try:
-        return _carried_out(session)
-    except KeyboardInterrupt as error:  # while its tables are derived: they can be derived again
+        stopped = _play(session)
+        if stopped is None:
+            session.end(RunStatus.FINISHED)
+            return load_run(session.path)
+        reason = "interrupted" if isinstance(stopped, KeyboardInterrupt) else str(stopped)
+        session.end(RunStatus.STOPPED, reason)
+        raise RunStoppedError(session.path, reason) from stopped
+    except KeyboardInterrupt as error:  # while tables are derived: they can be derived again
         raise RunStoppedError(session.path, "interrupted") from error
     except OSError as error:
         raise RunStoppedError(session.path, f"the run could not be written: {refusal(error)}") from error
@@ -194,14 +229,10 @@ def finish(session: RunSession) -> Run:
         session.abandon()
 
 
-def _carried_out(session: RunSession) -> Run:
+def _play(session: RunSession) -> KeyboardInterrupt | SocietyError | None:
+    """Play what is left; return what stopped it, None where nothing did."""
     try:
         run_blocking(session.run)
-    except KeyboardInterrupt as error:
-        session.stop("interrupted")
-        raise RunStoppedError(session.path, "interrupted") from error
-    except SocietyError as error:
-        session.stop(str(error))
-        raise RunStoppedError(session.path, str(error)) from error
-    session.end(RunStatus.FINISHED)
-    return load_run(session.path)
+    except (KeyboardInterrupt, SocietyError) as error:
+        return error
+    return None

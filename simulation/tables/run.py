@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,9 @@ from simulation.store.events import (
     StepResolved,
     read_events,
 )
+from simulation.store.history import said
 from simulation.store.migrations import migrated_manifest
+from simulation.store.prompts import StoredPrompt, read_prompts
 from simulation.store.run_directory import check_directory
 from simulation.tables.base import Tables
 from simulation.tables.columns import TABLES, Column, TableName
@@ -36,9 +38,13 @@ from simulation.tables.parquet import read_stored, stored_file
 if TYPE_CHECKING:
     import pandas as pd
 
-    from agents.inference.provenance import CallRecord
+    from agents.inference.provenance import CallKey, CallRecord, Reply
 
 Row = dict[str, Any]
+PROMPT_COLUMNS = (
+    *("episode", "step", "model_id", "purpose", "talk_round", "ask"),
+    *("system", "user", "choices", "tools", "reply", "tier", "adapter"),
+)
 
 
 class TableBuilder:
@@ -143,6 +149,19 @@ def build_tables(events: Iterable[Event], roster: Roster) -> dict[TableName, pd.
     return builder.frames()
 
 
+def prompt_frame(prompts: Mapping[CallKey, StoredPrompt], replies: Mapping[CallKey, Reply]) -> pd.DataFrame:
+    """Return stored prompts, each with its reply, as the table that `Run.prompts` describes."""
+    import pandas as pd
+
+    rows = []
+    for key, prompt in prompts.items():
+        reply = replies.get(key)
+        answer = (reply.text, reply.provenance.tier.value, reply.provenance.adapter) if reply else ("", "", "")
+        call = (key.episode, key.step, key.model_id, key.purpose.value, key.talk_round, key.attempt)
+        rows.append((*call, prompt.part("system"), prompt.part("user"), prompt.choices, prompt.tools, *answer))
+    return pd.DataFrame(rows, columns=list(PROMPT_COLUMNS))
+
+
 class Run(Tables):
     """One run directory. Tables are read when first asked for; a run that was cut off is read from its events."""
 
@@ -159,6 +178,18 @@ class Run(Tables):
     def _table(self, name: TableName) -> pd.DataFrame:
         stored = read_stored(stored_file(self.path, name), TABLES[name])
         return self._derived[name] if stored is None else stored
+
+    @cached_property
+    def prompts(self) -> pd.DataFrame:
+        """One row per prompt: what a model was asked, by call; empty where the run stored none (`prompts: off`).
+
+        Columns: episode, step, model_id, purpose, talk_round, ask (as in `calls`), system and user (the two parts of
+        the prompt), choices (the answers allowed, as a tuple), tools (JSON, empty without any); then reply, tier and
+        adapter, empty where no reply came.
+        """
+        prompts = read_prompts(self.path)
+        events = read_events(self.path / EventLog.NAME) if prompts else ()
+        return prompt_frame(prompts, {key: found.reply for event in events for key, found in said(event).items()})
 
     @cached_property
     def _derived(self) -> dict[TableName, pd.DataFrame]:

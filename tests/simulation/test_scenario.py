@@ -21,20 +21,13 @@ from agents.problems import InvalidFileError
 from agents.roster import ModelConfig, Roster, shipped_rosters
 from agents.strategy import TrainingMode
 from agents.yaml_file import read_yaml
-from simulation.authoring.schema import shipped_schemas
+from simulation.authoring.schema import scenario_schema, shipped_schemas
 from simulation.games import task_types
 from simulation.games.prisoners_dilemma import DilemmaParameters
+from simulation.inference_config import InferenceConfig
 from simulation.modes import MixingPolicy
 from simulation.plan import Plan
-from simulation.scenario import (
-    FOLDER,
-    Communication,
-    InferenceConfig,
-    Mixing,
-    Scenario,
-    scenario_schema,
-    shipped_scenarios,
-)
+from simulation.scenario import FOLDER, Communication, Mixing, Scenario, shipped_scenarios
 from simulation.task import TrainingTask
 from simulation.topology import TopologyKind
 
@@ -123,7 +116,7 @@ class TestMode:
         assert scenario.model_dump()["mode"] is TrainingMode.COMPETITIVE
 
     def test_top_level_keys_are_those_promised(self) -> None:
-        keys = "name mode roster seed episodes language tasks communication inference sweep description"
+        keys = "name mode roster seed episodes language tasks communication inference sweep prompts description"
         assert set(scenario_schema()["properties"]) == set(keys.split())
 
 
@@ -289,7 +282,7 @@ tasks:
     def test_a_scenario_that_says_nothing_is_told_what_it_lacks(self, tmp_path: Path) -> None:
         assert mistakes(written(tmp_path, "name: x\ntaskz: []\n")) == [
             "s.yaml:1: mode: is missing",
-            "s.yaml:1: roster: is missing",
+            "s.yaml:1: roster: is missing (name a roster, or give one: roster=)",
             "s.yaml:2: taskz: unknown key 'taskz' (did you mean tasks?)",
         ]
 

@@ -16,11 +16,10 @@ from agents.yaml_file import read_yaml
 from simulation.authoring.audiences import hearings
 from simulation.authoring.roster_draft import Candidate, deal
 from simulation.authoring.roster_picture import picture
-from simulation.authoring.schema import shipped_schemas
+from simulation.authoring.schema import scenario_schema, shipped_schemas
 from simulation.cli import roster as cli_roster
 from simulation.games import task_types
 from simulation.plan import Plan
-from simulation.scenario import scenario_schema
 from tests.simulation.cli.test_app import society
 from tests.support.adapters import write_adapter
 

@@ -16,7 +16,7 @@ from agents.language import Language
 from agents.lora_model import LoRAModel, PlatformError, TurnContext
 from agents.prompts import EpisodeContext, identity
 from agents.strategy import TrainingMode, derive_strategy
-from simulation.engine.oasis_platform import FutureChannel
+from simulation.engine.oasis_platform import FutureChannel, Platform, SocietyPlatform
 from simulation.engine.society import Society
 from simulation.games.base import Setting
 from simulation.games.public_goods import PublicGoods
@@ -156,3 +156,25 @@ async def test_an_answer_for_a_caller_who_left_is_dropped() -> None:
         await waiting
     await channel.send_to((number, 0, {"success": True}))
     channel.check()
+
+
+def test_the_platform_has_the_attributes_of_a_stock_platform(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`SocietyPlatform` does not call OASIS's constructor: a new attribute there must be noticed."""
+    ours = SocietyPlatform(tmp_path / "ours.db", FutureChannel())
+    assert capsys.readouterr().out == ""
+    stock = Platform(str(tmp_path / "stock.db"), FutureChannel(), recsys_type="random")
+    own = {"db", "db_cursor", "db_path", "channel", "start_time", "sandbox_clock", "pl_utils"}
+    assert {name: vars(ours).get(name) for name in vars(stock) if name not in own} == {
+        name: value for name, value in vars(stock).items() if name not in own
+    }
+    assert own <= vars(ours).keys()
+    assert vars(ours.pl_utils).keys() == vars(stock.pl_utils).keys()
+
+
+def test_database_has_the_tables_of_a_stock_one(tmp_path: Path) -> None:
+    ours = SocietyPlatform(tmp_path / "ours.db", FutureChannel())
+    stock = Platform(str(tmp_path / "stock.db"), FutureChannel(), recsys_type="random")
+    schema = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
+    assert ours.db_cursor.execute(schema).fetchall() == stock.db_cursor.execute(schema).fetchall()

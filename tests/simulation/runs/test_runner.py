@@ -85,7 +85,7 @@ def test_another_seed_gives_other_messages(runs: Path) -> None:
 def test_a_run_directory_holds_what_it_promises(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = run_scenario(make_plan(), out=runs)
     names = {path.name for path in run.path.iterdir()}
-    assert names == {"manifest.json", "events.jsonl", "oasis.db", "tables", ".lock"}
+    assert names == {"manifest.json", "events.jsonl", "oasis.db", "prompts", "tables", ".lock"}
     assert {path.stem for path in (run.path / "tables").iterdir()} == set(run.describe()["table"])
     assert run.manifest["tier_mix"] == {"simulated": len(run.calls)}
     assert run.manifest["versions"]["camel-oasis"] == "0.2.5"

@@ -184,18 +184,18 @@ def test_a_folder_of_many_runs_stands_whole_or_not_at_all(begin: Callable[[Path]
 
 def test_a_society_that_the_disk_lets_nobody_join_is_taken_down(unbroken: Run, tmp_path: Path) -> None:
     def work() -> str:
-        create = oasis_platform.create_at_once
+        create = oasis_platform.create_database
 
         def create_and_fill(path: str) -> object:
             made = create(path)
             forks.limit_files(1, die=False)
             return made
 
-        oasis_platform.create_at_once = create_and_fill  # type: ignore[assignment]
+        oasis_platform.create_database = create_and_fill  # type: ignore[assignment]
         with pytest.raises(RunStoppedError) as stopped:
             play(tmp_path, lambda event: isinstance(event, RunEnded) and forks.unlimit_files())
         assert [logging.getLogger(name).handlers for name in OASIS_LOGGERS] == [[]] * len(OASIS_LOGGERS)
-        oasis_platform.create_at_once = create
+        oasis_platform.create_database = create
         assert_whole(resume_run(stopped.value.path), unbroken)
         return str(stopped.value)
 

@@ -257,7 +257,7 @@ def killed(workers: Callable[[], list[int]]) -> bool:
     os.kill(until(workers)[0], signal.SIGKILL)
     end = time.monotonic() + 5
     while time.monotonic() < end:
-        if "a worker died" in ERRORS.read_text():
+        if "a worker process died" in ERRORS.read_text():
             return True
         time.sleep(0.01)
     return False

@@ -437,5 +437,5 @@ def test_a_killed_workers_match_is_played_again_and_none_counted_twice(
     os.kill(workers_of(process)[0], signal.SIGKILL)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
-    assert "a worker died" in err
+    assert "a worker process died" in err
     assert_same(load_tournament(folder), played(read_tournament(folder), tmp_path / "whole"))

@@ -1,0 +1,99 @@
+"""The `inference` section of a scenario file: where replies come from and how they are drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from agents.file_model import FileModel, Real, Text, Whole, word_or_structure
+from agents.findings import refuse
+from agents.inference.backend import EndpointSettings, InferenceSettings
+from agents.inference.provenance import FALLBACK_ORDER, Sampling, Tier
+from agents.inference.servers.balancing import Balancing
+from simulation.scenario_rules import inference_findings
+
+if TYPE_CHECKING:
+    FallbackTier = Tier
+else:
+    FallbackTier = Literal[FALLBACK_ORDER]  # `scripted` and `human` are never used as fallbacks
+
+
+class EndpointConfig(FileModel):
+    """One server, spelt out."""
+
+    url: Text
+    """An http(s) URL that ends in /v1."""
+    api_key_env: Text | None = None
+    """The environment variable that holds the server's API key, or its name in the system's keyring; no file holds the
+    key itself."""
+    weight: Real = Field(default=1.0, gt=0)
+    """Its share of the calls, against the others'."""
+    adapters: tuple[Text, ...] | None = None
+    """The adapters it is asked for; null is all it serves."""
+
+
+EndpointSetting = Annotated[
+    Annotated[str, Tag("<word>")] | Annotated[EndpointConfig, Tag("<structure>")], Discriminator(word_or_structure)
+]
+
+
+class InferenceConfig(FileModel):
+    """Where replies come from and how they are drawn."""
+
+    endpoints: tuple[EndpointSetting, ...] = Field(default=("http://localhost:8001/v1",), min_length=1)
+    """The servers: http(s) URLs that end in /v1, or `{url: ..., weight: 2}`."""
+    tiers: tuple[FallbackTier, ...] = Field(default=FALLBACK_ORDER, min_length=1)
+    """The tiers that may answer, tried in this order."""
+    require: FallbackTier | None = None
+    """The tier below which the run stops rather than falls."""
+    max_tokens: Whole = Field(default=64, ge=1, le=4096)
+    """The longest reply, in tokens."""
+    temperature: Real = Field(default=0.7, ge=0, le=2)
+    """0 is greedy."""
+    top_p: Real = Field(default=1.0, gt=0, le=1)
+    """The probability mass that is sampled from."""
+    timeout: Real = Field(default=60.0, gt=0)
+    """Seconds for one attempt, once it is sent."""
+    deadline: Real = Field(default=300.0, gt=0)
+    """Seconds for all attempts of a call at servers, waits included; then it falls a tier."""
+    retries: Whole = Field(default=2, ge=0)
+    """Attempts after every server was tried once."""
+    concurrency: Whole = Field(default=64, ge=1)
+    """Calls in flight at a time at each server, at most: it adapts to what the server takes."""
+    balancing: Balancing = Balancing.ADAPTER_AFFINITY
+    """The policy by which one of several servers takes a call."""
+    replicas: Whole = Field(default=2, ge=1)
+    """adapter_affinity: the number of servers an adapter is kept to."""
+    hedge: Real | None = Field(default=None, gt=0)
+    """Seconds after which an unanswered call is also sent to another server; null is never."""
+
+    @model_validator(mode="after")
+    def _keeps_the_rules(self) -> InferenceConfig:
+        refuse(inference_findings(self.model_dump(mode="json")))
+        return self
+
+    def settings(self) -> InferenceSettings:
+        """How the client may behave."""
+        return InferenceSettings(
+            tiers=self.tiers,
+            require=self.require,
+            timeout=self.timeout,
+            deadline=self.deadline,
+            retries=self.retries,
+            concurrency=self.concurrency,
+            balancing=self.balancing,
+            replicas=self.replicas,
+            hedge=self.hedge,
+        )
+
+    def servers(self) -> tuple[EndpointSettings, ...]:
+        """The endpoints as the client takes them."""
+        return tuple(
+            EndpointSettings(each) if isinstance(each, str) else EndpointSettings(**each.model_dump())
+            for each in self.endpoints
+        )
+
+    def sampling(self) -> Sampling:
+        """How a reply is drawn where a roster row says nothing else."""
+        return Sampling(self.temperature, self.top_p, self.max_tokens)

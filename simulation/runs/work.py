@@ -1,0 +1,66 @@
+"""What a worker plays, how it reports that it stopped, and when too many workers have died."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from agents.problems import SocietyError
+from simulation.runs.runner import RunStoppedError
+
+notices = logging.getLogger("society.notice")
+
+
+Stop = tuple[Path, str]
+"""The run directory of a work that stopped, and why."""
+DEATHS = 3
+"""How many workers (locally: pools of them) may die in a row before a work is finished."""
+
+
+class Work(Protocol):
+    """One run to be played: small, hashable, and the same in another process."""
+
+    @property
+    def place(self) -> Path:
+        """The folder its run lies in."""
+
+    def play(self) -> object:
+        """Play it, finish it or find it finished. Raises RunStoppedError."""
+
+
+AnyWork = TypeVar("AnyWork", bound=Work)
+
+
+class Deaths:
+    """Counts what was lost since a work was last finished, and gives up where that is too much."""
+
+    def __init__(self) -> None:
+        self._in_a_row = 0
+
+    def reset(self) -> None:
+        self._in_a_row = 0
+
+    def count(self) -> None:
+        """Note that a worker died; its work is to be taken up again. Raises SocietyError for one too many."""
+        self._in_a_row += 1
+        if self._in_a_row == DEATHS:
+            raise SocietyError(f"{DEATHS} worker processes died in a row and no run was finished")
+        notices.info("a worker process died; its run is being retried")
+
+
+def attempt(work: Work) -> Stop | None:
+    """Play a work; where and why it stopped, if it did. An error itself would not survive the way back."""
+    try:
+        work.play()
+    except RunStoppedError as error:
+        return error.path, error.cause
+    except SocietyError as error:
+        return work.place, str(error)
+    return None
+
+
+def check(stopped: Stop | None) -> None:
+    """Raises RunStoppedError for a work that stopped."""
+    if stopped is not None:
+        raise RunStoppedError(*stopped)
