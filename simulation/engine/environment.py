@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class EnvironmentStats:
     """What an environment has done so far. `calls` are attempts that came to their end, well or not: neither a cached
-    reply, for which no call was made, nor a hedge that was called off. `call_success_rate` is 0-1, None before the
+    reply, for which no call was made, nor a call that was cancelled. `call_success_rate` is 0-1, None before the
     first. Tiers are never averaged together: `mean_latency` (seconds) and `tier_mix` are of successful attempts by
     tier, `mean_welfare_ratio` is welfare / optimum (0-1) by an episode's lowest tier, synthetic episodes left out."""
 

@@ -138,11 +138,11 @@ class EndpointRegistry:
         """The endpoints that are up and serve `adapter`; with a `pinned` URL, the one at that URL only."""
         return [each for each in self.endpoints if each.up and each.serves(adapter) and each.takes(pinned)]
 
-    def has_untried(self, request: Request, tried: Collection[str], *, idle: bool = False) -> bool:
-        """Whether a server that is not among the `tried` URLs takes calls now; with `idle`, has a free slot now."""
+    def has_untried(self, request: Request, tried: Collection[str]) -> bool:
+        """Whether a server that is not among the `tried` URLs takes calls now, at once or after a call in flight."""
         now = time.monotonic()
         untried = (each for each in self.able(request.adapter, pinned_url(request)) if each.url not in tried)
-        return any(each.free(now) if idle else each.free_at(now) is None for each in untried)
+        return any(each.free_at(now) is None for each in untried)
 
     def why_none(self, adapter: str, pinned: str | None = None) -> InferenceError:
         """The error that says why no server can take a call to `adapter`."""
