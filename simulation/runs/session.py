@@ -162,7 +162,7 @@ class RunSession:
         """Restore what finished episodes left: the messages in oasis.db, a mixed run's experience."""
         if not self.resumed:
             return
-        await environment.retell(self.history.messages, self.history.acts)
+        await environment.store_again(self.history.messages, self.history.acts)
         for started, ended in self.history.finished.values():
             choice = ModeChoice(TrainingMode(started.mode), started.mode_reason, started.mode_probability)
             environment.learn(started.task_id, choice, ended)
