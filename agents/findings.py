@@ -90,15 +90,15 @@ def explain(error: ValidationError, model: type[BaseModel], data: object) -> lis
     meant = {
         (*path[:-1], known)
         for path in (_path(detail, data) for detail in details if detail["type"] == "extra_forbidden")
-        for known in meant_keys(path[-1:], model, path[:-1])
+        for known in meant_keys(path[-1:], known_keys(model, path[:-1]))
     }
     findings = (finding for detail in details for finding in _findings(detail, model, data))
     return [finding for finding in findings if finding.path not in meant]
 
 
-def meant_keys(data: Iterable[object], model: type[BaseModel], path: KeyPath = ()) -> set[str]:
-    """The known keys that misspelt ones in `data`, the mapping at `path` of a `model`, stand for."""
-    names = sorted(known_keys(model, path))
+def meant_keys(data: Iterable[object], known: Iterable[str]) -> set[str]:
+    """Those of the `known` keys that misspelt keys in the mapping `data` stand for."""
+    names = sorted(known)
     unknown = [str(key) for key in data if key not in names][:MOST_TOLD]
     return {match for key in unknown for match in difflib.get_close_matches(key, names, n=1, cutoff=0.5)}
 
@@ -109,7 +109,7 @@ def known_keys(model: type[BaseModel], path: KeyPath) -> tuple[str, ...]:
     for part in path:
         if isinstance(part, str):
             fields = [field for kind in here for name, field in _fields(kind) if name == part]
-            here = {kind for field in fields for kind in _models_in(field)}
+            here = {kind for field in fields for kind in models_in(field)}
     return tuple(name for kind in here for name, _ in _fields(kind))
 
 
@@ -118,10 +118,11 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[str, object]]:
         yield field.alias or name, field.annotation
 
 
-def _models_in(annotation: object) -> set[type[BaseModel]]:
+def models_in(annotation: object) -> set[type[BaseModel]]:
+    """The pydantic models that a field's annotation names, those within lists and unions included."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return {annotation}
-    return {model for part in get_args(annotation) for model in _models_in(part)}
+    return {model for part in get_args(annotation) for model in models_in(part)}
 
 
 def _path(detail: ErrorDetails, data: object) -> KeyPath:

@@ -7,13 +7,14 @@ A roster file is YAML: a name, the base model, and the rows. A row names the ser
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, model_validator
 
 from agents.file_model import FileModel, Flag, Real, Text, Whole
-from agents.findings import examine, refuse
+from agents.findings import Finding, RawMapping, examine, refuse
 from agents.problems import InvalidFileError, Problem
 from agents.role import ModelRole, PopulationPart
 from agents.roster_layers import EXTENDS, REMOVE, ComposedRoster, compose_roster
@@ -131,9 +132,13 @@ class Roster(FileModel):
 
 def examine_roster(composed: ComposedRoster) -> tuple[Roster | None, tuple[Problem, ...]]:
     """The roster in the files of a chain and everything wrong with it; None where anything is."""
-    roster, findings = examine(Roster, composed.data, roster_findings)
+    roster, findings = examine(Roster, composed.data, _findings)
     problems = composed.all_problems(findings)
     return (None if problems else roster), problems
+
+
+def _findings(data: RawMapping) -> Iterator[Finding]:
+    return roster_findings(data, keys=tuple(Roster.model_fields), row_keys=tuple(ModelConfig.model_fields))
 
 
 def shipped_rosters() -> tuple[str, ...]:

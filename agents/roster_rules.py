@@ -18,22 +18,28 @@ _WORD = re.compile(rf"[\w.-]{{1,{MAX_ID}}}")
 _KINDS = ("model_name", "policy")
 
 
-def roster_findings(data: RawMapping) -> Iterator[Finding]:
-    """Everything wrong in a roster that no single field can tell, its rows included."""
+def roster_findings(data: RawMapping, *, keys: Sequence[str] = (), row_keys: Sequence[str] = ()) -> Iterator[Finding]:
+    """Find everything wrong in a raw roster that no single field can tell, its rows included.
+
+    Args:
+        data: The raw roster.
+        keys: The keys a roster may have. A misspelt `base_model` is reported as misspelt, and not also as missing.
+        row_keys: The keys a row may have, for the same reason.
+    """
     rows = mappings(data.get("models"))
     for index, row in rows:
-        yield from (finding.under("models", index) for finding in model_findings(row))
+        yield from (finding.under("models", index) for finding in model_findings(row, row_keys))
     yield from _duplicates(rows)
-    yield from _base(data, rows)
+    yield from _base(data, rows, keys)
     total = sum(len(ids) for ids in (row_ids(row) for _, row in rows) if ids)
     if total > MAX_PLAYERS:
         yield Finding(("models",), f"makes {total:,} players; a roster has {MAX_PLAYERS:,} at most")
 
 
-def model_findings(row: RawMapping) -> Iterator[Finding]:
-    """Everything wrong in one row that no single field can tell."""
+def model_findings(row: RawMapping, keys: Sequence[str] = ()) -> Iterator[Finding]:
+    """Find everything wrong in one raw row that no single field can tell; `keys` are those a row may have."""
     yield from name_findings("model_id", row.get("model_id"), row.get("count"))
-    yield from _kind(row)
+    yield from _kind(row, keys)
     for key, player in (("policy", "scripted player"), ("human", "person")):
         for own in ("adapter", "endpoint", "base_model"):
             if row.get(key) not in (None, False) and row.get(own) is not None:
@@ -60,9 +66,8 @@ def name_findings(key: str, name: object, count: object = 1) -> Iterator[Finding
         yield Finding((key,), f"{shown(f'{name}_{count}')} is longer than {MAX_ID} characters")
 
 
-def _kind(row: RawMapping) -> Iterator[Finding]:
+def _kind(row: RawMapping, keys: Sequence[str]) -> Iterator[Finding]:
     from agents.players.policies import POLICIES
-    from agents.roster import ModelConfig
 
     given = [key for key in _KINDS if row.get(key) is not None]
     policy = row.get("policy")
@@ -75,7 +80,7 @@ def _kind(row: RawMapping) -> Iterator[Finding]:
     if len(given) == 2:
         both = f"has both a model_name, {shown(row['model_name'])}, and a policy, {shown(policy)}"
         yield Finding((), both, "keep one of the two")
-    if not given and not set(_KINDS) & meant_keys(row, ModelConfig):
+    if not given and not set(_KINDS) & meant_keys(row, keys):
         hint = "model_name asks for a served adapter, policy for a scripted player"
         yield Finding((), "has neither a model_name nor a policy", hint)
 
@@ -100,10 +105,8 @@ def _free(model_id: str, taken: Container[str]) -> str:
     return f"{model_id}_{number}"
 
 
-def _base(data: RawMapping, rows: Sequence[tuple[int, RawMapping]]) -> Iterator[Finding]:
-    from agents.roster import Roster
-
-    if data.get("base_model") is not None or "base_model" in meant_keys(data, Roster):
+def _base(data: RawMapping, rows: Sequence[tuple[int, RawMapping]], keys: Sequence[str]) -> Iterator[Finding]:
+    if data.get("base_model") is not None or "base_model" in meant_keys(data, keys):
         return
     asking = [
         (i, key)

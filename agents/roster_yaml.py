@@ -20,9 +20,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml.nodes import CollectionNode, MappingNode, Node, ScalarNode, SequenceNode
 
-from agents.findings import RawMapping
+from agents.findings import RawMapping, models_in
 from agents.problems import InvalidFileError, Problem
-from agents.roster import ModelConfig, Roster, SamplingConfig
 from agents.roster_layers import with_absolute_adapters
 from agents.yaml_file import parse_yaml, read_text
 from agents.yaml_reader import compose
@@ -35,7 +34,7 @@ Edit = tuple[int, int, str]
 """Put this text in place of the characters from start to end."""
 
 
-def save_roster(roster: Roster, path: Path) -> None:
+def save_roster(roster: BaseModel, path: Path) -> None:
     """Write `roster` to `path` as a whole or not at all; see `Roster.save`."""
     existing = read_text(path) if path.exists() else ""
     text = roster_to_yaml(roster, existing, path.parent)
@@ -47,7 +46,7 @@ def save_roster(roster: Roster, path: Path) -> None:
         raise InvalidFileError([Problem(str(path), 0, "", f"cannot be written: {error.strerror}")]) from None
 
 
-def roster_to_yaml(roster: Roster, existing: str = "", folder: Path | None = None) -> str:
+def roster_to_yaml(roster: BaseModel, existing: str = "", folder: Path | None = None) -> str:
     """`roster` as the text of a file in `folder`; with `existing`, that text changed no more than need be.
 
     Raises InvalidFileError where `existing` is not a sound YAML mapping.
@@ -55,16 +54,17 @@ def roster_to_yaml(roster: Roster, existing: str = "", folder: Path | None = Non
     folder = (folder or Path()).absolute()
     data = _plain(roster, folder)
     root = compose(existing, _EXISTING)
+    model = type(roster)
     if root is None:
-        return existing + _fresh(data)
+        return existing + _fresh(data, model)
     file = parse_yaml(existing, _EXISTING)
     if file.problems:
         raise InvalidFileError(file.problems)
-    text = _edited(existing.rstrip("\n") + "\n", root, file.data, data)
-    return text if _reads_as(text, data, folder) else _fresh(data)
+    text = _edited(existing.rstrip("\n") + "\n", root, file.data, data, model)
+    return text if _reads_as(text, data, model, folder) else _fresh(data, model)
 
 
-def _plain(roster: Roster, folder: Path) -> dict[str, Any]:
+def _plain(roster: BaseModel, folder: Path) -> dict[str, Any]:
     data = roster.model_dump(mode="json")
     for row in data["models"]:
         if row["adapter"] is not None:
@@ -77,10 +77,10 @@ def _portable(adapter: Path, folder: Path) -> str:
     return adapter.relative_to(folder).as_posix() if adapter.is_relative_to(folder) else str(adapter)
 
 
-def _reads_as(text: str, data: dict[str, Any], folder: Path) -> bool:
+def _reads_as(text: str, data: dict[str, Any], model: type[BaseModel], folder: Path) -> bool:
     try:
         raw = with_absolute_adapters(parse_yaml(text, _EXISTING).data, folder)
-        return _plain(Roster.model_validate(raw), folder) == data
+        return _plain(model.model_validate(raw), folder) == data
     except (InvalidFileError, ValidationError):
         return False
 
@@ -88,22 +88,31 @@ def _reads_as(text: str, data: dict[str, Any], folder: Path) -> bool:
 # -- values as text -----------------------------------------------------------------------------------------
 
 
-def _fresh(data: RawMapping) -> str:
-    lines = [f"{key}: {inline(value)}\n" for key, value in _sparse(data, Roster).items() if key != "models"]
-    return "".join([*lines, "models:\n", *(_block(row, "  ") for row in data["models"])])
+def _fresh(data: RawMapping, model: type[BaseModel]) -> str:
+    lines = [f"{key}: {inline(value)}\n" for key, value in _sparse(data, model).items() if key != "models"]
+    row_model = _model_of(model, "models")
+    return "".join([*lines, "models:\n", *(_block(row, row_model, "  ") for row in data["models"])])
 
 
-def _block(row: RawMapping, indent: str) -> str:
+def _block(row: RawMapping, model: type[BaseModel], indent: str) -> str:
     dashes = itertools.chain(["- "], itertools.repeat("  "))
-    entries = zip(_sparse(row, ModelConfig).items(), dashes, strict=False)
+    entries = zip(_sparse(row, model).items(), dashes, strict=False)
     return "".join(f"{indent}{dash}{key}: {inline(value)}\n" for (key, value), dash in entries)
 
 
 def _sparse(data: RawMapping, model: type[BaseModel]) -> dict[str, Any]:
     """The entries that say something: neither a default nor empty."""
-    said = {key: _sparse(value, SamplingConfig) if isinstance(value, dict) else value for key, value in data.items()}
+    sparse = {
+        key: _sparse(value, _model_of(model, key)) if isinstance(value, dict) else value for key, value in data.items()
+    }
     defaults = {name: field.default for name, field in model.model_fields.items()}
-    return {key: value for key, value in said.items() if value not in (defaults.get(key), {}, None)}
+    return {key: value for key, value in sparse.items() if value not in (defaults.get(key), {}, None)}
+
+
+def _model_of(model: type[BaseModel], key: str) -> type[BaseModel]:
+    """The one pydantic model that the field `key` of `model` holds, by itself or in a list."""
+    [nested] = models_in(model.model_fields[key].annotation)
+    return nested
 
 
 def inline(value: object) -> str:
@@ -124,7 +133,7 @@ def _is_text(plain: str) -> bool:
 # -- rows as blocks of lines --------------------------------------------------------------------------------
 
 
-def _edited(text: str, root: Node, raw: RawMapping, data: dict[str, Any]) -> str:
+def _edited(text: str, root: Node, raw: RawMapping, data: dict[str, Any], model: type[BaseModel]) -> str:
     if not isinstance(root, MappingNode) or root.flow_style or "models" not in raw:
         return ""
     pairs = [(key, value) for key, value in root.value]
@@ -133,11 +142,12 @@ def _edited(text: str, root: Node, raw: RawMapping, data: dict[str, Any]) -> str
     starts = _line_starts(text)
     top = {name: value for name, value in data.items() if name != "models"}
     before = starts[_last_line(pairs[place - 1]) + 1] if place else starts[key.start_mark.line]
-    edits = list(_mapping_edits(text, root, raw, top, before))
+    edits = list(_mapping_edits(text, root, raw, top, model, before))
+    row_model = _model_of(model, "models")
     if _is_block_list(rows):
-        return _with_rows(text, rows, raw["models"], data["models"], edits)
+        return _with_rows(text, rows, raw["models"], data["models"], row_model, edits)
     end = starts[_last_line(pairs[place]) + 1]
-    block = "models:\n" + "".join(_block(row, "  ") for row in data["models"])
+    block = "models:\n" + "".join(_block(row, row_model, "  ") for row in data["models"])
     return _applied(text, 0, len(text), [*edits, (starts[key.start_mark.line], end, block)])
 
 
@@ -149,7 +159,12 @@ def _is_block_list(rows: Node) -> bool:
 
 
 def _with_rows(
-    text: str, rows: SequenceNode, raw: list[RawMapping], wanted: list[dict[str, Any]], edits: list[Edit]
+    text: str,
+    rows: SequenceNode,
+    raw: list[RawMapping],
+    wanted: list[dict[str, Any]],
+    model: type[BaseModel],
+    edits: list[Edit],
 ) -> str:
     """The text with one block of lines per wanted row, in their order."""
     starts = _line_starts(text)
@@ -164,9 +179,9 @@ def _with_rows(
     for row in wanted:
         if row["model_id"] in blocks:
             node, values, start, end = blocks[row["model_id"]]
-            parts.append(_applied(text, start, end, list(_mapping_edits(text, node, values, row, end))))
+            parts.append(_applied(text, start, end, list(_mapping_edits(text, node, values, row, model, end))))
         else:
-            parts.append(_block(row, indent))
+            parts.append(_block(row, model, indent))
     return "".join([_applied(text, 0, first, edits), *parts, _applied(text, ends[-1], len(text), edits)])
 
 
@@ -180,36 +195,41 @@ def _heading_line(lines: list[str], line: int) -> int:
 # -- edits --------------------------------------------------------------------------------------------------
 
 
-def _mapping_edits(text: str, node: MappingNode, raw: RawMapping, wanted: RawMapping, end: int) -> Iterator[Edit]:
-    """What makes the mapping say what `wanted` says; new keys go to `end`, or before a closing brace."""
+def _mapping_edits(
+    text: str, node: MappingNode, raw: RawMapping, wanted: RawMapping, model: type[BaseModel], end: int
+) -> Iterator[Edit]:
+    """The edits that make the mapping say what `wanted` says; new keys go to `end`, or before a closing brace."""
     pairs = {key.value: (key, value) for key, value in node.value}
     indent = " " * node.start_mark.column
     for key, value in wanted.items():
-        new = _sparse(value, SamplingConfig) if isinstance(value, dict) else value
-        if _same(key, raw.get(key), new):
+        nested = _model_of(model, key) if isinstance(value, dict) else model
+        new = _sparse(value, nested) if isinstance(value, dict) else value
+        if _same(key, raw.get(key), new, model):
             continue
         if key in pairs:
-            yield from _value_edits(text, *pairs[key], raw[key], value)
+            yield from _value_edits(text, *pairs[key], raw[key], value, nested)
         elif node.flow_style:
             yield (node.end_mark.index - 1, node.end_mark.index - 1, f", {key}: {inline(new)}")
         else:
             yield (end, end, f"{indent}{key}: {inline(new)}\n")
 
 
-def _same(key: str, old: object, new: object) -> bool:
+def _same(key: str, old: object, new: object, model: type[BaseModel]) -> bool:
     if key == "adapter" and isinstance(old, str) and isinstance(new, str):
         return Path(old) == Path(new)
     if old is None:
-        field = ModelConfig.model_fields.get(key)
+        field = model.model_fields.get(key)
         return new in (None, "", {}) or (field is not None and new == field.default)
     return old == new
 
 
-def _value_edits(text: str, key: Node, value: Node, old: object, new: object) -> Iterator[Edit]:
+def _value_edits(
+    text: str, key: Node, value: Node, old: object, new: object, nested: type[BaseModel]
+) -> Iterator[Edit]:
     colon = text.index(":", key.end_mark.index) + 1
     if isinstance(value, MappingNode) and not value.flow_style and isinstance(old, dict) and isinstance(new, dict):
         end = _line_starts(text)[_last_line((key, value)) + 1]
-        yield from _mapping_edits(text, value, old, new, end)
+        yield from _mapping_edits(text, value, old, new, nested, end)
     elif isinstance(value, ScalarNode) and not value.value and value.style is None:
         yield (colon, colon, f" {inline(new)}")
     elif isinstance(value, ScalarNode) and value.style in ("|", ">"):

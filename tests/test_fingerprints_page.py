@@ -7,7 +7,7 @@ import re
 import pytest
 
 from agents.inference.embedded.adapters import WEIGHTS_FILE, shipped_adapters
-from agents.inference.embedded.model_store import file_sha256
+from agents.inference.embedded.model_sources import file_sha256
 from simulation.metrics import find_metric
 from simulation.studies.fingerprint.cells import CELLS
 from simulation.studies.fingerprint.picture import picture

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from agents.inference.backend import InferenceSettings, Route, TierBackend
+from agents.inference.backend import Route, TierBackend
 from agents.inference.errors import InferenceError, OutOfTimeError, ServerLostError, TransientError
 from agents.inference.provenance import Reply, Request, Tier
 from agents.inference.records import Attempt, OnCall
 from agents.inference.servers.discovery import ASK_TIMEOUT
-from agents.inference.servers.endpoints import EndpointPool
+from agents.inference.servers.endpoints import EndpointRegistry
 from agents.inference.tiers import SERVER_TIERS
 from agents.inference.timer import within
 
@@ -38,16 +38,14 @@ class _Call:
 class Attempts:
     """What one tier does to get a reply. Every attempt leaves a record, however it ends."""
 
-    def __init__(
-        self, tier: Tier, backend: TierBackend, pool: EndpointPool, settings: InferenceSettings, on_call: OnCall
-    ) -> None:
+    def __init__(self, tier: Tier, backend: TierBackend, registry: EndpointRegistry, on_call: OnCall) -> None:
         self._tier = tier
         self._backend = backend
-        self._pool = pool
-        self._settings = settings
+        self._registry = registry
+        self._settings = registry.settings
         self._on_call = on_call
         self._served = tier in SERVER_TIERS
-        self._hedge = settings.hedge if self._served else None
+        self._hedge = self._settings.hedge if self._served else None
 
     async def reply(self, request: Request, fallback_from: Sequence[Tier], deadline: float) -> Reply:
         """The tier's reply; servers have until `deadline` (monotonic seconds).
@@ -77,7 +75,7 @@ class Attempts:
         left = call.deadline - time.monotonic()
         if left <= 0 or isinstance(error, OutOfTimeError):
             return None
-        if error.endpoint and not repeated and self._pool.elsewhere(call.request, call.tried):
+        if error.endpoint and not repeated and self._registry.has_untried(call.request, call.tried):
             return 0.0
         call.retries += 1
         call.tried.clear()
@@ -89,12 +87,12 @@ class Attempts:
 
         It takes no longer than the call may.
         """
-        endpoint = self._pool.named(error.endpoint) if isinstance(error, ServerLostError) else None
+        endpoint = self._registry.find(error.endpoint) if isinstance(error, ServerLostError) else None
         left = min(call.deadline - time.monotonic(), ASK_TIMEOUT)
         if endpoint is not None and endpoint.up and left > 0:
             with suppress(asyncio.TimeoutError):  # it may be there or not, as before
                 async with within(left):
-                    await self._pool.check([endpoint])
+                    await self._registry.check([endpoint])
 
     def _route(self, call: _Call) -> Route:
         if not self._served:
@@ -122,7 +120,7 @@ class Attempts:
         try:
             await asyncio.wait(racing, timeout=after)
             tried = frozenset({*call.tried, route.taken})
-            if not first.done() and route.taken and self._pool.elsewhere(call.request, tried, idle=True):
+            if not first.done() and route.taken and self._registry.has_untried(call.request, tried, idle=True):
                 call.attempt += 1
                 second = Route(tried, route.until)
                 racing.add(asyncio.create_task(self._attempt(call, second)))

@@ -33,8 +33,9 @@ from agents.inference.provenance import (
 )
 from agents.inference.recording import OUTSIDE_EPISODES, Recording, ReplyCache
 from agents.inference.records import OnCall, cached_record, log_call
-from agents.inference.servers.endpoints import EndpointPool
+from agents.inference.servers.endpoints import EndpointRegistry
 from agents.inference.servers.health import HealthWatch
+from agents.inference.servers.slots import Slots
 from agents.inference.tiers import SERVER_TIERS, LazyBackend, backends
 
 if TYPE_CHECKING:
@@ -76,14 +77,13 @@ class VLLMClient:
         self._on_request = on_request or _ignore
         self._recording = recording or Recording()
         self._cache = cache
-        self._pool = EndpointPool(tuple(endpoints) or (url,), self.settings)
-        self.url = self._pool.endpoints[0].url
-        self._health = HealthWatch(self._pool, self.settings.health_interval)
-        self._backends = backends(self.settings.allowed, self._pool, self.settings)
+        self._registry = EndpointRegistry(tuple(endpoints) or (url,), self.settings)
+        self.url = self._registry.endpoints[0].url
+        self._health = HealthWatch(self._registry, self.settings.health_interval)
+        self._backends = backends(self.settings.allowed, Slots(self._registry))
         self._served = [backend for tier, backend in self._backends.items() if tier in SERVER_TIERS]
         self._attempts = {
-            tier: Attempts(tier, backend, self._pool, self.settings, self._record)
-            for tier, backend in self._backends.items()
+            tier: Attempts(tier, backend, self._registry, self._record) for tier, backend in self._backends.items()
         }
         self._absent: dict[Tier, str] = {}
         self._probed: bool | None = None
@@ -127,10 +127,10 @@ class VLLMClient:
     @property
     def connection_available(self) -> bool:
         """Whether a server answered when last asked; if none was, each is asked once (2 s at most)."""
-        if self._pool.asked:
-            return self._pool.up
+        if self._registry.asked:
+            return self._registry.up
         if self._probed is None:
-            self._probed = self._pool.probe()
+            self._probed = self._registry.probe()
         return self._probed
 
     @property
@@ -145,7 +145,7 @@ class VLLMClient:
             except ImportError as error:
                 self.say_once(f"there is no camel_model: CAMEL cannot be imported ({error}); run `make install`")
                 return None
-            key = self._pool.endpoints[0].api_key()
+            key = self._registry.endpoints[0].api_key()
             self._camel_model = vllm_model(self.url, self.model_name, self.settings.timeout, self.settings.retries, key)
         return self._camel_model
 
@@ -161,13 +161,13 @@ class VLLMClient:
 
     def pin(self, url: str, adapter: str) -> None:
         """Have a server that answers for `adapter`; calls that do not pin it go there only if it was one already."""
-        self._pool.pin(url, adapter)
+        self._registry.pin(url, adapter)
 
     def check_adapters(self, adapters: Sequence[str]) -> None:
         """Raises UnknownAdapterError where detection found servers and none of them has one of `adapters`."""
-        missing = self._pool.missing(adapters) if self._served else ()
+        missing = self._registry.missing(adapters) if self._served else ()
         if missing:
-            raise self._pool.nowhere("', '".join(missing))
+            raise self._registry.why_none("', '".join(missing))
 
     async def prepare(self, adapters: Sequence[str], progress: Progress) -> None:
         """Load ahead what will answer first for `adapters`, so that no call's latency includes it.
@@ -196,12 +196,12 @@ class VLLMClient:
         """Before a call: the first ask of the servers, and word of one that came back."""
         if not self._served:
             return
-        if not self._pool.asked:
+        if not self._registry.asked:
             await asyncio.gather(*(backend.detect() for backend in self._served))
         self._health.begin()
-        if self._returns != self._pool.returns:
-            self._returns = self._pool.returns
-            self._falls.returned(SERVER_TIERS, self._pool.detail)
+        if self._returns != self._registry.returns:
+            self._returns = self._registry.returns
+            self._falls.returned(SERVER_TIERS, self._registry.detail)
 
     # -- generating -------------------------------------------------------------------------------------
 
@@ -301,7 +301,7 @@ class VLLMClient:
     def _check(self, tier: Tier, request: Request) -> None:
         """Raises ServerLostError or PassedOverError where the tier cannot answer this request."""
         reason = self._absent.get(tier) or self._backends[tier].refuses(request)
-        if reason and tier in SERVER_TIERS and not self._pool.up:
+        if reason and tier in SERVER_TIERS and not self._registry.up:
             raise ServerLostError(reason)
         if reason:
             raise PassedOverError(reason)

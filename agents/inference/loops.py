@@ -1,9 +1,10 @@
-"""Things that belong to one event loop: a session, a client, a task."""
+"""Things that belong to one event loop: a session, a client, a task; and calls from one loop into another."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -28,3 +29,22 @@ class PerLoop(Generic[T]):
     def pop(self) -> T | None:
         """The running loop's, which is forgotten."""
         return self._things.pop(asyncio.get_running_loop(), None)
+
+
+def call_in(loop: asyncio.AbstractEventLoop, work: Callable[..., object], *arguments: Any) -> bool:
+    """Call `work` in its event loop: at once where that is the running one. False where the loop was closed."""
+    if loop is _running_loop():
+        work(*arguments)
+        return True
+    try:
+        loop.call_soon_threadsafe(work, *arguments)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 
-from agents.inference.backend import Completion, Detection, InferenceSettings, Progress, Route, TierBackend
+from agents.inference.backend import Completion, Detection, Progress, Route, TierBackend
 from agents.inference.errors import PermanentError
 from agents.inference.provenance import Request, Tier
-from agents.inference.servers.endpoints import EndpointPool
+from agents.inference.servers.endpoints import EndpointRegistry
+from agents.inference.servers.slots import Slots
 
 SERVER_TIERS = (Tier.CAMEL, Tier.HTTP)
 
@@ -17,38 +18,38 @@ SERVER_TIERS = (Tier.CAMEL, Tier.HTTP)
 class LazyBackend:
     """A tier whose libraries take seconds to import: imported when first needed, in a thread.
 
-    A tier that cannot be imported is unavailable and says why. With a `pool`, nothing is imported before one
+    A tier that cannot be imported is unavailable and says why. With a `registry`, nothing is imported before one
     of its servers answers.
     """
 
-    def __init__(self, tier: Tier, build: Callable[[], TierBackend], pool: EndpointPool | None = None) -> None:
+    def __init__(self, tier: Tier, build: Callable[[], TierBackend], registry: EndpointRegistry | None = None) -> None:
         self.tier = tier
         self._build = build
-        self._pool = pool
+        self._registry = registry
         self._backend: TierBackend | None = None
         self._missing = ""
         self._lock = Lock()
 
     async def load(self) -> None:
         """Import what the tier needs, the first time it may answer."""
-        servers_up = self._pool is None or self._pool.up
+        servers_up = self._registry is None or self._registry.up
         if servers_up and self._backend is None and not self._missing:
             await asyncio.to_thread(self._build_once)
 
     async def detect(self) -> Sequence[Detection]:
-        if self._pool is not None:
-            await self._pool.refresh()
+        if self._registry is not None:
+            await self._registry.refresh()
         await self.load()
         if self._missing:
             return (Detection(self.tier, False, self._missing),)
-        if self._pool is not None:
-            return self._pool.detections(self.tier)
+        if self._registry is not None:
+            return self._registry.detections(self.tier)
         return await self._backend.detect() if self._backend else ()
 
     def refuses(self, request: Request) -> str:
         if self._backend is not None:
             return self._backend.refuses(request)
-        return self._missing or ("" if self._pool is None or self._pool.up else self._pool.detail)
+        return self._missing or ("" if self._registry is None or self._registry.up else self._registry.detail)
 
     async def prepare(self, progress: Progress) -> None:
         await self.load()
@@ -63,7 +64,7 @@ class LazyBackend:
 
     async def aclose(self) -> None:
         backend = self._backend
-        if self._pool is None:
+        if self._registry is None:
             self._backend = None  # a later call builds another; what servers are asked with is kept loop by loop
         if backend is not None:
             await backend.aclose()
@@ -77,27 +78,27 @@ class LazyBackend:
                     self._missing = f"tier {self.tier.value} cannot be imported ({error}); run `make install`"
 
 
-def backends(tiers: Sequence[Tier], pool: EndpointPool, settings: InferenceSettings) -> dict[Tier, TierBackend]:
+def backends(tiers: Sequence[Tier], slots: Slots) -> dict[Tier, TierBackend]:
     """The backends of `tiers`, in that order. Nothing is contacted or imported yet."""
-    return {tier: _FACTORIES[tier](pool, settings) for tier in tiers}
+    return {tier: _FACTORIES[tier](slots) for tier in tiers}
 
 
-def _camel(pool: EndpointPool, settings: InferenceSettings) -> TierBackend:
+def _camel(slots: Slots) -> TierBackend:
     def build() -> TierBackend:
         from agents.inference.servers.camel import CamelBackend
 
-        return CamelBackend(pool, settings)
+        return CamelBackend(slots)
 
-    return LazyBackend(Tier.CAMEL, build, pool)
+    return LazyBackend(Tier.CAMEL, build, slots.registry)
 
 
-def _http(pool: EndpointPool, settings: InferenceSettings) -> TierBackend:
+def _http(slots: Slots) -> TierBackend:
     from agents.inference.servers.http import HTTPBackend
 
-    return HTTPBackend(pool, settings)
+    return HTTPBackend(slots)
 
 
-def _embedded(_pool: EndpointPool, _settings: InferenceSettings) -> TierBackend:
+def _embedded(_slots: Slots) -> TierBackend:
     def build() -> TierBackend:
         from agents.inference.embedded.backend import EmbeddedBackend
 
@@ -106,13 +107,13 @@ def _embedded(_pool: EndpointPool, _settings: InferenceSettings) -> TierBackend:
     return LazyBackend(Tier.EMBEDDED, build)
 
 
-def _simulated(_pool: EndpointPool, _settings: InferenceSettings) -> TierBackend:
+def _simulated(_slots: Slots) -> TierBackend:
     from agents.inference.simulated import SimulatedBackend
 
     return SimulatedBackend()
 
 
-_FACTORIES: Mapping[Tier, Callable[[EndpointPool, InferenceSettings], TierBackend]] = {
+_FACTORIES: Mapping[Tier, Callable[[Slots], TierBackend]] = {
     Tier.CAMEL: _camel,
     Tier.HTTP: _http,
     Tier.EMBEDDED: _embedded,

@@ -94,7 +94,7 @@ def roster_new(
 
 def _found(wishes: _Wishes, api_key_env: str | None) -> Found:
     """The adapters asked for, looked up where they are said to be; names alone are believed."""
-    from agents.inference.embedded.model_store import MODEL_ID
+    from agents.inference.embedded.model_sources import MODEL_ID
     from agents.web_address import is_web_address
     from simulation.authoring.roster_draft import (
         Candidate,

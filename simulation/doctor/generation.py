@@ -40,7 +40,8 @@ def _blocked(tier: Tier, served: Served) -> Diagnosis | None:
     if tier in SERVER_TIERS and not served:
         return warning(AREA, tier.value, "not asked: no server answers", "start a server, see above")
     if tier is Tier.EMBEDDED:
-        from agents.inference.embedded.model_store import MODEL_ID, model_path
+        from agents.inference.embedded.model_sources import MODEL_ID
+        from agents.inference.embedded.model_store import model_path
 
         if model_path() is None and served:
             return ok(AREA, tier.value, f"{MODEL_ID} is pulled (93 MB) when a call first falls to it")
@@ -55,7 +56,7 @@ def _name(tier: Tier, model: ModelConfig | None, served: Served) -> str:
         return model.model_name
     if tier in SERVER_TIERS:
         return names[0] if names else ""
-    from agents.inference.embedded.model_store import MODEL_ID
+    from agents.inference.embedded.model_sources import MODEL_ID
 
     return MODEL_ID
 

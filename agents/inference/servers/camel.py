@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from agents.inference.backend import Completion, InferenceSettings, as_openai
+from agents.inference.backend import Completion, as_openai
 from agents.inference.errors import BadReplyError, InferenceError, ServerLostError
 from agents.inference.loops import PerLoop
 from agents.inference.provenance import Request, Tier
 from agents.inference.servers.discovery import is_refusal, reason
-from agents.inference.servers.endpoints import Endpoint, EndpointPool
+from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.server import ServerBackend
+from agents.inference.servers.slots import Slots
 from agents.inference.servers.wire import constraint, error_of, read_completion, shown, token_budget, tool_fields
 
 
@@ -90,12 +91,12 @@ def vllm_model(
 
 
 class CamelBackend(ServerBackend):
-    """A `TierBackend` over the endpoints of `pool`; one CAMEL model per endpoint and event loop."""
+    """A `TierBackend` over the endpoints of `slots`; one CAMEL model per endpoint and event loop."""
 
     tier = Tier.CAMEL
 
-    def __init__(self, pool: EndpointPool, settings: InferenceSettings) -> None:
-        super().__init__(pool, settings)
+    def __init__(self, slots: Slots) -> None:
+        super().__init__(slots)
         self._models: PerLoop[dict[str, BaseModelBackend]] = PerLoop()
 
     async def aclose(self) -> None:

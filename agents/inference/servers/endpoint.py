@@ -27,7 +27,6 @@ class Endpoint:
     asked: bool = False
     detail: str = "not asked yet"
     pending: int = 0
-    calls: int = 0
     credit: float = 0.0
     rest_until: float = 0.0
 

@@ -10,15 +10,14 @@ import random
 from weakref import ref
 
 from agents.inference.loops import PerLoop
-from agents.inference.servers.endpoints import EndpointPool
+from agents.inference.servers.endpoints import EndpointRegistry
 
 
 class HealthWatch:
-    """Looks at the servers of `pool` every `interval` seconds (jittered) for as long as an event loop lasts that asked
-    for it with `begin`, and is not told to `end`."""
+    """Checks the servers of `registry` every `interval` seconds (jittered), in every event loop that called `begin`."""
 
-    def __init__(self, pool: EndpointPool, interval: float) -> None:
-        self._pool = pool
+    def __init__(self, registry: EndpointRegistry, interval: float) -> None:
+        self._registry = registry
         self._interval = interval
         self._tasks: PerLoop[asyncio.Task[None]] = PerLoop()
 
@@ -27,7 +26,7 @@ class HealthWatch:
         task = self._tasks.get()
         if task is None or task.done():
             # the task must not keep a client alive that nobody closed
-            self._tasks.put(asyncio.create_task(_watch(ref(self._pool), self._interval), name="society-health"))
+            self._tasks.put(asyncio.create_task(_watch(ref(self._registry), self._interval), name="society-health"))
 
     async def end(self) -> None:
         """Stop watching in the running loop."""
@@ -37,11 +36,11 @@ class HealthWatch:
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def _watch(pool_of: ref[EndpointPool], interval: float) -> None:
+async def _watch(registry_of: ref[EndpointRegistry], interval: float) -> None:
     while True:
         await asyncio.sleep(interval * random.uniform(0.8, 1.2))
-        pool = pool_of()
-        if pool is None:
+        registry = registry_of()
+        if registry is None:
             return
-        await pool.check([endpoint for endpoint in pool.endpoints if endpoint.models])
-        del pool
+        await registry.check([endpoint for endpoint in registry.endpoints if endpoint.models])
+        del registry

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from agents.inference.backend import Completion, InferenceSettings
+from agents.inference.backend import Completion
 from agents.inference.errors import BadReplyError, PermanentError, ServerLostError
 from agents.inference.loops import PerLoop
 from agents.inference.provenance import Request, Tier
 from agents.inference.servers.discovery import CONNECT_TIMEOUT, is_refusal, read_body, reason
-from agents.inference.servers.endpoints import Endpoint, EndpointPool
+from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.server import ServerBackend
+from agents.inference.servers.slots import Slots
 from agents.inference.servers.wire import chat_body, error_of, read_completion, read_json
 
 if TYPE_CHECKING:
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class HTTPBackend(ServerBackend):
-    """A `TierBackend` over the endpoints of `pool`; one session per event loop."""
+    """A `TierBackend` over the endpoints of `slots`; one session per event loop."""
 
     tier = Tier.HTTP
 
-    def __init__(self, pool: EndpointPool, settings: InferenceSettings) -> None:
-        super().__init__(pool, settings)
+    def __init__(self, slots: Slots) -> None:
+        super().__init__(slots)
         self._sessions: PerLoop[aiohttp.ClientSession] = PerLoop()
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""What the two server tiers share: one pool of endpoints, and one attempt at one of them."""
+"""What the two server tiers share: the endpoints with their slots, and one attempt at one endpoint."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from agents.inference.backend import Completion, Detection, InferenceSettings, Progress, Route
+from agents.inference.backend import Completion, Detection, Progress, Route
 from agents.inference.errors import OutOfTimeError, ServerLostError, TransientError
 from agents.inference.provenance import Request, Tier
-from agents.inference.servers.endpoints import Endpoint, EndpointPool
+from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.limits import SLOW_SHARE
+from agents.inference.servers.slots import Slots
 from agents.inference.timer import within
 
 
@@ -20,24 +21,25 @@ class ServerBackend(ABC):
 
     tier: Tier
 
-    def __init__(self, pool: EndpointPool, settings: InferenceSettings) -> None:
-        self._pool = pool
-        self._settings = settings
-        self._longest = min(settings.timeout, settings.deadline)
+    def __init__(self, slots: Slots) -> None:
+        self._slots = slots
+        self._registry = slots.registry
+        self._settings = slots.settings
+        self._longest = min(self._settings.timeout, self._settings.deadline)
 
     async def detect(self) -> Sequence[Detection]:
-        await self._pool.refresh()
-        return self._pool.detections(self.tier)
+        await self._registry.refresh()
+        return self._registry.detections(self.tier)
 
     def refuses(self, _request: Request) -> str:
-        return "" if self._pool.up else self._pool.detail
+        return "" if self._registry.up else self._registry.detail
 
     async def prepare(self, progress: Progress) -> None:  # noqa: B027 - not abstract: servers load nothing
         """Nothing to load: the server holds the models."""
 
     async def complete(self, request: Request, route: Route) -> Completion:
         """One attempt. Raises TransientError, PermanentError or UnknownAdapterError."""
-        async with self._pool.lease(request, route) as endpoint:
+        async with self._slots.lease(request, route) as endpoint:
             seconds = min(self._longest, max(0.0, route.until - time.monotonic()))
             try:
                 async with within(seconds):

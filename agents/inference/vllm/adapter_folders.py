@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from agents.inference.backend import base_name
 from agents.inference.embedded.adapters import CONFIG_FILE, WEIGHTS_FILE, LoraFile, UnusableAdapterError
-from agents.inference.embedded.model_store import file_sha256
+from agents.inference.embedded.model_sources import file_sha256
 
 DIGEST_LENGTH = 8
 PICKLED_FILE = "adapter_model.bin"

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from agents.inference.backend import base_name
 from agents.inference.embedded.adapters import CONFIG_FILE, UnusableAdapterError, is_base, shipped_adapters
-from agents.inference.embedded.model_store import MODEL_ID, model_path
+from agents.inference.embedded.model_sources import MODEL_ID
+from agents.inference.embedded.model_store import model_path
 from agents.inference.vllm.adapter_folders import AdapterOnDisk, read_adapter_folder
 from agents.inference.vllm.serve_command import RANKS, ServedRoster
 from agents.problems import SocietyError

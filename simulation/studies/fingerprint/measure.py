@@ -23,7 +23,8 @@ import orjson
 
 from agents.file_model import FileModel
 from agents.inference.embedded.adapters import WEIGHTS_FILE, shipped_adapters
-from agents.inference.embedded.model_store import file_sha256, model_source
+from agents.inference.embedded.model_sources import file_sha256
+from agents.inference.embedded.model_store import model_source
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
 from agents.role import PopulationPart

@@ -16,8 +16,9 @@ from agents.inference.backend import InferenceSettings
 from agents.inference.errors import OutOfTimeError, PermanentError, ServerLostError, TransientError
 from agents.inference.provenance import CallRecord, CallStatus, Reply, Tier
 from agents.inference.servers.balancing import Balancing
-from agents.inference.servers.endpoints import EndpointPool
+from agents.inference.servers.endpoints import EndpointRegistry
 from agents.inference.servers.http import HTTPBackend
+from agents.inference.servers.slots import Slots
 from tests.agents.inference.conftest import make_request
 from tests.support import faults
 from tests.support.faults import Fault
@@ -34,9 +35,9 @@ class Way:
         told = {"timeout": 5.0, "cooldown": 0.2, "balancing": Balancing.ROUND_ROBIN} | changes
         settings = InferenceSettings(**told)
         self.records: list[CallRecord] = []
-        self.pool = EndpointPool([server.url for server in servers], settings)
-        self.backend = HTTPBackend(self.pool, settings)
-        self.attempts = Attempts(Tier.HTTP, self.backend, self.pool, settings, self.records.append)
+        self.registry = EndpointRegistry([server.url for server in servers], settings)
+        self.backend = HTTPBackend(Slots(self.registry))
+        self.attempts = Attempts(Tier.HTTP, self.backend, self.registry, self.records.append)
 
     async def ask(self, seconds: float = math.inf) -> Reply:
         return await self.attempts.reply(make_request(), (), time.monotonic() + seconds)
@@ -49,12 +50,12 @@ class Way:
 @asynccontextmanager
 async def way_of(*servers: ScriptedVLLM, **changes: Any) -> AsyncIterator[Way]:
     way = Way(*servers, **changes)
-    await way.pool.refresh()
+    await way.registry.refresh()
     try:
         yield way
     finally:
         await way.backend.aclose()
-        assert [endpoint.pending for endpoint in way.pool.endpoints] == [0] * len(servers)
+        assert [endpoint.pending for endpoint in way.registry.endpoints] == [0] * len(servers)
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ class TestMoves:
         """A move that would end up at the server that just failed waits as a retry does."""
         left, right = pair
         async with way_of(left, right, retries=1) as way:
-            way.pool.endpoints[1].rest_until = time.monotonic() + 60
+            way.registry.endpoints[1].rest_until = time.monotonic() + 60
             left.script(Fault.SERVER_ERROR)
             began = time.monotonic()
             await way.ask()
@@ -148,8 +149,8 @@ class TestDeadline:
         async with way_of(stub, timeout=5.0) as way:
             with pytest.raises(OutOfTimeError, match="all that was left of the call's time"):
                 await way.ask(0.05)
-            [endpoint] = way.pool.endpoints
-            assert endpoint.limit.value == way.pool.settings.concurrency
+            [endpoint] = way.registry.endpoints
+            assert endpoint.limit.value == way.registry.settings.concurrency
             assert endpoint.breaker.failures == 0
 
     async def test_waiting_for_a_place_takes_nothing_from_an_attempts_own_time(self, stub: ScriptedVLLM) -> None:

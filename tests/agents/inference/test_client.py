@@ -14,7 +14,7 @@ import pytest
 
 from agents.inference.backend import InferenceSettings
 from agents.inference.client import VLLMClient
-from agents.inference.embedded.model_store import MODEL_ID
+from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.errors import FloorReachedError, UnknownAdapterError
 from agents.inference.provenance import (
     CallKey,

@@ -19,7 +19,7 @@ from agents.inference.embedded.adapters import (
     shipped_adapters,
 )
 from agents.inference.embedded.backend import EmbeddedBackend
-from agents.inference.embedded.model_store import MODEL_ID
+from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.errors import UnknownAdapterError
 from agents.inference.provenance import CallKey, ChatMessage, Purpose, Request
 

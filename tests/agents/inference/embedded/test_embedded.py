@@ -14,7 +14,8 @@ import pytest
 from agents.inference.embedded.adapters import UnusableAdapterError
 from agents.inference.embedded.backend import EmbeddedBackend, load_engine
 from agents.inference.embedded.engine import EmbeddedEngine
-from agents.inference.embedded.model_store import MODEL_ID, model_path
+from agents.inference.embedded.model_sources import MODEL_ID
+from agents.inference.embedded.model_store import model_path
 from agents.inference.errors import PermanentError, UnknownAdapterError
 from agents.inference.provenance import CallKey, ChatMessage, Purpose, Request, Sampling
 

@@ -8,9 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from agents.inference.backend import Progress
 from agents.inference.embedded import model_store
-from agents.inference.embedded.model_sources import PACKAGE_SHA256, HubSource, PackageSource, unpack
-from agents.inference.embedded.model_store import CHECKSUMS, ModelOrigin, ModelStoreError, Progress
+from agents.inference.embedded.model_sources import (
+    PACKAGE_SHA256,
+    HubSource,
+    ModelOrigin,
+    ModelStoreError,
+    PackageSource,
+    unpack,
+)
+from agents.inference.embedded.model_store import CHECKSUMS
 
 
 class StubSource:

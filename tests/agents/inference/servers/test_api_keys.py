@@ -56,7 +56,7 @@ async def test_the_key_is_sent_and_nothing_that_is_kept_holds_it(
         model = client.camel_model
     assert reply.text == "hello from cooperator"
     assert KEY not in caplog.text
-    assert KEY not in repr((records, detections, client.settings, client._pool.endpoints, reply))
+    assert KEY not in repr((records, detections, client.settings, client._registry.endpoints, reply))
     assert KEY not in orjson.dumps(records).decode()
     assert model._async_client.api_key == KEY
 

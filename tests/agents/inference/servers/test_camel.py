@@ -16,7 +16,8 @@ from agents.inference.client import VLLMClient
 from agents.inference.errors import BadReplyError, PermanentError, ServerLostError, TransientError, UnknownAdapterError
 from agents.inference.provenance import Sampling
 from agents.inference.servers.camel import TOKEN_COUNTER, CamelBackend
-from agents.inference.servers.endpoints import EndpointPool
+from agents.inference.servers.endpoints import EndpointRegistry
+from agents.inference.servers.slots import Slots
 from tests.agents.inference.conftest import make_request
 from tests.support import faults
 from tests.support.scripted_vllm import ScriptedVLLM
@@ -24,7 +25,7 @@ from tests.support.scripted_vllm import ScriptedVLLM
 
 def backend_for(*urls: str, **changes: Any) -> CamelBackend:
     settings = InferenceSettings(**({"timeout": 5.0} | changes))
-    return CamelBackend(EndpointPool(urls, settings), settings)
+    return CamelBackend(Slots(EndpointRegistry(urls, settings)))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from agents.inference.backend import InferenceSettings
 from agents.inference.loops import PerLoop
-from agents.inference.servers.endpoints import EndpointPool
+from agents.inference.servers.endpoints import EndpointRegistry
 from agents.inference.servers.health import HealthWatch
 from tests.support import faults
 from tests.support.faults import Fault
@@ -21,72 +21,72 @@ from tests.support.scripted_vllm import ScriptedVLLM
 INTERVAL = 0.05
 
 
-async def turns(pool: EndpointPool, up: bool) -> None:
-    """Wait until the pool's first server is `up` or not."""
+async def turns(registry: EndpointRegistry, up: bool) -> None:
+    """Wait until the registry's first server is `up` or not."""
     ends = time.monotonic() + 5
-    while pool.endpoints[0].up is not up:
+    while registry.endpoints[0].up is not up:
         assert time.monotonic() < ends, f"the server never was {'up' if up else 'down'}"
         await asyncio.sleep(0.01)
 
 
 class TestHealthWatch:
     async def test_it_finds_out_that_a_server_goes_and_comes_back(self, stub: ScriptedVLLM) -> None:
-        pool = EndpointPool((stub.url,), InferenceSettings())
-        await pool.refresh()
-        watch = HealthWatch(pool, INTERVAL)
+        registry = EndpointRegistry((stub.url,), InferenceSettings())
+        await registry.refresh()
+        watch = HealthWatch(registry, INTERVAL)
         watch.begin()
         async with stub.faulty(Fault.REFUSED):
-            await turns(pool, up=False)
-            assert "connection refused" in pool.detail
-        await turns(pool, up=True)
-        assert pool.returns == 1
+            await turns(registry, up=False)
+            assert "connection refused" in registry.detail
+        await turns(registry, up=True)
+        assert registry.returns == 1
         await watch.end()
 
     async def test_a_server_that_says_it_is_not_well_is_left_alone(self, stub: ScriptedVLLM) -> None:
-        pool = EndpointPool((stub.url,), InferenceSettings())
-        await pool.refresh()
+        registry = EndpointRegistry((stub.url,), InferenceSettings())
+        await registry.refresh()
         async with stub.faulty(Fault.SERVER_ERROR, Page.HEALTH):  # a dead engine: the front still lists its models
-            await pool.check(pool.endpoints)
-            assert pool.detail == f"{stub.url} says that it is not well"
-        await pool.check(pool.endpoints)
-        assert pool.up
+            await registry.check(registry.endpoints)
+            assert registry.detail == f"{stub.url} says that it is not well"
+        await registry.check(registry.endpoints)
+        assert registry.up
 
     @pytest.mark.parametrize("status", [401, 403, 404, 405])
     async def test_a_gateway_that_does_not_show_the_health_page_is_asked_for_its_models(
         self, stub: ScriptedVLLM, status: int
     ) -> None:
-        pool = EndpointPool((stub.url,), InferenceSettings())
-        await pool.refresh()
+        registry = EndpointRegistry((stub.url,), InferenceSettings())
+        await registry.refresh()
         stub._standing[Page.HEALTH] = faults.status(status)
-        await pool.check(pool.endpoints)
-        assert pool.up
+        await registry.check(registry.endpoints)
+        assert registry.up
         stub.models_status = 500
-        await pool.check(pool.endpoints)
-        assert not pool.up
+        await registry.check(registry.endpoints)
+        assert not registry.up
 
     async def test_a_server_that_never_answered_is_not_looked_for(self, stub: ScriptedVLLM) -> None:
-        pool = EndpointPool((stub.url,), InferenceSettings())
+        registry = EndpointRegistry((stub.url,), InferenceSettings())
         await stub.stop()
-        await pool.refresh()
+        await registry.refresh()
         await stub.start()
-        watch = HealthWatch(pool, INTERVAL)
+        watch = HealthWatch(registry, INTERVAL)
         watch.begin()
         await asyncio.sleep(4 * INTERVAL)
-        assert not pool.up
+        assert not registry.up
         await watch.end()
 
     async def test_a_server_that_comes_back_with_other_adapters_is_known_by_these(self) -> None:
         async with ScriptedVLLM(("old",)) as server:
-            pool = EndpointPool((server.url,), InferenceSettings())
-            await pool.refresh()
+            registry = EndpointRegistry((server.url,), InferenceSettings())
+            await registry.refresh()
             async with server.faulty(Fault.REFUSED):
-                await pool.check(pool.endpoints)
+                await registry.check(registry.endpoints)
             server.adapters[:] = ["new"]
-            await pool.check(pool.endpoints)
-            assert pool.endpoints[0].served == ("base", "new")
+            await registry.check(registry.endpoints)
+            assert registry.endpoints[0].served == ("base", "new")
 
     async def test_it_begins_once_and_ends(self, stub: ScriptedVLLM) -> None:
-        watch = HealthWatch(EndpointPool((stub.url,), InferenceSettings()), INTERVAL)
+        watch = HealthWatch(EndpointRegistry((stub.url,), InferenceSettings()), INTERVAL)
         for _ in range(5):
             watch.begin()
         watching = [task for task in asyncio.all_tasks() if task.get_name() == "society-health"]
@@ -95,13 +95,13 @@ class TestHealthWatch:
         assert watching[0].done()
         await watch.end()
 
-    async def test_it_keeps_no_pool_alive_that_nobody_else_holds(self, stub: ScriptedVLLM) -> None:
-        pool = EndpointPool((stub.url,), InferenceSettings())
-        watch, gone = HealthWatch(pool, INTERVAL), ref(pool)
+    async def test_health_watch_keeps_no_registry_alive(self, stub: ScriptedVLLM) -> None:
+        registry = EndpointRegistry((stub.url,), InferenceSettings())
+        watch, gone = HealthWatch(registry, INTERVAL), ref(registry)
         watch.begin()
         [task] = [task for task in asyncio.all_tasks() if task.get_name() == "society-health"]
         await asyncio.sleep(0)
-        del pool, watch
+        del registry, watch
         gc.collect()
         assert gone() is None
         await asyncio.wait_for(task, 5)

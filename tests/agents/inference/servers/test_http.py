@@ -13,8 +13,9 @@ from agents.inference.backend import InferenceSettings, Route
 from agents.inference.errors import BadReplyError, PermanentError, ServerLostError, TransientError, UnknownAdapterError
 from agents.inference.provenance import Sampling, Tier
 from agents.inference.servers.balancing import Balancing
-from agents.inference.servers.endpoints import EndpointPool
+from agents.inference.servers.endpoints import EndpointRegistry
 from agents.inference.servers.http import HTTPBackend
+from agents.inference.servers.slots import Slots
 from agents.inference.servers.wire import retry_after, token_budget
 from tests.agents.inference.conftest import make_request
 from tests.support import faults
@@ -25,7 +26,7 @@ UNUSED = "http://127.0.0.1:9/v1"  # the discard port: nothing listens
 
 def backend_for(*urls: str, **changes: Any) -> HTTPBackend:
     settings = InferenceSettings(**({"timeout": 5.0} | changes))
-    return HTTPBackend(EndpointPool(urls, settings), settings)
+    return HTTPBackend(Slots(EndpointRegistry(urls, settings)))
 
 
 @pytest.fixture
