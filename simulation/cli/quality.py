@@ -41,8 +41,8 @@ def quality(
     A judge's grades are kept in the run directory and asked for once.
     """
     from agents.inference.client import DEFAULT_URL
-    from simulation.quality.judge import Judge
     from simulation.quality.report import report_quality
+    from simulation.quality.scorer import Judge
     from simulation.tables.run import load_run
 
     if judge is None and endpoint:
