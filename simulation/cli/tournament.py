@@ -54,9 +54,6 @@ def tournament(
         str | None, typer.Option("--format", help="pairs, or teams; by default teams in a team battle, else pairs.")
     ] = None,
     episodes: Annotated[int, typer.Option(min=2, help="Episodes of each pair or composition.")] = 10,
-    stop_width: Annotated[
-        float | None, typer.Option(help="Stop a pairing (or team) early when its intervals' half-width is below this.")
-    ] = None,
     stand_in: Annotated[str | None, typer.Option(help="Teams: the policy that plays for an absent member.")] = None,
     orders: Annotated[int, typer.Option(min=2, help="Teams of more than 8: drawn orders of members.")] = 20,
     steps: StepsOption = 5,
@@ -82,7 +79,7 @@ def tournament(
         raise UsageError("--game is missing: see society games")
     else:
         options = run_options(tier=tier, require=require, seed=seed, endpoints=endpoint)
-        limits = {"episodes": episodes, "stop_width": stop_width, "stand_in": stand_in, "orders": orders}
+        limits = {"episodes": episodes, "stand_in": stand_in, "orders": orders}
         folder = _new(options.applied(_scenario(game, mode, steps, roster, set_)), roster, form, out, limits)
     _finish(folder, jobs_or_default(jobs), level, mix_tiers, json_)
 
@@ -121,8 +118,6 @@ def _new(scenario: Scenario, roster: str, form: str | None, out: Path, limits: M
     from simulation.studies.tournament.matchups import Format
     from simulation.studies.tournament.tournament import Tournament, new_tournament
 
-    if limits["stop_width"] is not None and limits["stop_width"] <= 0:
-        raise UsageError(f"--stop-width {limits['stop_width']:g}: must be above 0")
     usual = Format.TEAMS if scenario.mode is TrainingMode.TEAM_BATTLE else Format.PAIRS
     chosen = named_choice(Format, form, "--format") if form else usual
     return new_tournament(Tournament(scenario=scenario, roster=Roster.load(roster), form=chosen, **limits), out)

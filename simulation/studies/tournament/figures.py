@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""The figures of a tournament: from the rows of its matches to its tables and report."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from simulation.metrics.inference import LEVEL
 from simulation.metrics.ratings import RatedSide, Rating, rate
 from simulation.metrics.registry import Interval
 from simulation.studies.tournament.columns import TABLES, ResultTable
-from simulation.studies.tournament.matchups import Format, teams_of
+from simulation.studies.tournament.matchups import Format, Matchup, teams_of
 from simulation.studies.tournament.pairs import CrossPlay, Payoffs
 from simulation.studies.tournament.teams import Compositions, Worth
-from simulation.studies.tournament.tournament import Match, Tournament
+from simulation.studies.tournament.tournament import Tournament
 from simulation.tables.run import Row, frame_of
 
 if TYPE_CHECKING:
@@ -27,21 +27,13 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run
 
 
-def match_rows(folder: Path, tournament: Tournament, match: Match, run: Run) -> Iterator[Row]:
-    """The rows of a finished match, one per seat and episode."""
-    matchup = tournament.matchups[match.matchup]
-    before = sum(tournament.rounds[: match.round])
-    common = {
-        "lineup": matchup.number,
-        "team": matchup.team,
-        "members": "+".join(matchup.members),
-        "round": match.round,
-    }
+def match_rows(folder: Path, matchup: Matchup, run: Run) -> Iterator[Row]:
+    """The rows of a finished match, one per player and episode."""
+    common = {"lineup": matchup.number, "team": matchup.team, "members": "+".join(matchup.members)}
     place = run.path.relative_to(folder).as_posix()
     for row in run.outcomes.to_dict("records"):
-        told: Row = {str(name): value for name, value in row.items()}
-        own = {"episode": row["episode"] + before, "played_by": row["model_name"], "reward": row["reward_earned"]}
-        yield {**told, **common, **own, "run": place}
+        outcome: Row = {str(name): value for name, value in row.items()}
+        yield {**outcome, **common, "played_by": row["model_name"], "reward": row["reward_earned"], "run": place}
 
 
 class Figures:
@@ -127,9 +119,6 @@ class Figures:
         """What keeps a figure from meaning what it seems to mean."""
         if Tier.SIMULATED.value in self.tiers:
             yield "SIMULATED minds act by role: this compares roles, not models"
-        if self.tournament.stop_width is not None:
-            width = self.tournament.stop_width
-            yield f"matches stopped early at a half-width of {width:g}: intervals are too narrow by that"
         if self.tournament.form is Format.PAIRS:
             yield self._order_note()
         elif any(len(members) > 8 for members in teams_of(self.tournament.roster).values()):
@@ -198,7 +187,6 @@ class Figures:
             "level": self.level,
             "tiers": self.tiers,
             "episodes_played": int(self.matches.groupby("lineup")["episode"].nunique().sum()),
-            "episodes_at_most": tournament.episodes * len(tournament.matchups),
             **(self._pair_facts() if tournament.form is Format.PAIRS else {}),
             "notes": list(self.notes()),
         }

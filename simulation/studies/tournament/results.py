@@ -53,7 +53,9 @@ class TournamentResult:
         file = self.path / "tables" / f"{name.value}.parquet"
         if not file.exists():
             raise SocietyError(f"a tournament of {self.tournament.form.value} has no table {name.value}")
-        return pd.read_parquet(file).astype({column.name: column.dtype for column in TABLES[name]})
+        return pd.read_parquet(file)[[column.name for column in TABLES[name]]].astype(
+            {column.name: column.dtype for column in TABLES[name]}
+        )
 
     @cached_property
     def matches(self) -> pd.DataFrame:
