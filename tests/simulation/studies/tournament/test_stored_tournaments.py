@@ -22,6 +22,7 @@ def test_load_tournament_reads_version_1() -> None:
     result = load_tournament(STORED)
     assert list(result.matches.columns) == [column.name for column in TABLES[ResultTable.MATCHES]]
     assert len(result.matches) == 2 * 90
+    assert set(result.matches["matchup"]) == {matchup.number for matchup in result.tournament.matchups}
     assert result.report["episodes_played"] == 90
     assert result.report["matrix"] == result.matrix.to_dict("records")
 

@@ -133,7 +133,7 @@ def test_a_result_reads_as_typed_tables_and_json(runs: Path) -> None:
         }
     described = set(zip(result.describe()["table"], result.describe()["column"], strict=True))
     assert {(name.value, column) for name, table in tables(result).items() for column in table.columns} <= described
-    assert len(result.matches) == 3 * 2 * 2  # lineups, episodes, seats
+    assert len(result.matches) == 3 * 2 * 2  # matchups, episodes, players
     assert (result.path / result.matches["run"].iloc[0] / "events.jsonl").exists()
     assert result.report["tiers"] == ["scripted"]
     assert result.report["matrix"] == result.matrix.to_dict("records")
@@ -304,7 +304,7 @@ def test_tiers_are_not_mixed_unless_asked(runs: Path) -> None:
         for number, run in finished_matches(result.path, tournament)
         for row in match_rows(result.path, tournament.matchups[number], run)
     ]
-    mixed = [{**row, "tier": "http" if row["lineup"] == 0 else row["tier"]} for row in rows_played]
+    mixed = [{**row, "tier": "http" if row["matchup"] == 0 else row["tier"]} for row in rows_played]
     with pytest.raises(MixedTiersError):
         Figures(tournament, mixed)
     assert Figures(tournament, mixed, mix_tiers=True).tiers == ("http", "simulated")
