@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.problems import SocietyError, UsageError
+from simulation.cli.options import KeyOption, RosterArgument, SchemaOption
 
 if TYPE_CHECKING:
     from simulation.authoring.roster_draft import Found
@@ -46,50 +48,61 @@ def roster_new(
     base: Annotated[str | None, typer.Option(help="The base model the adapters belong to.")] = None,
     adapter: Annotated[list[str] | None, typer.Option(help="An adapter's name; one row each.")] = None,
     endpoint: Annotated[str | None, typer.Option(help="Take the adapters this server lists; ends in /v1.")] = None,
-    api_key_env: Annotated[str | None, typer.Option(help="The variable that holds the server's API key.")] = None,
+    api_key_env: KeyOption = None,
     folder: Annotated[Path | None, typer.Option(help="Take the PEFT adapters in this folder.")] = None,
     teams: Annotated[
         int | None, typer.Option(min=0, max=MOST_TEAMS, help="Number of teams to deal the rows to.")
     ] = None,
     role: Annotated[list[str] | None, typer.Option(help="Roles, dealt to the rows in turn.")] = None,
     language: Annotated[str, typer.Option(help="en or zh: the language of the comments.")] = "en",
-    schema: Annotated[bool, typer.Option(help="Write roster.schema.json beside it, for editors elsewhere.")] = False,
+    schema: SchemaOption = False,
 ) -> None:
     """Write a commented roster with one row per adapter.
 
     On a terminal, with nothing but a file given, it asks. Adapters come from a server, a folder or those that ship;
     each is checked against the base model, and its rank and alpha go into its row.
     """
-    from agents.language import Language
-    from agents.role import ModelRole
-    from agents.roster import Roster, roster_schema
-    from simulation.authoring.files import refuse_existing, refuse_unknown, write_checked, write_schema
-    from simulation.authoring.roster_draft import SCHEMA, base_of, deal, fitting, roster_text, schema_place
-
     wishes = _Wishes(path, base, tuple(adapter or ()), endpoint, folder, teams)
-    refuse_unknown("--language", language, [each.value for each in Language])
-    for each in role or ():
-        refuse_unknown("--role", each, [known.value for known in ModelRole])
-    if path is not None:
-        refuse_existing(path)
+    _check(wishes, language, role or ())
     if wishes.are_none and at_terminal():
         wishes = _ask(wishes)
     if wishes.path is None:
         raise UsageError("name the file to write: society roster new mine.yaml")
-    if base == "" or "" in (adapter or ()):
+    _write(wishes, wishes.path, _found(wishes, api_key_env), role or (), language, schema)
+
+
+def _check(wishes: _Wishes, language: str, roles: Sequence[str]) -> None:
+    from agents.language import Language
+    from agents.role import ModelRole
+    from simulation.authoring.files import refuse_existing, refuse_unknown
+
+    refuse_unknown("--language", language, [each.value for each in Language])
+    for role in roles:
+        refuse_unknown("--role", role, [known.value for known in ModelRole])
+    if wishes.path is not None:
+        refuse_existing(wishes.path)
+    if wishes.base == "" or "" in wishes.adapters:
         raise UsageError("--base and --adapter cannot be empty")
-    found = _found(wishes, api_key_env)
+
+
+def _write(wishes: _Wishes, path: Path, found: Found, roles: Sequence[str], language: str, schema: bool) -> None:
+    from agents.language import Language
+    from agents.role import ModelRole
+    from agents.roster import Roster, roster_schema
+    from simulation.authoring.files import write_checked, write_schema
+    from simulation.authoring.roster_draft import SCHEMA, base_of, deal, fitting, roster_text, schema_place
+
     model = base_of(found, wishes.base)
     found = fitting(found, model)
     for note in found.notes:
         typer.echo(note, err=True)
-    rows = deal(found.candidates, wishes.teams or 0, [ModelRole(each) for each in role or ()])
-    place = SCHEMA if schema else schema_place(wishes.path)
-    roster = Roster(name=wishes.path.stem, base_model=model, models=rows)
-    write_checked(wishes.path, roster_text(roster, wishes.path, Language(language), place))
+    rows = deal(found.candidates, wishes.teams or 0, [ModelRole(role) for role in roles])
+    place = SCHEMA if schema else schema_place(path)
+    roster = Roster(name=path.stem, base_model=model, models=rows)
+    write_checked(path, roster_text(roster, path, Language(language), place))
     if schema:
-        write_schema(wishes.path.with_name(SCHEMA), roster_schema())
-    typer.echo(str(wishes.path))
+        write_schema(path.with_name(SCHEMA), roster_schema())
+    typer.echo(str(path))
 
 
 def _found(wishes: _Wishes, api_key_env: str | None) -> Found:
@@ -134,18 +147,7 @@ def _ask(wishes: _Wishes) -> _Wishes:
 
     path = wishes.path or Path(typer.prompt("File to write", default="roster.yaml"))
     refuse_existing(path)
-    while True:
-        where = typer.prompt("Adapters: a server's URL, a folder, or shipped", default="shipped").strip()
-        place = replace(wishes, path=path)
-        if where.startswith(("http://", "https://")):
-            place = replace(place, endpoint=where)
-        elif where != "shipped":
-            place = replace(place, folder=Path(where).expanduser())
-        try:
-            found = _found(place, None)
-            break
-        except SocietyError as error:
-            typer.echo(str(error), err=True)
+    place, found = _ask_where(replace(wishes, path=path))
     for each in found.candidates:
         rank = f", rank {each.rank}, alpha {each.alpha:g}" if each.rank and each.alpha else ""
         typer.echo(f"  {each.name} (base {each.base or 'not told'}{rank})")
@@ -161,11 +163,26 @@ def _ask(wishes: _Wishes) -> _Wishes:
     return replace(place, base=base, adapters=adapters, teams=teams)
 
 
+def _ask_where(wishes: _Wishes) -> tuple[_Wishes, Found]:
+    """Ask where the adapters are until some are found there."""
+    while True:
+        where = typer.prompt("Adapters: a server's URL, a folder, or shipped", default="shipped").strip()
+        place = wishes
+        if where.startswith(("http://", "https://")):
+            place = replace(wishes, endpoint=where)
+        elif where != "shipped":
+            place = replace(wishes, folder=Path(where).expanduser())
+        try:
+            return place, _found(place, None)
+        except SocietyError as error:
+            typer.echo(str(error), err=True)
+
+
 @roster_app.command(
     "show", epilog="Example: `society roster show two_teams --scenario team_battle --picture two_teams.svg`"
 )
 def roster_show(
-    name: Annotated[str, typer.Argument(help="A roster file, or a shipped roster's name.")],
+    name: RosterArgument,
     scenario: Annotated[
         str | None, typer.Option(help="A scenario that tells who hears whom; played by this roster.")
     ] = None,
