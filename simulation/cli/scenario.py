@@ -1,4 +1,4 @@
-"""`society scenario new`. Heavy imports stand inside the command."""
+"""`society scenario new`. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ def scenario_new(
     path: Annotated[Path, typer.Argument(help="The file to write.")],
     mode: Annotated[str, typer.Option(help="cooperative, competitive, team_battle or mixed.")] = "cooperative",
     game: Annotated[str, typer.Option(help="The game: see `society list`.")] = "public_goods",
-    roster: Annotated[str, typer.Option(help="A shipped roster's name, or a file beside this one.")] = "first_contact",
-    language: Annotated[str, typer.Option(help="en or zh: of prompts, messages and the file's comments.")] = "en",
-    schema: Annotated[bool, typer.Option(help="Write scenario.schema.json beside it, for editors elsewhere.")] = False,
+    roster: Annotated[
+        str, typer.Option(help="A shipped roster's name, or a file in the same folder.")
+    ] = "first_contact",
+    language: Annotated[str, typer.Option(help="en or zh: for prompts, messages and the file's comments.")] = "en",
+    schema: Annotated[bool, typer.Option(help="Write scenario.schema.json into the same folder, for editors.")] = False,
 ) -> None:
-    """Write a commented scenario that validates and runs; the game's own settings stand there as comments."""
+    """Write a scenario that validates and runs, with the game's parameters as comments."""
     from agents.language import Language
     from agents.strategy import TrainingMode
     from simulation.authoring.files import refuse_existing, refuse_unknown, write_checked, write_schema

@@ -9,7 +9,7 @@ Payoff: to row and column,
 | swerve      | reward, reward (6,6)      | sucker, temptation (2,7)  |
 | dare        | temptation, sucker (7,2)  | crash, crash (0,0)        |
 
-Information: the partner's last action; both choose at once.
+Information: the partner's last action; both choose at the same time.
 
 Nash (named here): a step has three equilibria. In two of them one dares and the other swerves, and each player prefers
 the one in which it dares. The one named is the third, which is symmetric and mixed: each swerves with probability
