@@ -55,13 +55,11 @@ def doctor(
 
 def _case(scenario: str | None, endpoints: tuple[str, ...], out: Path) -> DoctorCase:
     from simulation.doctor import DoctorCase
-    from simulation.plan import Plan
-    from simulation.runs.runner import RunOptions
+    from simulation.plan import Settings, make_plan
 
     if scenario is None:
         return DoctorCase.at(endpoints, out) if endpoints else DoctorCase(out=out)
-    plan = Plan.load(scenario)
-    return DoctorCase.of(Plan(RunOptions(endpoints=endpoints).applied(plan.scenario), plan.roster), out)
+    return DoctorCase.of(make_plan(scenario, Settings(endpoints=endpoints)), out)
 
 
 def findings_table(found: Sequence[Diagnosis]) -> Table:

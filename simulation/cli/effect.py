@@ -24,6 +24,7 @@ from simulation.cli.options import (
     SetOption,
     TierOption,
     planned,
+    settings_of,
 )
 from simulation.treatment import Treatment
 
@@ -66,7 +67,8 @@ def effect(
     if Path(scenario).is_dir():
         folder = resume_treatments(Path(scenario))
     else:
-        plan = planned(scenario, set_, tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint)
+        settings = settings_of(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint, pairs=set_)
+        plan = planned(scenario, settings)
         arms = list(dict.fromkeys((Treatment.DELIVERED, *(treatment or TREATMENTS))))
         count, name = len(arms) * plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
         progress = progress_bar(count)

@@ -24,7 +24,7 @@ from simulation.cli.options import (
     RosterOrFolder,
     SeedOption,
     TierOption,
-    run_options,
+    settings_of,
 )
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def fingerprint(
     if Path(roster).is_dir():
         folder = run_set.play(Path(roster), COMMAND, at_once=at_once)
     else:
-        options = run_options(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint)
-        folder = _play(roster, Conditions(role, language, temperature, options), out, at_once)
+        settings = settings_of(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint)
+        folder = _play(roster, Conditions(role, language, temperature, settings), out, at_once)
     report = read_fingerprints(folder, level=level, mix_tiers=mix_tiers)
     (folder / PICTURE).write_text(picture(report), encoding="utf-8")
     show_study(folder, REPORT, json_, lambda: [fingerprint_table(report)], _differences(report))
@@ -81,7 +81,7 @@ def _play(roster: str, conditions: Conditions, out: Path, at_once: int | None) -
     from simulation.studies.fingerprint.probes import SETUPS, subjects
 
     loaded = Roster.load(roster)
-    with progress_bar(len(subjects(loaded)) * len(SETUPS) * (conditions.options.episodes or 0)) as progress:
+    with progress_bar(len(subjects(loaded)) * len(SETUPS) * (conditions.settings.episodes or 0)) as progress:
         return take_fingerprints(loaded, conditions, out=out, on_event=progress, at_once=at_once)
 
 

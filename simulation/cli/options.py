@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
-from agents.inference.provenance import FALLBACK_ORDER, Tier
+from agents.inference.provenance import FALLBACK_ORDER
 from agents.language import Language
 from agents.problems import UsageError, nearest
 from agents.strategy import TrainingMode
 
 if TYPE_CHECKING:
-    from simulation.plan import Plan
-    from simulation.runs.runner import RunOptions
+    from simulation.plan import Plan, Settings
 
 # -- what a command works on --------------------------------------------------------------------------------
 
@@ -90,72 +89,52 @@ MOST_JOBS = 8
 Choice = TypeVar("Choice", bound=Enum)
 
 
-def planned(
-    scenario: str,
-    pairs: list[str] | None,
-    *,
-    tier: str | None,
-    require: str | None,
-    seed: int | None,
-    episodes: int | None,
-    endpoints: list[str] | None,
-) -> Plan:
-    """Load the plan of a scenario with the given options in place of its own values.
-
-    Args:
-        scenario: A file, or a shipped scenario's name.
-        pairs: The values of `--set`, as `key=value`.
-        tier: A tier's name, or "auto" for all of them.
-        require: The lowest tier allowed.
-        seed: In place of the scenario's.
-        episodes: In place of the scenario's.
-        endpoints: In place of the scenario's.
+def planned(scenario: str, settings: Settings) -> Plan:
+    """Load the plan of a scenario with the given settings in place of its own values.
 
     Raises:
-        UsageError: An option is wrong, or the scenario is a sweep.
-        InvalidFileError: The scenario is wrong.
+        UsageError: The scenario is a sweep.
+        InvalidFileError: The scenario or a setting is wrong.
     """
-    from simulation.plan import Plan
+    from simulation.plan import make_plan
     from simulation.runs.runner import refuse_sweep
 
-    options = run_options(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoints)
-    loaded = Plan.load(scenario, overrides_of(pairs, tier))
-    refuse_sweep(loaded)
-    return Plan(options.applied(loaded.scenario), loaded.roster)
+    plan = make_plan(scenario, settings)
+    refuse_sweep(plan)
+    return plan
 
 
-def run_options(
+def settings_of(
     *,
     tier: str | None,
     require: str | None = None,
     seed: int | None = None,
     episodes: int | None = None,
     endpoints: list[str] | None = None,
-) -> RunOptions:
-    """Check a command's options. The tier "auto" sets no tier here; see `overrides_of`.
+    pairs: list[str] | None = None,
+) -> Settings:
+    """Check a command's options and return them as settings.
+
+    Args:
+        tier: A tier's name, or "auto" for all of them.
+        require: The lowest tier allowed.
+        seed: In place of the scenario's.
+        episodes: In place of the scenario's.
+        endpoints: In place of the scenario's.
+        pairs: The values of `--set`, as `key=value`.
 
     Raises:
-        UsageError: `tier` or `require` is no tier's name.
+        UsageError: An option is wrong.
     """
-    from simulation.runs.runner import RunOptions
+    from simulation.plan import AUTO, Settings
 
-    only = None if tier == "auto" else _tier(tier, "--tier")
-    return RunOptions(only, _tier(require, "--require"), seed, episodes, tuple(endpoints or ()))
-
-
-def overrides_of(pairs: list[str] | None, tier: str | None = None) -> dict[str, str]:
-    """The values of `--set` by key; with the tier "auto", every tier is allowed too.
-
-    Raises:
-        UsageError: A pair has no `=`.
-    """
+    _check_tier(None if tier == AUTO else tier, "--tier")
+    _check_tier(require, "--require")
     wrong = [pair for pair in pairs or () if "=" not in pair]
     if wrong:
         fail_usage(f"--set {wrong[0]}: write key=value, for example --set inference.temperature=0")
-    overrides = dict(pair.split("=", 1) for pair in pairs or ())
-    if tier == "auto":
-        overrides["inference.tiers"] = f"[{', '.join(each.value for each in FALLBACK_ORDER)}]"
-    return overrides
+    changed = dict(pair.split("=", 1) for pair in pairs or ())
+    return Settings(tier, require, seed, episodes, tuple(endpoints or ()), changed)
 
 
 def named_choice(kind: type[Choice], value: str, option: str) -> Choice:
@@ -170,13 +149,10 @@ def named_choice(kind: type[Choice], value: str, option: str) -> Choice:
     return kind(value)
 
 
-def _tier(value: str | None, option: str) -> Tier | None:
-    if value is None:
-        return None
+def _check_tier(value: str | None, option: str) -> None:
     names = [tier.value for tier in FALLBACK_ORDER]
-    if value not in names:
+    if value is not None and value not in names:
         fail_usage(f"{option} {value}: not one of {', '.join(names)}")
-    return Tier(value)
 
 
 def jobs_or_default(jobs: int | None) -> int:

@@ -21,7 +21,7 @@ from simulation.cli.options import (
     SeedOption,
     StepsOption,
     TierOption,
-    run_options,
+    settings_of,
 )
 
 if TYPE_CHECKING:
@@ -55,14 +55,15 @@ def play(
     """
     from agents.roster import Roster
     from simulation.cli.human_player import table_plan
-    from simulation.runs.runner import run_scenario
+    from simulation.plan import make_plan
+    from simulation.runs.runner import play_plan
 
     scenario = _scenario(game, roster, mode, steps, seed, language)
     plan = table_plan(scenario, Roster.load(roster), as_)
-    options = run_options(tier=tier, require=require, endpoints=endpoint)
+    settings = settings_of(tier=tier, require=require, endpoints=endpoint)
     seat = human_player_in(plan.roster.model_dump())
     assert seat is not None  # the plan has one
-    finished = run_scenario(plan, options=options, out=out, on_event=seat.watch, responders=seat.responders)
+    finished = play_plan(make_plan(plan, settings), out=out, on_event=seat.watch, responders=seat.responders)
     show(finished, False)
 
 

@@ -24,6 +24,7 @@ from simulation.cli.options import (
     TierOption,
     named_choice,
     planned,
+    settings_of,
 )
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def population(
     if Path(scenario).is_dir():
         folder = run_set.play(Path(scenario), COMMAND, at_once=at_once)
     else:
-        plan = planned(scenario, set_, tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint)
+        settings = settings_of(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint, pairs=set_)
+        plan = planned(scenario, settings)
         kinds = tuple(named_choice(Population, each, "--population") for each in population or ()) or tuple(Population)
         folder = _play(plan, Declaration(tuple(focal or ()), tuple(background or ()), kinds), out, at_once)
     report = read_populations(folder, level=level, mix_tiers=mix_tiers)

@@ -22,6 +22,7 @@ from simulation.cli.options import (
     SetOption,
     TierOption,
     planned,
+    settings_of,
 )
 from simulation.cli.play import human_player_in
 
@@ -48,12 +49,13 @@ def run(
     json_: JsonOption = False,
 ) -> None:
     """Run a scenario and print its outcomes; the last line printed is the run directory."""
-    from simulation.runs.runner import run_scenario
+    from simulation.runs.runner import play_plan
 
-    plan = planned(scenario, set_, tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint)
+    settings = settings_of(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint, pairs=set_)
+    plan = planned(scenario, settings)
     count, name = plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
     with watched(progress_bar(count), count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
-        finished = run_scenario(plan, out=out, on_event=watch, cache=cache)
+        finished = play_plan(plan, out=out, on_event=watch, cache=cache)
     show(finished, json_)
 
 

@@ -1,4 +1,4 @@
-"""`society scenario new`. Heavy imports stand inside the command."""
+"""`society scenario new`. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def scenario_new(
     language: Annotated[str, typer.Option(help="en or zh: of prompts, messages and the file's comments.")] = "en",
     schema: SchemaOption = False,
 ) -> None:
-    """Write a commented scenario that validates and runs; the game's own settings stand there as comments."""
+    """Write a scenario that validates and runs, with the game's parameters as comments."""
     from agents.language import Language
     from agents.strategy import TrainingMode
     from simulation.authoring.files import refuse_existing, refuse_unknown, write_checked, write_schema

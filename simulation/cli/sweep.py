@@ -21,15 +21,14 @@ from simulation.cli.options import (
     TierOption,
     jobs_or_default,
     named_choice,
-    overrides_of,
-    run_options,
+    settings_of,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-    from simulation.runs.runner import RunOptions
+    from simulation.plan import Settings
     from simulation.tables.runs import Runs
 
 FIGURES = ("welfare", "efficiency", "cooperation_score", "payoff", "gini")
@@ -69,17 +68,17 @@ def sweep(
     chosen = named_choice(Engine, engine, "--engine")
     folder = Path(scenario)
     if not folder.is_dir():
-        options = run_options(tier=tier, require=require, episodes=episodes, endpoints=endpoint)
-        folder = _new(scenario, options, overrides_of(set_, tier), out)
+        settings = settings_of(tier=tier, require=require, episodes=episodes, endpoints=endpoint, pairs=set_)
+        folder = _new(scenario, settings, out)
     with counted("run", stderr()) as watch:
         runs = play_sweep(folder, engine=chosen, jobs=jobs_or_default(jobs), watch=watch)
     _show(folder, runs, json_)
 
 
-def _new(scenario: str, options: RunOptions, overrides: dict[str, str], out: Path) -> Path:
+def _new(scenario: str, settings: Settings, out: Path) -> Path:
     from simulation.runs.sweep import begin_sweep, sweep_arms
 
-    arms = sweep_arms(scenario, options=options, overrides=overrides)
+    arms = sweep_arms(scenario, settings)
     return begin_sweep(next(iter(arms.values())).plan.scenario.name, arms, out)
 
 

@@ -28,13 +28,13 @@ from simulation.cli.options import (
     TierOption,
     jobs_or_default,
     named_choice,
-    overrides_of,
-    run_options,
+    settings_of,
 )
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from simulation.plan import Settings
     from simulation.scenario import Scenario
     from simulation.studies.tournament.results import TournamentResult
 
@@ -78,9 +78,9 @@ def tournament(
     elif game is None:
         raise UsageError("--game is missing: see society games")
     else:
-        options = run_options(tier=tier, require=require, seed=seed, endpoints=endpoint)
+        settings = settings_of(tier=tier, require=require, seed=seed, endpoints=endpoint, pairs=set_)
         limits = {"episodes": episodes, "stand_in": stand_in, "orders": orders}
-        folder = _new(options.applied(_scenario(game, mode, steps, roster, set_)), roster, form, out, limits)
+        folder = _new(_scenario(game, mode, steps, roster, settings), roster, form, out, limits)
     _finish(folder, jobs_or_default(jobs), level, mix_tiers, json_)
 
 
@@ -96,9 +96,8 @@ def _finish(folder: Path, jobs: int, level: float, mix_tiers: bool, as_json: boo
     show_study(folder, REPORT, as_json, lambda: result_tables(result), notes)
 
 
-def _scenario(game: str, mode: TrainingMode, steps: int, roster: str, pairs: list[str] | None) -> Scenario:
+def _scenario(game: str, mode: TrainingMode, steps: int, roster: str, settings: Settings) -> Scenario:
     """The scenario all matches share."""
-    from agents.yaml_file import YamlFile
     from simulation.scenario import checked_scenario
 
     raw = {
@@ -107,10 +106,7 @@ def _scenario(game: str, mode: TrainingMode, steps: int, roster: str, pairs: lis
         "roster": roster,
         "tasks": [{"task_id": game, "task_type": game, "max_steps": steps, "required_models": 1}],
     }
-    file = YamlFile("the tournament", raw, {(): 0})
-    for key, text in overrides_of(pairs).items():
-        file = file.override(key, text)
-    return checked_scenario(file.data, "the tournament")
+    return checked_scenario(raw, "the tournament", settings.changes())
 
 
 def _new(scenario: Scenario, roster: str, form: str | None, out: Path, limits: Mapping[str, Any]) -> Path:

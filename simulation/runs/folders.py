@@ -11,7 +11,7 @@ from pathlib import Path
 
 from agents.problems import SocietyError
 from simulation.plan import Plan
-from simulation.runs.runner import Observer, RunStoppedError, resume_run, run_scenario
+from simulation.runs.runner import Observer, RunStoppedError, play_plan, resume_run
 from simulation.store.run_directory import RunStatus, locked, unique_name
 from simulation.tables.run import Run, read_manifest
 
@@ -40,7 +40,7 @@ def play_in(place: Path, plan: Plan, *, on_event: Observer | None = None) -> Run
         RunStoppedError: The run ended early.
     """
     begun = begun_runs(place)
-    return resume_run(begun[0], on_event=on_event) if begun else run_scenario(plan, out=place, on_event=on_event)
+    return resume_run(begun[0], on_event=on_event) if begun else play_plan(plan, out=place, on_event=on_event)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import typer
 
 from agents.problems import UsageError
 from simulation.cli.app import app
-from simulation.cli.options import overrides_of, run_options
+from simulation.cli.options import settings_of
 
 OWN_TEXT = {
     ("calls", "--by"),
@@ -52,13 +52,13 @@ def test_option_has_one_help_text_in_all_commands() -> None:
     assert len(texts) > 20
 
 
-@pytest.mark.parametrize(("tier", "tiers"), [("auto", "[camel, http, embedded, simulated]"), ("http", None)])
-def test_tier_auto_overrides_tiers_of_scenario(tier: str, tiers: str | None) -> None:
-    assert overrides_of(["episodes=3"], tier).get("inference.tiers") == tiers
-    assert overrides_of(["episodes=3"], tier)["episodes"] == "3"
+@pytest.mark.parametrize(("tier", "tiers"), [("auto", ["camel", "http", "embedded", "simulated"]), ("http", ["http"])])
+def test_tier_option_replaces_tiers_of_scenario(tier: str, tiers: list[str]) -> None:
+    changes = settings_of(tier=tier, pairs=["episodes=3"]).changes()
+    assert changes["inference.tiers"][1] == tiers
+    assert changes["episodes"][1] == "3"
 
 
-def test_run_options_refuse_unknown_tier() -> None:
+def test_tier_options_refuse_unknown_tier() -> None:
     with pytest.raises(UsageError, match="--require auto: not one of camel, http"):
-        run_options(tier="auto", require="auto")
-    assert run_options(tier="auto").tier is None
+        settings_of(tier="auto", require="auto")
