@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents.roster import ModelConfig, Roster
+from simulation.plan import Settings
 from simulation.report import write_report
 from simulation.studies.fingerprint.measure import REPORT, read_fingerprints, take_fingerprints
 from simulation.studies.fingerprint.probes import Conditions

@@ -19,6 +19,7 @@ import pytest
 from agents.inference.provenance import Tier
 from agents.problems import InvalidFileError, SocietyError, UsageError
 from simulation import load_runs
+from simulation.plan import Settings
 from simulation.runs.folders import begun_runs
 from simulation.runs.runner import run_scenario
 from simulation.runs.sweep import Arm, begin_sweep, play_sweep, sweep_arms

@@ -24,6 +24,7 @@ from simulation.games.base import Setting
 from simulation.games.prisoners_dilemma import PrisonersDilemma
 from simulation.metrics import metrics
 from simulation.metrics.comparable import MixedTiersError
+from simulation.plan import Settings
 from simulation.runs import run_set
 from simulation.seats import Seat
 from simulation.store.events import DecisionMade, Event
