@@ -26,6 +26,12 @@ AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
 MOST_TOLD = 200
 """Mistakes of fields that are told of one file: no one reads more, and a bomb of unknown keys takes no minutes."""
+REMOVED: Mapping[str, str] = {
+    "inference.hedge": "hedged calls were removed; leave the key out",
+    "inference.endpoints.weight": "weights were removed, servers share the calls evenly; leave the key out",
+    "inference.balancing=power_of_two": "power_of_two was removed; use least_pending",
+}
+"""Keys, and values (`key=value`), that older files may hold: why this version refuses them, and what to do."""
 _FINDINGS = "findings"
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 80
@@ -145,14 +151,20 @@ def _findings(detail: ErrorDetails, model: type[BaseModel], data: object) -> Ite
     if kind == _FINDINGS:
         yield from (finding.under(*path) for finding in context[_FINDINGS])
     elif kind == "extra_forbidden":
-        hint = nearest(path[-1], known_keys(model, path[:-1]))
+        hint = REMOVED.get(_in_lists(path)) or nearest(path[-1], known_keys(model, path[:-1]))
         yield Finding(path, f"unknown key {shown(path[-1])}", hint)
     elif kind == "missing" and not isinstance(detail["loc"][-1], str):
         yield Finding(path, f"{shown(detail['input'])} has too few entries")
     else:
         message = _WORDING.get(kind, "{value}: {pydantic}")
         words = {**context, "value": shown(detail["input"]), "pydantic": detail["msg"]}
-        yield Finding(path, message.format(**words), _suggestion(detail))
+        hint = REMOVED.get(f"{_in_lists(path)}={detail['input']}") or _suggestion(detail)
+        yield Finding(path, message.format(**words), hint)
+
+
+def _in_lists(path: KeyPath) -> str:
+    """A dotted path without the numbers of list entries."""
+    return dotted(tuple(part for part in path if isinstance(part, str)))
 
 
 def _suggestion(detail: ErrorDetails) -> str:

@@ -149,19 +149,6 @@ class LoRAModel(SocialAgent):
         except SocietyError as error:
             self.spoken = error
 
-    async def send(self, group_id: int, text: str) -> int:
-        """Store a message in a group chat; its message_id. Raises PlatformError for a group it is not in."""
-        answer = checked(await self.env.action.send_to_group(group_id, text), "send_to_group")
-        return int(answer["message_id"])
-
-    async def listen(self) -> list[dict[str, Any]]:
-        """Messages that arrived since this agent last listened, each with message_id, sender_id and content.
-
-        Raises PlatformError where OASIS refuses.
-        """
-        answer = checked(await self.env.action.listen_from_group(), "listen_from_group")
-        return [message for group in answer["messages"].values() for message in group]
-
     # -- acting in the social network ------------------------------------------------------------------------
 
     async def act(self, brief: TurnContext, tools: Sequence[Tool]) -> Act:
@@ -266,13 +253,6 @@ def parse_choice(text: str, choices: Sequence[str]) -> str | None:
     wanted = text.strip().strip("\"'`*").rstrip(".。!！").strip().casefold()
     found = [choice for choice in choices if choice.casefold() == wanted]
     return found[0] if len(found) == 1 else None
-
-
-def checked(answer: Any, action: str) -> Any:
-    """OASIS's answer to an action. Raises PlatformError where OASIS reports a failure as a value."""
-    if not answer.get("success"):
-        raise PlatformError(f"OASIS refused {action}: {answer.get('error', 'no reason given')}")
-    return answer
 
 
 def _bio(config: ModelConfig) -> str:

@@ -27,8 +27,6 @@ class EndpointConfig(FileModel):
     api_key_env: Text | None = None
     """The environment variable that holds the server's API key, or its name in the system's keyring; no file holds the
     key itself."""
-    weight: Real = Field(default=1.0, gt=0)
-    """Its share of the calls, against the others'."""
     adapters: tuple[Text, ...] | None = None
     """The adapters it is asked for; null is all it serves."""
 
@@ -42,7 +40,7 @@ class InferenceConfig(FileModel):
     """Where replies come from and how they are drawn."""
 
     endpoints: tuple[EndpointSetting, ...] = Field(default=("http://localhost:8001/v1",), min_length=1)
-    """The servers: http(s) URLs that end in /v1, or `{url: ..., weight: 2}`."""
+    """The servers: http(s) URLs that end in /v1, or `{url: ..., api_key_env: KEY}`."""
     tiers: tuple[FallbackTier, ...] = Field(default=FALLBACK_ORDER, min_length=1)
     """The tiers that may answer, tried in this order."""
     require: FallbackTier | None = None
@@ -65,8 +63,6 @@ class InferenceConfig(FileModel):
     """The policy by which one of several servers takes a call."""
     replicas: Whole = Field(default=2, ge=1)
     """adapter_affinity: the number of servers an adapter is kept to."""
-    hedge: Real | None = Field(default=None, gt=0)
-    """Seconds after which an unanswered call is also sent to another server; null is never."""
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> InferenceConfig:
@@ -84,7 +80,6 @@ class InferenceConfig(FileModel):
             concurrency=self.concurrency,
             balancing=self.balancing,
             replicas=self.replicas,
-            hedge=self.hedge,
         )
 
     def servers(self) -> tuple[EndpointSettings, ...]:

@@ -1,4 +1,4 @@
-"""The attempts of one call at one tier: moves to other servers, retries with back-off, hedges, a deadline."""
+"""The attempts of one call at one tier: moves to other servers, retries with back-off, a deadline."""
 
 from __future__ import annotations
 
@@ -45,7 +45,6 @@ class Attempts:
         self._settings = registry.settings
         self._on_call = on_call
         self._served = tier in SERVER_TIERS
-        self._hedge = self._settings.hedge if self._served else None
 
     async def reply(self, request: Request, fallback_from: Sequence[Tier], deadline: float) -> Reply:
         """The tier's reply; servers have until `deadline` (monotonic seconds).
@@ -58,9 +57,7 @@ class Attempts:
         while True:
             try:
                 call.attempt += 1
-                if self._hedge is None:
-                    return await self._attempt(call, self._route(call))
-                return await self._hedged(call, self._route(call), self._hedge)
+                return await self._attempt(call, self._route(call))
             except TransientError as error:
                 pause = self._pause_after(error, call)
                 if pause is None:
@@ -112,33 +109,6 @@ class Attempts:
         reply, record = this.succeeded(completion, route, call.fallback_from)
         self._on_call(record)
         return reply
-
-    async def _hedged(self, call: _Call, route: Route, after: float) -> Reply:
-        """The first reply of two servers, the second of them asked when the first takes longer than `after` seconds."""
-        first = asyncio.create_task(self._attempt(call, route))
-        racing = {first}
-        try:
-            await asyncio.wait(racing, timeout=after)
-            tried = frozenset({*call.tried, route.taken})
-            if not first.done() and route.taken and self._registry.has_untried(call.request, tried, idle=True):
-                call.attempt += 1
-                second = Route(tried, route.until)
-                racing.add(asyncio.create_task(self._attempt(call, second)))
-            return await _first_reply(racing)
-        finally:
-            for attempt in racing:
-                attempt.cancel()
-            await asyncio.gather(*racing, return_exceptions=True)
-
-
-async def _first_reply(racing: set[asyncio.Task[Reply]]) -> Reply:
-    """The result of the first to succeed. Raises the last one's error where all fail."""
-    waiting = set(racing)
-    while True:
-        done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        succeeded = [attempt for attempt in done if attempt.exception() is None]
-        if succeeded or not waiting:
-            return (succeeded or list(done))[0].result()
 
 
 def _pause(error: TransientError, retry: int) -> float:

@@ -22,8 +22,7 @@ class InferenceSettings:
     attempt once it is sent, `deadline` for all attempts of a call at servers, waits included; `retries` counts
     attempts after every server was tried once. `concurrency` bounds the calls in flight at one server; it adapts below
     that. `cooldown` is the longest pause in seconds a failing server is given, `health_interval` the time between looks
-    at every server. `balancing` None is adapter affinity, over `replicas` servers an adapter. A call that has no answer
-    after `hedge` seconds is also sent to another server that is idle, and the first answer counts.
+    at every server. `balancing` None is adapter affinity, over `replicas` servers an adapter.
     """
 
     tiers: tuple[Tier, ...] = FALLBACK_ORDER
@@ -36,7 +35,6 @@ class InferenceSettings:
     health_interval: float = 5.0
     balancing: Balancing | None = None
     replicas: int = 2
-    hedge: float | None = None
 
     @property
     def allowed(self) -> tuple[Tier, ...]:
@@ -49,13 +47,12 @@ class InferenceSettings:
 
 @dataclass(frozen=True)
 class EndpointSettings:
-    """One server. `api_key_env` names the environment variable that holds its key, or the keyring's entry; `weight` is
-    its share of the calls against the others'; with `adapters` it is asked for those only, of what it serves;
-    `pinned_only`, it takes the calls that name it and no others."""
+    """One server. `api_key_env` names the environment variable that holds its key, or the keyring's entry; with
+    `adapters` it is asked for those only, of what it serves; `pinned_only`, it takes the calls that name it and no
+    others."""
 
     url: str
     api_key_env: str | None = None
-    weight: float = 1.0
     adapters: tuple[str, ...] | None = None
     pinned_only: bool = False
 

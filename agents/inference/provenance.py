@@ -149,7 +149,7 @@ class Reply:
 
 
 class CallStatus(str, Enum):
-    """How an attempt ended: CANCELLED lost the race against its hedge, CACHED cost no call at all."""
+    """How an attempt ended: CANCELLED with the run that made it, CACHED without any call at all."""
 
     OK = "ok"
     FAILED = "failed"

@@ -36,7 +36,7 @@ class Attempt:
         return self._record(CallStatus.FAILED, error.endpoint, route.waited, error=f"{name}: {error}", error_class=name)
 
     def cancelled(self, route: Route) -> CallRecord:
-        """Another attempt at the same request was quicker, or the whole run was stopped."""
+        """The run was stopped while the attempt was under way."""
         return self._record(CallStatus.CANCELLED, route.taken, route.waited)
 
     def succeeded(

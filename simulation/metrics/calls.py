@@ -4,7 +4,7 @@
 |-----------|----------------|-----------------|------------|---------------------------------------------------|
 | ok        | counts for it  | yes             | yes        | yes                                               |
 | failed    | counts against | no              | yes        | yes                                               |
-| cancelled | left out       | no              | no         | no: its hedge was quicker, or the run was stopped |
+| cancelled | left out       | no              | no         | no: the run was stopped                           |
 | cached    | left out       | no              | no         | no: no call was made                              |
 
 Figures of time and tokens refuse rows of more than one tier; counts do not. Times are seconds.

@@ -7,7 +7,8 @@ writes nothing; resuming a run first rewrites it (`bring_up_to_date`). A step le
 |---------|--------------------------------------------------------------------------------------------------|
 | 1       | before versions were counted. At first replies were events of their own, decisions counted       |
 |         | `attempts`, messages had no addressees, and neither these nor episodes named the failed tiers     |
-| 2       | `fallback_from` was called `fell_from`                                                           |
+| 2       | `fallback_from` was called `fell_from`; scenarios could hedge calls, weight servers and balance  |
+|         | by `power_of_two`                                                                                |
 """
 
 from __future__ import annotations
@@ -110,13 +111,31 @@ def _key(body: Body) -> bytes:
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
 
 
-def _unchanged(manifest: Body) -> Body:
-    return manifest
+def _manifest_of_version_2(manifest: Body) -> Body:
+    return (
+        {**manifest, "scenario": without_removed_settings(manifest["scenario"])} if "scenario" in manifest else manifest
+    )
+
+
+def without_removed_settings(scenario: Body) -> Body:
+    """A stored scenario without the settings that this version no longer has; they changed no reply."""
+    inference = scenario.get("inference")
+    if not isinstance(inference, dict):
+        return scenario
+    present = {key: value for key, value in inference.items() if key != "hedge"}
+    if present.get("balancing") == "power_of_two":
+        present["balancing"] = "least_pending"
+    if "endpoints" in present:
+        present["endpoints"] = [
+            {key: value for key, value in each.items() if key != "weight"} if isinstance(each, dict) else each
+            for each in present["endpoints"]
+        ]
+    return {**scenario, "inference": present}
 
 
 MIGRATIONS: Mapping[int, Migration] = {
     1: Migration(_manifest_of_version_1, _events_of_version_1),
-    2: Migration(_unchanged, _events_of_version_2),
+    2: Migration(_manifest_of_version_2, _events_of_version_2),
 }
 """The step from each older version to the next."""
 

@@ -104,7 +104,7 @@ def versions() -> dict[str, str]:
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": platform.python_version()}
-    for name in ("lora-society", "camel-oasis", "camel-ai", "torch", "transformers", "peft"):
+    for name in ("lora-society", "camel-oasis", "camel-ai", "torch", "transformers", "peft", "numpy", "networkx"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

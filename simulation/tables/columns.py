@@ -136,7 +136,7 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("ask", COUNT, "0, or 1 where an invalid reply was asked again"),
         *_SOURCE[:3],
         Column("attempt", COUNT, "attempt at this tier, from 1"),
-        Column("status", CATEGORY, "ok, failed, cancelled (its hedge was quicker) or cached (no call was made)"),
+        Column("status", CATEGORY, "ok, failed, cancelled (the run was stopped) or cached (no call was made)"),
         Column("error_class", CATEGORY, "class of the error; empty when ok"),
         Column("error", TEXT, "class and text of the error; empty when ok"),
         Column("latency", REAL, "seconds from sending to the whole reply, or to the failure"),

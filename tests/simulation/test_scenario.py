@@ -164,11 +164,11 @@ class TestInference:
         assert inference.sampling() == Sampling(temperature=0.7, top_p=0.5, max_tokens=9)
 
     def test_an_endpoint_is_a_url_or_spelt_out(self) -> None:
-        spelt_out = "{url: http://b:2/v1, api_key_env: KEY, weight: 2.5, adapters: [skeptic]}"
+        spelt_out = "{url: http://b:2/v1, api_key_env: KEY, adapters: [skeptic]}"
         inference = overridden(inference__endpoints=f"[http://a:1/v1, {spelt_out}]").scenario.inference
         assert inference.servers() == (
             EndpointSettings("http://a:1/v1"),
-            EndpointSettings("http://b:2/v1", "KEY", 2.5, ("skeptic",)),
+            EndpointSettings("http://b:2/v1", "KEY", ("skeptic",)),
         )
 
 

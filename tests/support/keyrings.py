@@ -10,7 +10,7 @@ import keyring
 from keyring.backend import KeyringBackend
 from keyring.errors import KeyringLocked, PasswordDeleteError
 
-from agents.inference.servers.api_key import forget_keys
+from agents.inference.servers import api_key
 
 
 class MemoryKeyring(KeyringBackend):
@@ -54,9 +54,9 @@ def in_use(backend: KeyringBackend) -> Iterator[None]:
     """`backend` is the system's keyring meanwhile."""
     before = keyring.get_keyring()
     keyring.set_keyring(backend)
-    forget_keys()
+    api_key._from_keyring.clear()
     try:
         yield
     finally:
         keyring.set_keyring(before)
-        forget_keys()
+        api_key._from_keyring.clear()

@@ -43,11 +43,6 @@ def how_to_give(name: str) -> str:
     return f"export {name}=... or: python -m keyring set {SERVICE} {name}"
 
 
-def forget_keys() -> None:
-    """Ask the keyring again for every key."""
-    _from_keyring.clear()
-
-
 def _ask_keyring(name: str) -> tuple[str | None, str]:
     """The key, or why there is none."""
     try:

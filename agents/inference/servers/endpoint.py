@@ -27,16 +27,12 @@ class Endpoint:
     asked: bool = False
     detail: str = "not asked yet"
     pending: int = 0
-    credit: float = 0.0
+    credit: int = 0
     rest_until: float = 0.0
 
     @property
     def url(self) -> str:
         return self.settings.url
-
-    @property
-    def weight(self) -> float:
-        return self.settings.weight
 
     @property
     def served(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from agents.inference.backend import Detection, EndpointSettings, InferenceSetti
 from agents.inference.errors import InferenceError, PermanentError, ServerLostError, UnknownAdapterError
 from agents.inference.provenance import Request, Tier
 from agents.inference.servers.breaker import Breaker
-from agents.inference.servers.discovery import answers, is_healthy, list_models, open_session
+from agents.inference.servers.discovery import answers, ask_version, is_healthy, list_models, open_session
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.limits import SLOW_SHARE, AdaptiveLimit
 
@@ -123,6 +123,18 @@ class EndpointRegistry:
             elif error.refused or not endpoint.up or not endpoint.pending:  # else it may only be busy
                 endpoint.lost(error)
 
+    async def versions(self) -> dict[str, str]:
+        """Return the vLLM version of each endpoint that answers and says it, by URL."""
+        async with open_session() as session:
+            found = [(each.url, await self._version(each, session)) for each in self.endpoints if each.up]
+        return {url: version for url, version in found if version}
+
+    async def _version(self, endpoint: Endpoint, session: aiohttp.ClientSession) -> str | None:
+        try:
+            return await ask_version(session, endpoint.url, await endpoint.headers_found())
+        except (ServerLostError, PermanentError):
+            return None
+
     def probe(self) -> bool:
         """Ask once without an event loop: does any endpoint answer?"""
         return any(answers(endpoint.url, endpoint.headers) for endpoint in self.endpoints)
@@ -138,11 +150,11 @@ class EndpointRegistry:
         """The endpoints that are up and serve `adapter`; with a `pinned` URL, the one at that URL only."""
         return [each for each in self.endpoints if each.up and each.serves(adapter) and each.takes(pinned)]
 
-    def has_untried(self, request: Request, tried: Collection[str], *, idle: bool = False) -> bool:
-        """Whether a server that is not among the `tried` URLs takes calls now; with `idle`, has a free slot now."""
+    def has_untried(self, request: Request, tried: Collection[str]) -> bool:
+        """Whether a server that is not among the `tried` URLs takes calls now, at once or after a call in flight."""
         now = time.monotonic()
         untried = (each for each in self.able(request.adapter, pinned_url(request)) if each.url not in tried)
-        return any(each.free(now) if idle else each.free_at(now) is None for each in untried)
+        return any(each.free_at(now) is None for each in untried)
 
     def why_none(self, adapter: str, pinned: str | None = None) -> InferenceError:
         """The error that says why no server can take a call to `adapter`."""

@@ -1,4 +1,4 @@
-"""One call's way through a tier: moves, retries, hedges and the deadline. The servers are real, the tier is http."""
+"""One call's way through a tier: moves, retries and the deadline. The servers are real, the tier is http."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from agents.inference.attempts import Attempts, _first_reply
+from agents.inference.attempts import Attempts
 from agents.inference.backend import InferenceSettings
 from agents.inference.errors import OutOfTimeError, PermanentError, ServerLostError, TransientError
 from agents.inference.provenance import CallRecord, CallStatus, Reply, Tier
@@ -161,71 +161,6 @@ class TestDeadline:
         assert {status for _, status, _ in way.ends} == {OK}
         assert max(record.queue_time for record in way.records) > 0.5  # longer than an attempt may take
         assert max(record.latency for record in way.records) < 0.5
-
-
-class TestHedges:
-    async def test_a_slow_server_is_overtaken(self, pair: Pair) -> None:
-        left, right = pair
-        left.delay = 2.0
-        async with way_of(left, right, hedge=0.05) as way:
-            began = time.monotonic()
-            reply = await way.ask()
-            assert time.monotonic() - began < 1.0
-        assert reply.provenance.endpoint == right.url
-        assert sorted(way.ends) == sorted([(1, CANCELLED, left.url), (2, OK, right.url)])
-
-    async def test_a_quick_answer_is_not_hedged(self, pair: Pair) -> None:
-        async with way_of(*pair, hedge=1.0) as way:
-            await way.ask()
-        assert [status for _, status, _ in way.ends] == [OK]
-
-    async def test_a_hedge_that_fails_leaves_the_first_to_answer(self, pair: Pair) -> None:
-        left, right = pair
-        left.delay = 0.3
-        right.script(Fault.SERVER_ERROR)
-        async with way_of(left, right, hedge=0.05) as way:
-            reply = await way.ask()
-        assert reply.provenance.endpoint == left.url
-        assert [status for _, status, _ in way.ends] == [FAILED, OK]
-
-    async def test_a_success_counts_though_the_other_failed_in_the_same_moment(self) -> None:
-        async def end(error: Exception | None) -> str:
-            await asyncio.sleep(0)
-            if error:
-                raise error
-            return "right"
-
-        for order in ([None, TransientError("x")], [TransientError("x"), None]):
-            racing: Any = {asyncio.create_task(end(error)) for error in order}
-            assert await _first_reply(racing) == "right"
-
-    async def test_both_failing_is_a_failure_that_is_retried(self, pair: Pair) -> None:
-        left, right = pair
-        left.delay = right.delay = 0.1
-        for server in pair:
-            server.script(Fault.SERVER_ERROR)
-        async with way_of(left, right, hedge=0.02, retries=2) as way:
-            await way.ask()
-        assert [status for _, status, _ in way.ends].count(FAILED) >= 2
-        assert way.ends[-1][1] is OK
-
-    async def test_where_no_other_server_is_idle_nothing_is_sent_twice(self, pair: Pair) -> None:
-        left, right = pair
-        left.delay = right.delay = 0.2
-        async with way_of(left, right, hedge=0.02, concurrency=1) as way:
-            await asyncio.gather(way.ask(), way.ask())
-        assert len(left.bodies) == len(right.bodies) == 1
-
-    async def test_a_run_that_is_stopped_stops_both(self, pair: Pair) -> None:
-        left, right = pair
-        left.delay = right.delay = 5.0
-        async with way_of(left, right, hedge=0.02) as way:
-            call = asyncio.create_task(way.ask())
-            await asyncio.sleep(0.2)
-            call.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await call
-        assert sorted(status for _, status, _ in way.ends) == [CANCELLED, CANCELLED]
 
 
 class TestRecords:

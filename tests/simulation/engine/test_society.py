@@ -94,20 +94,13 @@ async def test_a_call_that_fails_is_raised_after_all_have_finished(tmp_path: Pat
         assert all(agent.turn is None for agent in running.agents)
 
 
-async def test_what_oasis_refuses_is_an_error(tmp_path: Path) -> None:
-    async with society(tmp_path) as running:
-        await running.speak({0: brief(0)}, [[1], [], [], []])
-        with pytest.raises(PlatformError, match="not a member"):
-            await running.agents[3].send(1, "let me in")
-
-
 async def test_an_unknown_action_does_not_leave_callers_waiting(tmp_path: Path) -> None:
     running = society(tmp_path)
     await running.__aenter__()
     with pytest.raises(PlatformError, match="the OASIS platform stopped"):
         await asyncio.wait_for(running.agents[0].env.action.perform_action(None, "no_such_action"), timeout=5)
     with pytest.raises(PlatformError, match="the OASIS platform stopped"):  # those who come later too
-        await asyncio.wait_for(running.agents[1].listen(), timeout=5)
+        await asyncio.wait_for(running.agents[1].env.action.listen_from_group(), timeout=5)
     await running.__aexit__()
 
 

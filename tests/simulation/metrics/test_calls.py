@@ -95,18 +95,23 @@ async def test_falls_are_counted_by_what_failed_and_tiers_are_never_averaged() -
             figure(calls)
 
 
-async def test_the_loser_of_a_race_and_a_cached_reply_are_in_no_figure(tmp_path: Path) -> None:
+async def test_cancelled_calls_and_cached_replies_are_in_no_figure(tmp_path: Path) -> None:
     records: list[CallRecord] = []
-    hedged = InferenceSettings(tiers=(Tier.HTTP,), retries=0, hedge=0.05)
+    settings = InferenceSettings(tiers=(Tier.HTTP,), retries=0)
     cache = ReplyCache(tmp_path)
-    async with ScriptedVLLM() as first, ScriptedVLLM() as second:
-        urls = (first.url, second.url)
-        async with VLLMClient(endpoints=urls, settings=hedged, on_call=records.append, cache=cache) as client:
-            await client.generate(requests(1)[0])
-            favourite = first if first.bodies else second
-            favourite.delay = 2.0
-            await client.generate(make_request(seed=1))
-            await client.generate(make_request(seed=1))
+    async with (
+        ScriptedVLLM() as server,
+        VLLMClient(server.url, settings=settings, on_call=records.append, cache=cache) as client,
+    ):
+        await client.generate(requests(1)[0])
+        server.delay = 2.0
+        stopped = asyncio.create_task(client.generate(make_request(seed=2)))
+        await asyncio.sleep(0.1)
+        stopped.cancel()
+        await asyncio.gather(stopped, return_exceptions=True)
+        server.delay = 0.0
+        await client.generate(make_request(seed=1))
+        await client.generate(make_request(seed=1))
     cache.close()
     calls = table(records)
     assert sorted(calls["status"].astype(str)) == ["cached", "cancelled", "ok", "ok"]

@@ -13,6 +13,8 @@ import orjson
 import pandas as pd
 import pytest
 
+from agents.inference.backend import EndpointSettings
+from agents.inference.servers.balancing import Balancing
 from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.runs.runner import resume_run
@@ -91,6 +93,39 @@ def test_a_run_of_the_first_shape_that_was_cut_is_finished_in_this_version(tmp_p
     whole = load_run(FIXTURES / PRESENT)
     pd.testing.assert_frame_equal(told(finished.outcomes), told(whole.outcomes))
     pd.testing.assert_frame_equal(told(finished.messages), told(whole.messages))
+
+
+REMOVED = {
+    "hedge": 20.0,
+    "balancing": "power_of_two",
+    "endpoints": ["http://a/v1", {"url": "http://b/v1", "api_key_env": None, "weight": 2.0, "adapters": None}],
+}
+
+
+@pytest.mark.parametrize("name", ["version_1_later", "version_2"])
+def test_settings_that_were_removed_are_dropped_from_old_manifests(tmp_path: Path, name: str) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(FIXTURES / name, run)
+    manifest = orjson.loads((run / "manifest.json").read_bytes())
+    manifest["scenario"]["inference"] |= REMOVED
+    (run / "manifest.json").write_bytes(orjson.dumps(manifest))
+    inference = Plan.of(load_run(run).manifest).scenario.inference
+    assert inference.balancing is Balancing.LEAST_PENDING
+    assert inference.servers() == (EndpointSettings("http://a/v1"), EndpointSettings("http://b/v1"))
+
+
+def test_a_cut_run_with_removed_settings_is_resumed(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(FIXTURES / "version_2", run)
+    lines = (run / EventLog.NAME).read_bytes().splitlines(keepends=True)
+    ends = [number for number, line in enumerate(lines) if b'"EpisodeEnded"' in line]
+    (run / EventLog.NAME).write_bytes(b"".join(lines[: ends[0] + 1]))
+    manifest = orjson.loads((run / "manifest.json").read_bytes())
+    manifest["scenario"]["inference"] |= REMOVED
+    (run / "manifest.json").write_bytes(orjson.dumps({**manifest, "status": "stopped"}))
+    finished = resume_run(run)
+    pd.testing.assert_frame_equal(told(finished.outcomes), told(load_run(FIXTURES / PRESENT).outcomes))
+    assert "hedge" not in orjson.loads((run / "manifest.json").read_bytes())["scenario"]["inference"]
 
 
 def test_a_process_killed_in_the_middle_of_bringing_a_run_up_to_date_does_no_harm(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ import pytest
 
 from agents.inference.errors import FloorReachedError
 from agents.inference.provenance import CallRecord, Tier
-from agents.inference.servers.api_key import SERVICE, MissingKeyError, find_key, forget_keys
+from agents.inference.servers import api_key
+from agents.inference.servers.api_key import SERVICE, MissingKeyError, find_key
 from agents.inference.vllm.serve_command import ServeCommand
 from agents.problems import UsageError
 from simulation.runs.runner import run_scenario
@@ -150,7 +151,7 @@ class TestCommands:
     def test_a_server_is_started_with_it(self) -> None:
         command = ServeCommand("127.0.0.1", 8001, ("vllm",), {}, VARIABLE)
         assert command.whole_environment({})["VLLM_API_KEY"] == KEY
-        forget_keys()
+        api_key._from_keyring.clear()
         keyring.delete_password(SERVICE, VARIABLE)
         with pytest.raises(UsageError, match=f"the environment has no {VARIABLE}, and the keyring does not hold it"):
             command.whole_environment({})
