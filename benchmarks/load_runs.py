@@ -21,7 +21,6 @@ import pandas as pd
 from agents.inference.provenance import Tier
 from benchmarks.measure import Spread, machine, turns
 from simulation import load_run, load_runs, run_scenario
-from simulation.runs.runner import RunOptions
 
 TABLES = ("outcomes", "messages")
 
@@ -30,8 +29,8 @@ TABLES = ("outcomes", "messages")
 def copies(count: int) -> Iterator[Path]:
     """A folder of `count` copies of a small run."""
     with tempfile.TemporaryDirectory() as folder:
-        options = RunOptions(tier=Tier.SIMULATED)
-        original = run_scenario("team_battle", options=options, out=Path(folder) / "original").path
+        options = {"tier": Tier.SIMULATED}
+        original = run_scenario("team_battle", **options, out=Path(folder) / "original").path
         for number in range(count):
             keep = shutil.ignore_patterns("oasis.db")
             shutil.copytree(original, Path(folder) / "runs" / f"{number:05d}", ignore=keep)

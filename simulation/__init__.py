@@ -1,4 +1,7 @@
-"""What happens: scenarios, games, modes, the OASIS society, runs and their tables."""
+"""What happens: scenarios, games, modes, the OASIS society, runs, their tables and studies of them.
+
+Users import from here and from `agents`, never deeper. Every name is loaded when it is first used.
+"""
 
 from __future__ import annotations
 
@@ -6,47 +9,120 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agents.inference.provenance import Tier
+    from agents.problems import InvalidFileError, SocietyError, UsageError
     from agents.strategy import TrainingMode
     from simulation.engine.environment import MultiModelEnvironment
     from simulation.game_plugins import add_games
-    from simulation.runs.runner import RunOptions, run_scenario
-    from simulation.scenario import Scenario
+    from simulation.games import find_game
+    from simulation.games.base import Game, GameError, GameParameters, Move, Round, Setting, State, closeness
+    from simulation.games.conformance import broken_rules
+    from simulation.games.pairs import MatrixGame
+    from simulation.inference_config import InferenceConfig
+    from simulation.plan import Plan
+    from simulation.report.page import write_report
+    from simulation.runs.replay import ReplayError, replay_run
+    from simulation.runs.runner import resume_run, run_scenario
+    from simulation.runs.session import RunStoppedError
+    from simulation.runs.sweep import sweep
+    from simulation.scenario import Communication, Scenario
+    from simulation.seats import Seat
     from simulation.studies.compare.report import compare_runs
-    from simulation.studies.public import hold_tournament, measure_effect, measure_fingerprints
-    from simulation.tables.run import load_run
-    from simulation.tables.runs import load_runs
+    from simulation.studies.public import hold_tournament, measure_effect, measure_fingerprints, measure_population
+    from simulation.studies.tournament.results import load_tournament
+    from simulation.tables.run import Run, load_run
+    from simulation.tables.runs import Runs, load_runs
     from simulation.task import TrainingTask
+    from simulation.treatment import Treatment
 
 __all__ = [
+    "Communication",
+    "Game",
+    "GameError",
+    "GameParameters",
+    "InferenceConfig",
+    "InvalidFileError",
+    "MatrixGame",
+    "Move",
     "MultiModelEnvironment",
-    "RunOptions",
+    "Plan",
+    "ReplayError",
+    "Round",
+    "Run",
+    "RunStoppedError",
+    "Runs",
     "Scenario",
+    "Seat",
+    "Setting",
+    "SocietyError",
+    "State",
+    "Tier",
     "TrainingMode",
     "TrainingTask",
+    "Treatment",
+    "UsageError",
     "add_games",
+    "broken_rules",
+    "closeness",
     "compare_runs",
+    "find_game",
     "hold_tournament",
     "load_run",
     "load_runs",
+    "load_tournament",
     "measure_effect",
     "measure_fingerprints",
+    "measure_population",
+    "replay_run",
+    "resume_run",
     "run_scenario",
+    "sweep",
+    "write_report",
 ]
 
 _HOMES = {
+    "Communication": "simulation.scenario",
+    "Game": "simulation.games.base",
+    "GameError": "simulation.games.base",
+    "GameParameters": "simulation.games.base",
+    "InferenceConfig": "simulation.inference_config",
+    "InvalidFileError": "agents.problems",
+    "MatrixGame": "simulation.games.pairs",
+    "Move": "simulation.games.base",
     "MultiModelEnvironment": "simulation.engine.environment",
-    "RunOptions": "simulation.runs.runner",
+    "Plan": "simulation.plan",
+    "ReplayError": "simulation.runs.replay",
+    "Round": "simulation.games.base",
+    "Run": "simulation.tables.run",
+    "RunStoppedError": "simulation.runs.session",
+    "Runs": "simulation.tables.runs",
     "Scenario": "simulation.scenario",
+    "Seat": "simulation.seats",
+    "Setting": "simulation.games.base",
+    "SocietyError": "agents.problems",
+    "State": "simulation.games.base",
+    "Tier": "agents.inference.provenance",
     "TrainingMode": "agents.strategy",
     "TrainingTask": "simulation.task",
+    "Treatment": "simulation.treatment",
+    "UsageError": "agents.problems",
     "add_games": "simulation.game_plugins",
+    "broken_rules": "simulation.games.conformance",
+    "closeness": "simulation.games.base",
     "compare_runs": "simulation.studies.compare.report",
+    "find_game": "simulation.games",
     "hold_tournament": "simulation.studies.public",
     "load_run": "simulation.tables.run",
     "load_runs": "simulation.tables.runs",
+    "load_tournament": "simulation.studies.tournament.results",
     "measure_effect": "simulation.studies.public",
     "measure_fingerprints": "simulation.studies.public",
+    "measure_population": "simulation.studies.public",
+    "replay_run": "simulation.runs.replay",
+    "resume_run": "simulation.runs.runner",
     "run_scenario": "simulation.runs.runner",
+    "sweep": "simulation.runs.sweep",
+    "write_report": "simulation.report.page",
 }
 
 
@@ -54,3 +130,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

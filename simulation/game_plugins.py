@@ -1,4 +1,8 @@
-"""Folders with games of a user's own: told by the environment, so that every process of a run knows them."""
+"""Add games of a user's own while the program runs.
+
+`simulation.games` reads the folders that the environment variable SOCIETY_GAMES names. `add_games` adds a folder to
+that variable, so that processes which this one starts find its games too.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +10,24 @@ import importlib
 import os
 from pathlib import Path
 
-from agents.problems import SocietyError
-
-FOLDERS = "SOCIETY_GAMES"
-
-
-def told_folders() -> list[str]:
-    """The folders named in the environment. Raises SocietyError where one is not there."""
-    return [_folder(each) for each in os.environ.get(FOLDERS, "").split(os.pathsep) if each]
+from simulation import games
 
 
 def add_games(folder: str | Path) -> None:
-    """Have every module in `folder` be a game, here and in processes begun from here.
+    """Make every module in `folder` a game, in this process and in the processes it starts.
 
-    A shipped game keeps its name. Raises SocietyError where there is no such folder.
+    A shipped game keeps its name: a module of the same name in `folder` is ignored.
+
+    Args:
+        folder: A folder with one module per game.
+
+    Raises:
+        SocietyError: `folder` is not a folder.
     """
-    from simulation import games
-
-    path, told = _folder(folder), told_folders()
-    if path not in told:
-        os.environ[FOLDERS] = os.pathsep.join([*told, path])
+    path, folders = games.games_folder(folder), games.own_folders()
+    if path not in folders:
+        os.environ[games.FOLDERS_VARIABLE] = os.pathsep.join([*folders, path])
     if path not in games.__path__:
         games.__path__.append(path)
     games.task_types.cache_clear()
     importlib.invalidate_caches()
-
-
-def _folder(folder: str | Path) -> str:
-    path = Path(folder).resolve()
-    if not path.is_dir():
-        raise SocietyError(f"{folder} is no folder of games ({FOLDERS})")
-    return str(path)

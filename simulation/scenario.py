@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from agents.file_model import FileModel, Real, Text, Whole, plain_value, word_or_structure
-from agents.findings import Finding, RawMapping, dotted, examine, refuse, shown
+from agents.findings import Finding, RawMapping, examine, refuse, shown
 from agents.language import Language
 from agents.problems import InvalidFileError, Problem, UsageError
 from agents.roster import FOLDER as ROSTERS
@@ -249,13 +249,24 @@ def _roster_of(
     return roster, composed.data, problems
 
 
-def checked_scenario(data: RawMapping, source: str) -> Scenario:
-    """The scenario in raw data that has no file. Raises InvalidFileError with every mistake, as of `source`."""
-    valid, findings = examine(Scenario, data, scenario_findings)
-    if valid is None:
-        raise InvalidFileError(
-            Problem(source, 0, dotted(each.path), each.message, each.suggestion) for each in findings
-        )
+def checked_scenario(
+    data: RawMapping, source: str, changes: Mapping[str, tuple[str, object]] | None = None
+) -> Scenario:
+    """Return the scenario in raw data that has no file and no roster yet.
+
+    Args:
+        data: The keys of a scenario file.
+        source: What mistakes are reported under.
+        changes: As in `read_scenario`.
+
+    Raises:
+        InvalidFileError: Holds every mistake.
+    """
+    file, problems = _changed(YamlFile(source, dict(data), {(): 0}), changes or {})
+    valid, findings = examine(Scenario, file.data, scenario_findings)
+    problems += file.all_problems(findings)
+    if problems or valid is None:
+        raise InvalidFileError(problems)
     return valid
 
 

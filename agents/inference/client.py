@@ -37,6 +37,7 @@ from agents.inference.servers.endpoints import EndpointRegistry
 from agents.inference.servers.health import HealthWatch
 from agents.inference.servers.slots import Slots
 from agents.inference.tiers import SERVER_TIERS, LazyBackend, backends
+from agents.inference.weights import WeightsRecord, record_name, record_weights, weights_identity
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -77,6 +78,7 @@ class VLLMClient:
         self._on_request = on_request or _ignore
         self._recording = recording or Recording()
         self._cache = cache
+        self._weights: dict[str, str] = {}
         self._registry = EndpointRegistry(tuple(endpoints) or (url,), self.settings)
         self.url = self._registry.endpoints[0].url
         self._health = HealthWatch(self._registry, self.settings.health_interval)
@@ -159,6 +161,21 @@ class VLLMClient:
         }
         return tuple(chain.from_iterable(found))
 
+    def record_weights(self, adapters: Sequence[tuple[str, str | None]]) -> WeightsRecord:
+        """Return what is known of the weights behind each adapter; the reply cache is asked by it from then on.
+
+        Args:
+            adapters: Served names, each with its local folder or None. Call `detect` first.
+        """
+        embedded, endpoints = Tier.EMBEDDED in self._backends, self._registry.endpoints if self._served else ()
+        record = record_weights(adapters, embedded=embedded, endpoints=endpoints)
+        self._weights.update({name: weights_identity(each) for name, each in record.items()})
+        return record
+
+    async def server_versions(self) -> dict[str, str]:
+        """Return the vLLM version of each server that answers and says it, by URL."""
+        return await self._registry.versions() if self._served else {}
+
     def pin(self, url: str, adapter: str) -> None:
         """Have a server that answers for `adapter`; calls that do not pin it go there only if it was one already."""
         self._registry.pin(url, adapter)
@@ -225,16 +242,19 @@ class VLLMClient:
             reply = await self._try(tier, request, failed_tiers, deadline)
             if reply is not None:
                 if self._cache is not None:
-                    self._cache.put(request, reply)
+                    self._cache.put(request, reply, self._weights_of(request))
                 return reply
         raise FloorReachedError(self._floor, causes(failed_tiers) or "no tier is allowed")
 
     def _from_cache(self, request: Request) -> Reply | None:
-        reply = self._cache.get(request) if self._cache is not None else None
+        reply = self._cache.get(request, self._weights_of(request)) if self._cache is not None else None
         if reply is None or reply.provenance.tier not in self._backends:
             return None
         self._record(cached_record(request, reply))
         return reply
+
+    def _weights_of(self, request: Request) -> str:
+        return self._weights.get(record_name(request.adapter, request.adapter_path), "")
 
     async def ask(
         self,

@@ -86,21 +86,29 @@ class ReplyCache:
             raise SocietyError(f"{self._file} cannot be used as a reply cache: {error}; {_MEND}") from error
         self._lock = Lock()
 
-    def get(self, request: Request) -> Reply | None:
-        """The reply that was kept for `request`, marked as cached. Raises SocietyError where it cannot be read."""
+    def get(self, request: Request, weights: str = "") -> Reply | None:
+        """Return the reply stored for `request`, marked as cached.
+
+        Args:
+            request: What is asked.
+            weights: What identifies the adapter's weights (`agents.inference.weights`), empty where nothing is known.
+
+        Raises:
+            SocietyError: The stored reply cannot be read.
+        """
         with self._open() as database:
-            row = database.execute("SELECT body FROM reply WHERE key = ?", (cache_key(request),)).fetchone()
+            row = database.execute("SELECT body FROM reply WHERE key = ?", (cache_key(request, weights),)).fetchone()
         try:
             return read_reply(orjson.loads(row[0]), cached=True) if row else None
         except (KeyError, TypeError, ValueError) as error:
             raise SocietyError(f"{self._file} holds what is no reply of this version ({error!r}); {_MEND}") from error
 
-    def put(self, request: Request, reply: Reply) -> None:
-        """Keep the reply of a real model; the first one to a request stays."""
+    def put(self, request: Request, reply: Reply, weights: str = "") -> None:
+        """Store the reply of a real model; the first one to a request stays. `weights` is as in `get`."""
         if reply.provenance.tier.real and not reply.provenance.cached:
             with self._open() as database, database:
                 body = orjson.dumps(reply)
-                database.execute("INSERT OR IGNORE INTO reply VALUES (?, ?)", (cache_key(request), body))
+                database.execute("INSERT OR IGNORE INTO reply VALUES (?, ?)", (cache_key(request, weights), body))
 
     def close(self) -> None:
         self._database.close()
@@ -114,8 +122,15 @@ class ReplyCache:
                 raise SocietyError(f"{self._file} cannot be used: {error}; {_MEND}") from error
 
 
-def cache_key(request: Request) -> str:
-    """The base model and the canonical hash: adapters of two bases may share a name."""
+def cache_key(request: Request, weights: str = "") -> str:
+    """Return the key of a request's reply: base model, weights and canonical hash.
+
+    Adapters of two bases may share a name, and an adapter that was trained on keeps its name.
+    """
+    return f"{request.base_model or ''}/{weights}/{prompt_hash(request)}" if weights else _plain_key(request)
+
+
+def _plain_key(request: Request) -> str:
     return f"{request.base_model or ''}/{prompt_hash(request)}"
 
 

@@ -1,4 +1,4 @@
-"""Who hears whom by a scenario, before anyone speaks: its modes and its topology over its roster's players."""
+"""Who hears whom in a scenario: its modes and its topology, applied to the players of its roster. Nothing is played."""
 
 from __future__ import annotations
 
@@ -14,15 +14,21 @@ from simulation.topology import TopologyKind, build_topology
 
 @dataclass(frozen=True)
 class AudienceMap:
-    """Who is heard by whom, model ids throughout, in a mode. `sampled`: the links are of one seed; others differ."""
+    """Who hears whom in one mode.
+
+    Attributes:
+        mode: The mode.
+        heard_by: For each speaker those who hear it; all are model ids.
+        sampled: True if the links are random: they are then those of the scenario's seed.
+    """
 
     mode: TrainingMode
     heard_by: Mapping[str, tuple[str, ...]]
     sampled: bool
 
 
-def hearings(plan: Plan) -> tuple[AudienceMap, ...]:
-    """One for the scenario's mode; for the mixed mode one for each it may pick."""
+def audience_maps(plan: Plan) -> tuple[AudienceMap, ...]:
+    """Return the map of the scenario's mode; for the mixed mode, one map for each mode that it may pick."""
     seats = tuple(Seat(row.model_id, row.team_id) for row in plan.roster.expand())
     rules, mode = plan.scenario.communication, plan.scenario.mode
     ids = [seat.model_id for seat in seats]

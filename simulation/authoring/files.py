@@ -1,4 +1,4 @@
-"""What the commands that write and check a user's own files share."""
+"""What the commands share that write or check a user's own files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from simulation.store.files import replace_file
 
 
 def check_file(name: str) -> str:
-    """What a valid file is: "scenario" or "roster". Raises InvalidFileError with every mistake."""
+    """Check a file and return what it is: "roster", "scenario", or a scenario with the number of its sweep's runs.
+
+    Args:
+        name: A path, or the name of a shipped roster or scenario.
+
+    Raises:
+        InvalidFileError: The file has mistakes; the error has all of them.
+    """
     from agents.roster import Roster, shipped_rosters
     from simulation.plan import Plan
 
@@ -26,7 +33,7 @@ def check_file(name: str) -> str:
 
 
 def looks_like_roster(name: str, shipped: tuple[str, ...]) -> bool:
-    """A roster has `models` or extends one that has; a bare name is a roster where no scenario goes by it."""
+    """Return True for a file with `models` or `extends`, and for a shipped roster's name that no scenario has."""
     from agents.yaml_file import read_yaml
     from simulation.scenario import shipped_scenarios
 
@@ -37,17 +44,24 @@ def looks_like_roster(name: str, shipped: tuple[str, ...]) -> bool:
 
 
 def refuse_existing(path: Path) -> None:
+    """Raise SocietyError if `path` exists."""
     if path.exists():
         raise SocietyError(f"{path} exists; choose another name")
 
 
 def refuse_unknown(option: str, value: str, known: list[str]) -> None:
+    """Raise UsageError, with the nearest known value, if `value` is not in `known`."""
     if value not in known:
         raise UsageError(f"{option} {value}: {nearest(value, known)}")
 
 
 def write_checked(path: Path, text: str) -> None:
-    """Write `text` to the new file `path` and check it; what would not run is not left behind."""
+    """Write `text` to the new file `path` and check it. A file with mistakes is removed again.
+
+    Raises:
+        SocietyError: The file exists already, or cannot be written.
+        InvalidFileError: The text has mistakes.
+    """
     refuse_existing(path)
     try:
         path.write_text(text, encoding="utf-8")
@@ -60,7 +74,11 @@ def write_checked(path: Path, text: str) -> None:
 
 
 def write_schema(path: Path, schema: dict[str, Any]) -> str:
-    """Write a schema beside `path`'s file; how that file names it."""
+    """Write a JSON Schema to `path` and return its name, by which a file in the same folder refers to it.
+
+    Raises:
+        InvalidFileError: The file cannot be written.
+    """
     text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
     try:
         replace_file(path, text.encode())

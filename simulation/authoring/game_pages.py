@@ -1,6 +1,7 @@
-"""A game's documentation page: its module's docstring, taken apart by what every page must say, and its parameters.
+"""A game's documentation page: the parts of its module's docstring, and its parameters.
 
-A part starts at the beginning of a line with its name and a colon, `Nash (named here):` too, and lasts to the next.
+A part starts at the beginning of a line with its name and a colon, such as `Payoff:` or `Nash (named here):`. It ends
+where the next part starts.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from simulation.games import find_game, task_types
 
 
 class PageSection(str, Enum):
-    """What every game's docstring says; `efficiency` only where it is not welfare / optimum."""
+    """The parts of a game's docstring. All are required but `efficiency`, which is for games that define their own."""
 
     PLAYERS = "Players"
     DECISION = "Decision"
@@ -39,7 +40,7 @@ _SIZES = (("minItems", "at least {}"), ("maxItems", "at most {}"))
 
 @dataclass(frozen=True)
 class Parameter:
-    """A game's parameter; `range` says in words what it may be, empty for any value of its kind."""
+    """A game's parameter. `range` says in words which values are allowed; it is empty if all of its kind are."""
 
     name: str
     kind: str
@@ -49,7 +50,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class GamePage:
-    """A game's page. `title` is its first paragraph, `text` the whole docstring; `parts` are as written."""
+    """A game's page. `title` is its first paragraph, `text` the whole docstring, `parts` the text of each part."""
 
     name: str
     title: str
@@ -59,25 +60,29 @@ class GamePage:
     parameters: tuple[Parameter, ...]
 
     def line(self, part: PageSection) -> str:
-        """A part's first sentence, on one line."""
+        """Return a part's first sentence, on one line."""
         text = " ".join(self.parts[part].split())
         return re.split(r"(?<=[^.])\. ", text, maxsplit=1)[0].rstrip(".")
 
 
 def game_page(name: str) -> GamePage:
-    """The page of a game. Raises SocietyError for an unknown one and for a docstring that leaves a part out."""
+    """Return the page of a game.
+
+    Raises:
+        SocietyError: There is no such game, or its docstring lacks a part.
+    """
     game = find_game(name)
     text = (sys.modules[game.__module__].__doc__ or "").strip()
     parts = _parts(text)
     missing = [part.value for part in PageSection if part is not PageSection.EFFICIENCY and not parts.get(part)]
     if missing:
-        raise SocietyError(f"the docstring of the game {name} does not say: {', '.join(missing)}")
+        raise SocietyError(f"the docstring of the game {name} lacks: {', '.join(missing)}")
     title = " ".join(text.split("\n\n")[0].split())
     return GamePage(name, title, text, game.synthetic, parts, _parameters(game.Parameters.model_json_schema()))
 
 
 def game_pages() -> tuple[GamePage, ...]:
-    """The pages of all games, by name."""
+    """Return the pages of all games, sorted by name."""
     return tuple(map(game_page, task_types()))
 
 
@@ -90,7 +95,7 @@ def _parts(text: str) -> dict[PageSection, str]:
 
 
 def _parameters(schema: Mapping[str, Any]) -> tuple[Parameter, ...]:
-    """The parameters a JSON Schema of them describes."""
+    """Return the parameters that a JSON Schema describes."""
     found = []
     for name, field in schema.get("properties", {}).items():
         body = {**field, **schema.get("$defs", {}).get(str(field.get("$ref", "")).rsplit("/", 1)[-1], {})}

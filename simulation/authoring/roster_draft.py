@@ -1,4 +1,4 @@
-"""A first roster from the adapters that are there: found, checked against one base model, dealt roles and teams."""
+"""A draft of a roster: find adapters, check them against one base model, assign roles and teams."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ SCHEMA = "roster.schema.json"
 _HEAD = {
     Language.EN: """\
 # Who takes part: one row per LoRA model. Check this file with: society validate {path}
-#   model_id        the player's name in tables and reports
+#   model_id        the model's name in tables and reports
 #   model_name      the adapter's name at the server
 #   role            leader, follower, competitor, teammate or neutral
 #   team_id         a team battle needs two teams
-#   specialization  what the model is told it is good at; persona: a sentence it is told of itself
-#   count: 3        makes three players of a row; policy: tit_for_tat puts a scripted player in place of a model
-# extends: other.yaml builds on another roster: rows with a known model_id change it, remove: true takes one out.
+#   specialization  what the prompt says the model is good at; persona: a sentence about the model, for its prompt
+#   count: 3        makes three players from one row; policy: tit_for_tat plays a policy instead of a model
+# extends: other.yaml builds on another roster: a row with the same model_id changes it, remove: true removes it.
 """,
     Language.ZH: """\
 # 参与者：每个 LoRA 模型一行。检查此文件：society validate {path}
-#   model_id        玩家名称，用于表格和报告
+#   model_id        模型名称，用于表格和报告
 #   model_name      适配器在服务器上的名称
 #   role            leader（领导者）、follower（追随者）、competitor（竞争者）、teammate（队友）或 neutral（中立）
 #   team_id         所属队伍；team_battle 需要两支队伍
-#   specialization  告诉模型它擅长什么；persona：告诉模型的一句自我介绍
-#   count: 3        一行生成三名玩家；policy: tit_for_tat 用脚本玩家代替模型
+#   specialization  提示词中说明模型擅长什么；persona：提示词中对模型的一句介绍
+#   count: 3        一行生成三名玩家；policy: tit_for_tat 用脚本策略代替模型
 # extends: other.yaml 以另一份名单为基础：相同 model_id 的行修改它，remove: true 删除一行。
 """,
 }
@@ -47,7 +47,7 @@ _HEAD = {
 
 @dataclass(frozen=True)
 class Candidate:
-    """An adapter that could take part. What is not known of it is None."""
+    """An adapter that could take part. An attribute that is not known is None."""
 
     name: str
     base: str | None = None
@@ -56,37 +56,50 @@ class Candidate:
     folder: Path | None = None
 
     def fits(self, base: str) -> bool:
+        """Return whether the adapter is made for `base`, or its base is not known."""
         return self.base is None or base_name(self.base) == base_name(base)
 
 
 @dataclass(frozen=True)
-class Found:
-    """The adapters of one place, the base models it serves, and what was passed over, a sentence each."""
+class FoundAdapters:
+    """The adapters of a folder or a server, the base models it serves, and a note on each adapter left out."""
 
     candidates: tuple[Candidate, ...]
     bases: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-def found_in_folder(folder: Path) -> Found:
-    """The PEFT adapters in `folder`, which may be one itself. Raises UsageError where there is none."""
+def found_in_folder(folder: Path) -> FoundAdapters:
+    """Find the PEFT adapters in `folder`, or the one that `folder` itself is.
+
+    Raises:
+        UsageError: There is none.
+    """
     configs = [folder / CONFIG_FILE] if (folder / CONFIG_FILE).is_file() else sorted(folder.glob(f"*/{CONFIG_FILE}"))
     candidates, notes = [], []
     for config in configs:
         try:
-            told = read_adapter_folder(config.parent)
+            adapter = read_adapter_folder(config.parent)
         except SocietyError as error:
             notes.append(str(error))
             continue
-        candidates.append(Candidate(told.name, told.base, told.rank, told.alpha, told.path))
+        candidates.append(Candidate(adapter.name, adapter.base, adapter.rank, adapter.alpha, adapter.path))
     if not candidates:
-        found = "; ".join(notes) or f"no subfolder holds an {CONFIG_FILE}; name the folder PEFT saved into"
+        found = "; ".join(notes) or f"no subfolder has an {CONFIG_FILE}; name the folder that PEFT saved to"
         raise UsageError(f"--folder {folder}: {found}")
-    return Found(tuple(candidates), notes=tuple(notes))
+    return FoundAdapters(tuple(candidates), notes=tuple(notes))
 
 
-def found_at_endpoint(url: str, api_key_env: str | None = None) -> Found:
-    """The adapters the server at `url` lists. Raises SocietyError where none answers or it serves none."""
+def found_at_endpoint(url: str, api_key_env: str | None = None) -> FoundAdapters:
+    """Find the adapters that the server at `url` lists.
+
+    Args:
+        url: The server's URL; it ends in `/v1`.
+        api_key_env: The variable that has the server's API key.
+
+    Raises:
+        SocietyError: No server answers, or it serves no adapter.
+    """
     served = asyncio.run(_ask(url, api_key_env))
     bases = tuple(model.name for model in served if model.parent is None)
     candidates = tuple(_served_candidate(model) for model in served if model.parent is not None)
@@ -95,7 +108,7 @@ def found_at_endpoint(url: str, api_key_env: str | None = None) -> Found:
             f"--endpoint {url}: it serves {', '.join(bases) or 'no model'} and no adapter; start vLLM with "
             "--enable-lora --lora-modules NAME=PATH"
         )
-    return Found(candidates, bases)
+    return FoundAdapters(candidates, bases)
 
 
 async def _ask(url: str, api_key_env: str | None) -> list[ServedModel]:
@@ -104,24 +117,28 @@ async def _ask(url: str, api_key_env: str | None) -> list[ServedModel]:
 
 
 def _served_candidate(model: ServedModel) -> Candidate:
-    """What a server tells of an adapter; its folder is read for rank and alpha where it lies on this machine."""
+    """Return an adapter that a server lists, with rank and alpha if its folder is on this machine."""
     root = Path(model.root) if model.root else None
     try:
-        told = read_adapter_folder(root, model.name) if root is not None and root.is_dir() else None
+        adapter = read_adapter_folder(root, model.name) if root is not None and root.is_dir() else None
     except (SocietyError, OSError):
-        told = None
-    return Candidate(model.name, model.parent, told.rank if told else None, told.alpha if told else None)
+        adapter = None
+    return Candidate(model.name, model.parent, adapter.rank if adapter else None, adapter.alpha if adapter else None)
 
 
-def found_in_the_package() -> Found:
-    """The adapters that ship."""
-    return Found(
+def found_shipped() -> FoundAdapters:
+    """Return the shipped adapters."""
+    return FoundAdapters(
         tuple(replace(found_in_folder(path).candidates[0], folder=None) for path in shipped_adapters().values())
     )
 
 
-def chosen(found: Found, names: Sequence[str]) -> Found:
-    """The candidates of these names. Raises UsageError for a name that is not there."""
+def only_named(found: FoundAdapters, names: Sequence[str]) -> FoundAdapters:
+    """Return the candidates with these names; all if `names` is empty.
+
+    Raises:
+        UsageError: A name is not among the candidates.
+    """
     by_name = {each.name: each for each in found.candidates}
     for name in names:
         if name not in by_name:
@@ -129,25 +146,33 @@ def chosen(found: Found, names: Sequence[str]) -> Found:
     return replace(found, candidates=tuple(by_name[name] for name in names)) if names else found
 
 
-def base_of(found: Found, told: str | None) -> str:
-    """The base model the candidates share, or the one told. Raises UsageError where they differ."""
-    if told:
-        return told
-    spelt: dict[str, str] = {}
+def shared_base(found: FoundAdapters, wanted: str | None) -> str:
+    """Return `wanted`, or else the base model that all candidates share.
+
+    Raises:
+        UsageError: The candidates have different base models, or none names its base model.
+    """
+    if wanted:
+        return wanted
+    by_name: dict[str, str] = {}
     for each in found.candidates:
         if each.base:
-            spelt.setdefault(base_name(each.base), each.base)
-    if len(spelt) > 1:
-        whose = "; ".join(f"{each.name} is made for {each.base}" for each in found.candidates if each.base)
-        raise UsageError(f"the adapters belong to different base models ({whose}); choose one with --base")
-    bases = list(spelt.values()) or list(found.bases)
+            by_name.setdefault(base_name(each.base), each.base)
+    if len(by_name) > 1:
+        made_for = "; ".join(f"{each.name} is made for {each.base}" for each in found.candidates if each.base)
+        raise UsageError(f"the adapters belong to different base models ({made_for}); choose one with --base")
+    bases = list(by_name.values()) or list(found.bases)
     if not bases:
         raise UsageError("the adapters do not say which base model they belong to; name it with --base")
     return bases[0]
 
 
-def fitting(found: Found, base: str) -> Found:
-    """The candidates made for `base`, and a note on each that is not. Raises UsageError where none is."""
+def only_fitting(found: FoundAdapters, base: str) -> FoundAdapters:
+    """Return the candidates made for `base`, with a note on each of the others.
+
+    Raises:
+        UsageError: No candidate is made for `base`.
+    """
     wrong = tuple(
         f"{each.name} is made for base model {each.base}, not for {base}"
         for each in found.candidates
@@ -156,12 +181,17 @@ def fitting(found: Found, base: str) -> Found:
     fit = tuple(each for each in found.candidates if each.fits(base))
     if not fit:
         raise UsageError(f"no adapter fits --base {base}: {'; '.join(wrong)}")
-    return Found(fit, found.bases, (*found.notes, *(f"left out: {each}" for each in wrong)))
+    return FoundAdapters(fit, found.bases, (*found.notes, *(f"left out: {each}" for each in wrong)))
 
 
 def deal(candidates: Sequence[Candidate], teams: int, roles: Sequence[ModelRole] = ()) -> tuple[ModelConfig, ...]:
-    """One row per candidate, dealt to teams in turn. Roles are dealt in turn too; without any, the first of each team
-    leads and the others are team-mates."""
+    """Return one row per candidate.
+
+    Args:
+        candidates: The adapters.
+        teams: The number of teams, assigned in turn; 0 for none.
+        roles: The roles, assigned in turn. Without any, the first of each team is its leader, the others are teammates.
+    """
     rows: list[ModelConfig] = []
     for number, each in enumerate(candidates):
         usual = ModelRole.LEADER if number < max(teams, 1) else ModelRole.TEAMMATE
@@ -188,7 +218,14 @@ def _free_id(name: str, taken: set[str]) -> str:
 
 
 def roster_text(roster: Roster, path: Path, language: Language, schema: str) -> str:
-    """The roster as a commented file at `path`; `schema` is where editors find the schema."""
+    """Return the text of a roster file with comments.
+
+    Args:
+        roster: The roster.
+        path: The file that the text is for.
+        language: The language of the comments.
+        schema: Where an editor finds the JSON Schema.
+    """
     from agents.roster_yaml import roster_to_yaml
 
     head = f"# yaml-language-server: $schema={schema}\n{_HEAD[language].format(path=path)}"
@@ -196,7 +233,7 @@ def roster_text(roster: Roster, path: Path, language: Language, schema: str) -> 
 
 
 def schema_place(path: Path, shipped: Path = FOLDER / SCHEMA) -> str:
-    """Where an editor that opens `path` finds a shipped schema: from the file where both lie in one clone."""
+    """Return where an editor that opens `path` finds a shipped schema: a relative path if both are in one clone."""
     clone = FOLDER.parent.parent
     if path.absolute().is_relative_to(clone):
         return Path(os.path.relpath(shipped, path.absolute().parent)).as_posix()

@@ -1,4 +1,4 @@
-"""A roster drawn: as a tree for the terminal, and as SVG with a line between players who hear each other."""
+"""Pictures of a roster: a tree for the terminal, and an SVG with a line between players who hear each other."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from simulation.authoring.audiences import AudienceMap
 
 MOST_DRAWN = 60
-_SIDES = 280  # room for names left and right of the circle
+_SIDES = 280  # space for names left and right of the circle
 _COLOURS = ("#4269d0", "#efb118", "#ff725c", "#6cc5b0", "#3ca951", "#ff8ab7", "#a463f2", "#97bbf5", "#9c6b4e")
 _NO_TEAM = "#9498a0"
 
 
 def teams_of(roster: Roster) -> dict[str | None, list[ModelConfig]]:
-    """Players by team, in the order of the rows; None is no team."""
+    """Return the players by team, in the order of the rows; the key None is for players without a team."""
     found: dict[str | None, list[ModelConfig]] = {}
     for row in roster.expand():
         found.setdefault(row.team_id, []).append(row)
@@ -30,7 +30,7 @@ def teams_of(roster: Roster) -> dict[str | None, list[ModelConfig]]:
 
 
 def team_tree(roster: Roster) -> Tree:
-    """Teams, and under each its players with their roles."""
+    """Return a tree of the teams and their players, with roles."""
     from rich.markup import escape as plain
     from rich.tree import Tree
 
@@ -47,29 +47,29 @@ def team_tree(roster: Roster) -> Tree:
     return tree
 
 
-def hearing_tree(hearing: AudienceMap) -> Tree:
-    """Each player, and who hears it."""
+def audience_tree(audiences: AudienceMap) -> Tree:
+    """Return a tree of the players and who hears each of them."""
     from rich.markup import escape as plain
     from rich.tree import Tree
 
-    drawn = " (links as drawn by the scenario's seed; each episode draws its own)" if hearing.sampled else ""
-    tree = Tree(f"[bold]who hears whom[/] in {hearing.mode.value}{drawn}")
-    for speaker, hearers in list(hearing.heard_by.items())[:MOST_DRAWN]:
+    sampled = " (random links of the scenario's seed; each episode draws its own)" if audiences.sampled else ""
+    tree = Tree(f"[bold]who hears whom[/] in {audiences.mode.value}{sampled}")
+    for speaker, hearers in list(audiences.heard_by.items())[:MOST_DRAWN]:
         shown = ", ".join(hearers[:12]) + (f" and {len(hearers) - 12:,} more" if len(hearers) > 12 else "")
         tree.add(plain(sanitize(f"{speaker} -> {shown or 'no one'}")))
-    if len(hearing.heard_by) > MOST_DRAWN:
-        tree.add(f"and {len(hearing.heard_by) - MOST_DRAWN:,} more")
+    if len(audiences.heard_by) > MOST_DRAWN:
+        tree.add(f"and {len(audiences.heard_by) - MOST_DRAWN:,} more")
     return tree
 
 
-def picture(roster: Roster, hearing: AudienceMap | None = None, size: int = 640) -> str:
-    """The roster as SVG: players on a circle, team by team; a line joins those who hear each other."""
+def picture(roster: Roster, audiences: AudienceMap | None = None, size: int = 640) -> str:
+    """Return the roster as SVG: players on a circle, team by team, with a line between those who hear each other."""
     groups = teams_of(roster)
     rows = [row for members in groups.values() for row in members]
     places = {row.model_id: _place(number, len(rows), size) for number, row in enumerate(rows)}
     named = [team for team in groups if team]
     colours = {team: _COLOURS[number % len(_COLOURS)] for number, team in enumerate(named)}
-    subtitle = f"lines: who hears whom in {hearing.mode.value}" if hearing else roster.base_model or ""
+    subtitle = f"lines: who hears whom in {audiences.mode.value}" if audiences else roster.base_model or ""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size + _SIDES} {size + 60}" width="{size + _SIDES}"'
         f' height="{size + 60}"'
@@ -77,7 +77,7 @@ def picture(roster: Roster, hearing: AudienceMap | None = None, size: int = 640)
         '<rect width="100%" height="100%" fill="white"/>',
         f'<text x="16" y="28" font-size="18" font-weight="bold">{_text(roster.name)}</text>',
         f'<text x="16" y="48" font-size="12" fill="#555">{_text(subtitle)}</text>',
-        *(_lines(hearing, places) if hearing else ()),
+        *(_lines(audiences, places) if audiences else ()),
         *(_node(row, *places[row.model_id], colours.get(row.team_id or "", _NO_TEAM), size) for row in rows),
         *_legend(named, colours, size),
         "</svg>",
@@ -90,8 +90,8 @@ def _place(number: int, total: int, size: int) -> tuple[float, float]:
     return (size + _SIDES) / 2 + 0.3 * size * math.cos(angle), 60 + size / 2 - 20 + 0.3 * size * math.sin(angle)
 
 
-def _lines(hearing: AudienceMap, places: dict[str, tuple[float, float]]) -> Iterator[str]:
-    pairs = {(min(a, b), max(a, b)) for a, hearers in hearing.heard_by.items() for b in hearers}
+def _lines(audiences: AudienceMap, places: dict[str, tuple[float, float]]) -> Iterator[str]:
+    pairs = {(min(a, b), max(a, b)) for a, hearers in audiences.heard_by.items() for b in hearers}
     for a, b in sorted(pairs):
         (x1, y1), (x2, y2) = places[a], places[b]
         yield f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#b8bcc4"/>'

@@ -1,4 +1,4 @@
-"""A first scenario: commented, with the game's own settings as comments."""
+"""A draft of a scenario: with comments, and with the game's parameters as comments."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ _WORDS = {
     Language.EN: {
         "head": "# What is played. Check this file with: society validate {path}\n"
         "# Every key and its meaning: society schema scenario; the game's rules: society games {game}\n",
-        "episodes": "each task is played this often",
-        "parameters": "# the game's own settings, with what they are if left out",
-        "none": "# the game has no settings of its own",
+        "episodes": "how often each task is played",
+        "parameters": "# the game's parameters, with their defaults",
+        "none": "# the game has no parameters",
         "topology": "or ring, star, small_world, scale_free, or pairs of model ids",
-        "rounds": "rounds of messages before each decision; 0 is silence",
-        "endpoints": "your vLLM servers; without one a small model in this process answers",
+        "rounds": "rounds of messages before each decision; 0 for no messages",
+        "endpoints": "your vLLM servers; if none answers, a small model in this process does",
         "difficulty": "0 to 1",
     },
     Language.ZH: {
         "head": "# 玩什么。检查此文件：society validate {path}\n"
         "# 所有键及其含义：society schema scenario；游戏规则：society games {game}\n",
         "episodes": "每个任务重复的次数",
-        "parameters": "# 游戏自身的设置，以及省略时的取值",
-        "none": "# 该游戏没有自身的设置",
+        "parameters": "# 游戏的参数及其默认值",
+        "none": "# 该游戏没有参数",
         "topology": "或 ring、star、small_world、scale_free，或 model_id 对的列表",
-        "rounds": "每次决策前的消息轮数；0 表示沉默",
-        "endpoints": "你的 vLLM 服务器；没有时由本进程内的小模型回答",
+        "rounds": "每次决策前的消息轮数；0 表示不发消息",
+        "endpoints": "你的 vLLM 服务器；都不应答时由本进程内的小模型回答",
         "difficulty": "0 到 1",
     },
 }
@@ -35,7 +35,18 @@ _WORDS = {
 def scenario_text(
     name: str, mode: str, game: str, roster: str, language: Language, comments: Language, path: str, schema: str
 ) -> str:
-    """The text of a scenario file; `language` is the models', `comments` the reader's."""
+    """Return the text of a scenario file.
+
+    Args:
+        name: The scenario's name.
+        mode: Its mode.
+        game: The `task_type` of its one task.
+        roster: The name or the path of its roster.
+        language: The language of prompts and messages.
+        comments: The language of the comments.
+        path: The file that the text is for.
+        schema: Where an editor finds the JSON Schema.
+    """
     words = _WORDS[comments]
     return f"""\
 # yaml-language-server: $schema={schema}
@@ -67,13 +78,13 @@ inference:
 
 
 def _parameters(game: str, words: dict[str, str]) -> str:
-    """The game's settings as commented lines that hold once the `# ` in front is taken away."""
+    """Return the game's parameters as comments; they are valid YAML once the leading `# ` is removed."""
     schema = find_game(game).Parameters.model_json_schema()
     fields = schema.get("properties", {})
     if not fields:
         return f"    {words['none']}\n"
     lines = [f"    {words['parameters']}", "    # parameters:"]
-    for key, told in fields.items():
-        meaning = " ".join(str(told.get("description", "")).split())
-        lines.append(f"    #   {key}: {inline(told.get('default'))}   # {meaning}".rstrip(" #"))
+    for key, field in fields.items():
+        meaning = " ".join(str(field.get("description", "")).split())
+        lines.append(f"    #   {key}: {inline(field.get('default'))}   # {meaning}".rstrip(" #"))
     return "\n".join(lines) + "\n"

@@ -1,6 +1,6 @@
-"""The JSON Schemas editors complete roster and scenario files by.
+"""The JSON Schemas of roster and scenario files, which editors use to check and complete them.
 
-`python -m simulation.authoring.schema` writes the two that ship.
+`python -m simulation.authoring.schema` writes the two shipped files.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from simulation.scenario import Scenario
 
 
 def scenario_schema() -> dict[str, Any]:
-    """The JSON Schema of a scenario file, with every game and its parameters."""
+    """Return the JSON Schema of a scenario file, with every game and its parameters."""
     schema = Scenario.model_json_schema(by_alias=True)
     task = schema["$defs"]["TrainingTask"]
     task["properties"]["task_type"]["enum"] = list(task_types())
@@ -35,7 +35,7 @@ def _parameters_of(task_type: str) -> dict[str, Any]:
 
 
 def shipped_schemas() -> Mapping[Path, dict[str, Any]]:
-    """Where each schema ships, beside the files it is for."""
+    """Return the shipped schemas by path; each is in the folder of the files that it is for."""
     return {
         ROSTERS / "roster.schema.json": roster_schema(),
         SCENARIOS / "scenario.schema.json": scenario_schema(),

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from simulation.cli.options import Answer, Endpoint, KeyVariable
+from simulation.cli.options import KeyOption, ServerArgument
 
 if TYPE_CHECKING:
     from agents.inference.vllm.lifecycle import LoraLifecycle
 
+Answer = TypeVar("Answer")
 
 adapters_app = typer.Typer(
     help="The adapters a running vLLM server serves: list, load, unload. None is ever changed in place.",
@@ -27,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @adapters_app.command("list", epilog="Example: `society adapters list http://localhost:8001/v1`")
-def list_(endpoint: Endpoint, api_key_env: KeyVariable = None) -> None:
+def list_(endpoint: ServerArgument, api_key_env: KeyOption = None) -> None:
     """What the server serves: a line per adapter with its base and the folder it came from."""
     served = _with(endpoint, api_key_env, lambda lifecycle: lifecycle.served())
     for base in served.bases:
@@ -38,11 +39,11 @@ def list_(endpoint: Endpoint, api_key_env: KeyVariable = None) -> None:
 
 @adapters_app.command(epilog="Example: `society adapters load http://localhost:8001/v1 trained/negotiator --replace`")
 def load(
-    endpoint: Endpoint,
+    endpoint: ServerArgument,
     path: Annotated[Path, typer.Argument(help="The PEFT folder; the server must see it at the same path.")],
     name: Annotated[str | None, typer.Option(help="The adapter's name; else the folder's.")] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Unload its other versions once it answers.")] = False,
-    api_key_env: KeyVariable = None,
+    api_key_env: KeyOption = None,
 ) -> None:
     """Serve an adapter; the last line printed is the name to ask for.
 
@@ -59,9 +60,9 @@ def load(
 
 @adapters_app.command(epilog="Example: `society adapters unload http://localhost:8001/v1 negotiator`")
 def unload(
-    endpoint: Endpoint,
+    endpoint: ServerArgument,
     name: Annotated[str, typer.Argument(help="The served name.")],
-    api_key_env: KeyVariable = None,
+    api_key_env: KeyOption = None,
 ) -> None:
     """Serve an adapter no more; calls in flight come to their end."""
     _with(endpoint, api_key_env, lambda lifecycle: lifecycle.unload(name))

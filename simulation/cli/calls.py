@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulation.cli.console import wide_console
+from simulation.cli.console import text_table, wide_console
+from simulation.cli.options import JsonOption, RunArgument
 from simulation.studies.calls import By
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def calls(
-    run: Annotated[Path, typer.Argument(help="A run directory, finished or not.")],
+    run: RunArgument,
     by: Annotated[By, typer.Option(help="What calls are grouped by, within each tier.")] = By.TIER,
-    json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    json_: JsonOption = False,
 ) -> None:
     """How the run's calls went: success, latency, queue, tokens, prefix cache, moves and falls; tiers stay apart."""
     from simulation.studies.calls import report_calls
@@ -42,20 +42,16 @@ def calls(
 
 
 def _calls_table(report: CallReport) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
     mix = ", ".join(f"{tier} {share:.0%}" for tier, share in report.tier_mix.items()) or "none"
-    table = Table(title=f"replies by tier: {mix}", title_justify="left", caption_justify="left")
     named = report.by is not By.TIER
-    heads = ["tier", *([report.by.value] if named else []), "ok", "failed", "success", "latency s", "queue s"]
-    for head in (*heads, "tokens/s a call", "tokens/s in all", "prefix hits", "moves", "fell from", "errors"):
-        table.add_column(head, overflow="fold")
-    for group in report.groups:
-        cells = (group.tier, *([group.name or "(no server)"] if named else []), *_cells(group))
-        table.add_row(*map(escape, cells))
-    table.caption = escape("\n".join(_notes(report)))
-    return table
+    heads = ("tier", *((report.by.value,) if named else ()), "ok", "failed", "success", "latency s", "queue s")
+    rows = ((group.tier, *((group.name or "(no server)",) if named else ()), *_cells(group)) for group in report.groups)
+    return text_table(
+        f"replies by tier: {mix}",
+        (*heads, "tokens/s a call", "tokens/s in all", "prefix hits", "moves", "fell from", "errors"),
+        rows,
+        notes=_notes(report),
+    )
 
 
 def _cells(group: CallGroup) -> tuple[str, ...]:

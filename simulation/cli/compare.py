@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulation.cli.console import wide_console
+from simulation.cli.console import shown_interval, stderr, text_table, wide_console
+from simulation.cli.options import JsonOption, LevelOption, MixTiersOption
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,17 +35,16 @@ def compare(
     by: Annotated[
         str | None, typer.Option(help="Take all runs together and split them by this key of the scenario: mode.")
     ] = None,
-    level: Annotated[float, typer.Option(min=0.5, max=0.999, help="Confidence level of the intervals.")] = 0.95,
+    level: LevelOption = 0.95,
     models: Annotated[bool, typer.Option(help="Also one table per model that plays on both sides.")] = True,
     synthetic: Annotated[bool, typer.Option(help="Take synthetic episodes in.")] = False,
-    mix_tiers: Annotated[bool, typer.Option(help="Average over tiers.")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+    mix_tiers: MixTiersOption = False,
+    json_: JsonOption = False,
 ) -> None:
     """Compare runs: welfare, efficiency, cooperation, payoff and Gini, in pairs of the same seed where there are any.
 
     Prints first - other with its interval, and a verdict that the numbers support. What the runs differ in is said.
     """
-    from simulation.cli.console import stderr
     from simulation.studies.compare.report import compare_runs
     from simulation.tables.runs import SkippedRunsWarning
 
@@ -55,10 +56,9 @@ def compare(
     if json_:
         typer.echo(_json(found))
         return
-    console = wide_console()
     for table in _tables(found, models):
-        console.print(table)
-    for line in _said(found):
+        wide_console().print(table)
+    for line in _notes(found):
         typer.echo(line)
 
 
@@ -72,51 +72,45 @@ def _json(found: Comparison) -> str:
     return orjson.dumps(plain, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode()
 
 
-def _tables(found: Comparison, models: bool) -> list[Table]:
-    first = found.sides[0]
-    tables = []
+def _tables(found: Comparison, models: bool) -> Iterator[Table]:
     for other in found.sides[1:]:
         rows = [each for each in found.differences if each.against == other]
-        names = (first, other)
-        tables.append(_table(names, "", [each for each in rows if not each.model_id]))
+        names = (found.sides[0], other)
+        yield _table(names, "", [each for each in rows if not each.model_id])
         one_by_one = [each for each in rows if each.model_id]
         if models and one_by_one:
-            tables.append(_table(names, ", model by model", one_by_one))
-    return tables
+            yield _table(names, ", model by model", one_by_one)
 
 
-def _table(names: tuple[str, str], what: str, rows: list[FigureDifference]) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
+def _table(names: tuple[str, str], what: str, rows: Sequence[FigureDifference]) -> Table:
+    """One row per figure; tasks and models have a column where there are several."""
+    columns = {
+        "task": [each.task_id for each in rows] if len({each.task_id for each in rows}) > 1 else None,
+        "model": [each.model_id for each in rows] if any(each.model_id for each in rows) else None,
+    }
+    lead = {head: texts for head, texts in columns.items() if texts}
     level = f"{rows[0].interval.level:.0%}" if rows else ""
-    first, other = names
-    table = Table(title=escape(f"{first} against {other}{what}"), title_justify="left")
-    several, one_by_one = len({each.task_id for each in rows}) > 1, any(each.model_id for each in rows)
-    heads = (*(("task",) if several else ()), *(("model",) if one_by_one else ()), "figure")
-    for head in heads:
-        table.add_column(head)
-    for head in (first, other, f"difference [{level} interval]"):
-        table.add_column(escape(head), justify="right")
-    table.add_column("n", justify="right")
-    table.add_column(escape(f"{first} is"))
-    for each in rows:
-        told = (*((each.task_id,) if several else ()), *((each.model_id,) if one_by_one else ()))
-        figure = HEADS.get(each.figure.value, each.figure.value)
-        figure = "payoff" if each.model_id and each.figure.value == "payoff" else figure
-        interval = each.interval
-        shown = f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
-        cells = (*told, figure, f"{each.first:.3f}", f"{each.other:.3f}", shown, str(interval.n), each.verdict.value)
-        table.add_row(*map(escape, cells))
-    return table
+    numbers = (*names, f"difference [{level} interval]", "n")
+    return text_table(
+        f"{names[0]} against {names[1]}{what}",
+        (*lead, "figure", *numbers, f"{names[0]} is"),
+        ((*parts, *_cells(each)) for each, *parts in zip(rows, *lead.values(), strict=True)),
+        right=numbers,
+    )
 
 
-def _said(found: Comparison) -> list[str]:
-    lines = []
+def _cells(each: FigureDifference) -> tuple[str, ...]:
+    name = each.figure.value
+    figure = name if each.model_id and name == "payoff" else HEADS.get(name, name)
+    difference = shown_interval(each.interval, 3, "+")
+    return (figure, f"{each.first:.3f}", f"{each.other:.3f}", difference, str(each.interval.n), each.verdict.value)
+
+
+def _notes(found: Comparison) -> Iterator[str]:
     for name in found.sides:
         seeds = found.seeds[name]
-        told = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds, {seeds[0]} to {seeds[-1]}"
-        lines.append(f"{name}: {len(found.runs[name])} runs, {told}, replies: {', '.join(found.tiers[name])}")
+        played = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds, {seeds[0]} to {seeds[-1]}"
+        yield f"{name}: {len(found.runs[name])} runs, {played}, replies: {', '.join(found.tiers[name])}"
     for key, values in found.differs.items():
-        lines.append(f"differs in {key}: {' / '.join(values)}")
-    return [*lines, *found.notes]
+        yield f"differs in {key}: {' / '.join(values)}"
+    yield from found.notes

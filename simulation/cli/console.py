@@ -1,30 +1,28 @@
-"""What every command prints with: the console, the progress bar, a run's outcomes, an error."""
+"""What every command prints with: the console, tables, the progress bar, a run's outcomes, an error."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from simulation.metrics.registry import Interval
-
-from functools import cache
-from typing import TYPE_CHECKING, Any
 
 from agents.sanitize import sanitize_lines
 from simulation.cli import logs
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
+    from simulation.metrics.registry import Interval
     from simulation.tables.run import Run
 
 
 def progress_bar(episodes: int) -> Any:
+    """A progress bar over so many episodes; it shows nothing where the log is JSON."""
     from rich.console import Console
 
     from simulation.monitor.progress import LiveProgress
@@ -41,14 +39,62 @@ def show(finished: Run, as_json: bool) -> None:
             json.dumps({"run": str(finished.path), "tier_mix": finished.manifest["tier_mix"], "outcomes": outcomes})
         )
         return
-    from rich.console import Console
-
     from simulation.monitor.progress import outcome_table
 
-    console = Console()
-    wide = console if console.is_terminal else Console(width=200)
-    wide.print(outcome_table(finished, wide.width))
+    console = wide_console()
+    console.print(outcome_table(finished, console.width))
     typer.echo(str(finished.path))
+
+
+def show_study(
+    folder: Path, report: str, as_json: bool, tables: Callable[[], Iterable[Table]], lines: Iterable[str] = ()
+) -> None:
+    """Print a study: its report file as it is, or its tables and lines with the folder as the last line.
+
+    Args:
+        folder: The study's folder.
+        report: The name of its report file, JSON.
+        as_json: Print the file, nothing else.
+        tables: Makes the tables.
+        lines: Printed below the tables.
+    """
+    if as_json:
+        typer.echo((folder / report).read_text(encoding="utf-8"), nl=False)
+        return
+    console = wide_console()
+    for table in tables():
+        console.print(table)
+    for line in (*lines, str(folder)):
+        typer.echo(line)
+
+
+def text_table(
+    title: str,
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    notes: Sequence[str] = (),
+    right: Collection[str] = (),
+) -> Table:
+    """A table of plain texts: no cell is read as markup.
+
+    Args:
+        title: Stands above it.
+        heads: One per column.
+        rows: One text per column.
+        notes: Lines below it.
+        right: The heads of the columns that are aligned right.
+    """
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=escape(title), title_justify="left", caption_justify="left")
+    for head in heads:
+        table.add_column(escape(head), justify="right" if head in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    table.caption = escape("\n".join(notes)) if notes else None
+    return table
 
 
 @cache
@@ -60,20 +106,22 @@ def stderr() -> Console:
 
 
 def complain(message: str, who: str = "society: ") -> None:
-    """Why the command ends, in the shape of the log."""
+    """Print why the command ends, in the form of the log."""
     if logs.are_json():
         logs.logger.error("%s", message)
     else:
         typer.echo(sanitize_lines(f"{who}{message}"), err=True)
 
 
-def shown_interval(interval: Interval) -> str:
-    return f"{interval.value:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
+def shown_interval(interval: Interval, digits: int = 2, sign: str = "") -> str:
+    """An estimate and its interval as text: `1.50 [1.20, 1.80]`; with the sign "+" each number has its own."""
+    value, low, high = (f"{each:{sign}.{digits}f}" for each in (interval.value, interval.low, interval.high))
+    return f"{value} [{low}, {high}]"
 
 
-def wide_console() -> Console:
-    """A console for tables: the terminal's width, or wide where the output is no terminal."""
+def wide_console(width: int = 200) -> Console:
+    """A console for tables: as wide as the terminal, or `width` columns where the output is no terminal."""
     from rich.console import Console
 
     console = Console()
-    return console if console.is_terminal else Console(width=200)
+    return console if console.is_terminal else Console(width=width)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulation.cli.console import wide_console
+from simulation.cli.options import RUNS, EndpointsOption, JsonOption
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -26,9 +29,9 @@ def add_to(app: typer.Typer) -> None:
 
 def doctor(
     scenario: Annotated[str | None, typer.Argument(help="The scenario to run: a file or a shipped name.")] = None,
-    endpoint: Annotated[list[str] | None, typer.Option(help="vLLM server URL; may be given more than once.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for run directories.")] = Path("runs"),
-    json_: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    endpoint: EndpointsOption = None,
+    out: Annotated[Path, typer.Option(help="The folder that run directories will be in.")] = RUNS,
+    json_: JsonOption = False,
 ) -> None:
     """Check this machine, its packages, servers, tiers and disk, and say what to do about each finding.
 
@@ -44,10 +47,7 @@ def doctor(
 
         typer.echo(json.dumps([asdict(each) for each in found], ensure_ascii=False))
     else:
-        from rich.console import Console
-
-        console = Console()
-        (console if console.is_terminal else Console(width=160)).print(findings_table(found))
+        wide_console(160).print(findings_table(found))
         typer.echo(summary(found))
     if any(each.verdict is Verdict.FAILURE for each in found):
         raise typer.Exit(1)
@@ -55,13 +55,11 @@ def doctor(
 
 def _case(scenario: str | None, endpoints: tuple[str, ...], out: Path) -> DoctorCase:
     from simulation.doctor import DoctorCase
-    from simulation.plan import Plan
-    from simulation.runs.runner import RunOptions
+    from simulation.plan import Settings, make_plan
 
     if scenario is None:
         return DoctorCase.at(endpoints, out) if endpoints else DoctorCase(out=out)
-    plan = Plan.load(scenario)
-    return DoctorCase.of(Plan(RunOptions(endpoints=endpoints).applied(plan.scenario), plan.roster), out)
+    return DoctorCase.of(make_plan(scenario, Settings(endpoints=endpoints)), out)
 
 
 def findings_table(found: Sequence[Diagnosis]) -> Table:

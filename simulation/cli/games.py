@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from simulation.cli.console import text_table, wide_console
+from simulation.cli.options import JsonOption
+
 if TYPE_CHECKING:
     from simulation.authoring.game_pages import GamePage
 
@@ -18,7 +21,7 @@ def add_to(app: typer.Typer) -> None:
 
 def games(
     name: Annotated[str | None, typer.Argument(help="A game; all of them, in a line each, without it.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    json_: JsonOption = False,
 ) -> None:
     """What each game is: players, decision, payoffs, equilibria, what a message can change, parameters."""
     from simulation.authoring.game_pages import game_page, game_pages
@@ -34,20 +37,12 @@ def games(
 
 
 def _show_list(pages: list[GamePage]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
     from simulation.authoring.game_pages import PageSection
 
-    table = Table(title="games; a page each: society games NAME", title_justify="left")
-    for head in ("game", "players", "what is decided", "a message"):
-        table.add_column(head, overflow="fold")
-    for page in pages:
-        cells = (page.line(part) for part in (PageSection.PLAYERS, PageSection.DECISION, PageSection.MESSAGE))
-        table.add_row(*map(escape, (page.name, *cells)))
-    console = Console()
-    (console if console.is_terminal else Console(width=260)).print(table)
+    parts = (PageSection.PLAYERS, PageSection.DECISION, PageSection.MESSAGE)
+    rows = ((page.name, *(page.line(part) for part in parts)) for page in pages)
+    heads = ("game", "players", "what is decided", "a message")
+    wide_console(260).print(text_table("games; a page each: society games NAME", heads, rows))
 
 
 def _show_page(page: GamePage) -> None:

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from simulation.cli.console import shown_interval, wide_console
+from simulation.cli.console import shown_interval, text_table, wide_console
+from simulation.cli.options import JsonOption, MixTiersOption
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,8 +19,8 @@ def add_to(app: typer.Typer) -> None:
 
 def metrics_(
     runs: Annotated[list[Path], typer.Argument(help="Run directories of the same tasks; seeds may differ.")],
-    mix_tiers: Annotated[bool, typer.Option(help="Average over tiers.")] = False,
-    json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    mix_tiers: MixTiersOption = False,
+    json_: JsonOption = False,
 ) -> None:
     """IQM, mean and optimality gap of accuracy, efficiency and cooperation, with intervals clustered by seed."""
     from dataclasses import asdict
@@ -33,11 +34,6 @@ def metrics_(
         plain = {figure: {name: asdict(each) for name, each in row.items()} for figure, row in found.items()}
         typer.echo(json.dumps(plain))
         return
-    from rich.table import Table
-
-    table = Table(title="all models together, synthetic episodes left out", title_justify="left")
-    for head in ("figure", *next(iter(found.values()))):
-        table.add_column(head)
-    for figure, row in found.items():
-        table.add_row(figure, *(shown_interval(each) for each in row.values()))
-    wide_console().print(table)
+    heads = ("figure", *next(iter(found.values())))
+    rows = ((figure, *(shown_interval(each, 3, "+") for each in row.values())) for figure, row in found.items())
+    wide_console().print(text_table("all models together, synthetic episodes left out", heads, rows))

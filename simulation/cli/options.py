@@ -1,63 +1,147 @@
-"""The options that commands share, and what they mean."""
+"""The arguments and options that several commands share, each declared once, and what they mean.
+
+A command's parameter is one of these types and a default: `seed: SeedOption = 0`. Imports nothing heavy.
+"""
 
 from __future__ import annotations
 
+import os
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import typer
 
-from agents.inference.provenance import FALLBACK_ORDER, Tier
+from agents.inference.provenance import FALLBACK_ORDER
+from agents.language import Language
 from agents.problems import UsageError, nearest
+from agents.strategy import TrainingMode
 
 if TYPE_CHECKING:
-    from simulation.plan import Plan
-    from simulation.runs.runner import RunOptions
+    from simulation.plan import Plan, Settings
+
+# -- what a command works on --------------------------------------------------------------------------------
+
+ScenarioArgument = Annotated[str, typer.Argument(help="A scenario file, or a shipped scenario's name.")]
+ScenarioOrFolder = Annotated[
+    str,
+    typer.Argument(help="A scenario file, a shipped scenario's name, or the folder of an interrupted study."),
+]
+RosterArgument = Annotated[str, typer.Argument(help="A roster file, or a shipped roster's name.")]
+RosterOrFolder = Annotated[
+    str,
+    typer.Argument(help="A roster file, a shipped roster's name, or the folder of an interrupted study."),
+]
+RunArgument = Annotated[Path, typer.Argument(help="A run directory.")]
+NewFileArgument = Annotated[Path, typer.Argument(help="The file to write.")]
+ServerArgument = Annotated[str, typer.Argument(help="The server's URL, for example http://localhost:8001/v1")]
+
+# -- what is played -----------------------------------------------------------------------------------------
+
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="key=value of the scenario, a dot between keys; may be given more than once."),
+]
+ModeOption = Annotated[TrainingMode, typer.Option(help="Who hears whom and who shares.")]
+StepsOption = Annotated[int, typer.Option(min=1, help="Steps of an episode.")]
+EpisodesOption = Annotated[
+    int | None, typer.Option(min=1, help="Episodes of each task, in place of the scenario's number.")
+]
+ScenarioSeedOption = Annotated[int | None, typer.Option("--seed", help="Seed, in place of the scenario's.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
+LanguageOption = Annotated[Language, typer.Option(help="Language of prompts and messages.")]
+SchemaOption = Annotated[bool, typer.Option(help="Write the file's JSON Schema beside it, for editors elsewhere.")]
+
+# -- who answers --------------------------------------------------------------------------------------------
+
+TierOption = Annotated[
+    str | None, typer.Option(help="The only tier to use: camel, http, embedded, simulated; or auto: all of them.")
+]
+RequireOption = Annotated[str | None, typer.Option(help="Stop instead of using a lower tier than this.")]
+EndpointsOption = Annotated[
+    list[str] | None, typer.Option("--endpoint", help="vLLM server URL; may be given more than once.")
+]
+KeyOption = Annotated[
+    str | None, typer.Option("--api-key-env", help="The environment variable that holds the server's key.")
+]
+CacheOption = Annotated[Path | None, typer.Option(help="Folder of replies that runs share: each is paid for once.")]
+
+# -- how much at a time, and where it goes ------------------------------------------------------------------
+
+JobsOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Runs at a time; by default one per processor, 8 at most. With a server give more."),
+]
+AtOnceOption = Annotated[
+    int | None, typer.Option(min=1, help="Runs at a time, in one process; by default 4 with a server, else 1.")
+]
+OutOption = Annotated[Path, typer.Option(help="Folder in which a new folder is made.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+
+# -- statistics ---------------------------------------------------------------------------------------------
+
+LevelOption = Annotated[float, typer.Option(min=0.5, max=0.999, help="Confidence level of the intervals.")]
+MixTiersOption = Annotated[bool, typer.Option(help="Average replies of several tiers together.")]
+
+RUNS = Path("runs")
+MOST_JOBS = 8
+
+Choice = TypeVar("Choice", bound=Enum)
 
 
-def planned(
-    scenario: str,
-    pairs: list[str] | None,
-    *,
-    tier: str | None,
-    require: str | None,
-    seed: int | None,
-    episodes: int | None,
-    endpoints: tuple[str, ...],
-) -> Plan:
-    """The plan a command carries out: the scenario with the options given, in which `tier` may be "auto"."""
-    from simulation.plan import Plan
+def planned(scenario: str, settings: Settings) -> Plan:
+    """Load the plan of a scenario with the given settings in place of its own values.
+
+    Raises:
+        UsageError: The scenario is a sweep.
+        InvalidFileError: The scenario or a setting is wrong.
+    """
+    from simulation.plan import make_plan
     from simulation.runs.runner import refuse_sweep
 
-    overrides = overrides_of(pairs or [])
-    if tier == "auto":
-        overrides["inference.tiers"] = f"[{', '.join(each.value for each in FALLBACK_ORDER)}]"
-    options = run_options(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoints)
-    loaded = Plan.load(scenario, overrides)
-    refuse_sweep(loaded)
-    return Plan(options.applied(loaded.scenario), loaded.roster)
+    plan = make_plan(scenario, settings)
+    refuse_sweep(plan)
+    return plan
 
 
-def run_options(
+def settings_of(
     *,
     tier: str | None,
     require: str | None = None,
     seed: int | None = None,
     episodes: int | None = None,
-    endpoints: tuple[str, ...] = (),
-) -> RunOptions:
-    """The options of a command, checked; the tier "auto" leaves the scenario's tiers as they are."""
-    from simulation.runs.runner import RunOptions
+    endpoints: list[str] | None = None,
+    pairs: list[str] | None = None,
+) -> Settings:
+    """Check a command's options and return them as settings.
 
-    only = None if tier == "auto" else tier_named(tier, "--tier")
-    return RunOptions(only, tier_named(require, "--require"), seed, episodes, endpoints)
+    Args:
+        tier: A tier's name, or "auto" for all of them.
+        require: The lowest tier allowed.
+        seed: In place of the scenario's.
+        episodes: In place of the scenario's.
+        endpoints: In place of the scenario's.
+        pairs: The values of `--set`, as `key=value`.
+
+    Raises:
+        UsageError: An option is wrong.
+    """
+    from simulation.plan import AUTO, Settings
+
+    _check_tier(None if tier == AUTO else tier, "--tier")
+    _check_tier(require, "--require")
+    wrong = [pair for pair in pairs or () if "=" not in pair]
+    if wrong:
+        fail_usage(f"--set {wrong[0]}: write key=value, for example --set inference.temperature=0")
+    changed = dict(pair.split("=", 1) for pair in pairs or ())
+    return Settings(tier, require, seed, episodes, tuple(endpoints or ()), changed)
 
 
 def named_choice(kind: type[Choice], value: str, option: str) -> Choice:
     """The member of an enum that an option names.
 
     Raises:
-        UsageError: `value` is none of them; the message names the nearest.
+        UsageError: `value` names no member; the message gives the nearest name.
     """
     values = [each.value for each in kind]
     if value not in values:
@@ -65,34 +149,17 @@ def named_choice(kind: type[Choice], value: str, option: str) -> Choice:
     return kind(value)
 
 
-def tier_named(value: str | None, option: str) -> Tier | None:
-    if value is None:
-        return None
+def _check_tier(value: str | None, option: str) -> None:
     names = [tier.value for tier in FALLBACK_ORDER]
-    if value not in names:
+    if value is not None and value not in names:
         fail_usage(f"{option} {value}: not one of {', '.join(names)}")
-    return Tier(value)
 
 
-def overrides_of(pairs: list[str]) -> dict[str, str]:
-    """What `--set` asks for, by key. Raises UsageError."""
-    wrong = [pair for pair in pairs if "=" not in pair]
-    if wrong:
-        fail_usage(f"--set {wrong[0]}: write key=value, for example --set inference.temperature=0")
-    return dict(pair.split("=", 1) for pair in pairs)
+def jobs_or_default(jobs: int | None) -> int:
+    """The number of `--jobs`; without it, one job per processor, 8 at most."""
+    return jobs or min(MOST_JOBS, os.cpu_count() or 1)
 
 
 def fail_usage(message: str) -> NoReturn:
+    """Raise a UsageError."""
     raise UsageError(message)
-
-
-Answer = TypeVar("Answer")
-Choice = TypeVar("Choice", bound=Enum)
-
-
-Endpoint = Annotated[str, typer.Argument(help="The server's URL, for example http://localhost:8001/v1")]
-
-
-KeyVariable = Annotated[
-    str | None, typer.Option("--api-key-env", help="The environment variable that holds the server's key.")
-]

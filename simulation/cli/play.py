@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,7 +11,18 @@ import typer
 from agents.language import Language
 from agents.strategy import TrainingMode
 from simulation.cli.console import show
-from simulation.cli.options import run_options
+from simulation.cli.options import (
+    RUNS,
+    EndpointsOption,
+    LanguageOption,
+    ModeOption,
+    OutOption,
+    RequireOption,
+    SeedOption,
+    StepsOption,
+    TierOption,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from simulation.cli.human_player import HumanPlayer
@@ -29,14 +39,14 @@ def play(
     as_: Annotated[
         str | None, typer.Option("--as", help="The model whose seat you take; the first of the roster unless named.")
     ] = None,
-    tier: Annotated[str | None, typer.Option(help="The only tier to use; or auto: all of them.")] = None,
-    require: Annotated[str | None, typer.Option(help="Stop rather than fall below this tier.")] = None,
-    mode: Annotated[TrainingMode, typer.Option(help="Who hears whom and who shares.")] = TrainingMode.COOPERATIVE,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the game.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the game's and the others' draws.")] = 0,
-    language: Annotated[Language, typer.Option(help="en or zh.")] = Language.EN,
-    endpoint: Annotated[list[str] | None, typer.Option(help="vLLM server URL; may be given more than once.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for run directories.")] = Path("runs"),
+    tier: TierOption = None,
+    require: RequireOption = None,
+    mode: ModeOption = TrainingMode.COOPERATIVE,
+    steps: StepsOption = 5,
+    seed: SeedOption = 0,
+    language: LanguageOption = Language.EN,
+    endpoint: EndpointsOption = None,
+    out: OutOption = RUNS,
 ) -> None:
     """Play a game yourself, in the seat of one model of a roster; type messages and choices, or pipe them in.
 
@@ -45,14 +55,15 @@ def play(
     """
     from agents.roster import Roster
     from simulation.cli.human_player import table_plan
-    from simulation.runs.runner import run_scenario
+    from simulation.plan import make_plan
+    from simulation.runs.runner import play_plan
 
     scenario = _scenario(game, roster, mode, steps, seed, language)
     plan = table_plan(scenario, Roster.load(roster), as_)
-    options = run_options(tier=tier, require=require, endpoints=tuple(endpoint or ()))
+    settings = settings_of(tier=tier, require=require, endpoints=endpoint)
     seat = human_player_in(plan.roster.model_dump())
     assert seat is not None  # the plan has one
-    finished = run_scenario(plan, options=options, out=out, on_event=seat.watch, responders=seat.responders)
+    finished = play_plan(make_plan(plan, settings), out=out, on_event=seat.watch, responders=seat.responders)
     show(finished, False)
 
 

@@ -6,14 +6,14 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agents.inference.provenance import Tier
 from agents.problems import UsageError
-from simulation.cli.console import wide_console
+from simulation.cli.console import shown_interval, text_table, wide_console
+from simulation.cli.options import JsonOption, RunArgument
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -27,22 +27,22 @@ def add_to(app: typer.Typer) -> None:
 
 
 def quality(
-    run: Annotated[Path, typer.Argument(help="A run directory.")],
+    run: RunArgument,
     scorer: Annotated[
         list[str] | None, typer.Option(help="keyword, parse, consistency or judge; all that can be, unless named.")
     ] = None,
     judge: Annotated[str | None, typer.Option(help="The adapter (or base model) that grades messages.")] = None,
     endpoint: Annotated[list[str] | None, typer.Option(help="The judge's server; may be given more than once.")] = None,
     tier: Annotated[Tier, typer.Option(help="The judge's tier: camel, http or embedded.")] = Tier.HTTP,
-    json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    json_: JsonOption = False,
 ) -> None:
     """How good messages and decisions are, by each scorer, per tier, role and model; tiers stay apart.
 
     A judge's grades are kept in the run directory and asked for once.
     """
     from agents.inference.client import DEFAULT_URL
-    from simulation.quality.judge import Judge
     from simulation.quality.report import report_quality
+    from simulation.quality.scorer import Judge
     from simulation.tables.run import load_run
 
     if judge is None and endpoint:
@@ -61,9 +61,6 @@ def quality(
 
 def _quality_tables(report: QualityReport) -> Iterator[Table]:
     """One table per scorer: a row per tier, role and model, a column per measure."""
-    from rich.markup import escape
-    from rich.table import Table
-
     for scorer, rows in groupby(report.rows, key=lambda row: row.scorer):
         lines: dict[tuple[str, ...], dict[str, QualityRow]] = {}
         for row in rows:
@@ -72,17 +69,16 @@ def _quality_tables(report: QualityReport) -> Iterator[Table]:
         mark = "SYNTHETIC: " if shown.synthetic else "SECONDARY: " if shown.secondary else ""
         measures = dict.fromkeys(measure for line in lines.values() for measure in line)
         title = f"{scorer}: {mark}{report.meanings[scorer]}"
-        table = Table(title=escape(title), title_justify="left", caption_justify="left")
-        for head in ("tier", *(["judge"] if shown.judge else []), "whose", *measures):
-            table.add_column(head, overflow="fold")
-        for (tier, judge, whose), line in lines.items():
-            cells = (_mean(line[measure]) if measure in line else "-" for measure in measures)
-            table.add_row(*map(escape, (tier, *([judge] if shown.judge else []), whose, *cells)))
-        table.caption = escape("\n".join(f"{name}: {report.meanings[name]}" for name in measures))
-        yield table
+        heads = ("tier", *(("judge",) if shown.judge else ()), "whose", *measures)
+        cells = (
+            (tier, *((judge,) if shown.judge else ()), whose, *(_mean(line.get(measure)) for measure in measures))
+            for (tier, judge, whose), line in lines.items()
+        )
+        yield text_table(title, heads, cells, notes=[f"{name}: {report.meanings[name]}" for name in measures])
 
 
-def _mean(row: QualityRow) -> str:
-    found = row.interval
-    interval = f" [{found.low:.3f}, {found.high:.3f}]" if found else ""
-    return f"{row.value:.3f}{interval} of {row.texts}"
+def _mean(row: QualityRow | None) -> str:
+    if row is None:
+        return "-"
+    value = shown_interval(row.interval, 3) if row.interval else f"{row.value:.3f}"
+    return f"{value} of {row.texts}"

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from simulation.cli.console import progress_bar
+from simulation.cli.options import RUNS, JsonOption, OutOption
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,8 +19,8 @@ def add_to(app: typer.Typer) -> None:
 
 def replay(
     path: Annotated[Path, typer.Argument(help="The directory of a finished run.")],
-    out: Annotated[Path, typer.Option(help="Folder for the replay's run directory.")] = Path("runs"),
-    json_: Annotated[bool, typer.Option("--json", help="Print what was compared as JSON.")] = False,
+    out: OutOption = RUNS,
+    json_: JsonOption = False,
 ) -> None:
     """Play a run again from the replies it recorded, with no server, and compare it event by event.
 

@@ -1,8 +1,9 @@
-"""`society roster new|show`. Heavy imports stand inside the commands."""
+"""`society roster new|show`. Heavy imports are inside the commands."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.problems import SocietyError, UsageError
+from simulation.cli.options import KeyOption, RosterArgument, SchemaOption
 
 if TYPE_CHECKING:
-    from simulation.authoring.roster_draft import Found
+    from simulation.authoring.roster_draft import FoundAdapters
 
 roster_app = typer.Typer(help="Rosters: who takes part.", no_args_is_help=True)
 
@@ -25,8 +27,8 @@ def add_to(app: typer.Typer) -> None:
 
 
 @dataclass(frozen=True)
-class _Wishes:
-    """What a new roster is made of."""
+class _Wanted:
+    """What a new roster is made from."""
 
     path: Path | None
     base: str | None = None
@@ -36,8 +38,9 @@ class _Wishes:
     teams: int | None = None
 
     @property
-    def are_none(self) -> bool:
-        return self == _Wishes(self.path)
+    def is_open(self) -> bool:
+        """True if no option is given."""
+        return self == _Wanted(self.path)
 
 
 @roster_app.command("new", epilog="Example: `society roster new mine.yaml --folder my_adapters --teams 2`")
@@ -46,146 +49,163 @@ def roster_new(
     base: Annotated[str | None, typer.Option(help="The base model the adapters belong to.")] = None,
     adapter: Annotated[list[str] | None, typer.Option(help="An adapter's name; one row each.")] = None,
     endpoint: Annotated[str | None, typer.Option(help="Take the adapters this server lists; ends in /v1.")] = None,
-    api_key_env: Annotated[str | None, typer.Option(help="The variable that holds the server's API key.")] = None,
+    api_key_env: KeyOption = None,
     folder: Annotated[Path | None, typer.Option(help="Take the PEFT adapters in this folder.")] = None,
     teams: Annotated[
-        int | None, typer.Option(min=0, max=MOST_TEAMS, help="Number of teams to deal the rows to.")
+        int | None, typer.Option(min=0, max=MOST_TEAMS, help="Number of teams; rows are assigned in turn.")
     ] = None,
-    role: Annotated[list[str] | None, typer.Option(help="Roles, dealt to the rows in turn.")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="Roles, assigned to the rows in turn.")] = None,
     language: Annotated[str, typer.Option(help="en or zh: the language of the comments.")] = "en",
-    schema: Annotated[bool, typer.Option(help="Write roster.schema.json beside it, for editors elsewhere.")] = False,
+    schema: SchemaOption = False,
 ) -> None:
-    """Write a commented roster with one row per adapter.
+    """Write a roster with comments and one row per adapter.
 
-    On a terminal, with nothing but a file given, it asks. Adapters come from a server, a folder or those that ship;
-    each is checked against the base model, and its rank and alpha go into its row.
+    On a terminal, without options, it asks. The adapters are those of a server, of a folder, or the shipped ones. Each
+    is checked against the base model, and its rank and alpha go into its row.
     """
+    wanted = _Wanted(path, base, tuple(adapter or ()), endpoint, folder, teams)
+    _check(wanted, language, role or ())
+    if wanted.is_open and at_terminal():
+        wanted = _ask(wanted)
+    if wanted.path is None:
+        raise UsageError("name the file to write: society roster new mine.yaml")
+    _write(wanted, wanted.path, _found(wanted, api_key_env), role or (), language, schema)
+
+
+def _check(wanted: _Wanted, language: str, roles: Sequence[str]) -> None:
+    from agents.language import Language
+    from agents.role import ModelRole
+    from simulation.authoring.files import refuse_existing, refuse_unknown
+
+    refuse_unknown("--language", language, [each.value for each in Language])
+    for role in roles:
+        refuse_unknown("--role", role, [known.value for known in ModelRole])
+    if wanted.path is not None:
+        refuse_existing(wanted.path)
+    if wanted.base == "" or "" in wanted.adapters:
+        raise UsageError("--base and --adapter cannot be empty")
+
+
+def _write(
+    wanted: _Wanted, path: Path, found: FoundAdapters, roles: Sequence[str], language: str, schema: bool
+) -> None:
     from agents.language import Language
     from agents.role import ModelRole
     from agents.roster import Roster, roster_schema
-    from simulation.authoring.files import refuse_existing, refuse_unknown, write_checked, write_schema
-    from simulation.authoring.roster_draft import SCHEMA, base_of, deal, fitting, roster_text, schema_place
+    from simulation.authoring.files import write_checked, write_schema
+    from simulation.authoring.roster_draft import SCHEMA, deal, only_fitting, roster_text, schema_place, shared_base
 
-    wishes = _Wishes(path, base, tuple(adapter or ()), endpoint, folder, teams)
-    refuse_unknown("--language", language, [each.value for each in Language])
-    for each in role or ():
-        refuse_unknown("--role", each, [known.value for known in ModelRole])
-    if path is not None:
-        refuse_existing(path)
-    if wishes.are_none and at_terminal():
-        wishes = _ask(wishes)
-    if wishes.path is None:
-        raise UsageError("name the file to write: society roster new mine.yaml")
-    if base == "" or "" in (adapter or ()):
-        raise UsageError("--base and --adapter cannot be empty")
-    found = _found(wishes, api_key_env)
-    model = base_of(found, wishes.base)
-    found = fitting(found, model)
+    model = shared_base(found, wanted.base)
+    found = only_fitting(found, model)
     for note in found.notes:
         typer.echo(note, err=True)
-    rows = deal(found.candidates, wishes.teams or 0, [ModelRole(each) for each in role or ()])
-    place = SCHEMA if schema else schema_place(wishes.path)
-    roster = Roster(name=wishes.path.stem, base_model=model, models=rows)
-    write_checked(wishes.path, roster_text(roster, wishes.path, Language(language), place))
+    rows = deal(found.candidates, wanted.teams or 0, [ModelRole(role) for role in roles])
+    place = SCHEMA if schema else schema_place(path)
+    roster = Roster(name=path.stem, base_model=model, models=rows)
+    write_checked(path, roster_text(roster, path, Language(language), place))
     if schema:
-        write_schema(wishes.path.with_name(SCHEMA), roster_schema())
-    typer.echo(str(wishes.path))
+        write_schema(path.with_name(SCHEMA), roster_schema())
+    typer.echo(str(path))
 
 
-def _found(wishes: _Wishes, api_key_env: str | None) -> Found:
+def _found(wanted: _Wanted, api_key_env: str | None) -> FoundAdapters:
     """The adapters asked for, looked up where they are said to be; names alone are believed."""
     from agents.inference.embedded.model_sources import MODEL_ID
     from agents.web_address import is_web_address
     from simulation.authoring.roster_draft import (
         Candidate,
-        Found,
-        chosen,
+        FoundAdapters,
         found_at_endpoint,
         found_in_folder,
-        found_in_the_package,
+        found_shipped,
+        only_named,
     )
 
-    if wishes.endpoint is not None and wishes.folder is not None:
-        raise UsageError("--endpoint and --folder: give one of the two")
-    if wishes.endpoint is not None:
-        if not is_web_address(wishes.endpoint):
-            raise UsageError(f"--endpoint {wishes.endpoint}: not an http(s) URL (example: http://localhost:8001/v1)")
-        return chosen(found_at_endpoint(wishes.endpoint.rstrip("/"), api_key_env), wishes.adapters)
-    if wishes.folder is not None:
-        return chosen(found_in_folder(wishes.folder), wishes.adapters)
-    shipped = found_in_the_package()
+    if wanted.endpoint is not None and wanted.folder is not None:
+        raise UsageError("--endpoint and --folder: give only one of the two")
+    if wanted.endpoint is not None:
+        if not is_web_address(wanted.endpoint):
+            raise UsageError(f"--endpoint {wanted.endpoint}: not an http(s) URL (example: http://localhost:8001/v1)")
+        return only_named(found_at_endpoint(wanted.endpoint.rstrip("/"), api_key_env), wanted.adapters)
+    if wanted.folder is not None:
+        return only_named(found_in_folder(wanted.folder), wanted.adapters)
+    shipped = found_shipped()
     plain = MODEL_ID.rsplit("/", 1)[-1]
-    base = wishes.base or plain
-    if not wishes.adapters:
+    base = wanted.base or plain
+    if not wanted.adapters:
         return replace(shipped, candidates=(*shipped.candidates, Candidate(plain, plain)))
     known = {each.name: each for each in shipped.candidates if each.fits(base)}
-    return Found(tuple(known.get(name, Candidate(name)) for name in wishes.adapters), (base,))
+    return FoundAdapters(tuple(known.get(name, Candidate(name)) for name in wanted.adapters), (base,))
 
 
 def at_terminal() -> bool:
-    """Whether there is someone to ask."""
+    """Return whether a person can be asked."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def _ask(wishes: _Wishes) -> _Wishes:
-    """What a new roster is made of, asked for one by one. Nothing is written before the last answer."""
+def _ask(wanted: _Wanted) -> _Wanted:
+    """Ask a person what the new roster is made from. Nothing is written before the last answer."""
     from simulation.authoring.files import refuse_existing
-    from simulation.authoring.roster_draft import base_of, fitting
+    from simulation.authoring.roster_draft import only_fitting, shared_base
 
-    path = wishes.path or Path(typer.prompt("File to write", default="roster.yaml"))
+    path = wanted.path or Path(typer.prompt("File to write", default="roster.yaml"))
     refuse_existing(path)
-    while True:
-        where = typer.prompt("Adapters: a server's URL, a folder, or shipped", default="shipped").strip()
-        place = replace(wishes, path=path)
-        if where.startswith(("http://", "https://")):
-            place = replace(place, endpoint=where)
-        elif where != "shipped":
-            place = replace(place, folder=Path(where).expanduser())
-        try:
-            found = _found(place, None)
-            break
-        except SocietyError as error:
-            typer.echo(str(error), err=True)
+    place, found = _ask_where(replace(wanted, path=path))
     for each in found.candidates:
         rank = f", rank {each.rank}, alpha {each.alpha:g}" if each.rank and each.alpha else ""
-        typer.echo(f"  {each.name} (base {each.base or 'not told'}{rank})")
+        typer.echo(f"  {each.name} (base {each.base or 'unknown'}{rank})")
     bases = {each.base for each in found.candidates if each.base}
-    usual = base_of(found, None) if len({name.rsplit("/", 1)[-1].lower() for name in bases}) == 1 else None
+    usual = shared_base(found, None) if len({name.rsplit("/", 1)[-1].lower() for name in bases}) == 1 else None
     base = typer.prompt("Base model", default=usual)
-    names = [each.name for each in fitting(found, base).candidates]
-    picked = typer.prompt("Adapters to take, with commas between", default=",".join(names))
-    teams = typer.prompt("Teams (0 is none)", default=0, type=int)
+    names = [each.name for each in only_fitting(found, base).candidates]
+    picked = typer.prompt("Adapters to use, separated by commas", default=",".join(names))
+    teams = typer.prompt("Teams (0 for none)", default=0, type=int)
     if not 0 <= teams <= MOST_TEAMS:
         raise UsageError(f"teams: {teams} is not between 0 and {MOST_TEAMS}")
     adapters = tuple(name.strip() for name in picked.split(",") if name.strip())
     return replace(place, base=base, adapters=adapters, teams=teams)
 
 
+def _ask_where(wanted: _Wanted) -> tuple[_Wanted, FoundAdapters]:
+    """Ask where the adapters are until some are found there."""
+    while True:
+        where = typer.prompt("Adapters: a server's URL, a folder, or shipped", default="shipped").strip()
+        place = wanted
+        if where.startswith(("http://", "https://")):
+            place = replace(wanted, endpoint=where)
+        elif where != "shipped":
+            place = replace(wanted, folder=Path(where).expanduser())
+        try:
+            return place, _found(place, None)
+        except SocietyError as error:
+            typer.echo(str(error), err=True)
+
+
 @roster_app.command(
     "show", epilog="Example: `society roster show two_teams --scenario team_battle --picture two_teams.svg`"
 )
 def roster_show(
-    name: Annotated[str, typer.Argument(help="A roster file, or a shipped roster's name.")],
+    name: RosterArgument,
     scenario: Annotated[
-        str | None, typer.Option(help="A scenario that tells who hears whom; played by this roster.")
+        str | None, typer.Option(help="Also show who hears whom if this roster plays this scenario.")
     ] = None,
-    picture: Annotated[Path | None, typer.Option(help="An SVG file to draw it into.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="An SVG file to write the picture to.")] = None,
 ) -> None:
     """Draw a roster: who is in which team with which role, and who hears whom."""
     from rich.console import Console
 
     from agents.roster import Roster
-    from simulation.authoring.audiences import hearings
-    from simulation.authoring.roster_picture import hearing_tree, team_tree
+    from simulation.authoring.audiences import audience_maps
+    from simulation.authoring.roster_picture import audience_tree, team_tree
     from simulation.authoring.roster_picture import picture as draw
     from simulation.plan import Plan
 
     roster = Roster.load(name)
-    told = hearings(Plan(Plan.load(scenario).scenario, roster)) if scenario else ()
+    maps = audience_maps(Plan(Plan.load(scenario).scenario, roster)) if scenario else ()
     console = Console()
     console.print(team_tree(roster))
-    for each in told:
-        console.print(hearing_tree(each))
+    for each in maps:
+        console.print(audience_tree(each))
     if picture is not None:
-        picture.write_text(draw(roster, told[0] if told else None), encoding="utf-8")
+        picture.write_text(draw(roster, maps[0] if maps else None), encoding="utf-8")
         typer.echo(str(picture))

@@ -9,7 +9,21 @@ import typer
 
 from simulation.cli.console import progress_bar, show
 from simulation.cli.observers import MetricsPort, Otel, OtelContent, watched
-from simulation.cli.options import planned
+from simulation.cli.options import (
+    RUNS,
+    CacheOption,
+    EndpointsOption,
+    EpisodesOption,
+    JsonOption,
+    OutOption,
+    RequireOption,
+    ScenarioArgument,
+    ScenarioSeedOption,
+    SetOption,
+    TierOption,
+    planned,
+    settings_of,
+)
 from simulation.cli.play import human_player_in
 
 
@@ -20,43 +34,38 @@ def add_to(app: typer.Typer) -> None:
 
 
 def run(
-    scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one.")],
-    tier: Annotated[
-        str | None, typer.Option(help="The only tier to use: camel, http, embedded, simulated; or auto: all of them.")
-    ] = None,
-    require: Annotated[str | None, typer.Option(help="Stop rather than fall below this tier.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed, in place of the scenario's.")] = None,
-    episodes: Annotated[int | None, typer.Option(min=1, help="Episodes, in place of the scenario's.")] = None,
-    endpoint: Annotated[list[str] | None, typer.Option(help="vLLM server URL; may be given more than once.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for run directories.")] = Path("runs"),
-    set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, dotted keys.")] = None,
-    cache: Annotated[
-        Path | None, typer.Option(help="Folder of replies shared by runs: what one paid for, others are given.")
-    ] = None,
+    scenario: ScenarioArgument,
+    tier: TierOption = None,
+    require: RequireOption = None,
+    seed: ScenarioSeedOption = None,
+    episodes: EpisodesOption = None,
+    endpoint: EndpointsOption = None,
+    out: OutOption = RUNS,
+    set_: SetOption = None,
+    cache: CacheOption = None,
     metrics_port: MetricsPort = None,
     otel: Otel = False,
     otel_content: OtelContent = False,
-    json_: Annotated[bool, typer.Option("--json", help="Print the outcomes as JSON.")] = False,
+    json_: JsonOption = False,
 ) -> None:
     """Run a scenario and print its outcomes; the last line printed is the run directory."""
-    from simulation.runs.runner import run_scenario
+    from simulation.runs.runner import play_plan
 
-    plan = planned(
-        scenario, set_, tier=tier, require=require, seed=seed, episodes=episodes, endpoints=tuple(endpoint or ())
-    )
+    settings = settings_of(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint, pairs=set_)
+    plan = planned(scenario, settings)
     count, name = plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
     with watched(progress_bar(count), count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
-        finished = run_scenario(plan, out=out, on_event=watch, cache=cache)
+        finished = play_plan(plan, out=out, on_event=watch, cache=cache)
     show(finished, json_)
 
 
 def resume(
     path: Annotated[Path, typer.Argument(help="The directory of a run that was cut off.")],
-    cache: Annotated[Path | None, typer.Option(help="Folder of replies shared by runs.")] = None,
+    cache: CacheOption = None,
     metrics_port: MetricsPort = None,
     otel: Otel = False,
     otel_content: OtelContent = False,
-    json_: Annotated[bool, typer.Option("--json", help="Print the outcomes as JSON.")] = False,
+    json_: JsonOption = False,
 ) -> None:
     """Finish a run that was cut off; no finished call is made again."""
     from simulation.runs.runner import resume_run

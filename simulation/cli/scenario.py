@@ -1,11 +1,12 @@
-"""`society scenario new`. Heavy imports stand inside the command."""
+"""`society scenario new`. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from simulation.cli.options import NewFileArgument, SchemaOption
 
 scenario_app = typer.Typer(help="Scenarios: what is played.", no_args_is_help=True)
 
@@ -25,14 +26,14 @@ def _group() -> None:
     epilog="Example: `society scenario new mine.yaml --mode team_battle --game commons --roster two_teams`",
 )
 def scenario_new(
-    path: Annotated[Path, typer.Argument(help="The file to write.")],
+    path: NewFileArgument,
     mode: Annotated[str, typer.Option(help="cooperative, competitive, team_battle or mixed.")] = "cooperative",
     game: Annotated[str, typer.Option(help="The game: see `society list`.")] = "public_goods",
     roster: Annotated[str, typer.Option(help="A shipped roster's name, or a file beside this one.")] = "first_contact",
     language: Annotated[str, typer.Option(help="en or zh: of prompts, messages and the file's comments.")] = "en",
-    schema: Annotated[bool, typer.Option(help="Write scenario.schema.json beside it, for editors elsewhere.")] = False,
+    schema: SchemaOption = False,
 ) -> None:
-    """Write a commented scenario that validates and runs; the game's own settings stand there as comments."""
+    """Write a scenario that validates and runs, with the game's parameters as comments."""
     from agents.language import Language
     from agents.strategy import TrainingMode
     from simulation.authoring.files import refuse_existing, refuse_unknown, write_checked, write_schema

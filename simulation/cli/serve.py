@@ -6,6 +6,7 @@ import shlex
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated
@@ -13,10 +14,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.problems import UsageError
-from simulation.cli.options import KeyVariable
+from simulation.cli.options import KeyOption, RosterArgument
 
 if TYPE_CHECKING:
-    from agents.inference.vllm.serve_command import ServeCommand
+    from agents.inference.vllm.serve_command import ServeCommand, ServeOptions
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def serve(
-    roster: Annotated[str, typer.Argument(help="A roster file, or a shipped roster's name.")],
+    roster: RosterArgument,
     base: Annotated[
         str | None,
         typer.Option(help="The base's weights, a folder or a hub's name; else its base_model."),
@@ -46,7 +47,7 @@ def serve(
     runtime_lora: Annotated[
         bool, typer.Option(help="Let `society adapters` load and unload; only for servers that you alone reach.")
     ] = True,
-    api_key_env: KeyVariable = None,
+    api_key_env: KeyOption = None,
     extra: Annotated[str, typer.Option(help="More options for vllm serve, in one string.")] = "",
     exec_: Annotated[bool, typer.Option("--exec", help="Start the servers here and keep them running.")] = False,
     logs: Annotated[Path | None, typer.Option(help="With --exec: the folder for the servers' logs.")] = None,
@@ -58,33 +59,23 @@ def serve(
     from agents.inference.vllm.serve_command import ServeOptions, serve_commands
     from agents.inference.vllm.served_roster import read_served_roster
     from agents.roster import Roster
-    from simulation.serving.vllm_server import openmp_library, own_cores
 
+    options = ServeOptions(vllm, host, port, replicas, tuple(devices.split(",")) if devices else ())
+    options = replace(options, max_loras=max_loras, max_cpu_loras=max_cpu_loras, max_model_len=max_model_len)
+    options = replace(options, block_size=block_size, tool_parser=tool_parser)
+    options = replace(options, runtime_lora=runtime_lora, api_key_env=api_key_env, extra=_words(extra))
     served = read_served_roster(Roster.load(roster), base, adapters)
-    options = ServeOptions(
-        vllm=vllm,
-        host=host,
-        port=port,
-        replicas=replicas,
-        devices=tuple(devices.split(",")) if devices else (),
-        max_loras=max_loras,
-        max_cpu_loras=max_cpu_loras,
-        max_model_len=max_model_len,
-        block_size=block_size,
-        tool_parser=tool_parser,
-        runtime_lora=runtime_lora,
-        api_key_env=api_key_env,
-        cpu=cpu,
-        cores=own_cores(),
-        kv_space=kv_space,
-        openmp=openmp_library(vllm) if cpu else None,
-        extra=_words(extra),
-    )
-    commands = serve_commands(served, options)
+    commands = serve_commands(served, _on_cpu(options, kv_space) if cpu else options)
     if exec_:
         _run(commands, logs)
         return
     typer.echo("\n\n".join(command.shell() for command in commands))
+
+
+def _on_cpu(options: ServeOptions, kv_space: int) -> ServeOptions:
+    from simulation.serving.vllm_server import openmp_library, own_cores
+
+    return replace(options, cpu=True, cores=own_cores(), kv_space=kv_space, openmp=openmp_library(options.vllm))
 
 
 def _words(extra: str) -> tuple[str, ...]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agents.problems import SocietyError, nearest
+from simulation.cli.options import JsonOption, RunArgument
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,14 +23,14 @@ def add_to(app: typer.Typer) -> None:
 
 
 def show(
-    run: Annotated[Path, typer.Argument(help="A run directory, finished or not.")],
+    run: RunArgument,
     model: Annotated[str | None, typer.Option(help="The model's id; all models unless named.")] = None,
     episode: Annotated[int | None, typer.Option(min=0, help="The episode, from 0 as in the tables.")] = None,
     step: Annotated[int | None, typer.Option(min=0, help="The step, from 0 as in the tables.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many prompts to print at most.")] = 20,
-    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    json_: JsonOption = False,
 ) -> None:
-    """Print exactly what models were asked, and what they replied."""
+    """Print exactly what models were asked, and what they replied; with --json one object a line."""
     from simulation.tables.run import load_run
 
     found = matching_prompts(load_run(run), {"model_id": model, "episode": episode, "step": step})
@@ -48,7 +48,7 @@ def matching_prompts(run: Run, wanted: Mapping[str, object]) -> pd.DataFrame:
     """
     prompts = run.prompts
     if prompts.empty:
-        raise SocietyError(f"{run.path} stores no prompts: {_why_empty(run)}")
+        raise SocietyError(f"{run.path} stores no prompts: {run.why_no_prompts}")
     for key, value in wanted.items():
         if value is None:
             continue
@@ -57,12 +57,6 @@ def matching_prompts(run: Run, wanted: Mapping[str, object]) -> pd.DataFrame:
         if prompts.empty:
             raise SocietyError(f"no prompt has {key} {value} ({nearest(str(value), known)})")
     return prompts
-
-
-def _why_empty(run: Run) -> str:
-    if run.manifest["scenario"].get("prompts") == "off":
-        return "its scenario says prompts: off"
-    return "it was made by an earlier version, or no language model was asked"
 
 
 def _as_text(row: Mapping[Any, Any]) -> str:

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulation.cli.console import wide_console
+from simulation.cli.console import stderr, text_table, wide_console
+from simulation.cli.options import (
+    RUNS,
+    EndpointsOption,
+    EpisodesOption,
+    JobsOption,
+    JsonOption,
+    OutOption,
+    RequireOption,
+    SetOption,
+    TierOption,
+    jobs_or_default,
+    named_choice,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
+    from simulation.plan import Settings
     from simulation.tables.runs import Runs
 
-MOST_JOBS = 8
 FIGURES = ("welfare", "efficiency", "cooperation_score", "payoff", "gini")
 HEADS = {"cooperation_score": "cooperation", "payoff": "payoff per model", "gini": "Gini"}
 
@@ -29,54 +42,55 @@ def add_to(app: typer.Typer) -> None:
 
 def sweep(
     scenario: Annotated[
-        str, typer.Argument(help="A scenario file with a `sweep`, or the folder of a sweep that was cut off.")
+        str, typer.Argument(help="A scenario file with a `sweep`, or the folder of an interrupted sweep.")
     ],
     engine: Annotated[
         str, typer.Option(help="local: processes here; ray: a cluster (RAY_ADDRESS), or workers started here.")
     ] = "local",
-    jobs: Annotated[
-        int | None,
-        typer.Option(min=1, help="Runs at a time; as many as processors, 8 at most. With a server give more."),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the sweep's folder.")] = Path("runs"),
-    tier: Annotated[str | None, typer.Option(help="The only tier to use; or auto: all of them.")] = None,
-    require: Annotated[str | None, typer.Option(help="Stop rather than fall below this tier.")] = None,
-    episodes: Annotated[int | None, typer.Option(min=1, help="Episodes, in place of the scenario's.")] = None,
-    endpoint: Annotated[list[str] | None, typer.Option(help="vLLM server URL; may be given more than once.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="key=value of the scenario, dotted keys.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print the means and the folder as JSON.")] = False,
+    jobs: JobsOption = None,
+    out: OutOption = RUNS,
+    tier: TierOption = None,
+    require: RequireOption = None,
+    episodes: EpisodesOption = None,
+    endpoint: EndpointsOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
 ) -> None:
     """Play every combination of a scenario's `sweep`, several at a time; one run each, in one folder.
 
     The last line is the folder: `load_runs` loads it, `society compare FOLDER --by KEY` compares what was swept, and
     the same command with it goes on where it was cut off.
     """
-    from simulation.cli.console import stderr
-    from simulation.cli.options import named_choice, overrides_of, run_options
     from simulation.monitor.progress import counted
-    from simulation.runs.sweep import begin_sweep, play_sweep, sweep_arms
+    from simulation.runs.sweep import play_sweep
     from simulation.runs.workers import Engine
 
     chosen = named_choice(Engine, engine, "--engine")
-    if Path(scenario).is_dir():
-        folder = Path(scenario)
-    else:
-        overrides = overrides_of(set_ or [])
-        options = run_options(tier=tier, require=require, episodes=episodes, endpoints=tuple(endpoint or ()))
-        arms = sweep_arms(scenario, options=options, overrides=overrides)
-        folder = begin_sweep(next(iter(arms.values())).plan.scenario.name, arms, out)
+    folder = Path(scenario)
+    if not folder.is_dir():
+        settings = settings_of(tier=tier, require=require, episodes=episodes, endpoints=endpoint, pairs=set_)
+        folder = _new(scenario, settings, out)
     with counted("run", stderr()) as watch:
-        count = jobs or min(MOST_JOBS, os.cpu_count() or 1)
-        runs = play_sweep(folder, engine=chosen, jobs=count, watch=watch)
+        runs = play_sweep(folder, engine=chosen, jobs=jobs_or_default(jobs), watch=watch)
+    _show(folder, runs, json_)
+
+
+def _new(scenario: str, settings: Settings, out: Path) -> Path:
+    from simulation.runs.sweep import begin_sweep, sweep_arms
+
+    arms = sweep_arms(scenario, settings)
+    return begin_sweep(next(iter(arms.values())).plan.scenario.name, arms, out)
+
+
+def _show(folder: Path, runs: Runs, as_json: bool) -> None:
     means, notes = sweep_means(runs)
-    if json_:
+    if as_json:
         rows = json.loads(means.to_json(orient="records"))
         typer.echo(json.dumps({"sweep": str(folder), "runs": len(runs), "means": rows, "notes": notes}))
         return
     wide_console().print(_table(means))
-    for note in notes:
-        typer.echo(note)
-    typer.echo(str(folder))
+    for line in (*notes, str(folder)):
+        typer.echo(line)
 
 
 def sweep_means(runs: Runs) -> tuple[pd.DataFrame, list[str]]:
@@ -97,15 +111,11 @@ def sweep_means(runs: Runs) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _table(means: pd.DataFrame) -> Table:
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table(title="mean outcome of each combination, over seeds and models", title_justify="left")
-    figures = ("runs", *FIGURES)
-    for column in means:
-        head = str(column).removeprefix("sweep.")
-        table.add_column(escape(HEADS.get(head, head)), justify="right" if column in figures else "left")
-    for row in means.to_dict("records"):
-        cells = (f"{value:.3f}" if name in FIGURES else str(value) for name, value in row.items())
-        table.add_row(*map(escape, cells))
-    return table
+    heads = {str(column): str(column).removeprefix("sweep.") for column in means}
+    heads = {column: HEADS.get(head, head) for column, head in heads.items()}
+    rows = (
+        [f"{value:.3f}" if name in FIGURES else str(value) for name, value in row.items()]
+        for row in means.to_dict("records")
+    )
+    title = "mean outcome of each combination, over seeds and models"
+    return text_table(title, list(heads.values()), rows, right=[heads[name] for name in ("runs", *FIGURES)])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
+
+from simulation.cli.console import wide_console
+from simulation.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -20,7 +23,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: `society verify --json`")(verify)
 
 
-def verify(json_: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False) -> None:
+def verify(json_: JsonOption = False) -> None:
     """Play cases whose outcome is known, and compare; exits with 1 where any is off.
 
     Scripted players only: no server and no model is needed.
@@ -38,7 +41,8 @@ def verify(json_: Annotated[bool, typer.Option("--json", help="Print the finding
     if json_:
         typer.echo(json.dumps({"summary": summary, "findings": [_plain(finding) for finding in findings]}))
     else:
-        _show(findings, summary)
+        wide_console().print(findings_table(findings))
+        typer.echo(summary)
     if off:
         raise typer.Exit(1)
 
@@ -47,15 +51,6 @@ def _status() -> Status:
     from rich.console import Console
 
     return Console(stderr=True).status("loading")
-
-
-def _show(findings: Sequence[CaseResult], summary: str) -> None:
-    from rich.console import Console
-
-    console = Console()
-    wide = console if console.is_terminal else Console(width=200)
-    wide.print(findings_table(findings))
-    typer.echo(summary)
 
 
 def findings_table(findings: Sequence[CaseResult]) -> Table:

@@ -1,6 +1,8 @@
-"""`society doctor`: what stands between this machine and a run, each finding with the command that mends it.
+"""`society doctor`: checks whether this machine can run a scenario. Each finding names the command that fixes it.
 
-findings = await examine(Case.of(plan))
+    findings = await examine(DoctorCase.of(plan))
+
+May import `agents`, `games` and the top-level files of `simulation`.
 """
 
 from simulation.doctor.examination import DoctorCase, examine

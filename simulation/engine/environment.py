@@ -50,10 +50,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EnvironmentStats:
-    """What an environment has done so far. `calls` are attempts that came to their end, well or not: neither a cached
-    reply, for which no call was made, nor a call that was cancelled. `call_success_rate` is 0-1, None before the
-    first. Tiers are never averaged together: `mean_latency` (seconds) and `tier_mix` are of successful attempts by
-    tier, `mean_welfare_ratio` is welfare / optimum (0-1) by an episode's lowest tier, synthetic episodes left out."""
+    """What an environment has done so far.
+
+    `calls` are attempts that ended, well or not; a cached reply is no attempt. `call_success_rate` is 0-1, None before
+    the first attempt. Tiers are never averaged together: `mean_latency` (seconds) and `tier_mix` are of successful
+    attempts by tier; `mean_welfare_ratio` is welfare / optimum by an episode's lowest tier, without synthetic episodes.
+    """
 
     models: int
     episodes: int
@@ -67,13 +69,25 @@ class EnvironmentStats:
 
 
 class MultiModelEnvironment:
-    """Steps a society of LoRA models through tasks. Use `async with`, or `await aclose()` when done.
+    """Steps a society of LoRA models through tasks. Use `async with`, or call `await aclose()` when done.
 
-    `vllm_url` is asked, or `endpoints` in its place; `settings` says which tiers may answer and how long that may
-    take, `sampling` how a reply is drawn where a model's row says nothing. `max_models` is the most players it takes.
-    `folder` receives `oasis.db`; without it the database lives in a temporary folder. `on_event` sees every event as
-    it happens. Replies in `recording` and `cache` are used in place of calls. `responders` (by model_id) answer in
-    place of the client for the seats they are given.
+    Args:
+        vllm_url: The server to ask, where `endpoints` names none.
+        training_mode: Who hears whom and who shares, in every episode; a plain string works too.
+        max_models: How many models `add_model` accepts.
+        endpoints: Servers to ask in place of `vllm_url`.
+        base_model: The model that adapters were trained on, where a row names none.
+        settings: Which tiers may answer, and how long a call may take.
+        sampling: How a reply is drawn where a model's row says nothing.
+        communication: Who can reach whom, and how much is said.
+        mixing: How the mode `mixed` picks the mode of an episode.
+        language: The language of prompts, rules and messages; a plain string works too.
+        seed: The seed that every random stream derives from, from 0.
+        folder: Where `oasis.db` is written; a temporary folder unless given.
+        on_event: Is called with every event as it happens.
+        recording: Replies of the same run that are used in place of calls.
+        cache: Replies that runs share, used in place of calls.
+        responders: Answer in place of the client, by model_id.
     """
 
     def __init__(
@@ -129,11 +143,15 @@ class MultiModelEnvironment:
 
     @property
     def models(self) -> tuple[ModelConfig, ...]:
-        """The models, in the order they were added: player 0 first."""
+        """Return the models in the order they were added: player 0 first."""
         return tuple(self._models.values())
 
     def add_model(self, config: ModelConfig) -> None:
-        """Add one model. Raises SocietyError for a known id, a row of several models or a full environment."""
+        """Add one model.
+
+        Raises:
+            SocietyError: The id is taken, the row makes several models, or the environment is full.
+        """
         if config.count != 1:
             raise SocietyError(f"{config.model_id}: count is {config.count}; add one model at a time")
         if config.model_id in self._models:
@@ -153,10 +171,17 @@ class MultiModelEnvironment:
     # -- running -----------------------------------------------------------------------------------------
 
     async def run_task(self, task: TrainingTask, episode: int | None = None) -> EpisodeEnded:
-        """Play `task` to its end as one episode, numbered `episode` or else the next; one outcome per model.
+        """Play `task` to its end as one episode.
 
-        Raises SocietyError where it cannot be played (too few models, players its game does not take), and where a
-        reply may not fall as far as it would have to.
+        Args:
+            task: The task; it needs at least `required_models` models.
+            episode: The episode's number; the next one unless given.
+
+        Returns:
+            The episode's end, with one outcome per model.
+
+        Raises:
+            SocietyError: The task cannot be played with these models, or no allowed tier answers.
         """
         number = self.episodes if episode is None else episode
         game = self._game(task)
@@ -190,7 +215,15 @@ class MultiModelEnvironment:
     async def run_training_cycle(self, cycles: int = 1, tasks: Sequence[TrainingTask] = ()) -> list[EpisodeEnded]:
         """Play every task once per cycle; without tasks, one `public_goods` task with default values.
 
-        One entry per episode, in order. Raises SocietyError for fewer than one cycle and as `run_task`.
+        Args:
+            cycles: How often, from 1.
+            tasks: The tasks of a cycle, in order.
+
+        Returns:
+            One entry per episode, in order.
+
+        Raises:
+            SocietyError: `cycles` is below 1, or as in `run_task`.
         """
         if cycles < 1:
             raise SocietyError(f"cycles must be at least 1, not {cycles}")
@@ -198,23 +231,23 @@ class MultiModelEnvironment:
         return [await self.run_task(task) for _ in range(cycles) for task in chosen]
 
     def get_environment_stats(self) -> EnvironmentStats:
-        """Counts and means over everything run so far; constant time."""
+        """Return counts and means over everything run so far, in constant time."""
         return self._counts.stats(len(self._models), self.episodes)
 
     def learn(self, task_id: str, choice: ModeChoice, ended: EpisodeEnded) -> None:
-        """Let a mixed run's policy learn from an episode; each task is learnt apart, as welfare differs by game."""
+        """Let a mixed run's policy learn from an episode. Each task is learned apart, as welfare differs by game."""
         arms = len(playable_modes(self._seats()))
         ratio = min(1.0, max(0.0, ended.welfare / ended.optimum)) if ended.optimum > 0 else 0.0
         before = self._experience.get(task_id, Experience())
         self._experience[task_id] = before.learn(choice, ratio, arms, self.mixing.gamma)
 
-    async def retell(self, messages: Iterable[MessageSent], acts: Iterable[SocialActed] = ()) -> None:
-        """Store what finished episodes said and did again, so that a resumed run's oasis.db is complete."""
+    async def store_again(self, messages: Iterable[MessageSent], acts: Iterable[SocialActed] = ()) -> None:
+        """Store again what finished episodes said and did, so that a resumed run's oasis.db is complete."""
         number = {model_id: player for player, model_id in enumerate(self._models)}
         society = await self._open()
         for message in messages:
             addressees = [number[model_id] for model_id in message.addressees]
-            await society.retell(number[message.sender], addressees, message.text)
+            await society.store_again(number[message.sender], addressees, message.text)
         for act in acts:
             if act.action is not None:
                 move = SocialMove(SocialActionName(act.action), json.loads(act.arguments))
@@ -267,7 +300,7 @@ class MultiModelEnvironment:
         return build_topology(rules.topology, ids, seed, rules.degree, rules.rewire)
 
     async def _open(self) -> Society:
-        """The running society of the current models; models that came or went make a new one."""
+        """Return the running society of the current models; after a model was added or removed it is a new one."""
         if self._society is not None and self._society.configs == self.models:
             return self._society
         from simulation.engine.society import Society
@@ -283,7 +316,7 @@ class MultiModelEnvironment:
         return self._society
 
     def _recalling(self, responder: Responder) -> Responder:
-        """The voice, which says again what an earlier sitting recorded, as the client does."""
+        """Return a responder that repeats what an earlier session recorded, as the client does."""
 
         async def answer(request: Request) -> Reply:
             recorded = self._recording.find(request)

@@ -45,7 +45,7 @@ Emit = Callable[[Event], None]
 
 @dataclass(frozen=True)
 class TalkRules:
-    """How much is said, and what becomes of it before it is heard.
+    """How much is said, and what happens to it before it is heard.
 
     `message_budget` is per model and episode, `inbox_limit` per model and talk round.
     """
@@ -58,7 +58,7 @@ class TalkRules:
 
 
 class StepView(NamedTuple):
-    """What one player sees of the game for a whole step, whatever it is asked in it; `seed` is its own of the step."""
+    """What one player observes in a step, whatever it is asked in it; `seed` is its own for the step."""
 
     view: Observation
     observation_text: str
@@ -67,7 +67,7 @@ class StepView(NamedTuple):
 
 @dataclass(frozen=True)
 class EpisodePlan:
-    """Everything that decides an episode, beside the replies."""
+    """Everything but the replies that decides an episode."""
 
     number: int
     task: TrainingTask
@@ -83,7 +83,7 @@ class EpisodePlan:
 
 
 class Episode:
-    """Plays one `EpisodePlan` in a running society and emits what happens."""
+    """Plays one `EpisodePlan` in a running society and emits the events."""
 
     def __init__(self, plan: EpisodePlan, society: Society, emit: Emit) -> None:
         self.plan, self.society, self.emit = plan, society, emit
@@ -116,14 +116,14 @@ class Episode:
         return [derive_strategy(config.role, plan.task, plan.mode.mode) for config in plan.configs]
 
     async def play(self) -> EpisodeEnded:
-        """Play to the end. Raises SocietyError where a call may not fall as far as it would have to."""
+        """Play to the end. Raises SocietyError where no allowed tier answers a call."""
         with reduced_gc():
             return await self._play()
 
     async def _play(self) -> EpisodeEnded:
         started = time.monotonic()
         self.emit(self._opening())
-        await self.society.listen()  # whatever an earlier, interrupted episode left is not this one's
+        await self.society.listen()  # drain messages left by an interrupted episode
         self.feed.begin()
         game = self.plan.game
         state = game.start(stream(self.plan.seed, "game", self.plan.number))
@@ -154,21 +154,21 @@ class Episode:
         return StepView(view, plan.game.observation_text(state, player, plan.language), seed)
 
     def _since(self, started: float) -> float | None:
-        """Seconds, or None in an episode whose replies were partly there already."""
+        """Return the seconds since `started`; None in an episode some of whose replies were recorded before."""
         return None if self.plan.resumed else time.monotonic() - started
 
     # -- talk --------------------------------------------------------------------------------------------
 
     async def _talk(self, state: State[Any]) -> dict[int, str]:
-        """Every talk round of a step; the last text each player sent."""
+        """Play every talk round of a step; return the last text that each player sent."""
         said: dict[int, str] = {}
         for talk_round in range(self.plan.talk.talk_rounds):
             speakers = [player for player in self.players if self._may_speak(player)]
             if not speakers:
                 self.heard = [() for _ in self.players] if talk_round == 0 else self.heard
                 break
-            briefs = {player: self._brief(state, player, talk_round) for player in speakers}
-            spoken = await self.society.speak(briefs, self.audiences)
+            turns = {player: self._turn(state, player, talk_round) for player in speakers}
+            spoken = await self.society.speak(turns, self.audiences)
             arrived = await self.society.listen()
             inboxes = self._treated(
                 [self._limit(inbox, p, state, talk_round) for p, inbox in enumerate(arrived)], state, talk_round
@@ -183,7 +183,7 @@ class Episode:
         return budget is None or self.stats[player].messages < budget
 
     def _limit(self, inbox: Sequence[Arrival], player: int, state: State[Any], talk_round: int) -> list[Arrival]:
-        """At most `inbox_limit` messages, drawn by the seed so that no sender is favoured."""
+        """Return at most `inbox_limit` messages, drawn by the seed so that no sender is favoured."""
         limit = self.plan.talk.inbox_limit
         if limit is None or len(inbox) <= limit:
             return list(inbox)
@@ -192,7 +192,7 @@ class Episode:
         return [inbox[i] for i in sorted(kept)]
 
     def _treated(self, inboxes: Sequence[Sequence[Arrival]], state: State[Any], talk_round: int) -> list[list[Arrival]]:
-        """What is heard of what was sent: the one place where a treatment acts."""
+        """Return what is heard of what was sent. A treatment acts here and nowhere else."""
         rng = stream(self.plan.seed, "treatment", self.plan.number, state.tally.step, talk_round)
         return treat(self.plan.talk.treatment, inboxes, [config.role for config in self.plan.configs], rng)
 
@@ -244,11 +244,11 @@ class Episode:
     # -- act in the social network ---------------------------------------------------------------------------
 
     async def _act(self, state: State[Any]) -> None:
-        """Where the scenario allows it, everyone but a person does one thing in the social network."""
+        """Let every player but people do one thing in the social network, where the scenario allows it."""
         if not self.plan.talk.social_actions:
             return
         acting = [player for player in self.players if not self.plan.configs[player].human]
-        for player, act, event in await self.feed.act({player: self._brief(state, player) for player in acting}):
+        for player, act, event in await self.feed.act({player: self._turn(state, player) for player in acting}):
             for reply in act.replies:
                 self.stats[player].add(reply)
             self.emit(event)
@@ -256,12 +256,12 @@ class Episode:
     # -- decide ------------------------------------------------------------------------------------------
 
     async def _decide(self, state: State[Any]) -> list[str | None]:
-        """Every player's action, None where invalid. A player with one option only is not asked."""
-        briefs = [self._brief(state, player) for player in self.players]
-        asked = [player for player in self.players if len(briefs[player].view.options) > 1]
-        calls = (self.society.agents[player].decide(briefs[player]) for player in asked)
+        """Return every player's action, None where invalid. A player with a single option is not asked."""
+        turns = [self._turn(state, player) for player in self.players]
+        asked = [player for player in self.players if len(turns[player].view.options) > 1]
+        calls = (self.society.agents[player].decide(turns[player]) for player in asked)
         decisions = await gather_or_raise(calls)
-        actions: list[str | None] = [brief.view.options[0].action for brief in briefs]
+        actions: list[str | None] = [turn.view.options[0].action for turn in turns]
         for player, decision in zip(asked, decisions, strict=True):
             actions[player] = decision.action
             self._note(state.tally.step, player, decision)
@@ -290,7 +290,7 @@ class Episode:
             )
         )
 
-    def _brief(self, state: State[Any], player: int, talk_round: int = 0) -> TurnContext:
+    def _turn(self, state: State[Any], player: int, talk_round: int = 0) -> TurnContext:
         from agents.lora_model import TurnContext
 
         plan, sight = self.plan, self.sights[player]

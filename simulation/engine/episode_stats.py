@@ -1,4 +1,4 @@
-"""What a model's episode took: its replies by tier, its seconds, its messages; and the outcome they end in."""
+"""Totals of one model's episode (replies by tier, seconds, messages, invalid decisions) and its outcome."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class EpisodeStats:
-    """What one model's episode has taken so far."""
+    """Totals of one model's episode so far."""
 
     seconds: float = 0.0
     messages: int = 0
@@ -29,7 +29,7 @@ class EpisodeStats:
 
 
 def outcome(config: ModelConfig, stats: EpisodeStats, score: PlayerScore, reward: float) -> Outcome:
-    """One model's episode, from what its replies took and how the game scored it."""
+    """Return one model's outcome of an episode, from its totals and its score in the game."""
     return Outcome(
         model_id=config.model_id,
         model_name=config.played_by,

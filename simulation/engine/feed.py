@@ -1,6 +1,6 @@
 """The social phase of a step: models see the newest posts of the episode, then each does one thing in the network.
 
-Posts are public whatever the mode, and stand in the prompts of what follows. An episode starts with an empty feed.
+Posts are public in every mode and are part of the prompts that follow. An episode starts with an empty feed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FEED_LENGTH = 8
 
 
 class Feed:
-    """The posts of one episode: those after the newest when it began, at most `FEED_LENGTH` of them shown."""
+    """The posts of one episode, at most `FEED_LENGTH` of them shown."""
 
     def __init__(self, society: Society, actions: Sequence[SocialActionName]) -> None:
         self._society, self._actions = society, tuple(actions)
@@ -30,28 +30,28 @@ class Feed:
         self.posts: tuple[FeedPost, ...] = ()
 
     def begin(self) -> None:
-        """What earlier episodes posted is not of this one."""
+        """Start an episode: posts of earlier ones are not shown."""
         if self._actions:
             self._after = self._society.newest_post()
 
-    async def act(self, briefs: Mapping[int, TurnContext]) -> list[tuple[int, Act, SocialActed]]:
-        """Every player of `briefs` decides what to do at once, then all do it in the order of their numbers."""
+    async def act(self, turns: Mapping[int, TurnContext]) -> list[tuple[int, Act, SocialActed]]:
+        """Let every player decide at once what to do, then do it in the order of their numbers."""
         agents = self._society.agents
-        tools = {player: social_tools(self._actions, self.posts, player) for player in briefs}
-        able = [player for player in briefs if tools[player]]
-        acts = await gather_or_raise(agents[player].act(briefs[player], tools[player]) for player in able)
+        tools = {player: social_tools(self._actions, self.posts, player) for player in turns}
+        able = [player for player in turns if tools[player]]
+        acts = await gather_or_raise(agents[player].act(turns[player], tools[player]) for player in able)
         pairs = zip(able, acts, strict=True)
-        done = [(player, act, await self._perform(player, act, briefs[player])) for player, act in pairs]
+        done = [(player, act, await self._perform(player, act, turns[player])) for player, act in pairs]
         self.posts = self._society.feed(self._after, FEED_LENGTH)
         return done
 
-    async def _perform(self, player: int, act: Act, brief: TurnContext) -> SocialActed:
+    async def _perform(self, player: int, act: Act, turn: TurnContext) -> SocialActed:
         error = "" if act.move is None else await self._society.perform(player, act.move)
         last = act.replies[-1]
         source = last.provenance
         return SocialActed(
-            episode=brief.episode,
-            step=brief.step,
+            episode=turn.episode,
+            step=turn.step,
             model_id=self._society.configs[player].model_id,
             action=act.move.action.value if act.move else None,
             arguments=json.dumps(act.move.arguments, ensure_ascii=False, sort_keys=True) if act.move else "",

@@ -1,4 +1,4 @@
-"""OASIS's platform and channel without what they cost: polled answers, a commit a statement, growth with history."""
+"""OASIS's platform and channel without their costs: polled answers, a commit per statement, growth with history."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class FutureChannel(Channel):
 
     async def send_to(self, message: tuple[int, int, Any]) -> None:
         waiting = self._waiting.get(message[0])
-        if waiting is not None and not waiting.done():  # the caller may have been told or cancelled
+        if waiting is not None and not waiting.done():  # the caller may have failed or been cancelled
             waiting.set_result(message)
 
     async def read_from_send_queue(self, message_id: int) -> Any:
@@ -69,12 +69,12 @@ class FutureChannel(Channel):
             del self._waiting[message_id]
 
     def check(self) -> None:
-        """Raises what `fail` was told, if anything."""
+        """Raise the error given to `fail`, if any."""
         if self._failure is not None:
             raise self._failure
 
     def fail(self, error: Exception) -> None:
-        """Tell every caller, now and later, that no answer will come; what was told first is the reason."""
+        """Make every caller, now and later, fail with the first error given here."""
         self._failure = self._failure or error
         for waiting in self._waiting.values():
             if not waiting.done():
@@ -83,7 +83,7 @@ class FutureChannel(Channel):
 
 
 class SocietyPlatform(Platform):
-    """OASIS's platform without its costs that grow with history."""
+    """OASIS's platform without the costs that grow with history."""
 
     def __init__(self, db_path: Path, channel: FutureChannel) -> None:
         # Platform.__init__ calls `create_db` (see `create_database`), so its attributes are set here instead;
@@ -112,7 +112,7 @@ class SocietyPlatform(Platform):
         self._members: dict[int, tuple[int, ...]] = {}
 
     async def running(self) -> None:
-        """OASIS dies on an unknown action and leaves every caller waiting: they are told instead."""
+        """Run OASIS's loop. It dies on an unknown action and leaves every caller waiting; here callers get an error."""
         try:
             await super().running()
         except Exception as error:  # the boundary of the platform's task
@@ -120,14 +120,17 @@ class SocietyPlatform(Platform):
             raise
 
     async def update_rec_table(self) -> None:
-        """Nothing: OASIS reads its whole trace before every step to recommend posts; our feed is the newest ones."""
+        """Do nothing.
+
+        OASIS reads its whole trace before every step to recommend posts; our feed is the newest posts.
+        """
 
     def newest_post(self) -> int:
-        """The id of the newest post, 0 without one."""
+        """Return the id of the newest post, 0 without one."""
         return int(self.db_cursor.execute("SELECT COALESCE(MAX(post_id), 0) FROM post").fetchone()[0])
 
     def posts_after(self, post_id: int, limit: int) -> list[Any]:
-        """The newest posts after `post_id`, newest first: id, author, text, likes, comments."""
+        """Return the newest posts after `post_id`, newest first: id, author, text, likes, comments."""
         rows: list[Any] = self.db_cursor.execute(
             "SELECT p.post_id, p.user_id, p.content, p.num_likes, "
             "(SELECT COUNT(*) FROM comment c WHERE c.post_id = p.post_id) "
@@ -137,18 +140,20 @@ class SocietyPlatform(Platform):
         return rows
 
     def save(self) -> None:
-        """Commit what was written since the last time."""
+        """Commit what was written since the last call."""
         self.db.save()
 
     def drop(self) -> None:
-        """Let go of the database; what was not saved is lost."""
+        """Close the database; what was not saved is lost."""
         with contextlib.suppress(sqlite3.ProgrammingError):  # it is closed already
-            self.db_cursor.close()  # else SQLite holds the file as long as someone holds the cursor
+            self.db_cursor.close()  # SQLite keeps the file open as long as a cursor is
         self.db.drop()
 
     def open_groups(self, groups: Sequence[tuple[str, Sequence[int]]]) -> list[int]:
-        """Make group chats of (name, members, the founder first); their ids. What OASIS's create_group and join_group
-        store, in four statements instead of several for each member."""
+        """Make group chats of (name, members, the founder first) and return their ids.
+
+        This stores what OASIS's create_group and join_group store, in four statements instead of several per member.
+        """
         now, first = self.sandbox_clock.get_time_step(), self._next("chat_group", "group_id")
         numbered = list(enumerate(groups, start=first))
         traces = [
@@ -169,25 +174,27 @@ class SocietyPlatform(Platform):
         return [number for number, _ in numbered]
 
     def post(self, messages: Sequence[tuple[int, int, str]]) -> list[int]:
-        """Store messages of (group, one of its members, text); their ids. What OASIS's send_to_group stores."""
+        """Store messages of (group, one of its members, text) as OASIS's send_to_group does, and return their ids."""
         now, first = self.sandbox_clock.get_time_step(), self._next("group_messages", "message_id")
         numbered = list(enumerate(messages, start=first))
         self.db_cursor.executemany(
             "INSERT INTO group_messages (message_id, group_id, sender_id, content, sent_at) VALUES (?, ?, ?, ?, ?)",
             [(number, group, sender, text, now) for number, (group, sender, text) in numbered],
         )
-        told = ((number, *message) for number, message in numbered)
+        rows = ((number, *message) for number, message in numbered)
         self._trace(
             [
                 (sender, now, "send_to_group", json.dumps({"group_id": group, "message_id": number, "content": text}))
-                for number, group, sender, text in told
+                for number, group, sender, text in rows
             ]
         )
         return [number for number, _ in numbered]
 
     def deliver(self) -> Iterator[tuple[int, int, str, list[int]]]:
-        """What was sent since the last delivery, oldest first: id, sender, text and who has it before them for the
-        first time. Costs what is new, however much was said before."""
+        """Yield what was sent since the last delivery, oldest first: id, sender, text and who has not heard it yet.
+
+        The cost depends on what is new, not on what was said before.
+        """
         rows = self.db_cursor.execute(
             "SELECT message_id, group_id, sender_id, content FROM group_messages WHERE message_id > ? "
             "ORDER BY message_id",
@@ -223,7 +230,7 @@ class SocietyPlatform(Platform):
         )
 
     async def listen_from_group(self, agent_id: int) -> dict[str, Any]:
-        """What is new to this agent; OASIS returns every message since the beginning, each time."""
+        """Return what is new to this agent; OASIS returns every message since the beginning, each time."""
         last = max(self._delivered, self._heard.get(agent_id, 0))
         rows = self.db_cursor.execute(
             "SELECT m.group_id, m.message_id, m.content, m.sender_id, m.sent_at FROM group_messages m "

@@ -1,7 +1,7 @@
 """The OASIS platform of a society: messages go through its group chats and into its SQLite file.
 
-`Society` is what the rest of the project sees: it builds the agent graph from a topology, lets agents speak
-at once and listen afterwards, and shuts OASIS down. Every workaround of OASIS 0.2.5 stands here, in
+The rest of the project uses `Society` alone. It builds the agent graph from a topology, lets agents speak at once and
+listen afterwards, and shuts OASIS down. Every workaround of OASIS 0.2.5 is here, in
 `simulation/engine/oasis_platform.py` or in `agents/lora_model.py`, with its reason.
 """
 
@@ -89,32 +89,39 @@ class Society:
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        """Shut OASIS down; its database is complete afterwards, unless the disk refused it."""
+        """Shut OASIS down. Its database is complete afterwards, unless the disk refused a write."""
         try:
             if not self._env.platform_task.done():
                 await self._env.close()
             elif not self._env.platform_task.cancelled():
-                self._env.platform_task.exception()  # its callers were told already
+                self._env.platform_task.exception()  # its callers got the error already
         finally:
-            self._env.platform_task.cancel()  # still there where the disk refused
+            self._env.platform_task.cancel()  # still running where the disk refused a write
             self._channel.fail(PlatformError("the society was closed"))
             self._platform.drop()
             self._stack.close()
 
     async def speak(
-        self, briefs: Mapping[int, TurnContext], audiences: Sequence[Sequence[int]]
+        self, turns: Mapping[int, TurnContext], audiences: Sequence[Sequence[int]]
     ) -> dict[int, SpokenMessage]:
-        """All agents in `briefs` generate at once, then send in the order of their numbers.
+        """Let all players of `turns` generate at once, then send in the order of their numbers.
 
-        `audiences` holds, per player, who is to hear it. Raises the first agent's SocietyError, if any, after
-        all have finished.
+        Args:
+            turns: What each speaking player is given.
+            audiences: Per player, the players who are to hear it.
+
+        Returns:
+            The message of each player that spoke.
+
+        Raises:
+            SocietyError: The first agent's error, after all have finished.
         """
-        order = sorted(briefs)
+        order = sorted(turns)
         self._channel.check()
         circles = {player: frozenset((player, *audiences[player])) for player in order}
         self._open_groups(circles.values())
         for player in order:
-            self.agents[player].turn, self.agents[player].spoken = briefs[player], None
+            self.agents[player].turn, self.agents[player].spoken = turns[player], None
         await self._env.step({self.agents[player]: oasis.LLMAction() for player in order})
         self._channel.check()
         spoken = {player: self.agents[player].spoken for player in order}
@@ -132,7 +139,7 @@ class Society:
         }
 
     async def listen(self) -> list[list[Arrival]]:
-        """Per player, the messages that arrived since it last listened, oldest first."""
+        """Return, per player, the messages that arrived since it last listened, oldest first."""
         self._channel.check()
         inboxes: list[list[Arrival]] = [[] for _ in self.agents]
         for number, sender, text, hearers in self._platform.deliver():
@@ -142,11 +149,11 @@ class Society:
         return inboxes
 
     def newest_post(self) -> int:
-        """The id of the newest post, 0 without one."""
+        """Return the id of the newest post, 0 without one."""
         return self._platform.newest_post()
 
     def feed(self, after: int, limit: int) -> tuple[FeedPost, ...]:
-        """The newest posts after the post `after`, newest first."""
+        """Return the newest posts after the post `after`, newest first."""
         rows = self._platform.posts_after(after, limit)
         return tuple(
             FeedPost(post_id, user_id, self.configs[user_id].model_id, text, likes, comments)
@@ -154,18 +161,18 @@ class Society:
         )
 
     async def perform(self, player: int, move: SocialMove) -> str:
-        """Do something in the social network; what OASIS has against it, or the empty string."""
+        """Do something in the social network; return OASIS's refusal, or the empty string."""
         return await self.agents[player].perform(move)
 
-    async def retell(self, player: int, audience: Sequence[int], text: str) -> None:
-        """Store a message of an earlier sitting, so that a resumed run's database is complete."""
+    async def store_again(self, player: int, audience: Sequence[int], text: str) -> None:
+        """Store a message of an earlier session, so that a resumed run's database is complete."""
         members = frozenset((player, *audience))
         self._channel.check()
         self._open_groups([members])
         self._platform.post([(self._groups[members], player, text)])
 
     def _open_groups(self, circles: Iterable[frozenset[int]]) -> None:
-        """Make the group chats of exactly these members that are not there yet."""
+        """Make the group chats of exactly these members that do not exist yet."""
         missing = list(dict.fromkeys(circle for circle in circles if circle not in self._groups))
         members = [sorted(circle) for circle in missing]
         named = [("+".join(self.configs[one].model_id for one in each[:8]), each) for each in members]

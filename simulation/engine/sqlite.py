@@ -1,4 +1,4 @@
-"""SQLite as OASIS is given it: one transaction a step, and what the disk refuses is nobody's failed action."""
+"""SQLite for OASIS: one transaction per step, and a disk error that is not taken for a player's failed action."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 
 from agents.lora_model import PlatformError
 
-_MEND = "make room on its disk, or see who else holds or forbids it"
+_FIX = "make room on its disk, or see who else holds or forbids it"
 
 
 class StepConnection(sqlite3.Connection):
-    """A connection that writes what a step changed in one transaction: OASIS commits after every statement.
+    """A connection that writes a step in one transaction; OASIS commits after every statement.
 
-    A process that is killed loses the step in flight, which a resumed run stores again. `on_refusal` is told what the
-    disk has against a statement: OASIS would take it for a failed action and go on.
+    A killed process loses the step in flight, which a resumed run stores again. `on_refusal` gets a disk error: OASIS
+    would take it for a failed action and go on.
     """
 
     path = ""
     on_refusal: Callable[[Exception], None] | None = None
 
     def commit(self) -> None:
-        """Nothing: `save` commits."""
+        """Do nothing: `save` commits."""
 
     def save(self) -> None:
         with self.writing():
@@ -34,16 +34,16 @@ class StepConnection(sqlite3.Connection):
         super().close()
 
     def drop(self) -> None:
-        """Close without saving; nothing where it is closed."""
+        """Close without saving; do nothing where it is closed."""
         super().close()
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Raises PlatformError for what SQLite could not do."""
+        """Raise PlatformError for what SQLite could not do."""
         try:
             yield
         except sqlite3.OperationalError as error:
-            refused = PlatformError(f"{self.path} could not be written: {error}; {_MEND}")
+            refused = PlatformError(f"{self.path} could not be written: {error}; {_FIX}")
             if self.on_refusal is not None:
                 self.on_refusal(refused)
             raise refused from error
@@ -65,11 +65,11 @@ class StepCursor(sqlite3.Cursor):
 
 @contextlib.contextmanager
 def opened(db_path: str) -> Iterator[StepConnection]:
-    """A connection, which stays open unless the block fails. Raises PlatformError."""
+    """Give a connection, which stays open unless the block fails. Raises PlatformError."""
     try:
         connection = sqlite3.connect(db_path, factory=StepConnection)
     except sqlite3.OperationalError as error:
-        raise PlatformError(f"{db_path} could not be opened: {error}; {_MEND}") from error
+        raise PlatformError(f"{db_path} could not be opened: {error}; {_FIX}") from error
     connection.path = db_path
     try:
         yield connection

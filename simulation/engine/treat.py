@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Applies a treatment to the inboxes of a talk round."""
 
 from __future__ import annotations
 
@@ -18,7 +18,14 @@ Inbox = Sequence["Arrival"]
 def treat(
     treatment: Treatment, inboxes: Sequence[Inbox], roles: Sequence[ModelRole], rng: random.Random
 ) -> list[list[Arrival]]:
-    """One talk round's inboxes, per player, after the treatment. `roles` holds each player's role."""
+    """Return one talk round's inboxes, per player, after the treatment.
+
+    Args:
+        treatment: What happens to messages.
+        inboxes: What was sent to each player.
+        roles: Each player's role.
+        rng: The source of every draw.
+    """
     if treatment is Treatment.SILENCED:
         return [[] for _ in inboxes]
     if treatment is Treatment.SHUFFLED:
@@ -33,14 +40,14 @@ def treat(
 
 
 def _shuffled(inbox: Inbox, rng: random.Random) -> list[Arrival]:
-    """Every message under another sender's name: a random cycle leaves none in its place."""
+    """Put every message under another sender's name; a random cycle leaves none in its place."""
     order = rng.sample(range(len(inbox)), len(inbox))
     names = {place: inbox[order[i - 1]].sender for i, place in enumerate(order)}
     return [replace(arrival, sender=names[place]) for place, arrival in enumerate(inbox)]
 
 
 def _said_by_others(inboxes: Sequence[Inbox], roles: Sequence[ModelRole]) -> Mapping[ModelRole, list[Arrival]]:
-    """Per role, the messages heard in this round from models of any other role, in the order sent."""
+    """Return, per role, the messages heard in this round from models of any other role, in the order sent."""
     heard = {arrival.message_id: arrival for inbox in inboxes for arrival in inbox}
     said = [heard[message_id] for message_id in sorted(heard)]
     return {role: [message for message in said if roles[message.sender] is not role] for role in set(roles)}

@@ -1,30 +1,31 @@
 """The sealed-bid auction with private values, first or second price (`pricing`).
 
 Players: two or more.
-Decision: what to bid, from 0..highest, for the one object sold in this step.
+Decision: what to bid, from 0..highest, for the one object that is sold in this step.
 Payoff: the highest bid wins,
 
     payoff = value - price for the winner, 0 for the others
     price  = the winner's bid (first), or the highest bid of the others (second, a Vickrey auction)
 
-k equal highest bids each get 1/k of that, the expectation of a fair draw. A single valid bid pays 0 at second
-price. Welfare is the bidders'; what they pay leaves the game.
-Information: every player's value of the object is drawn uniformly from 0..highest and known to itself only; all
-bid at once. The price and the own payoff are known afterwards.
+If k bids are equal and the highest, each gets 1/k of that payoff: the expectation of a fair draw. With the second-price
+rule, a single valid bid pays 0. Welfare counts the bidders only: what they pay leaves the game.
+Information: each player's value of the object is drawn uniformly from 0..highest, and only that player knows it. All
+bid at the same time. After the step each player knows the price and its own payoff.
 
-Nash (named here): second price: everyone bids its value, which is best whatever the others bid (weakly dominant).
-First price: everyone bids (n-1)/n of its value, rounded down. That is Vickrey's equilibrium on the grid: exact
-for instance with 2 bidders and an odd `highest`, and nowhere measured (2-10 bidders, highest 5-29) does another
-bid gain more than 0.3 a step. `nash` is its expected welfare, exact. The two pricings come to nearly the same welfare
-(revenue equivalence).
-Optimum: the object is worth `highest` to its winner and costs nothing; an upper bound, reached only in a deal that
-holds such a value.
-Message: can form a ring that bids low, and pass values on.
+Nash (named here): with the second-price rule everyone bids its value, which is a best response to any bids of the
+others (weakly dominant). With the first-price rule everyone bids (n-1)/n of its value, rounded down. This is Vickrey's
+equilibrium on the grid of whole numbers. It is exact, for example, with 2 bidders and an odd `highest`. Where it was
+measured (2-10 bidders, highest 5-29), no other bid gains more than 0.3 a step. `nash` is its exact expected welfare.
+Both rules give nearly the same welfare (revenue equivalence).
+Optimum: the object is worth `highest` to its winner and costs nothing. This is an upper bound: an episode reaches it
+only if such a value is drawn in every step.
+Message: can form a ring that bids low, and can pass on values.
 
 accuracy: closeness of the payoff to that of the best response to what the others bid.
-efficiency: value of the object to its winners / its highest value to anybody, summed over steps (allocative
+efficiency: value of the object to its winners / its highest value to any player, summed over steps (allocative
 efficiency; the price only moves wealth to the seller).
-cooperation: 1 - bid / highest: how far a player holds back, as a ring would have it. Who bids its value is in between.
+cooperation: 1 - bid / highest: how much a player holds back, as a ring of bidders does. A player who bids its value is
+in between.
 Source: Vickrey, Journal of Finance 16 (1961).
 """
 
@@ -54,7 +55,7 @@ class AuctionParameters(GameParameters):
 
 @dataclass(frozen=True)
 class RivalBids:
-    """The best bid of all others, and how many made it; -1 and 0 where nobody else bid."""
+    """The highest bid of all others, and how many players bid it; -1 and 0 if nobody else bid."""
 
     best: int
     count: int
@@ -62,7 +63,7 @@ class RivalBids:
 
 @dataclass(frozen=True)
 class Sales:
-    """Every step's values; last step's price (None: unsold); summed value to winners and highest value so far."""
+    """The values of every step, the last price (None: unsold), and two sums so far: winners' values, highest values."""
 
     values: tuple[tuple[int, ...], ...]
     price: int | None = None
@@ -168,7 +169,7 @@ class Auction(Game[Sales]):
 
 
 def _rivals(ranked: Sequence[int], own: int) -> RivalBids:
-    """What the owner of the bid `own` is up against; `ranked` holds all bids, `own` too, highest first."""
+    """Return the bids against the bid `own`; `ranked` has all bids, including `own`, highest first."""
     if len(ranked) == 1:
         return RivalBids(-1, 0)
     best = ranked[1] if own == ranked[0] else ranked[0]
@@ -176,20 +177,23 @@ def _rivals(ranked: Sequence[int], own: int) -> RivalBids:
 
 
 def shaded_bid(value: int, players: int) -> int:
-    """(n-1)/n of the value, rounded down."""
+    """Return (n-1)/n of the value, rounded down."""
     return value * (players - 1) // players
 
 
 @cache
 def truthful_welfare(players: int, highest: int) -> float:
-    """E[highest value - second-highest value] of `players` values uniform on 0..highest: one step's welfare."""
+    """Return one step's expected welfare if all bid their value at second price.
+
+    It is E[highest value - second-highest value] of `players` values that are uniform on 0..highest.
+    """
     below = [x / (highest + 1) for x in range(1, highest + 1)]  # P(value < x)
     return sum(players * share ** (players - 1) * (1 - share) for share in below)
 
 
 @cache
 def shaded_welfare(players: int, highest: int) -> float:
-    """Expected welfare of one first-price step in which everyone plays `shaded_bid`."""
+    """Return one step's expected welfare if all bid `shaded_bid` at first price."""
     bids = [shaded_bid(value, players) for value in range(highest + 1)]
     total = 0.0
     for value, bid in enumerate(bids):

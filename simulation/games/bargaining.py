@@ -1,27 +1,28 @@
 """Alternating offers over a shrinking pie, in fixed pairs.
 
-Players: an even number, in pairs drawn across teams where there are teams.
-Decision: with the turn, which share of the pie to offer; in the step after, to accept or to offer in turn.
-Payoff: the agreed share of the pie as it was when the offer was made, in step t (from 0),
+Players: an even number, in pairs; partners are of different teams if there are teams.
+Decision: which share of the pie to offer; in the next step, to accept or to make a counteroffer.
+Payoff: the agreed share of the pie, at its size in the step t (from 0) in which the offer was made,
 
-    payoff = share * pie * discount ** t for who was offered, (1 - share) * pie * discount ** t for who offered
+    payoff = share * pie * discount ** t for the player who accepts
+    payoff = (1 - share) * pie * discount ** t for the player who offered
 
-One of the pair offers; in the next step the other accepts, or makes an offer of its own, which rejects the first.
-In the last step there is no time for a counteroffer: accept or reject. Who never agrees earns nothing; who has
-agreed waits; the game ends when all pairs have agreed.
-Information: everything of the pair is seen by both, nothing of other pairs.
+One of the pair makes an offer. In the next step the other accepts, or makes its own offer, which rejects the first. In
+the last step there is no time for a counteroffer: the player accepts or rejects. A pair that never agrees earns
+nothing. A pair that has agreed waits. The game ends when all pairs have agreed.
+Information: both partners see everything in their pair, and nothing of other pairs.
 
-Nash (named here): any division can be that of a Nash equilibrium; this is the subgame-perfect one of the finite
-game, by backward induction over the menu of offers; where a player is indifferent it agrees. With
-N = max_steps - 1 offers and every share on the menu the first to move gets (1 - (-discount) ** N) /
-(1 + discount) of the pie at once (Ståhl), 1 / (1 + discount) as N grows (Rubinstein).
-Optimum: agreement in the first answer, the whole first pie.
+Nash (named here): every division is that of some Nash equilibrium. The one named is the subgame-perfect equilibrium of
+the finite game, by backward induction over the menu of offers; an indifferent player accepts. With N = max_steps - 1
+offers and every share on the menu, the first player gets (1 - (-discount) ** N) / (1 + discount) of the pie at once
+(Ståhl), which tends to 1 / (1 + discount) as N grows (Rubinstein).
+Optimum: the first offer is accepted, and the pair shares the whole first pie.
 Message: can argue, claim, or promise not to give in.
 
 cooperation: an offer's share / an even half, at most 1; accept 1, reject 0.
-accuracy: mean over the player's own decisions of the closeness of the decision's value, if all go on as in
-the equilibrium named, to that of the best decision.
-efficiency: the pair's payoff / the first pie. An invalid decision loses the turn and any offer on the table.
+accuracy: mean over the player's own decisions of the closeness of the decision's value to that of the best decision.
+The value assumes that both play the named equilibrium afterwards.
+efficiency: the pair's payoff / the first pie. An invalid decision loses the turn and cancels the open offer.
 Sources: Ståhl, Bargaining Theory (1972); Rubinstein, Econometrica 50 (1982).
 """
 
@@ -36,14 +37,14 @@ from simulation.games.base import GameParameters, State, closeness
 from simulation.games.turns import Options, Turn, TurnDeal, TurnGame, Turns, amount
 
 ACCEPT, REJECT = "accept", "reject"
-TIE = 1e-9  # shares and discounts are floats: what is this close is a tie, and a tie agrees
+TIE = 1e-9  # tolerance for floats: an indifferent player accepts
 
 
 class BargainingParameters(GameParameters):
     pie: float = Field(default=100.0, gt=0)
     discount: float = Field(default=0.8, gt=0, le=1)
     offers: tuple[int, ...] = Field(default=(0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100), min_length=2)
-    """Shares of the pie that can be offered, in percent."""
+    """Shares of the pie that a player can offer, in percent."""
 
     @field_validator("offers")
     @classmethod
@@ -76,7 +77,7 @@ _OPEN = {
     ),
     Language.ZH: ("现在由{partner}提出分配，总额{pie:.1f}分。", "现在由你向{partner}提出分配，总额{pie:.1f}分。"),
 }
-_STANDING = {
+_OPEN_OFFER = {
     Language.EN: (
         "You offered {partner} {share:g}% of {pie:.1f}; {partner} answers now.",
         "{partner} offers you {share:g}% of {pie:.1f}, {points:.1f} points for you. If you refuse, the pie is "
@@ -102,31 +103,31 @@ class Bargaining(TurnGame):
     # -- the equilibrium --------------------------------------------------------------------------------
 
     def worth(self, step: int) -> float:
-        """The pie in `step` (from 0)."""
+        """Return the size of the pie in `step` (from 0)."""
         return self.parameters.pie * self.parameters.discount**step
 
     @cached_property
     def equilibrium(self) -> tuple[tuple[float, float], ...]:
-        """Per step, what the one to make an offer and the other get from there on, in points."""
+        """For each step, what the player who offers and the other earn from there on, in points."""
         values = [(0.0, 0.0)]  # an offer in the last step comes too late
         for step in reversed(range(self.setting.max_steps - 1)):
             values.append(self._best_offer(step, values[-1]))
         return tuple(reversed(values))
 
     def _best_offer(self, step: int, later: tuple[float, float]) -> tuple[float, float]:
-        """The value pair of the best offer; of equally good ones the first that the other accepts."""
+        """Return the two values of the best offer. Of equally good offers it is the first that the other accepts."""
         results = [self._outcome(share, step, later) for share in self.parameters.offers]
         own = max(mine for mine, _ in results)
         return max((pair for pair in results if pair[0] >= own - TIE), key=sum)
 
     def _outcome(self, share: float, step: int, later: tuple[float, float]) -> tuple[float, float]:
-        """What an offer of `share` percent in `step` leads to, if refusing it is worth `later`."""
+        """Return the two values of an offer of `share` percent in `step`, if a refusal is worth `later`."""
         points = self.worth(step) * share / 100
         refusal, waiting = later
         return (self.worth(step) - points, points) if points >= refusal - TIE else (waiting, refusal)
 
     def _value(self, action: str, step: int, offer: str | None) -> float:
-        """What an action in `step` is worth to the one who takes it, from here on in equilibrium."""
+        """Return what an action in `step` is worth to its player, if both play the equilibrium afterwards."""
         if action == ACCEPT and offer is not None:
             return self.worth(step - 1) * _share(offer) / 100
         if action == REJECT:
@@ -174,7 +175,7 @@ class Bargaining(TurnGame):
         pie, share, last = self.worth(step - 1), _share(deal.offer), step + 1 >= self.setting.max_steps
         later = 0.0 if last else self.worth(step)
         points = pie * share / 100
-        return _STANDING[language][mine].format(partner=partner, share=share, pie=pie, points=points, later=later)
+        return _OPEN_OFFER[language][mine].format(partner=partner, share=share, pie=pie, points=points, later=later)
 
     def _name(self, action: str, language: Language) -> str:
         if action in (ACCEPT, REJECT):

@@ -1,12 +1,12 @@
-"""What a game is: pure rules over finite actions. One file in this folder per task type.
+"""The base class of every game: pure rules over finite actions. One file in this folder per task type.
 
-A game module is named like its `task_type` and sets `GAME` to a subclass of `Game`. A subclass writes five
-rules (`_open`, `_options`, `_play`, `rules`, `observation_text`) and two known figures (`optimum`, `nash`;
-`min_payoff` where payoffs can be negative). This base keeps the tally, checks moves and scores the episode. Nothing
-here does I/O, and every random draw comes from the generator given to `start`.
+A game's module has the name of its `task_type` and sets `GAME` to a subclass of `Game`. The subclass writes five
+rules (`_open`, `_options`, `_play`, `rules`, `observation_text`) and two known figures (`optimum`, `nash`; also
+`min_payoff` if payoffs can be negative). This base counts the tally, checks moves and scores the episode. Nothing here
+does I/O, and every random draw comes from the generator given to `start`.
 
-An invalid decision (`Move.action` None) earns nothing in its step and leaves the game untouched; accuracy
-counts it as 0, and cooperation_score leaves it out.
+An invalid decision (`Move.action` is None) earns nothing in its step and does not change the game. Accuracy counts it
+as 0, and cooperation_score leaves it out.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ Table = TypeVar("Table")
 
 
 class GameError(SocietyError, ValueError):
-    """A call that breaks a game's rules: a wrong number of moves, an illegal action, a step after the end."""
+    """A call breaks a game's rules: a wrong number of moves, an illegal action, a step after the end."""
 
 
 class GameParameters(BaseModel):
-    """A game's own parameters, finite numbers all; each game subclasses it."""
+    """A game's own parameters; every number is finite. Each game with parameters has a subclass."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What every game is given beside its own parameters. `difficulty` is in 0-1."""
+    """What every game gets besides its own parameters. `difficulty` is in 0-1."""
 
     seats: tuple[Seat, ...]
     max_steps: int
@@ -50,7 +50,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Move:
-    """What one player did in a step; `action` None is an invalid decision."""
+    """What one player did in a step. An `action` of None is an invalid decision."""
 
     action: str | None
     message: str = ""
@@ -58,7 +58,7 @@ class Move:
 
 
 class Everyone(NamedTuple):
-    """Over all players: sum and number of last step's cooperation levels, and the two lowest ever."""
+    """Sum and number of the last step's cooperation levels of all players, and the two lowest levels of the episode."""
 
     total: float
     known: int
@@ -67,7 +67,7 @@ class Everyone(NamedTuple):
 
 @dataclass(frozen=True)
 class Tally:
-    """Running sums per player; constant in size however long the episode."""
+    """Running sums per player. Its size does not grow with the number of steps."""
 
     step: int
     payoff: tuple[float, ...]
@@ -80,7 +80,7 @@ class Tally:
 
     @cached_property
     def everyone(self) -> Everyone:
-        """Sums over all players, made once a step so that each player's view costs the same in any crowd."""
+        """Sums over all players, computed once a step: each observation then costs the same in a group of any size."""
         last = [level for level in self.last_cooperation if level is not None]
         worst = sorted(level for level in self.worst_cooperation if level is not None)
         return Everyone(sum(last), len(last), tuple(worst[:2]))
@@ -88,7 +88,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class State(Generic[Table]):
-    """A game in play: the common tally and the game's own table."""
+    """The state of an episode: the tally that all games share, and the game's own table."""
 
     tally: Tally
     table: Table
@@ -96,7 +96,7 @@ class State(Generic[Table]):
 
 @dataclass(frozen=True)
 class Round(Generic[Table]):
-    """One resolved step: per player payoff and accuracy (0-1), and the table after it."""
+    """The result of one step: each player's payoff and accuracy (0-1), and the table after the step."""
 
     payoffs: tuple[float, ...]
     accuracies: tuple[float, ...]
@@ -105,11 +105,13 @@ class Round(Generic[Table]):
 
 @dataclass(frozen=True)
 class PlayerScore:
-    """One player's episode.
+    """One player's score for an episode.
 
-    `accuracy` 0-1: closeness to the best response or right answer, as the game's docstring defines it.
-    `efficiency` 0-1: achieved / best possible welfare. `cooperation_score` 0-1: mean over valid decisions,
-    None without any. `payoff` is in the game's own units.
+    Attributes:
+        payoff: Sum over the steps, in the game's own units.
+        accuracy: 0-1, closeness to the best response or to the right answer, as the game's docstring defines it.
+        efficiency: 0-1, achieved / best possible welfare.
+        cooperation_score: 0-1, mean over valid decisions; None if there is none.
     """
 
     payoff: float
@@ -120,7 +122,7 @@ class PlayerScore:
 
 @dataclass(frozen=True)
 class EpisodeScore:
-    """An episode's score; `welfare`, `optimum` and `nash` are sums of payoffs over all players and steps."""
+    """An episode's score. `welfare`, `optimum` and `nash` are sums of payoffs over all players and steps."""
 
     players: tuple[PlayerScore, ...]
     welfare: float
@@ -130,12 +132,20 @@ class EpisodeScore:
 
 
 class Game(ABC, Generic[Table]):
-    """The rules behind one `task_type`."""
+    """The rules of one `task_type`.
+
+    Args:
+        setting: The seats, the number of steps and the difficulty.
+        parameters: An instance of `Parameters`; None for the defaults.
+
+    Raises:
+        GameError: This setting cannot be played; the message says why.
+    """
 
     task_type: ClassVar[str]
     synthetic: ClassVar[bool] = False
     foreseeable: ClassVar[bool] = False
-    """Whether a player knows all that decides a step's payoffs but the others' actions, as `payoff_model` needs."""
+    """True if the others' actions are all that a player does not know of a step's payoffs; `payoff_model` needs it."""
     Parameters: ClassVar[type[GameParameters]] = GameParameters
 
     def __init__(self, setting: Setting, parameters: Any = None) -> None:
@@ -145,90 +155,90 @@ class Game(ABC, Generic[Table]):
         self.setting = setting
         self.parameters = parameters or self.Parameters()
         self.players = len(setting.seats)
-        self._last_worded: tuple[tuple[object, Language], tuple[Option, ...]] | None = None
+        self._last_labelled: tuple[tuple[object, Language], tuple[Option, ...]] | None = None
 
     @classmethod
     def refuse(cls, setting: Setting, parameters: Any) -> str:
-        """Why this setting cannot be played; empty when it can."""
+        """Return why this setting cannot be played, or an empty string if it can."""
         return "" if len(setting.seats) >= 2 else f"{cls.task_type} needs at least 2 models"
 
     # -- what a subclass writes -------------------------------------------------------------------------
 
     @abstractmethod
     def _open(self, rng: random.Random) -> Table:
-        """The table before the first step."""
+        """Return the table before the first step."""
 
     @abstractmethod
     def _options(self, state: State[Table], player: int) -> tuple[tuple[str, float], ...]:
-        """Legal actions of `player`, each with its cooperation level in 0-1."""
+        """Return the legal actions of `player`, each with its cooperation level in 0-1."""
 
     @abstractmethod
     def _play(self, state: State[Table], moves: Sequence[Move]) -> Round[Table]:
-        """Payoffs, accuracies and the next table for one step's moves."""
+        """Return the payoffs, the accuracies and the next table for one step's moves."""
 
     @abstractmethod
     def rules(self, language: Language) -> str:
-        """The rules in one short paragraph, the same for every player."""
+        """Return the rules in one short paragraph. It is the same for every player."""
 
     @abstractmethod
     def observation_text(self, state: State[Table], player: int, language: Language) -> str:
-        """What this player sees now; empty when there is nothing to tell."""
+        """Return what this player sees before its next decision; empty if it sees nothing new."""
 
     @abstractmethod
     def optimum(self) -> float:
-        """The best possible welfare of an episode."""
+        """Return the best possible welfare of an episode."""
 
     @abstractmethod
     def nash(self) -> float:
-        """Welfare of the equilibrium named in the game's docstring."""
+        """Return the welfare of an episode in the equilibrium that the game's docstring names."""
 
     def min_payoff(self) -> float:
-        """The least one player can earn in an episode; scores are counted from here when it is negative."""
+        """Return the least that one player can earn in an episode. If it is negative, rewards are counted from it."""
         return 0.0
 
     def opponents(self, _state: State[Table], _player: int) -> Sequence[int] | None:
-        """The players whose behaviour `player` answers to; None for everyone else."""
+        """Return the players whose behaviour `player` responds to; None stands for all other players."""
         return None
 
     def label(self, action: str, _language: Language) -> str:
-        """How an action reads in a language: the same throughout the episode, whoever asks."""
+        """Return the text of an action in a language: the same in every step and for every player."""
         return action
 
     def finished(self, _state: State[Table]) -> bool:
-        """True when the game ends before `max_steps`."""
+        """Return True if the game ends here although `max_steps` is not reached."""
         return False
 
-    # -- the four verbs: start, look, resolve, over -----------------------------------------------------
+    # -- what callers use: start, observe, resolve, is_terminal, score ----------------------------------
 
     def start(self, rng: random.Random) -> State[Table]:
-        """A fresh episode; every draw the game makes comes from `rng`."""
+        """Start an episode. The game draws every random number of the episode from `rng`."""
         zeros, none = (0.0,) * self.players, (None,) * self.players
         tally = Tally(0, zeros, zeros, zeros, (0,) * self.players, none, none, zeros)
         return State(tally, self._open(rng))
 
     def observe(self, state: State[Table], player: int, language: Language) -> Observation:
-        """What a scripted player or a simulated mind sees."""
+        """Return what a policy sees before it decides for `player`."""
         others_last, others_worst = self._others(state, player)
         return Observation(
             step=state.tally.step + 1,
             max_steps=self.setting.max_steps,
-            options=self._worded(self._options(state, player), language),
+            options=self._labelled(self._options(state, player), language),
             own_last=state.tally.last_cooperation[player],
             others_last=others_last,
             others_worst=others_worst,
             payoff_model=partial(self._payoff_model, state, player) if self.foreseeable else None,
         )
 
-    def _worded(self, actions: tuple[tuple[str, float], ...], language: Language) -> tuple[Option, ...]:
-        """The actions as they read; players in turn mostly have the same, and then share them."""
-        asked = (actions, language)
-        if self._last_worded is None or self._last_worded[0] != asked:
+    def _labelled(self, actions: tuple[tuple[str, float], ...], language: Language) -> tuple[Option, ...]:
+        """Return the actions with their labels, from a cache of one: most players have the same actions."""
+        key = (actions, language)
+        if self._last_labelled is None or self._last_labelled[0] != key:
             options = tuple(Option(action, self.label(action, language), level) for action, level in actions)
-            self._last_worded = (asked, options)
-        return self._last_worded[1]
+            self._last_labelled = (key, options)
+        return self._last_labelled[1]
 
     def _payoff_model(self, state: State[Table], player: int, level: float) -> tuple[ExpectedOutcome, ...]:
-        """What each option would bring `player` in this step if all others took their option nearest to `level`."""
+        """Return what each option would earn `player` in this step if all others chose their option nearest `level`."""
         moves = [Move(self._nearest(state, other, level)) for other in range(self.players)]
         found = []
         for action, _ in self._options(state, player):
@@ -242,17 +252,25 @@ class Game(ABC, Generic[Table]):
         return closest(options, level).action
 
     def _others(self, state: State[Table], player: int) -> tuple[float | None, float | None]:
-        """Mean last and least ever cooperation of those `player` faces."""
+        """Return the mean last and the lowest cooperation level of the opponents of `player`."""
         tally = state.tally
-        faced = self.opponents(state, player)
-        if faced is None:
+        opponents = self.opponents(state, player)
+        if opponents is None:
             return _all_but(tally, player)
-        last = [v for v in (tally.last_cooperation[other] for other in faced) if v is not None]
-        worst = [v for v in (tally.worst_cooperation[other] for other in faced) if v is not None]
+        last = [v for v in (tally.last_cooperation[other] for other in opponents) if v is not None]
+        worst = [v for v in (tally.worst_cooperation[other] for other in opponents) if v is not None]
         return (_tidy(sum(last) / len(last)) if last else None), (min(worst) if worst else None)
 
     def resolve(self, state: State[Table], moves: Sequence[Move]) -> State[Table]:
-        """The state after one step. Raises GameError for a wrong number of moves or an illegal action."""
+        """Return the state after one step.
+
+        Args:
+            state: The state before the step; it is not changed.
+            moves: One move per player, in the order of the seats.
+
+        Raises:
+            GameError: The episode is over, the number of moves is wrong, or an action is illegal.
+        """
         if self.is_terminal(state):
             raise GameError(f"{self.task_type}: the episode is over after step {state.tally.step}")
         if len(moves) != self.players:
@@ -271,10 +289,11 @@ class Game(ABC, Generic[Table]):
         return legal[move.action]
 
     def is_terminal(self, state: State[Table]) -> bool:
+        """Return True if the episode is over."""
         return state.tally.step >= self.setting.max_steps or self.finished(state)
 
     def score(self, state: State[Table]) -> EpisodeScore:
-        """The episode's outcome so far."""
+        """Return the score of the episode so far."""
         tally, welfare, optimum = state.tally, sum(state.tally.payoff), self.optimum()
         efficiencies = self.efficiencies(state)
         steps = max(1, tally.step)
@@ -290,12 +309,12 @@ class Game(ABC, Generic[Table]):
         return EpisodeScore(players, welfare, gini(self.earned(state)), optimum, self.nash())
 
     def earned(self, state: State[Table]) -> tuple[float, ...]:
-        """Payoffs counted from zero, or from the floor where payoffs can be negative."""
-        floor = min(0.0, self.min_payoff())
-        return tuple(payoff - floor for payoff in state.tally.payoff)
+        """Return the payoffs so far, less `min_payoff` if that is negative; none is below 0."""
+        least = min(0.0, self.min_payoff())
+        return tuple(payoff - least for payoff in state.tally.payoff)
 
     def efficiencies(self, state: State[Table]) -> tuple[float, ...]:
-        """Achieved / best possible welfare, per player; the same for all unless a game splits its players."""
+        """Return achieved / best possible welfare per player: the same for all, unless players play in pairs."""
         return (ratio(sum(state.tally.payoff), self.optimum()),) * self.players
 
 
@@ -327,7 +346,7 @@ def _all_but(tally: Tally, player: int) -> tuple[float | None, float | None]:
 
 
 def _tidy(value: float) -> float:
-    """A cooperation level freed of what summing left behind, so that a mean of ones is one."""
+    """Round away the error of summing, so that a mean of ones is exactly 1."""
     return min(1.0, max(0.0, round(value, 12)))
 
 
@@ -336,21 +355,34 @@ def _least(a: float | None, b: float | None) -> float | None:
 
 
 def ratio(achieved: float, best: float) -> float:
-    """`achieved` / `best` clipped to 0-1; 1 where nothing can be won."""
+    """Return `achieved` / `best`, clipped to 0-1; 1 if `best` is not positive."""
     return min(1.0, max(0.0, achieved / best)) if best > 0 else 1.0
 
 
 def closeness(payoff: float, alternatives: Sequence[float]) -> float:
-    """How near `payoff` comes to the best of `alternatives` (best response), from the worst: 0-1; 1 where they
-    are the same but for rounding."""
+    """Return how close `payoff` is to the best response.
+
+    Args:
+        payoff: One of `alternatives`.
+        alternatives: The payoffs of all actions.
+
+    Returns:
+        0 for the worst alternative, 1 for the best, linear in between; 1 if all are equal up to rounding.
+    """
     best, worst = max(alternatives), min(alternatives)
     return 1.0 if math.isclose(best, worst, rel_tol=1e-9, abs_tol=1e-9) else (payoff - worst) / (best - worst)
 
 
 def gini(values: Sequence[float]) -> float:
-    """Gini coefficient of non-negative `values`: 0 equal, (n-1)/n one takes all; 0 where all are zero.
+    """Return the Gini coefficient of non-negative `values`.
 
-    Mean absolute difference over twice the mean, by the sorted-rank form (Sen, On Economic Inequality, 1973).
+    It is the mean absolute difference over twice the mean, computed by the sorted-rank form.
+
+    Returns:
+        0 if all values are equal or all are zero, (n - 1) / n if one value is all of the sum.
+
+    Source:
+        Sen, On Economic Inequality (1973).
     """
     n, total = len(values), sum(values)
     if n == 0 or total <= 0:

@@ -1,23 +1,23 @@
-"""The beauty contest: guess a number; who is nearest to `factor` (2/3) of the mean of all guesses wins.
+"""The beauty contest: guess a number. The guess nearest to `factor` (2/3) of the mean of all guesses wins.
 
 Players: two or more.
 Decision: which of the numbers in `guesses` to name.
-Payoff: the nearest to factor * mean share the prize,
+Payoff: the players nearest to factor * mean share the prize,
 
     payoff = prize / number of winners for the nearest, 0 for the others
 
-Information: last step's mean, target and winning guesses; all guess at once.
+Information: the last step's mean, target and winning guesses; all guess at the same time.
 
-Nash: everyone guesses the lowest number; it is what is left when guesses that cannot win are struck out again
-and again. (On a coarse grid a large group can also rest on a guess just above it.)
-Optimum: the prize is always paid, so welfare is constant: optimum = nash = prize a step.
-Message: can announce a guess, and with it move the target.
+Nash: everyone guesses the lowest number. It is the only guess left after repeated elimination of guesses that cannot
+win. (On a coarse grid, a large group can also have an equilibrium just above it.)
+Optimum: the prize is always paid, so welfare is constant: optimum = nash = one prize a step.
+Message: can announce a guess and so move the target.
 
-Level-k (Nagel): level 0 guesses the middle, level k answers a crowd of level k-1: middle * factor ** k.
+Level-k (Nagel): level 0 guesses the middle, level k responds to a group of level k-1: middle * factor ** k.
 
-accuracy: closeness of the guess to the target: 1 - |guess - target| / the largest possible miss.
-cooperation: guess / the largest guess. It tells how far a player has *not* reasoned towards the equilibrium, not
-goodwill; level-k aims at factor ** k / 2, and a player that imitates guesses what the others did.
+accuracy: closeness of the guess to the target: 1 - |guess - target| / the largest possible error.
+cooperation: guess / the largest guess. It does not measure goodwill, but how far a player has *not* reasoned towards
+the equilibrium. Level k aims at factor ** k / 2, and a player that imitates guesses what the others guessed.
 Source: Nagel, American Economic Review 85 (1995).
 """
 
@@ -49,7 +49,7 @@ class BeautyContestParameters(GameParameters):
 
 @dataclass(frozen=True)
 class Contest:
-    """Last step's mean guess, target and winning guesses (lowest first); empty where nobody guessed."""
+    """The last step's mean guess, target and winning guesses (lowest first); no winning guess if nobody guessed."""
 
     mean: float = 0.0
     target: float = 0.0
@@ -66,7 +66,7 @@ _RULES = {
         "最接近者得{prize:g}分，并列者平分。"
     ),
 }
-_NEWS = {
+_LAST_STEP = {
     Language.EN: "Last step the mean was {mean:.1f} and the target {target:.1f}; {won} won. You earned {payoff:.1f}.",
     Language.ZH: "上一步平均值为{mean:.1f}，目标为{target:.1f}；{won}获胜。你得到{payoff:.1f}分。",
 }
@@ -75,7 +75,7 @@ _NOBODY = {Language.EN: "Last step nobody gave a valid guess.", Language.ZH: "�
 
 
 def level_k(depth: int, guesses: Sequence[int], factor: float) -> int:
-    """The guess of level `depth` (from 0): the middle of the range times `factor` ** `depth`, to the nearest guess."""
+    """Return the guess of level `depth` (from 0): the middle of the range * factor ** depth, to the nearest guess."""
     middle = (min(guesses) + max(guesses)) / 2
     return min(guesses, key=lambda guess: abs(guess - middle * factor**depth))
 
@@ -127,7 +127,7 @@ class BeautyContest(Game[Contest]):
         if not contest.winning:
             return _NOBODY[language]
         won, payoff = ", ".join(map(str, contest.winning)), state.tally.last_payoff[player]
-        return _NEWS[language].format(mean=contest.mean, target=contest.target, won=won, payoff=payoff)
+        return _LAST_STEP[language].format(mean=contest.mean, target=contest.target, won=won, payoff=payoff)
 
     def optimum(self) -> float:
         return self.parameters.prize * self.setting.max_steps

@@ -1,22 +1,22 @@
-"""Colonel Blotto: armies divide a small force over battlefields; each field goes to the strongest army there.
+"""Colonel Blotto: armies divide a small force over battlefields. Each field goes to the strongest army there.
 
-Players: two armies or more; an army is a team, and a model without a team is an army of its own.
+Players: two armies or more; an army is a team, and a model without a team is an army alone.
 Decision: how to divide `force` units over `fields`; an action names the units on each field, as in "3-2-1".
-Payoff: an army's strength on a field is the mean of its players' units there (so large teams have no head start),
-and units of an invalid decision are missing,
+Payoff: an army's strength on a field is the mean of its players' units there, so a large team has no advantage. An
+invalid decision places no units,
 
-    payoff = sum over the fields where the own army is among the k strongest of 1 / (k * players of the army)
+    payoff = sum over the fields where the player's army is among the k strongest of 1 / (k * players of the army)
 
-Information: who won each field last step; all divide at once.
+Information: who won each field in the last step; all divide at the same time.
 
-Nash (named here): between two armies of equal force the value is half of the fields each. With the default force
-and fields every pure plan is beaten by another, two fields to one, so equilibria are mixed.
-Optimum: all fields are always handed out, so welfare is constant: optimum = nash = fields a step.
+Nash (named here): between two armies of equal force, each has a value of half of the fields. With the default force
+and fields, every pure plan loses to another one, two fields to one, so equilibria are mixed.
+Optimum: every field is always paid out, so welfare is constant: optimum = nash = the number of fields a step.
 Message: can agree within a team on who goes where.
 
-accuracy: closeness of the payoff to that of the best response to what all others did, from the worst.
-cooperation: how evenly the force is spread, 1 as evenly as can be, 0 all on one field. It tells plans apart and
-is no goodwill: the game is one of pure conflict between armies.
+accuracy: closeness of the payoff to that of the best response to what all others did.
+cooperation: how evenly the force is spread: 1 as evenly as possible, 0 all on one field. It distinguishes plans and
+does not measure goodwill: between armies the game is pure conflict.
 Sources: Borel, Comptes rendus 173 (1921); Roberson, Economic Theory 29 (2006); Hart, International Journal of Game
 Theory 36 (2008), for whole units.
 """
@@ -38,9 +38,9 @@ from simulation.seats import teams
 
 MOST_ACTIONS = 30
 Units = tuple[int, ...]
-"""Units on each field."""
+"""The units on each field."""
 Winners = tuple[tuple[str, ...], ...]
-"""The names of the armies that won each field last step."""
+"""For each field, the names of the armies that won it in the last step."""
 
 
 class BlottoParameters(GameParameters):
@@ -51,14 +51,13 @@ class BlottoParameters(GameParameters):
     def _few_enough(self) -> BlottoParameters:
         count = comb(self.force + self.fields - 1, self.fields - 1)
         if count > MOST_ACTIONS:
-            raise ValueError(
-                f"{self.force} units on {self.fields} fields can be divided in {count} ways; at most {MOST_ACTIONS} fit"
-            )
+            ways = f"{self.force} units on {self.fields} fields can be divided in {count} ways"
+            raise ValueError(f"{ways}; at most {MOST_ACTIONS} are allowed")
         return self
 
 
 class Army(NamedTuple):
-    """Its name, its players, and the units they placed on each field, summed."""
+    """An army: its name, its players, and the sum of the units they placed on each field."""
 
     name: str
     players: tuple[int, ...]
@@ -66,7 +65,7 @@ class Army(NamedTuple):
 
 
 class RivalForces(NamedTuple):
-    """On one field, the greatest strength among the other armies and how many have it; -1 and 0 without any."""
+    """On one field, the greatest strength of the other armies and how many have it; -1 and 0 if there is none."""
 
     best: float
     equals: int
@@ -85,7 +84,7 @@ _RULES = {
         "每个战场的最强军队得1分，平局时平分，军内平分。"
     ),
 }
-_NEWS = {
+_LAST_STEP = {
     Language.EN: "Last step's winners, field by field: {winners}. You earned {payoff:.2f}.",
     Language.ZH: "上一步各战场的胜者：{winners}。你得到{payoff:.2f}分。",
 }
@@ -95,7 +94,7 @@ _NOBODY = {Language.EN: "nobody", Language.ZH: "无"}
 
 @cache
 def allocations(force: int, fields: int) -> tuple[Units, ...]:
-    """Every way to divide `force` whole units over `fields`."""
+    """Return every way to divide `force` whole units over `fields`."""
     return tuple(units for units in product(range(force + 1), repeat=fields) if sum(units) == force)
 
 
@@ -146,7 +145,7 @@ class Blotto(Game[Winners]):
         return Round(tuple(payoffs), tuple(accuracies), winners)
 
     def _armies(self, placed: Sequence[Units | None]) -> list[Army]:
-        """The armies that placed anything."""
+        """Return the armies with at least one valid decision."""
         armies = []
         for players in teams(self.setting.seats).values():
             valid = [units for units in (placed[player] for player in players) if units is not None]
@@ -163,7 +162,7 @@ class Blotto(Game[Winners]):
         if state.tally.step == 0:
             return _FIRST[language]
         winners = "; ".join(" = ".join(names) or _NOBODY[language] for names in state.table)
-        return _NEWS[language].format(winners=winners, payoff=state.tally.last_payoff[player])
+        return _LAST_STEP[language].format(winners=winners, payoff=state.tally.last_payoff[player])
 
     def optimum(self) -> float:
         return float(self.parameters.fields * self.setting.max_steps)
@@ -192,7 +191,7 @@ def _strongest(armies: Sequence[Army], field: int) -> tuple[str, ...]:
 
 
 def _worth(others: Units, own: Units, size: int, rivals: Sequence[RivalForces]) -> float:
-    """What a player of an army of `size` earns who places `own` beside the units of its `others`."""
+    """Return the payoff of a player who places `own`, in an army of `size` whose other members placed `others`."""
     total = 0.0
     for theirs, mine, rival in zip(others, own, rivals, strict=True):
         strength = (theirs + mine) / size

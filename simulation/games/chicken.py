@@ -1,6 +1,6 @@
 """Chicken (hawk-dove), iterated in fixed pairs.
 
-Players: an even number, in pairs drawn across teams where there are teams.
+Players: an even number, in pairs; partners are of different teams if there are teams.
 Decision: to swerve or to dare.
 Payoff: to row and column,
 
@@ -9,18 +9,18 @@ Payoff: to row and column,
 | swerve      | reward, reward (6,6)      | sucker, temptation (2,7)  |
 | dare        | temptation, sucker (7,2)  | crash, crash (0,0)        |
 
-Information: the partner's last action; both choose at once.
+Information: the partner's last action; both choose at the same time.
 
-Nash (named here): of a step's equilibria, in two one dares and the other swerves, and each player prefers its own.
-Named is the third, symmetric and mixed, in which swerve is played with probability (sucker - crash) /
-(temptation - reward + sucker - crash), 2/3 here: the only one that tells equals nothing apart and the
-evolutionarily stable one; 14/3 each and step.
-Optimum: max(2 * reward, temptation + sucker) a pair and step.
-Message: can settle who gives way, agree on taking turns or on a common signal, or threaten to dare. With a signal
-Aumann's correlated equilibrium earns 5 each.
+Nash (named here): a step has three equilibria. In two of them one dares and the other swerves, and each player prefers
+the one in which it dares. The one named is the third, which is symmetric and mixed: each swerves with probability
+(sucker - crash) / (temptation - reward + sucker - crash), 2/3 with the default payoffs. It is the only one that treats
+both alike, and the evolutionarily stable one. It pays 14/3 per player and step.
+Optimum: max(2 * reward, temptation + sucker) per pair and step.
+Message: can settle who gives way, agree to alternate or on a common signal, or threaten to dare. With a common signal,
+Aumann's correlated equilibrium pays 5 to each.
 
 cooperation: swerve 1, dare 0.
-accuracy: the share of steps in which the action was a best response to what the partner did: the opposite.
+accuracy: the share of steps in which the action was a best response to what the partner did, that is, its opposite.
 efficiency: the pair's payoff / the best a pair can earn.
 Sources: Rapoport & Chammah, American Behavioral Scientist 10 (1966); Maynard Smith & Price, Nature 246
 (1973); payoffs from Aumann, Journal of Mathematical Economics 1 (1974).
@@ -87,7 +87,7 @@ class Chicken(MatrixGame):
         }
 
     def mixed(self) -> float:
-        """Probability of swerving in the symmetric equilibrium."""
+        """Return the probability of swerving in the symmetric equilibrium."""
         p = self.parameters
         yielding, daring = p.sucker - p.crash, p.temptation - p.reward
         return yielding / (yielding + daring)

@@ -4,21 +4,21 @@ Players: one or more.
 Decision: how much to take, from `harvests`.
 Payoff: what the player takes,
 
-    payoff = harvest; where all ask for more than there is, each gets its part of the stock in proportion
-    stock  = min(capacity, growth * (stock - all that was taken)), at first `capacity`
+    payoff = harvest; if all together ask for more than the stock, each gets a proportional part of the stock
+    stock  = min(capacity, growth * (stock - everything taken)); it starts at `capacity`
 
-A stock below `collapse_below` is dead and the episode ends.
-Information: the stock, and last step's total harvest; all take at once.
+If the stock falls below `collapse_below`, the episode ends.
+Information: the stock, and the last step's total harvest; all take at the same time.
 
-Nash (named here): everyone asks for the most at every step, a best reply whenever the others empty the stock.
+Nash (named here): everyone asks for the most in every step. This is a best response whenever the others empty the
+stock.
 Optimum: the linear programme max sum x_t, 0 <= x_t <= min(n * max harvest, s_t), s_1 = capacity,
-s_{t+1} <= min(capacity, growth * (s_t - x_t)); amounts are continuous there, so it bounds the discrete game
-from above.
+s_{t+1} <= min(capacity, growth * (s_t - x_t)). Its amounts are continuous, so it is an upper bound for the game.
 Message: can agree on a quota.
 
-accuracy: closeness of the harvest to the sustainable share of this step, max(0, stock - capacity / growth) / n
-(all of the stock / n in the last step): 1 for the nearest harvest there is, 0 for the farthest, in a line between.
-cooperation: 1 at or below the share, falling in a line to 0 at the largest harvest.
+accuracy: closeness of the harvest to the sustainable share of this step, max(0, stock - capacity / growth) / n (in the
+last step: the whole stock / n). It is 1 for the nearest harvest on the menu, 0 for the farthest, linear in between.
+cooperation: 1 up to the sustainable share, falling linearly to 0 at the largest harvest.
 Source: Piatti et al., Cooperate or Collapse (GovSim), NeurIPS 2024: capacity 100, doubling, five players,
 twelve rounds, collapse below 5.
 """
@@ -52,13 +52,13 @@ class CommonsParameters(GameParameters):
     @model_validator(mode="after")
     def _lives(self) -> CommonsParameters:
         if self.collapse_below > self.capacity:
-            raise ValueError("the stock is dead from the start: collapse_below must not be above capacity")
+            raise ValueError("the stock collapses at the start: collapse_below must not be above capacity")
         return self
 
 
 @dataclass(frozen=True)
 class Stock:
-    """The resource now, and what was taken from it last step."""
+    """The amount of the resource now, and how much was taken in the last step."""
 
     amount: float
     taken: float = 0.0
@@ -75,7 +75,7 @@ _RULES = {
         "低于{collapse_below:g}时资源枯竭，游戏结束。取用多少就得多少。"
     ),
 }
-_NEWS = {
+_LAST_STEP = {
     Language.EN: "The stock is {amount:g}. Last step the group took {taken:g}; you got {payoff:.1f}.",
     Language.ZH: "现有资源{amount:g}。上一步大家共取用{taken:g}，你得到{payoff:.1f}。",
 }
@@ -105,7 +105,7 @@ class Commons(Game[Stock]):
 
     def _options(self, state: State[Stock], _player: int) -> tuple[tuple[str, float], ...]:
         share, top = self._share(state), max(self.parameters.harvests)
-        # largest first: of several sustainable harvests a cooperator takes the largest
+        # largest first: if several harvests are sustainable, a cooperator takes the largest
         return tuple((str(h), _restraint(h, share, top)) for h in sorted(self.parameters.harvests, reverse=True))
 
     def _play(self, state: State[Stock], moves: Sequence[Move]) -> Round[Stock]:
@@ -122,8 +122,7 @@ class Commons(Game[Stock]):
         if move.action is None:
             return 0.0
         share = self._share(state)
-        failed_tiers = [abs(harvest - share) for harvest in self.parameters.harvests]
-        return closeness(-abs(int(move.action) - share), [-miss for miss in failed_tiers])
+        return closeness(-abs(int(move.action) - share), [-abs(each - share) for each in self.parameters.harvests])
 
     def finished(self, state: State[Stock]) -> bool:
         return state.table.amount < max(self.parameters.collapse_below, 1e-9)
@@ -135,7 +134,7 @@ class Commons(Game[Stock]):
         )
 
     def observation_text(self, state: State[Stock], player: int, language: Language) -> str:
-        texts = _FIRST if state.tally.step == 0 else _NEWS
+        texts = _FIRST if state.tally.step == 0 else _LAST_STEP
         return texts[language].format(
             amount=state.table.amount, taken=state.table.taken, payoff=state.tally.last_payoff[player]
         )
@@ -156,12 +155,18 @@ def _restraint(harvest: float, share: float, top: float) -> float:
 
 
 def best_harvest(capacity: float, growth: float, most: float, steps: int) -> float:
-    """The optimum of the linear programme in this module's docstring.
+    """Return the optimum of the linear programme in this module's docstring.
 
-    Each step leaves no more than what, grown back, lets all later steps take `most`: a larger stock would be left
-    over, a smaller one would lose its growth.
+    Each step leaves exactly the stock from which all later steps can take `most`: more would be left over at the end,
+    less would lose growth.
+
+    Args:
+        capacity: The largest stock, and the stock at the start.
+        growth: The factor by which the rest of the stock grows in a step.
+        most: The most that all players can take in a step.
+        steps: The number of steps.
     """
-    needed = [0.0]  # needed[k]: the stock from which the last k steps can take the most there is to take
+    needed = [0.0]  # needed[k]: the smallest stock from which the last k steps can take the most
     while len(needed) < steps:
         needed.append(min(capacity, most + needed[-1] / growth))
     stock, total = capacity, 0.0
@@ -173,7 +178,7 @@ def best_harvest(capacity: float, growth: float, most: float, steps: int) -> flo
 
 
 def greedy_harvest(parameters: CommonsParameters, most: float, steps: int) -> float:
-    """Welfare when everyone asks for the most at every step."""
+    """Return the welfare if everyone asks for the most in every step; `most` is what all ask for together."""
     stock, total = parameters.capacity, 0.0
     for _ in range(steps):
         taken = min(stock, most)

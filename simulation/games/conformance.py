@@ -1,7 +1,7 @@
-"""What every game must keep, as functions over a game class: the shipped ones are held to them, and yours can be.
+"""The conformance kit: checks of the rules that every game must follow. It works for your own games too.
 
 from simulation.games.conformance import broken_rules
-print(broken_rules(MyGame) or "keeps every rule")
+print(broken_rules(MyGame) or "follows every rule")
 """
 
 from __future__ import annotations
@@ -20,22 +20,26 @@ STEPS = 6
 
 
 def make_game(kind: type[Game[Any]], steps: int = STEPS) -> Game[Any]:
-    """The game with its default parameters and the first number of players it takes, two teams."""
+    """Return the game with its default parameters, for two teams and the first number of players it accepts.
+
+    Raises:
+        GameError: The game accepts none of 2 to 6 players.
+    """
     for count in (4, 5, 3, 2, 6):
         seats = tuple(Seat(f"m{i}", ("red", "blue")[i % 2]) for i in range(count))
         setting = Setting(seats, steps)
         if not kind.refuse(setting, kind.Parameters()):
             return kind(setting)
-    raise GameError(f"{kind.task_type} takes none of 2 to 6 players")
+    raise GameError(f"{kind.task_type} accepts none of 2 to 6 players")
 
 
 def legal_actions(game: Game[Any], state: State[Any], player: int) -> list[str]:
-    """What a player may choose, in the game's words."""
+    """Return the legal actions of a player."""
     return [option.action for option in game.observe(state, player, Language.EN).options]
 
 
 def random_moves(game: Game[Any], state: State[Any], rng: random.Random, invalid: float = 0.0) -> list[Move]:
-    """A move of every player, each with probability `invalid` none at all."""
+    """Return a random move of every player; each is an invalid decision with probability `invalid`."""
     return [
         Move(
             None if rng.random() < invalid else rng.choice(legal_actions(game, state, player)),
@@ -47,7 +51,7 @@ def random_moves(game: Game[Any], state: State[Any], rng: random.Random, invalid
 
 
 def play(game: Game[Any], seed: int, invalid: float = 0.0) -> list[State[Any]]:
-    """Every state of one episode of random play."""
+    """Return every state of one episode of random play."""
     rng = random.Random(seed)
     states = [game.start(random.Random(seed))]
     while not game.is_terminal(states[-1]):
@@ -56,7 +60,7 @@ def play(game: Game[Any], seed: int, invalid: float = 0.0) -> list[State[Any]]:
 
 
 def transcript(game: Game[Any], seed: int = 11) -> str:
-    """One seeded episode as a person would read it."""
+    """Return one seeded episode of random play as text for a reader."""
     rng = random.Random(seed)
     state = game.start(random.Random(seed))
     lines = [f"{game.task_type}, {game.players} players, {game.setting.max_steps} steps", ""]
@@ -88,16 +92,20 @@ def transcript(game: Game[Any], seed: int = 11) -> str:
 
 
 def broken_rules(kind: type[Game[Any]], episodes: int = 20) -> tuple[str, ...]:
-    """What a game does that no game may, each in a sentence; nothing where it keeps every rule.
+    """Return a sentence for each rule that a game breaks; nothing if it follows every rule.
 
-    Played with its default parameters by random players, some of whose decisions are invalid, on `episodes` seeds.
+    Random players play the game with its default parameters. Some of their decisions are invalid.
+
+    Args:
+        kind: The class of the game.
+        episodes: How many episodes to play, each with a seed of its own.
     """
     game = make_game(kind)
     found: list[str] = []
     for seed in range(episodes):
         states = play(game, seed, invalid=0.3 if seed % 2 else 0.0)
         found += (f"{broken} (seed {seed})" for broken in _broken_bounds(game, states))
-    return tuple(dict.fromkeys([*found, *_broken_purity(game), *_broken_refusals(game), *_broken_words(game)]))
+    return tuple(dict.fromkeys([*found, *_broken_purity(game), *_broken_refusals(game), *_broken_texts(game)]))
 
 
 def _broken_bounds(game: Game[Any], states: Sequence[State[Any]]) -> Iterator[str]:
@@ -111,7 +119,7 @@ def _broken_bounds(game: Game[Any], states: Sequence[State[Any]]) -> Iterator[st
     if score.nash > score.optimum + 1e-6:
         yield f"the equilibrium's welfare {score.nash:g} is above the optimum {score.optimum:g}"
     if min(game.earned(states[-1])) < -1e-9:
-        yield "a player earned less than the game's floor"
+        yield "a player earned less than the game's min_payoff"
     yield from _broken_shares(score)
 
 
@@ -120,12 +128,12 @@ def _broken_shares(score: EpisodeScore) -> Iterator[str]:
         shares = {"accuracy": each.accuracy, "efficiency": each.efficiency, "cooperation": each.cooperation_score}
         for name, value in shares.items():
             if value is not None and not -1e-9 <= value <= 1 + 1e-9:
-                yield f"{name} {value:g} lies outside of 0-1"
+                yield f"{name} {value:g} is outside 0-1"
 
 
 def _broken_purity(game: Game[Any]) -> Iterator[str]:
     if play(game, 5) != play(game, 5):
-        yield "the same seed gives another episode"
+        yield "the same seed gives different episodes"
     state = game.start(random.Random(1))
     before = copy.deepcopy(state)
     game.resolve(state, random_moves(game, state, random.Random(1)))
@@ -136,7 +144,7 @@ def _broken_purity(game: Game[Any]) -> Iterator[str]:
 def _broken_refusals(game: Game[Any]) -> Iterator[str]:
     state = game.start(random.Random(1))
     moves = random_moves(game, state, random.Random(1))
-    wrong = {"a move too few": moves[:-1], "an action that is not legal": [Move("no such action"), *moves[1:]]}
+    wrong = {"a step with a move too few": moves[:-1], "an illegal action": [Move("no such action"), *moves[1:]]}
     for what, given in wrong.items():
         try:
             game.resolve(state, given)
@@ -145,7 +153,7 @@ def _broken_refusals(game: Game[Any]) -> Iterator[str]:
         yield f"{what} is not refused"
 
 
-def _broken_words(game: Game[Any]) -> Iterator[str]:
+def _broken_texts(game: Game[Any]) -> Iterator[str]:
     for language in Language:
         if not game.rules(language):
             yield f"there are no rules in {language.value}"
@@ -153,9 +161,9 @@ def _broken_words(game: Game[Any]) -> Iterator[str]:
             for player in range(game.players):
                 options = game.observe(state, player, language).options
                 if not options or len({option.label for option in options}) < len(options):
-                    yield f"options without labels of their own in {language.value}"
+                    yield f"two options have the same label in {language.value}, or there is no option"
                 if not all(0 <= option.cooperation <= 1 for option in options):
-                    yield "an option's cooperation lies outside of 0-1"
+                    yield "an option's cooperation level is outside 0-1"
 
 
 def _figures(values: Sequence[float]) -> str:

@@ -1,6 +1,6 @@
-"""The naming game: players who meet in changing pairs try to say the same name.
+"""The naming game: players meet in changing pairs and try to say the same name.
 
-Players: an even number; each step all are paired anew, by the seed.
+Players: an even number; in each step the seed draws new pairs.
 Decision: which of `names` to say.
 Payoff: by what the two said,
 
@@ -9,21 +9,21 @@ Payoff: by what the two said,
 | the same   | match                 |
 | different  | mismatch              |
 
-Names mean nothing; every player has them in an order of its own, so that the order of the menu cannot be the
+The names have no meaning. Every player sees them in a different order, so that the order of the menu cannot become the
 convention.
-Information: whom it meets, and its own last `memory` meetings: what it said and what it heard.
+Information: whom the player meets, and its own last `memory` meetings: what it said and what it heard.
 
-Nash (named here): equilibria are everyone saying the same name, one such convention for each name, and mixtures.
-Named is all names equally likely, the one that needs no convention: match / k + mismatch * (1 - 1 / k) each and
-step with k names.
+Nash (named here): there is an equilibrium for each name, in which everyone says that name, and there are mixtures. The
+one named plays all names with equal probability and needs no convention. With k names it pays
+match / k + mismatch * (1 - 1 / k) per player and step.
 Optimum: everyone matches.
-Message: can propose a name, and a network can settle on one or fall into regions.
+Message: can propose a name. A network can agree on one name or divide into regions.
 
-cooperation: how often this name was heard in the remembered meetings / how often the most heard one was; 1
-for all where nothing is remembered. A player who always cooperates follows what it heard.
-accuracy: the share of meetings in which the name said was the best response to the name heard: the same.
-efficiency: achieved / best possible welfare; with mismatch 0 the share of successful meetings. A meeting with
-an invalid decision in it is void: neither earns.
+cooperation: how often the name was heard in the remembered meetings / how often the most frequent name was heard; 1 for
+every name if the player remembers no meeting. A player who always cooperates follows what it heard.
+accuracy: the share of meetings in which the name said was the best response to the name heard, that is, the same name.
+efficiency: achieved / best possible welfare; with a mismatch of 0 it is the share of successful meetings. A meeting
+with an invalid decision is void: neither earns anything.
 Sources: Baronchelli, Felici, Loreto, Caglioti & Steels, Journal of Statistical Mechanics P06014 (2006);
 Ashery, Aiello & Baronchelli, Science Advances 11 (2025), for language models in pairs with bounded memory.
 """
@@ -63,7 +63,7 @@ class CoordinationParameters(GameParameters):
 
 
 class Encounter(NamedTuple):
-    """What a player said and heard."""
+    """What a player said and heard in one meeting."""
 
     said: str
     heard: str
@@ -71,7 +71,7 @@ class Encounter(NamedTuple):
 
 @dataclass(frozen=True)
 class Encounters:
-    """Who meets whom now, each player's order of the names, and its last meetings, the latest last."""
+    """Who meets whom now; for each player its order of the names and its last meetings, the latest last."""
 
     seed: int
     partner: Pairs
@@ -111,7 +111,7 @@ class Coordination(Game[Encounters]):
         return Encounters(seed, self._meet(seed, 0), orders, ((),) * self.players)
 
     def _meet(self, seed: int, step: int) -> Pairs:
-        """The pairs of `step`; drawn from the seed of the opening, so that the state holds no generator."""
+        """Return the pairs of `step`. They follow from the seed drawn at the start, so the state has no generator."""
         return partners(random.Random(f"{seed}|{step}").sample(range(self.players), self.players))
 
     def opponents(self, state: State[Encounters], player: int) -> Sequence[int]:

@@ -1,26 +1,26 @@
-"""Estimation: each player has a noisy private signal of a value and names the value. Truth is known afterwards.
+"""Estimation: each player has a noisy private signal of a hidden value and guesses the value.
 
 Players: two or more.
 Decision: which number of 0..highest to name as the value.
-Payoff: the nearer the better; it depends on the own guess and the value only, so nothing conflicts,
+Payoff: a nearer guess pays more. It depends on the player's own guess and the value only, so players have no conflict,
 
     payoff = accuracy = 1 - |guess - value| / highest
 
-Information: the own signal. Each step a value is drawn uniformly from 0..highest, and each player's signal is the
-value plus noise, uniform on -noise..noise and cut off at the ends of the range. The last value, the mean guess and
-the own payoff are known afterwards; others' signals only from what they say.
+Information: the player's own signal. In each step a value is drawn uniformly from 0..highest. A player's signal is the
+value plus noise, uniform on -noise..noise, limited to 0..highest. After the step each player knows the value, the mean
+guess and its own payoff. It knows others' signals only from their messages.
 
-Nash (named here): nobody learns from messages, everyone makes the guess with the least expected miss given its
-own signal (babbling, an equilibrium of every cheap-talk game); `nash` is its expected welfare, exact.
-Optimum: every guess is the value, 1 a player and step.
-Message: can pass the signal on: many signals beat one.
+Nash (named here): nobody learns from messages, and everyone makes the guess with the least expected error given its own
+signal (babbling, an equilibrium of every cheap-talk game). `nash` is its exact expected welfare.
+Optimum: every guess is the value: 1 per player and step.
+Message: can pass on the signal; many signals give a better guess than one.
 
-Baseline: `crowd` gives the accuracy of the rounded mean of all private signals (Galton's crowd), which nobody
-sees alone; guesses that beat it used more than an average.
+Baseline: `crowd` is the accuracy of the rounded mean of all private signals (Galton's crowd), which no player sees.
+Guesses that are better than it used more than an average.
 
-accuracy: closeness to the truth, as above; it is the payoff.
-cooperation: 1 - |guess - own signal| / highest: how far a player stands by its own evidence, so that
-always_cooperate reports and guesses its signal.
+accuracy: closeness to the value, as above; it equals the payoff.
+cooperation: 1 - |guess - own signal| / highest: how much a player trusts its own evidence. The policy always_cooperate
+therefore guesses its signal.
 Sources: Galton, Nature 75 (1907), for the crowd; Crawford & Sobel, Econometrica 50 (1982), for cheap talk.
 """
 
@@ -52,7 +52,7 @@ class SignalDeal:
 
 @dataclass(frozen=True)
 class Estimates:
-    """The deals of every step, last step's mean guess, and the summed accuracy of the crowd of signals."""
+    """The deals of every step, the last step's mean guess, and the summed accuracy of the mean signal."""
 
     deals: tuple[SignalDeal, ...]
     mean_guess: float | None = None
@@ -78,12 +78,12 @@ _MEAN = {Language.EN: " The mean guess was {mean:.1f}.", Language.ZH: "平均猜
 
 
 def accuracy(guess: int, value: int, highest: int) -> float:
-    """1 - |guess - value| / highest."""
+    """Return 1 - |guess - value| / highest."""
     return 1.0 - abs(guess - value) / highest
 
 
 def crowd_guess(signals: Sequence[int]) -> int:
-    """The mean of the signals to the nearest whole number, halves up."""
+    """Return the mean of the signals, rounded to the nearest whole number, halves up."""
     return (2 * sum(signals) + len(signals)) // (2 * len(signals))
 
 
@@ -117,7 +117,7 @@ class Estimation(Game[Estimates]):
         return Round(scores, scores, replace(state.table, mean_guess=mean, crowd=crowd))
 
     def crowd(self, state: State[Estimates]) -> float:
-        """The baseline: mean accuracy over the steps so far of the rounded mean of all signals; 0-1."""
+        """Return the baseline: the mean accuracy so far (0-1) of the rounded mean of all signals."""
         return state.table.crowd / max(1, state.tally.step)
 
     def rules(self, language: Language) -> str:
@@ -146,7 +146,7 @@ def _cut(signal: int, highest: int) -> int:
 
 @cache
 def alone(highest: int, noise: int) -> float:
-    """Expected accuracy of the best guess from one signal, before the signal is known; exact, by enumeration."""
+    """Return the expected accuracy of the best guess from one signal, computed exactly by enumeration."""
     values: dict[int, list[int]] = {}  # signal -> the equally likely values behind it
     for value in range(highest + 1):
         for error in range(-noise, noise + 1):

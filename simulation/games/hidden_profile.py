@@ -1,26 +1,26 @@
-"""The hidden profile: each player knows a part of the facts; the group must name the option most facts speak for.
+"""The hidden profile: each player knows some of the facts, and the group must find the option with the most facts.
 
 Players: two or more.
 Decision: which of the options to choose.
-Payoff: the same for all; the group names the option most players chose, none on a tie,
+Payoff: the same for all. The group's choice is the option that most players chose; on a tie there is none,
 
-    payoff = 1 each where the group names the right option, else 0
+    payoff = 1 each if the group's choice is the right option, else 0
 
-Information: the own facts, by number, without word of who else knows them; afterwards the right option and what
-the group named. Each step there are `options`; one is right: it has the most different facts in its favour. In a
-*hidden* step every player alone knows `private_facts` facts for the right option, and everybody knows the same
-private_facts + 1 facts for a wrong one (the decoy), so each player's own facts favour the decoy and only all
-facts together favour the right option. In a *shared* step everybody knows all facts. `hidden` is the
-probability of a hidden step.
+Information: the facts that the player knows, by number, but not who else knows them. After the step: the right option
+and the group's choice. Each step has `options` options. The right one has the most different facts in its favour. In a
+*hidden* step each player knows `private_facts` facts for the right option that nobody else knows, and all know the same
+private_facts + 1 facts for one wrong option (the decoy). So each player's own facts favour the decoy, and only all
+facts together favour the right option. In a *shared* step every player knows all facts. `hidden` is the probability of
+a hidden step.
 
-Nash (named here): everyone chooses what its own facts favour. It pays in shared steps only, yet nobody can mend a
-hidden one alone. `nash` is its expected welfare.
-Optimum: the right option at every step, 1 a player and step.
-Message: can pass facts on; a fact heard twice has the same number and counts once.
+Nash (named here): everyone chooses the option that its own facts favour. It pays in shared steps only, but no single
+player can improve a hidden step. `nash` is its expected welfare.
+Optimum: the right option in every step: 1 per player and step.
+Message: can pass on facts; a fact that is heard twice has the same number and counts once.
 
-accuracy: 1 where the player's own choice is the right option, else 0; against the truth, whatever the group did.
-cooperation: facts the player knows for the option / the most it knows for any: how far the choice
-follows its own facts, not goodwill.
+accuracy: 1 if the player's own choice is the right option, else 0. The group's choice does not matter.
+cooperation: facts the player knows for the option / the most it knows for any option. It measures how far a choice
+follows the player's own facts, not goodwill.
 Source: Stasser & Titus, Journal of Personality and Social Psychology 48 (1985).
 """
 
@@ -36,7 +36,7 @@ from pydantic import Field
 from agents.language import Language
 from simulation.games.base import Game, GameParameters, Move, Round, State
 
-NAMES = "PQRSTVWX"  # not A or I: a letter that is a word cannot be told from a message's other words
+NAMES = "PQRSTVWX"  # not A or I: in a message they are also words
 Facts = dict[str, tuple[int, ...]]
 """The numbers of the facts in favour of each option."""
 
@@ -49,20 +49,20 @@ class HiddenProfileParameters(GameParameters):
 
 @dataclass(frozen=True)
 class Profile:
-    """One step's facts: the right option, what everybody knows, and what each player knows beside it."""
+    """One step's facts: the right option, the facts that all know, and those that only one player knows."""
 
     right: str
     common: Facts
     private: tuple[tuple[int, ...], ...]
 
     def known(self, player: int) -> Facts:
-        """The facts `player` knows, for every option, in ascending order."""
+        """Return the facts that `player` knows for every option, in ascending order."""
         return self.common | {self.right: tuple(sorted((*self.common[self.right], *self.private[player])))}
 
 
 @dataclass(frozen=True)
 class ProfileTable:
-    """The profiles of every step, and the option the group named last; None where it named none."""
+    """The profiles of every step, and the group's last choice; None if there was none."""
 
     profiles: tuple[Profile, ...]
     named: str | None = None
@@ -103,7 +103,7 @@ class HiddenProfile(Game[ProfileTable]):
         shared = rng.random() >= p.hidden
         counts = dict.fromkeys(names, 1) | {right: 0, decoy: p.private_facts + 1}
         total = sum(counts.values()) + p.private_facts * self.players
-        numbers = rng.sample(range(1, 10 * total), total)  # scattered: a number says nothing of how many there are
+        numbers = rng.sample(range(1, 10 * total), total)  # scattered: a number does not show how many facts there are
         common = {name: _taken(numbers, count) for name, count in counts.items()}
         private = tuple(_taken(numbers, p.private_facts) for _ in range(self.players))
         if shared:
@@ -152,7 +152,7 @@ class HiddenProfile(Game[ProfileTable]):
 
 
 def plurality(choices: Sequence[str]) -> str | None:
-    """The choice made most often; None on a tie or without any choice."""
+    """Return the most frequent choice; None on a tie or if there is no choice."""
     first, second = (*Counter(choices).most_common(2), ("", 0), ("", 0))[:2]
     return first[0] if first[1] > second[1] else None
 

@@ -1,21 +1,21 @@
-"""The minority game: an odd number of players choose one of two sides at once; those on the smaller side win.
+"""The minority game: an odd number of players choose one of two sides. The players on the smaller side win.
 
 Players: an odd number, three or more.
 Decision: which side to take, left or right.
-Payoff: everyone on one side leaves nobody to win,
+Payoff: if all choose the same side, nobody wins,
 
     payoff = 1 on the smaller side, 0 on the larger one
 
-Information: how many chose each side last step and which sides won lately (`memory` of them).
+Information: how many players chose each side in the last step, and which sides won lately (the last `memory`).
 
-Nash (named here): everyone draws each side with probability 1/2, where K of n on the left give E[min(K, n - K)],
-K binomial. Every split into (n-1)/2 and (n+1)/2 is an equilibrium as well.
+Nash (named here): everyone chooses each side with probability 1/2. With K of n on the left this pays
+E[min(K, n - K)], K binomial. Every split into (n-1)/2 and (n+1)/2 is also an equilibrium.
 Optimum: such a split: (n-1)/2 winners.
 Message: can agree on who goes where, or on taking turns.
 
-accuracy: 1 where the other side would not have paid more given what all others chose, else 0 (best response).
-cooperation: no side is kinder; the level only tells them apart (left 1, right 0), so that cooperation_score
-is the share of left and a player that imitates follows the crowd.
+accuracy: 1 if the other side would not have paid more, given what all others chose, else 0 (best response).
+cooperation: neither side is kinder. The level only distinguishes them (left 1, right 0): cooperation_score is the share
+of left, and a player that imitates follows the majority.
 Source: Challet & Zhang, Physica A 246 (1997).
 """
 
@@ -39,12 +39,12 @@ OTHER = {LEFT: RIGHT, RIGHT: LEFT}
 
 class MinorityParameters(GameParameters):
     memory: int = Field(default=3, ge=1, le=12)
-    """How many past winning sides are told."""
+    """How many past winning sides a player sees."""
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """Last step's number of players on each side, and the winning sides told, oldest first."""
+    """The number of players on each side in the last step, and the last winning sides, oldest first."""
 
     on_left: int = 0
     on_right: int = 0
@@ -62,7 +62,7 @@ _RULES = {
     ),
     Language.ZH: "少数者博弈。每一步全部{n}个模型同时选择左或右。人数较少一边的每个模型得1分，其余得0分。",
 }
-_NEWS = {
+_LAST_STEP = {
     Language.EN: "Last step {left} chose left and {right} chose right; you earned {payoff:g}.",
     Language.ZH: "上一步{left}个选左，{right}个选右；你得到{payoff:g}分。",
 }
@@ -114,7 +114,9 @@ class Minority(Game[Crowd]):
         if state.tally.step == 0:
             return _FIRST[language]
         crowd = state.table
-        text = _NEWS[language].format(left=crowd.on_left, right=crowd.on_right, payoff=state.tally.last_payoff[player])
+        text = _LAST_STEP[language].format(
+            left=crowd.on_left, right=crowd.on_right, payoff=state.tally.last_payoff[player]
+        )
         won = ", ".join(self.label(side, language) for side in crowd.won)
         return text + (_WON[language].format(won=won) if won else "")
 

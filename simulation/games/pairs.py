@@ -1,8 +1,8 @@
-"""What games played in pairs share: the draw of partners, and the two-by-two game with a payoff table.
+"""What pair games share: the draw of partners, and the two-by-two game with a payoff table.
 
-Pairs are drawn by the seed, across teams as far as the sizes allow, for the
-whole episode. `optimum()` and `nash()` are a pair's figure times the number of pairs, and efficiency is the
-pair's payoff / the best a pair can earn.
+The seed decides the pairs, for the whole episode. Partners are of different teams as far as the sizes of the teams
+allow. `optimum()` and `nash()` are the figure of one pair times the number of pairs, and efficiency is the pair's
+payoff / the best a pair can earn.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from simulation.games.base import Game, Move, Round, Setting, State, Table, clos
 from simulation.seats import Seat
 
 Pairs = tuple[int, ...]
-"""partner[i] is the player that i meets."""
+"""`partner[i]` is the player that player i meets."""
 
-_NEWS = {
+_LAST_STEP = {
     Language.EN: "Your partner is {partner}. Last step you chose {own}; {partner} chose {other}.",
     Language.ZH: "你的搭档是{partner}。上一步你选择了{own}，{partner}选择了{other}。",
 }
@@ -31,14 +31,14 @@ _NOTHING = {Language.EN: "nothing valid", Language.ZH: "无效的回答"}
 
 
 def uneven(task_type: str, count: int) -> str:
-    """Why `count` players cannot be paired; empty when they can."""
+    """Return why `count` players cannot be paired, or an empty string if they can."""
     if count and count % 2 == 0:
         return ""
     return f"{task_type} pairs its players and needs an even number of models; there are {count}"
 
 
 def partners(order: Sequence[int]) -> Pairs:
-    """Who meets whom when the players stand in `order` and neighbours (0-1, 2-3, ...) meet."""
+    """Return the pairs in which the players at 0 and 1, 2 and 3, ... of `order` meet."""
     partner = [0] * len(order)
     for a, b in zip(order[::2], order[1::2], strict=True):
         partner[a], partner[b] = b, a
@@ -46,20 +46,20 @@ def partners(order: Sequence[int]) -> Pairs:
 
 
 def across_teams(seats: Sequence[Seat], rng: random.Random) -> list[int]:
-    """Players in an order whose neighbours (0-1, 2-3, ...) are of different teams as far as sizes allow."""
+    """Return the players in an order that `partners` can use, with different teams in a pair as far as sizes allow."""
     shuffled = list(range(len(seats)))
     rng.shuffle(shuffled)
     teams: dict[str | None, list[int]] = {}
     for player in shuffled:
         teams.setdefault(seats[player].team_id, []).append(player)
-    # sorted by team, player i meets player i + n/2: never a team-mate unless a team holds more than half
+    # sorted by team, player i meets player i + n/2: never a team-mate unless a team has more than half of the players
     by_team = [player for team in sorted(teams.values(), key=len, reverse=True) for player in team]
     half = len(by_team) // 2
     return [player for pair in zip(by_team[:half], by_team[half:], strict=True) for player in pair]
 
 
 class PairGame(Game[Table]):
-    """A game of fixed pairs. A subclass names the pair's figures for an episode instead of all players'."""
+    """A game in fixed pairs. A subclass gives the optimum and the equilibrium of one pair."""
 
     @classmethod
     def refuse(cls, setting: Setting, parameters: Any) -> str:
@@ -70,15 +70,15 @@ class PairGame(Game[Table]):
 
     @abstractmethod
     def partner(self, state: State[Table], player: int) -> int:
-        """Whom `player` meets."""
+        """Return whom `player` meets."""
 
     @abstractmethod
     def best_pair(self) -> float:
-        """The most one pair can earn in an episode."""
+        """Return the most that one pair can earn in an episode."""
 
     @abstractmethod
     def nash_pair(self) -> float:
-        """What one pair earns in an episode at the equilibrium the game's docstring names."""
+        """Return what one pair earns in an episode in the equilibrium that the game's docstring names."""
 
     def opponents(self, state: State[Table], player: int) -> Sequence[int]:
         return (self.partner(state, player),)
@@ -95,11 +95,11 @@ class PairGame(Game[Table]):
 
 
 class MatrixGame(PairGame[Pairs]):
-    """A symmetric two-by-two game, iterated in fixed pairs; the first of `actions` is the cooperative one.
+    """A symmetric two-by-two game, iterated in fixed pairs. The first of `actions` is the cooperative one.
 
-    A step with an invalid decision in it is void for the pair: neither earns.
-    accuracy: the share of steps in which the action was a best response to what the partner did in that step; where
-    that was nothing valid, any action is.
+    If one of a pair makes an invalid decision, the step is void for the pair: neither earns anything.
+    accuracy: the share of steps in which the action was a best response to what the partner did in that step. If the
+    partner's decision was invalid, any action counts as a best response.
     """
 
     foreseeable = True
@@ -109,11 +109,11 @@ class MatrixGame(PairGame[Pairs]):
 
     @abstractmethod
     def payoff_table(self) -> Mapping[tuple[str, str], float]:
-        """What the player earns for (own action, partner's action)."""
+        """Return what a player earns for each (own action, partner's action)."""
 
     @abstractmethod
     def nash_step(self) -> float:
-        """What one player earns in a step at the equilibrium the game's docstring names."""
+        """Return what one player earns in a step in the equilibrium that the game's docstring names."""
 
     def _open(self, rng: random.Random) -> Pairs:
         return self._draw(rng)
@@ -129,7 +129,7 @@ class MatrixGame(PairGame[Pairs]):
         return Round(tuple(pay for pay, _ in scored), tuple(right for _, right in scored), state.table)
 
     def _meet(self, own: str | None, other: str | None) -> tuple[float, float]:
-        """Payoff and accuracy of `own` against `other`."""
+        """Return payoff and accuracy of the action `own` against the action `other`."""
         if own is None or other is None:
             return 0.0, 0.0 if own is None else 1.0
         table = self.payoff_table()
@@ -144,7 +144,7 @@ class MatrixGame(PairGame[Pairs]):
         if state.tally.step == 0:
             return _FIRST[language].format(partner=name)
         own, other = (self._last(state, who, language) for who in (player, partner))
-        return _NEWS[language].format(partner=name, own=own, other=other)
+        return _LAST_STEP[language].format(partner=name, own=own, other=other)
 
     def _last(self, state: State[Pairs], player: int, language: Language) -> str:
         level = state.tally.last_cooperation[player]

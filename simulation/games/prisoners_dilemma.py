@@ -1,7 +1,7 @@
 """The iterated prisoner's dilemma, played in fixed pairs.
 
-Players: an even number, in pairs drawn across teams where there are teams. Pairs are drawn by the seed, across teams
-as far as the sizes allow, and stay together for the episode.
+Players: an even number, in pairs; partners are of different teams if there are teams. The seed decides the pairs. They
+mix teams as far as the sizes allow, and stay together for the episode.
 Decision: to cooperate or to defect.
 Payoff: to row and column,
 
@@ -10,15 +10,15 @@ Payoff: to row and column,
 | cooperate   | reward, reward (3,3) | sucker, temptation (0,5) |
 | defect      | temptation, sucker (5,0) | punishment, punishment (1,1) |
 
-Information: the partner's last action; both choose at once.
+Information: the partner's last action; both choose at the same time.
 
-Nash: everyone defects, every step.
-Optimum: max(2 * reward, temptation + sucker) a pair and step.
+Nash: everyone defects in every step.
+Optimum: max(2 * reward, temptation + sucker) per pair and step.
 Message: can promise, threaten, or agree on taking turns.
 
-accuracy: the share of steps in which the action was a best response to what the partner did in that step;
-under the dilemma's order of payoffs that is always defection. It measures rationality, not virtue. An invalid
-decision makes the step void for the pair, and its partner right whatever it did: all would have earned 0.
+accuracy: the share of steps in which the action was a best response to what the partner did in that step. With the
+dilemma's payoffs this is always defection: accuracy measures rationality, not virtue. An invalid decision makes the
+step void for the pair. Its partner's action then counts as a best response, as every action would have earned 0.
 cooperation: cooperate 1, defect 0.
 efficiency: the pair's payoff / the best a pair can earn.
 Source: Axelrod, The Evolution of Cooperation (1984).
@@ -39,7 +39,7 @@ COOPERATE, DEFECT = "cooperate", "defect"
 
 class DilemmaParameters(GameParameters):
     temptation: float = 5.0
-    reward: float = Field(default=3.0, gt=0)  # an invalid decision earns 0: what is best must be above
+    reward: float = Field(default=3.0, gt=0)  # an invalid decision earns 0: it must not pay more than cooperation
     punishment: float = 1.0
     sucker: float = 0.0
 

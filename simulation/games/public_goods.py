@@ -2,18 +2,18 @@
 
 Players: two or more.
 Decision: how much of the endowment to give to a common account, from `contributions`.
-Payoff: each step every player holds `endowment` points; what is given is multiplied by `multiplier` and shared
-equally among all n players, givers or not,
+Payoff: in each step every player has `endowment` points. The gifts are multiplied by `multiplier` and shared equally
+among all n players, also among those who gave nothing,
 
     payoff = endowment - own + multiplier * total / n
 
-Information: last step's total and mean, the own gift and payoff; all give at once.
+Information: the last step's total and mean, and the player's own gift and payoff; all give at the same time.
 
 Nash: nobody gives (endowment each): with 1 < multiplier < n, giving nothing is dominant.
-Optimum: everybody gives all (multiplier * endowment each).
+Optimum: everybody gives everything (multiplier * endowment each).
 Message: can set a target.
 
-accuracy: closeness of the payoff to that of the best response (myopic) to what the others gave, from the worst.
+accuracy: closeness of the payoff to that of the best response (myopic) to what the others gave.
 cooperation: gift / the largest gift.
 Source: Isaac & Walker, Quarterly Journal of Economics 103 (1988).
 """
@@ -55,7 +55,7 @@ _RULES = {
         "没有投入的归自己。"
     ),
 }
-_NEWS = {
+_LAST_STEP = {
     Language.EN: "Last step the group gave {total:g} in all, {mean:g} each on average.",
     Language.ZH: "上一步大家共投入{total:g}，平均每个{mean:g}。",
 }
@@ -66,7 +66,7 @@ _OWN = {
 _FIRST = {Language.EN: "This is the first step.", Language.ZH: "这是第一步。"}
 
 Given = tuple[float | None, ...]
-"""What each player gave last step; None for an invalid decision."""
+"""What each player gave in the last step; None for an invalid decision."""
 
 
 class PublicGoods(Game[Given]):
@@ -122,14 +122,14 @@ class PublicGoods(Game[Given]):
         if state.tally.step == 0:
             return _FIRST[language]
         total = self._total(state.table)
-        text = _NEWS[language].format(total=total, mean=total / self.players)
+        text = _LAST_STEP[language].format(total=total, mean=total / self.players)
         own = state.table[player]
         if own is None:
             return text
         return text + _OWN[language].format(own=own, payoff=state.tally.last_payoff[player])
 
     def _total(self, table: Given) -> float:
-        """What all gave; added up once for a table, not once for each player who reads the news."""
+        """Return the sum of all gifts. It is computed once per table, not once per player who observes it."""
         if self._added is None or self._added[0] is not table:
             self._added = (table, sum(own for own in table if own is not None))
         return self._added[1]

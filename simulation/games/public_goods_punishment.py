@@ -1,27 +1,28 @@
-"""Public goods with punishment: a step of giving, then a step of punishing, and so on.
+"""Public goods with punishment: steps of giving and steps of punishing alternate.
 
 Players: 2 to 30; each may punish any other.
 Decision: in steps 1, 3, ... how much to give; in steps 2, 4, ... whom of the others to punish, or to spare all.
-Payoff: giving is the linear public goods game, punishing costs both sides,
+Payoff: giving is the linear public goods game; punishing costs both sides,
 
     giving:    payoff = endowment - own + multiplier * total / n
     punishing: payoff = - cost * (1 if punishing) - fine * (number of players who punish this one)
 
-With an odd `max_steps` the last gift goes unpunished. A player whose decision to punish is invalid earns 0 in that
-step.
-Information: what each player gave; nobody is told who punished.
+If `max_steps` is odd, no step follows in which the last gifts could be punished. A player whose decision in a punishing
+step is invalid earns 0 in that step.
+Information: what each player gave; nobody learns who punished.
 
 Nash (subgame perfect): punishing only costs, so nobody punishes and, with multiplier < n, nobody gives.
-Optimum: everybody gives all, nobody punishes.
-Message: can threaten, or name whom to punish. The threat is not credible for players who look at payoffs only, and
-yet it raised contributions in the laboratory.
+Optimum: everybody gives everything, nobody punishes.
+Message: can threaten, or name whom to punish. The threat is not credible to players who look at payoffs only, but in
+the laboratory it raised contributions.
 
 accuracy: closeness of the payoff to that of the best response (myopic, within the step) to what the others do.
-cooperation: giving, gift / largest gift. Punishing a player: 1 - its gift / the largest gift; sparing all: the
-least gift among the others / the largest gift. So it is cooperative to punish who gave nothing and to spare who
-gave all; leaving it to others (second-order free riding) and punishing givers (antisocial) are not.
-Sources: Fehr & Gächter, American Economic Review 90 (2000), the design; Fehr & Gächter, Nature 415 (2002), the
-price of 1 for a fine of 3; here a player punishes one other, by a fixed amount.
+cooperation: giving: gift / largest gift. Punishing a player: 1 - its gift / the largest gift. Sparing all: the least
+gift among the others / the largest gift. So it is cooperative to punish a player who gave nothing and to spare players
+who gave everything. To leave punishment to others (second-order free riding) and to punish givers (antisocial
+punishment) are not cooperative.
+Sources: Fehr & Gächter, American Economic Review 90 (2000), the design; Fehr & Gächter, Nature 415 (2002), the price of
+1 for a fine of 3. In this version a player punishes one other, by a fixed amount.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class PunishmentParameters(PublicGoodsParameters):
 
 @dataclass(frozen=True)
 class Stage:
-    """What each gave last (None: invalid), and by how many each was punished last."""
+    """What each player gave last (None: invalid), and how many players punished it last."""
 
     given: tuple[float | None, ...]
     punished_by: tuple[int, ...]
@@ -114,7 +115,7 @@ class PublicGoodsPunishment(Game[Stage]):
         return self._punish(state, moves) if punishing(state) else self._give(moves)
 
     def _give(self, moves: Sequence[Move]) -> Round[Stage]:
-        step = self._goods.resolve(self._goods.start(random.Random(0)), moves)  # the plain game draws nothing
+        step = self._goods.resolve(self._goods.start(random.Random(0)), moves)  # the plain game draws no number
         tally = step.tally
         return Round(tally.payoff, tally.accuracy, Stage(step.table, (0,) * self.players))
 
@@ -171,7 +172,7 @@ class PublicGoodsPunishment(Game[Stage]):
 
 
 def punishing(state: State[Stage]) -> bool:
-    """Whether the coming step is one of punishing."""
+    """Return whether the next step is a punishing step."""
     return state.tally.step % 2 == 1
 
 

@@ -1,6 +1,6 @@
 """The stag hunt, iterated in fixed pairs.
 
-Players: an even number, in pairs drawn across teams where there are teams.
+Players: an even number, in pairs; partners are of different teams if there are teams.
 Decision: to hunt the stag or the hare.
 Payoff: to row and column,
 
@@ -9,17 +9,17 @@ Payoff: to row and column,
 | stag        | together, together (4,4) | lone_stag, lone_hare (0,3) |
 | hare        | lone_hare, lone_stag (3,0) | hares, hares (3,3)       |
 
-Information: the partner's last action; both choose at once.
+Information: the partner's last action; both choose at the same time.
 
-Nash (named here): equilibria of a step are both stag (payoff-dominant), both hare, and a mixed one in which stag is
-played with probability (hares - lone_stag) / (together - lone_hare + hares - lone_stag), 3/4 here. Named is the
-risk-dominant one of the two pure equilibria, hare where that probability is above 1/2 (Harsanyi & Selten's
-criterion for symmetric two-by-two games), at every step.
-Optimum: both stag.
-Message: can take away the doubt, the only thing that tempts away from the stag: one that is believed is enough.
+Nash (named here): a step has three equilibria: both hunt the stag (payoff-dominant), both hunt hares, and a mixed one
+in which each hunts the stag with probability (hares - lone_stag) / (together - lone_hare + hares - lone_stag), 3/4 with
+the default payoffs. The one named is the risk-dominant one of the two pure equilibria, in every step: hares if that
+probability is above 1/2 (Harsanyi & Selten's criterion for symmetric two-by-two games).
+Optimum: both hunt the stag.
+Message: can remove doubt, which is the only reason to hunt hares. One message that is believed is enough.
 
 cooperation: stag 1, hare 0.
-accuracy: the share of steps in which the action was a best response to what the partner did: the same as it.
+accuracy: the share of steps in which the action was a best response to what the partner did, that is, the same action.
 efficiency: the pair's payoff / the best a pair can earn.
 Sources: Harsanyi & Selten, A General Theory of Equilibrium Selection in Games (1988); Skyrms, The Stag Hunt
 and the Evolution of Social Structure (2004).
@@ -86,7 +86,7 @@ class StagHunt(MatrixGame):
         }
 
     def mixed(self) -> float:
-        """Probability of the stag in the mixed equilibrium: how sure of its partner a stag hunter has to be."""
+        """Return the probability of the stag in the mixed equilibrium: the trust that a stag hunter needs."""
         p = self.parameters
         doubt, trust = p.hares - p.lone_stag, p.together - p.lone_hare
         return doubt / (doubt + trust)

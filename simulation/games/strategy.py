@@ -1,7 +1,7 @@
-"""The reference formula of the specification: outcomes from keywords, not from play. Synthetic.
+"""The reference formula of the specification: outcomes come from keywords, not from play. Synthetic.
 
 Players: two or more.
-Decision: to cooperate, balance or compete, which changes nothing: the words of the message are scored.
+Decision: to cooperate, balance or compete. It changes no payoff: the words of the message are scored.
 Payoff: the accuracy, by the formula
 
     accuracy = efficiency = min(1, base + teamwork_level * 0.2 + response bonus)
@@ -9,18 +9,17 @@ Payoff: the accuracy, by the formula
     response bonus = 0.10 if the message speaks of 协同/合作 or cooperation, else 0.05;
                      + 0.05 if it speaks of 竞争/优化 or competition/optimization
 
-The specification drew `base` at random; here it is 1 - difficulty, so nothing is drawn. The formula rewards
-words, not behaviour, so every outcome carries `synthetic=True` and stays out of headline figures unless
-asked for.
-Information: the own last score.
+The specification drew `base` at random. Here it is 1 - difficulty, so nothing is random. The formula rewards words, not
+behaviour. Every outcome is therefore marked `synthetic=True`, and headline figures leave it out unless you ask for it.
+Information: the player's own last score.
 
-Nash: nothing conflicts, so nash and optimum are the same.
-Optimum: the most the formula gives at this difficulty, min(1, base + 0.35), a player and step.
-Message: is all that counts, by its words.
+Nash: there is no conflict between players, so nash and optimum are the same.
+Optimum: the most that the formula gives at this difficulty, min(1, base + 0.35), per player and step.
+Message: only its words count.
 
 accuracy: the formula above, which is also the payoff.
-cooperation: cooperate 1, balance 1/2, compete 0; it decides nothing.
-Source: the specification this project grew from.
+cooperation: cooperate 1, balance 1/2, compete 0. It decides nothing.
+Source: the specification that this project started from.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ SPEAKS_OF_COOPERATION = 0.10
 SAYS_ANYTHING = 0.05
 SPEAKS_OF_COMPETITION = 0.05
 COOPERATION = re.compile("协同|合作|cooperat|collaborat")
-# neither competence nor optimism
+# does not match competence or optimism
 COMPETITION = re.compile("竞争|优化|(?<![a-z])compet(?:e[sd]?(?![a-z])|i)|optimi[sz](?![mt])")
 ACTIONS = (("cooperate", 1.0), ("balance", 0.5), ("compete", 0.0))
 
@@ -53,14 +52,14 @@ _RULES = {
     Language.ZH: "请在消息中为任务提出执行策略，然后说明方向：合作、平衡或竞争。",
 }
 _FIRST = {Language.EN: "This is the first step.", Language.ZH: "这是第一步。"}
-_NEWS = {
+_LAST_STEP = {
     Language.EN: "Your last proposal scored {payoff:.2f}.",
     Language.ZH: "你上一次的方案得分{payoff:.2f}。",
 }
 
 
 def response_bonus(message: str) -> float:
-    """The specification's bonus for a message: 0.05, 0.10 or 0.15."""
+    """Return the specification's bonus for a message: 0.05, 0.10 or 0.15."""
     text = message.lower()
     bonus = SPEAKS_OF_COOPERATION if COOPERATION.search(text) else SAYS_ANYTHING
     return bonus + (SPEAKS_OF_COMPETITION if COMPETITION.search(text) else 0.0)
@@ -90,7 +89,7 @@ class StrategyGame(Game[None]):
         return _RULES[language]
 
     def observation_text(self, state: State[None], player: int, language: Language) -> str:
-        texts = _FIRST if state.tally.step == 0 else _NEWS
+        texts = _FIRST if state.tally.step == 0 else _LAST_STEP
         return texts[language].format(payoff=state.tally.last_payoff[player])
 
     def label(self, action: str, language: Language) -> str:

@@ -1,26 +1,27 @@
 """The trust (investment) game in fixed pairs.
 
-Players: an even number, in pairs drawn across teams where there are teams.
-Decision: as the investor, how much to send; as the trustee, how much to give back.
-Payoff: both hold `endowment`. The investor sends s of its own, which arrives multiplied by `multiplier`; the trustee
-sees it and gives back r,
+Players: an even number, in pairs; partners are of different teams if there are teams.
+Decision: as the investor, how much to send; as the trustee, how much to return.
+Payoff: both have `endowment`. The investor sends s of it, and the trustee receives multiplier * s. The trustee sees
+this and returns r,
 
     investor = endowment - s + r          trustee = endowment + multiplier * s - r
 
-A round takes two steps, sending and returning; then the two swap places. The menu of returns is `returns` times
-what was sent: 1 gives the investor its own back. Where nothing is sent the trustee has nothing to decide and both
-keep their endowment at once.
-Information: the trustee sees what was sent; both know how the last round went.
+A round has two steps, sending and returning; then the two swap roles. The menu of returns is `returns` times what was
+sent: a factor of 1 returns what the investor sent. If nothing is sent, the trustee has nothing to decide, and both keep
+their endowment at once.
+Information: the trustee sees what was sent; both know the result of the last round.
 
-Nash (named here): subgame-perfect, the least is returned and, where that is less than was sent, the least is sent.
-Optimum: the most is sent, whatever comes back.
+Nash (named here): the subgame-perfect one: the trustee returns the least, and if that is less than what was sent, the
+investor sends the least.
+Optimum: the most is sent; the return does not matter.
 Message: can promise a return, or ask for one.
 
-cooperation: what is sent / the most that can be sent; what is returned / what would leave the two equal,
+cooperation: what is sent / the most that can be sent; what is returned / the return that leaves both equal,
 s * (multiplier + 1) / 2, at most 1.
-accuracy: mean over the player's own decisions. A return: closeness to the best response, which is to return
-the least. Sending: closeness to the best response to a trustee who does so. It measures subgame-perfect
-rationality, not trust.
+accuracy: mean over the player's own decisions. Returning: closeness to the best response, which is to return the least.
+Sending: closeness to the best response to a trustee who returns the least. It measures subgame-perfect rationality, not
+trust.
 efficiency: the pair's payoff / the best it could have earned.
 Source: Berg, Dickhaut & McCabe, Games and Economic Behavior 10 (1995): 10 each, tripled.
 """
@@ -134,7 +135,7 @@ class Trust(RoundGame):
         return Turn(TurnDeal(action, "return 0"), endowment, endowment, accuracy)
 
     def _against_least(self, sent: float) -> float:
-        """What sending earns when the least is returned."""
+        """Return the investor's payoff if the trustee returns the least."""
         return self.parameters.endowment + sent * (min(self.parameters.returns) - 1)
 
     def _answered(self, offer: str, action: str) -> Turn:

@@ -1,8 +1,9 @@
 """What pair games with turns share: in a step at most one of a pair decides, and the other waits.
 
-A player with nothing to decide has one option, `wait`. Waiting is no decision: it is left out of
-cooperation_score and of accuracy (a mean over the decisions a player was due, 0 where none), and what it did last
-stays in sight meanwhile. A round with an invalid decision in it is void for the pair: neither earns.
+A player with nothing to decide has one option, `wait`. Waiting is not a decision: cooperation_score and accuracy leave
+it out (accuracy is the mean over the decisions that a player had to make, 0 if there were none). While a player
+waits, the other still sees what it did last. If one of a pair makes an invalid decision, the round is void for the
+pair: neither earns anything.
 """
 
 from __future__ import annotations
@@ -25,14 +26,14 @@ _WAIT = {Language.EN: "wait", Language.ZH: "等待"}
 
 
 class TurnDeal(NamedTuple):
-    """What lies between the two of a pair, as actions; None where not made, or not validly."""
+    """The offer and the answer of a pair, as actions; None if there is no valid one yet."""
 
     offer: str | None = None
     answer: str | None = None
 
 
 class Turn(NamedTuple):
-    """What one decision did: the deal after it, the payoffs of the two, and its accuracy in 0-1."""
+    """The effect of one decision: the deal after it, the payoffs of the two, and its accuracy in 0-1."""
 
     deal: TurnDeal
     own: float = 0.0
@@ -42,7 +43,11 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True)
 class Turns:
-    """`opens` marks who moves first in the first round; `due` counts decisions, `levels` has the last one's."""
+    """The table of a game with turns; every tuple has one entry per player.
+
+    `opens` marks who moves first in the first round. `due` counts the decisions that a player had to make. `levels` has
+    the cooperation level of the last decision.
+    """
 
     partner: Pairs
     opens: tuple[bool, ...]
@@ -52,26 +57,26 @@ class Turns:
 
 
 def amount(action: str) -> float:
-    """The number in an action such as `offer 3`."""
+    """Return the number in an action such as `offer 3`."""
     return float(action.rsplit(maxsplit=1)[-1])
 
 
 class TurnGame(PairGame[Turns]):
-    """A subclass says who may do what (`_choices`) and what a decision does (`_turn`)."""
+    """A pair game with turns. A subclass says who may do what (`_choices`) and what a decision does (`_turn`)."""
 
     @classmethod
     def refuse(cls, setting: Setting, parameters: Any) -> str:
         if setting.max_steps < 2:
-            return f"{cls.task_type} takes an offer and an answer and needs max_steps of at least 2"
+            return f"{cls.task_type} needs max_steps of at least 2: one step to offer, one to answer"
         return super().refuse(setting, parameters)
 
     @abstractmethod
     def _choices(self, state: State[Turns], player: int) -> Options:
-        """What `player` may choose from now; empty when it waits. Never for both of a pair."""
+        """Return the legal actions of `player`; none if it waits. At most one of a pair has any."""
 
     @abstractmethod
     def _turn(self, state: State[Turns], player: int, action: str | None) -> Turn:
-        """What `player`'s decision does; `action` None is an invalid one."""
+        """Return the effect of `player`'s decision; an `action` of None is an invalid one."""
 
     def _open(self, rng: random.Random) -> Turns:
         partner, n = self._draw(rng), self.players
@@ -83,7 +88,7 @@ class TurnGame(PairGame[Turns]):
         return state.table.partner[player]
 
     def first(self, state: State[Turns], player: int, turn: int) -> bool:
-        """Whether `player` is the one to begin in `turn` (from 0); the two take turns at it."""
+        """Return whether `player` begins in `turn` (from 0); the two alternate."""
         return state.table.opens[player] == (turn % 2 == 0)
 
     def _options(self, state: State[Turns], player: int) -> Options:
@@ -127,46 +132,47 @@ class TurnGame(PairGame[Turns]):
 
     @abstractmethod
     def _name(self, action: str, language: Language) -> str:
-        """How an action other than `wait` reads in a language."""
+        """Return the text of an action other than `wait` in a language."""
 
     def _partner_name(self, state: State[Turns], player: int) -> str:
         return self.setting.seats[state.table.partner[player]].model_id
 
 
 class RoundGame(TurnGame):
-    """A turn game in rounds of two steps: the one offers, then the other answers; next round they swap.
+    """A turn game in rounds of two steps: one player offers, then the other answers. In the next round they swap.
 
-    A last step without room for an answer is not played.
+    If the number of steps is odd, the last step is not played, as it has no time for an answer.
     """
 
     @abstractmethod
     def _offers(self) -> Options:
-        """What the one who begins may offer."""
+        """Return the offers that the first player may make."""
 
     @abstractmethod
     def _answers(self, offer: str) -> Options:
-        """What the other may answer to a valid offer; empty where there is nothing to decide."""
+        """Return the legal answers to a valid offer; none if there is nothing to decide."""
 
     @abstractmethod
     def _offered(self, action: str) -> Turn:
-        """What an offer does; it pays out only where there is nothing to answer."""
+        """Return the effect of an offer. It pays only if there is nothing to answer."""
 
     @abstractmethod
     def _answered(self, offer: str, action: str) -> Turn:
-        """What an answer does; `own` is the payoff of the one who answers."""
+        """Return the effect of an answer; `own` is the payoff of the player who answers."""
 
     def rounds(self) -> int:
+        """Return the number of rounds in an episode."""
         return self.setting.max_steps // 2
 
     def finished(self, state: State[Turns]) -> bool:
         return state.tally.step >= 2 * self.rounds()
 
     def offering(self, state: State[Turns]) -> bool:
-        """True in the first step of a round."""
+        """Return True in the first step of a round."""
         return state.tally.step % 2 == 0
 
     def begins(self, state: State[Turns], player: int) -> bool:
-        """Whether `player` is the one who offers in this round."""
+        """Return whether `player` makes the offer in this round."""
         return self.first(state, player, state.tally.step // 2)
 
     def _choices(self, state: State[Turns], player: int) -> Options:

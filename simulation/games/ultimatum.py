@@ -1,7 +1,7 @@
-"""The ultimatum game in fixed pairs: one proposes a split of a pie, the other takes it or leaves it.
+"""The ultimatum game in fixed pairs: one player proposes a split of a pie, the other accepts or rejects it.
 
-Players: an even number, in pairs drawn across teams where there are teams.
-Decision: as the proposer, what to offer; as the responder, to accept or to reject.
+Players: an even number, in pairs; partners are of different teams if there are teams.
+Decision: as the proposer, which of `offers` to make; as the responder, to accept or to reject.
 Payoff: by the answer,
 
 | answer | proposer    | responder |
@@ -9,19 +9,19 @@ Payoff: by the answer,
 | accept | pie - offer | offer     |
 | reject | 0           | 0         |
 
-A round takes two steps, an offer and the answer to it; then the two swap places.
-Information: the responder sees the offer before it answers, both know the last round.
+A round has two steps, an offer and the answer to it; then the two swap roles.
+Information: the responder sees the offer before it answers; both know the last round.
 
-Nash (named here): every offer can be that of an equilibrium, by a responder who rejects all smaller ones. Named is a
-subgame-perfect one: every offer that leaves more than nothing is accepted and the proposer offers the least of the
-menu, or the next to it where the least is nothing.
-Optimum: the whole pie is split. All equilibria named do so, so nash() equals it: only rejection loses anything.
+Nash (named here): every offer is that of some equilibrium, in which the responder rejects all smaller ones. The one
+named is subgame-perfect: the responder accepts every offer above 0, and the proposer makes the least offer on the menu,
+or the second least if the least is 0.
+Optimum: the whole pie is split. All these equilibria do so, so nash() equals it: only a rejection loses anything.
 Message: can argue for a split or threaten to reject.
 
-cooperation: an offer's share of an even split, at most 1; accept 1 (the pair earns), reject 0.
-accuracy: mean over the player's own decisions. An answer: closeness to the best response to the offer. An
-offer: what it keeps, 1 for the least offer down to 0 for the largest, the best response to a
-responder who accepts anything. It measures subgame-perfect rationality, not fairness or foresight.
+cooperation: an offer / half of the pie, at most 1; accept 1 (the pair earns), reject 0.
+accuracy: mean over the player's own decisions. An answer: closeness to the best response to the offer. An offer: 1 for
+the least offer down to 0 for the largest, as the best response to a responder who accepts everything is the least. It
+measures subgame-perfect rationality, not fairness or foresight.
 efficiency: the pair's payoff / the pies it could have split.
 Source: Güth, Schmittberger & Schwarze, Journal of Economic Behavior & Organization 3 (1982).
 """

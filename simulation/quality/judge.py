@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,7 +24,7 @@ from agents.problems import SocietyError, UsageError
 from agents.prompts import Graded, judge_prompt
 from agents.strategy import TrainingMode
 from simulation.concurrency import run_blocking
-from simulation.quality.scorer import Mark, Material, QualityMeasure, scorer
+from simulation.quality.scorer import Judge, Mark, Material, QualityMeasure, scorer
 from simulation.store.events import CallMade, EventLog, read_events
 
 if TYPE_CHECKING:
@@ -34,29 +34,11 @@ FILE = "judge.jsonl"
 LOCK = ".judge.lock"
 SCALE = ("1", "2", "3", "4", "5")
 GREEDY = Sampling(temperature=0.0, max_tokens=8)
-JUDGE_TIERS = (Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED)
 
 GRADE = QualityMeasure(
     "grade", "the judge's grade of a message, 1 (empty) to 5 (plan, reason, definite), where readable", False
 )
 ANSWERED = QualityMeasure("graded", "messages for which the judge's answer was a grade")
-
-
-@dataclass(frozen=True)
-class Judge:
-    """Who grades: `adapter` by its served name, at `tier` only.
-
-    Raises UsageError for a tier without a language model.
-    """
-
-    adapter: str
-    endpoints: tuple[str, ...]
-    tier: Tier = Tier.HTTP
-
-    def __post_init__(self) -> None:
-        if self.tier not in JUDGE_TIERS:
-            allowed = ", ".join(tier.value for tier in JUDGE_TIERS)
-            raise UsageError(f"--tier {self.tier.value}: a judge is a language model; use one of {allowed}")
 
 
 class Ask(NamedTuple):

@@ -12,12 +12,11 @@ from agents.problems import SocietyError
 from simulation.metrics.clusters import cluster_bootstrap, cluster_share, ratio
 from simulation.metrics.registry import Interval
 from simulation.quality import find_scorer, scorers
-from simulation.quality.scorer import Mark, Material, QualityMeasure, Scorer
+from simulation.quality.scorer import Judge, Mark, Material, QualityMeasure, Scorer
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simulation.quality.judge import Judge
     from simulation.tables.run import Run
 
 

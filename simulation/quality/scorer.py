@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from agents.inference.provenance import Tier
 from agents.players.observation import Option
+from agents.problems import UsageError
 from simulation.tables.reconstruct import DecisionPoint, options_of
 
 if TYPE_CHECKING:
-    from simulation.quality.judge import Judge
     from simulation.tables.run import Run
+
+
+JUDGE_TIERS = (Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED)
 
 
 class QualityMeasure(NamedTuple):
@@ -32,6 +36,23 @@ class Mark(NamedTuple):
     tier: str
     value: float
     judge: str = ""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Who grades: `adapter` by its served name, at `tier` only.
+
+    Raises UsageError for a tier without a language model.
+    """
+
+    adapter: str
+    endpoints: tuple[str, ...]
+    tier: Tier = Tier.HTTP
+
+    def __post_init__(self) -> None:
+        if self.tier not in JUDGE_TIERS:
+            allowed = ", ".join(tier.value for tier in JUDGE_TIERS)
+            raise UsageError(f"--tier {self.tier.value}: a judge is a language model; use one of {allowed}")
 
 
 class Material:

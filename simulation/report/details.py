@@ -1,23 +1,16 @@
-"""What stands behind one message or decision: the prompt that was asked, the reply as it came, who heard it.
-
-A run keeps the hash of a prompt, not its words: they are worked out anew from its events and checked against their
-hashes. Where the events do not tell enough (social actions, treated messages) a replay tells the rest; a run that is
-unfinished or does not replay is reported without those prompts, and the report says why.
-"""
+"""The details of one message or decision: the prompt that was asked, the reply as it came, who heard it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
-from agents.inference.provenance import CallKey, CallStatus, Purpose
-from agents.problems import SocietyError
+from agents.inference.provenance import CallKey, Purpose
+from simulation.store.prompts import read_prompts
 
 if TYPE_CHECKING:
-    from agents.inference.provenance import ChatMessage, Request
+    from agents.inference.provenance import ChatMessage
     from simulation.tables.run import Run
 
 Prompt = tuple["ChatMessage", ...]
@@ -33,40 +26,18 @@ class Detail(NamedTuple):
     audience: list[str]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Prompts:
     """Prompts by call; `why` says why there are none."""
 
-    by_call: dict[CallKey, Prompt] = field(default_factory=dict)
+    by_call: Mapping[CallKey, Prompt] = field(default_factory=dict)
     why: str = ""
-
-    def see(self, request: Request) -> None:
-        """Keep what was asked."""
-        self.by_call[request.key] = request.messages
 
 
 def prompts_of(run: Run) -> Prompts:
-    """Every prompt of a run that can be worked out."""
-    from simulation.report.prompts import prompts_from_events
-
-    found = dict(prompts_from_events(run))
-    replies = run.calls[run.calls["status"].isin((CallStatus.OK.value, CallStatus.CACHED.value))]
-    if len(found) >= len(replies):
-        return Prompts(found)
-    told = _replayed(run)
-    return Prompts({**found, **told.by_call}, told.why)
-
-
-def _replayed(run: Run) -> Prompts:
-    from simulation.runs.replay import replay_run
-
-    prompts = Prompts()
-    try:
-        with TemporaryDirectory(prefix="society-report-") as folder:
-            replay_run(run.path, out=Path(folder), on_request=prompts.see)
-    except SocietyError as error:
-        return Prompts(why=str(error).splitlines()[0])
-    return prompts
+    """Return every prompt that a run stored."""
+    found = {key: prompt.messages for key, prompt in read_prompts(run.path).items()}
+    return Prompts(found, "" if found else run.why_no_prompts)
 
 
 def details_of(run: Run, prompts: Mapping[CallKey, Prompt]) -> list[Detail]:
@@ -77,14 +48,14 @@ def details_of(run: Run, prompts: Mapping[CallKey, Prompt]) -> list[Detail]:
     )
     decided = zip(*(decisions[name] for name in ("episode", "step", "model_id", "asks", "text")), strict=True)
     found = [
-        Detail(_told(prompts.get(CallKey(int(e), int(s), str(who), Purpose.TALK, int(r)))), str(text), list(audience))
+        Detail(_parts(prompts.get(CallKey(int(e), int(s), str(who), Purpose.TALK, int(r)))), str(text), list(audience))
         for e, s, r, who, text, audience in spoken
     ]
     for e, s, who, asks, text in decided:
         key = CallKey(int(e), int(s), str(who), Purpose.DECIDE, 0, int(asks) - 1)
-        found.append(Detail(_told(prompts.get(key)), str(text), []))
+        found.append(Detail(_parts(prompts.get(key)), str(text), []))
     return found
 
 
-def _told(prompt: Prompt | None) -> list[tuple[str, str]]:
+def _parts(prompt: Prompt | None) -> list[tuple[str, str]]:
     return [(message.role, message.content) for message in prompt or ()]

@@ -24,7 +24,7 @@ def play_in_pool(works: Sequence[AnyWork], jobs: int) -> Iterator[AnyWork]:
     context = _context()
     ours, theirs = context.Pipe(duplex=False)
     size = min(jobs, len(works))
-    # the lifeline is let go first, whatever the way out: workers stop at once, as those of a killed parent do
+    # the lifeline is closed first on every way out: workers stop at once, as those of a killed parent do
     with ours, ProcessPoolExecutor(size, context, _begin, (ours,)) as pool, theirs:
         futures: dict[Future[Stop | None], AnyWork] = {pool.submit(attempt, work): work for work in works}
         for future in as_completed(futures):
@@ -42,7 +42,7 @@ def _context() -> multiprocessing.context.BaseContext:
 
 
 def _begin(lifeline: Connection) -> None:
-    """A worker's first act: leave Ctrl-C to the parent, and end when the parent lets go of the lifeline."""
+    """Prepare a worker: leave Ctrl-C to the parent, and end when the parent closes the lifeline."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""Works played by Ray: on the cluster that RAY_ADDRESS names, else on workers started here for as long as they last."""
+"""Works played by Ray: on the cluster that RAY_ADDRESS names, else on workers started here for the duration."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from agents.problems import UsageError
 from simulation.runs.work import AnyWork, Deaths, attempt, check
 
 ADDRESS = "RAY_ADDRESS"
-_STORE = 80 * 2**20  # bytes of shared memory: works and their answers are tiny, this is the least Ray takes
+_STORE = 80 * 2**20  # bytes of shared memory: works and their results are tiny, and this is the least Ray accepts
 
 
 def play_on_ray(works: Sequence[AnyWork], jobs: int) -> Iterator[AnyWork]:
-    """Yields each work as it is finished. Raises as `play_all` does."""
+    """Yield each work as it is finished. Raises as `play_all` does."""
     ray = _ray()
     waiting, deaths = list(reversed(works)), Deaths()
     running: dict[Any, AnyWork] = {}
     with _cluster(ray, jobs):
-        # Ray would take up a lost work by itself, in silence; we do, as on one machine
+        # Ray would silently retry a lost work; we retry it and log it, as on one machine
         remote = ray.remote(num_cpus=1, max_retries=0)(attempt)
         while waiting or running:
             while waiting and len(running) < jobs:
@@ -55,7 +55,7 @@ def _ray() -> Any:
 
 @contextmanager
 def _cluster(ray: Any, jobs: int) -> Iterator[None]:
-    """Joined or started, unless the caller has already; left or ended with the block."""
+    """Join or start a cluster, unless the caller has one; leave or end it with the block."""
     if ray.is_initialized():
         yield
         return

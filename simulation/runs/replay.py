@@ -1,9 +1,9 @@
-"""Replaying a run: the same episodes from the replies it recorded, with no server and no model, compared as they go.
+"""Replaying a run: the same episodes from the recorded replies, with no server and no model, compared as they go.
 
-Everything but the replies is worked out anew (prompts, game, modes, rewards, delivery over OASIS), and must come out as
-it was. What was measured of the replies (latencies, tokens, attempts that failed, the duration of a step) is taken from
-the recording: a replay measures nothing. The replay's event log and tables are then the same bytes as those of the
-run, except that a run that was resumed is replayed as if it had not been interrupted.
+Everything but the replies is computed again (prompts, game, modes, rewards, delivery over OASIS) and must be equal to
+the recording; prompts are compared with the stored ones, line by line. Measurements of the replies (latencies, tokens,
+failed attempts, the duration of a step) are copied: a replay measures nothing. The replay's event log and tables are
+then the same bytes as those of the run, except that a resumed run is replayed as if it had not been interrupted.
 """
 
 from __future__ import annotations
@@ -41,13 +41,19 @@ _TABLES = [f"{name.value}.parquet" for name in TableName]
 
 
 class ReplayError(SocietyError):
-    """A replay that does not come out as the run did; the text names the first difference."""
+    """A replay that differs from its run; the text names the first difference."""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """A finished replay. `events` counts those that were worked out anew and came out the same; `log_identical` and
-    `tables_identical` say whether the files are the same bytes."""
+    """A finished replay.
+
+    Args:
+        run: The replay's own run.
+        events: How many events were computed again and are equal to the recorded ones.
+        log_identical: Whether the two event logs are the same bytes.
+        tables_identical: Whether all tables are the same bytes.
+    """
 
     run: Run
     events: int
@@ -55,33 +61,28 @@ class Replay:
     tables_identical: bool
 
 
-def _ignore(_request: Request) -> None:
-    """Where nobody asks what was asked."""
+def replay_run(path: str | Path, *, out: str | Path = "runs", on_event: Observer | None = None) -> Replay:
+    """Replay a finished run into a run directory of its own.
 
+    Args:
+        path: The finished run's directory.
+        out: The folder for the replay's run directory.
+        on_event: Is called with every event as it happens.
 
-def replay_run(
-    path: str | Path,
-    *,
-    out: str | Path = "runs",
-    on_event: Observer | None = None,
-    on_request: Callable[[Request], None] = _ignore,
-) -> Replay:
-    """Replay the finished run in `path` into a run directory of its own in `out`; `on_request` sees every prompt.
-
-    Raises UsageError for a run that is not finished, ReplayError where it comes out otherwise or where a prompt is not
-    the one that was answered.
+    Raises:
+        UsageError: The run is not finished.
+        ReplayError: An event, or a prompt, differs from the recorded one.
     """
     original = Path(path)
     manifest = read_manifest(original)
     if manifest["status"] != RunStatus.FINISHED.value:
         raise UsageError(f"{original} is not finished; finish it first: society resume {original}")
     plan = Plan.of(manifest)
-    folder = new_directory(Path(out), plan, replay_of=original)
-    session = ReplaySession(folder, plan, on_event, original, on_request)
+    session = ReplaySession(new_directory(Path(out), plan, replay_of=original), plan, on_event, original)
     try:
         run = finish(session)
     except RunStoppedError as error:
-        raise ReplayError(f"{error.cause}\nthe replay up to there lies in {error.path}") from error
+        raise ReplayError(f"{error.cause}\nthe replay up to there is in {error.path}") from error
     return Replay(
         run=run,
         events=session.compared,
@@ -95,10 +96,10 @@ def _same_bytes(left: Path, right: Path, names: Sequence[str]) -> bool:
 
 
 @dataclass(frozen=True)
-class _Overheard(Recording):
-    """A recording that tells what it is asked."""
+class _WatchedRecording(Recording):
+    """A recording that calls `tell` with every request."""
 
-    tell: Callable[[Request], None] = field(default=_ignore)
+    tell: Callable[[Request], None] = field(kw_only=True)
 
     def find(self, request: Request) -> Reply | None:
         self.tell(request)
@@ -108,31 +109,22 @@ class _Overheard(Recording):
 class ReplaySession(RunSession):
     """Plays from the recording of another run, whose events it expects."""
 
-    def __init__(
-        self,
-        path: Path,
-        plan: Plan,
-        on_event: Observer | None,
-        original: Path,
-        on_request: Callable[[Request], None],
-    ) -> None:
+    def __init__(self, path: Path, plan: Plan, on_event: Observer | None, original: Path) -> None:
         super().__init__(path, plan, on_event)
-        self._on_request = on_request
-        self._kept = unbroken(original / EventLog.NAME)
+        self._recorded = unbroken(original / EventLog.NAME)
         self._asked = read_prompts(original)
-        self._script = iter(self._kept)
+        self._script = iter(self._recorded)
         self.responders = {row.model_id: _absent for row in plan.roster.expand() if row.human}
         self.compared = 0
 
     def _recording(self) -> Recording:
-        replies = {key: reply for event in self._kept for key, reply in said(event).items()}
-        return _Overheard(replies, strict=True, tell=self._compare_prompt)
+        replies = {key: reply for event in self._recorded for key, reply in said(event).items()}
+        return _WatchedRecording(replies, strict=True, tell=self._compare_prompt)
 
     def _compare_prompt(self, request: Request) -> None:
-        """Note a prompt, and hold it against the one that the run stored, where it stored any."""
-        if not request.adapter:  # a person's: no model was asked
+        """Store a prompt, and compare it with the one that the run stored, if it stored any."""
+        if not request.adapter:  # a person's request: no model was asked
             return
-        self._on_request(request)
         self._note_prompt(request)
         stored = self._asked.get(request.key)
         if stored is not None and stored.messages != request.messages:
@@ -142,7 +134,7 @@ class ReplaySession(RunSession):
         return replace(super()._settings(), tiers=())
 
     async def _detect(self, environment: MultiModelEnvironment) -> None:
-        """Nothing is asked."""
+        """Ask no server."""
 
     def _note(self, event: Event) -> None:
         if isinstance(event, RunEnded) and event.status != RunStatus.FINISHED.value:
@@ -152,7 +144,7 @@ class ReplaySession(RunSession):
         self.compared += 1
 
     def _expected(self, event: Event) -> Event:
-        """The recorded event that `event` came out as; calls recorded before it are noted on the way."""
+        """Return the recorded event that `event` is equal to; calls recorded before it are logged on the way."""
         for recorded in self._script:
             if isinstance(recorded, CallMade):
                 super()._note(recorded)
@@ -165,11 +157,11 @@ class ReplaySession(RunSession):
 
 
 async def _absent(request: Request) -> Reply:
-    raise RecordingMismatchError(f"{request.key.model_id} was a person, of whom the recording holds no more")
+    raise RecordingMismatchError(f"{request.key.model_id} was a person; the recording has no further reply of theirs")
 
 
 def unbroken(path: Path) -> list[Event]:
-    """The events of a log as they would stand had no sitting been cut off."""
+    """Return the events of a log as they would be if no session had been cut off."""
     kept: list[Event] = []
     for event in read_events(path):
         if isinstance(event, RunResumed):
@@ -180,14 +172,14 @@ def unbroken(path: Path) -> list[Event]:
 
 
 def _is_void(event: Event, episode: int) -> bool:
-    """Whether an event was of an episode that had to be played again; calls were paid for and count."""
+    """Tell whether an event belongs to an episode that was played again; calls were paid for and count."""
     return not isinstance(event, CallMade) and getattr(event, "episode", None) == episode
 
 
 def _difference(recorded: Event, event: Event) -> str:
-    """What differs between an event and the recorded one, measured durations aside; empty where nothing does."""
+    """Return how an event differs from the recorded one, measured durations aside; empty where it does not."""
     if type(recorded) is not type(event):
-        return f"{_place(event)} came where {_place(recorded)} was recorded"
+        return f"{_place(event)} happened where {_place(recorded)} was recorded"
     if isinstance(event, (StepResolved, EpisodeEnded)) and isinstance(recorded, (StepResolved, EpisodeEnded)):
         event = replace(event, duration=recorded.duration)
     names = [field.name for field in fields(event) if getattr(event, field.name) != getattr(recorded, field.name)]
@@ -198,8 +190,8 @@ def _difference(recorded: Event, event: Event) -> str:
 
 
 def _place(event: Event) -> str:
-    told = [f"{name} {getattr(event, name)}" for name in ("episode", "step") if hasattr(event, name)]
-    return " ".join([type(event).__name__, *told])
+    parts = [f"{name} {getattr(event, name)}" for name in ("episode", "step") if hasattr(event, name)]
+    return " ".join([type(event).__name__, *parts])
 
 
 def _call(request: Request) -> str:

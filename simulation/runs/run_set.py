@@ -1,9 +1,9 @@
-"""Many runs in one folder: begun together, played where calls wait side by side, finished after a cut.
+"""Many runs in one folder: begun together, played side by side where calls wait for servers, finished after a cut.
 
 <kind>-<name>-<time>-<id>/<arm>/plan.json   what the arm plays
 <kind>-<name>-<time>-<id>/<arm>/<run>/      its run, once it has begun
 
-An arm's name may hold "/": then its folder lies that deep.
+An arm's name may hold "/": then its folder is that deep.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SIDE_BY_SIDE = 4
 def begin(
     kind: str, name: str, arms: Mapping[str, Plan], out: str | Path = "runs", beside: Mapping[str, bytes] | None = None
 ) -> Path:
-    """The folder of a new set of runs, every arm's plan in it and files to lie `beside` them: whole or not at all."""
+    """Make the folder of a new set of runs, with every arm's plan and the files `beside` them: whole or not at all."""
     folder = new_folder(out, f"{kind}-{path_name(name)}")
     with atomic_directory(folder) as part:
         for arm, plan in arms.items():
@@ -44,7 +44,7 @@ def begin(
 
 
 def path_name(name: str) -> str:
-    """A name as it may stand in a path."""
+    """Return a name as it may be part of a path."""
     return re.sub(r"[^\w.-]+", "_", name).strip(".")
 
 
@@ -54,25 +54,34 @@ def _written(plan: Plan) -> bytes:
 
 
 def arms_of(folder: Path) -> tuple[str, ...]:
-    """The arms of a set, sorted; none where `folder` is no set of runs."""
+    """Return the arms of a set, sorted; empty where `folder` is no set of runs."""
     return tuple(sorted(path.parent.relative_to(folder).as_posix() for path in folder.rglob(PLAN)))
 
 
 def plan_of(folder: Path, arm: str) -> Plan:
-    """What an arm plays."""
+    """Return what an arm plays."""
     parts = orjson.loads((folder / arm / PLAN).read_bytes())
     return Plan.of(parts)
 
 
 def run_folders(folder: Path, arm: str) -> list[Path]:
-    """The run directories of one arm: one, or none before it has begun."""
+    """Return the run directories of one arm: one, or none before it has begun."""
     return begun_runs(folder / arm)
 
 
 def play(folder: Path, command: str, *, on_event: Observer | None = None, at_once: int | None = None) -> Path:
-    """Play what is missing in a set, `at_once` runs side by side (unless told: 4 where servers answer); the folder.
+    """Play what is missing in a set and return its folder.
 
-    Ctrl-C and a failure stop all of them, resumably. Raises SocietyError, which names the `command` that goes on.
+    Ctrl-C and an error stop all runs; each can be resumed.
+
+    Args:
+        folder: The set's folder.
+        command: The command that continues the set, named in errors.
+        on_event: Is called with every event of every run.
+        at_once: Runs side by side; 4 where servers answer, else 1, unless given.
+
+    Raises:
+        SocietyError: The folder holds no set, or a run stopped.
     """
     arms = arms_of(folder)
     if not arms:
@@ -90,7 +99,7 @@ def play(folder: Path, command: str, *, on_event: Observer | None = None, at_onc
 
 
 def _side_by_side(plan: Plan) -> int:
-    """How many runs like `plan` gain by being played side by side: several where servers are waited for."""
+    """Return how many runs like `plan` are worth playing side by side: several where servers are waited for."""
     served = {Tier.CAMEL, Tier.HTTP}
     return SIDE_BY_SIDE if served & set(plan.scenario.inference.tiers) else 1
 
@@ -108,7 +117,7 @@ def _play_side_by_side(folder: Path, arms: tuple[str, ...], on_event: Observer |
         try:
             wait(running, return_when=FIRST_EXCEPTION)
         finally:
-            gate.shut.set()  # what has not finished stops at its next event
+            gate.shut.set()  # runs that have not finished stop at their next event
             for future in running:
                 future.cancel()
     _raise_first(running)
@@ -122,7 +131,7 @@ class _Gate:
         self._on_event, self._lock = on_event, threading.Lock()
 
     def __call__(self, event: Event) -> None:
-        if self.shut.is_set() and not isinstance(event, RunEnded):  # a run that stops must get to its end
+        if self.shut.is_set() and not isinstance(event, RunEnded):  # a run that stops must write its end
             raise KeyboardInterrupt
         if self._on_event is not None:
             with self._lock:
@@ -130,7 +139,7 @@ class _Gate:
 
 
 def _raise_first(running: list[Future[None]]) -> None:
-    """The error that stopped the others, else the first there is."""
+    """Raise the error that stopped the others, else the first error."""
     errors = [error for future in running if not future.cancelled() and (error := future.exception())]
     causes = [error for error in errors if not isinstance(error.__cause__, KeyboardInterrupt)]
     for error in causes or errors:
@@ -138,7 +147,7 @@ def _raise_first(running: list[Future[None]]) -> None:
 
 
 def finished_runs(folder: Path, command: str) -> Mapping[str, Run]:
-    """The run of every arm. Raises SocietyError where one is missing or unfinished, with the `command` to go on."""
+    """Return the run of every arm. Raises SocietyError where one is missing or unfinished, naming the `command`."""
     found: dict[str, Run] = {}
     for arm in arms_of(folder):
         run = finished_run(folder / arm)

@@ -2,77 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.inference.provenance import Tier
 from agents.inference.recording import ReplyCache
 from agents.problems import UsageError
-from simulation.plan import Plan
+from simulation.plan import Plan, Settings, make_plan
 from simulation.runs.session import Observer, RunSession, RunStoppedError, finish
-from simulation.scenario import Scenario, checked_scenario
+from simulation.scenario import ScenarioSource
 from simulation.store.run_directory import RunStatus, new_directory
 from simulation.tables.run import Run, load_run, read_manifest
 
 if TYPE_CHECKING:
     from agents.lora_model import Responder
+    from agents.roster import Roster
 
-__all__ = ["Observer", "RunOptions", "RunStatus", "RunStoppedError", "resume_run", "run_scenario"]
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What a caller may set beside the scenario file; None and () keep the scenario's value."""
-
-    tier: Tier | None = None
-    require: Tier | None = None
-    seed: int | None = None
-    episodes: int | None = None
-    endpoints: tuple[str, ...] = ()
-
-    def applied(self, scenario: Scenario) -> Scenario:
-        """The scenario with these options in place of its own values."""
-        data = scenario.model_dump()
-        inference = {
-            "tiers": (self.tier,) if self.tier else None,
-            "require": self.require,
-            "endpoints": self.endpoints or None,
-        }
-        data["inference"].update({name: value for name, value in inference.items() if value is not None})
-        top = {"seed": self.seed, "episodes": self.episodes}
-        data |= {name: value for name, value in top.items() if value is not None}
-        return checked_scenario(data, "with the options given")
+__all__ = ["Observer", "RunStatus", "RunStoppedError", "play_plan", "resume_run", "run_scenario"]
 
 
 def run_scenario(
-    scenario: str | Path | Plan,
+    scenario: ScenarioSource | Plan,
     *,
-    options: RunOptions | None = None,
-    overrides: Mapping[str, str] | None = None,
+    roster: Roster | str | Path | None = None,
+    tier: Tier | str | None = None,
+    require: Tier | str | None = None,
+    seed: int | None = None,
+    episodes: int | None = None,
+    endpoints: str | Sequence[str] = (),
+    set: Mapping[str, object] | None = None,
     out: str | Path = "runs",
     on_event: Observer | None = None,
     responders: Mapping[str, Responder] | None = None,
     cache: str | Path | None = None,
 ) -> Run:
-    """Run a scenario file, a shipped scenario's name or a plan, and return the finished run.
+    """Run a scenario and return the finished run. Works in a notebook too.
 
-    Works in a notebook too, where an event loop is already running. `responders` answer for the seats (by model_id)
-    they are given, a person's among them. `cache` is a folder of replies that runs share: a reply that one of them
-    paid for is used by the others. Raises InvalidFileError for a bad file (before anything is written) and
-    RunStoppedError for a run that can be resumed.
+        run = run_scenario("team_battle", tier="simulated", seed=7, set={"tasks.0.max_steps": 3})
+
+    Args:
+        scenario: A file, a shipped scenario's name, a `Scenario`, a mapping with its keys, or a `Plan`.
+        roster: Who plays in place of the scenario's roster: a `Roster`, a file or a shipped name.
+        tier: The only tier that may answer: camel, http, embedded or simulated; "auto" allows all of them.
+        require: The run stops rather than fall back below this tier.
+        seed: The seed in place of the scenario's, from 0.
+        episodes: How often each task is played in place of the scenario's number, from 1.
+        endpoints: Server URLs in place of the scenario's.
+        set: Values by dotted key in place of the scenario's; a text is read as YAML.
+        out: The folder for run directories.
+        on_event: Is called with every event as it happens.
+        responders: Answer in place of the client, by model_id; a person is one.
+        cache: A folder of replies that runs share: a reply that one run paid for is used by the others.
+
+    Returns:
+        The run, with its tables.
+
+    Raises:
+        InvalidFileError: Holds every mistake in the scenario and its roster; nothing was written.
+        UsageError: An argument cannot be used.
+        RunStoppedError: The run ended early; its directory is kept.
     """
-    plan = scenario if isinstance(scenario, Plan) else Plan.load(scenario, overrides or {})
+    plan = make_plan(scenario, Settings(tier, require, seed, episodes, endpoints, set or {}), roster)
+    return play_plan(plan, out=out, on_event=on_event, responders=responders, cache=cache)
+
+
+def play_plan(
+    plan: Plan,
+    *,
+    out: str | Path = "runs",
+    on_event: Observer | None = None,
+    responders: Mapping[str, Responder] | None = None,
+    cache: str | Path | None = None,
+) -> Run:
+    """Play a plan in a new run directory; arguments and errors are those of `run_scenario`."""
     refuse_sweep(plan)
-    plan = Plan((options or RunOptions()).applied(plan.scenario), plan.roster)
     with reply_cache(cache) as replies:
         return finish(RunSession(new_directory(Path(out), plan), plan, on_event, responders, cache=replies))
 
 
 def refuse_sweep(plan: Plan) -> None:
-    """Raises UsageError for a plan that is not one run but a sweep of them."""
+    """Raise UsageError for a plan that is a sweep of runs instead of one run."""
     if plan.scenario.sweep:
         name = plan.path or plan.scenario.name
         raise UsageError(f"{name} sweeps {', '.join(plan.scenario.sweep)}: play all of it with: society sweep {name}")
@@ -85,7 +96,22 @@ def resume_run(
     responders: Mapping[str, Responder] | None = None,
     cache: str | Path | None = None,
 ) -> Run:
-    """Finish a run that was cut off; keywords as for `run_scenario`. A finished run is returned as it is."""
+    """Finish a run that was cut off. No finished call is made again.
+
+    Args:
+        path: The run's directory.
+        on_event: As in `run_scenario`.
+        responders: As in `run_scenario`.
+        cache: As in `run_scenario`.
+
+    Returns:
+        The run; one that is finished already is returned as it is.
+
+    Raises:
+        UsageError: The run is a replay.
+        SocietyError: The directory holds no run, or another process plays it.
+        RunStoppedError: The run ended early again.
+    """
     folder = Path(path)
     manifest = read_manifest(folder)
     if manifest["status"] == RunStatus.FINISHED.value:
@@ -94,7 +120,7 @@ def resume_run(
         raise UsageError(f"a replay is not resumed; replay it again: society replay {manifest['replay_of']}")
     with reply_cache(cache) as replies:
         session = RunSession(folder, Plan.of(manifest), on_event, responders, resumed=True, cache=replies)
-        if read_manifest(folder)["status"] == RunStatus.FINISHED.value:  # by who held the lock until now
+        if read_manifest(folder)["status"] == RunStatus.FINISHED.value:  # by the process that held the lock until now
             session.abandon()
             return load_run(folder)
         return finish(session)
@@ -102,7 +128,7 @@ def resume_run(
 
 @contextmanager
 def reply_cache(folder: str | Path | None) -> Iterator[ReplyCache | None]:
-    """The reply cache in `folder`, open; None without one."""
+    """Give the reply cache in `folder`, open; None without a folder."""
     if folder is None:
         yield None
         return

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.inference.backend import InferenceSettings
 from agents.inference.recording import Recording, ReplyCache
+from agents.inference.weights import changed_weights
 from agents.problems import SocietyError
 from agents.strategy import TrainingMode
 from simulation.concurrency import run_blocking
@@ -148,7 +149,27 @@ class RunSession:
             for found in await environment.client.detect():
                 logger.info("%s: %s", found.tier.value, found.detail)
             environment.client.check_adapters(list(dict.fromkeys(adapters)))
+            await self._record_weights(environment)
             await environment.client.prepare(list(dict.fromkeys(adapters)), notices.info)
+
+    async def _record_weights(self, environment: MultiModelEnvironment) -> None:
+        """Write to the manifest which weights answer, and each server's version.
+
+        Raises:
+            SocietyError: The run began with other weights.
+        """
+        rows = dict.fromkeys((row.model_name, row.adapter) for row in environment.models if row.model_name)
+        found = environment.client.record_weights([(str(name), path) for name, path in rows])
+        manifest = read_manifest(self.path)
+        before = manifest.get("weights") or {}
+        changed = changed_weights(before, found)
+        if changed:
+            raise SocietyError(
+                f"the weights have changed since the run began: {'; '.join(changed)}. Bring the old weights back to "
+                "resume the run, or start a new one"
+            )
+        servers = {**(manifest.get("servers") or {}), **await environment.client.server_versions()}
+        write_manifest(self.path, {**manifest, "weights": {**before, **found}, "servers": servers})
 
     def _clear(self) -> None:
         """Remove what an earlier session derived, so that nobody reads stale tables meanwhile."""
@@ -162,7 +183,7 @@ class RunSession:
         """Restore what finished episodes left: the messages in oasis.db, a mixed run's experience."""
         if not self.resumed:
             return
-        await environment.retell(self.history.messages, self.history.acts)
+        await environment.store_again(self.history.messages, self.history.acts)
         for started, ended in self.history.finished.values():
             choice = ModeChoice(TrainingMode(started.mode), started.mode_reason, started.mode_probability)
             environment.learn(started.task_id, choice, ended)

@@ -1,15 +1,16 @@
-"""Sweeps: every combination of a scenario's swept values is a run, played on several workers, finished after a cut.
+"""Sweeps: every combination of a scenario's swept values is a run; several workers play them, also after a cut.
 
     sweep-<scenario>-<time>-<id>/
-      sweep.json             what each arm's values are
+      sweep.json             each arm's values
       <arm>/plan.json        what the arm plays
-      <arm>/<run>/           its run: `load_runs` gives all of them, with a column for each swept key
+      <arm>/<run>/           its run: `load_runs` loads all of them, with a column for each swept key
 
-An arm has one place and one run, whichever worker plays it: what a lost worker had begun is gone on with there.
+An arm has one place and one run, whichever worker plays it: another worker continues there what a lost one began.
 """
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -17,12 +18,12 @@ from pathlib import Path
 
 import orjson
 
+from agents.inference.provenance import Tier
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
 from agents.yaml_file import display, find_file, read_yaml, shipped_files
-from simulation.plan import Plan
+from simulation.plan import Plan, Settings, make_plan
 from simulation.runs import run_set
 from simulation.runs.folders import at_work, finished_run, play_in, resumable
-from simulation.runs.runner import RunOptions
 from simulation.runs.workers import Engine, play_all
 from simulation.scenario import FOLDER
 from simulation.sweep_values import FILE, arms_in, swept, written
@@ -31,7 +32,7 @@ from simulation.tables.runs import Runs, load_runs
 
 COMMAND = "society sweep"
 Watch = Callable[[int, int], None]
-"""Is told the runs finished, and how many there are."""
+"""Is called with the number of finished runs and the number of all runs."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,14 @@ class Arm:
 
 @dataclass(frozen=True)
 class ArmWork:
-    """An arm as a worker is handed it."""
+    """An arm in the form that workers receive."""
 
     folder: Path
     arm: str
 
     @property
     def place(self) -> Path:
-        """Where its run lies."""
+        """Return the folder of its run."""
         return self.folder / self.arm
 
     def play(self) -> Run:
@@ -59,21 +60,61 @@ class ArmWork:
         return play_in(self.place, run_set.plan_of(self.folder, self.arm))
 
 
-def sweep_arms(
-    scenario: str | Path, *, options: RunOptions | None = None, overrides: Mapping[str, str] | None = None
-) -> Mapping[str, Arm]:
-    """Every combination of a scenario's sweep, by the arm's name; swept values win over `overrides` and `options`.
+def sweep(
+    scenario: str | Path,
+    *,
+    engine: Engine | str = Engine.LOCAL,
+    jobs: int = 1,
+    tier: Tier | str | None = None,
+    require: Tier | str | None = None,
+    episodes: int | None = None,
+    endpoints: str | Sequence[str] = (),
+    set: Mapping[str, object] | None = None,
+    out: str | Path = "runs",
+    watch: Watch | None = None,
+) -> Runs:
+    """Play every combination of a scenario's `sweep` and return all runs.
 
-    Raises InvalidFileError with every mistake of every combination, and UsageError where there is nothing to sweep.
+    Args:
+        scenario: A scenario file with a `sweep`, or the folder of a sweep that was cut off.
+        engine: local (processes of this machine) or ray.
+        jobs: Runs at a time.
+        tier: As in `run_scenario`.
+        require: As in `run_scenario`.
+        episodes: As in `run_scenario`.
+        endpoints: As in `run_scenario`.
+        set: As in `run_scenario`; swept values win over these.
+        out: The folder for the sweep's folder.
+        watch: Is called with the number of finished runs and of all runs.
+
+    Raises:
+        InvalidFileError: Holds every mistake of every combination.
+        UsageError: There is nothing to sweep, or an argument cannot be used.
+        SocietyError: A run stopped; what was played is kept.
+    """
+    folder = Path(scenario)
+    if not folder.is_dir():
+        arms = sweep_arms(scenario, Settings(tier, require, None, episodes, endpoints, set or {}))
+        folder = begin_sweep(next(iter(arms.values())).plan.scenario.name, arms, out)
+    return play_sweep(folder, engine=Engine(engine), jobs=jobs, watch=watch)
+
+
+def sweep_arms(scenario: str | Path, settings: Settings | None = None) -> Mapping[str, Arm]:
+    """Return every combination of a scenario's sweep, by the arm's name; swept values win over `settings`.
+
+    Raises:
+        InvalidFileError: Holds every mistake of every combination.
+        UsageError: There is nothing to sweep.
     """
     path = find_file(scenario, "scenario", shipped_files(FOLDER))
-    base = Plan.load(path, overrides)
-    sweep = {key: swept(values) for key, values in base.scenario.sweep.items()}
-    if not sweep:
+    given = settings or Settings()
+    base = Plan.load(path, given.set)
+    keys = {key: swept(values) for key, values in base.scenario.sweep.items()}
+    if not keys:
         raise UsageError(f"{scenario} has no sweep; add one, for example: sweep: {{seed: [1..10]}}")
-    combinations = [dict(zip(sweep, values, strict=True)) for values in product(*sweep.values())]
-    plans = _Plans(path, {**(overrides or {}), "sweep": "{}"}, options or RunOptions())
-    arms, problems = {}, set[Problem]()
+    combinations = [dict(zip(keys, values, strict=True)) for values in product(*keys.values())]
+    plans = _Plans(path, given)
+    arms, problems = {}, builtins.set[Problem]()
     digits = len(str(len(combinations)))
     for number, values in enumerate(combinations, start=1):
         try:
@@ -88,28 +129,29 @@ def sweep_arms(
 
 
 class _Plans:
-    """Plans of combinations. Those that differ in their seed only are read and checked once."""
+    """Plans of combinations. Those that differ only in their seed are read and checked once."""
 
-    def __init__(self, path: Path, overrides: Mapping[str, str], options: RunOptions) -> None:
-        self._path, self._overrides, self._options = path, overrides, options
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self._path, self._settings = path, settings
         self._loaded: dict[bytes, Plan] = {}
 
     def plan(self, values: Mapping[str, object]) -> Plan:
-        seed = values.get("seed", self._options.seed)
-        others = {key: self._text(key, value) for key, value in values.items() if key != "seed"}
-        if not isinstance(seed, int) and seed is not None:
-            others["seed"] = self._text("seed", seed)  # wrong, and told as any other
+        others = {key: value for key, value in values.items() if key != "seed" or not isinstance(value, int)}
         known = orjson.dumps(others)
         if known not in self._loaded:
-            self._loaded[known] = Plan.load(self._path, {**self._overrides, **others})
-        plan = self._loaded[known]
-        told = replace(self._options, seed=seed if isinstance(seed, int) else None)
-        if "episodes" in values:
-            told = replace(told, episodes=None)
-        return Plan(told.applied(plan.scenario), plan.roster)
+            self._loaded[known] = self._load(others)
+        plan, seed = self._loaded[known], values.get("seed")
+        return make_plan(plan, Settings(seed=seed)) if isinstance(seed, int) else plan
+
+    def _load(self, values: Mapping[str, object]) -> Plan:
+        """Return the plan with these values in place of the file's and of the settings'."""
+        texts = {key: self._text(key, value) for key, value in values.items()}
+        changed = {"sweep": "{}", **self._settings.set, **texts}
+        episodes = None if "episodes" in values else self._settings.episodes
+        return make_plan(self._path, replace(self._settings, episodes=episodes, set=changed))
 
     def _text(self, key: str, value: object) -> str:
-        """A value as an override has it; a roster's file lies beside the scenario, as elsewhere in the file."""
+        """Return a value as an override's text; a roster's file is relative to the scenario's file."""
         beside = self._path.parent / str(value)
         if key == "roster" and isinstance(value, str) and beside.is_file():
             return orjson.dumps(str(beside)).decode()
@@ -117,10 +159,10 @@ class _Plans:
 
 
 def _at_home(problem: Problem, path: Path, values: Mapping[str, object]) -> Problem:
-    """A problem of one combination, as of the sweep's line in the file."""
+    """Return a problem of one combination with the sweep's line in the file."""
     file = read_yaml(path)
     combination = ", ".join(f"{key}={run_set.path_name(str(value))}" for key, value in values.items() if key != "seed")
-    given = problem.file == "with the options given"
+    given = problem.file.startswith("seed=")
     for key in values:
         if problem.file.startswith(f"--set {key}=") or (given and key == problem.where):
             return replace(problem, file=display(path), line=file.locate(("sweep", key)), where=f"sweep.{key}")
@@ -128,13 +170,13 @@ def _at_home(problem: Problem, path: Path, values: Mapping[str, object]) -> Prob
 
 
 def _slug(values: Mapping[str, object]) -> str:
-    """What a person sees of an arm in its folder's name."""
+    """Return the part of an arm's folder name that people read."""
     parts = (f"{key.rsplit('.', 1)[-1]}={value}" for key, value in values.items())
     return run_set.path_name("-".join(parts).replace("=", "_"))[:60]
 
 
 def begin_sweep(name: str, arms: Mapping[str, Arm], out: str | Path = "runs") -> Path:
-    """The folder of a new sweep, with every arm's plan and nothing played yet."""
+    """Make the folder of a new sweep, with every arm's plan and nothing played yet."""
     told = written({arm: each.values for arm, each in arms.items()})
     plans = {arm: each.plan for arm, each in arms.items()}
     return run_set.begin("sweep", name, plans, out, {FILE: told})
@@ -143,7 +185,8 @@ def begin_sweep(name: str, arms: Mapping[str, Arm], out: str | Path = "runs") ->
 def play_sweep(folder: str | Path, *, engine: Engine = Engine.LOCAL, jobs: int = 1, watch: Watch | None = None) -> Runs:
     """Play what is missing in a sweep's folder, `jobs` runs at a time, and load them all.
 
-    Raises SocietyError where a run stops, with how to go on; what was played is kept.
+    Raises:
+        SocietyError: A run stopped; the message says how to continue. What was played is kept.
     """
     home = Path(folder).resolve()
     names = sorted(arms_in(home))

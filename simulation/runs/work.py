@@ -23,17 +23,17 @@ class Work(Protocol):
 
     @property
     def place(self) -> Path:
-        """The folder its run lies in."""
+        """Return the folder of its run."""
 
     def play(self) -> object:
-        """Play it, finish it or find it finished. Raises RunStoppedError."""
+        """Play the run, finish it or find it finished. Raises RunStoppedError."""
 
 
 AnyWork = TypeVar("AnyWork", bound=Work)
 
 
 class Deaths:
-    """Counts what was lost since a work was last finished, and gives up where that is too much."""
+    """Counts worker deaths since a work was last finished, and gives up after too many."""
 
     def __init__(self) -> None:
         self._in_a_row = 0
@@ -42,7 +42,7 @@ class Deaths:
         self._in_a_row = 0
 
     def count(self) -> None:
-        """Note that a worker died; its work is to be taken up again. Raises SocietyError for one too many."""
+        """Count a worker's death; its work is retried. Raises SocietyError for one death too many."""
         self._in_a_row += 1
         if self._in_a_row == DEATHS:
             raise SocietyError(f"{DEATHS} worker processes died in a row and no run was finished")
@@ -50,7 +50,7 @@ class Deaths:
 
 
 def attempt(work: Work) -> Stop | None:
-    """Play a work; where and why it stopped, if it did. An error itself would not survive the way back."""
+    """Play a work; return where and why it stopped, None where it finished. (The error itself cannot be pickled.)"""
     try:
         work.play()
     except RunStoppedError as error:
@@ -61,6 +61,6 @@ def attempt(work: Work) -> Stop | None:
 
 
 def check(stopped: Stop | None) -> None:
-    """Raises RunStoppedError for a work that stopped."""
+    """Raise RunStoppedError for a work that stopped."""
     if stopped is not None:
         raise RunStoppedError(*stopped)

@@ -1,9 +1,9 @@
-"""Runs played in processes of their own, as OASIS keeps module globals: one society per process at a time.
+"""Runs played in processes of their own. OASIS keeps module globals, so each process plays one society at a time.
 
-Two engines carry out the same works. LOCAL forks processes from a server that has imported OASIS (where the system can;
-else each imports it), so that one more costs little memory; RAY has a cluster's workers, which must share the file
-system. A worker that dies takes nothing with it: what it had played is in its event log, and its work is finished by
-the next. Local workers end with the process that asked for them, however that ends.
+Two engines play the same works. LOCAL forks processes from a server that has imported OASIS (where the system can; else
+each process imports it), so that one more process needs little memory. RAY uses a cluster's workers, which must share
+the file system. A worker that dies loses nothing: what it played is in its event log, and the next worker finishes its
+work. Local workers end with the process that started them.
 """
 
 from __future__ import annotations
@@ -22,10 +22,11 @@ class Engine(str, Enum):
 
 
 def play_all(works: Sequence[AnyWork], jobs: int, engine: Engine = Engine.LOCAL) -> Iterator[AnyWork]:
-    """Play works, `jobs` at a time; yields each as it is finished, in any order.
+    """Play works, `jobs` at a time, and yield each as it is finished, in any order. One local job is played here.
 
-    With one local job they are played here. Raises RunStoppedError for the first work that stops, and SocietyError
-    where workers do nothing but die; what others have played until then is kept.
+    Raises:
+        RunStoppedError: The first work that stopped.
+        SocietyError: Workers keep dying. What others have played until then is kept.
     """
     if engine is Engine.LOCAL and jobs == 1:
         for work in works:

@@ -1,7 +1,7 @@
-"""The append-only event log of a run: the source of truth every table is derived from.
+"""The append-only event log of a run. Every table is derived from it.
 
-One JSON object a line, `type` first. A torn last line (a run killed inside a write) is dropped when read.
-Times are seconds; `at` is seconds since the run's sitting began.
+One JSON object a line, `type` first. A torn last line (the process was killed inside a write) is ignored when the log
+is read. All times are in seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ from simulation.store.migrations import migrated_events
 
 @dataclass(frozen=True)
 class EpisodeStarted:
-    """`mode` is the mode played (never mixed); `mode_reason` says why a mixed run picked it."""
+    """The start of an episode.
+
+    `mode` is the mode played (never mixed); `mode_reason` says why a mixed run picked it.
+    """
 
     episode: int
     task_id: str
@@ -39,22 +42,25 @@ class EpisodeStarted:
 
 @dataclass(frozen=True)
 class CallBegun:
-    """A request that goes out. Told to those who watch, never written: its attempts are, as they end."""
+    """A request that is about to be sent. Observers receive it; the log holds its attempts instead, as they end."""
 
     request: Request
 
 
 @dataclass(frozen=True)
 class CallMade:
-    """One attempt of one generation; its reply is what a resumed run uses in place of the call."""
+    """One attempt of one generation. A resumed run uses its reply in place of a call."""
 
     record: CallRecord
 
 
 @dataclass(frozen=True)
 class MessageSent:
-    """One strategy message. `addressees` are the other members of its group chat, whom topology and mode let
-    hear it; `audience` those who did, after inbox limit and treatment."""
+    """One strategy message.
+
+    `addressees` are the other members of its group chat, as topology and mode allow; `audience` are those who heard it,
+    after inbox limit and treatment.
+    """
 
     episode: int
     step: int
@@ -75,7 +81,7 @@ class MessageSent:
 
 @dataclass(frozen=True)
 class DecisionMade:
-    """One decision; `action` None is invalid. Provenance is that of the last answer asked for."""
+    """One decision; `action` None is invalid. Provenance is that of the last reply asked for."""
 
     episode: int
     step: int
@@ -93,8 +99,11 @@ class DecisionMade:
 
 @dataclass(frozen=True)
 class SocialActed:
-    """One action in the social network. `action` None is invalid; `arguments` is JSON, by OASIS's parameter names;
-    `error` what OASIS had against it. Provenance is that of the last answer asked for."""
+    """One action in the social network.
+
+    `action` None is invalid; `arguments` is JSON, by OASIS's parameter names; `error` is OASIS's refusal. Provenance is
+    that of the last reply asked for.
+    """
 
     episode: int
     step: int
@@ -114,7 +123,7 @@ class SocialActed:
 
 @dataclass(frozen=True)
 class StepRow:
-    """What one step brought one model; `cooperation` None for an invalid decision."""
+    """One model's result of one step; `cooperation` is None for an invalid decision."""
 
     model_id: str
     payoff: float
@@ -124,7 +133,10 @@ class StepRow:
 
 @dataclass(frozen=True)
 class StepResolved:
-    """`duration` is None where an earlier sitting had begun the episode: its replies took no time again."""
+    """The end of a step.
+
+    `duration` is None where an earlier session began the episode: its replies took no time again.
+    """
 
     episode: int
     step: int
@@ -134,9 +146,12 @@ class StepResolved:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One model's episode. `tier` is the lowest tier any of its texts came from ("none" where it neither
-    spoke nor was asked); `real_share` the share of
-    its texts (0-1) that a language model generated. `completion_time` is the seconds its own texts took."""
+    """One model's result of an episode.
+
+    `tier` is the lowest tier that any of its texts came from ("none" where it neither spoke nor was asked),
+    `real_share` the share of its texts (0-1) that a language model generated, `completion_time` the seconds that its
+    own texts took.
+    """
 
     model_id: str
     model_name: str
@@ -157,8 +172,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class EpisodeEnded:
-    """`welfare`, `optimum` and `nash` are sums of payoffs over all models and steps; `duration` as in StepResolved.
-    `tier` and `real_share` are those of all texts of the episode, as in Outcome."""
+    """The end of an episode.
+
+    `welfare`, `optimum` and `nash` are sums of payoffs over all models and steps; `duration` is as in StepResolved;
+    `tier` and `real_share` are those of all texts of the episode, as in Outcome.
+    """
 
     episode: int
     steps: int
@@ -174,7 +192,7 @@ class EpisodeEnded:
 
 @dataclass(frozen=True)
 class RunResumed:
-    """A new sitting: what was logged of `episode`, which had not ended, is played again from its replies."""
+    """The start of a new session. `episode` had not ended; it is played again from the replies in the log."""
 
     episode: int
 
@@ -220,7 +238,7 @@ class EventLogError(SocietyError):
 class EventLog:
     """Appends events to a file; `sync` makes everything written so far survive a crash.
 
-    Once a write was refused, every later one is, with the same OSError: a half-written line has to stay the last.
+    After a write that failed, every later write raises the same OSError: a half-written line must stay the last one.
     """
 
     NAME: ClassVar[str] = "events.jsonl"
@@ -233,7 +251,7 @@ class EventLog:
 
     def append(self, event: Event) -> None:
         self._waiting.append(encode(event) + b"\n")
-        if isinstance(event, CallMade):  # paid for: in the system's hands before the run goes on
+        if isinstance(event, CallMade):  # paid for: the system has it before the run goes on
             self._flush()
 
     def _flush(self) -> None:
@@ -272,13 +290,13 @@ class EventLog:
 
 
 def encode(event: Event) -> bytes:
-    """An event as one line of JSON, without the line's end."""
+    """Return an event as one line of JSON, without the line's end."""
     body = {field.name: getattr(event, field.name) for field in fields(event)}
     return orjson.dumps({"type": type(event).__name__, **body})
 
 
 def decode(line: bytes) -> Event:
-    """The event of a line of this version. Raises ValueError or KeyError for anything else."""
+    """Return the event in a line of this version. Raises ValueError or KeyError for anything else."""
     return _event(orjson.loads(line))
 
 
@@ -325,20 +343,25 @@ class _Lines:
 
 
 def read_events(path: Path) -> Iterator[Event]:
-    """The events of a log, oldest first, brought up to date where an older version wrote them; a torn last line is
-    left out. Raises EventLogError for a broken one, and for none."""
+    """Yield the events of a log, oldest first, migrated where an older version wrote them.
+
+    A torn last line is left out.
+
+    Raises:
+        EventLogError: The log is missing, or a line of it is broken.
+    """
     lines = _Lines(path)
     try:
         for body in migrated_events(iter(lines), path.parent):
             yield _event(body)
     except FileNotFoundError as error:
-        raise EventLogError(f"{path} is not there: nothing is known of what happened in this run") from error
+        raise EventLogError(f"{path} is not there: the run has no record of what happened") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EventLogError(f"{path}:{lines.number}: not an event of this version: {error}") from error
 
 
 def drop_torn_line(path: Path) -> None:
-    """Cut a last line that was not written whole."""
+    """Cut off a last line that was not written whole."""
     if not path.exists():
         return
     with path.open("rb+") as file:

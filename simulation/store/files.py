@@ -1,4 +1,4 @@
-"""What the machine has against a file being written, as a sentence for the user: which file, why, and the mend."""
+"""Writing files whole or not at all, and a system error as a sentence for the user: which file, why, and the fix."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from pathlib import Path
 from agents.problems import SocietyError, UsageError
 
 _FULL = "make room on its disk"
-_CLOSED = "name a folder that can be written to, or let this one be"
+_CLOSED = "name a folder that can be written to, or change this one"
 _OTHER = "name another folder"
-_MENDS = {
+_FIXES = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
@@ -30,31 +30,31 @@ _SHOWN = 200
 
 
 def refusal(error: OSError) -> str:
-    """Why a file could not be written, and what to do about it where that is known."""
+    """Return why a file could not be written, and what to do about it where that is known."""
     why = os.strerror(error.errno) if error.errno else str(error)
     place = f" ({error.filename})" if error.filename else ""
-    mend = _MENDS.get(error.errno or 0, "")
-    return f"{why}{place}; {mend}" if mend else f"{why}{place}"
+    fix = _FIXES.get(error.errno or 0, "")
+    return f"{why}{place}; {fix}" if fix else f"{why}{place}"
 
 
 def replace_file(file: Path, content: bytes) -> None:
-    """Write a file whole or not at all. Raises OSError, and leaves what was there."""
+    """Write a file whole or not at all. On OSError what was there stays."""
     part = file.with_name(f".{file.name}.part")
     try:
         with part.open("wb") as stream:
             stream.write(content)
             stream.flush()
-            os.fsync(stream.fileno())  # else a power cut may leave the new name with nothing in it
+            os.fsync(stream.fileno())  # without it a power cut may leave the new name with nothing in it
         os.replace(part, file)
     except OSError:
-        with suppress(OSError):  # the first refusal is the one to tell
+        with suppress(OSError):  # the first error is the one to report
             part.unlink()
         raise
 
 
 @contextmanager
 def translating_os_errors(file: Path) -> Iterator[None]:
-    """While `file` is written. Raises SocietyError where the machine refuses."""
+    """Raise SocietyError in place of an OSError from the block, which writes `file`."""
     try:
         yield
     except OSError as error:
@@ -63,8 +63,12 @@ def translating_os_errors(file: Path) -> Iterator[None]:
 
 @contextmanager
 def atomic_directory(folder: Path) -> Iterator[Path]:
-    """A folder to fill, which stands as `folder` afterwards: whole or not at all. Raises UsageError where no folder can
-    be at that place, SocietyError where the machine refuses or another process makes a folder of that name."""
+    """Give a folder to fill, which becomes `folder` when the block ends: whole or not at all.
+
+    Raises:
+        UsageError: No folder can be at that place.
+        SocietyError: The system refuses, or another process makes a folder of that name.
+    """
     part = folder.with_name(f".{folder.name}.part")
     with translating_os_errors(folder):
         _make(part)

@@ -1,4 +1,4 @@
-"""What earlier sittings of a run left in its event log."""
+"""What earlier sessions of a run left in its event log."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from simulation.store.events import (
 
 @dataclass
 class History:
-    """What an earlier sitting left: finished episodes, the unfinished one's calls that brought a reply, messages."""
+    """Finished episodes, their messages and acts, and the unfinished episode's calls that brought a reply."""
 
     finished: dict[int, tuple[EpisodeStarted, EpisodeEnded]] = field(default_factory=dict)
     recorded: dict[CallKey, Recorded] = field(default_factory=dict)
@@ -60,9 +60,9 @@ class History:
 
 
 def said(event: Event) -> Mapping[CallKey, Recorded]:
-    """The reply an event keeps, if any, under its key.
+    """Return the reply that an event holds, under its call's key; empty where it holds none.
 
-    No call is made for what a person types, so the message or the decision itself keeps it.
+    No call is made for what a person types, so the message or the decision itself holds it.
     """
     if isinstance(event, CallMade) and event.record.reply is not None:
         return {event.record.key: Recorded(event.record.reply, event.record.prompt_hash)}

@@ -1,14 +1,14 @@
-"""Brings what an older version wrote in a run directory up to date, step by step: the one place that knows old shapes.
+"""Migrates what an older version wrote in a run directory, step by step. No other module knows old shapes.
 
 A step takes a manifest, and the stream of raw events, from one version to the next. Loading migrates in memory and
-writes nothing; resuming a run first rewrites it (`bring_up_to_date`). A step leaves what is up to date as it is.
+writes nothing; resuming a run first rewrites it (`bring_up_to_date`). A step leaves alone what is up to date.
 
-| version | what it wrote otherwise than the next                                                            |
+| version | what it wrote in another way than the next                                                       |
 |---------|--------------------------------------------------------------------------------------------------|
-| 1       | before the count began. At first replies were events of their own, decisions counted `attempts`, |
-|         | messages kept no addressees, and neither these nor episodes told what a tier fell from           |
-| 2       | `fallback_from` was called `fell_from`; scenarios could hedge calls, weight servers and balance   |
-|         | by `power_of_two`                                                                                 |
+| 1       | before versions were counted. At first replies were events of their own, decisions counted       |
+|         | `attempts`, messages had no addressees, and neither these nor episodes named the failed tiers     |
+| 2       | `fallback_from` was called `fell_from`; scenarios could hedge calls, weight servers and balance  |
+|         | by `power_of_two`                                                                                |
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ MANIFEST = "manifest.json"
 SCHEMA_VERSION = 3
 
 Body = dict[str, Any]
-"""A manifest, or an event with its `type`, as its JSON has it."""
+"""A manifest, or an event with its `type`, as its JSON holds it."""
 Bodies = Iterator[Body]
 
 
 @dataclass(frozen=True)
 class Migration:
-    """From one version to the next. `events` may hold an event back until what belongs to it has come."""
+    """The step from one version to the next. `events` may hold an event back until another one arrives."""
 
     manifest: Callable[[Body], Body]
     events: Callable[[Bodies], Bodies]
@@ -74,12 +74,14 @@ def _events_of_version_1(events: Bodies) -> Bodies:
             played = tiers[event["episode"]]
             event |= {"tier": lowest_tier(played), "real_share": real_share(played)}
         yield event
-    for call in unanswered.values():  # killed between a call and its reply: made again when the run is resumed
+    for (
+        call
+    ) in unanswered.values():  # killed between a call and its reply: the call is made again when the run is resumed
         yield {**call, "record": {**call["record"], "reply": None}}
 
 
 def _complete(event: Body, fell_from: Mapping[bytes, str]) -> None:
-    """Fill in what a message or decision of the first shape leaves out: from its reply, and from who heard it."""
+    """Fill in what a message or decision of the first shape leaves out, from its reply and from who heard it."""
     said = event["type"] == "MessageSent"
     if said:
         event.setdefault("addressees", event["audience"])
@@ -98,7 +100,7 @@ def _complete(event: Body, fell_from: Mapping[bytes, str]) -> None:
 
 
 def _events_of_version_2(events: Bodies) -> Bodies:
-    """`read_reply` knows the old name within a reply, as reply caches and a judge's file hold replies too."""
+    """Rename the field of events; `read_reply` knows the old name within a reply, as caches hold replies too."""
     for event in events:
         if "fell_from" in event:
             event["fallback_from"] = event.pop("fell_from")
@@ -135,11 +137,11 @@ MIGRATIONS: Mapping[int, Migration] = {
     1: Migration(_manifest_of_version_1, _events_of_version_1),
     2: Migration(_manifest_of_version_2, _events_of_version_2),
 }
-"""How to get from each older version to the next."""
+"""The step from each older version to the next."""
 
 
 def migrated_manifest(manifest: Body, source: Path) -> Body:
-    """A manifest as this version writes it. Raises SocietyError for a version that is not known."""
+    """Return a manifest as this version writes it. Raises SocietyError for an unknown version."""
     if not isinstance(manifest, dict):
         raise SocietyError(f"{source}: not a run's manifest")
     version = manifest.get("schema_version")
@@ -153,7 +155,7 @@ def migrated_manifest(manifest: Body, source: Path) -> Body:
 
 
 def migrated_events(events: Bodies, folder: Path) -> Bodies:
-    """The raw events of the run in `folder`, as this version writes them."""
+    """Return the raw events of the run in `folder` as this version writes them."""
     for step in _steps(version_of(folder)):
         events = step.events(events)
     return events
@@ -164,7 +166,7 @@ def _steps(version: int) -> list[Migration]:
 
 
 def version_of(folder: Path) -> int:
-    """The schema version of the run in `folder`; this one where no manifest tells."""
+    """Return the schema version of the run in `folder`; this version where no manifest says."""
     try:
         version = orjson.loads((folder / MANIFEST).read_bytes()).get("schema_version")
     except (FileNotFoundError, NotADirectoryError, orjson.JSONDecodeError, AttributeError):
@@ -173,9 +175,9 @@ def version_of(folder: Path) -> int:
 
 
 def bring_up_to_date(folder: Path, log: str) -> None:
-    """Rewrite an older run's event log and manifest, so that events of this version may follow.
+    """Rewrite an older run's event log and manifest, so that events of this version can follow.
 
-    The log comes first: were the process killed before the manifest, the same steps would find nothing to do.
+    The log comes first: if the process is killed before the manifest is written, the same steps change nothing again.
     """
     if version_of(folder) >= SCHEMA_VERSION:
         return

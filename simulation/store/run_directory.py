@@ -1,9 +1,10 @@
 """A run's directory: its manifest, its status, its lock.
 
 runs/<scenario>-<time>-<id>/
-  manifest.json   resolved scenario and roster, versions, seed, tier mix, status
-  events.jsonl    append-only, the source of truth
-  oasis.db        the messages as OASIS keeps them
+  manifest.json          resolved scenario and roster, versions, seed, tier mix, status
+  events.jsonl           append-only; every table is derived from it
+  prompts/<n>.jsonl.gz   what models were asked
+  oasis.db               the messages as OASIS stores them
   tables/*.parquet
 """
 
@@ -28,7 +29,7 @@ from simulation.store.migrations import SCHEMA_VERSION
 
 LOCK = ".lock"
 PATIENCE = 0.2
-"""Seconds to ask for a lock: one that `is_held` has in passing is free again by then."""
+"""Seconds to try for a lock: one that `is_held` holds in passing is free again by then."""
 
 
 class RunStatus(str, Enum):
@@ -38,38 +39,40 @@ class RunStatus(str, Enum):
 
 
 def unique_name(name: str) -> str:
-    """A name for a folder of runs: what was run, when it began, and what makes it like no other."""
+    """Return a unique name for a folder of runs: what was run, when it began, and a random end."""
     return f"{name}-{datetime.now(timezone.utc):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
 def check_directory(run: Path) -> None:
-    """Raises SocietyError where a run directory holds what is not its own: a link that leads out of it, which would be
-    read or written in its place, or what is no file, which may never end."""
+    """Refuse a run directory that holds a link that leads out of it, or something that is neither file nor folder.
+
+    Raises:
+        SocietyError: Such a link would be read or written in place of the run's own file.
+    """
     home = os.path.realpath(run)
     for folder in (run, run / "tables"):
         try:
             entries = list(os.scandir(folder))
-        except (FileNotFoundError, NotADirectoryError):  # or gone meanwhile, as a resumed run's tables are
+        except (FileNotFoundError, NotADirectoryError):  # or removed meanwhile, as a resumed run's tables are
             continue
         for entry in entries:
             if entry.is_symlink() and not _within(entry.path, home):
-                raise SocietyError(
-                    f"{entry.path} is a link that leads out of the run directory, or nowhere; put its file there"
-                )
+                why = "is a link that leads out of the run directory or to nothing; put the file itself there"
+                raise SocietyError(f"{entry.path} {why}")
             if not (entry.is_dir() or entry.is_file()) and os.path.lexists(entry.path):
                 raise SocietyError(f"{entry.path} is neither a file nor a folder; a run directory holds nothing else")
 
 
 def _within(link: str, home: str) -> bool:
-    """Whether a link leads to what there is within `home`."""
+    """Tell whether a link leads to something within `home`."""
     try:
         return os.path.realpath(link, strict=True).startswith(home + os.sep)
-    except OSError:  # to nothing, or round in a circle
+    except OSError:  # to nothing, or in a circle
         return False
 
 
 def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
-    """A fresh run directory in `out`, with its manifest: a process that is killed leaves a whole one or none."""
+    """Make a run directory in `out`, with its manifest; a process that is killed leaves a whole one or none."""
     now = datetime.now(timezone.utc)
     path = out / unique_name(plan.scenario.name)
     manifest = {
@@ -96,12 +99,12 @@ def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of what decides a run's results."""
+    """Return the versions of everything that decides a run's results."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
     found = {"python": platform.python_version()}
-    for name in ("lora-society", "camel-oasis", "camel-ai", "torch", "transformers", "peft"):
+    for name in ("lora-society", "camel-oasis", "camel-ai", "torch", "transformers", "peft", "numpy", "networkx"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -110,7 +113,10 @@ def versions() -> dict[str, str]:
 
 
 def locked(path: Path) -> FileLock:
-    """The run's lock, held. Raises SocietyError where another process holds it; a killed one holds nothing."""
+    """Return the run's lock, held.
+
+    A killed process holds nothing. Raises SocietyError where another process holds it.
+    """
     lock = FileLock(path / LOCK)
     with translating_os_errors(path / LOCK):
         try:
@@ -121,14 +127,14 @@ def locked(path: Path) -> FileLock:
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process is at work on the run; True too where this machine cannot tell. Writes nothing."""
+    """Tell whether a process plays the run; True also where this machine cannot tell. Writes nothing."""
     try:
         import fcntl
     except ImportError:  # Windows
         return True
     try:
         with (path / LOCK).open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back as the file is closed
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # released when the file is closed
     except FileNotFoundError:
         return False
     except OSError:

@@ -1,4 +1,7 @@
-"""Whole studies in one call, for notebooks and scripts: what `society effect`, `fingerprint` and `tournament` do."""
+"""Whole studies in one call, for notebooks and scripts: what the study commands of `society` do.
+
+Keywords with the same name as in `run_scenario` mean the same.
+"""
 
 from __future__ import annotations
 
@@ -6,79 +9,177 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from agents.inference.provenance import Tier
 from agents.language import Language
 from agents.role import ModelRole
 from agents.roster import Roster
 from agents.strategy import TrainingMode
-from simulation.plan import Plan
-from simulation.runs.runner import RunOptions
+from simulation.plan import Plan, Settings, make_plan
+from simulation.scenario import ScenarioSource
 from simulation.studies.effect import TREATMENTS, play_treatments
 from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
     from simulation.studies.effect import EffectReport
     from simulation.studies.fingerprint.report import FingerprintReport
+    from simulation.studies.population.report import PopulationReport
     from simulation.studies.tournament.results import TournamentResult
 
 
 def measure_effect(
-    scenario: str | Path,
-    treatments: Sequence[Treatment] = TREATMENTS,
+    scenario: ScenarioSource | Plan,
+    treatments: Sequence[Treatment | str] = TREATMENTS,
     *,
-    options: RunOptions | None = None,
-    overrides: Mapping[str, str] | None = None,
+    roster: Roster | str | Path | None = None,
+    tier: Tier | str | None = None,
+    require: Tier | str | None = None,
+    seed: int | None = None,
+    episodes: int | None = None,
+    endpoints: str | Sequence[str] = (),
+    set: Mapping[str, object] | None = None,
     out: str | Path = "runs",
 ) -> EffectReport:
-    """What messages do in a scenario: its episodes with messages delivered, and again under each treatment.
+    """Measure what messages do: play episodes with messages delivered, and again under each treatment.
 
-    `options.episodes` is the number of pairs. Raises SocietyError for a scenario whose episodes have no twins.
+    Args:
+        scenario: As in `run_scenario`.
+        treatments: silenced, shuffled, replaced.
+        roster: As in `run_scenario`.
+        tier: As in `run_scenario`.
+        require: As in `run_scenario`.
+        seed: As in `run_scenario`.
+        episodes: Pairs of each task.
+        endpoints: As in `run_scenario`.
+        set: As in `run_scenario`.
+        out: The folder for the study's folder.
+
+    Raises:
+        SocietyError: Episodes cannot be paired, or a run stops.
     """
     from simulation.studies.effect import read_effects
 
-    plan = Plan.load(scenario, overrides or {})
-    plan = Plan((options or RunOptions()).applied(plan.scenario), plan.roster)
-    return read_effects(play_treatments(plan, treatments, out=out))
+    plan = make_plan(scenario, Settings(tier, require, seed, episodes, endpoints, set or {}), roster)
+    return read_effects(play_treatments(plan, [Treatment(each) for each in treatments], out=out))
 
 
 def measure_fingerprints(
-    roster: str | Path | Roster,
+    roster: Roster | str | Path,
     *,
-    options: RunOptions | None = None,
-    role: ModelRole = ModelRole.NEUTRAL,
+    role: ModelRole | str = ModelRole.NEUTRAL,
+    language: Language | str = Language.EN,
+    tier: Tier | str | None = None,
+    require: Tier | str | None = None,
+    seed: int | None = None,
+    episodes: int = 20,
+    endpoints: str | Sequence[str] = (),
     out: str | Path = "runs",
 ) -> FingerprintReport:
-    """What each model of a roster does in every situation, all in one `role`, with intervals.
+    """Measure what each model of a roster does in every situation, with intervals.
 
-    `options.episodes` is the number of episodes of each probe. Raises SocietyError where a run stops.
+    Args:
+        roster: A `Roster`, a file or a shipped name.
+        role: The role that all models play in.
+        language: The language of prompts and messages.
+        tier: As in `run_scenario`.
+        require: As in `run_scenario`.
+        seed: As in `run_scenario`.
+        episodes: Episodes of each probe, from 2.
+        endpoints: As in `run_scenario`.
+        out: The folder for the study's folder.
+
+    Raises:
+        SocietyError: A run stops.
     """
     from simulation.studies.fingerprint.measure import read_fingerprints, take_fingerprints
     from simulation.studies.fingerprint.probes import Conditions
 
-    conditions = Conditions(role, Language.EN, options=options or RunOptions(episodes=20))
+    settings = Settings(tier, require, seed, episodes, endpoints)
+    conditions = Conditions(ModelRole(role), Language(language), settings=settings)
     return read_fingerprints(take_fingerprints(_loaded(roster), conditions, out=out))
 
 
+def measure_population(
+    scenario: ScenarioSource | Plan,
+    focal: Sequence[str],
+    backgrounds: Sequence[str],
+    *,
+    roster: Roster | str | Path | None = None,
+    tier: Tier | str | None = None,
+    require: Tier | str | None = None,
+    seed: int | None = None,
+    episodes: int | None = None,
+    endpoints: str | Sequence[str] = (),
+    set: Mapping[str, object] | None = None,
+    out: str | Path = "runs",
+) -> PopulationReport:
+    """Measure what focal models earn among background players, as a majority and as a visitor.
+
+    Args:
+        scenario: As in `run_scenario`.
+        focal: Model ids to be measured.
+        backgrounds: Policies, or other model ids, to be met; one population each.
+        roster: As in `run_scenario`.
+        tier: As in `run_scenario`.
+        require: As in `run_scenario`.
+        seed: As in `run_scenario`.
+        episodes: As in `run_scenario`, from 2.
+        endpoints: As in `run_scenario`.
+        set: As in `run_scenario`.
+        out: The folder for the study's folder.
+
+    Raises:
+        SocietyError: The declaration does not fit the scenario, or a run stops.
+    """
+    from simulation.studies.population.report import play_populations, read_populations
+    from simulation.studies.population.tables import Declaration
+
+    plan = make_plan(scenario, Settings(tier, require, seed, episodes, endpoints, set or {}), roster)
+    return read_populations(play_populations(plan, Declaration(tuple(focal), tuple(backgrounds)), out=out))
+
+
 def hold_tournament(
-    roster: str | Path | Roster,
+    roster: Roster | str | Path,
     game: str,
     *,
     steps: int = 5,
     parameters: Mapping[str, Any] | None = None,
-    options: RunOptions | None = None,
+    tier: Tier | str | None = None,
+    require: Tier | str | None = None,
+    seed: int | None = None,
+    episodes: int = 10,
+    endpoints: str | Sequence[str] = (),
+    set: Mapping[str, object] | None = None,
     jobs: int = 1,
     out: str | Path = "runs",
 ) -> TournamentResult:
-    """Every pair of a roster's models plays `game`, each for itself; the tables of who earned what against whom.
+    """Let every pair of a roster's models play `game`, each for itself.
 
-    `options.episodes` is the number of episodes of each pair, 10 unless given. Raises SocietyError where two models
-    cannot play the game.
+    Args:
+        roster: A `Roster`, a file or a shipped name.
+        game: The game's task_type.
+        steps: Steps of an episode.
+        parameters: The game's own parameters.
+        tier: As in `run_scenario`.
+        require: As in `run_scenario`.
+        seed: As in `run_scenario`.
+        episodes: Episodes of each pair, from 2.
+        endpoints: As in `run_scenario`.
+        set: As in `run_scenario`.
+        jobs: Matches at a time.
+        out: The folder for the tournament's folder.
+
+    Returns:
+        Tables of who earned what against whom.
+
+    Raises:
+        SocietyError: Two models cannot play the game, or a match stops.
     """
     from simulation.scenario import checked_scenario
     from simulation.studies.tournament.matchups import Format
     from simulation.studies.tournament.play import play_tournament
     from simulation.studies.tournament.tournament import Tournament, new_tournament
 
-    loaded, asked = _loaded(roster), options or RunOptions()
+    loaded, settings = _loaded(roster), Settings(tier, require, seed, None, endpoints, set or {})
     task = {"task_id": game, "task_type": game, "max_steps": steps, "required_models": 1}
     raw = {
         "name": f"tournament-{game}",
@@ -86,10 +187,10 @@ def hold_tournament(
         "roster": loaded.name,
         "tasks": [{**task, "parameters": dict(parameters or {})}],
     }
-    scenario = asked.applied(checked_scenario(raw, "the tournament"))
-    tournament = Tournament(scenario=scenario, roster=loaded, form=Format.PAIRS, episodes=asked.episodes or 10)
+    scenario = checked_scenario(raw, "the tournament", settings.changes())
+    tournament = Tournament(scenario=scenario, roster=loaded, form=Format.PAIRS, episodes=episodes)
     return play_tournament(new_tournament(tournament, out), jobs=jobs)
 
 
-def _loaded(roster: str | Path | Roster) -> Roster:
+def _loaded(roster: Roster | str | Path) -> Roster:
     return roster if isinstance(roster, Roster) else Roster.load(roster)

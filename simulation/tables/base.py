@@ -1,4 +1,4 @@
-"""What a run, and many runs together, offer: the tables by name, what their columns mean, joins and means."""
+"""The tables that a run, and many runs together, have: by name, with the meaning of each column, joins and means."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class Tables:
-    """The tables as DataFrames, each read when first asked for and kept."""
+    """The tables as DataFrames, each read when it is first used."""
 
     def _table(self, name: TableName) -> pd.DataFrame:
         raise NotImplementedError
 
     @property
     def leading(self) -> Sequence[Column]:
-        """Columns that stand before a table's own: none for one run, what tells the runs apart for many."""
+        """Return the columns before a table's own: none for one run, the ones that tell runs apart for many."""
         return ()
 
     @cached_property
@@ -65,7 +65,7 @@ class Tables:
         return self._table(TableName.OUTCOMES)
 
     def describe(self, table: TableName | str | None = None) -> pd.DataFrame:
-        """The meaning of every column, of one table or of all."""
+        """Return the meaning of every column, of one table or of all."""
         import pandas as pd
 
         names = [table_name(table)] if table else list(TABLES)
@@ -73,11 +73,13 @@ class Tables:
         return pd.DataFrame(rows, columns=["table", "column", "dtype", "meaning"])
 
     def join(self, left: TableName | str, right: TableName | str) -> pd.DataFrame:
-        """Every row of `left` with the row of `right` it belongs to: `run.join("messages", "agents")`.
+        """Return every row of `left` with the row of `right` that it belongs to: `run.join("messages", "agents")`.
 
         Rows are matched by the key of `right` (`simulation.tables.columns.KEYS`; a message's `sender` is its model_id).
-        Columns that both have keep `left`'s values, and `right`'s get its name as an ending. Raises UsageError where
-        the rows of `left` do not name one row of `right`.
+        Columns that both have keep `left`'s values; `right`'s get its name as a suffix.
+
+        Raises:
+            UsageError: The rows of `left` do not name one row of `right`.
         """
         first, second = table_name(left), table_name(right)
         frame, other = getattr(self, first.value), getattr(self, second.value)
@@ -96,9 +98,10 @@ class Tables:
         return joined
 
     def summary(self, synthetic: bool = False) -> pd.DataFrame:
-        """Mean outcome per model, one row per game, mode and tier: none of these is averaged together.
+        """Return the mean outcome per model, one row per game, mode and tier; these are never averaged together.
 
-        Synthetic outcomes are left out unless asked for.
+        Args:
+            synthetic: Return the synthetic outcomes in place of the others.
         """
         rows = self.outcomes[self.outcomes["synthetic"] == synthetic]
         grouped = rows.groupby(list(SUMMARY_KEYS), observed=True, dropna=False, sort=False)
@@ -113,7 +116,7 @@ def _joins(left: TableName, right: TableName) -> bool:
 
 
 def table_name(name: TableName | str) -> TableName:
-    """The table of that name. Raises UsageError with the nearest one."""
+    """Return the table of that name. Raises UsageError with the nearest name."""
     names = [each.value for each in TableName]
     if name not in names:
         raise UsageError(f"there is no table {name!r} ({nearest(name, names)})")

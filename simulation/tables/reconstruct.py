@@ -1,16 +1,15 @@
-"""A run's finished episodes played again from the moves in its tables: what each player could choose, step by step.
+"""Plays a run's finished episodes again from the moves in its tables: what each player could choose, step by step.
 
-Pure play by the game's rules: no call is made and no text generated.
+Pure play by the game's rules: no call is made and no text is generated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agents.language import Language
-from agents.players.observation import Observation, Option
+from agents.players.observation import Option
 from agents.strategy import TrainingMode, derive_strategy
 from simulation.games import find_game
 from simulation.games.base import Game, Move, Setting, State
@@ -21,6 +20,8 @@ from simulation.task import TrainingTask
 if TYPE_CHECKING:
     from simulation.tables.run import Run
 
+Point = tuple["DecisionPoint", tuple[Option, ...]]
+
 
 class DecisionPoint(NamedTuple):
     """One player's part of one step."""
@@ -30,38 +31,37 @@ class DecisionPoint(NamedTuple):
     model_id: str
 
 
-class ReplayedEpisode(NamedTuple):
-    """A finished episode played again; `states` brings the state before each step, in order."""
-
-    number: int
-    task: TrainingTask
-    mode: TrainingMode
-    game: Game[Any]
-    states: Iterator[State[Any]]
-
-
-def replayed_episodes(run: Run) -> Iterator[ReplayedEpisode]:
-    """The run's finished episodes, each played again as its states are asked for.
-
-    Raises GameError where the moves on record break the rules of this version's games.
-    """
-    tasks, moves, language = _tasks(run), _Moves(run), Language(run.manifest["scenario"]["language"])
-    played = (run.episodes[name] for name in ("episode", "task_id", "mode"))
-    for number, task_id, mode in zip(*played, strict=True):
-        episode = _Episode(run, tasks[str(task_id)], TrainingMode(str(mode)), int(number), language)
-        yield episode.scene(moves)
-
-
 def options_of(run: Run) -> Mapping[DecisionPoint, tuple[Option, ...]]:
-    """What each player could choose in each step of the run's finished episodes. Raises GameError."""
-    names = [config.model_id for config in run.roster.expand()]
-    language = Language(run.manifest["scenario"]["language"])
+    """Return what each player could choose in each step of the run's finished episodes.
+
+    Raises:
+        GameError: A recorded move breaks the rules of this version's games.
+    """
+    tasks, moves = _tasks(run), _Moves(run)
+    played = (run.episodes[name] for name in ("episode", "task_id", "mode"))
     return {
-        DecisionPoint(scene.number, state.tally.step, name): scene.game.observe(state, player, language).options
-        for scene in replayed_episodes(run)
-        for state in scene.states
-        for player, name in enumerate(names)
+        point: options
+        for number, task_id, mode in zip(*played, strict=True)
+        for point, options in _Episode(run, tasks[str(task_id)], TrainingMode(str(mode)), int(number)).points(moves)
     }
+
+
+class Rules(NamedTuple):
+    """A task's game in words, and its longest episode."""
+
+    text: str
+    max_steps: int
+
+
+def rules_of(run: Run) -> Mapping[str, Rules]:
+    """Return the rules of each task of a run, in the run's language, by task_id."""
+    return {
+        task_id: Rules(_game(run, task).rules(_language(run)), task.max_steps) for task_id, task in _tasks(run).items()
+    }
+
+
+def _language(run: Run) -> Language:
+    return Language(run.manifest["scenario"]["language"])
 
 
 def _tasks(run: Run) -> Mapping[str, TrainingTask]:
@@ -74,21 +74,20 @@ def _game(run: Run, task: TrainingTask) -> Game[Any]:
 
 
 class _Moves:
-    """What was decided and said, by moment."""
+    """What was decided and said, by decision point."""
 
     def __init__(self, run: Run) -> None:
         decisions = run.decisions.astype({"action": object, "model_id": str})
         actions = (action if isinstance(action, str) else None for action in decisions["action"])
-        self.decided = dict(zip(_decision_points(decisions, "model_id"), actions, strict=True))
+        self._decided = dict(zip(_decision_points(decisions, "model_id"), actions, strict=True))
         said = run.messages.sort_values("talk_round", kind="stable")
-        self.said = dict(
-            zip(_decision_points(said, "sender"), said["text"].astype(str), strict=True)
-        )  # the last one stays
+        texts = said["text"].astype(str)
+        self._said = dict(zip(_decision_points(said, "sender"), texts, strict=True))  # the last text of a step counts
 
-    def of(self, moment: DecisionPoint, look: Callable[[], Observation], teamwork_level: float) -> Move:
-        """A player that was not asked had one option only, which `observe` tells."""
-        action = self.decided[moment] if moment in self.decided else look().options[0].action
-        return Move(action, self.said.get(moment, ""), teamwork_level)
+    def of(self, point: DecisionPoint, options: tuple[Option, ...], teamwork_level: float) -> Move:
+        """Return a player's move. A player that was not asked had a single option."""
+        action = self._decided[point] if point in self._decided else options[0].action
+        return Move(action, self._said.get(point, ""), teamwork_level)
 
 
 def _decision_points(rows: Any, who: str) -> Iterator[DecisionPoint]:
@@ -99,38 +98,26 @@ def _decision_points(rows: Any, who: str) -> Iterator[DecisionPoint]:
 class _Episode:
     """One episode's game and seats, as the run set them up."""
 
-    def __init__(self, run: Run, task: TrainingTask, mode: TrainingMode, number: int, language: Language) -> None:
+    def __init__(self, run: Run, task: TrainingTask, mode: TrainingMode, number: int) -> None:
         configs = run.roster.expand()
         self._names = [config.model_id for config in configs]
         self._teamwork = [derive_strategy(config.role, task, mode).teamwork_level for config in configs]
-        self._number, self._language, self._task, self._mode = number, language, task, mode
-        self._game = _game(run, task)
+        self._number, self._language, self._game = number, _language(run), _game(run, task)
         self._start: State[Any] = self._game.start(stream(int(run.manifest["seed"]), "game", number))
 
-    def scene(self, moves: _Moves) -> ReplayedEpisode:
-        return ReplayedEpisode(self._number, self._task, self._mode, self._game, self._states(moves))
-
-    def _states(self, moves: _Moves) -> Iterator[State[Any]]:
+    def points(self, moves: _Moves) -> Iterator[Point]:
+        """Yield every decision point with its options, in the order of play."""
         state = self._start
         while not self._game.is_terminal(state):
-            yield state
-            played = []
-            for player, name in enumerate(self._names):
-                moment = DecisionPoint(self._number, state.tally.step, name)
-                look = partial(self._game.observe, state, player, self._language)
-                played.append(moves.of(moment, look, self._teamwork[player]))
+            here = [
+                (DecisionPoint(self._number, state.tally.step, name), self._options(state, player))
+                for player, name in enumerate(self._names)
+            ]
+            yield from here
+            played = [
+                moves.of(point, options, level) for (point, options), level in zip(here, self._teamwork, strict=True)
+            ]
             state = self._game.resolve(state, played)
 
-
-class Rules(NamedTuple):
-    """A task's game in words, and its longest episode."""
-
-    text: str
-    max_steps: int
-
-
-def rules_of(run: Run) -> Mapping[str, Rules]:
-    """The rules of each task of a run, in the run's language, by task_id."""
-    language = Language(run.manifest["scenario"]["language"])
-    tasks = _tasks(run)
-    return {task_id: Rules(_game(run, task).rules(language), task.max_steps) for task_id, task in tasks.items()}
+    def _options(self, state: State[Any], player: int) -> tuple[Option, ...]:
+        return self._game.observe(state, player, self._language).options

@@ -191,6 +191,13 @@ class Run(Tables):
         events = read_events(self.path / EventLog.NAME) if prompts else ()
         return prompt_frame(prompts, {key: found.reply for event in events for key, found in said(event).items()})
 
+    @property
+    def why_no_prompts(self) -> str:
+        """Return why `prompts` is empty, where it is."""
+        if self.manifest["scenario"].get("prompts") == "off":
+            return "its scenario says prompts: off"
+        return "it was made by an earlier version, or no language model was asked"
+
     @cached_property
     def _derived(self) -> dict[TableName, pd.DataFrame]:
         return build_tables(read_events(self.path / EventLog.NAME), self.roster)

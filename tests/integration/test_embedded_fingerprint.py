@@ -9,7 +9,8 @@ import pytest
 from agents.inference.provenance import Tier
 from agents.roster import Roster
 from simulation.metrics.behaviour import together, watch
-from simulation.runs.runner import RunOptions, run_scenario
+from simulation.plan import Settings
+from simulation.runs.runner import run_scenario
 from simulation.studies.fingerprint.cells import CELLS
 from simulation.studies.fingerprint.probes import Conditions, Probe, probe_plans
 from tests.test_fingerprints_page import PUBLISHED
@@ -19,8 +20,8 @@ EPISODES = 3
 
 @pytest.mark.embedded
 def test_a_few_episodes_of_the_reciprocator_lie_within_the_documented_intervals(tmp_path: Path) -> None:
-    options = RunOptions(tier=Tier.EMBEDDED, seed=PUBLISHED.origin.seed, episodes=EPISODES)
-    plans = probe_plans(Roster.load("first_contact"), Conditions(options=options))
+    options = {"tier": Tier.EMBEDDED, "seed": PUBLISHED.origin.seed, "episodes": EPISODES}
+    plans = probe_plans(Roster.load("first_contact"), Conditions(settings=Settings(**options)))
     runs = {
         probe: run_scenario(plans[f"02-reciprocator/{probe.value}"], out=tmp_path)
         for probe in (Probe.DILEMMA, Probe.CONDITIONAL, Probe.EXPLOITED)

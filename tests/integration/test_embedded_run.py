@@ -8,15 +8,15 @@ import pytest
 
 from agents.inference.provenance import Tier
 from simulation.plan import Plan
-from simulation.runs.runner import RunOptions, run_scenario
+from simulation.runs.runner import run_scenario
 
 pytestmark = pytest.mark.embedded
 
 
 def test_first_contact_is_played_by_three_adapters_of_a_real_model(tmp_path: Path) -> None:
     plan = Plan.load("first_contact", {"tasks.0.max_steps": "2"})
-    options = RunOptions(require=Tier.EMBEDDED, tier=Tier.EMBEDDED, episodes=1)
-    run = run_scenario(plan, options=options, out=tmp_path)
+    options = {"require": Tier.EMBEDDED, "tier": Tier.EMBEDDED, "episodes": 1}
+    run = run_scenario(plan, **options, out=tmp_path)
     for table in (run.outcomes, run.messages, run.decisions, run.calls):
         assert set(table["tier"]) == {"embedded"}
     assert {"cooperator", "defector", "reciprocator"} <= set(run.calls["adapter"])
@@ -30,6 +30,6 @@ def test_first_contact_is_played_by_three_adapters_of_a_real_model(tmp_path: Pat
 
 def test_a_chosen_action_carries_the_models_own_probability(tmp_path: Path) -> None:
     plan = Plan.load("first_contact", {"tasks.0.max_steps": "1", "communication.talk_rounds": "0"})
-    run = run_scenario(plan, options=RunOptions(tier=Tier.EMBEDDED, episodes=1), out=tmp_path)
+    run = run_scenario(plan, tier=Tier.EMBEDDED, episodes=1, out=tmp_path)
     assert run.decisions["choice_probability"].between(0, 1).all()
     assert run.decisions["valid"].all()

@@ -18,7 +18,7 @@ from agents.roster import ModelConfig, Roster
 from simulation.doctor import DoctorCase, Verdict, examine
 from simulation.plan import Plan
 from simulation.runs.replay import replay_run
-from simulation.runs.runner import RunOptions, run_scenario
+from simulation.runs.runner import run_scenario
 from simulation.scenario import Scenario
 from simulation.serving.vllm_server import VLLMServer
 from simulation.store.events import CallMade, Event, StepResolved
@@ -71,7 +71,7 @@ class TestBothServerTiers:
     ) -> dict[Tier, Run]:
         """The same scenario on each tier."""
         plan, out = make_plan(vllm_server), tmp_path_factory.mktemp("runs")
-        return {tier: run_scenario(plan, options=RunOptions(tier=tier), out=out) for tier in (Tier.CAMEL, Tier.HTTP)}
+        return {tier: run_scenario(plan, tier=tier, out=out) for tier in (Tier.CAMEL, Tier.HTTP)}
 
     @pytest.mark.parametrize("tier", [Tier.CAMEL, Tier.HTTP])
     def test_every_rows_provenance_is_right(
@@ -97,8 +97,8 @@ class TestBothServerTiers:
         assert replay.tables_identical
 
     def test_a_cache_pays_once(self, vllm_server: VLLMServer, make_plan: MakePlan, tmp_path: Path) -> None:
-        plan, options, cache = make_plan(vllm_server), RunOptions(tier=Tier.HTTP), tmp_path / "cache"
-        first, again = (run_scenario(plan, options=options, out=tmp_path, cache=cache) for _ in range(2))
+        plan, options, cache = make_plan(vllm_server), {"tier": Tier.HTTP}, tmp_path / "cache"
+        first, again = (run_scenario(plan, **options, out=tmp_path, cache=cache) for _ in range(2))
         assert set(first.calls["status"]) == {"ok"}
         assert set(again.calls["status"]) == {"cached"}
         assert list(first.messages["text"]) == list(again.messages["text"])

@@ -14,7 +14,7 @@ from agents.inference.provenance import CallRecord, Tier
 from agents.inference.vllm.serve_command import ServeOptions, serve_commands
 from agents.inference.vllm.served_roster import read_served_roster
 from agents.roster import Roster
-from simulation.runs.runner import RunOptions, run_scenario
+from simulation.runs.runner import run_scenario
 from simulation.serving.vllm_server import VLLMServer, openmp_library, own_cores
 from tests.agents.inference.stock_agent import step_stock_agents
 from tests.integration.vllm.install import vllm_command
@@ -54,8 +54,8 @@ async def test_a_stock_social_agent_does_a_tool_called_action(server: VLLMServer
 
 
 def test_models_post_beside_their_messages_and_play_as_they_were_trained(server: VLLMServer, tmp_path: Path) -> None:
-    options = RunOptions(tier=Tier.HTTP, endpoints=(server.url,))
-    run = run_scenario("social_network", options=options, out=tmp_path, overrides={"tasks.0.max_steps": "2"})
+    options = {"tier": Tier.HTTP, "endpoints": (server.url,)}
+    run = run_scenario("social_network", **options, out=tmp_path, set={"tasks.0.max_steps": "2"})
     acts = run.acts
     assert len(acts) == 8
     assert set(acts["tier"]) == {"http"}

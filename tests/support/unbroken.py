@@ -9,7 +9,7 @@ import pandas as pd
 
 from agents.inference.provenance import Tier
 from simulation.plan import Plan
-from simulation.runs.runner import Observer, RunOptions, run_scenario
+from simulation.runs.runner import Observer, run_scenario
 from simulation.store.events import CallMade, EventLog, read_events
 from simulation.tables.columns import TableName
 from simulation.tables.run import Run, build_tables
@@ -21,8 +21,8 @@ TABLES = ("agents", "outcomes", "messages", "acts", "decisions", "steps", "episo
 def play(out: Path, steps: int = 2, on_event: Observer | None = None, **overrides: str) -> Run:
     """A run of two episodes on the simulated tier; `overrides` as `--set` has them, "__" for a dot."""
     told = {"tasks.0.max_steps": str(steps), **{key.replace("__", "."): value for key, value in overrides.items()}}
-    options = RunOptions(tier=Tier.SIMULATED, episodes=2)
-    return run_scenario(Plan.load("first_contact", told), options=options, out=out, on_event=on_event)
+    options = {"tier": Tier.SIMULATED, "episodes": 2}
+    return run_scenario(Plan.load("first_contact", told), **options, out=out, on_event=on_event)
 
 
 def assert_whole(run: Run, unbroken: Run) -> None:

@@ -17,7 +17,7 @@ from agents.inference.backend import Detection, EndpointSettings, InferenceSetti
 from agents.inference.errors import InferenceError, PermanentError, ServerLostError, UnknownAdapterError
 from agents.inference.provenance import Request, Tier
 from agents.inference.servers.breaker import Breaker
-from agents.inference.servers.discovery import answers, is_healthy, list_models, open_session
+from agents.inference.servers.discovery import answers, ask_version, is_healthy, list_models, open_session
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.limits import SLOW_SHARE, AdaptiveLimit
 
@@ -122,6 +122,18 @@ class EndpointRegistry:
                 endpoint.down(str(error))
             elif error.refused or not endpoint.up or not endpoint.pending:  # else it may only be busy
                 endpoint.lost(error)
+
+    async def versions(self) -> dict[str, str]:
+        """Return the vLLM version of each endpoint that answers and says it, by URL."""
+        async with open_session() as session:
+            found = [(each.url, await self._version(each, session)) for each in self.endpoints if each.up]
+        return {url: version for url, version in found if version}
+
+    async def _version(self, endpoint: Endpoint, session: aiohttp.ClientSession) -> str | None:
+        try:
+            return await ask_version(session, endpoint.url, await endpoint.headers_found())
+        except (ServerLostError, PermanentError):
+            return None
 
     def probe(self) -> bool:
         """Ask once without an event loop: does any endpoint answer?"""

@@ -69,7 +69,7 @@ def take_fingerprints(
 
     Raises as `probe_plans`, and SocietyError where a run stops.
     """
-    asked = Asked(roster=roster, seed=conditions.options.seed or 0)
+    asked = Asked(roster=roster, seed=conditions.settings.seed or 0)
     beside = {ASKED: asked.model_dump_json(indent=2).encode() + b"\n"}
     folder = run_set.begin("fingerprint", roster.name, probe_plans(roster, conditions), out, beside)
     return run_set.play(folder, COMMAND, on_event=on_event, at_once=at_once)

@@ -26,10 +26,9 @@ from agents.problems import UsageError
 from agents.role import ModelRole, PopulationPart
 from agents.roster import ModelConfig, Roster
 from agents.strategy import TrainingMode
-from simulation.plan import Plan
+from simulation.plan import Plan, Settings
 from simulation.runs.run_set import path_name
-from simulation.runs.runner import RunOptions
-from simulation.scenario import Scenario
+from simulation.scenario import Scenario, checked_scenario
 from simulation.seeds import derive_seed
 
 SEAT = "player_{}"
@@ -73,7 +72,7 @@ class Conditions:
     role: ModelRole = ModelRole.NEUTRAL
     language: Language = Language.EN
     temperature: float = 1.0
-    options: RunOptions = field(default_factory=RunOptions)
+    settings: Settings = field(default_factory=Settings)
 
 
 @dataclass(frozen=True)
@@ -139,19 +138,20 @@ def _plans(subject: Subject, roster: Roster, conditions: Conditions) -> Iterator
 
 def _scenario(probe: Probe, setup: Setup, conditions: Conditions) -> Scenario:
     task = {"task_id": probe.value, "task_type": setup.task_type, "max_steps": setup.steps}
-    scenario = Scenario.model_validate(
+    played = checked_scenario(
         {
             "name": probe.value,
-            "mode": TrainingMode.COOPERATIVE,
+            "mode": TrainingMode.COOPERATIVE.value,
             "roster": "fingerprint",
             "episodes": EPISODES,
-            "language": conditions.language,
+            "language": conditions.language.value,
             "tasks": [task],
             "communication": {"talk_rounds": int(setup.talk)},
             "inference": {"temperature": conditions.temperature, "max_tokens": MAX_TOKENS},
-        }
+        },
+        "the probe",
+        conditions.settings.changes(),
     )
-    played = conditions.options.applied(scenario)
     if played.episodes < 2:
         raise UsageError("an interval needs at least 2 episodes; add: --episodes 20 (or more)")
     # under one seed a subject would draw the same opening in every probe, which would then count as many

@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""The figures of a tournament: from the rows of its matches to its tables and report."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from simulation.metrics.inference import LEVEL
 from simulation.metrics.ratings import RatedSide, Rating, rate
 from simulation.metrics.registry import Interval
 from simulation.studies.tournament.columns import TABLES, ResultTable
-from simulation.studies.tournament.matchups import Format, teams_of
+from simulation.studies.tournament.matchups import Format, Matchup, teams_of
 from simulation.studies.tournament.pairs import CrossPlay, Payoffs
 from simulation.studies.tournament.teams import Compositions, Worth
-from simulation.studies.tournament.tournament import Match, Tournament
+from simulation.studies.tournament.tournament import Tournament
 from simulation.tables.run import Row, frame_of
 
 if TYPE_CHECKING:
@@ -27,21 +27,13 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run
 
 
-def match_rows(folder: Path, tournament: Tournament, match: Match, run: Run) -> Iterator[Row]:
-    """The rows of a finished match, one per seat and episode."""
-    matchup = tournament.matchups[match.matchup]
-    before = sum(tournament.rounds[: match.round])
-    common = {
-        "lineup": matchup.number,
-        "team": matchup.team,
-        "members": "+".join(matchup.members),
-        "round": match.round,
-    }
+def match_rows(folder: Path, matchup: Matchup, run: Run) -> Iterator[Row]:
+    """The rows of a finished match, one per player and episode."""
+    common = {"matchup": matchup.number, "team": matchup.team, "members": "+".join(matchup.members)}
     place = run.path.relative_to(folder).as_posix()
     for row in run.outcomes.to_dict("records"):
-        told: Row = {str(name): value for name, value in row.items()}
-        own = {"episode": row["episode"] + before, "played_by": row["model_name"], "reward": row["reward_earned"]}
-        yield {**told, **common, **own, "run": place}
+        outcome: Row = {str(name): value for name, value in row.items()}
+        yield {**outcome, **common, "played_by": row["model_name"], "reward": row["reward_earned"], "run": place}
 
 
 class Figures:
@@ -51,7 +43,7 @@ class Figures:
         self, tournament: Tournament, rows: Iterable[Row], *, level: float = LEVEL, mix_tiers: bool = False
     ) -> None:
         self.tournament, self.level = tournament, level
-        order = ["lineup", "episode"]
+        order = ["matchup", "episode"]
         frame = frame_of(TABLES[ResultTable.MATCHES], list(rows)).sort_values(order, kind="stable", ignore_index=True)
         self.matches = comparable_rows(frame, mix_tiers=mix_tiers)
         self.tiers = tiers(self.matches)
@@ -63,10 +55,10 @@ class Figures:
         """The figures of pairs."""
         players = [row.model_id for row in self.tournament.roster.expand()]
         place = {name: number for number, name in enumerate(players)}
-        by_lineup = dict(iter(self.matches.groupby("lineup")))
+        by_matchup = dict(iter(self.matches.groupby("matchup")))
         episodes = {
             (place[matchup.members[0]], place[matchup.members[1]]): _payoffs(
-                by_lineup[matchup.number], matchup.seat_ids
+                by_matchup[matchup.number], matchup.seat_ids
             )
             for matchup in self.tournament.matchups
         }
@@ -86,7 +78,7 @@ class Figures:
 
     def _coalitions(self, team: str, players: Sequence[str], worth: Worth) -> dict[frozenset[str], Any]:
         own = self.matches[(self.matches["team"] == team) & self.matches["model_id"].isin(players)]
-        sums = own.groupby(["lineup", "episode"], observed=True)[worth.value].sum()
+        sums = own.groupby(["matchup", "episode"], observed=True)[worth.value].sum()
         return {
             frozenset(matchup.members): sums.loc[matchup.number].to_numpy()
             for matchup in self.tournament.matchups
@@ -95,9 +87,9 @@ class Figures:
 
     def _team_games(self) -> Iterator[list[RatedSide]]:
         """Every episode as a game of its teams, each worth its mean payoff; stand-ins share one name."""
-        order = self.matches.sort_values(["episode", "lineup"], kind="stable")
+        order = self.matches.sort_values(["episode", "matchup"], kind="stable")
         seats = order.assign(side=order["team_id"].astype(object).fillna(order["model_id"].astype(object)))
-        for _, game in seats.groupby(["episode", "lineup"], sort=True):
+        for _, game in seats.groupby(["episode", "matchup"], sort=True):
             sides = [
                 RatedSide(tuple(map(self._rated, side["model_id"], side["played_by"])), float(side["payoff"].mean()))
                 for _, side in game.groupby("side", sort=True)
@@ -127,9 +119,6 @@ class Figures:
         """What keeps a figure from meaning what it seems to mean."""
         if Tier.SIMULATED.value in self.tiers:
             yield "SIMULATED minds act by role: this compares roles, not models"
-        if self.tournament.stop_width is not None:
-            width = self.tournament.stop_width
-            yield f"matches stopped early at a half-width of {width:g}: intervals are too narrow by that"
         if self.tournament.form is Format.PAIRS:
             yield self._order_note()
         elif any(len(members) > 8 for members in teams_of(self.tournament.roster).values()):
@@ -197,8 +186,7 @@ class Figures:
             "seed": tournament.scenario.seed,
             "level": self.level,
             "tiers": self.tiers,
-            "episodes_played": int(self.matches.groupby("lineup")["episode"].nunique().sum()),
-            "episodes_at_most": tournament.episodes * len(tournament.matchups),
+            "episodes_played": int(self.matches.groupby("matchup")["episode"].nunique().sum()),
             **(self._pair_facts() if tournament.form is Format.PAIRS else {}),
             "notes": list(self.notes()),
         }

@@ -130,7 +130,11 @@ def stood_in(row: ModelConfig, policy: str) -> ModelConfig:
 def matchups(
     roster: Roster, form: Format, *, stand_in: str | None = None, orders: int = 2, seed: int = 0
 ) -> tuple[Matchup, ...]:
-    """All lineups of a tournament, numbered. Raises SocietyError where there is nothing to compare."""
+    """All matchups of a tournament, numbered.
+
+    Raises:
+        SocietyError: A row is a person's, or there are too few models.
+    """
     people = [row.model_id for row in roster.expand() if row.human]
     if people:
         raise SocietyError(f"{people[0]} is a person's seat; a tournament is played by models and policies")

@@ -109,13 +109,6 @@ class CrossPlay:
             interval = self._interval(self._resampled[:, i, j], self.payoffs[i, j], self._count(i, j))
             yield PairMeeting(row, column, interval)
 
-    def widths(self) -> dict[tuple[str, ...], float]:
-        """The half-width of the wider of each pair's two intervals."""
-        ends = [(1 - self._level) / 2, (1 + self._level) / 2]
-        low, high = np.quantile(self._resampled, ends, axis=0)
-        half = (high - low) / 2
-        return {(self.players[i], self.players[j]): float(max(half[i, j], half[j, i])) for i, j in self._episodes}
-
     def standings(self) -> tuple[PairStanding, ...]:
         """Every model, the highest mean payoff first."""
         means, ranked, ratings = self._resampled.mean(axis=2), self.rank, {each.player: each for each in self.ratings()}

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 
 REPORT = "report.json"
+_RENAMED = {"lineup": "matchup"}
+"""Columns of version 1 under their names of today."""
 
 
 def write_results(folder: Path, figures: Figures) -> TournamentResult:
@@ -53,7 +55,8 @@ class TournamentResult:
         file = self.path / "tables" / f"{name.value}.parquet"
         if not file.exists():
             raise SocietyError(f"a tournament of {self.tournament.form.value} has no table {name.value}")
-        return pd.read_parquet(file).astype({column.name: column.dtype for column in TABLES[name]})
+        frame = pd.read_parquet(file).rename(columns=_RENAMED)
+        return frame[[column.name for column in TABLES[name]]].astype({each.name: each.dtype for each in TABLES[name]})
 
     @cached_property
     def matches(self) -> pd.DataFrame:

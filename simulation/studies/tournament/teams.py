@@ -75,13 +75,13 @@ class Compositions:
     ) -> None:
         self.team, self.players, self.worth = team, tuple(players), worth
         self._episodes, self._orders, self._seed, self._level = dict(episodes), orders, seed, level
-        self.count = min(map(len, self._episodes.values()))
+        self.count = len(next(iter(self._episodes.values())))
 
     def _value(self, episode: int) -> CoalitionValue:
         return lambda coalition: float(self._episodes[coalition][episode]) if self._known(coalition) else 0.0
 
     def _mean(self, coalition: Coalition) -> float:
-        return float(self._episodes[coalition][: self.count].mean()) if self._known(coalition) else 0.0
+        return float(self._episodes[coalition].mean()) if self._known(coalition) else 0.0
 
     def _known(self, coalition: Coalition) -> bool:
         return bool(coalition) or coalition in self._episodes
@@ -90,7 +90,7 @@ class Compositions:
         """Every coalition played, the smallest first."""
         for coalition, values in self._episodes.items():
             members = tuple(player for player in self.players if player in coalition)
-            interval = paired_bootstrap(values[: self.count], level=self._level)
+            interval = paired_bootstrap(values, level=self._level)
             yield Composition(self.team, members, self.worth, interval)
 
     def contributions(self) -> Iterator[Contribution]:
@@ -113,7 +113,3 @@ class Compositions:
         for same in zip(*each, strict=True):
             interval = paired_bootstrap([pair.value for pair in same], level=self._level)
             yield TeamSynergy(self.team, same[0].first, same[0].second, self.worth, interval)
-
-    def widest(self) -> float:
-        """The half-width of the widest of the members' intervals."""
-        return max((each.value.high - each.value.low) / 2 for each in self.contributions())

@@ -1,4 +1,4 @@
-"""`society roster new|show` and `society scenario new`: what a user is asked, told and given."""
+"""`society roster new|show` and `society scenario new`: questions, messages and the files written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from agents.inference.servers.discovery import ServedModel
 from agents.roster import FOLDER, Roster, roster_schema
 from agents.yaml_file import read_yaml
-from simulation.authoring.audiences import hearings
+from simulation.authoring.audiences import audience_maps
 from simulation.authoring.roster_draft import Candidate, deal
 from simulation.authoring.roster_picture import picture
 from simulation.authoring.schema import scenario_schema, shipped_schemas
@@ -33,12 +33,12 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def made_for(name: str, base: str, rank: int = 8) -> None:
     folder = write_adapter(Path("mine") / name)
-    told = {"peft_type": "LORA", "base_model_name_or_path": base, "r": rank, "lora_alpha": 2 * rank}
-    (folder / "adapter_config.json").write_text(json.dumps(told))
+    config = {"peft_type": "LORA", "base_model_name_or_path": base, "r": rank, "lora_alpha": 2 * rank}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
 
 
 class TestFromAFolder:
-    def test_base_rank_and_alpha_are_read_and_paths_are_the_files_own(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_folder_gives_base_rank_alpha_and_relative_paths(self, capsys: pytest.CaptureFixture[str]) -> None:
         made_for("calm", "org/base-7b", rank=4)
         made_for("bold", "base-7b", rank=16)
         assert society(capsys, "roster", "new", "r.yaml", "--folder", "mine", "--teams", "2")[0] == 0
@@ -50,7 +50,7 @@ class TestFromAFolder:
         ]
         assert "adapter: mine/calm" in Path("r.yaml").read_text()
 
-    def test_an_adapter_of_another_base_is_left_out_aloud(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_adapter_of_another_base_is_left_out_with_a_note(self, capsys: pytest.CaptureFixture[str]) -> None:
         made_for("calm", "base-7b")
         made_for("stray", "other-3b")
         code, _, err = society(capsys, "roster", "new", "r.yaml", "--folder", "mine", "--base", "base-7b")
@@ -58,7 +58,7 @@ class TestFromAFolder:
         assert "left out: stray is made for base model other-3b, not for base-7b" in err
         assert [row.model_id for row in Roster.load("r.yaml").models] == ["calm"]
 
-    def test_adapters_of_two_bases_need_a_word(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_adapters_of_two_bases_need_the_base_option(self, capsys: pytest.CaptureFixture[str]) -> None:
         made_for("calm", "base-7b")
         made_for("stray", "other-3b")
         code, _, err = society(capsys, "roster", "new", "r.yaml", "--folder", "mine")
@@ -67,29 +67,31 @@ class TestFromAFolder:
         assert not Path("r.yaml").exists()
 
     @pytest.mark.parametrize(
-        ("more", "told"),
+        ("options", "message"),
         [
             (("--base", "qwen"), "no adapter fits --base qwen: cooperator is made for base model HuggingFaceTB/Smol"),
             (("--adapter", "defectr"), "--adapter defectr: did you mean defector?"),
             (("--role", "boss"), "--role boss: known: leader"),
-            (("--endpoint", "http://localhost:1/v1"), "give one of the two"),
+            (("--endpoint", "http://localhost:1/v1"), "give only one of the two"),
             (("--language", "fr"), "--language fr"),
         ],
     )
-    def test_mistakes(self, capsys: pytest.CaptureFixture[str], more: tuple[str, ...], told: str) -> None:
-        code, _, err = society(capsys, "roster", "new", "r.yaml", "--folder", str(SHIPPED), *more)
+    def test_bad_options_are_refused(
+        self, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], message: str
+    ) -> None:
+        code, _, err = society(capsys, "roster", "new", "r.yaml", "--folder", str(SHIPPED), *options)
         assert code == 2
-        assert told in err
+        assert message in err
         assert not Path("r.yaml").exists()
 
-    def test_a_folder_without_adapters(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_folder_without_adapters_is_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
         code, _, err = society(capsys, "roster", "new", "r.yaml", "--folder", ".")
         assert code == 2
-        assert "no subfolder holds an adapter_config.json" in err
+        assert "no subfolder has an adapter_config.json" in err
 
 
 class TestFromAServer:
-    def test_adapters_are_those_with_a_parent(
+    def test_served_models_with_a_parent_are_adapters(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         async def served(*_: object) -> list[ServedModel]:
@@ -105,12 +107,12 @@ class TestFromAServer:
         assert roster.base_model == "org/base"
         assert [(row.model_name, row.lora_rank) for row in roster.models] == [("calm", 8), ("bold", None)]
 
-    def test_a_server_that_is_not_there(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_missing_server_is_an_error(self, capsys: pytest.CaptureFixture[str]) -> None:
         code, _, err = society(capsys, "roster", "new", "r.yaml", "--endpoint", "http://127.0.0.1:9/v1")
         assert code == 1
         assert "nothing answers at http://127.0.0.1:9/v1" in err
 
-    def test_an_address_that_is_none(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_bad_url_is_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
         code, _, err = society(capsys, "roster", "new", "r.yaml", "--endpoint", "here")
         assert code == 2
         assert "--endpoint here: not an http(s) URL" in err
@@ -118,7 +120,7 @@ class TestFromAServer:
 
 class TestAsked:
     @pytest.fixture(autouse=True)
-    def _someone_is_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def _a_person_at_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(cli_roster, "at_terminal", lambda: True)
 
     def test_answers_make_the_roster(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +133,7 @@ class TestAsked:
             ("cooperator", "team_b"),
         ]
 
-    def test_leaving_in_the_middle_leaves_nothing(
+    def test_ending_the_questions_early_writes_nothing(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sys, "stdin", io.StringIO("r.yaml\nshipped\n"))
@@ -141,13 +143,13 @@ class TestAsked:
         assert list(Path().iterdir()) == []
 
 
-def test_without_a_terminal_a_file_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_roster_new_without_a_terminal_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = society(capsys, "roster", "new")
     assert code == 2
     assert "name the file to write" in err
 
 
-def test_ids_are_free_and_roles_are_dealt_in_turn() -> None:
+def test_deal_makes_unique_ids_and_assigns_roles_in_turn() -> None:
     from agents.role import ModelRole
 
     rows = deal([Candidate("org/a b"), Candidate("a b"), Candidate("///")], 0, [ModelRole.LEADER, ModelRole.FOLLOWER])
@@ -160,25 +162,25 @@ def test_ids_are_free_and_roles_are_dealt_in_turn() -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("game", task_types())
-def test_every_game_has_a_scenario_whose_comments_hold(
+def test_scenario_new_writes_valid_parameters_as_comments(
     capsys: pytest.CaptureFixture[str], game: str, language: str
 ) -> None:
-    asked = ("--game", game, "--language", language, "--roster", "two_teams")
-    code, _, err = society(capsys, "scenario", "new", "play.yaml", *asked)
+    options = ("--game", game, "--language", language, "--roster", "two_teams")
+    code, _, err = society(capsys, "scenario", "new", "play.yaml", *options)
     if code:
-        assert "task_type" in err  # a game that two teams of three cannot play says so
+        assert "task_type" in err  # two teams of three cannot play this game
         return
     text = Path("play.yaml").read_text(encoding="utf-8")
     jsonschema.validate(read_yaml(Path("play.yaml")).data, scenario_schema())
     settings = [line for line in text.splitlines() if line.startswith("    #   ") or line == "    # parameters:"]
     if settings:
-        spelt = "\n".join(line.replace("# ", "", 1) for line in settings)
+        uncommented = "\n".join(line.replace("# ", "", 1) for line in settings)
         block = "\n".join(settings)
-        Path("spelt.yaml").write_text(text.replace(block, spelt), encoding="utf-8")
-        assert Plan.load("spelt.yaml").scenario.tasks[0].parameters
+        Path("uncommented.yaml").write_text(text.replace(block, uncommented), encoding="utf-8")
+        assert Plan.load("uncommented.yaml").scenario.tasks[0].parameters
 
 
-def test_the_schema_line_leads_to_a_schema(capsys: pytest.CaptureFixture[str]) -> None:
+def test_schema_line_names_an_existing_schema(capsys: pytest.CaptureFixture[str]) -> None:
     for kind, extra in (("roster", ()), ("scenario", ()), ("roster", ("--schema",)), ("scenario", ("--schema",))):
         path = Path(f"{kind}{len(extra)}.yaml")
         assert society(capsys, kind, "new", str(path), *extra)[0] == 0
@@ -189,31 +191,31 @@ def test_the_schema_line_leads_to_a_schema(capsys: pytest.CaptureFixture[str]) -
         jsonschema.validate(read_yaml(path).data, json.loads(named.read_text(encoding="utf-8")))
 
 
-def test_the_shipped_schemas_are_those_of_the_code() -> None:
+def test_shipped_schemas_match_the_code() -> None:
     for path, schema in shipped_schemas().items():
         assert json.loads(path.read_text(encoding="utf-8")) == schema, "run: python -m simulation.authoring.schema"
     assert "extends" in roster_schema()["properties"]
 
 
 class TestShow:
-    def test_teams_roles_and_who_hears_whom(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_show_has_teams_roles_and_audiences(self, capsys: pytest.CaptureFixture[str]) -> None:
         code, out, _ = society(capsys, "roster", "show", "two_teams", "--scenario", "team_battle")
         assert code == 0
         assert "red (3)" in out
         assert "red_lead: leader, cooperator, rank 8, planning" in out
         assert "red_lead -> red_mate, red_scout" in out
 
-    def test_a_mixed_scenario_shows_each_mode_it_may_pick(self) -> None:
-        assert [each.mode.value for each in hearings(Plan.load("mixed"))][:2] == ["cooperative", "competitive"]
-        assert set(hearings(Plan.load("mixed"))[1].heard_by.values()) == {()}
+    def test_audience_maps_has_every_mode_of_a_mixed_scenario(self) -> None:
+        assert [each.mode.value for each in audience_maps(Plan.load("mixed"))][:2] == ["cooperative", "competitive"]
+        assert set(audience_maps(Plan.load("mixed"))[1].heard_by.values()) == {()}
 
-    def test_a_picture_joins_those_who_hear_each_other(self) -> None:
+    def test_picture_has_a_line_between_those_who_hear_each_other(self) -> None:
         plan = Plan.load("team_battle")
-        drawn = picture(plan.roster, hearings(plan)[0])
+        drawn = picture(plan.roster, audience_maps(plan)[0])
         assert drawn.count("<line") == 6  # three pairs in each of two teams of three
         assert drawn.count('r="13"') == 6
 
-    def test_markup_in_a_name_stays_text(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_markup_in_a_name_is_escaped(self, capsys: pytest.CaptureFixture[str]) -> None:
         Path("r.yaml").write_text(
             'name: "[red]<b>\\e[31m"\nmodels:\n  - {model_id: a, policy: random, team_id: "</text><script>"}\n'
         )

@@ -1,4 +1,4 @@
-"""Every game's page says all it must; what is missing is named; `society games` prints it."""
+"""Every game's page has all its parts, a missing part is named, and `society games` prints the pages."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_i
 __all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
 
 
-def test_there_is_a_page_for_every_game_found() -> None:
+def test_game_pages_has_every_game() -> None:
     assert tuple(page.name for page in game_pages()) == task_types()
 
 
 @pytest.mark.parametrize("part", [part for part in PageSection if part is not PageSection.EFFICIENCY])
-def test_a_page_that_leaves_a_part_out_is_refused(part: PageSection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_game_page_refuses_a_docstring_without_a_part(part: PageSection, monkeypatch: pytest.MonkeyPatch) -> None:
     module = sys.modules[type_of("commons")]
     text = str(module.__doc__).replace(f"\n{part.value}", "\nOf course")
     monkeypatch.setattr(module, "__doc__", text)
-    with pytest.raises(SocietyError, match=f"commons does not say: {part.value}"):
+    with pytest.raises(SocietyError, match=f"commons lacks: {part.value}"):
         game_page("commons")
 
 
@@ -33,14 +33,14 @@ def type_of(name: str) -> str:
     return f"simulation.games.{name}"
 
 
-def test_a_part_ends_where_the_next_begins() -> None:
+def test_part_ends_where_the_next_begins() -> None:
     page = game_page("chicken")
-    assert page.parts[PageSection.INFORMATION] == "the partner's last action; both choose at once."
+    assert page.parts[PageSection.INFORMATION] == "the partner's last action; both choose at the same time."
     assert page.parts[PageSection.PAYOFF].endswith("crash, crash (0,0)        |")
     assert page.parts[PageSection.COOPERATION] == "swerve 1, dare 0."
 
 
-def test_parameters_come_with_defaults_and_ranges() -> None:
+def test_parameters_have_defaults_and_ranges() -> None:
     found = {each.name: each for each in game_page("auction").parameters}
     assert (found["highest"].default, found["highest"].range) == (10, ">= 1, <= 29")
     assert (found["pricing"].default, found["pricing"].range) == ("second", "first or second")
@@ -48,7 +48,7 @@ def test_parameters_come_with_defaults_and_ranges() -> None:
     assert game_page("commons").parameters[-1].range == "at least 2 entries"
 
 
-def test_games_lists_all_and_shows_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_games_command_lists_all_and_shows_one(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = society(capsys, "games")
     assert code == 0
     assert all(name in out for name in task_types())
@@ -59,7 +59,7 @@ def test_games_lists_all_and_shows_one(capsys: pytest.CaptureFixture[str]) -> No
     assert "temptation = 7.0  (number)" in out
 
 
-def test_games_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_games_command_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     every = json.loads(society(capsys, "games", "--json")[1])
     one = json.loads(society(capsys, "games", "strategy", "--json")[1])
     assert [page["name"] for page in every] == list(task_types())
@@ -68,7 +68,7 @@ def test_games_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert {"players", "decision", "payoff", "information", "nash", "optimum", "message", "source"} <= set(one)
 
 
-def test_an_unknown_game_is_told_its_neighbour(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_game_suggests_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = society(capsys, "games", "aucton")
     assert code == 1
     assert "did you mean auction?" in err

@@ -1,4 +1,4 @@
-"""A table for games played in pairs: sit down, play by named actions or by scripted players."""
+"""Shared by the tests of pair games: make a game, play it by named actions or by policies."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ TURN_GAMES = ("bargaining", "trust", "ultimatum")
 Chooser = Callable[[int, Observation], str | None]
 
 
-def sit(task_type: str, players: int = 2, max_steps: int = 2, **parameters: Any) -> Game[Any]:
-    """The game of that name with players p0, p1, ..."""
+def pair_game(task_type: str, players: int = 2, max_steps: int = 2, **parameters: Any) -> Game[Any]:
+    """Return the game of that name with players p0, p1, ..."""
     game = find_game(task_type)
     seats = tuple(Seat(f"p{i}") for i in range(players))
     return game(Setting(seats, max_steps), game.Parameters.model_validate(parameters))
 
 
-def views(game: Game[Any], state: State[Any]) -> list[Observation]:
+def observations(game: Game[Any], state: State[Any]) -> list[Observation]:
     return [game.observe(state, player, Language.EN) for player in range(game.players)]
 
 
 def step(game: Game[Any], state: State[Any], choose: Chooser) -> State[Any]:
-    """One step in which `choose` decides for each player; waiting players wait."""
+    """Return the state after one step in which `choose` decides for each player that does not wait."""
     moves = [
-        Move(choose(player, view) if len(view.options) > 1 else view.options[0].action)
-        for player, view in enumerate(views(game, state))
+        Move(choose(player, observation) if len(observation.options) > 1 else observation.options[0].action)
+        for player, observation in enumerate(observations(game, state))
     ]
     return game.resolve(state, moves)
 
 
 def play(game: Game[Any], choose: Chooser, seed: int = 1) -> State[Any]:
-    """An episode to its end."""
+    """Return the state at the end of an episode."""
     state = game.start(random.Random(seed))
     while not game.is_terminal(state):
         state = step(game, state, choose)
@@ -47,20 +47,20 @@ def play(game: Game[Any], choose: Chooser, seed: int = 1) -> State[Any]:
 
 
 def script(*actions: str | None) -> Chooser:
-    """The decisions of two players in the order in which they fall due."""
+    """Return a chooser that gives these decisions, in the order in which they are due."""
     rest = list(actions)
-    return lambda _player, _view: rest.pop(0)
+    return lambda _player, _observation: rest.pop(0)
 
 
 def policies(*names: str, seed: int = 0) -> Chooser:
-    """Scripted players, one a seat."""
+    """Return a chooser that plays these policies, one per seat."""
     rng = random.Random(seed)
-    return lambda player, view: POLICIES[names[player % len(names)]].decide(view, rng).action
+    return lambda player, observation: POLICIES[names[player % len(names)]].decide(observation, rng).action
 
 
 def mover(game: Game[Any], state: State[Any]) -> int:
-    """The one player who has something to decide."""
-    (found,) = [player for player, view in enumerate(views(game, state)) if len(view.options) > 1]
+    """Return the only player who has something to decide."""
+    (found,) = [player for player, observation in enumerate(observations(game, state)) if len(observation.options) > 1]
     return found
 
 

@@ -1,4 +1,4 @@
-"""Shared by the games' tests: seats, and playing named actions."""
+"""Shared by the games' tests: make a game and play it by named actions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AnyGame = TypeVar("AnyGame", bound=Game[Any])
 
 
 def game_of(kind: type[AnyGame], players: int, steps: int = 1, teams: Sequence[str] = (), **parameters: Any) -> AnyGame:
-    """The game for `players` models m0, m1, ..., dealt to `teams` in turn where there are any."""
+    """Return the game for `players` models m0, m1, ..., assigned to `teams` in turn if there are any."""
     seats = tuple(Seat(f"m{i}", teams[i % len(teams)] if teams else None) for i in range(players))
     return kind(Setting(seats, steps), kind.Parameters(**parameters))
 
@@ -24,13 +24,13 @@ def opened(game: Game[Table], seed: int = 0) -> State[Table]:
     return game.start(random.Random(seed))
 
 
-def laid(state: State[Table], table: Table) -> State[Table]:
-    """The same state with another table."""
+def with_table(state: State[Table], table: Table) -> State[Table]:
+    """Return the same state with another table."""
     return replace(state, table=table)
 
 
 def played(game: Game[Table], state: State[Table], *actions: str | int | None) -> State[Table]:
-    """The state after one step of these actions, None being an invalid decision."""
+    """Return the state after one step of these actions; None is an invalid decision."""
     return game.resolve(state, [Move(None if action is None else str(action)) for action in actions])
 
 

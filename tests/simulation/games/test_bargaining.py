@@ -11,19 +11,19 @@ from agents.language import Language
 from agents.players.policies import Observation
 from simulation.games.bargaining import Bargaining
 from simulation.games.base import State
-from tests.simulation.games.pair_table import levels, mover, play, policies, script, sit, step, views
+from tests.simulation.games.pair_table import levels, mover, observations, pair_game, play, policies, script, step
 
 EVERY_PERCENT = tuple(range(101))
 
 
 def bargaining(max_steps: int, **parameters: object) -> Bargaining:
-    game = sit("bargaining", max_steps=max_steps, **parameters)
+    game = pair_game("bargaining", max_steps=max_steps, **parameters)
     assert isinstance(game, Bargaining)
     return game
 
 
 def stahl(offers: int, discount: float) -> float:
-    """The first mover's share in the subgame-perfect equilibrium with continuous offers."""
+    """Return the first player's share in the subgame-perfect equilibrium with continuous offers."""
     return float((1 - (-discount) ** offers) / (1 + discount))
 
 
@@ -31,23 +31,23 @@ def stahl(offers: int, discount: float) -> float:
 @pytest.mark.parametrize("offers", [1, 2, 3, 6])
 def test_backward_induction_gives_stahls_share(offers: int, discount: float) -> None:
     first, second = bargaining(offers + 1, discount=discount, offers=EVERY_PERCENT).equilibrium[0]
-    assert first == pytest.approx(100 * stahl(offers, discount), abs=offers)  # a percent a rounded offer
+    assert first == pytest.approx(100 * stahl(offers, discount), abs=offers)  # one percent per rounded offer
     assert first + second == pytest.approx(100)
 
 
-def test_where_the_shares_are_on_the_menu_stahls_share_is_exact() -> None:
+def test_stahls_share_is_exact_if_it_is_on_the_menu() -> None:
     assert bargaining(2, discount=0.5).equilibrium[0] == (100.0, 0.0)
     assert bargaining(3, discount=0.5).equilibrium[0] == (50.0, 50.0)
     assert bargaining(4, discount=0.5, offers=EVERY_PERCENT).equilibrium[0] == (75.0, 25.0)
     assert bargaining(4, discount=0.8).equilibrium[1] == pytest.approx((16.0, 64.0))
 
 
-def test_a_long_game_comes_to_rubinsteins_share() -> None:
+def test_long_game_tends_to_rubinsteins_share() -> None:
     first, _ = bargaining(41, discount=0.5, offers=EVERY_PERCENT).equilibrium[0]
     assert first == pytest.approx(100 / 1.5, abs=1)
 
 
-def test_two_who_play_the_equilibrium_agree_at_once_and_are_never_wrong() -> None:
+def test_equilibrium_players_agree_at_once_with_accuracy_1() -> None:
     game = bargaining(4, discount=0.5, offers=EVERY_PERCENT)
     state = play(game, script("offer 25%", "accept"))
     score = game.score(state)
@@ -58,9 +58,9 @@ def test_two_who_play_the_equilibrium_agree_at_once_and_are_never_wrong() -> Non
 
 
 def best_decision(game: Bargaining, state: State[Any]) -> str:
-    """What the equilibrium prescribes to the one to move; it accepts where it is indifferent."""
+    """Return the equilibrium decision of the player who decides; it accepts if it is indifferent."""
     player = mover(game, state)
-    offer, actions = state.table.deals[player].offer, levels(views(game, state)[player].options)
+    offer, actions = state.table.deals[player].offer, levels(observations(game, state)[player].options)
     values = {action: game._value(action, state.tally.step, offer) for action in actions}
     best = max(values.values())
     return next(action for action, value in values.items() if value >= best - 1e-9)
@@ -68,7 +68,7 @@ def best_decision(game: Bargaining, state: State[Any]) -> str:
 
 @pytest.mark.parametrize("steps", [2, 3, 4, 5, 6])
 @pytest.mark.parametrize("discount", [0.3, 0.7, 1.0])
-def test_no_first_offer_pays_more_than_the_equilibrium_and_one_pays_as_much(steps: int, discount: float) -> None:
+def test_best_first_offer_pays_the_equilibrium_value(steps: int, discount: float) -> None:
     game = bargaining(steps, discount=discount)
     start = game.start(random.Random(1))
     first, paid = mover(game, start), []
@@ -80,7 +80,7 @@ def test_no_first_offer_pays_more_than_the_equilibrium_and_one_pays_as_much(step
     assert max(paid) == pytest.approx(game.equilibrium[0][0])
 
 
-def test_an_agreement_is_paid_from_the_pie_of_its_offer() -> None:
+def test_agreement_is_paid_from_the_pie_of_its_offer() -> None:
     game = bargaining(4, discount=0.8)
     first = mover(game, game.start(random.Random(1)))
     state = play(game, script("offer 0%", "offer 30%", "accept"))
@@ -89,37 +89,37 @@ def test_an_agreement_is_paid_from_the_pie_of_its_offer() -> None:
     assert game.score(state).players[0].efficiency == pytest.approx(0.8)
 
 
-def test_the_last_answer_is_accept_or_reject_and_rejecting_leaves_both_with_nothing() -> None:
+def test_last_answer_is_accept_or_reject_and_reject_pays_0() -> None:
     game = bargaining(2)
     state = step(game, game.start(random.Random(1)), script("offer 40%"))
-    assert levels(views(game, state)[mover(game, state)].options) == {"accept": 1.0, "reject": 0.0}
+    assert levels(observations(game, state)[mover(game, state)].options) == {"accept": 1.0, "reject": 0.0}
     assert step(game, state, script("reject")).tally.payoff == (0.0, 0.0)
 
 
-def test_an_invalid_decision_loses_the_turn_and_the_offer_on_the_table() -> None:
+def test_invalid_decision_loses_the_turn_and_the_open_offer() -> None:
     game = bargaining(4)
     state = game.start(random.Random(1))
     first = mover(game, state)
     choose = script("offer 40%", None)
     state = step(game, step(game, state, choose), choose)
     assert mover(game, state) == first
-    assert "accept" not in levels(views(game, state)[first].options)
+    assert "accept" not in levels(observations(game, state)[first].options)
 
 
-def test_with_no_offer_and_no_time_all_wait() -> None:
+def test_all_wait_without_an_offer_in_the_last_step() -> None:
     game = bargaining(2)
     state = step(game, game.start(random.Random(1)), script(None))
-    assert [len(view.options) for view in views(game, state)] == [1, 1]
+    assert [len(observation.options) for observation in observations(game, state)] == [1, 1]
     assert game.observation_text(state, 0, Language.EN) == "There is no time left to agree."
 
 
-def test_the_game_ends_when_all_pairs_have_agreed_and_who_agreed_waits() -> None:
-    game = sit("bargaining", 4, 6)
+def test_game_ends_when_all_pairs_have_agreed() -> None:
+    game = pair_game("bargaining", 4, 6)
     state = game.start(random.Random(1))
     slow = {0, state.table.partner[0]}
 
-    def choose(player: int, view: Observation) -> str:
-        if len(view.options) > 11 and (player not in slow or state.tally.step >= 3):
+    def choose(player: int, observation: Observation) -> str:
+        if len(observation.options) > 11 and (player not in slow or state.tally.step >= 3):
             return "accept"
         return "offer 50%"
 
@@ -129,6 +129,6 @@ def test_the_game_ends_when_all_pairs_have_agreed_and_who_agreed_waits() -> None
     assert sum(state.tally.payoff) == pytest.approx(100 + 100 * 0.8**2)
 
 
-def test_equals_who_cooperate_split_the_pie_in_half() -> None:
-    game = sit("bargaining", max_steps=5)
+def test_cooperators_split_the_pie_in_half() -> None:
+    game = pair_game("bargaining", max_steps=5)
     assert play(game, policies("always_cooperate")).tally.payoff == (50.0, 50.0)

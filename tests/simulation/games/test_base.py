@@ -1,4 +1,4 @@
-"""What all games are built on: views, closeness, parameters; and the bounds of single games' figures."""
+"""The base class: observations, closeness, Gini, parameters; and figures of the dilemma, commons and strategy games."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def cooperation(game: Game[Any], state: Any, player: int, action: str | None) ->
 
 @settings(max_examples=40, deadline=None)
 @given(players=st.integers(2, 6), seed=st.integers(0, 1000))
-def test_a_view_tells_the_mean_of_what_all_others_did_last_and_the_least_they_ever_did(players: int, seed: int) -> None:
+def test_observation_has_mean_last_and_lowest_of_the_others(players: int, seed: int) -> None:
     game, rng = game_of(Commons, players, steps=5, harvests=(0, 3, 7, 11)), random.Random(seed)
     state, worst = opened(game), [1.0] * players
     while not game.is_terminal(state):
@@ -42,29 +42,33 @@ def test_a_view_tells_the_mean_of_what_all_others_did_last_and_the_least_they_ev
         worst = [min(old, new) for old, new in zip(worst, levels, strict=True)]
         state = game.resolve(state, moves)
         for player in range(players):
-            view = game.observe(state, player, Language.EN)
+            observation = game.observe(state, player, Language.EN)
             others = [i for i in range(players) if i != player]
-            assert view.own_last == levels[player]
-            assert view.others_last == pytest.approx(sum(levels[i] for i in others) / len(others))
-            assert 0 <= (view.others_last or 0) <= 1
-            assert view.others_worst == min(worst[i] for i in others)
+            assert observation.own_last == levels[player]
+            assert observation.others_last == pytest.approx(sum(levels[i] for i in others) / len(others))
+            assert 0 <= (observation.others_last or 0) <= 1
+            assert observation.others_worst == min(worst[i] for i in others)
 
 
-def test_others_who_all_cooperate_are_seen_as_one_exactly() -> None:
+def test_others_last_is_exactly_1_if_all_others_cooperate() -> None:
     game = game_of(Commons, 5, steps=2, capacity=150, harvests=(0, 15, 16, 21))
     state = played(game, opened(game), 16, 15, 15, 15, 15)  # own level 5/6: in floats 4 + 5/6 - 5/6 is above 4
     assert game.observe(state, 0, Language.EN).others_last == 1.0
 
 
-def test_an_invalid_decision_is_left_out_of_what_others_see() -> None:
+def test_observation_leaves_out_invalid_decisions() -> None:
     game = game_of(PublicGoods, 3, steps=2)
     state = played(game, opened(game), 20, None, 0)
     seen = [game.observe(state, player, Language.EN) for player in range(3)]
-    assert [(view.own_last, view.others_last) for view in seen] == [(1.0, 0.0), (None, 0.5), (0.0, 1.0)]
+    assert [(observation.own_last, observation.others_last) for observation in seen] == [
+        (1.0, 0.0),
+        (None, 0.5),
+        (0.0, 1.0),
+    ]
 
 
 @every_game
-def test_an_invalid_decision_earns_nothing_in_its_step(kind: type[Game[Any]]) -> None:
+def test_invalid_decision_earns_nothing_in_its_step(kind: type[Game[Any]]) -> None:
     game = make_game(kind)
     for seed in range(20):
         rng, state = random.Random(seed), game.start(random.Random(seed))
@@ -76,12 +80,12 @@ def test_an_invalid_decision_earns_nothing_in_its_step(kind: type[Game[Any]]) ->
             assert not [i for i, move in enumerate(moves) if move.action is None and asked[i] and earned[i] != 0]
 
 
-def test_closeness_is_one_for_the_best_zero_for_the_worst_and_blind_to_rounding() -> None:
+def test_closeness_is_0_to_1_and_ignores_rounding() -> None:
     assert [closeness(payoff, (2, 4, 10)) for payoff in (2, 4, 10)] == [0, 0.25, 1]
     assert closeness(0.1 + 0.2, (0.3, 0.1 + 0.2)) == closeness(0.3, (0.3, 0.1 + 0.2)) == 1
 
 
-def test_where_a_gift_comes_back_whole_every_gift_is_a_best_response() -> None:
+def test_every_gift_is_a_best_response_if_multiplier_is_n() -> None:
     game = game_of(PublicGoods, 7, multiplier=7.0, endowment=20.1)  # 7 * x / 7 is x but for rounding
     assert accuracies(game, played(game, opened(game), 0, 5, 10, 15, 20, 20, 0)) == [1.0] * 7
 
@@ -95,29 +99,29 @@ def test_gini_is_the_mean_difference_over_twice_the_mean(values: list[float], rn
     assert gini(rng.sample(values, n)) == pytest.approx(gini(values), abs=1e-12)
 
 
-def test_gini_of_equals_is_not_below_zero() -> None:
-    assert gini([0.7, 0.7]) == 0  # -1e-16 as the formula is summed
+def test_gini_of_equal_values_is_not_below_0() -> None:
+    assert gini([0.7, 0.7]) == 0  # the formula alone gives -1e-16
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])
-def test_parameters_are_finite(number: float) -> None:
+def test_parameters_must_be_finite(number: float) -> None:
     with pytest.raises(ValidationError, match="finite"):
         PublicGoods.Parameters(endowment=number)
 
 
 class TestDilemma:
-    def test_who_meets_an_invalid_decision_earns_nothing_and_is_not_called_wrong(self) -> None:
+    def test_partner_of_an_invalid_decision_has_accuracy_1(self) -> None:
         game = game_of(PrisonersDilemma, 2)
         for action in ("cooperate", "defect"):
             state = played(game, opened(game), action, None)
             assert state.tally.payoff == (0, 0)
             assert accuracies(game, state) == [1, 0]
 
-    def test_what_is_best_must_be_better_than_nothing(self) -> None:
+    def test_reward_must_be_above_0(self) -> None:
         with pytest.raises(ValidationError, match="greater than 0"):
             DilemmaParameters(temptation=0, reward=-1, punishment=-2, sucker=-3)
 
-    def test_a_negative_sucker_is_a_floor_that_rewards_are_counted_from(self) -> None:
+    def test_earned_counts_from_a_negative_sucker(self) -> None:
         game = game_of(PrisonersDilemma, 2, steps=2, temptation=3, reward=2, punishment=0, sucker=-1)
         state = opened(game)
         for _ in range(2):
@@ -125,7 +129,7 @@ class TestDilemma:
         assert state.tally.payoff == (-2, 6)
         assert game.earned(state) == (0, 8)
 
-    def test_taking_turns_is_the_optimum_where_it_pays_more_than_cooperating(self) -> None:
+    def test_alternation_is_the_optimum_if_it_pays_most(self) -> None:
         game = game_of(PrisonersDilemma, 2, steps=2, temptation=9)
         state = played(game, played(game, opened(game), "cooperate", "defect"), "defect", "cooperate")
         assert game.score(state).welfare == 18 == game.optimum()
@@ -140,12 +144,12 @@ class TestCommons:
         most=st.floats(0.5, 250),
         steps=st.integers(1, 12),
     )
-    def test_the_optimum_is_the_linear_programmes(
+    def test_optimum_is_that_of_the_linear_programme(
         self, capacity: float, growth: float, most: float, steps: int
     ) -> None:
         assert best_harvest(capacity, growth, most, steps) == pytest.approx(solved(capacity, growth, most, steps))
 
-    def test_the_optimum_of_a_long_game_is_worked_out_at_once(self) -> None:
+    def test_optimum_of_a_long_game(self) -> None:
         assert best_harvest(100, 2, 60, 100_000) == pytest.approx(50 * 100_000 + 25)  # 55 and 60 in the last two
 
     @settings(max_examples=60, deadline=None)
@@ -155,7 +159,7 @@ class TestCommons:
         collapse=st.floats(0, 60),
         steps=st.integers(1, 8),
     )
-    def test_nash_is_what_greed_earns(self, players: int, growth: float, collapse: float, steps: int) -> None:
+    def test_nash_is_what_greedy_players_earn(self, players: int, growth: float, collapse: float, steps: int) -> None:
         game = game_of(Commons, players, steps, growth=growth, collapse_below=collapse)
         state = opened(game)
         while not game.is_terminal(state):
@@ -165,31 +169,31 @@ class TestCommons:
     @pytest.mark.parametrize(
         ("players", "steps", "best", "worst"),
         [
-            (5, 2, "10", "20"),  # a share of 10; 0 and 20 are as far
-            (4, 2, "15", "0"),  # 12.5; 10 and 15 are as near
-            (2, 1, "20", "0"),  # the last step: 50, more than anyone can take
+            (5, 2, "10", "20"),  # the share is 10; 0 and 20 are equally far
+            (4, 2, "15", "0"),  # the share is 12.5; 10 and 15 are equally near
+            (2, 1, "20", "0"),  # in the last step the share is 50: more than a player can take
         ],
     )
-    def test_the_nearest_harvest_to_the_share_is_right_and_the_farthest_wrong(
+    def test_accuracy_is_1_for_the_harvest_nearest_the_share(
         self, players: int, steps: int, best: str, worst: str
     ) -> None:
         game = game_of(Commons, players, steps)
         for action, right in ((best, 1.0), (worst, 0.0)):
             assert accuracies(game, played(game, opened(game), *[action] * players)) == [right] * players
 
-    def test_who_asks_for_more_than_there_is_gets_a_part(self) -> None:
+    def test_harvests_above_the_stock_are_proportional(self) -> None:
         game = game_of(Commons, 2, 2, capacity=20, harvests=(0, 10, 30))
         state = played(game, opened(game), 30, 10)
         assert state.tally.payoff == (15, 5)
         assert game.is_terminal(state)
 
-    def test_a_stock_that_is_dead_from_the_start_is_refused(self) -> None:
-        with pytest.raises(ValidationError, match="dead from the start"):
+    def test_collapse_below_above_capacity_is_refused(self) -> None:
+        with pytest.raises(ValidationError, match="collapses at the start"):
             CommonsParameters(capacity=4)
 
 
 def solved(capacity: float, growth: float, most: float, steps: int) -> float:
-    """max sum x, x_t <= s_t, s_{t+1} <= growth * (s_t - x_t), with x and s within their bounds."""
+    """Solve max sum x, x_t <= s_t, s_{t+1} <= growth * (s_t - x_t), with x and s within their bounds."""
     rows = []
     for t in range(steps):
         fits = [0.0] * (2 * steps)
@@ -214,11 +218,11 @@ class TestStrategy:
             ("competing, competitors, competes", 0.10),
         ],
     )
-    def test_competence_is_no_competition_and_optimism_no_optimization(self, message: str, bonus: float) -> None:
+    def test_response_bonus_ignores_competence_and_optimism(self, message: str, bonus: float) -> None:
         assert response_bonus(message) == pytest.approx(bonus)
 
     @pytest.mark.parametrize(("difficulty", "most"), [(0.0, 1.0), (0.5, 0.85), (1.0, 0.35)])
-    def test_the_optimum_is_the_most_the_formula_gives(self, difficulty: float, most: float) -> None:
+    def test_optimum_is_the_most_the_formula_gives(self, difficulty: float, most: float) -> None:
         plain = game_of(StrategyGame, 2, steps=3)
         game = StrategyGame(type(plain.setting)(plain.setting.seats, 3, difficulty))
         state = opened(game)
@@ -230,11 +234,11 @@ class TestStrategy:
 
 @pytest.mark.parametrize("policy", ["random", "level_0"])
 @pytest.mark.parametrize("task_type", ["commons", "coordination", "blotto"])
-def test_a_random_player_draws_every_action_as_often_even_of_one_level(policy: str, task_type: str) -> None:
+def test_random_player_draws_every_action_equally_often(policy: str, task_type: str) -> None:
     game = make_game(find_game(task_type))
-    view, rng = game.observe(opened(game), 0, Language.EN), random.Random(1)
-    draws = 200 * len(view.options)
-    drawn = Counter(POLICIES[policy].decide(view, rng).action for _ in range(draws))
-    assert set(drawn) == {option.action for option in view.options}
-    # a count is binomial with mean 200 and a standard deviation below 15; five of them
+    observation, rng = game.observe(opened(game), 0, Language.EN), random.Random(1)
+    draws = 200 * len(observation.options)
+    drawn = Counter(POLICIES[policy].decide(observation, rng).action for _ in range(draws))
+    assert set(drawn) == {option.action for option in observation.options}
+    # a count is binomial with mean 200 and a standard deviation below 15; the tolerance is five of these
     assert all(abs(count - 200) < 75 for count in drawn.values())

@@ -1,6 +1,6 @@
-"""Every game found keeps the rules of the house, and has a golden transcript.
+"""Every game follows the rules for games and has a golden transcript.
 
-To write the transcripts anew after a wanted change: `GOLDEN=write pytest tests/simulation/games`.
+To rewrite the transcripts after an intended change: `GOLDEN=write pytest tests/simulation/games`.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ every_game = pytest.mark.parametrize("kind", [find_game(name) for name in task_t
 Kind = type[Game[Any]]
 
 
-def test_a_game_is_named_like_its_module() -> None:
+def test_task_type_is_the_name_of_the_module() -> None:
     assert [find_game(name).task_type for name in task_types()] == list(task_types())
 
 
 @every_game
-def test_it_plays_as_its_golden_transcript_says(kind: Kind) -> None:
+def test_transcript_equals_the_golden_file(kind: Kind) -> None:
     path, now = GOLDEN / f"{kind.task_type}.txt", transcript(make_game(kind))
     if os.environ.get("GOLDEN") == "write":
         path.write_text(now, encoding="utf-8")
@@ -50,13 +50,10 @@ def test_it_plays_as_its_golden_transcript_says(kind: Kind) -> None:
 
 
 @every_game
-def test_its_docstring_is_its_page(kind: Kind) -> None:
+def test_docstring_is_a_complete_page(kind: Kind) -> None:
     page = game_page(kind.task_type)
-    for part in (
-        PageSection.PLAYERS,
-        PageSection.DECISION,
-        PageSection.MESSAGE,
-    ):  # what a list of games tells in a line
+    in_the_list = (PageSection.PLAYERS, PageSection.DECISION, PageSection.MESSAGE)  # what `society games` prints
+    for part in in_the_list:
         assert 4 < len(page.line(part)) <= 120, part
     assert "| " in page.parts[PageSection.PAYOFF] or " = " in page.parts[PageSection.PAYOFF]
     assert [each.name for each in page.parameters] == list(kind.Parameters.model_fields)
@@ -67,7 +64,7 @@ def test_its_docstring_is_its_page(kind: Kind) -> None:
 @every_game
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), invalid=st.sampled_from([0.0, 0.3]))
-def test_random_play_keeps_every_bound(kind: Kind, seed: int, invalid: float) -> None:
+def test_random_play_stays_within_all_bounds(kind: Kind, seed: int, invalid: float) -> None:
     game = make_game(kind)
     states = play(game, seed, invalid)
     score = game.score(states[-1])
@@ -85,17 +82,17 @@ def test_random_play_keeps_every_bound(kind: Kind, seed: int, invalid: float) ->
 
 
 @every_game
-def test_it_breaks_no_rule_a_users_own_game_is_held_to(kind: Kind) -> None:
+def test_broken_rules_is_empty(kind: Kind) -> None:
     assert broken_rules(kind, episodes=4) == ()
 
 
 @every_game
-def test_the_same_seed_gives_the_same_episode(kind: Kind) -> None:
+def test_same_seed_gives_the_same_episode(kind: Kind) -> None:
     assert play(make_game(kind), 5) == play(make_game(kind), 5)
 
 
 @every_game
-def test_a_step_leaves_the_state_before_it_alone(kind: Kind) -> None:
+def test_resolve_does_not_change_the_state_before(kind: Kind) -> None:
     game = make_game(kind)
     state = game.start(random.Random(1))
     before = copy.deepcopy(state)
@@ -104,13 +101,13 @@ def test_a_step_leaves_the_state_before_it_alone(kind: Kind) -> None:
 
 
 @every_game
-def test_a_state_does_not_grow_with_the_episode(kind: Kind) -> None:
+def test_state_does_not_grow_with_the_steps(kind: Kind) -> None:
     sizes = [len(pickle.dumps(state)) for state in play(make_game(kind, steps=60), 3)]
     assert max(sizes[len(sizes) // 2 :]) <= max(sizes[: len(sizes) // 2 + 1]) + 64
 
 
 @every_game
-def test_wrong_calls_are_refused(kind: Kind) -> None:
+def test_resolve_refuses_wrong_moves(kind: Kind) -> None:
     game = make_game(kind)
     state = game.start(random.Random(1))
     moves = random_moves(game, state, random.Random(1))
@@ -124,7 +121,7 @@ def test_wrong_calls_are_refused(kind: Kind) -> None:
 
 
 @every_game
-def test_invalid_decisions_are_survived_and_counted(kind: Kind) -> None:
+def test_invalid_decisions_are_counted(kind: Kind) -> None:
     game = make_game(kind)
     state = game.start(random.Random(1))
     while not game.is_terminal(state):
@@ -134,22 +131,22 @@ def test_invalid_decisions_are_survived_and_counted(kind: Kind) -> None:
 
 @every_game
 @pytest.mark.parametrize("language", list(Language))
-def test_it_speaks_both_languages_and_labels_are_distinct(kind: Kind, language: Language) -> None:
+def test_labels_are_distinct_in_both_languages(kind: Kind, language: Language) -> None:
     game = make_game(kind)
     assert game.rules(language)
     assert any("\u4e00" <= letter <= "\u9fff" for letter in game.rules(language)) is (language is Language.ZH)
     for state in play(game, 2)[:-1]:
         for player in range(game.players):
-            view = game.observe(state, player, language)
-            labels = [option.label for option in view.options]
+            observation = game.observe(state, player, language)
+            labels = [option.label for option in observation.options]
             assert len(set(labels)) == len(labels) >= 1
-            assert all(0 <= option.cooperation <= 1 for option in view.options)
-            assert [option.action for option in view.options] == legal_actions(game, state, player)
+            assert all(0 <= option.cooperation <= 1 for option in observation.options)
+            assert [option.action for option in observation.options] == legal_actions(game, state, player)
             assert isinstance(game.observation_text(state, player, language), str)
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=30))
-def test_gini_is_a_share_and_knows_no_scale(values: list[float]) -> None:
+def test_gini_is_a_share_without_scale(values: list[float]) -> None:
     assert -1e-9 <= gini(values) <= 1 - 1 / len(values) + 1e-9
     assert gini([value * 3 for value in values]) == pytest.approx(gini(values), abs=1e-6)
 

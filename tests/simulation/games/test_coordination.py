@@ -1,4 +1,4 @@
-"""The naming game: chance figures in closed form, and conventions that form and last."""
+"""The naming game: random play in closed form, and conventions that form and last."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from pydantic import ValidationError
 
 from agents.language import Language
 from simulation.games.coordination import CoordinationParameters
-from tests.simulation.games.pair_table import levels, play, policies, script, sit, step, views
+from tests.simulation.games.pair_table import levels, observations, pair_game, play, policies, script, step
 
 NAMES = CoordinationParameters().names
 
 
 @pytest.mark.parametrize("mismatch", [0.0, -0.5])
 def test_nash_is_the_mean_over_all_pairs_of_names(mismatch: float) -> None:
-    """Uniform mixing: match / k + mismatch * (1 - 1 / k) each, by playing every joint choice."""
-    game = sit("coordination", max_steps=1, mismatch=mismatch)
+    """Uniform mixing pays match / k + mismatch * (1 - 1 / k) each; checked by playing every joint choice."""
+    game = pair_game("coordination", max_steps=1, mismatch=mismatch)
     welfare = [sum(play(game, script(*said)).tally.payoff) for said in product(NAMES, repeat=2)]
     assert sum(welfare) / len(welfare) == pytest.approx(game.nash())
     assert game.nash() == pytest.approx(2 * (1 / 5 + mismatch * 4 / 5))
 
 
-def test_players_who_name_at_random_succeed_once_in_k_meetings() -> None:
-    game = sit("coordination", 20, 200, names=("a", "b", "c", "d"))
+def test_random_players_match_in_one_of_k_meetings() -> None:
+    game = pair_game("coordination", 20, 200, names=("a", "b", "c", "d"))
     success = game.score(play(game, policies("random"))).players[0].efficiency
     assert success == pytest.approx(1 / 4, abs=4 * (0.25 * 0.75 / 2000) ** 0.5)  # four standard errors
 
 
-def test_any_name_will_do_as_a_convention() -> None:
-    game = sit("coordination", 6, 4)
+def test_every_name_can_be_the_convention() -> None:
+    game = pair_game("coordination", 6, 4)
     for name in NAMES:
-        score = game.score(play(game, lambda _player, _view, name=name: name))
+        score = game.score(play(game, lambda _player, _observation, name=name: name))
         assert score.welfare == score.optimum == 24
         assert {player.accuracy for player in score.players} == {1.0}
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_players_who_follow_what_they_hear_come_to_one_name_and_keep_it(seed: int) -> None:
-    game = sit("coordination", 10, 150)
+def test_cooperators_agree_on_one_name_and_keep_it(seed: int) -> None:
+    game = pair_game("coordination", 10, 150)
     state, said = game.start(random.Random(seed)), []
     while not game.is_terminal(state):
         state = step(game, state, policies("always_cooperate"))
@@ -51,34 +51,34 @@ def test_players_who_follow_what_they_hear_come_to_one_name_and_keep_it(seed: in
     assert len(said[-1]) == 1
 
 
-def test_different_populations_come_to_different_names() -> None:
+def test_different_populations_agree_on_different_names() -> None:
     ends = set()
     for seed in range(12):
-        game = sit("coordination", 6, 100)
+        game = pair_game("coordination", 6, 100)
         ends.add(play(game, policies("always_cooperate"), seed).table.memory[0][-1].said)
     assert len(ends) >= 3
 
 
-def test_the_order_of_the_menu_is_each_players_own() -> None:
-    game = sit("coordination", 8)
+def test_every_player_has_its_own_order_of_names() -> None:
+    game = pair_game("coordination", 8)
     state = game.start(random.Random(1))
-    orders = {tuple(levels(view.options)) for view in views(game, state)}
+    orders = {tuple(levels(observation.options)) for observation in observations(game, state)}
     assert len(orders) > 1
     assert {frozenset(order) for order in orders} == {frozenset(NAMES)}
 
 
-def test_a_name_is_as_cooperative_as_it_was_often_heard() -> None:
-    game = sit("coordination", max_steps=4, names=("a", "b", "c"))
+def test_cooperation_level_is_how_often_a_name_was_heard() -> None:
+    game = pair_game("coordination", max_steps=4, names=("a", "b", "c"))
     state = game.start(random.Random(1))
     choose = script("a", "b", "a", "b", "a", "c")
-    assert set(levels(views(game, state)[0].options).values()) == {1.0}
+    assert set(levels(observations(game, state)[0].options).values()) == {1.0}
     for _ in range(3):
         state = step(game, state, choose)
-    assert levels(views(game, state)[0].options) == {"a": 0.0, "b": 1.0, "c": 0.5}
+    assert levels(observations(game, state)[0].options) == {"a": 0.0, "b": 1.0, "c": 0.5}
 
 
 def test_partners_change_and_memory_is_bounded() -> None:
-    game = sit("coordination", 6, 30, memory=3)
+    game = pair_game("coordination", 6, 30, memory=3)
     state, met = game.start(random.Random(1)), set()
     while not game.is_terminal(state):
         met.add(state.table.partner[0])
@@ -87,8 +87,8 @@ def test_partners_change_and_memory_is_bounded() -> None:
     assert {len(past) for past in state.table.memory} == {3}
 
 
-def test_a_player_reads_whom_it_meets_and_what_it_heard() -> None:
-    game = sit("coordination", max_steps=3, names=("a", "b"))
+def test_observation_shows_partner_and_past_meetings() -> None:
+    game = pair_game("coordination", max_steps=3, names=("a", "b"))
     state = step(game, game.start(random.Random(1)), script("a", "b"))
     assert (
         game.observation_text(state, 0, Language.EN) == "You meet p1. Your last meetings, latest last (you/other): a/b."
@@ -96,14 +96,14 @@ def test_a_player_reads_whom_it_meets_and_what_it_heard() -> None:
     assert game.observation_text(state, 1, Language.ZH) == "你遇到p0。你最近的相遇，最近的在后（你/对方）：b/a。"
 
 
-def test_an_invalid_decision_voids_the_meeting_and_is_not_remembered() -> None:
-    game = sit("coordination", max_steps=1, mismatch=-1.0)
+def test_invalid_decision_voids_the_meeting() -> None:
+    game = pair_game("coordination", max_steps=1, mismatch=-1.0)
     state = play(game, script("dovu", None))
     assert state.tally.payoff == (0.0, 0.0)
     assert state.table.memory == ((), ())
 
 
 @pytest.mark.parametrize("parameters", [{"names": ("a", "a")}, {"names": ("a", " ")}, {"match": 0.0}])
-def test_what_is_no_naming_game_is_refused(parameters: dict[str, object]) -> None:
+def test_bad_parameters_are_refused(parameters: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         CoordinationParameters.model_validate(parameters)

@@ -1,4 +1,4 @@
-"""Estimation: the closer to the truth, the more; a crowd of signals beats one."""
+"""Estimation: a guess closer to the value pays more, and the mean of many signals is better than one."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from agents.language import Language
 from agents.players.policies import POLICIES
 from simulation.games.estimation import Estimation, SignalDeal, alone, crowd_guess
-from tests.simulation.games.table import accuracies, game_of, laid, opened, played
+from tests.simulation.games.table import accuracies, game_of, opened, played, with_table
 
 
-def test_payoff_and_accuracy_are_closeness_to_the_truth() -> None:
+def test_payoff_and_accuracy_are_closeness_to_the_value() -> None:
     game = game_of(Estimation, 3)
     state = opened(game)
-    state = laid(state, replace(state.table, deals=(SignalDeal(10, (8, 12, 11)),)))
+    state = with_table(state, replace(state.table, deals=(SignalDeal(10, (8, 12, 11)),)))
     state = played(game, state, 10, 15, 0)
     assert state.tally.payoff == (1.0, 0.75, 0.5)
     assert accuracies(game, state) == [1.0, 0.75, 0.5]
@@ -26,14 +26,14 @@ def test_payoff_and_accuracy_are_closeness_to_the_truth() -> None:
 
 
 @given(st.integers(0, 2**32), st.integers(0, 6))
-def test_signals_are_off_by_the_noise_at_most(seed: int, noise: int) -> None:
+def test_signals_differ_from_the_value_by_at_most_the_noise(seed: int, noise: int) -> None:
     game = game_of(Estimation, 4, steps=5, noise=noise)
     for deal in opened(game, seed).table.deals:
         assert all(abs(signal - deal.value) <= noise and 0 <= signal <= 20 for signal in deal.signals)
 
 
 @given(st.integers(0, 2**32), st.integers(1, 20), st.integers(0, 3))
-def test_nobodys_news_change_with_what_is_hidden_from_it(seed: int, other_value: int, player: int) -> None:
+def test_observation_does_not_depend_on_hidden_values(seed: int, other_value: int, player: int) -> None:
     game = game_of(Estimation, 4, steps=3)
     state = played(game, opened(game, seed), 1, 2, 3, 4)
     deals = state.table.deals
@@ -41,14 +41,16 @@ def test_nobodys_news_change_with_what_is_hidden_from_it(seed: int, other_value:
     hidden = SignalDeal(
         other_value, tuple(own if i == player else (s + 7) % 21 for i, s in enumerate(deals[1].signals))
     )
-    changed = laid(state, replace(state.table, deals=(deals[0], hidden, SignalDeal(0, (0, 0, 0, 0)))))
+    changed = with_table(state, replace(state.table, deals=(deals[0], hidden, SignalDeal(0, (0, 0, 0, 0)))))
     for language in Language:
         assert game.observation_text(changed, player, language) == game.observation_text(state, player, language)
 
 
-def test_news_tell_the_own_signal_and_the_last_truth() -> None:
+def test_observation_shows_own_signal_and_last_value() -> None:
     game = game_of(Estimation, 2, steps=2)
-    state = laid(opened(game), replace(opened(game).table, deals=(SignalDeal(10, (8, 12)), SignalDeal(3, (5, 1)))))
+    state = with_table(
+        opened(game), replace(opened(game).table, deals=(SignalDeal(10, (8, 12)), SignalDeal(3, (5, 1))))
+    )
     assert game.observation_text(state, 0, Language.EN) == "Your private signal is 8."
     expected = "Your private signal is 5. Last step the value was 10; you earned 0.90. The mean guess was 11.0."
     assert game.observation_text(played(game, state, 8, 14), 0, Language.EN) == expected
@@ -56,12 +58,12 @@ def test_news_tell_the_own_signal_and_the_last_truth() -> None:
 
 @pytest.mark.parametrize(("highest", "noise", "expected"), [(20, 0, 1.0), (1, 1, 2 / 3), (2, 1, 7 / 9)])
 def test_expected_accuracy_of_one_signal(highest: int, noise: int, expected: float) -> None:
-    # highest 1, noise 1: a value sends itself in 2 of 3 draws, and the signal is the best guess.
+    # highest 1, noise 1: the signal equals the value in 2 of 3 draws, and it is the best guess.
     # highest 2, noise 1: signal 0 comes from 0, 0, 1 (2.5 of 3), 1 from 0, 1, 2 (2 of 3), 2 from 1, 2, 2 (2.5 of 3).
     assert alone(highest, noise) == pytest.approx(expected)
 
 
-def test_play_by_the_own_signal_comes_to_the_named_equilibrium_and_the_crowd_beats_it() -> None:
+def test_guessing_the_own_signal_gives_nash_and_crowd_is_better() -> None:
     game = game_of(Estimation, 9, steps=2000, highest=20, noise=4)
     state = opened(game, seed=7)
     while not game.is_terminal(state):
@@ -72,13 +74,13 @@ def test_play_by_the_own_signal_comes_to_the_named_equilibrium_and_the_crowd_bea
 
 
 @given(st.integers(0, 2**32))
-def test_a_scripted_cooperator_guesses_its_signal(seed: int) -> None:
+def test_always_cooperate_guesses_its_signal(seed: int) -> None:
     game = game_of(Estimation, 3)
     state = opened(game, seed)
     for player, signal in enumerate(state.table.deals[0].signals):
-        view = game.observe(state, player, Language.EN)
-        assert POLICIES["always_cooperate"].decide(view, random.Random(0)).action == str(signal)
+        observation = game.observe(state, player, Language.EN)
+        assert POLICIES["always_cooperate"].decide(observation, random.Random(0)).action == str(signal)
 
 
-def test_the_crowd_rounds_halves_up() -> None:
+def test_crowd_guess_rounds_halves_up() -> None:
     assert [crowd_guess(signals) for signals in ((1, 2), (1, 1, 2), (2, 2, 1), (0, 0))] == [2, 1, 2, 0]

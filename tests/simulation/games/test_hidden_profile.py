@@ -1,4 +1,4 @@
-"""The hidden profile: together they know the right option, alone they prefer a wrong one."""
+"""The hidden profile: the pooled facts favour the right option, each player's own facts a wrong one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agents.language import Language
 from simulation.games.hidden_profile import HiddenProfile, Profile, plurality
-from tests.simulation.games.table import accuracies, game_of, laid, opened, played
+from tests.simulation.games.table import accuracies, game_of, opened, played, with_table
 
 SEEDS, PLAYERS = st.integers(0, 2**32), st.integers(2, 7)
 
@@ -26,7 +26,7 @@ def pooled(profile: Profile, players: int) -> dict[str, set[int]]:
 
 
 @given(SEEDS, PLAYERS, st.integers(2, 4), st.integers(2, 5))
-def test_alone_everyone_prefers_the_same_wrong_option_and_together_the_right_one(
+def test_hidden_step_favours_the_decoy_until_facts_are_pooled(
     seed: int, players: int, facts: int, options: int
 ) -> None:
     game = game_of(HiddenProfile, players, private_facts=facts, options=options)
@@ -42,32 +42,34 @@ def test_alone_everyone_prefers_the_same_wrong_option_and_together_the_right_one
 
 
 @given(SEEDS, PLAYERS)
-def test_in_a_shared_step_everybody_knows_the_right_option(seed: int, players: int) -> None:
+def test_shared_step_shows_the_right_option_to_all(seed: int, players: int) -> None:
     game = game_of(HiddenProfile, players, hidden=0)
     profile = opened(game, seed).table.profiles[0]
     assert all(favourite(profile.known(player)) == profile.right for player in range(players))
 
 
 @given(SEEDS, PLAYERS)
-def test_a_fact_has_one_number_and_speaks_for_one_option(seed: int, players: int) -> None:
+def test_fact_has_one_number_and_one_option(seed: int, players: int) -> None:
     profile = opened(game_of(HiddenProfile, players), seed).table.profiles[0]
     numbers = [fact for facts in pooled(profile, players).values() for fact in facts]
     assert len(numbers) == len(set(numbers)) == 2 * players + 3 + 1
 
 
 @given(SEEDS, st.integers(0, 3))
-def test_nobodys_news_change_with_what_is_hidden_from_it(seed: int, player: int) -> None:
+def test_observation_does_not_depend_on_hidden_facts(seed: int, player: int) -> None:
     game = game_of(HiddenProfile, 4, steps=2)
     state = opened(game, seed)
     now = state.table.profiles[0]
     others = tuple(facts if i == player else (1001 + i, 2001 + i) for i, facts in enumerate(now.private))
-    changed = laid(state, replace(state.table, profiles=(replace(now, private=others), *state.table.profiles[:1])))
+    changed = with_table(
+        state, replace(state.table, profiles=(replace(now, private=others), *state.table.profiles[:1]))
+    )
     for language in Language:
         assert game.observation_text(changed, player, language) == game.observation_text(state, player, language)
 
 
 @given(SEEDS)
-def test_news_name_the_known_facts_and_no_other(seed: int) -> None:
+def test_observation_shows_only_known_facts(seed: int) -> None:
     game = game_of(HiddenProfile, 3)
     state = opened(game, seed)
     profile = state.table.profiles[0]
@@ -84,9 +86,9 @@ def fixed(right: str = "Q") -> Profile:
     return Profile(right, {"P": (11, 12, 13), "Q": (), "R": (14,)}, ((21, 22), (23, 24), (25, 26)))
 
 
-def test_the_group_earns_what_most_of_it_chose() -> None:
+def test_group_earns_by_the_choice_of_the_majority() -> None:
     game = game_of(HiddenProfile, 3, steps=2)
-    state = laid(opened(game), replace(opened(game).table, profiles=(fixed(), fixed("R"))))
+    state = with_table(opened(game), replace(opened(game).table, profiles=(fixed(), fixed("R"))))
     assert (
         game.observation_text(state, 1, Language.EN) == "Facts you know: for P: 11, 12, 13; for Q: 23, 24; for R: 14."
     )
@@ -96,25 +98,27 @@ def test_the_group_earns_what_most_of_it_chose() -> None:
     assert game.observation_text(state, 2, Language.EN).endswith("Last step Q was right; the group named Q.")
 
 
-def test_a_tie_names_nothing_and_an_invalid_decision_earns_nothing() -> None:
+def test_tie_has_no_choice_and_invalid_decision_earns_nothing() -> None:
     game = game_of(HiddenProfile, 3)
-    state = laid(opened(game), replace(opened(game).table, profiles=(fixed(),)))
+    state = with_table(opened(game), replace(opened(game).table, profiles=(fixed(),)))
     assert sum(played(game, state, "P", "Q", "R").tally.payoff) == 0
     assert played(game, state, "Q", "Q", None).tally.payoff == (1, 1, 0)
 
 
 @pytest.mark.parametrize("hidden", [0.0, 1.0])
-def test_following_ones_own_facts_comes_to_the_named_equilibrium(hidden: float) -> None:
+def test_following_own_facts_gives_nash(hidden: float) -> None:
     game = game_of(HiddenProfile, 4, steps=20, hidden=hidden)
     state = opened(game, seed=3)
     while not game.is_terminal(state):
-        views = [game.observe(state, player, Language.EN) for player in range(4)]
-        state = played(game, state, *(max(view.options, key=lambda o: o.cooperation).action for view in views))
+        observations = [game.observe(state, player, Language.EN) for player in range(4)]
+        state = played(
+            game, state, *(max(observation.options, key=lambda o: o.cooperation).action for observation in observations)
+        )
     assert game.score(state).welfare == game.nash() == (1 - hidden) * game.optimum()
 
 
 @given(SEEDS, PLAYERS, st.sampled_from("PQR"))
-def test_nobody_mends_a_hidden_step_alone(seed: int, players: int, choice: str) -> None:
+def test_no_single_player_improves_a_hidden_step(seed: int, players: int, choice: str) -> None:
     game = game_of(HiddenProfile, players)
     state = opened(game, seed)
     decoy = favourite(state.table.profiles[0].known(0))

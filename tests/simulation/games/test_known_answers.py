@@ -1,4 +1,4 @@
-"""Figures from the literature, by scripted players and the games alone."""
+"""Figures from the literature, reproduced with scripted players and the games alone."""
 
 from __future__ import annotations
 
@@ -28,9 +28,12 @@ def dilemma(first: str, second: str, steps: int = 200, seed: int = 0) -> tuple[f
     state = game.start(random.Random(seed))
     rng = random.Random(seed)
     while not game.is_terminal(state):
-        views = [game.observe(state, player, Language.EN) for player in (0, 1)]
+        observations = [game.observe(state, player, Language.EN) for player in (0, 1)]
         policies = (POLICIES[first], POLICIES[second])
-        state = game.resolve(state, [Move(p.decide(view, rng).action) for p, view in zip(policies, views, strict=True)])
+        state = game.resolve(
+            state,
+            [Move(p.decide(observation, rng).action) for p, observation in zip(policies, observations, strict=True)],
+        )
     return state.tally.payoff[0], state.tally.payoff[1]
 
 
@@ -50,10 +53,10 @@ def test_iterated_dilemma_of_200_turns(first: str, second: str, expected: tuple[
     assert dilemma(first, second) == expected
 
 
-def test_two_random_players_earn_two_and_a_quarter_a_turn() -> None:
+def test_two_random_players_earn_2_25_a_turn() -> None:
     turns, totals = 200, [sum(dilemma("random", "random", 200, seed)) / 2 for seed in range(40)]
     mean = sum(totals) / len(totals) / turns
-    # a turn's mean payoff has a standard deviation below 1.3; over 8,000 turns four of them are 0.06
+    # the payoff of a turn has a standard deviation below 1.3: over 8,000 turns, four standard errors are 0.06
     assert mean == pytest.approx(2.25, abs=0.06)
 
 
@@ -95,7 +98,7 @@ def test_fishery_of_five_for_twelve_rounds() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(steps=st.integers(1, 3), growth=st.sampled_from([1.0, 1.5, 2.0, 3.0]), most=st.integers(2, 12))
-def test_no_whole_numbered_plan_beats_the_optimum(steps: int, growth: float, most: int) -> None:
+def test_no_plan_of_whole_numbers_beats_the_optimum(steps: int, growth: float, most: int) -> None:
     best = 0.0
     for plan in itertools.product(range(most + 1), repeat=steps):
         stock, total = 10.0, 0.0
@@ -105,11 +108,11 @@ def test_no_whole_numbered_plan_beats_the_optimum(steps: int, growth: float, mos
         best = max(best, total)
     bound = best_harvest(10.0, growth, float(most), steps)
     assert best <= bound + 1e-6
-    if growth in (1.0, 2.0):  # whole numbers reach it there
+    if growth in (1.0, 2.0):  # here whole numbers reach the bound
         assert best == pytest.approx(bound, abs=1.0)
 
 
-def test_pairs_are_of_different_teams_as_far_as_sizes_allow() -> None:
+def test_pairs_mix_teams_as_far_as_sizes_allow() -> None:
     for teams, mixed in (("rrrbbb", 3), ("rrrrbb", 2), ("rrggbb", 3)):
         for seed in range(20):
             game = PrisonersDilemma(Setting(seats(6, teams), 1))
@@ -122,7 +125,7 @@ def test_pairs_are_of_different_teams_as_far_as_sizes_allow() -> None:
     ("message", "bonus"),
     [("hello", 0.05), ("我们合作", 0.10), ("Cooperation!", 0.10), ("we compete", 0.10), ("协同优化", 0.15)],
 )
-def test_the_reference_formula(message: str, bonus: float) -> None:
+def test_reference_formula(message: str, bonus: float) -> None:
     assert response_bonus(message) == pytest.approx(bonus)
     game = StrategyGame(Setting(seats(2), 1, difficulty=0.5))
     state = game.resolve(game.start(random.Random(0)), [Move("cooperate", message, 0.8)] * 2)

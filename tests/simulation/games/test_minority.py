@@ -14,19 +14,19 @@ def sides(letters: str) -> list[str]:
     return [{"L": "left", "R": "right"}[letter] for letter in letters]
 
 
-def test_the_smaller_side_earns_one_each() -> None:
+def test_smaller_side_earns_1_each() -> None:
     game = game_of(Minority, 5)
     state = played(game, opened(game), *sides("LLRRR"))
     assert state.tally.payoff == (1, 1, 0, 0, 0)
     assert game.score(state).welfare == game.optimum() == 2
 
 
-def test_nobody_wins_where_all_are_on_one_side() -> None:
+def test_nobody_wins_if_all_are_on_one_side() -> None:
     game = game_of(Minority, 5)
     assert sum(played(game, opened(game), *sides("LLLLL")).tally.payoff) == 0
 
 
-def test_a_loser_could_have_won_only_where_one_more_would_not_tip_the_scale() -> None:
+def test_accuracy_is_0_only_if_the_other_side_would_have_won() -> None:
     game = game_of(Minority, 5)
     assert accuracies(game, played(game, opened(game), *sides("LLRRR"))) == [1, 1, 1, 1, 1]  # an equilibrium
     assert accuracies(game, played(game, opened(game), *sides("LRRRR"))) == [1, 0, 0, 0, 0]
@@ -39,12 +39,12 @@ def test_nash_is_the_expected_minority_of_fair_coins(players: int, winners: floa
 
 
 @pytest.mark.parametrize("players", [1, 2, 4])
-def test_it_needs_an_odd_number(players: int) -> None:
+def test_even_number_of_players_is_refused(players: int) -> None:
     with pytest.raises(GameError, match=f"odd number of models, at least 3; there are {players}"):
         game_of(Minority, players)
 
 
-def test_news_tell_the_last_split_and_the_last_winning_sides() -> None:
+def test_observation_shows_last_split_and_winning_sides() -> None:
     game = game_of(Minority, 3, steps=4, memory=2)
     state = opened(game)
     for letters in ("LRR", "LLR", "RRL"):
@@ -53,7 +53,7 @@ def test_news_tell_the_last_split_and_the_last_winning_sides() -> None:
     assert game.observation_text(state, 2, Language.EN) == expected
 
 
-def test_a_tie_after_an_invalid_decision_has_no_winning_side() -> None:
+def test_tie_after_an_invalid_decision_has_no_winning_side() -> None:
     game = game_of(Minority, 3, steps=2)
     state = played(game, opened(game), "left", "right", None)
     assert state.tally.payoff == (0, 0, 0)

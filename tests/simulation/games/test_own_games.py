@@ -1,4 +1,4 @@
-"""A game of a user's own: one file in a folder of theirs, known to every command, held to the shipped games' rules."""
+"""Games of a user's own: one file in any folder, known to every command, checked by the conformance kit."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 
 from agents.problems import SocietyError
 from simulation import games
-from simulation.game_plugins import FOLDERS, add_games
-from simulation.games import find_game, task_types
+from simulation.game_plugins import add_games
+from simulation.games import FOLDERS_VARIABLE, find_game, own_folders, task_types
 from simulation.games.base import EpisodeScore, State
 from simulation.games.conformance import broken_rules
 from simulation.games.prisoners_dilemma import PrisonersDilemma
@@ -44,18 +44,18 @@ GAME = HighStakes
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with one game, forgotten after the test."""
+    """A folder with one game; the game is unknown again after the test."""
     (tmp_path / "high_stakes.py").write_text(OWN)
-    monkeypatch.delenv(FOLDERS, raising=False)
+    monkeypatch.delenv(FOLDERS_VARIABLE, raising=False)
     before = list(games.__path__)
     yield tmp_path
     games.__path__[:] = before
     sys.modules.pop("simulation.games.high_stakes", None)
-    os.environ.pop(FOLDERS, None)
+    os.environ.pop(FOLDERS_VARIABLE, None)
     task_types.cache_clear()
 
 
-def test_a_folders_games_are_found_and_played(folder: Path, make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_add_games_makes_a_folders_games_playable(folder: Path, make_plan: Callable[..., Plan], runs: Path) -> None:
     add_games(folder)
     assert "high_stakes" in task_types()
     assert broken_rules(find_game("high_stakes")) == ()
@@ -64,39 +64,51 @@ def test_a_folders_games_are_found_and_played(folder: Path, make_plan: Callable[
     assert run.outcomes["payoff"].max() >= 20  # one step of mutual defection pays 10
 
 
-def test_other_processes_know_them(folder: Path) -> None:
-    environment = {**os.environ, FOLDERS: str(folder)}
+def test_variable_names_games_for_other_processes(folder: Path) -> None:
+    environment = {**os.environ, FOLDERS_VARIABLE: str(folder)}
     code = "from simulation.games import find_game; print(find_game('high_stakes').task_type)"
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "high_stakes"
 
 
-def test_a_shipped_game_keeps_its_name(folder: Path) -> None:
+def test_add_games_sets_the_variable_once(folder: Path) -> None:
+    add_games(folder)
+    add_games(folder)
+    assert own_folders() == [str(folder)]
+
+
+def test_shipped_game_keeps_its_name(folder: Path) -> None:
     (folder / "prisoners_dilemma.py").write_text("GAME = None")
     add_games(folder)
     assert find_game("prisoners_dilemma") is PrisonersDilemma
 
 
-def test_no_folder_is_a_mistake(tmp_path: Path) -> None:
-    with pytest.raises(SocietyError, match="no folder of games"):
+def test_add_games_refuses_a_missing_folder(tmp_path: Path) -> None:
+    with pytest.raises(SocietyError, match="nowhere is not a folder with games"):
         add_games(tmp_path / "nowhere")
 
 
+def test_variable_refuses_a_missing_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FOLDERS_VARIABLE, str(tmp_path / "nowhere"))
+    with pytest.raises(SocietyError, match="nowhere is not a folder with games"):
+        own_folders()
+
+
 class Generous(PrisonersDilemma):
-    """Pays more than its optimum says there is."""
+    """Pays more than its `optimum`."""
 
     def optimum(self) -> float:
         return super().optimum() / 100
 
 
 class Forgetful(PrisonersDilemma):
-    """Has an accuracy beyond 1."""
+    """Scores an accuracy above 1."""
 
     def score(self, state: State[Any]) -> EpisodeScore:
         whole = super().score(state)
         return replace(whole, players=tuple(replace(each, accuracy=7.0) for each in whole.players))
 
 
-@pytest.mark.parametrize(("kind", "told"), [(Generous, "above the optimum"), (Forgetful, "accuracy 7")])
-def test_a_broken_game_is_told_what_it_breaks(kind: type[PrisonersDilemma], told: str) -> None:
-    assert any(told in broken for broken in broken_rules(kind))
+@pytest.mark.parametrize(("kind", "finding"), [(Generous, "above the optimum"), (Forgetful, "accuracy 7")])
+def test_broken_rules_names_the_broken_rule(kind: type[PrisonersDilemma], finding: str) -> None:
+    assert any(finding in broken for broken in broken_rules(kind))

@@ -1,4 +1,4 @@
-"""Giving, then punishing: what each costs, who may know, and what equilibrium says."""
+"""Public goods with punishment: its costs, what stays hidden, and its equilibrium."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def test_punishing_costs_the_punisher_and_fines_its_target() -> None:
     assert state.tally.last_payoff == (-12, -2, -2)
 
 
-def test_sparing_is_the_best_response_and_enough_punishers_make_free_riding_a_loss() -> None:
+def test_sparing_is_best_and_punishers_can_make_free_riding_a_loss() -> None:
     game = game_of(PublicGoodsPunishment, 5, steps=2, cost=1, fine=3)
     rides = played(game, played(game, opened(game), 0, *[20] * 4), SPARE, *["punish m0"] * 4)
     gives = played(game, played(game, opened(game), *[20] * 5), *[SPARE] * 5)
     assert rides.tally.payoff[0] == pytest.approx(45.6 - 12)
-    assert accuracies(game, rides)[1:] == pytest.approx([0.0] * 4)  # gave all (worst reply), then paid to punish
+    assert accuracies(game, rides)[1:] == pytest.approx([0.0] * 4)  # gave everything (the worst), then punished
     assert accuracies(game, gives) == pytest.approx([0.5] * 5)
     dearer = game_of(PublicGoodsPunishment, 5, steps=2, cost=1, fine=4)
     rides = played(dearer, played(dearer, opened(dearer), 0, *[20] * 4), SPARE, *["punish m0"] * 4)
@@ -49,14 +49,14 @@ def test_optimum_and_nash_count_the_giving_steps(steps: int, gifts: int) -> None
     assert game.nash() == pytest.approx(100 * gifts)
 
 
-def test_the_worst_is_to_be_punished_by_all_while_punishing() -> None:
+def test_min_payoff_is_punished_by_all_while_punishing() -> None:
     game = game_of(PublicGoodsPunishment, 4, steps=2)
     state = played(game, played(game, opened(game), None, 0, 0, 0), "punish m1", *["punish m0"] * 3)
     assert state.tally.payoff[0] == game.min_payoff() == -20
 
 
 @given(st.lists(GIFTS, min_size=3, max_size=3), st.data())
-def test_who_punished_stays_hidden(gifts: list[int], data: st.DataObject) -> None:
+def test_observation_hides_who_punished(gifts: list[int], data: st.DataObject) -> None:
     game = game_of(PublicGoodsPunishment, 3, steps=3)
     state = played(game, opened(game), *gifts)
     by_second = played(game, state, SPARE, "punish m0", SPARE)
@@ -66,7 +66,7 @@ def test_who_punished_stays_hidden(gifts: list[int], data: st.DataObject) -> Non
         assert game.observation_text(by_second, player, language) == game.observation_text(by_third, player, language)
 
 
-def test_how_often_another_was_punished_stays_hidden() -> None:
+def test_observation_hides_how_often_others_were_punished() -> None:
     game = game_of(PublicGoodsPunishment, 3, steps=3)
     state = played(game, opened(game), 0, 20, 20)
     harsh, mild = played(game, state, SPARE, "punish m0", "punish m0"), played(game, state, SPARE, "punish m0", SPARE)
@@ -74,7 +74,7 @@ def test_how_often_another_was_punished_stays_hidden() -> None:
     assert game.observation_text(harsh, 0, Language.EN) != game.observation_text(mild, 0, Language.EN)
 
 
-def test_gifts_are_not_told_before_they_are_given_and_are_afterwards() -> None:
+def test_observation_shows_gifts_only_after_they_are_given() -> None:
     game = game_of(PublicGoodsPunishment, 3, steps=3)
     assert game.observation_text(opened(game), 0, Language.EN) == "Now give."
     state = played(game, opened(game), 0, 20, None)
@@ -83,12 +83,12 @@ def test_gifts_are_not_told_before_they_are_given_and_are_afterwards() -> None:
 
 
 def plan(game: PublicGoodsPunishment, policy: str, *gifts: int) -> str:
-    """What the first player does by `policy` after these gifts."""
-    view = game.observe(played(game, opened(game), *gifts), 0, Language.EN)
-    return POLICIES[policy].decide(view, random.Random(0)).action
+    """Return what the first player does by `policy` after these gifts."""
+    observation = game.observe(played(game, opened(game), *gifts), 0, Language.EN)
+    return POLICIES[policy].decide(observation, random.Random(0)).action
 
 
-def test_a_cooperator_punishes_who_gave_nothing_and_spares_who_gave_all() -> None:
+def test_cooperator_punishes_free_riders_and_spares_givers() -> None:
     game = game_of(PublicGoodsPunishment, 3, steps=2)
     assert plan(game, "always_cooperate", 20, 20, 0) == "punish m2"
     assert plan(game, "always_cooperate", 20, 20, 20) == SPARE
@@ -101,6 +101,6 @@ def test_labels_follow_the_language() -> None:
     assert labels == ["不惩罚", "惩罚m1"]
 
 
-def test_a_crowd_too_large_to_choose_from_is_refused() -> None:
+def test_more_than_30_players_are_refused() -> None:
     with pytest.raises(GameError, match="at most 30 models; there are 31"):
         game_of(PublicGoodsPunishment, 31)

@@ -13,7 +13,7 @@ from agents.role import ModelRole
 from agents.roster import ModelConfig
 from simulation.monitor.progress import MOST_MODELS, LiveProgress, outcome_table
 from simulation.plan import Plan
-from simulation.runs.runner import RunOptions, run_scenario
+from simulation.runs.runner import run_scenario
 from tests.support.faults import Fault
 from tests.support.in_thread import in_thread
 from tests.support.scripted_vllm import ScriptedVLLM
@@ -45,7 +45,7 @@ def of_kind(adapter: str, count: int) -> tuple[ModelConfig, ...]:
 
 
 def told(plan: Plan, runs: Path) -> str:
-    run = run_scenario(plan, options=RunOptions(tier=Tier.SIMULATED), out=runs)
+    run = run_scenario(plan, tier=Tier.SIMULATED, out=runs)
     console = Console(file=io.StringIO(), width=150, record=True)
     console.print(outcome_table(run, 150))
     return console.export_text()

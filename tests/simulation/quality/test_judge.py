@@ -15,8 +15,8 @@ from agents.inference.provenance import Tier
 from agents.problems import SocietyError, UsageError
 from simulation.plan import Plan
 from simulation.quality import find_scorer
-from simulation.quality.judge import FILE, LOCK, Judge
-from simulation.quality.scorer import Mark, Material
+from simulation.quality.judge import FILE, LOCK
+from simulation.quality.scorer import Judge, Mark, Material
 from simulation.runs.runner import run_scenario
 from simulation.store.events import CallMade, read_events
 from simulation.tables.run import Run

@@ -10,8 +10,8 @@ import pytest
 
 from agents.problems import SocietyError
 from simulation.plan import Plan
-from simulation.quality.judge import Judge
 from simulation.quality.report import QualityRow, QualityScope, report_quality
+from simulation.quality.scorer import Judge
 from simulation.runs.runner import run_scenario
 from simulation.tables.run import Run
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from agents.roster import ModelConfig, Roster
+from simulation.plan import Settings
 from simulation.report import write_report
-from simulation.runs.runner import RunOptions
 from simulation.studies.fingerprint.measure import REPORT, read_fingerprints, take_fingerprints
 from simulation.studies.fingerprint.probes import Conditions
 from tests.support.forks import killed, limit_files
@@ -39,6 +39,6 @@ def test_a_kill_inside_the_writing_of_a_page(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_kill_inside_the_writing_of_fingerprints(tmp_path: Path) -> None:
     rows = tuple(ModelConfig(model_id=name, policy=name) for name in ("always_defect", "tit_for_tat"))
-    conditions = Conditions(options=RunOptions(seed=5, episodes=2))
+    conditions = Conditions(settings=Settings(seed=5, episodes=2))
     folder = take_fingerprints(Roster(name="two", models=rows), conditions, out=tmp_path, at_once=1)
     assert_stays(folder / REPORT, lambda: read_fingerprints(folder))

@@ -153,6 +153,13 @@ def test_hostile_text_stays_text(make_plan: Callable[..., Plan], runs: Path, tmp
     assert HOSTILE in unpacked(page, "texts-0")["said"]
 
 
+def test_report_without_stored_prompts_says_why(make_plan: Callable[..., Plan], runs: Path, tmp_path: Path) -> None:
+    run = run_scenario(make_plan(prompts="off"), out=runs)
+    page = write_report([run.path], tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "prompts: off" in unpacked(page, "summary")["runs"][0]["no_prompts"]
+    assert not any(prompt for prompt, _, _ in unpacked(page, "details-0-0"))
+
+
 def test_an_unfinished_run_is_reported_as_far_as_it_got(
     make_plan: Callable[..., Plan], runs: Path, tmp_path: Path
 ) -> None:
@@ -165,11 +172,11 @@ def test_an_unfinished_run_is_reported_as_far_as_it_got(
     page = write_report([stopped.value.path], tmp_path / "report.html").read_text(encoding="utf-8")
     [run] = unpacked(page, "summary")["runs"]
     assert run["honesty"]["status"] == "stopped"
-    assert "not finished" in run["no_prompts"]
+    assert run["no_prompts"] == ""
     assert len(run["episodes"]) == len(load_run(stopped.value.path).episodes) == 1
     texts, details = unpacked(page, "texts-0"), unpacked(page, "details-0-0")
     shown = {episode: bool(prompt) for episode, (prompt, _, _) in zip(texts["episode"], details, strict=True)}
-    assert shown == {0: True, 1: False}
+    assert shown == {0: True, 1: True}
 
 
 def test_a_run_brings_along_the_tournament_it_is_part_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,14 +13,14 @@ from agents.inference.provenance import Tier
 from agents.problems import SocietyError
 from simulation.cli.app import app
 from simulation.plan import Plan
-from simulation.runs.runner import RunOptions, run_scenario
+from simulation.runs.runner import run_scenario
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = Plan.load("first_contact", {"tasks.0.max_steps": "1"})
     out = tmp_path_factory.mktemp("whole")
-    return run_scenario(plan, options=RunOptions(tier=Tier.SIMULATED, episodes=1), out=out).path
+    return run_scenario(plan, tier=Tier.SIMULATED, episodes=1, out=out).path
 
 
 def _bytes(name: str, change: Callable[[bytes], bytes]) -> Callable[[Path], None]:

@@ -14,7 +14,7 @@ import pytest
 
 from agents.inference.provenance import Tier
 from simulation.plan import Plan
-from simulation.runs.runner import RunOptions, resume_run, run_scenario
+from simulation.runs.runner import resume_run, run_scenario
 from simulation.store import run_directory
 from simulation.store.events import Event, StepResolved
 from simulation.tables.columns import REAL, TABLES
@@ -60,9 +60,9 @@ def durations(run: Run) -> Iterator[tuple[str, pd.Series[float]]]:
 def test_a_resumed_run_whose_clock_jumps_back(tier: Tier, tmp_path: Path) -> None:
     with in_thread(ScriptedVLLM(ADAPTERS, delay=ANSWER)) as server:
         plan = Plan.load("first_contact", {"tasks.0.max_steps": "2"})
-        options = RunOptions(tier=tier, episodes=2, endpoints=(server.url,))
-        unbroken = run_scenario(plan, options=options, out=tmp_path / "unbroken")
-        killed(lambda: jump_back() or run_scenario(plan, options=options, out=tmp_path / "cut", on_event=die))
+        options = {"tier": tier, "episodes": 2, "endpoints": (server.url,)}
+        unbroken = run_scenario(plan, **options, out=tmp_path / "unbroken")
+        killed(lambda: jump_back() or run_scenario(plan, **options, out=tmp_path / "cut", on_event=die))
         (path,) = (tmp_path / "cut").iterdir()
         in_child(lambda: jump_back() or resume_run(path))
     run = load_run(path)

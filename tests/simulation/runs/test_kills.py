@@ -19,7 +19,7 @@ import pytest
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
 from simulation.plan import Plan
-from simulation.runs.runner import RunOptions, RunStoppedError, resume_run, run_scenario
+from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
 from simulation.store import events
 from simulation.store.events import EventLog, RunEnded
 from simulation.store.run_directory import locked
@@ -98,7 +98,8 @@ def test_a_real_sigkill(unbroken: Run, tmp_path: Path) -> None:
             seen = iter(range(lines))
             run_scenario(
                 Plan.load("first_contact", {"tasks.0.max_steps": "2"}),
-                options=RunOptions(tier=Tier.SIMULATED, episodes=2),
+                tier=Tier.SIMULATED,
+                episodes=2,
                 out=out,
                 on_event=lambda _: next(seen, None) is None and time.sleep(LIMIT),  # type: ignore[arg-type,return-value]
             )

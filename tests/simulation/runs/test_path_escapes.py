@@ -17,7 +17,7 @@ from agents.inference.provenance import Tier
 from agents.problems import InvalidFileError, SocietyError, UsageError
 from agents.roster import ModelConfig, Roster
 from simulation.plan import Plan
-from simulation.runs.runner import RunOptions, resume_run, run_scenario
+from simulation.runs.runner import resume_run, run_scenario
 from simulation.scenario import Scenario
 from simulation.studies.tournament.matchups import Format
 from simulation.studies.tournament.tournament import Tournament, new_tournament, read_tournament
@@ -84,7 +84,7 @@ class TestNames:
     @pytest.mark.parametrize("name", WORKABLE)
     def test_other_names_make_a_run_that_is_found_again(self, name: str, tmp_path: Path) -> None:
         plan = Plan(Scenario.model_validate(scenario(name=name)), roster())
-        run = run_scenario(plan, options=RunOptions(tier=Tier.SIMULATED), out=tmp_path / "runs")
+        run = run_scenario(plan, tier=Tier.SIMULATED, out=tmp_path / "runs")
         assert run.path.parent == tmp_path / "runs"
         assert load_runs(tmp_path / "runs").paths == (run.path,)
 
@@ -141,7 +141,7 @@ class TestWhereRunsAreKept:
     def test_nor_a_null_byte(self, tmp_path: Path) -> None:
         plan = Plan(Scenario.model_validate(scenario()), roster())
         with pytest.raises(UsageError, match="null"):
-            run_scenario(plan, options=RunOptions(tier=Tier.SIMULATED), out="a\0b")
+            run_scenario(plan, tier=Tier.SIMULATED, out="a\0b")
 
 
 # -- run directories from elsewhere ------------------------------------------------------------------------
@@ -150,7 +150,7 @@ class TestWhereRunsAreKept:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = Plan(Scenario.model_validate(scenario(name="whole")), roster())
-    return run_scenario(plan, options=RunOptions(tier=Tier.SIMULATED), out=tmp_path_factory.mktemp("whole")).path
+    return run_scenario(plan, tier=Tier.SIMULATED, out=tmp_path_factory.mktemp("whole")).path
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def test_a_link_to_itself_or_to_nothing_is_told(target: str, run: Path, capsys: 
     (run / "oasis.db").unlink()
     (run / "oasis.db").symlink_to(target)
     code, _, err = society(capsys, "report", str(run), "--out", "r.html")
-    assert (code, "oasis.db is a link that leads out of the run directory, or nowhere" in err) == (1, True)
+    assert (code, "oasis.db is a link that leads out of the run directory or to nothing" in err) == (1, True)
 
 
 def test_a_link_within_a_run_and_a_run_that_is_linked_to_are_read(run: Path, tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def test_what_writes_says_what_to_do(
     told = in_closed(write)
     assert f"society: {place}" in told
     assert "cannot be written: " in told
-    assert "name a folder that can be written to, or let this one be" in told
+    assert "name a folder that can be written to, or change this one" in told
     assert "Traceback" not in told
 
 

@@ -13,17 +13,17 @@ from agents.inference.provenance import Tier
 from agents.problems import SocietyError, UsageError
 from simulation.plan import Plan
 from simulation.runs.replay import ReplayError, replay_run
-from simulation.runs.runner import RunOptions, RunStoppedError, resume_run, run_scenario
+from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
 from simulation.scenario import shipped_scenarios
 from simulation.store.events import CallMade, Event, EventLog, StepResolved
 from tests.simulation.runs.test_runner import oasis_messages
 
-SIMULATED = RunOptions(tier=Tier.SIMULATED, episodes=2)
+SIMULATED: dict[str, Any] = {"tier": Tier.SIMULATED, "episodes": 2}
 
 
 @pytest.mark.parametrize("name", shipped_scenarios())
 def test_a_replay_is_the_same_bytes(name: str, runs: Path) -> None:
-    original = run_scenario(name, options=SIMULATED, out=runs)
+    original = run_scenario(name, **SIMULATED, out=runs)
     replay = replay_run(original.path, out=runs / "again")
     assert replay.log_identical
     assert replay.tables_identical

@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -18,13 +19,13 @@ from agents.problems import InvalidFileError, SocietyError
 from agents.roster import ModelConfig
 from simulation.plan import Plan
 from simulation.runs.folders import begun_runs
-from simulation.runs.runner import RunOptions, RunStatus, RunStoppedError, resume_run, run_scenario
+from simulation.runs.runner import RunStatus, RunStoppedError, resume_run, run_scenario
 from simulation.scenario import shipped_scenarios
 from simulation.store.events import CallMade, DecisionMade, EpisodeEnded, Event, EventLog, StepResolved, read_events
 from simulation.tables.run import Run, load_run
 
 TIMES = ["completion_time", "latency", "duration", "queue_time"]
-SIMULATED = RunOptions(tier=Tier.SIMULATED)
+SIMULATED: dict[str, Any] = {"tier": Tier.SIMULATED}
 
 
 def without_times(frame: pd.DataFrame) -> pd.DataFrame:
@@ -49,7 +50,7 @@ def told_messages(run: Run) -> list[tuple[int, int, str]]:
 @pytest.mark.parametrize("name", shipped_scenarios())
 def test_every_shipped_scenario_runs(name: str, runs: Path) -> None:
     plan = Plan.load(name)
-    run = run_scenario(plan, options=SIMULATED, out=runs)
+    run = run_scenario(plan, **SIMULATED, out=runs)
     assert run.manifest["status"] == RunStatus.FINISHED.value
     players = list(plan.roster.expand())
     episodes = plan.scenario.episodes * len(plan.scenario.tasks)
@@ -69,16 +70,14 @@ def test_shipped_scenarios_cover_the_modes_and_languages() -> None:
 
 
 def test_the_same_seed_gives_the_same_tables(runs: Path) -> None:
-    options = RunOptions(tier=Tier.SIMULATED, seed=7)
-    first, second = (run_scenario("team_battle", options=options, out=runs) for _ in range(2))
+    options = {"tier": Tier.SIMULATED, "seed": 7}
+    first, second = (run_scenario("team_battle", **options, out=runs) for _ in range(2))
     assert first.path != second.path
     assert_same(first, second)
 
 
 def test_another_seed_gives_other_messages(runs: Path) -> None:
-    first, second = (
-        run_scenario("team_battle", options=RunOptions(tier=Tier.SIMULATED, seed=seed), out=runs) for seed in (1, 2)
-    )
+    first, second = (run_scenario("team_battle", tier=Tier.SIMULATED, seed=seed, out=runs) for seed in (1, 2))
     assert list(first.messages["text"]) != list(second.messages["text"])
 
 

@@ -19,8 +19,9 @@ import pytest
 from agents.inference.provenance import Tier
 from agents.problems import InvalidFileError, SocietyError, UsageError
 from simulation import load_runs
+from simulation.plan import Settings
 from simulation.runs.folders import begun_runs
-from simulation.runs.runner import RunOptions, run_scenario
+from simulation.runs.runner import run_scenario
 from simulation.runs.sweep import Arm, begin_sweep, play_sweep, sweep_arms
 from simulation.runs.workers import Engine
 from simulation.sweep_values import swept
@@ -87,7 +88,7 @@ def test_every_combination_is_an_arm_of_its_own() -> None:
 
 
 def test_options_and_overrides_hold_for_every_arm_but_what_is_swept() -> None:
-    arms = sweep_arms(scenario(), options=RunOptions(tier=Tier.SIMULATED, episodes=3), overrides={"language": "zh"})
+    arms = sweep_arms(scenario(), Settings(tier=Tier.SIMULATED, episodes=3, set={"language": "zh"}))
     assert {(a.plan.scenario.episodes, a.plan.scenario.language.value) for a in arms.values()} == {(3, "zh")}
     assert {a.plan.scenario.seed for a in arms.values()} == {1, 2, 7}
 
@@ -97,7 +98,7 @@ def test_a_sweep_may_come_from_an_override_and_sweep_structures_and_rosters() ->
         "name: mine\nbase_model: b\nmodels: [{model_id: a, model_name: x}, {model_id: b, model_name: y}]\n"
     )
     sweep = "{mode: [{mixed: {policy: exp3}}], roster: [mine.yaml, first_contact], communication.topology: [ring]}"
-    arms = list(sweep_arms(scenario(SCENARIO), overrides={"sweep": sweep}).values())
+    arms = list(sweep_arms(scenario(SCENARIO), Settings(set={"sweep": sweep})).values())
     assert [len(arm.plan.roster.models) for arm in arms] == [2, 4]
     assert {arm.plan.scenario.mixing.policy.value for arm in arms} == {"exp3"}
 

@@ -17,7 +17,7 @@ from agents.inference.provenance import Tier
 from simulation.plan import Plan
 from simulation.report import write_report
 from simulation.runs import runner
-from simulation.runs.runner import RunOptions, resume_run, run_scenario
+from simulation.runs.runner import resume_run, run_scenario
 from simulation.store import run_directory
 from simulation.store.events import Event, EventLog, StepResolved
 from simulation.store.run_directory import LOCK, RunStatus
@@ -122,10 +122,10 @@ def test_a_run_of_a_real_server_that_two_commands_resume_is_read_meanwhile(
     server: ScriptedVLLM, tmp_path: Path
 ) -> None:
     plan = Plan.load("first_contact", {"tasks.0.max_steps": "2"})
-    options = RunOptions(tier=Tier.HTTP, episodes=2, endpoints=(server.url,))
-    unbroken = run_scenario(plan, options=options, out=tmp_path / "unbroken")
+    options = {"tier": Tier.HTTP, "episodes": 2, "endpoints": (server.url,)}
+    unbroken = run_scenario(plan, **options, out=tmp_path / "unbroken")
     asked = len(server.bodies)
-    killed(lambda: run_scenario(plan, options=options, out=tmp_path / "runs", on_event=die))
+    killed(lambda: run_scenario(plan, **options, out=tmp_path / "runs", on_event=die))
     (path,) = (tmp_path / "runs").iterdir()
     server.delay = 1.0
     with resuming(path) as one, resuming(path) as other:

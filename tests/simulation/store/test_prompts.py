@@ -96,7 +96,11 @@ def test_prompts_that_nobody_asked_make_no_file(tmp_path: Path) -> None:
     assert read_prompts(tmp_path) == {}
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"no json\n"), gzip.compress(b'{"asked": [[1]]}\n')])
+@pytest.mark.parametrize(
+    "content",
+    [b"no gzip", gzip.compress(b"no json\n"), gzip.compress(b'{"asked": [[1]]}\n')],
+    ids=["no gzip", "no json", "no prompt"],
+)
 def test_prompts_that_cannot_be_read_name_their_file(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "1.jsonl.gz").write_bytes(content)

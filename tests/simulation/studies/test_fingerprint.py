@@ -24,8 +24,8 @@ from simulation.games.base import Setting
 from simulation.games.prisoners_dilemma import PrisonersDilemma
 from simulation.metrics import metrics
 from simulation.metrics.comparable import MixedTiersError
+from simulation.plan import Settings
 from simulation.runs import run_set
-from simulation.runs.runner import RunOptions
 from simulation.seats import Seat
 from simulation.store.events import DecisionMade, Event
 from simulation.studies.fingerprint.cells import CELLS
@@ -60,7 +60,7 @@ def scripted(*policies: str) -> Roster:
 
 
 def conditions(episodes: int, tier: Tier | None = None, **fields: object) -> Conditions:
-    return Conditions(options=RunOptions(tier=tier, seed=5, episodes=episodes), **fields)  # type: ignore[arg-type]
+    return Conditions(settings=Settings(tier=tier, seed=5, episodes=episodes), **fields)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -363,7 +363,7 @@ async def test_a_server_s_models_are_asked_side_by_side(tier: Tier, tmp_path: Pa
     roster = Roster(name="served", base_model="base", models=(ModelConfig(model_id="m", model_name="cooperator"),))
     async with ScriptedVLLM() as stub:
         stub.delay = 0.01
-        asked = Conditions(options=RunOptions(tier=tier, episodes=4, endpoints=(stub.url,)))
+        asked = Conditions(settings=Settings(tier=tier, episodes=4, endpoints=(stub.url,)))
         folder = await asyncio.to_thread(take_fingerprints, roster, asked, out=tmp_path)
     assert stub.most_in_flight > 1
     assert {body["model"] for body in stub.bodies} == {"cooperator", "base"}

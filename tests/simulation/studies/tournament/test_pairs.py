@@ -21,6 +21,10 @@ def rock_paper_scissors(noise: float = 0.0, count: int = 4) -> CrossPlay:
     return CrossPlay(("rock", "paper", "scissors"), drawn)
 
 
+def widths(play: CrossPlay) -> dict[tuple[str, str], float]:
+    return {(each.row, each.column): (each.payoff.high - each.payoff.low) / 2 for each in play.meetings()}
+
+
 DILEMMA = CrossPlay(("c", "d"), {(0, 0): steady(3, 3), (0, 1): steady(0, 5), (1, 1): steady(1, 1)})
 
 
@@ -60,10 +64,10 @@ def test_rock_paper_scissors_has_no_order_and_equal_masses() -> None:
 
 
 def test_intervals_grow_with_noise_and_shrink_with_episodes() -> None:
-    few, many = rock_paper_scissors(1.0, 10).widths(), rock_paper_scissors(1.0, 160).widths()
+    few, many = widths(rock_paper_scissors(1.0, 10)), widths(rock_paper_scissors(1.0, 160))
     for pair, width in few.items():
         assert 2 < width / many[pair] < 8  # a factor of 4, but for chance
-    assert set(rock_paper_scissors(0.0).widths().values()) == {0.0}
+    assert set(widths(rock_paper_scissors(0.0)).values()) == {0.0}
 
 
 def test_an_interval_covers_the_truth() -> None:

@@ -48,7 +48,6 @@ def test_what_coalitions_share_leaves_the_interval() -> None:
     figures = made(["a", "b"], episodes)
     for share in figures.contributions():
         assert share.value.low == pytest.approx(2) == share.value.high
-    assert figures.widest() == pytest.approx(0)
     for composition in figures.compositions():
         assert composition.value.low < composition.value.high
 

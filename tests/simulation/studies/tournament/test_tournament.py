@@ -30,13 +30,11 @@ from simulation.studies.tournament.play import play_tournament
 from simulation.studies.tournament.results import TournamentResult, load_tournament
 from simulation.studies.tournament.teams import Worth
 from simulation.studies.tournament.tournament import (
-    ROUND,
-    Match,
     Tournament,
+    finished_matches,
     new_tournament,
     place_of,
     read_tournament,
-    split_finished,
 )
 from simulation.studies.verify.axelrod_record import POLICY_OF, RECORD
 
@@ -135,7 +133,7 @@ def test_a_result_reads_as_typed_tables_and_json(runs: Path) -> None:
         }
     described = set(zip(result.describe()["table"], result.describe()["column"], strict=True))
     assert {(name.value, column) for name, table in tables(result).items() for column in table.columns} <= described
-    assert len(result.matches) == 3 * 2 * 2  # lineups, episodes, seats
+    assert len(result.matches) == 3 * 2 * 2  # matchups, episodes, players
     assert (result.path / result.matches["run"].iloc[0] / "events.jsonl").exists()
     assert result.report["tiers"] == ["scripted"]
     assert result.report["matrix"] == result.matrix.to_dict("records")
@@ -149,18 +147,6 @@ def test_chance_shows_in_the_intervals(runs: Path) -> None:
     assert cell["p1", "p0"]["low"] < cell["p1", "p0"]["value"] < cell["p1", "p0"]["high"]
     assert cell["p1", "p1"]["low"] == cell["p1", "p1"]["high"] == 1
     assert cell["p1", "p0"]["n"] == 8
-
-
-def test_what_is_narrow_early_stops_and_the_rest_goes_on(runs: Path) -> None:
-    keys = {"steps": 1, "episodes": 2 * ROUND, "stop_width": 0.2}
-    result = played(make(rows_of("random", "always_defect"), **keys), runs)
-    count = {(row["row"], row["column"]): row["n"] for row in result.matrix.to_dict("records")}
-    assert count["p1", "p1"] == ROUND  # no chance: known
-    assert count["p0", "p0"] == 2 * ROUND  # half-width about 0.5
-    assert result.report["episodes_played"] == 5 * ROUND
-    assert result.report["episodes_at_most"] == 6 * ROUND
-    assert any("too narrow" in note for note in result.report["notes"])
-    assert read_tournament(result.path).rounds == (ROUND,) * 2
 
 
 # -- teams: the axioms, through coalitions that really play -------------------------------------------------
@@ -216,10 +202,10 @@ def test_with_empty_seats_shares_add_up_to_the_teams_whole_reward(runs: Path) ->
 
 def test_coalitions_of_one_round_play_the_same_draws(runs: Path) -> None:
     tournament = make(rows_of("random", "random"), "commons", form=Format.TEAMS, stand_in="random")
-    seeds = {tournament.plan(Match(0, matchup.number)).scenario.seed for matchup in tournament.matchups}
+    seeds = {tournament.plan(matchup.number).scenario.seed for matchup in tournament.matchups}
     assert len(seeds) == 1
     pairs = make(rows_of("random", "random"))
-    assert len({pairs.plan(Match(0, matchup.number)).scenario.seed for matchup in pairs.matchups}) == 3
+    assert len({pairs.plan(matchup.number).scenario.seed for matchup in pairs.matchups}) == 3
 
 
 @pytest.mark.slow
@@ -262,14 +248,13 @@ def test_what_was_interrupted_goes_on_to_the_same_tables(runs: Path, monkeypatch
             play_tournament(folder)
     with pytest.raises(SocietyError, match="not played to its end"):
         load_tournament(folder)
-    matches = [Match(0, matchup.number) for matchup in tournament.matchups]
-    done, missing = split_finished(folder, tournament, matches)
-    assert (len(done), len(missing)) == (2, 4)
-    before = {match: run.path for match, run in done.items()}
+    before = {number: run.path for number, run in finished_matches(folder, tournament)}
+    assert len(before) == 2
     assert_same(whole, play_tournament(folder))
-    again = split_finished(folder, tournament, matches)[0]
-    assert {match: again[match].path for match in before} == before  # not played twice
-    assert all(len(begun_runs(place_of(folder, tournament, match))) == 1 for match in matches)
+    again = dict(finished_matches(folder, tournament))
+    assert len(again) == len(tournament.matchups) == 6
+    assert {number: again[number].path for number in before} == before  # not played twice
+    assert all(len(begun_runs(place_of(folder, tournament, number))) == 1 for number in again)
 
 
 def test_a_folder_is_worked_on_by_one_process_at_a_time(runs: Path) -> None:
@@ -290,7 +275,7 @@ def test_a_folder_is_worked_on_by_one_process_at_a_time(runs: Path) -> None:
         (lambda: make(rows_of("random", "random"), mode=TrainingMode.MIXED), "--mode competitive"),
         (lambda: make(rows_of("random", "random"), mode=TrainingMode.TEAM_BATTLE), "--format teams"),
         (lambda: make(rows_of("random", "random"), "minority"), "two models cannot play this: minority needs an odd"),
-        (lambda: make(rows_of("random", "random"), stand_in="random"), "empty seats of teams"),
+        (lambda: make(rows_of("random", "random"), stand_in="random"), "absent members of teams"),
         (
             lambda: make(rows_of("random", "random"), form=Format.TEAMS, stand_in="randomm"),
             "did you mean random?",
@@ -314,10 +299,12 @@ def test_tiers_are_not_mixed_unless_asked(runs: Path) -> None:
     tournament = make(rows)
     result = played(tournament, runs)
     assert any("SIMULATED minds" in note for note in result.report["notes"])
-    matches = [Match(0, matchup.number) for matchup in tournament.matchups]
-    done = split_finished(result.path, tournament, matches)[0]
-    told = [row for match, run in done.items() for row in match_rows(result.path, tournament, match, run)]
-    mixed = [{**row, "tier": "http" if row["lineup"] == 0 else row["tier"]} for row in told]
+    rows_played = [
+        row
+        for number, run in finished_matches(result.path, tournament)
+        for row in match_rows(result.path, tournament.matchups[number], run)
+    ]
+    mixed = [{**row, "tier": "http" if row["matchup"] == 0 else row["tier"]} for row in rows_played]
     with pytest.raises(MixedTiersError):
         Figures(tournament, mixed)
     assert Figures(tournament, mixed, mix_tiers=True).tiers == ("http", "simulated")
@@ -377,7 +364,7 @@ def until_finished(folder: Path, count: int) -> Path:
     end = time.monotonic() + 300
     while time.monotonic() < end:
         for path in folder.glob("runs/tournament-*"):
-            if len(list(path.glob("matches/*/*/*/tables/outcomes.parquet"))) >= count:
+            if len(list(path.glob("matches/*/*/tables/outcomes.parquet"))) >= count:
                 return path
         time.sleep(0.02)
     raise AssertionError("no match was finished")
@@ -424,7 +411,7 @@ def test_a_tournament_that_is_killed_goes_on_to_the_tables_of_an_unbroken_one(
     assert out.splitlines()[-1] == f"runs/{folder.name}", err
     tournament = read_tournament(folder)
     for matchup in tournament.matchups:
-        assert len(begun_runs(place_of(folder, tournament, Match(0, matchup.number)))) == 1
+        assert len(begun_runs(place_of(folder, tournament, matchup.number))) == 1
     assert_same(load_tournament(folder), played(tournament, tmp_path / "whole"))
 
 

@@ -1,0 +1,64 @@
+"""The options that commands share: one text each, and what they mean."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+
+from agents.problems import UsageError
+from simulation.cli.app import app
+from simulation.cli.options import settings_of
+
+OWN_TEXT = {
+    ("calls", "--by"),
+    ("doctor", "--out"),
+    ("fingerprint", "--episodes"),
+    ("quality", "--endpoint"),
+    ("quality", "--tier"),
+    ("report", "--out"),
+    ("roster new", "--endpoint"),
+    ("roster new", "--language"),
+    ("roster new", "--role"),
+    ("scenario new", "--language"),
+    ("scenario new", "--mode"),
+    ("scenario new", "--roster"),
+    ("serve", "--base"),
+    ("serve", "--port"),
+    ("tournament", "--episodes"),
+    ("tournament", "--game"),
+}
+"""Options whose name means something else in this command."""
+
+
+def commands(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    for inner_name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, f"{name} {inner_name}".strip())
+    if not hasattr(command, "commands"):
+        yield name, command
+
+
+def test_option_has_one_help_text_in_all_commands() -> None:
+    texts: dict[str, set[str | None]] = defaultdict(set)
+    for name, command in commands(typer.main.get_command(app)):
+        for option in command.params:
+            if option.param_type_name == "option" and (name, option.opts[0]) not in OWN_TEXT:
+                texts[option.opts[0]].add(option.help)
+    several = {option: found for option, found in texts.items() if len(found) > 1}
+    assert set(several) == {"--seed"}  # a scenario has a seed of its own, a roster has none
+    assert len(texts) > 20
+
+
+@pytest.mark.parametrize(("tier", "tiers"), [("auto", ["camel", "http", "embedded", "simulated"]), ("http", ["http"])])
+def test_tier_option_replaces_tiers_of_scenario(tier: str, tiers: list[str]) -> None:
+    changes = settings_of(tier=tier, pairs=["episodes=3"]).changes()
+    assert changes["inference.tiers"][1] == tiers
+    assert changes["episodes"][1] == "3"
+
+
+def test_tier_options_refuse_unknown_tier() -> None:
+    with pytest.raises(UsageError, match="--require auto: not one of camel, http"):
+        settings_of(tier="auto", require="auto")
