@@ -1,7 +1,7 @@
-"""Keeps OASIS quiet: importing it opens log files under `./log` of the working directory.
+"""Keep OASIS quiet: importing it opens log files under `./log` of the working directory.
 
-`contained_import` lets that happen in a folder that is gone afterwards; `log_to` sends OASIS's logs into a
-run's own folder for as long as the run lasts. Neither imports OASIS.
+`contained_import` lets that happen in a temporary folder; `log_to` sends OASIS's logs into a run's own folder for as
+long as the run lasts. Neither imports OASIS.
 """
 
 from __future__ import annotations
@@ -9,40 +9,51 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import RLock
 
 OASIS_LOGGERS = ("social.agent", "social.twitter", "social.rec", "oasis.env", "table")
+_importing = RLock()
 
 
 @contextmanager
 def contained_import() -> Iterator[None]:
-    """For `import oasis`: what the import writes lands in a temporary folder and is removed.
+    """Use around `import oasis`: what the first import writes goes to a temporary folder that is then removed.
 
-    What it brings (a million objects) lives as long as the process, so the garbage collector is kept from looking
-    through it, which would take half a second each time.
+    The working directory of the whole process is another one while this lasts (about two seconds, once). There is no
+    other way: four modules of OASIS 0.2.5 open `./log/<name>-<time>.log` as they are imported, and no setting changes
+    that. A lock keeps other threads that import OASIS through here from seeing the wrong directory as their own.
+
+    The import creates a million objects that live as long as the process. `gc.freeze` keeps the garbage collector from
+    looking through them, which would take half a second each time.
     """
-    home, level = Path.cwd(), logging.root.level
-    before = list(logging.root.handlers)
-    collecting = gc.isenabled()
-    gc.disable()
-    with TemporaryDirectory() as scratch, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "IProgress not found")  # tqdm, in a notebook without widgets
-        os.chdir(scratch)
-        (Path(scratch) / "log").mkdir()
-        try:
-            yield
-        finally:
-            os.chdir(home)
+    with _importing:
+        if "oasis" in sys.modules:
             _drop_handlers()
-            logging.root.handlers[:] = before
-            logging.root.setLevel(level)
-            gc.freeze()
-            if collecting:
-                gc.enable()
+            yield
+            return
+        home, level, before = Path.cwd(), logging.root.level, list(logging.root.handlers)
+        collecting = gc.isenabled()
+        gc.disable()
+        with TemporaryDirectory() as scratch, warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "IProgress not found")  # tqdm, in a notebook without widgets
+            (Path(scratch) / "log").mkdir()
+            os.chdir(scratch)
+            try:
+                yield
+            finally:
+                os.chdir(home)
+                _drop_handlers()
+                logging.root.handlers[:] = before
+                logging.root.setLevel(level)
+                gc.freeze()
+                if collecting:
+                    gc.enable()
 
 
 def _drop_handlers() -> None:
@@ -56,7 +67,7 @@ def _drop_handlers() -> None:
 
 @contextmanager
 def log_to(folder: Path) -> Iterator[None]:
-    """OASIS's loggers write warnings and errors to `folder`/oasis.log while this lasts."""
+    """Make OASIS's loggers write warnings and errors to `folder`/oasis.log while this lasts."""
     handler = logging.FileHandler(folder / "oasis.log", encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     handler.setLevel(logging.WARNING)

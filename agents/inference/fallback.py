@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from threading import Lock
 
 from agents.inference.errors import InferenceError, ServerLostError
 from agents.inference.provenance import Tier
@@ -37,14 +38,16 @@ class FallbackLog:
     """Logs each distinct fall (from, to, kind of cause) once per outage."""
 
     def __init__(self) -> None:
-        self._said: set[tuple[Tier, Tier, str]] = set()
+        self._logged: set[tuple[Tier, Tier, str]] = set()
+        self._lock = Lock()
 
     def fell(self, failed_tiers: Sequence[FailedTier], to: Tier) -> None:
         """The tiers in `failed_tiers` did not answer a request that `to` is now asked."""
         falls = {(miss.tier, to, type(miss.error).__name__) for miss in failed_tiers}
-        if falls <= self._said:
-            return
-        self._said |= falls
+        with self._lock:
+            if falls <= self._logged:
+                return
+            self._logged |= falls
         logger.warning(
             "inference falls from %s to %s: %s. What it means: %s.",
             ", ".join(miss.tier.value for miss in failed_tiers),
@@ -55,9 +58,10 @@ class FallbackLog:
 
     def returned(self, tiers: Collection[Tier], where: str) -> None:
         """The servers of `tiers` answer again after an outage; the next outage will be said anew."""
-        lost = {fall for fall in self._said if fall[0] in tiers and fall[2] == ServerLostError.__name__}
+        with self._lock:
+            lost = {fall for fall in self._logged if fall[0] in tiers and fall[2] == ServerLostError.__name__}
+            self._logged -= lost
         if lost:
-            self._said -= lost
             logger.warning("inference returns to %s: %s", ", ".join(sorted({f[0].value for f in lost})), where)
 
 

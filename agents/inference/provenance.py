@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
+from dataclasses import dataclass
 from enum import Enum
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
+
+from agents.problems import SocietyError
 
 if TYPE_CHECKING:
     from agents.players.policies import Situation
+
+
+class InvalidRequestError(SocietyError, ValueError):
+    """A request, or the sampling of one, that no tier can answer: a mistake of the caller."""
 
 
 class Tier(str, Enum):
@@ -68,11 +70,28 @@ class ChatMessage:
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a reply is drawn. `temperature` 0 is greedy; `max_tokens` bounds the reply, not the prompt."""
+    """How a reply is drawn.
+
+    Args:
+        temperature: 0 to 2; 0 is greedy.
+        top_p: The probability mass that is sampled from: above 0, at most 1.
+        max_tokens: The longest reply in tokens, at least 1; the prompt does not count.
+
+    Raises:
+        InvalidRequestError: A value is out of its range.
+    """
 
     temperature: float = 0.7
     top_p: float = 1.0
     max_tokens: int = 64
+
+    def __post_init__(self) -> None:
+        try:
+            in_range = 0 <= self.temperature <= 2 and 0 < self.top_p <= 1 and self.max_tokens >= 1
+        except TypeError:
+            in_range = False
+        if not in_range or type(self.max_tokens) is not int:
+            _check_sampling(self)
 
 
 @dataclass(frozen=True)
@@ -89,7 +108,7 @@ class CallKey:
 
 @dataclass(frozen=True)
 class Request:
-    """One generation.
+    """One generation. Raises InvalidRequestError for choices or tools that no tier could offer.
 
     `adapter` is the served name put in the request's `model` field; `base_model` the base it belongs to.
     With `choices` the reply must be exactly one of them (structured output, option scoring). `seed` makes
@@ -103,13 +122,79 @@ class Request:
     messages: tuple[ChatMessage, ...]
     base_model: str | None = None
     choices: tuple[str, ...] | None = None
-    sampling: Sampling = field(default_factory=Sampling)
+    sampling: Sampling = Sampling()
     seed: int | None = None
     adapter_path: str | None = None
     situation: Situation | None = None
     tools: tuple[Mapping[str, Any], ...] = ()
     must_use_tool: bool = False
     endpoint: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.choices is not None:
+            _check_choices(self.choices)
+        if self.tools and not _plain_tools(self.tools):
+            _check_tools(self.tools)
+
+
+def _check_sampling(sampling: Sampling) -> None:
+    """Raise InvalidRequestError for the value that is out of range."""
+    for name, least, most, rule in (
+        ("temperature", 0.0, 2.0, "between 0 and 2"),
+        ("top_p", 5e-324, 1.0, "above 0 and at most 1"),
+    ):
+        value = getattr(sampling, name)
+        if not isinstance(value, (int, float)) or not least <= value <= most:
+            raise InvalidRequestError(f"{name} is {value!r}; it must be {rule}")
+    tokens: object = sampling.max_tokens
+    if not isinstance(tokens, Integral) or isinstance(tokens, bool) or tokens < 1:
+        raise InvalidRequestError(f"max_tokens is {tokens!r}; it must be a whole number of at least 1")
+
+
+def _check_choices(choices: tuple[str, ...]) -> None:
+    """Raise InvalidRequestError unless `choices` are different texts, none of them empty."""
+    if not isinstance(choices, (tuple, list)):
+        raise InvalidRequestError(f"choices is {choices!r}; give a tuple of texts")
+    if not choices:
+        raise InvalidRequestError("choices is empty; leave it out for free text")
+    try:
+        "".join(choices)
+    except TypeError:
+        wrong = next(choice for choice in choices if not isinstance(choice, str))
+        raise InvalidRequestError(f"choices holds {wrong!r}, which is not text") from None
+    if "" in choices:
+        raise InvalidRequestError("choices holds an empty text")
+    if len(set(choices)) < len(choices):
+        twice = next(choice for choice in choices if choices.count(choice) > 1)
+        raise InvalidRequestError(f"choices holds {twice!r} twice")
+
+
+def _plain_tools(tools: tuple[Mapping[str, Any], ...]) -> bool:
+    """Whether `tools` are what nearly all calls offer, plain dicts in the right shape: a check of a microsecond."""
+    try:
+        names = {function["name"] for tool in tools if type((function := tool["function"])["parameters"]) is dict}
+        return len(names) == len(tools) and bool("".join(names)) and "" not in names
+    except (KeyError, TypeError):
+        return False
+
+
+def _check_tools(tools: tuple[Mapping[str, Any], ...]) -> None:
+    """Raise InvalidRequestError unless `tools` are function schemas of different names in the OpenAI shape."""
+    if isinstance(tools, Mapping):
+        raise InvalidRequestError("tools is a single schema; give a tuple of them")
+    names = set()
+    for number, tool in enumerate(tools):
+        if not isinstance(tool, Mapping):
+            raise InvalidRequestError(f"tools[{number}] is {tool!r}; give a function schema in the OpenAI shape")
+        function = tool.get("function")
+        name = function.get("name") if isinstance(function, Mapping) else None
+        if not isinstance(function, Mapping) or not isinstance(name, str) or not name:
+            raise InvalidRequestError(f"tools[{number}] has no function with a name")
+        if not isinstance(function.get("parameters", {}), Mapping):
+            raise InvalidRequestError(f"tools[{number}]: the parameters of {name!r} are no mapping")
+        if name in names:
+            raise InvalidRequestError(f"tools offers {name!r} twice")
+        names.add(name)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from simulation.runs.folders import finished_run, new_folder, play_in
 from simulation.scenario import Scenario
 from simulation.seeds import derive_seed
 from simulation.store.files import atomic_directory
+from simulation.store.migrations import without_removed_settings
 from simulation.store.run_directory import versions
 from simulation.studies.tournament.matchups import Format, Matchup, matchups
 from simulation.studies.tournament.teams import Worth
@@ -162,7 +163,8 @@ def _read_fields(folder: Path) -> dict[str, Any]:
         version = manifest["schema_version"]
         if version not in range(1, SCHEMA_VERSION + 1):
             raise SocietyError(f"{file}: schema_version {version}; this version reads 1 to {SCHEMA_VERSION}")
-        return dict(manifest["tournament"])
+        fields = dict(manifest["tournament"])
+        return {**fields, "scenario": without_removed_settings(fields["scenario"])}
     except (orjson.JSONDecodeError, KeyError) as error:
         raise SocietyError(f"{file} cannot be read: {error}") from error
 

@@ -105,7 +105,9 @@ class TestTools:
     async def test_a_tier_without_tools_is_passed_over(self, stub: ScriptedVLLM) -> None:
         async with VLLMClient(stub.url, settings=InferenceSettings(tiers=(Tier.EMBEDDED,))) as client:
             with pytest.raises(FloorReachedError, match="cannot call tools"):
-                await SocietyBackend(client, "cooperator").arun([], tools=[{"type": "function"}])
+                await SocietyBackend(client, "cooperator").arun(
+                    [], tools=[{"type": "function", "function": {"name": "f"}}]
+                )
 
     async def test_what_no_tier_can_keep_to_is_refused(self) -> None:
         with pytest.raises(PermanentError, match="cannot keep to stop"):

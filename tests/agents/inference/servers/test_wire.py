@@ -192,7 +192,9 @@ class TestRetryAfter:
 
 
 class TestWhatIsSent:
-    @given(choices=st.none() | st.lists(st.text(min_size=1, max_size=9), min_size=1, max_size=4).map(tuple))
+    @given(
+        choices=st.none() | st.lists(st.text(min_size=1, max_size=9), min_size=1, max_size=4, unique=True).map(tuple)
+    )
     def test_a_body_holds_what_was_asked_and_room_for_the_longest_choice(self, choices: tuple[str, ...] | None) -> None:
         request = make_request(choices=choices)
         body = orjson.loads(orjson.dumps(chat_body(request)))
@@ -204,7 +206,11 @@ class TestWhatIsSent:
     def test_a_tools_answer_names_the_call_it_answers(self) -> None:
         call = ToolCall("1", "f", "{}")
         messages = (ChatMessage("assistant", "", (call,)), ChatMessage("tool", "done", tool_call_id="1"))
-        body = chat_body(make_request(messages=messages, tools=({"type": "function"},), must_use_tool=True))
+        body = chat_body(
+            make_request(
+                messages=messages, tools=({"type": "function", "function": {"name": "f"}},), must_use_tool=True
+            )
+        )
         assert body["messages"][0]["tool_calls"][0]["function"] == {"name": "f", "arguments": "{}"}
         assert body["messages"][1]["tool_call_id"] == "1"
         assert body["tool_choice"] == "required"
