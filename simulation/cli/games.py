@@ -1,4 +1,4 @@
-"""`society games`: every game's documentation. Heavy imports stand inside the command."""
+"""`society games`: every game's documentation. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def games(
-    name: Annotated[str | None, typer.Argument(help="A game; all of them, in a line each, without it.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A game. Without it: all games, one line each.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """What each game is: players, decision, payoffs, equilibria, what a message can change, parameters."""
+    """Explain the games: players, decision, payoffs, equilibria, what a message can change, parameters."""
     from simulation.authoring.game_pages import game_page, game_pages
 
     pages = [game_page(name)] if name else list(game_pages())
@@ -40,8 +40,8 @@ def _show_list(pages: list[GamePage]) -> None:
 
     from simulation.authoring.game_pages import PageSection
 
-    table = Table(title="games; a page each: society games NAME", title_justify="left")
-    for head in ("game", "players", "what is decided", "a message"):
+    table = Table(title="games; for the page of one: society games NAME", title_justify="left")
+    for head in ("game", "players", "decision", "a message"):
         table.add_column(head, overflow="fold")
     for page in pages:
         cells = (page.line(part) for part in (PageSection.PLAYERS, PageSection.DECISION, PageSection.MESSAGE))

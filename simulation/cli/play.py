@@ -1,4 +1,4 @@
-"""`society play`: a person at the table. Heavy imports stand inside the command."""
+"""`society play`: a person plays one row of a roster. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -27,37 +27,39 @@ def play(
     game: Annotated[str, typer.Argument(help="The game: see `society games`.")],
     roster: Annotated[str, typer.Option(help="A roster file, or the name of a shipped one.")] = "first_contact",
     as_: Annotated[
-        str | None, typer.Option("--as", help="The model whose seat you take; the first of the roster unless named.")
+        str | None, typer.Option("--as", help="The model that you play; default: the first of the roster.")
     ] = None,
     tier: Annotated[str | None, typer.Option(help="The only tier to use; or auto: all of them.")] = None,
-    require: Annotated[str | None, typer.Option(help="Stop rather than fall below this tier.")] = None,
-    mode: Annotated[TrainingMode, typer.Option(help="Who hears whom and who shares.")] = TrainingMode.COOPERATIVE,
+    require: Annotated[str | None, typer.Option(help="Stop rather than use a tier below this one.")] = None,
+    mode: Annotated[
+        TrainingMode, typer.Option(help="Who hears whom, and who shares the reward.")
+    ] = TrainingMode.COOPERATIVE,
     steps: Annotated[int, typer.Option(min=1, help="Steps of the game.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the game's and the others' draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the game and of the other players.")] = 0,
     language: Annotated[Language, typer.Option(help="en or zh.")] = Language.EN,
     endpoint: Annotated[list[str] | None, typer.Option(help="vLLM server URL; may be given more than once.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for run directories.")] = Path("runs"),
 ) -> None:
-    """Play a game yourself, in the seat of one model of a roster; type messages and choices, or pipe them in.
+    """Play a game yourself, in place of one model of a roster. Type messages and choices, or pipe them in.
 
-    You are told what that model would be told. The last line printed is the run directory; your rows in its tables
-    have the tier `human`, and no statistic takes them for a model's. Without hearers (competitive) nobody talks.
+    You see the prompts of that model. The last line printed is the run directory. Your rows in its tables have the tier
+    `human`, and no statistic counts them as a model's. In the competitive mode there are no messages.
     """
     from agents.roster import Roster
-    from simulation.cli.human_player import table_plan
+    from simulation.cli.human_player import plan_with_human
     from simulation.runs.runner import run_scenario
 
     scenario = _scenario(game, roster, mode, steps, seed, language)
-    plan = table_plan(scenario, Roster.load(roster), as_)
+    plan = plan_with_human(scenario, Roster.load(roster), as_)
     options = run_options(tier=tier, require=require, endpoints=tuple(endpoint or ()))
-    seat = human_player_in(plan.roster.model_dump())
-    assert seat is not None  # the plan has one
-    finished = run_scenario(plan, options=options, out=out, on_event=seat.watch, responders=seat.responders)
+    player = human_player_in(plan.roster.model_dump())
+    assert player is not None  # plan_with_human makes one
+    finished = run_scenario(plan, options=options, out=out, on_event=player.watch, responders=player.responders)
     show(finished, False)
 
 
 def human_player_in(roster: Mapping[str, Any]) -> HumanPlayer | None:
-    """The seat at this terminal for the person of a raw roster; None where no person plays."""
+    """Return the player at this terminal for the human row of a raw roster, or None if there is no such row."""
     people = [row["model_id"] for row in roster["models"] if row.get("human")]
     if not people:
         return None

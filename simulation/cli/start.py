@@ -1,4 +1,4 @@
-"""Where the `society` command starts: before anything else, is `agents` ours?"""
+"""The entry point of the `society` command. First it checks that the package `agents` is ours."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HOME = Path(__file__).parents[2]
 
 
 def foreign_agents() -> str:
-    """Where a package called `agents` that is not ours would be imported from; empty when it is ours."""
+    """Return the folder of another package called `agents` that Python would import, or an empty string."""
     found = find_spec("agents")
     origin = found.origin if found else None
     if origin is None or Path(origin).parent.parent == HOME:
@@ -19,13 +19,13 @@ def foreign_agents() -> str:
 
 
 def main() -> None:
-    """The `society` command."""
+    """Run the `society` command."""
     foreign = foreign_agents()
     if foreign:
         sys.exit(
             f"society: another package called `agents` is in the way: {foreign}\n"
-            "openai-agents installs one. Remove it (pip uninstall openai-agents) or give LoRA Society an "
-            "environment of its own (make install)."
+            "openai-agents installs one. Remove it (pip uninstall openai-agents), or install LoRA Society in a "
+            "separate environment (make install)."
         )
     from simulation.cli.app import main as run
 

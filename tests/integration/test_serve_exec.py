@@ -42,7 +42,7 @@ def test_servers_are_kept_running_until_told_to_stop(tiny: TinyModel, tmp_path: 
             engine = processes(str(port))
             assert len(engine) == 1
             os.kill(engine[0], signal.SIGKILL)
-            until(society.stderr.readline, "it is started again in 1 s")
+            until(society.stderr.readline, "it restarts in 1 s")
             until(society.stderr.readline, "is ready after")
             assert processes(str(port)) != engine
         finally:
