@@ -1,4 +1,4 @@
-"""The scripted server keeps its word: it speaks as vLLM does, and every fault is on the wire what it is called."""
+"""The scripted server answers like vLLM, and every fault is what its name says."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def chat(session: aiohttp.ClientSession, url: str, **more: Any) -> tuple[i
 
 
 async def outcome(session: aiohttp.ClientSession, url: str, patience: float = 30) -> str:
-    """In a word, what a client that trusts nothing meets within so many seconds."""
+    """Return in a word what a careful client gets within so many seconds."""
     timeout = aiohttp.ClientTimeout(total=patience)
     try:
         async with session.post(f"{url}/chat/completions", json=body(), timeout=timeout) as response:
@@ -181,8 +181,8 @@ class TestSpeakingAsVLLM:
     ) -> None:
         new = str(write_adapter(tmp_path / "new"))
 
-        async def post(what: str, **told: str) -> int:
-            async with session.post(f"{server.url}/{what}_lora_adapter", json=told) as response:
+        async def post(what: str, **body: str) -> int:
+            async with session.post(f"{server.url}/{what}_lora_adapter", json=body) as response:
                 return response.status
 
         assert await post("load", lora_name="new", lora_path="/nowhere") == 404
@@ -196,8 +196,8 @@ class TestSpeakingAsVLLM:
 
     async def test_a_server_without_runtime_loading_has_no_such_route(self, session: aiohttp.ClientSession) -> None:
         async with ScriptedVLLM(runtime_lora=False) as server:
-            told = {"lora_name": "new", "lora_path": "/a/new"}
-            async with session.post(f"{server.url}/load_lora_adapter", json=told) as response:
+            body = {"lora_name": "new", "lora_path": "/a/new"}
+            async with session.post(f"{server.url}/load_lora_adapter", json=body) as response:
                 assert response.status == 404
 
     async def test_the_prefix_cache_is_each_adapters_own_and_counted(
@@ -228,7 +228,7 @@ class TestAsAProcess:
             async with session.post(f"{root}/script", json={"fault": "server_error", "calls": 1}):
                 assert [await outcome(session, server.url) for _ in range(2)] == ["500", WELL]
             server.kill()
-            assert await outcome(session, server.url) == "no answer"  # on the connection that was open
+            assert await outcome(session, server.url) == "no answer"  # on the open connection
             assert await outcome(session, server.url) == "refused"
 
     def test_it_ends_with_its_block(self) -> None:
