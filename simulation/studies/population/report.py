@@ -20,7 +20,7 @@ from agents.role import PopulationPart
 from simulation.metrics.clusters import cluster_bootstrap, ratio
 from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.inference import LEVEL
-from simulation.metrics.registry import Interval, metric
+from simulation.metrics.registry import Interval
 from simulation.plan import Plan
 from simulation.runs import run_set
 from simulation.runs.runner import Observer
@@ -30,7 +30,7 @@ from simulation.studies.population.tables import Declaration, Population, popula
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simulation.metrics.aggregate import Matrix
+    from simulation.metrics.arrays import Matrix
     from simulation.tables.run import Run
 
 COMMAND = "society population"
@@ -103,15 +103,13 @@ def play_populations(
     return run_set.play(folder, COMMAND, on_event=on_event, at_once=at_once)
 
 
-def read_populations(
-    folder: Path, *, level: float = LEVEL, synthetic: bool = False, mix_tiers: bool = False
-) -> PopulationReport:
+def read_populations(folder: Path, *, level: float = LEVEL, mix_tiers: bool = False) -> PopulationReport:
     """The report of a folder of `play_populations`, also written to its population.json.
 
     Raises SocietyError where a run is missing or nothing is left, and MixedTiersError.
     """
     runs = run_set.finished_runs(folder, COMMAND)
-    kept = {arm: _outcomes(run, synthetic) for arm, run in runs.items()}
+    kept = {arm: _outcomes(run) for arm, run in runs.items()}
     found = [each for arm, rows in kept.items() for each in _returns(arm, rows, level)]
     if not found:
         raise SocietyError("nothing to measure: every episode is synthetic (a formula over words, not play)")
@@ -132,12 +130,12 @@ def _whole(kept: Mapping[str, pd.DataFrame], mix_tiers: bool) -> tuple[str, ...]
     """The tiers behind all rows together: arms are compared, so they must not differ in it."""
     import pandas as pd
 
-    return tiers(comparable_rows(pd.concat(kept.values()), synthetic=True, mix_tiers=mix_tiers))
+    return tiers(comparable_rows(pd.concat(kept.values()), mix_tiers=mix_tiers))
 
 
-def _outcomes(run: Run, synthetic: bool) -> pd.DataFrame:
+def _outcomes(run: Run) -> pd.DataFrame:
     """The outcomes of a run, with the part of each player; tiers are looked at over all runs."""
-    rows = comparable_rows(run.outcomes, synthetic=synthetic, mix_tiers=True)
+    rows = comparable_rows(run.outcomes, mix_tiers=True)
     names = ["task_id", "task_type", "model_id", "model_name", "tier"]
     parts = run.agents.set_index("model_id")["part"].astype(str)
     rows = rows.astype(dict.fromkeys(names, str))
@@ -166,9 +164,12 @@ def _returns(arm: str, rows: pd.DataFrame, level: float) -> Iterator[Return]:
             yield Return(*facts, players, interval)
 
 
-@metric("Leibo et al. (Melting Pot), ICML 2021: focal per-capita return")
 def per_capita_return(sums: Matrix, *, level: float = LEVEL) -> Interval:
-    """Mean payoff per player; columns: summed payoff and number of players, a row per episode."""
+    """Mean payoff per player; columns: summed payoff and number of players, a row per episode.
+
+    Source:
+        Leibo et al. (Melting Pot), ICML 2021: focal per-capita return.
+    """
     return cluster_bootstrap(ratio, sums, level=level)
 
 
