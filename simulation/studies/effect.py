@@ -22,6 +22,7 @@ from agents.strategy import TrainingMode
 from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.inference import LEVEL, holm, paired_bootstrap, sign_flip_p_value
 from simulation.metrics.registry import Interval
+from simulation.metrics.result_table import interval_plot, table_of
 from simulation.modes import MixingPolicy
 from simulation.plan import Plan
 from simulation.runs import run_set
@@ -32,6 +33,7 @@ from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
     import pandas as pd
+    from plotly.graph_objects import Figure
 
 REPORT = "effect.json"
 _PAIR = ["episode", "task_id", "mode", "model_id", "role"]
@@ -92,6 +94,17 @@ class EffectReport:
         """The effects of that kind, one per task."""
         asked = (treatment, measure, scope, group)
         return tuple(each for each in self.effects if asked == (each.treatment, each.measure, each.scope, each.group))
+
+    def table(self) -> pd.DataFrame:
+        """One row per effect: the fields of `Effect`, its interval as `value`, `low`, `high` and `pairs`."""
+        return table_of(self.effects, count="pairs")
+
+    def plot(self) -> Figure:
+        """The effects on all models together with their intervals, each measure on an axis of its own."""
+        table = self.table().query(f"scope == '{EffectScope.OVERALL.value}'")
+        title = f"{self.scenario}: effect of messages"
+        keys = {"color": "task_id", "facet_col": "measure"}
+        return interval_plot(table, "treatment", title=title, x="delivered - treated", **keys)
 
 
 def read_effects(folder: Path, *, level: float = LEVEL, mix_tiers: bool = False) -> EffectReport:

@@ -11,7 +11,7 @@ from agents.problems import SocietyError
 from simulation.metrics import metrics
 from simulation.metrics.calls import Percentiles
 from simulation.metrics.registry import Interval, Metric
-from simulation.studies.result_table import table_of
+from simulation.metrics.result_table import table_of
 
 if TYPE_CHECKING:
     import pandas as pd

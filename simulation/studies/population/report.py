@@ -21,6 +21,7 @@ from simulation.metrics.clusters import cluster_bootstrap, ratio
 from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.inference import LEVEL
 from simulation.metrics.registry import Interval
+from simulation.metrics.result_table import interval_plot, table_of
 from simulation.plan import Plan
 from simulation.runs import run_set
 from simulation.runs.runner import Observer
@@ -29,6 +30,7 @@ from simulation.studies.population.tables import Declaration, Population, popula
 
 if TYPE_CHECKING:
     import pandas as pd
+    from plotly.graph_objects import Figure
 
     from simulation.metrics.arrays import Matrix
     from simulation.tables.run import Run
@@ -68,22 +70,15 @@ class PopulationReport:
     notes: tuple[str, ...]
 
     def table(self) -> pd.DataFrame:
-        """One row per return: the fields of `Return`, its interval as `low`, `value`, `high`, `episodes`."""
-        import pandas as pd
+        """One row per return: the fields of `Return`, its interval as `value`, `low`, `high` and `episodes`."""
+        return table_of(self.returns, count="episodes")
 
-        return pd.DataFrame([_row(each) for each in self.returns])
-
-
-def _row(each: Return) -> dict[str, object]:
-    row = {**asdict(each), "population": each.population.value, "part": each.part.value}
-    interval = row.pop("interval")
-    return {
-        **row,
-        "low": interval["low"],
-        "value": interval["value"],
-        "high": interval["high"],
-        "episodes": interval["n"],
-    }
+    def plot(self) -> Figure:
+        """The returns of all players of a part with their intervals, each kind of population in its own picture."""
+        table = self.table().query(f"model == '{EVERYONE}'")
+        table = table.assign(met=table["focal"] + " with " + table["background"])
+        title, keys = f"{self.scenario}: per-capita return", {"color": "part", "symbol": "task_id"}
+        return interval_plot(table, "met", title=title, x="payoff per player", facet_col="population", **keys)
 
 
 def play_populations(

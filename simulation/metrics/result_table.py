@@ -53,7 +53,7 @@ def _interval(row: Any, count: str) -> Iterator[tuple[str, Any]]:
 
 
 def interval_plot(table: pd.DataFrame, y: str, *, title: str, x: str = "value", **more: Any) -> Figure:
-    """A point with its interval per row of a table of `table_of`, on a horizontal axis.
+    """A point with its interval per row of a table of `table_of`; each picture has a horizontal axis of its own.
 
     Args:
         table: Has the columns `value`, `low` and `high`.
@@ -66,4 +66,5 @@ def interval_plot(table: pd.DataFrame, y: str, *, title: str, x: str = "value", 
 
     errors = table.assign(above=table["high"] - table["value"], below=table["value"] - table["low"])
     bars = {"error_x": "above", "error_x_minus": "below"}
-    return px.scatter(errors, x="value", y=y, title=title, labels={"value": x}, **bars, **more)
+    figure = px.scatter(errors, x="value", y=y, title=title, labels={"value": x}, **bars, **more)
+    return figure.update_xaxes(matches=None)
