@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from simulation.runs.runner import RunOptions, run_scenario
     from simulation.scenario import Scenario
     from simulation.studies.compare.report import compare_runs
-    from simulation.studies.public import hold_tournament, measure_effect, measure_fingerprints
+    from simulation.studies.measure import (
+        hold_tournament,
+        measure_effect,
+        measure_fingerprints,
+        measure_population,
+    )
     from simulation.tables.run import load_run
     from simulation.tables.runs import load_runs
     from simulation.task import TrainingTask
@@ -30,6 +35,7 @@ __all__ = [
     "load_runs",
     "measure_effect",
     "measure_fingerprints",
+    "measure_population",
     "run_scenario",
 ]
 
@@ -41,11 +47,12 @@ _HOMES = {
     "TrainingTask": "simulation.task",
     "add_games": "simulation.game_plugins",
     "compare_runs": "simulation.studies.compare.report",
-    "hold_tournament": "simulation.studies.public",
+    "hold_tournament": "simulation.studies.measure",
     "load_run": "simulation.tables.run",
     "load_runs": "simulation.tables.runs",
-    "measure_effect": "simulation.studies.public",
-    "measure_fingerprints": "simulation.studies.public",
+    "measure_effect": "simulation.studies.measure",
+    "measure_fingerprints": "simulation.studies.measure",
+    "measure_population": "simulation.studies.measure",
     "run_scenario": "simulation.runs.runner",
 }
 

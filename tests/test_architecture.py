@@ -87,7 +87,7 @@ def test_public_names_are_the_documented_ones() -> None:
     assert set(agents.__all__) == {"LoRAModel", "ModelConfig", "ModelRole", "Roster", "VLLMClient"}
     documented = {"MultiModelEnvironment", "Scenario", "TrainingMode", "TrainingTask", "run_scenario"}
     results = {"RunOptions", "load_run", "load_runs", "compare_runs"}
-    studies = {"add_games", "hold_tournament", "measure_effect", "measure_fingerprints"}
+    studies = {"add_games", "hold_tournament", "measure_effect", "measure_fingerprints", "measure_population"}
     assert set(simulation.__all__) == documented | results | studies
     with pytest.raises(AttributeError, match="nothing_here"):
         _ = agents.nothing_here
