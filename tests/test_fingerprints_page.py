@@ -8,7 +8,7 @@ import pytest
 
 from agents.inference.embedded.adapters import WEIGHTS_FILE, shipped_adapters
 from agents.inference.embedded.model_sources import file_sha256
-from simulation.metrics import find_metric
+from simulation.metrics import behaviour
 from simulation.studies.fingerprint.cells import CELLS
 from simulation.studies.fingerprint.picture import picture
 from simulation.studies.fingerprint.report import load_report
@@ -46,4 +46,4 @@ def test_page_explains_every_cell_and_names_its_metric() -> None:
     explained = dict(re.findall(r"^\| `(\w+)` \|.*\| `(\w+)` \|$", PAGE, flags=re.MULTILINE))
     for cell in CELLS:
         function = getattr(cell.sums, "func", cell.sums)
-        assert find_metric(explained[cell.name]).function is function
+        assert getattr(behaviour, explained[cell.name]) is function
