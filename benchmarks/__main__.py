@@ -1,10 +1,11 @@
-"""Every benchmark against its peer, in one command.
+"""Run every benchmark against its peer, in one command.
 
     python -m benchmarks                    # all; make bench does the same
     python -m benchmarks --quick            # smaller sizes, one repetition
     python -m benchmarks --only build --only actions
 
-Ratios are of turns of one run on one machine. Every figure is least / middle / most of the repetitions.
+A ratio compares two turns of the same run on one machine. Every figure is the minimum / median / maximum of the
+repetitions.
 """
 
 from __future__ import annotations
@@ -52,31 +53,31 @@ def main() -> None:
     parser.add_argument("--only", choices=[*BENCHMARKS, PEERS], action="append", help="may be given more than once")
     parser.add_argument("--quick", action="store_true", help="smaller sizes, one repetition")
     parser.add_argument("--out", type=Path, default=OUT, help="the JSON file of all figures")
-    told = parser.parse_args()
-    logging.disable(logging.WARNING)  # CAMEL warns of every stock agent's model
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)  # CAMEL warns about the model of every stock agent
     facts = machine()
     results: list[Result] = []
     compared: list[Comparison] = []
-    for name in told.only or (*BENCHMARKS, PEERS):
+    for name in options.only or (*BENCHMARKS, PEERS):
         sys.stderr.write(f"{name} ...\n")
         if name == PEERS:
-            compared = list(peer_steps(told.quick))
+            compared = list(peer_steps(options.quick))
         else:
-            results += BENCHMARKS[name](told.quick)
-        report = {  # written after each: what was measured is kept, whatever stops the next
+            results += BENCHMARKS[name](options.quick)
+        report = {  # written after each benchmark: an error in the next one loses no figures
             "machine": facts,
             "load_after": machine()["load"],
-            "quick": told.quick,
+            "quick": options.quick,
             "results": [result.as_json() for result in results],
             "peers": [comparison.as_json() for comparison in compared],
         }
-        told.out.parent.mkdir(parents=True, exist_ok=True)
-        told.out.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
     if results:
         show(results)
     if compared:
         show_peers(compared)
-    sys.stdout.write(f"{told.out}\n")
+    sys.stdout.write(f"{options.out}\n")
 
 
 if __name__ == "__main__":

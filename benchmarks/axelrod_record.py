@@ -1,15 +1,14 @@
-"""Records what the Axelrod library's players earn, for `society verify` to compare with.
+"""Record what the Axelrod library's players earn; `society verify` compares with it.
 
     python benchmarks/axelrod_record.py --venv DIR
 
-The library brings torch and its own pandas, so it lives in a virtual environment of its own: DIR is made and
-`axelrod==4.14.0` installed there unless it has it already (pip's own variables apply, such as PIP_FIND_LINKS for
-CPU builds of torch). Matches are played one after the other (the library's
-parallel play is of no use here) and written to simulation/studies/verify/axelrod.json:
+The library needs torch and its own pandas, so it gets a separate virtual environment: the script creates DIR and
+installs `axelrod==4.14.0` there, unless it is installed (pip's own variables apply, such as PIP_FIND_LINKS for CPU
+builds of torch). Matches are played one after another and written to simulation/studies/verify/axelrod.json:
 
-- exact: every pair of the deterministic players, one match, total scores;
-- stochastic: pairs with a random player, `REPETITIONS` matches with seeds 1, 2, ...; per player the mean score per
-  turn and its standard deviation from match to match.
+- exact: one match of every pair of deterministic players, with total scores;
+- stochastic: `REPETITIONS` matches of pairs with a random player, with seeds 1, 2, ...; for each player the mean score
+  per turn and its standard deviation between matches.
 
 Library: https://github.com/Axelrod-Python/Axelrod (MIT), version 4.14.0; its default game is 5, 3, 1, 0, no noise.
 """
@@ -56,7 +55,7 @@ def main() -> None:
 
 
 def interpreter(folder: Path) -> Path:
-    """The Python of the environment in `folder`, which has the library afterwards."""
+    """Return the Python of the environment in `folder`; install the library there if it is missing."""
     if not (folder / "pyvenv.cfg").exists():
         venv.create(folder, with_pip=True)
     python = folder / "bin/python"
@@ -65,8 +64,8 @@ def interpreter(folder: Path) -> Path:
 
 
 def record(out: Path) -> None:
-    """Play all matches and write `out`. Runs inside the library's environment."""
-    import axelrod  # not installed in the project's own environment
+    """Play all matches and write `out`. This runs in the library's environment."""
+    import axelrod  # not installed in the project's environment
 
     if axelrod.__version__ != VERSION:
         raise SystemExit(f"this is axelrod {axelrod.__version__}; the record is of {VERSION}")

@@ -1,11 +1,11 @@
-"""How many calls a second our client makes, against a bare aiohttp loop and other clients on the same server.
+"""Measure the calls per second of our client, of a bare aiohttp loop and of other clients, on the same server.
 
     python -m benchmarks.client_throughput                     # answers at once, and after 50 ms
     python -m benchmarks.client_throughput --delay 0 --peer "http tier" --repetitions 9
 
-Every peer makes the same calls with the same bodies, `--concurrency` at a time, to one lean server in a process of
-its own. The peers take turns within a repetition; a ratio is a peer against the bare loop of the same repetition. CPU
-is what this process spent on a call: unlike the rate, it hardly depends on what else the machine does.
+Every peer makes the same calls with the same bodies, `--concurrency` at a time, to one lean server in a separate
+process. The peers alternate within a repetition; a ratio compares a peer with the bare loop of the same repetition. CPU
+is the time this process spends on a call: unlike the rate, it hardly depends on other work on the machine.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ Summary = dict[str, dict[str, Spread]]
 
 @dataclass(frozen=True)
 class Sample:
-    """One peer's turn: `seconds` of wall clock and `cpu` seconds of this process for all calls."""
+    """One peer's turn: wall-clock `seconds` and `cpu` seconds of this process for all calls."""
 
     peer: str
     repetition: int
@@ -57,7 +57,7 @@ class Sample:
 
     @property
     def rate(self) -> float:
-        """Calls a second."""
+        """Calls per second."""
         return self.calls / self.seconds
 
 
@@ -66,7 +66,7 @@ class Sample:
 
 @asynccontextmanager
 async def raw_aiohttp(url: str) -> AsyncIterator[Ask]:
-    """The least one can do with aiohttp: encode, post, read, decode."""
+    """The minimum that aiohttp needs: encode, post, read, decode."""
     import aiohttp
 
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
@@ -102,7 +102,7 @@ def camel_tier(url: str) -> Any:
 
 @asynccontextmanager
 async def plain_camel(url: str) -> AsyncIterator[Ask]:
-    """CAMEL's VLLMModel, one an adapter, as CAMEL's own users would; its HTTP client is openai's (httpx)."""
+    """CAMEL's VLLMModel, one per adapter, as CAMEL's users have it; its HTTP client is openai's (httpx)."""
     from agents.inference.servers.camel import vllm_model
 
     models = {adapter: vllm_model(url, adapter, 60.0) for adapter in ADAPTERS}
@@ -147,7 +147,7 @@ PEERS: dict[str, Callable[[str], Any]] = {
 
 
 def requests(calls: int) -> list[Request]:
-    """`calls` requests with prompts of some 700 characters, each of its own moment, adapters in turn."""
+    """Return `calls` requests with prompts of about 700 characters; each has its own key, adapters alternate."""
     return [
         Request(
             key=CallKey(0, number, f"m{number % 50}", Purpose.TALK),
@@ -160,7 +160,11 @@ def requests(calls: int) -> list[Request]:
 
 
 async def make_calls(ask: Ask, asked: Sequence[Request], concurrency: int) -> None:
-    """Make every call, `concurrency` at a time. Raises RuntimeError for a reply that is not the server's."""
+    """Make every call, `concurrency` at a time.
+
+    Raises:
+        RuntimeError: A reply is not the server's.
+    """
     left: Iterator[Request] = iter(asked)
 
     async def work() -> None:
@@ -173,7 +177,7 @@ async def make_calls(ask: Ask, asked: Sequence[Request], concurrency: int) -> No
 
 
 async def measure(url: str, peers: Sequence[str], calls: int, repetitions: int, concurrency: int) -> list[Sample]:
-    """Every peer's samples; its connections are opened before, by as many calls as are made at a time."""
+    """Return the samples of every peer. Before each turn, `concurrency` calls open the connections."""
     asked, samples = requests(calls), []
     for repetition, peer in turns(peers, repetitions):
         async with PEERS[peer](url) as ask:
@@ -187,7 +191,7 @@ async def measure(url: str, peers: Sequence[str], calls: int, repetitions: int, 
 
 
 def summary(samples: Sequence[Sample]) -> Summary:
-    """Per peer: calls a second, CPU milliseconds a call, and the rate against the same repetition's bare loop."""
+    """Return for each peer: calls per second, CPU milliseconds per call, and the ratio to the bare loop's rate."""
     raw = {sample.repetition: sample.rate for sample in samples if sample.peer == RAW}
     found: Summary = {}
     for peer in dict.fromkeys(sample.peer for sample in samples):
@@ -217,24 +221,24 @@ def main() -> None:
     parser.add_argument("--delay", type=float, action="append", help="seconds an answer takes; 0 and 0.05 by default")
     parser.add_argument("--peer", choices=PEERS, action="append", help="beside the bare loop; all by default")
     parser.add_argument("--out", type=Path, default=OUT, help="the JSON file of all figures")
-    told = parser.parse_args()
-    peers = list(dict.fromkeys([RAW, *(told.peer or PEERS)]))
+    options = parser.parse_args()
+    peers = list(dict.fromkeys([RAW, *(options.peer or PEERS)]))
     facts, found = machine(), {}
-    for delay in told.delay or (0.0, 0.05):
+    for delay in options.delay or (0.0, 0.05):
         with lean_server(delay, *ADAPTERS) as url:
-            samples = asyncio.run(measure(url, peers, told.calls, told.repetitions, told.concurrency))
+            samples = asyncio.run(measure(url, peers, options.calls, options.repetitions, options.concurrency))
         found[f"{delay:g}"] = samples
-        show(summary(samples), f"answers take {1000 * delay:g} ms, {told.concurrency} calls at a time")
+        show(summary(samples), f"answers take {1000 * delay:g} ms, {options.concurrency} calls at a time")
     report = {
         "machine": facts | {"packages": {name: version(name) for name in PACKAGES}},
         "load_after": machine()["load"],
-        "concurrency": told.concurrency,
+        "concurrency": options.concurrency,
         "turns": {delay: [asdict(sample) for sample in samples] for delay, samples in found.items()},
         "summary": {delay: summary(samples) for delay, samples in found.items()},
     }
-    told.out.parent.mkdir(parents=True, exist_ok=True)
-    told.out.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
-    sys.stdout.write(f"{told.out}\n")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    sys.stdout.write(f"{options.out}\n")
 
 
 if __name__ == "__main__":

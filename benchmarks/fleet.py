@@ -1,15 +1,15 @@
-"""Does it pay to send an adapter's calls to its own server? `random` against `adapter_affinity`, two servers.
+"""Compare the balancing policies `random` and `adapter_affinity` on two servers.
 
     python -m benchmarks.fleet                    # two real vLLM servers on this CPU (make vllm installs it)
-    python -m benchmarks.fleet --scripted         # two scripted servers: seconds, to see that the measuring works
+    python -m benchmarks.fleet --scripted         # two scripted servers: takes seconds, to test the benchmark itself
 
 The calls are those of one episode of public goods, recorded from a society on the simulated tier with players for each
-of 16 adapters: the project's own prompts, all calls of a moment at once, moment after moment. Every turn plays them
-under a task name of its own, so that nothing is cached from the one before. The policies take turns in one run.
+of 16 adapters. They have the project's own prompts. Calls that a step makes at the same time are sent at the same time.
+Every turn uses a different task name, so that no prompt is cached from the turn before. The policies alternate.
 
-Measured: calls per second as the client sees them; the prefix cache's hit rate as the servers count it
-(`vllm:prefix_cache_hits_total` over `..._queries_total` at /metrics, in tokens); how much of an adapter's calls one
-server took. The servers hold 4 adapters in a batch (`--max-loras 4`), so that more at once have to be swapped.
+Measured: calls per second at the client; the hit rate of the prefix cache as the servers count it
+(`vllm:prefix_cache_hits_total` over `..._queries_total` at /metrics, in tokens); which share of an adapter's calls goes
+to one server. The servers allow 4 adapters in a batch (`--max-loras 4`), so they must swap adapters if there are more.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ DecisionPoint = tuple[Request, ...]
 
 @dataclass(frozen=True)
 class Turn:
-    """One repetition under one policy. `loyalty` is the share of an adapter's calls that its busier server took."""
+    """One repetition with one policy. `loyalty` is the share of an adapter's calls that its busier server got."""
 
     policy: str
     repetition: int
@@ -71,7 +71,7 @@ class Turn:
 
 
 async def record(clones: int, steps: int) -> list[DecisionPoint]:
-    """The requests of one episode, those made at once together."""
+    """Return the requests of one episode, in groups that are made at the same time."""
     made: list[Request] = []
     settings = InferenceSettings(tiers=(Tier.SIMULATED,))
     async with MultiModelEnvironment(
@@ -96,7 +96,7 @@ async def record(clones: int, steps: int) -> list[DecisionPoint]:
 
 
 def marked(moment: DecisionPoint, tag: str, episode: int) -> DecisionPoint:
-    """The same requests in an episode of another name."""
+    """Return the same requests with another task name."""
     return tuple(
         replace(
             request,
@@ -112,7 +112,7 @@ def marked(moment: DecisionPoint, tag: str, episode: int) -> DecisionPoint:
 async def play(
     policy: str, repetition: int, urls: Sequence[str], moments: Sequence[DecisionPoint], episode: int
 ) -> Turn:
-    """Ask all of it of the servers, and read what they counted."""
+    """Send all requests to the servers and read their counters."""
     settings = InferenceSettings(tiers=(Tier.HTTP,), balancing=Balancing(policy), timeout=300)
     asked = [marked(moment, f"{policy}_{episode}", episode) for moment in moments]
     before = await cache_counts(urls)
@@ -126,7 +126,7 @@ async def play(
 
 
 async def cache_counts(urls: Sequence[str]) -> tuple[float, float]:
-    """Tokens looked up in the prefix cache, and found there, by all servers since they started."""
+    """Return the tokens that all servers have looked up and found in their prefix caches since they started."""
     async with aiohttp.ClientSession() as session:
         texts = [await _text(session, url.removesuffix("/v1") + "/metrics") for url in urls]
     return _total(texts, "queries"), _total(texts, "hits")
@@ -148,7 +148,7 @@ def _total(texts: Sequence[str], what: str) -> float:
 
 
 def loyalty(replies: Sequence[Reply]) -> float:
-    """The mean over adapters of the share of its calls that went to one server."""
+    """Return the share of an adapter's calls that went to its busier server, as a mean over adapters."""
     served: dict[str, Counter[str]] = defaultdict(Counter)
     for reply in replies:
         served[reply.provenance.adapter][reply.provenance.endpoint] += 1
@@ -157,7 +157,7 @@ def loyalty(replies: Sequence[Reply]) -> float:
 
 @contextmanager
 def real_pair() -> Iterator[list[str]]:
-    """Two vLLM servers, each on its own share of the cores."""
+    """Start two vLLM servers, each on half of the cores."""
     with ExitStack() as stack, tempfile.TemporaryDirectory() as logs:
         commands = tiny_commands(tiny_model(ADAPTERS), replicas=2, max_loras=MAX_LORAS)
         servers = [stack.enter_context(VLLMServer(each, Path(logs) / f"{each.port}.log")) for each in commands]
@@ -173,7 +173,7 @@ def scripted_pair() -> Iterator[list[str]]:
 
 
 async def compare(urls: Sequence[str], moments: Sequence[DecisionPoint], repetitions: int) -> list[Turn]:
-    """All turns but the first of each policy, which warms the servers up."""
+    """Return all turns except the first of each policy, which warms up the servers."""
     taken = []
     for episode, (repetition, policy) in enumerate(turns(POLICIES, repetitions + 1)):
         turn = await play(policy, repetition, urls, moments, episode)
@@ -184,7 +184,7 @@ async def compare(urls: Sequence[str], moments: Sequence[DecisionPoint], repetit
 
 
 def summary(taken: Sequence[Turn]) -> dict[str, dict[str, Spread]]:
-    """Figure -> policy -> spread, and the ratio within each repetition."""
+    """Return for each figure the spread of each policy, and the ratio within each repetition."""
     figures = {"calls/s": lambda t: t.rate, "hit rate": lambda t: t.hit_rate, "loyalty": lambda t: t.loyalty}
     found: dict[str, dict[str, Spread]] = {}
     for name, figure in figures.items():
@@ -212,28 +212,28 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4, help="steps of the episode; in each all talk and all decide")
     parser.add_argument("--scripted", action="store_true", help="scripted servers in place of vLLM")
     parser.add_argument("--out", type=Path, default=OUT, help="the JSON file of all figures")
-    told = parser.parse_args()
-    moments = asyncio.run(record(told.clones, told.steps))
+    options = parser.parse_args()
+    moments = asyncio.run(record(options.clones, options.steps))
     facts = machine()
-    with scripted_pair() if told.scripted else real_pair() as urls:
-        taken = asyncio.run(compare(urls, moments, told.repetitions))
+    with scripted_pair() if options.scripted else real_pair() as urls:
+        taken = asyncio.run(compare(urls, moments, options.repetitions))
     found = summary(taken)
     calls = sum(map(len, moments))
-    servers = "scripted servers" if told.scripted else f"vLLM servers (CPU, --max-loras {MAX_LORAS})"
-    show(found, f"two {servers}, {len(ADAPTERS)} adapters, {calls} calls a turn, {told.repetitions} turns each")
-    told.out.parent.mkdir(parents=True, exist_ok=True)
+    servers = "scripted servers" if options.scripted else f"vLLM servers (CPU, --max-loras {MAX_LORAS})"
+    show(found, f"two {servers}, {len(ADAPTERS)} adapters, {calls} calls a turn, {options.repetitions} turns each")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     report = {
         "machine": facts,
         "load_after": machine()["load"],
         "servers": servers,
         "adapters": len(ADAPTERS),
-        "clones": told.clones,
-        "steps": told.steps,
+        "clones": options.clones,
+        "steps": options.steps,
         "turns": [asdict(turn) | {"calls_per_second": turn.rate} for turn in taken],
         "summary": {name: {who: asdict(spread) for who, spread in row.items()} for name, row in found.items()},
     }
-    told.out.write_text(json.dumps(report, indent=1) + "\n")
-    sys.stdout.write(f"{told.out}\n")
+    options.out.write_text(json.dumps(report, indent=1) + "\n")
+    sys.stdout.write(f"{options.out}\n")
 
 
 if __name__ == "__main__":

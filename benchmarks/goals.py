@@ -1,4 +1,4 @@
-"""The benchmarks that goals are set for; each returns its figures, one a repetition."""
+"""The benchmarks with goals; each returns its figures, one per repetition."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from benchmarks.measure import ROOT, Spread
 from benchmarks.societies import ADAPTERS, NOWHERE, play, rows
 
 BATCH = 256
-"""Calls at a time, for every peer: what a vLLM server takes into one batch by default (`--max-num-seqs`)."""
+"""Concurrent calls of every peer: the default batch size of a vLLM server (`--max-num-seqs`)."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """`values` of the repetitions, whose median is to be at least, or with `at_most` at most, `target`."""
+    """A figure and its goal: the median of `values` must be at least `target`, or at most if `at_most` is set."""
 
     name: str
     unit: str
@@ -49,7 +49,7 @@ class Result:
 
 
 def build(quick: bool) -> list[Result]:
-    """The same number of agents on both sides."""
+    """Time and memory to build the same number of agents on both sides."""
     from agents.lora_model import LoRAModel
     from benchmarks.peers import social_agents
 
@@ -103,7 +103,7 @@ async def _actions(repetitions: int) -> list[Result]:
 
 
 def step(quick: bool) -> list[Result]:
-    """A step of ours talks and decides (two calls an agent); a step of plain OASIS is one LLMAction an agent."""
+    """Our step has two calls per agent (talk, decide); a step of plain OASIS is one LLMAction per agent."""
     from benchmarks.client_throughput import make_calls, raw_aiohttp, requests
     from benchmarks.peers import TWO_TOOLS, plain_oasis, plain_step
 
@@ -145,7 +145,7 @@ def step(quick: bool) -> list[Result]:
 
 
 def inference(quick: bool) -> list[Result]:
-    """Calls a second through the tier http against a bare aiohttp loop in turn."""
+    """Calls per second of the tier http against a bare aiohttp loop; the two alternate."""
     from benchmarks.client_throughput import RAW, measure
 
     with lean_server(0.05, *ADAPTERS) as url:
@@ -174,7 +174,7 @@ def load(quick: bool) -> list[Result]:
 
 
 def steps(quick: bool) -> list[Result]:
-    """The last twenty steps against steps 6 to 25, medians."""
+    """The median of the last twenty steps against that of steps 6 to 25."""
     count, ratios = 100 if quick else 1000, []
     for _ in range(1 if quick else 3):
         taken = asyncio.run(play(10, count)).steps
@@ -185,7 +185,7 @@ def steps(quick: bool) -> list[Result]:
 
 
 def crowd(quick: bool) -> list[Result]:
-    """Each in a process of its own, so that the memory is its own."""
+    """Rate and memory of a very large society, in a separate process so that its memory can be measured."""
     n = 10_000 if quick else 100_000
     code = (
         "import asyncio, resource; from benchmarks.societies import play; "

@@ -1,13 +1,13 @@
-"""Societies of every size, length, latency and topology: what an agent's step takes, and the memory of all.
+"""Measure the time of a step and the memory for societies of every size, length, latency and topology.
 
     python -m benchmarks.grid                        # all cells within the budget
-    python -m benchmarks.grid --budget 2000000       # more agent-steps a cell on the simulated tier
+    python -m benchmarks.grid --budget 2000000       # more agent-steps per cell on the simulated tier
     python -m benchmarks.grid --quick                # small sizes
-    python -m benchmarks.page                        # its table and picture
+    python -m benchmarks.page                        # write its table and picture
 
-Each cell is a process of its own. One that would take more than the budget is left out and says why: no figure is ever
-reckoned from another. The reference topology, the small world, has the whole budget; the others, which differ
-little from it, a part of it.
+Each cell runs in a separate process. A cell above the budget is left out, with the reason: no figure is extrapolated
+from others. The reference topology, the small world, has the full budget. The other topologies differ little from it
+and have a part of it.
 """
 
 from __future__ import annotations
@@ -43,9 +43,18 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Budget:
-    """The most a cell may take: agent-steps by tier, more of them in the shortest societies, whose size is what they
-    are for; seconds of mere waiting; less of both in topologies other than the reference; pairs where all hear all;
-    seconds in all."""
+    """The most that a cell may need.
+
+    Attributes:
+        simulated: Agent-steps on the simulated tier.
+        simulated_shortest: The same for the shortest societies, which can be larger.
+        http: Agent-steps on the tier http.
+        others: Agent-steps in topologies other than the reference.
+        waits: Seconds of waiting for the server alone.
+        others_wait: The same in topologies other than the reference.
+        pairs: Pairs who hear each other.
+        seconds: Seconds in all.
+    """
 
     simulated: int = 100_000
     simulated_shortest: int = 1_000_000
@@ -57,7 +66,7 @@ class Budget:
     seconds: float = 600.0
 
     def refusal(self, cell: Cell, shortest: int = 0) -> str:
-        """Why the cell is left out; empty where it is not. `shortest` are the steps of the shortest societies."""
+        """Return why the cell is left out, or an empty string; `shortest` is the least number of steps in the grid."""
         most, waits = self._most(cell, shortest), self.waits
         if cell.topology is not REFERENCE:
             most, waits = min(most, self.others), min(waits, self.others_wait)
@@ -84,7 +93,7 @@ def cells(sizes: Sizes) -> Iterator[Cell]:
 
 
 def run(sizes: Sizes, budget: Budget) -> Iterator[dict[str, Any]]:
-    """Every cell as JSON has it, with either its figures or why it was skipped."""
+    """Yield every cell as for JSON, with its figures or the reason why it was skipped."""
     with ExitStack() as stack:
         urls: dict[int | None, str | None] = {
             latency: None if latency is None else stack.enter_context(lean_server(latency / 1000, *ADAPTERS))
@@ -108,16 +117,18 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=Budget.simulated, help="agent-steps a simulated cell may take")
     parser.add_argument("--http-budget", type=int, default=Budget.http, help="agent-steps a served cell may take")
     parser.add_argument("--out", type=Path, default=OUT, help="the JSON file of all figures")
-    told = parser.parse_args()
-    sizes, budget = QUICK if told.quick else (Sizes(), Budget(simulated=told.budget, http=told.http_budget))
-    report: dict[str, Any] = {"machine": machine(), "quick": told.quick, "budget": asdict(budget), "cells": []}
-    told.out.parent.mkdir(parents=True, exist_ok=True)
+    options = parser.parse_args()
+    sizes, budget = QUICK if options.quick else (Sizes(), Budget(simulated=options.budget, http=options.http_budget))
+    report: dict[str, Any] = {"machine": machine(), "quick": options.quick, "budget": asdict(budget), "cells": []}
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     for cell in run(sizes, budget):
         report["cells"].append(cell)
         report["load_after"] = machine()["load"]
-        told.out.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))  # kept, whatever stops the next
+        options.out.write_bytes(
+            orjson.dumps(report, option=orjson.OPT_INDENT_2)
+        )  # after each cell: an error loses no figures
     done = sum(cell["measured"] is not None for cell in report["cells"])
-    sys.stdout.write(f"{done} cells measured, {len(report['cells']) - done} skipped: {told.out}\n")
+    sys.stdout.write(f"{done} cells measured, {len(report['cells']) - done} skipped: {options.out}\n")
 
 
 if __name__ == "__main__":

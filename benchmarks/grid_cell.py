@@ -1,4 +1,4 @@
-"""One cell of the grid, measured in a process of its own so that the memory is its own."""
+"""One cell of the grid, in a separate process so that its memory can be measured."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from agents.inference.provenance import Tier
 from benchmarks.societies import NOWHERE, play
 from simulation.topology import TopologyKind
 
-CALLS = 2  # of an agent in a step: talk and decide
+CALLS = 2  # calls per agent and step: talk and decide
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A society and how long it plays; `latency` is the server's in milliseconds, none on the simulated tier."""
+    """A society and its number of steps; `latency` is the server's in milliseconds, None on the simulated tier."""
 
     tier: Tier
     latency: int | None
@@ -34,12 +34,12 @@ class Cell:
 
     @property
     def pairs(self) -> int:
-        """Who hear each other where all do; other topologies, of a few neighbours each, are not counted."""
+        """The pairs who hear each other in the complete topology; 0 in others, which have few neighbours each."""
         return self.agents * (self.agents - 1) // 2 if self.topology is TopologyKind.COMPLETE else 0
 
     @property
     def waits(self) -> float:
-        """Seconds spent on nothing but the server's latency, however quick the rest."""
+        """The seconds that the server's latency alone needs."""
         at_once = InferenceSettings().concurrency
         return CALLS * self.steps * -(-self.agents // at_once) * (self.latency or 0) / 1000
 
@@ -50,8 +50,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Measured:
-    """The median step's seconds by agent, messages by second of all steps, and the process's peak of resident memory
-    in MiB, before the society was built and in all."""
+    """The figures of a cell.
+
+    Attributes:
+        seconds_per_agent_step: The median step, per agent.
+        messages_per_second: Over all steps.
+        start_mib: Peak resident memory of the process before the society is built, in MiB.
+        peak_mib: The same at the end.
+    """
 
     seconds_per_agent_step: float
     messages_per_second: float
@@ -60,11 +66,20 @@ class Measured:
 
 
 class CellError(RuntimeError):
-    """A cell that came to no figures; the message says why."""
+    """A cell has no figures; the message says why."""
 
 
 def measure(cell: Cell, url: str | None, limit: float) -> Measured:
-    """Raises CellError where it fails or is not done within `limit` seconds."""
+    """Measure a cell in a separate process.
+
+    Args:
+        cell: The cell.
+        url: The server; None on the simulated tier.
+        limit: Seconds after which it is stopped.
+
+    Raises:
+        CellError: The cell failed, or was not done in time.
+    """
     context = _context()
     mine, theirs = context.Pipe(duplex=False)
     process = context.Process(target=_play, args=(cell, url or NOWHERE, theirs))
@@ -73,7 +88,7 @@ def measure(cell: Cell, url: str | None, limit: float) -> Measured:
     try:
         if not mine.poll(limit):
             raise CellError(f"not done within {limit:g} s")
-        told = mine.recv()
+        answer = mine.recv()
     except EOFError:
         process.join()
         raise CellError(f"its process ended with {process.exitcode}") from None
@@ -81,13 +96,13 @@ def measure(cell: Cell, url: str | None, limit: float) -> Measured:
         process.kill()
         process.join()
         mine.close()
-    if isinstance(told, str):
-        raise CellError(told)
-    return Measured(**told)
+    if isinstance(answer, str):
+        raise CellError(answer)
+    return Measured(**answer)
 
 
 def _context() -> Any:
-    """Processes forked from one that has imported OASIS already, where the system can; that takes seconds a cell."""
+    """Return a context that forks from a process with OASIS imported, if the system can: it saves seconds per cell."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -103,7 +118,7 @@ def _play(cell: Cell, url: str, answer: Connection) -> None:
             raise CellError(f"{len(watched.steps)} steps in place of {cell.steps}")
         rate = watched.messages / sum(watched.steps)
         answer.send(asdict(Measured(median(watched.steps) / cell.agents, rate, start, _peak())))
-    except Exception as error:  # noqa: BLE001 - told in the figures
+    except Exception as error:  # noqa: BLE001 - the figures have the error
         answer.send(f"{type(error).__name__}: {error}"[:300])
 
 

@@ -1,4 +1,4 @@
-"""The grid's part of docs/performance.md and its picture, from the figures alone."""
+"""The grid's section of docs/performance.md and its picture, made from the figures alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Figures = dict[str, Any]
 
 
 def grid_rows(grid: Figures) -> list[str]:
-    """The lines of the section."""
+    """Return the lines of the section."""
     facts, cells = grid["machine"], grid["cells"]
     topologies = list(dict.fromkeys(cell["topology"] for cell in cells))
     heads = [name.replace("_", " ") for name in topologies]
@@ -24,15 +24,15 @@ def grid_rows(grid: Figures) -> list[str]:
         "",
         "## Sizes",
         "",
-        "Milliseconds of an agent's step, the median of a society's steps, by topology; messages a second and MiB in "
-        f"the {REFERENCE.replace('_', ' ')}. `python -m benchmarks.grid` measures it: {facts['cpu']}, "
+        "Milliseconds per agent and step (median of the steps), by topology; messages per second and MiB in the "
+        f"{REFERENCE.replace('_', ' ')} topology. `python -m benchmarks.grid` measures this: {facts['cpu']}, "
         f"{facts['cores']} cores, {facts['when']}, commit {facts['commit']}, load average {facts['load'][0]} before "
-        f"and {grid['load_after'][0]} after. Each cell is a process of its own; MiB is its peak of resident memory "
+        f"and {grid['load_after'][0]} after. Each cell runs in a separate process; MiB is its peak resident memory "
         "above that of the imports.",
         "",
     ]
     if grid["quick"]:
-        lines += ["Measured with `--quick`: small sizes, no evidence for others.", ""]
+        lines += ["Measured with `--quick`: these sizes are small and say nothing about others.", ""]
     lines += [
         f"| server | agents | steps | {' | '.join(heads)} | messages/s | MiB |",
         "|" + "---|" * (len(heads) + 5),
@@ -61,8 +61,8 @@ def _left_out(cells: Sequence[Figures]) -> list[str]:
     reasons = Counter(cell["skipped"] for cell in cells if cell["measured"] is None)
     if not reasons:
         return []
-    told = "; ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-    return [f"Left out, of {len(cells)} cells: {told}.", ""]
+    reasons_text = "; ".join(f"{count} {reason}" for reason, count in reasons.most_common())
+    return [f"Left out, of {len(cells)} cells: {reasons_text}.", ""]
 
 
 def _server(tier: str, latency: int | None) -> str:
@@ -78,8 +78,10 @@ def _society(measured: Figures) -> float:
 
 
 def draw(grid: Figures, path: Path) -> None:
-    """An agent's step and the memory by number of agents in the reference topology, as SVG: of each number of agents
-    the longest society measured."""
+    """Write an SVG: time per agent and step, and memory, by number of agents in the reference topology.
+
+    For each number of agents it shows the society with the most steps.
+    """
     import matplotlib as mpl
     import matplotlib.pyplot as plt
 

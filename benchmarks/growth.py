@@ -1,8 +1,8 @@
-"""How a step grows with the number of agents and with the steps before it: the picture in docs/performance.md.
+"""Draw how the time of a step grows with the number of agents and of earlier steps, for docs/performance.md.
 
     python -m benchmarks.growth
 
-Simulated agents in a small world of degree 10, which talk and decide; a line of slope 1 is linear growth.
+Simulated agents in a small world of degree 10 talk and decide; a line with slope 1 is linear growth.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STEPS, BIN = 1000, 25
 
 
 def measure() -> dict[str, object]:
-    """Seconds of the second step by number of agents, and of ten agents' steps in bins of 25 (medians)."""
+    """Return the seconds of the second step by number of agents, and of ten agents' steps in bins of 25 (medians)."""
     asyncio.run(play(10, 2))  # imports are not measured
     by_agents = []
     for count in AGENTS:
@@ -37,7 +37,7 @@ def measure() -> dict[str, object]:
 
 
 def draw(figures: dict[str, object], path: Path) -> None:
-    """Two curves side by side, as SVG."""
+    """Draw the two curves as SVG."""
     import matplotlib as mpl
     import matplotlib.pyplot as plt
 

@@ -1,11 +1,11 @@
-"""The least server that answers as vLLM does, so that a benchmark of clients measures clients.
+"""A minimal server that answers like vLLM, so that a benchmark of clients measures the clients.
 
     python -m benchmarks.lean_server --delay 0.05
 
-It reads requests by their Content-Length, answers every chat call with one short reply of the model asked, or with the
-first choice where the call is constrained to some (else a society would ask every decision again), and lists that
-model. The first line printed is the URL; it ends with its standard input. The scripted server of the tests does
-more (faults, caches, adapters that come and go) and costs some five times as much a call.
+It reads requests by their Content-Length and answers every chat call with one short reply. If the call is constrained
+to choices, it answers with the first one; otherwise a society would repeat every decision call. It lists its models.
+The first line printed is the URL. It ends when its standard input ends. The scripted server of the tests can do more
+(faults, caches, loading of adapters) and needs about five times as long per call.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ REPLY = "I will cooperate as long as you do."
 
 
 class LeanServer(asyncio.Protocol):
-    """One connection. `delay` is seconds an answer takes."""
+    """One connection. `delay` is the seconds before an answer."""
 
     def __init__(self, delay: float, models: list[str]) -> None:
         self._delay = delay
@@ -89,7 +89,7 @@ def _content_length(head: bytes) -> int:
 
 @contextmanager
 def lean_server(delay: float, *models: str) -> Iterator[str]:
-    """The URL of a server in a process of its own, which ends with the block."""
+    """Yield the URL of a server in a separate process, which ends with the block."""
     named = [part for name in models for part in ("--model", name)]
     command = [sys.executable, "-m", "benchmarks.lean_server", "--delay", str(delay), *named]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -119,8 +119,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds an answer takes")
     parser.add_argument("--model", action="append", default=[], help="a served name; may be given more than once")
-    told = parser.parse_args()
-    asyncio.run(serve(told.delay, told.model))
+    options = parser.parse_args()
+    asyncio.run(serve(options.delay, options.model))
 
 
 if __name__ == "__main__":

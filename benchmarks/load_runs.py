@@ -1,4 +1,4 @@
-"""A thousand runs loaded into one DataFrame: `load_runs` against pandas' concat of `load_run`, in the same process.
+"""Load a thousand runs into one DataFrame: `load_runs` against pandas.concat of `load_run`, in the same process.
 
 python -m benchmarks.load_runs --runs 1000 --repetitions 3
 """
@@ -27,7 +27,7 @@ TABLES = ("outcomes", "messages")
 
 @contextmanager
 def copies(count: int) -> Iterator[Path]:
-    """A folder of `count` copies of a small run."""
+    """Yield a folder with `count` copies of a small run."""
     with tempfile.TemporaryDirectory() as folder:
         options = {"tier": Tier.SIMULATED}
         original = run_scenario("team_battle", **options, out=Path(folder) / "original").path
@@ -38,7 +38,7 @@ def copies(count: int) -> Iterator[Path]:
 
 
 def naive(folder: Path, table: str) -> pd.DataFrame:
-    """What one would write without `load_runs`."""
+    """Load a table of all runs without `load_runs`."""
     frames = []
     for path in sorted(folder.iterdir()):
         run = load_run(path)
@@ -55,7 +55,7 @@ CONTENDERS: Mapping[str, Callable[[Path, str], pd.DataFrame]] = {"load_runs": ou
 
 
 def measure(runs: int, repetitions: int) -> dict[str, Any]:
-    """Seconds of each contender, table by table, and how many times quicker `load_runs` is."""
+    """Return the seconds of each contender by table, and how many times faster `load_runs` is."""
     report: dict[str, Any] = {"machine": machine(), "runs": runs, "tables": {}}
     with copies(runs) as folder:
         for table in TABLES:
@@ -76,13 +76,15 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--json", action="store_true", help="print everything measured")
-    told = parser.parse_args()
-    report = measure(told.runs, told.repetitions)
-    if told.json:
+    arguments = parser.parse_args()
+    report = measure(arguments.runs, arguments.repetitions)
+    if arguments.json:
         json.dump(report, sys.stdout, indent=2)
         return
     out = sys.stdout
-    out.write(f"{told.runs} runs; least / median / most of {told.repetitions}; load {report['machine']['load']}\n")
+    out.write(
+        f"{arguments.runs} runs; least / median / most of {arguments.repetitions}; load {report['machine']['load']}\n"
+    )
     for table, found in report["tables"].items():
         for name, seconds in found["seconds"].items():
             out.write(f"{table} ({found['rows']} rows) {name}: {Spread.of(seconds)} s\n")

@@ -1,4 +1,4 @@
-"""What every benchmark here needs: turns that alternate, spreads instead of single figures, the machine's facts."""
+"""What every benchmark uses: alternating turns, spreads of repetitions, facts about the machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Spread:
-    """What repetitions came to."""
+    """The minimum, median and maximum of repetitions."""
 
     least: float
     middle: float
@@ -33,9 +33,9 @@ class Spread:
 
 
 def turns(contenders: Sequence[T], repetitions: int) -> Iterator[tuple[int, T]]:
-    """(repetition, contender): all in each repetition, each going first as often as the others.
+    """Yield (repetition, contender): all contenders in each repetition, each of them first equally often.
 
-    What else the machine does then meets all of them alike.
+    Other work on the machine then affects all of them alike.
     """
     for repetition in range(repetitions):
         start = repetition % len(contenders)
@@ -44,7 +44,7 @@ def turns(contenders: Sequence[T], repetitions: int) -> Iterator[tuple[int, T]]:
 
 
 def machine() -> dict[str, object]:
-    """The facts a figure is worth nothing without."""
+    """Return the facts about the machine that belong to every figure."""
     return {
         "when": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "cpu": _cpu(),
@@ -64,7 +64,7 @@ def _cpu() -> str:
 
 
 def _commit() -> str:
-    """The commit measured, with + where files differ from it."""
+    """Return the measured commit, with + if files differ from it."""
     command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "no git"

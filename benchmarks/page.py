@@ -1,4 +1,4 @@
-"""Writes the table of docs/performance.md from the committed figures.
+"""Write docs/performance.md from the committed figures.
 
 python -m benchmarks --out benchmarks/results/committed.json && python -m benchmarks.grid && python -m benchmarks.page
 """
@@ -20,30 +20,29 @@ PAGE = ROOT / "docs" / "performance.md"
 
 
 def page(report: dict[str, Any], grid: dict[str, Any] | None = None) -> str:
-    """The whole page; it says nothing that the figures do not. Without a grid it has none."""
+    """Return the whole page, made from the figures alone; without `grid` it has no grid section."""
     facts = report["machine"]
     lines = [
         "# Performance",
         "",
-        f"`make bench` measures this and `python -m benchmarks.page` writes it. {facts['cpu']}, "
-        f"{facts['cores']} cores, "
-        f"{facts['memory_gib']} GiB, Python {facts['python']}, {facts['when']}, commit {facts['commit']}; load average "
-        f"{facts['load'][0]} before and {report['load_after'][0]} after, so other work shared the machine where it "
-        "exceeds one.",
+        f"`make bench` measures this and `python -m benchmarks.page` writes this page. {facts['cpu']}, "
+        f"{facts['cores']} cores, {facts['memory_gib']} GiB, Python {facts['python']}, {facts['when']}, commit "
+        f"{facts['commit']}; load average {facts['load'][0]} before and {report['load_after'][0]} after. A load "
+        "average above 1 means that other work shared the machine.",
         "",
     ]
     if report["quick"]:
-        lines += ["Measured with `--quick`: smaller sizes and one repetition, no evidence for the goals' sizes.", ""]
-    lines += ["| benchmark | least / middle / most | goal | met | of |", "|---|---|---|---|---|"]
+        lines += ["Measured with `--quick`: smaller sizes, one repetition; it says nothing about the goals' sizes.", ""]
+    lines += ["| benchmark | minimum / median / maximum | goal | met | details |", "|---|---|---|---|---|"]
     for row in report["results"]:
         met = "yes" if row["met"] else "no"
         spread = Spread(**row["spread"])
         lines.append(f"| {row['name']} | {spread} | {row['goal']} | {met} | {row['detail']} |")
     lines += [
         "",
-        "![Seconds of a step by number of agents, and milliseconds of a step by its place](performance_growth.svg)",
+        "![Seconds of a step by number of agents, and milliseconds of a step by its number](performance_growth.svg)",
         "",
-        "Simulated agents in a small world of degree 10, which talk and decide (`python -m benchmarks.growth`).",
+        "Simulated agents in a small world of degree 10 talk and decide (`python -m benchmarks.growth`).",
         *peer_rows(report.get("peers", [])),
         *(grid_rows(grid) if grid else []),
     ]
@@ -51,18 +50,18 @@ def page(report: dict[str, Any], grid: dict[str, Any] | None = None) -> str:
 
 
 def peer_rows(compared: Sequence[dict[str, Any]]) -> list[str]:
-    """The section of other frameworks; nothing where none was compared."""
+    """Return the section about other frameworks; nothing if none was compared."""
     if not compared:
         return []
     lines = [
         "",
         "## Other frameworks",
         "",
-        "The same step in other frameworks, each in an environment of its own: hear ten neighbours in a small world, "
-        "say something, decide in public goods, be paid. The ratio is our steps a second over theirs, least / middle / "
-        "most of the repetitions: below one the peer is quicker.",
+        "The same step in other frameworks, each in a separate environment: hear ten neighbours in a small world, send "
+        "a message, decide in public goods, get the payoff. The ratio is our steps per second over theirs (minimum / "
+        "median / maximum of the repetitions): below 1 the peer is faster.",
         "",
-        "| peer | agents | our seconds a step | its seconds a step | ratio | of |",
+        "| peer | agents | our seconds per step | its seconds per step | ratio | details |",
         "|---|---|---|---|---|---|",
     ]
     for row in compared:
@@ -73,7 +72,7 @@ def peer_rows(compared: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def committed() -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The figures in the repository, and those of the grid where there are any."""
+    """Return the figures in the repository, and those of the grid if there are any."""
     report, grid = (json.loads(path.read_bytes()) if path.exists() else None for path in (FIGURES, GRID))
     assert report is not None
     return report, grid

@@ -1,8 +1,8 @@
-"""An environment of its own for each peer that ours cannot hold, made once per machine.
+"""A separate environment for each peer that cannot be installed in ours, made once per machine.
 
-    python -m benchmarks.peer_environments            # makes all, tells where they are
+    python -m benchmarks.peer_environments            # makes all and prints where they are
 
-They lie in the user's cache under peers/. PIP_ARGS are extra arguments for pip, as for `make install`.
+They are in the user's cache under peers/. PIP_ARGS are extra arguments for pip, as for `make install`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ STAMP = ".society-peer"
 
 
 class NotInstalledError(RuntimeError):
-    """The peer cannot be had on this machine; the message is pip's."""
+    """The peer cannot be installed on this machine; the message is pip's."""
 
 
 @dataclass(frozen=True)
 class Peer:
-    """A package and all that it imports, pinned; what it names besides and never imports here is left out."""
+    """A package and everything it imports, pinned; requirements that are never imported here are left out."""
 
     name: str
     version: str
@@ -54,7 +54,7 @@ class Peer:
 
     @property
     def digest(self) -> str:
-        """Of what is asked for and of the Python it is asked for."""
+        """A hash of the requirements and of the Python version."""
         return hashlib.sha256("\n".join((sys.version, *self.packages)).encode()).hexdigest()
 
 
@@ -83,7 +83,11 @@ PEERS = (MESA, CONCORDIA)
 
 
 def interpreter(peer: Peer) -> Path:
-    """The Python that has the peer, installed first where it is not yet. Raises NotInstalledError."""
+    """Return the Python of the peer's environment; install the peer if it is missing.
+
+    Raises:
+        NotInstalledError: It cannot be installed.
+    """
     peer.folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{peer.folder}.lock"):
         stamp = peer.folder / STAMP
@@ -93,11 +97,11 @@ def interpreter(peer: Peer) -> Path:
 
 
 def _install(peer: Peer) -> None:
-    """Make it afresh; the stamp comes last, so what broke off is made again."""
+    """Make the environment. The stamp is written last, so an interrupted installation is repeated."""
     sys.stderr.write(f"installing {peer.label} into {peer.folder}\n")
     shutil.rmtree(peer.folder, ignore_errors=True)
     venv.create(peer.folder, with_pip=True)
-    # without dependencies: the list is whole, and Concordia names a gigabyte of clients that are never imported
+    # without dependencies: the list is complete, and Concordia requires a gigabyte of clients that are never imported
     command = [str(peer.python), "-m", "pip", "install", "--quiet", "--no-deps", *peer.packages]
     command += shlex.split(os.environ.get("PIP_ARGS", ""))
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,8 +1,8 @@
-"""Other frameworks doing the work of a step, each in a process and an environment of its own.
+"""Measure the same step in other frameworks, each in a separate process and environment.
 
-Mesa asks no language model, builds no prompt and keeps no log: it is the ceiling of stepping in plain Python, and is
-compared with the simulated tier, which builds prompts, records every call and writes OASIS's database. Concordia asks
-a server that answers after 50 ms, two calls an agent on both sides.
+Mesa calls no language model, builds no prompt and writes no log: it shows the speed limit of plain Python. It is
+compared with the simulated tier, which builds prompts, records every call and writes OASIS's database. Concordia calls
+a server that answers after 50 ms, with two calls per agent on both sides.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ CONCORDIA_WORK = (
 
 @dataclass(frozen=True)
 class Comparison:
-    """Seconds of a step on both sides, a pair for each repetition; none where `not_run` says why."""
+    """Seconds of a step on both sides, one pair per repetition; without any, `not_run` says why."""
 
     peer: str
     agents: int
@@ -44,7 +44,7 @@ class Comparison:
 
     @property
     def ratios(self) -> tuple[float, ...]:
-        """Our steps a second over the peer's, by repetition: below one the peer is quicker."""
+        """Our steps per second over the peer's, by repetition: below 1 the peer is faster."""
         return tuple(theirs / ours for ours, theirs in zip(self.ours, self.theirs, strict=True))
 
     def as_json(self) -> dict[str, object]:
@@ -53,7 +53,7 @@ class Comparison:
 
 
 def peer_steps(quick: bool) -> Iterator[Comparison]:
-    """Each peer at each of its sizes. One that cannot be installed or fails is told of, here and in the figures."""
+    """Compare with each peer at each size. If a peer fails, stderr and the figures say so."""
     repetitions = 1 if quick else 3
     for n in (100,) if quick else (1_000, 10_000):
         yield _compare(MESA, n, MESA_WORK, repetitions, _mesa)
@@ -88,15 +88,15 @@ def _concordia(python: Path, n: int) -> tuple[float, float]:
 
 
 def _ours(n: int, steps: int, tier: Tier, url: str) -> float:
-    """The median step but for the first, which opens connections."""
+    """Return the seconds of our median step, without the first one, which opens connections."""
     return median(asyncio.run(play(n, steps, tier, url)).steps[1:])
 
 
 def _step(python: Path, script: str, n: int, steps: int, *more: str) -> float:
-    """The same of the peer's. -I: it sees its own environment and nothing of ours."""
+    """Return the same for the peer. The option -I hides our modules from it."""
     command = [str(python), "-I", str(SCRIPTS / script), "--agents", str(n), "--steps", str(steps), *more]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    told = json.loads(done.stdout)
-    if told["messages"] != n * steps or told["calls"] not in {0, 2 * n * steps}:
-        raise RuntimeError(f"{script} did other work than ours: {told['messages']} messages, {told['calls']} calls")
-    return float(median(told["seconds"][1:]))
+    report = json.loads(done.stdout)
+    if report["messages"] != n * steps or report["calls"] not in {0, 2 * n * steps}:
+        raise RuntimeError(f"{script} did other work than ours: {report['messages']} messages, {report['calls']} calls")
+    return float(median(report["seconds"][1:]))

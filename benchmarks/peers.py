@@ -1,4 +1,4 @@
-"""Plain OASIS doing the work we do: its own agents, channel and platform, models that CAMEL makes for vLLM."""
+"""Plain OASIS doing the same work: its own agents, channel and platform, with CAMEL's models for vLLM."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ TWO_TOOLS = (ActionType.CREATE_POST, ActionType.DO_NOTHING)
 
 
 def social_agents(n: int, url: str, tools: Sequence[ActionType] | None, graph: Any = None) -> list[Any]:
-    """`n` agents that share one model, as OASIS's examples build them; None gives all 29 tools."""
+    """Return `n` agents that share one model, as OASIS's examples build them; `tools` None gives all 29 tools."""
     model = vllm_model(url, "cooperator", 60.0)
-    model.model_config_dict = {"max_tokens": 4096}  # which CAMEL takes for the context as well
+    model.model_config_dict = {"max_tokens": 4096}  # CAMEL also uses it as the context limit
     return [
         SocialAgent(
             agent_id=number,
@@ -46,7 +46,7 @@ def social_agents(n: int, url: str, tools: Sequence[ActionType] | None, graph: A
 async def plain_oasis(
     n: int, url: str, tools: Sequence[ActionType] | None, folder: Path, concurrency: int = 128
 ) -> Any:
-    """A running environment of `n` stock agents, `concurrency` of which act at a time (OASIS's default is 128)."""
+    """Yield an environment of `n` stock agents; `concurrency` of them act at the same time (OASIS's default: 128)."""
     graph = AgentGraph()
     for agent in social_agents(n, url, tools, graph):
         graph.add_agent(agent)
@@ -59,7 +59,7 @@ async def plain_oasis(
         yield environment
     finally:
         await environment.close()
-        gc.collect()  # stock agents never close their HTTP clients: they must not end in another event loop
+        gc.collect()  # stock agents never close their HTTP clients: close them in their own event loop
         await asyncio.sleep(0)
 
 

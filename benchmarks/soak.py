@@ -1,12 +1,12 @@
-"""Does a society that runs for long stay as it was: memory, open files, throughput?
+"""Check that memory, open files and throughput of a society stay constant in a long run.
 
     python -m benchmarks.soak                    # ten minutes
     python -m benchmarks.soak --minutes 120 --models 30
 
-One simulated run without end in a process of its own, killed when time is up, and its log followed as `society watch`
-does. Every few seconds both are looked at: resident memory, open file descriptors, calls made, CPU spent. A ratio is
-the mean of the last quarter of the looks against that of the first; calls a CPU second hardly depend on what else the
-machine does, calls a second do. Linux only.
+A separate process plays a simulated run without end, until it is killed; this process follows its log as
+`society watch` does. Every few seconds both are sampled: resident memory, open file descriptors, calls, CPU time. A
+ratio is the mean of the last quarter of the samples over that of the first. Calls per CPU second hardly depend on other
+work on the machine; calls per second do. Linux only.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True)
-class Look:
-    """The run's process at one moment: seconds since the first call, resident bytes, open files, calls read from its
-    log and CPU seconds so far; and the resident bytes of the watcher."""
+class Snapshot:
+    """A sample of the run's process: seconds since the first call, resident bytes, open files, calls in its log, CPU
+    seconds so far; and the resident bytes of the watching process."""
 
     seconds: float
     resident: int
@@ -57,7 +57,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Quarters:
-    """A figure's mean in the first and in the last quarter of the looks."""
+    """A figure's mean in the first and in the last quarter of the samples."""
 
     first: float
     last: float
@@ -67,25 +67,25 @@ class Quarters:
         return self.last / self.first
 
 
-def quarters(looks: Sequence[Look]) -> dict[str, Quarters]:
-    """First against last quarter, by figure. Needs eight looks."""
-    size = len(looks) // 4
-    first, last = looks[:size], looks[-size:]
+def quarters(snapshots: Sequence[Snapshot]) -> dict[str, Quarters]:
+    """Compare the first with the last quarter, by figure. Needs eight samples."""
+    size = len(snapshots) // 4
+    first, last = snapshots[:size], snapshots[-size:]
 
-    def rate(part: Sequence[Look], clock: str) -> float:
+    def rate(part: Sequence[Snapshot], clock: str) -> float:
         return (part[-1].calls - part[0].calls) / (getattr(part[-1], clock) - getattr(part[0], clock))
 
     return {
-        "resident MB": Quarters(*(mean(look.resident for look in part) / 1e6 for part in (first, last))),
-        "watcher's resident MB": Quarters(*(mean(look.watcher for look in part) / 1e6 for part in (first, last))),
-        "open files": Quarters(*(mean(look.files for look in part) for part in (first, last))),
+        "resident MB": Quarters(*(mean(each.resident for each in part) / 1e6 for part in (first, last))),
+        "watcher's resident MB": Quarters(*(mean(each.watcher for each in part) / 1e6 for part in (first, last))),
+        "open files": Quarters(*(mean(each.files for each in part) for part in (first, last))),
         "calls a second": Quarters(rate(first, "seconds"), rate(last, "seconds")),
         "calls a CPU second": Quarters(rate(first, "cpu"), rate(last, "cpu")),
     }
 
 
 def endless(models: int) -> Plan:
-    """A society of scripted minds and many games, longer than anyone waits."""
+    """Return the plan of a simulated society with many games and practically no end."""
     roles = tuple(ModelRole)
     rows = tuple(
         ModelConfig(model_id=f"m{i}", model_name="cooperator", role=roles[i % len(roles)], team_id=f"team{i % 2}")
@@ -105,7 +105,7 @@ def endless(models: int) -> Plan:
 
 @contextmanager
 def played(models: int, out: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that plays without end, killed with the block: at its end a run reads its whole log."""
+    """Start a process that plays without end; kill it with the block, as a run that ends reads its whole log."""
     command = [sys.executable, "-m", "benchmarks.soak", "--models", str(models), "--play", str(out)]
     with subprocess.Popen(command, cwd=ROOT) as process:
         try:
@@ -114,9 +114,9 @@ def played(models: int, out: Path) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
-def soak(models: int, seconds: float, pause: float) -> list[Look]:
-    """The looks at one run, from its first call on; its directory goes away with it."""
-    looks: list[Look] = []
+def soak(models: int, seconds: float, pause: float) -> list[Snapshot]:
+    """Return the samples of one run, from its first call on; its directory is removed at the end."""
+    snapshots: list[Snapshot] = []
     with TemporaryDirectory() as out, played(models, Path(out)) as process:
         follower = Follower(Path(out))
         started: float | None = None
@@ -128,22 +128,22 @@ def soak(models: int, seconds: float, pause: float) -> list[Look]:
             if started is None and calls:
                 started = time.monotonic()
             if started is not None:
-                looks.append(observe(process.pid, time.monotonic() - started, calls))
-    return looks
+                snapshots.append(observe(process.pid, time.monotonic() - started, calls))
+    return snapshots
 
 
 def read_for(follower: Follower, seconds: float) -> None:
-    """Read on for that long, as `society watch` does."""
+    """Follow the log for so many seconds, as `society watch` does."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if not follower.poll():
             time.sleep(0.25)
 
 
-def observe(pid: int, seconds: float, calls: int) -> Look:
+def observe(pid: int, seconds: float, calls: int) -> Snapshot:
     ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]  # user, system
     cpu = sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
-    return Look(seconds, resident(pid), len(os.listdir(f"/proc/{pid}/fd")), calls, cpu, resident(os.getpid()))
+    return Snapshot(seconds, resident(pid), len(os.listdir(f"/proc/{pid}/fd")), calls, cpu, resident(os.getpid()))
 
 
 def resident(pid: int) -> int:
@@ -165,28 +165,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--models", type=int, default=10)
-    parser.add_argument("--pause", type=float, default=5.0, help="seconds between looks")
+    parser.add_argument("--pause", type=float, default=5.0, help="seconds between snapshots")
     parser.add_argument("--play", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--out", type=Path, default=OUT, help="the JSON file of all looks")
-    told = parser.parse_args()
-    if told.play:
-        run_scenario(endless(told.models), out=told.play)
-    if told.minutes * 60 < 9 * told.pause:
-        parser.error("too short: nine looks at least, so --minutes up or --pause down")
+    parser.add_argument("--out", type=Path, default=OUT, help="the JSON file of all snapshots")
+    options = parser.parse_args()
+    if options.play:
+        run_scenario(endless(options.models), out=options.play)
+    if options.minutes * 60 < 9 * options.pause:
+        parser.error("too short: nine snapshots at least, so --minutes up or --pause down")
     facts = machine()
-    looks = soak(told.models, told.minutes * 60, told.pause)
-    found = quarters(looks)
-    show(found, f"{told.models} models on the simulated tier for {told.minutes:g} minutes, {looks[-1].calls:,} calls")
+    snapshots = soak(options.models, options.minutes * 60, options.pause)
+    found = quarters(snapshots)
+    show(
+        found,
+        f"{options.models} models on the simulated tier for {options.minutes:g} minutes, {snapshots[-1].calls:,} calls",
+    )
     report = {
         "machine": facts,
         "load_after": machine()["load"],
-        "models": told.models,
-        "looks": [asdict(look) for look in looks],
+        "models": options.models,
+        "snapshots": [asdict(snapshot) for snapshot in snapshots],
         "quarters": {name: asdict(row) | {"ratio": row.ratio} for name, row in found.items()},
     }
-    told.out.parent.mkdir(parents=True, exist_ok=True)
-    told.out.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
-    sys.stdout.write(f"{told.out}\n")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    sys.stdout.write(f"{options.out}\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Our side: a society of any size, its events timed as they come."""
+"""Our side: a society of any size, with the times of its events."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from simulation.topology import TopologyKind
 
 ADAPTERS = ("cooperator", "defector", "reciprocator")
 NOWHERE = "http://127.0.0.1:9/v1"
-"""Where no server is."""
+"""A URL at which no server answers."""
 
 
 @dataclass
 class Watched:
-    """Seconds of every step; how many messages were sent in all, how often one was heard, how many calls were made."""
+    """The seconds of every step, and the numbers of messages, of deliveries and of calls."""
 
     steps: list[float] = field(default_factory=list)
     messages: int = 0
@@ -60,8 +60,10 @@ async def play(
     topology: TopologyKind = TopologyKind.SMALL_WORLD,
     concurrency: int = 64,
 ) -> Watched:
-    """One episode of public goods by `n` models on `tier`, `concurrency` calls at a time where it has servers; in a
-    small world each has ten neighbours."""
+    """Play one episode of public goods with `n` models on `tier`, at most `concurrency` calls at a time.
+
+    In a small world each model has ten neighbours.
+    """
     watched = Watched()
     environment = MultiModelEnvironment(
         url,

@@ -1,4 +1,4 @@
-"""Sweeps of latency-bound runs: one worker against two, by each engine, on one scripted server that answers late.
+"""Sweep latency-bound runs with one worker and with two, on each engine, with one slow scripted server.
 
 python -m benchmarks.sweep --engine local --engine ray --arms 8 --delay 0.3
 """
@@ -26,7 +26,7 @@ WORKERS = (1, 2)
 
 
 def arms(count: int, steps: int, url: str) -> dict[str, Arm]:
-    """`count` runs that differ in their seed: four models that talk and decide in every step."""
+    """Return `count` scenarios with different seeds: four models talk and decide in every step."""
     roles = (ModelRole.LEADER, ModelRole.FOLLOWER, ModelRole.TEAMMATE, ModelRole.NEUTRAL)
     models = tuple(ModelConfig(model_id=f"m{i}", model_name="cooperator", role=role) for i, role in enumerate(roles))
     roster = Roster(name="r", base_model="base", models=models)
@@ -44,7 +44,7 @@ def arms(count: int, steps: int, url: str) -> dict[str, Arm]:
 
 
 def seconds(folder: Path, engine: Engine, workers: int) -> tuple[float, float]:
-    """How long a sweep takes as a whole, and from its first finished run on, when all workers have started."""
+    """Return the seconds of the whole sweep, and those from its first finished run on, when all workers run."""
     finished: list[float] = []
     began = time.perf_counter()
     runs = play_sweep(folder, engine=engine, jobs=workers, watch=lambda done, _: finished.append(time.perf_counter()))
@@ -52,7 +52,7 @@ def seconds(folder: Path, engine: Engine, workers: int) -> tuple[float, float]:
     assert runs.outcomes["run"].nunique() == len(runs)
     assert not runs.outcomes.duplicated(["run", "episode", "model_id"]).any()
     assert set(runs.outcomes["tier"]) == {"http"}
-    settled = finished[workers + 1 :]  # the first note tells 0; then each worker has begun its second run
+    settled = finished[workers + 1 :]  # the first call reports 0; after it each worker has begun its second run
     return whole, (settled[-1] - finished[workers]) / len(settled)
 
 
@@ -64,22 +64,22 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=0.3, help="seconds an answer takes")
     parser.add_argument("--repetitions", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="print everything measured")
-    told = parser.parse_args()
-    report: dict[str, Any] = {"machine": machine(), "told": vars(told), "engines": {}}
+    options = parser.parse_args()
+    report: dict[str, Any] = {"machine": machine(), "options": vars(options), "engines": {}}
     with (
         tempfile.TemporaryDirectory() as folder,
-        scripted_process(("cooperator",), "--delay", str(told.delay)) as server,
+        scripted_process(("cooperator",), "--delay", str(options.delay)) as server,
     ):
-        for engine in map(Engine, told.engine or [Engine.LOCAL.value]):
+        for engine in map(Engine, options.engine or [Engine.LOCAL.value]):
             found: dict[int, list[tuple[float, float]]] = {workers: [] for workers in WORKERS}
-            for _, workers in turns(WORKERS, told.repetitions):
-                sweep = begin_sweep("late", arms(told.arms, told.steps, server.url), folder)
+            for _, workers in turns(WORKERS, options.repetitions):
+                sweep = begin_sweep("late", arms(options.arms, options.steps, server.url), folder)
                 found[workers].append(seconds(sweep, engine, workers))
             report["engines"][engine.value] = found
-    if told.json:
+    if options.json:
         json.dump(report, sys.stdout, indent=2)
         return
-    sys.stdout.write(f"{told.arms} runs, answers after {told.delay} s; least / median / most\n")
+    sys.stdout.write(f"{options.arms} runs, answers after {options.delay} s; least / median / most\n")
     for name, found in report["engines"].items():
         for workers, times in found.items():
             whole, each = (Spread.of([time[part] for time in times]) for part in (0, 1))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from simulation.scenario import Communication, Scenario
     from simulation.seats import Seat
     from simulation.studies.compare.report import compare_runs
-    from simulation.studies.public import hold_tournament, measure_effect, measure_fingerprints, measure_population
+    from simulation.studies.measure import hold_tournament, measure_effect, measure_fingerprints, measure_population
     from simulation.studies.tournament.results import load_tournament
     from simulation.tables.run import Run, load_run
     from simulation.tables.runs import Runs, load_runs
@@ -111,13 +111,13 @@ _HOMES = {
     "closeness": "simulation.games.base",
     "compare_runs": "simulation.studies.compare.report",
     "find_game": "simulation.games",
-    "hold_tournament": "simulation.studies.public",
+    "hold_tournament": "simulation.studies.measure",
     "load_run": "simulation.tables.run",
     "load_runs": "simulation.tables.runs",
     "load_tournament": "simulation.studies.tournament.results",
-    "measure_effect": "simulation.studies.public",
-    "measure_fingerprints": "simulation.studies.public",
-    "measure_population": "simulation.studies.public",
+    "measure_effect": "simulation.studies.measure",
+    "measure_fingerprints": "simulation.studies.measure",
+    "measure_population": "simulation.studies.measure",
     "replay_run": "simulation.runs.replay",
     "resume_run": "simulation.runs.runner",
     "run_scenario": "simulation.runs.runner",

@@ -1,4 +1,4 @@
-"""What the READMEs, CONTRIBUTING and the pages of docs/ show is run, in a folder of its own, each block once."""
+"""Runs every code block of the READMEs, CONTRIBUTING and docs/, once each, in an empty folder."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ FILES = [README, TWIN, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(
 PAGES = "\n".join(path.read_text(encoding="utf-8") for path in FILES)
 BIN = Path(sys.executable).parent
 FENCE = re.compile(r"```(\w*)\n(.*?)```", flags=re.DOTALL)
-MADE = re.compile(r"^docs/(reference/\w+|contributing|changelog|security)\.md$")  # when the site is built
+MADE = re.compile(r"^docs/(reference/\w+|contributing|changelog|security)\.md$")  # made when the site is built
 RUN_FOLDER = re.compile(r"-\d{8}-\d{6}-[0-9a-f]{6}\b")
 
 
 def blocks(language: str) -> list[str]:
-    """Every different block in `language`, in the order of the pages."""
+    """Return every distinct block in `language`, in the order of the pages."""
     return list(dict.fromkeys(text for found, text in FENCE.findall(PAGES) if found == language))
 
 
 def recordings() -> Iterator[tuple[str, list[str]]]:
-    """A recorded `society run` of the READMEs: the command, and the lines it printed."""
+    """Yield the recorded `society run` commands of the README, each with the lines it printed."""
     for block in dict.fromkeys(text for _, text in FENCE.findall(README.read_text(encoding="utf-8"))):
         if block.startswith("$ society run"):
             command, *lines = block.strip().splitlines()
@@ -40,7 +40,7 @@ def recordings() -> Iterator[tuple[str, list[str]]]:
 
 
 def shape(line: str) -> str:
-    """A printed line but for what differs between two runs: the run directory's name, and how fast it was."""
+    """Return a printed line without what differs between two runs: the run directory's name and the speed."""
     return re.sub(r"\d+ tokens/s", "N tokens/s", RUN_FOLDER.sub("-NAME", line)).rstrip()
 
 
@@ -55,14 +55,14 @@ def run(command: list[str], folder: Path) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", blocks("bash"))
-def test_the_commands_shown_work_and_print_what_is_recorded(block: str, tmp_path: Path) -> None:
+def test_shown_commands_work_and_print_the_recording(block: str, tmp_path: Path) -> None:
     printed = [shape(line) for line in run(["bash", "-euo", "pipefail", "-c", block], tmp_path).splitlines()]
     for command, lines in recordings():
         if command in block.splitlines():
             assert [line for line in printed if line in lines] == lines
 
 
-def test_a_run_is_recorded_and_its_command_is_among_those_that_are_run() -> None:
+def test_recorded_commands_are_among_the_shown_commands() -> None:
     commands = [command for command, _ in recordings()]
     assert commands
     assert set(commands) <= {line for block in blocks("bash") for line in block.splitlines()}
@@ -70,12 +70,12 @@ def test_a_run_is_recorded_and_its_command_is_among_those_that_are_run() -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("block", blocks("python"))
-def test_the_python_shown_works(block: str, tmp_path: Path) -> None:
+def test_shown_python_works(block: str, tmp_path: Path) -> None:
     run([sys.executable, "-c", block], tmp_path)
 
 
 @pytest.mark.parametrize("block", blocks("yaml"))
-def test_the_file_shown_is_valid(block: str, tmp_path: Path) -> None:
+def test_shown_yaml_is_valid(block: str, tmp_path: Path) -> None:
     path = tmp_path / "shown.yaml"
     path.write_text(block, encoding="utf-8")
     if "models:" in block:
@@ -84,7 +84,7 @@ def test_the_file_shown_is_valid(block: str, tmp_path: Path) -> None:
         assert Plan.load(path).scenario.name == "my_scenario"
 
 
-def test_both_readmes_show_the_same_code_pictures_and_pages() -> None:
+def test_both_readmes_have_the_same_code_links_and_headings() -> None:
     english, chinese = (path.read_text(encoding="utf-8") for path in (README, TWIN))
     assert FENCE.findall(english) == FENCE.findall(chinese)
     links = [set(re.findall(r"\]\(([^)]+)\)", text)) - {README.name, TWIN.name} for text in (english, chinese)]
@@ -93,7 +93,7 @@ def test_both_readmes_show_the_same_code_pictures_and_pages() -> None:
     assert levels[0] == levels[1]
 
 
-def test_the_readme_the_package_the_site_and_the_command_say_the_same() -> None:
+def test_description_is_the_same_everywhere() -> None:
     (description,) = re.findall(r'^description = "(.*)"$', (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE)
     for path in (README, ROOT / "docs" / "index.md", ROOT / "mkdocs.yml"):
         text = re.sub(r"\[(\w+)\]\([^)]*\)", r"\1", path.read_text(encoding="utf-8"))
@@ -101,7 +101,7 @@ def test_the_readme_the_package_the_site_and_the_command_say_the_same() -> None:
     assert str(app.info.help).rstrip(".") == description
 
 
-def test_every_command_named_exists() -> None:
+def test_named_commands_exist() -> None:
     society = typer.main.get_command(app)
     named = re.findall(r"(?:^\$ |^|`|\| |uv run )society (?:-\S+ )*([a-z]+)(?: ([a-z]+)\b)?", PAGES, flags=re.MULTILINE)
     assert named
@@ -112,7 +112,7 @@ def test_every_command_named_exists() -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(ROOT).as_posix())
-def test_files_named_exist(file: Path) -> None:
+def test_named_files_and_links_exist(file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     named = re.findall(r"`((?:scenarios|notebooks|agents|simulation|training|docs|benchmarks|tests)/[\w./]*)`", text)
     assert not [name for name in named if not (ROOT / name).exists() and not MADE.match(name)]

@@ -1,4 +1,4 @@
-"""The notebooks that ship: stored clean, written against the public names, and every cell works."""
+"""The shipped notebooks: they have no outputs, use public names only, and every cell works."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def imported_modules(path: Path) -> Iterator[str]:
 
 
 def names_reached_into(path: Path) -> Iterator[str]:
-    """Every attribute asked for, every name imported, every part of a module's name."""
+    """Yield every attribute, every imported name and every part of a module's name that a notebook uses."""
     for module in imported_modules(path):
         yield from module.split(".")
     for node in nodes(path):
@@ -53,24 +53,24 @@ def names_reached_into(path: Path) -> Iterator[str]:
 
 
 def pictures(notebook: NotebookNode) -> list[NotebookNode]:
-    """The figures that cells have drawn."""
+    """Return the figures that the cells have drawn."""
     outputs = (output for cell in code_cells(notebook) for output in cell.outputs)
     return [output for output in outputs if "image/png" in output.get("data", {})]
 
 
-def test_there_is_a_first_notebook() -> None:
+def test_first_notebook_exists() -> None:
     assert "01_first_run" in [path.stem for path in NOTEBOOKS]
 
 
 @each_notebook
-def test_it_is_stored_without_outputs(path: Path) -> None:
+def test_notebook_has_no_outputs(path: Path) -> None:
     cells = code_cells(read(path))
     assert cells
     assert not [cell.id for cell in cells if cell.outputs or cell.execution_count is not None]
 
 
 @each_notebook
-def test_its_metadata_tell_of_nobodys_machine(path: Path) -> None:
+def test_notebook_metadata_name_no_machine(path: Path) -> None:
     notebook = read(path)
     nbformat.validate(notebook)
     assert notebook.nbformat == 4
@@ -82,18 +82,18 @@ def test_its_metadata_tell_of_nobodys_machine(path: Path) -> None:
 
 
 @each_notebook
-def test_it_imports_nothing_a_reader_has_not_installed(path: Path) -> None:
+def test_notebook_imports_only_installed_packages(path: Path) -> None:
     assert {module.split(".")[0] for module in imported_modules(path)} <= MAY_IMPORT
 
 
 @each_notebook
-def test_it_uses_no_private_names(path: Path) -> None:
+def test_notebook_uses_no_private_names(path: Path) -> None:
     assert not [name for name in names_reached_into(path) if name.startswith("_")]
 
 
 @pytest.fixture
 def own_jupyter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever Jupyter, IPython and matplotlib write or look up of the user's lies in a folder of the test."""
+    """Give Jupyter, IPython and matplotlib folders of the test instead of the user's."""
     for name in USERS_FOLDERS:
         folder = tmp_path / name.lower()
         folder.mkdir()
@@ -104,7 +104,7 @@ def own_jupyter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.usefixtures("own_jupyter")
 @each_notebook
-def test_every_cell_works_and_the_working_directory_stays_clean(path: Path, tmp_path: Path) -> None:
+def test_notebook_runs_and_writes_nothing_to_its_folder(path: Path, tmp_path: Path) -> None:
     from nbclient import NotebookClient
 
     here = tmp_path / "here"

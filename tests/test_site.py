@@ -1,4 +1,4 @@
-"""The documentation site: it builds without a warning, from files alone, and its reference is the code's own."""
+"""The documentation site builds without a warning, fetches nothing, and its reference is made from the code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FETCHED = re.compile(
 )
 
 
-def test_every_command_has_its_part_of_the_page() -> None:
+def test_commands_page_has_every_command() -> None:
     page, society = commands.page(), typer.main.get_command(app)
     for name, command in society.commands.items():
         assert f"## `society {name}`" in page
@@ -34,14 +34,14 @@ def test_every_command_has_its_part_of_the_page() -> None:
             assert f"## `society {name} {inner}`" in page
 
 
-def test_every_key_of_a_scenario_has_its_row() -> None:
+def test_scenario_page_has_every_key() -> None:
     page, schema = keys.scenario_page(), scenario_schema()
     for body in (schema, *schema["$defs"].values()):
         for key in body.get("properties", ()):
             assert f"| `{key}` |" in page
 
 
-def test_what_is_registered_is_on_its_page() -> None:
+def test_pages_have_everything_registered() -> None:
     for page, names in (
         (keys.roster_page(), POLICIES),
         (figures.games_page(), task_types()),
@@ -51,7 +51,7 @@ def test_what_is_registered_is_on_its_page() -> None:
         assert not [name for name in names if f"`{name}`" not in page]
 
 
-def test_a_key_is_told_with_its_values_limits_and_default() -> None:
+def test_key_has_values_limits_and_default() -> None:
     page = keys.scenario_page()
     assert (
         "| `mode` | `cooperative`, `competitive`, `team_battle`, `mixed` or [`MixedMode`](#mixedmode) | required |"
@@ -61,7 +61,7 @@ def test_a_key_is_told_with_its_values_limits_and_default() -> None:
 
 
 @pytest.mark.slow
-def test_it_builds_without_a_warning_and_fetches_nothing(tmp_path: Path) -> None:
+def test_site_builds_without_warnings_and_fetches_nothing(tmp_path: Path) -> None:
     nowhere = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https", "HTTP", "HTTPS")}
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
     environment = {**os.environ, **nowhere, "NO_PROXY": "", "no_proxy": ""}

@@ -1,10 +1,10 @@
-"""A step's work in Concordia: observe the neighbours, say something, give or keep, be paid. Imports Concordia only.
+"""The work of a step in Concordia: observe neighbours, send a message, give or keep, get a payoff. Without our code.
 
     python concordia_society.py --agents 100 --steps 3 --url http://127.0.0.1:8000/v1
 
-Its simultaneous engine acts with all entities at once, a thread each. The entities have the components of its minimal
-prefab, with a plain list for a memory; the game master is a rule that asks no model. So a step is two rounds of the
-engine and two calls an agent. Prints the seconds of every step as JSON.
+Its simultaneous engine lets all entities act at the same time, in a thread each. The entities have the components of
+its minimal prefab, with a plain list as memory. The game master is a rule that calls no model. So a step is two rounds
+of the engine and two calls per agent. It prints the seconds of every step as JSON.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ DECIDE = f"prompt: Does {{name}} give or keep its points?;;type: choice options:
 
 
 class Server(LanguageModel):
-    """A model served over HTTP; its connections are kept, as many as are in use at once."""
+    """A model served over HTTP; it reuses its connections, one for each concurrent call."""
 
     def __init__(self, url: str, adapter: str, idle: queue.LifoQueue[http.client.HTTPConnection]) -> None:
         parts = urlsplit(url)
@@ -62,7 +62,7 @@ class Server(LanguageModel):
     def sample_choice(
         self, prompt: str, responses: Sequence[str], *, seed: int | None = None
     ) -> tuple[int, str, Mapping[str, Any]]:
-        """The server's one reply is none of the letters: whoever hears that it cooperates picks the first."""
+        """Pick the first response if the reply says "cooperate", else the last: the server never sends a letter."""
         del seed
         chosen = 0 if "cooperate" in self._ask(prompt, 64, 0.7) else len(responses) - 1
         return chosen, responses[chosen], {}
@@ -84,7 +84,7 @@ class Server(LanguageModel):
 
 
 class Referee(Entity):
-    """A game master by rule: every second round is one of decisions, after which all are paid."""
+    """A game master by rule: every second round is for decisions, and all get their payoffs after it."""
 
     name = "referee"
 
@@ -114,7 +114,7 @@ class Referee(Entity):
         raise ValueError(f"a referee is not asked for {action_spec.output_type}")
 
     def _observation(self, call: str) -> str:
-        """What `call`, a name, is told: the neighbours' last messages before talking, its points before deciding."""
+        """Return what entity `call` observes: its neighbours' messages before talking, its points before deciding."""
         if not self._talking:
             return f"{call} has {self.points[call]:.1f} points."
         return "\n".join(f"{name}: {self._said[name]}" for name in self._neighbours[call])
@@ -139,7 +139,7 @@ class Referee(Entity):
 
 
 def entity(name: str, model: LanguageModel) -> EntityAgent:
-    """The components of concordia.prefabs.entity.minimal, without an embedder."""
+    """Build the components of concordia.prefabs.entity.minimal, without an embedder."""
     observation = components.observation
     parts = {
         "Instructions": components.constant.Constant(state=RULES, pre_act_label="Instructions"),

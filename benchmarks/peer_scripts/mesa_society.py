@@ -1,8 +1,8 @@
-"""A step's work in Mesa: hear the neighbours, say something, give or keep, be paid. Imports Mesa only.
+"""The work of a step in Mesa: hear neighbours, send a message, give or keep, get a payoff. Without our code.
 
     python mesa_society.py --agents 1000 --steps 20
 
-There is no language model, prompt or log: rules stand in for minds. Prints the seconds of every step as JSON.
+There is no language model, prompt or log: agents follow rules. It prints the seconds of every step as JSON.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROLE_POLICIES = ("cooperator", "defector", "reciprocator")
 
 
 class Player(FixedAgent):
-    """One of the minds; `said` is its last message, `heard` those of its neighbours."""
+    """An agent; `said` is its last message, `heard` those of its neighbours."""
 
     def __init__(self, model: Society, mind: str) -> None:
         super().__init__(model)
@@ -33,7 +33,7 @@ class Player(FixedAgent):
         self.gives, self.points = True, 0.0
 
     def meet(self) -> None:
-        self.neighbours = list(self.cell.neighborhood.agents)  # once: Mesa looks them up anew at every call
+        self.neighbours = list(self.cell.neighborhood.agents)  # once: Mesa looks them up at every call
 
     def hear(self) -> None:
         self.heard = [neighbour.said for neighbour in self.neighbours]
@@ -66,7 +66,7 @@ class Society(Model):
         self.agents.do("meet")
 
     def step(self) -> None:
-        """All at once, phase by phase, as in ours."""
+        """Let all agents act, phase by phase, as in ours."""
         self.total = 0.0
         for phase in ("hear", "talk", "decide"):
             self.agents.do(phase)

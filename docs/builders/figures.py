@@ -57,8 +57,8 @@ def _game(page: GamePage) -> Iterator[str]:
 
 
 def metrics_page() -> str:
-    """Every registered metric and scorer with its meaning and source."""
-    lines = ["# Metrics and scorers", "", "`simulation.metrics.find_metric(name).function` is the function.", ""]
+    """Every metric and scorer with its meaning and source."""
+    lines = ["# Metrics and scorers", "", "What `society metrics RUN` and `society report RUN` compute.", ""]
     lines += ["| metric | meaning | source |", "|---|---|---|"]
     lines += [f"| `{each.name}` | {each.meaning} | {each.source} |" for each in metrics().values()]
     lines += ["", "## Scorers", "", "What `society quality RUN --scorer NAME` marks texts by.", ""]

@@ -1,4 +1,4 @@
-"""`society adapters`: what a running vLLM server serves. Heavy imports stand inside the commands."""
+"""`society adapters`: the adapters of a running vLLM server. Heavy imports are inside the commands."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 adapters_app = typer.Typer(
-    help="The adapters a running vLLM server serves: list, load, unload. None is ever changed in place.",
+    help="List, load and unload the adapters of a running vLLM server.",
     no_args_is_help=True,
 )
 
@@ -45,16 +45,16 @@ def load(
     replace: Annotated[bool, typer.Option("--replace", help="Unload its other versions once it answers.")] = False,
     api_key_env: KeyOption = None,
 ) -> None:
-    """Serve an adapter; the last line printed is the name to ask for.
+    """Load an adapter. The last line printed is the served name.
 
-    That is NAME where no version of it is served yet, else NAME and eight digits of its weights' hash: under a name
-    that had other weights, a prompt's cached beginning could be theirs.
+    It is NAME, or NAME and eight digits of the weights' hash if NAME is in use: an old name could use the prefix cache
+    of the old weights.
     """
     loaded = _with(endpoint, api_key_env, lambda lifecycle: lifecycle.load(path, name, replace=replace))
     if loaded.already:
-        typer.echo("these weights are served already", err=True)
+        typer.echo("these weights are already served", err=True)
     for other in loaded.replaced:
-        typer.echo(f"{other} is served no more", err=True)
+        typer.echo(f"{other} is unloaded", err=True)
     typer.echo(loaded.name)
 
 
@@ -64,20 +64,20 @@ def unload(
     name: Annotated[str, typer.Argument(help="The served name.")],
     api_key_env: KeyOption = None,
 ) -> None:
-    """Serve an adapter no more; calls in flight come to their end."""
+    """Unload an adapter. Calls in flight still finish."""
     _with(endpoint, api_key_env, lambda lifecycle: lifecycle.unload(name))
-    typer.echo(f"{name} is served no more", err=True)
+    typer.echo(f"{name} is unloaded", err=True)
 
 
 def _with(endpoint: str, key_variable: str | None, ask: Callable[[LoraLifecycle], Awaitable[Answer]]) -> Answer:
-    """Ask one server one thing."""
+    """Open a connection to one server, make one request, and return the answer."""
     from agents.inference.vllm.lifecycle import LoraLifecycle
 
-    async def asked() -> Answer:
+    async def answer() -> Answer:
         async with LoraLifecycle(endpoint, _key(key_variable)) as lifecycle:
             return await ask(lifecycle)
 
-    return asyncio.run(asked())
+    return asyncio.run(answer())
 
 
 def _key(variable: str | None) -> str | None:

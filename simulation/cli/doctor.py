@@ -1,4 +1,4 @@
-"""`society doctor`. Heavy imports stand inside the command."""
+"""`society doctor`. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def doctor(
     out: Annotated[Path, typer.Option(help="The folder that run directories will be in.")] = RUNS,
     json_: JsonOption = False,
 ) -> None:
-    """Check this machine, its packages, servers, tiers and disk, and say what to do about each finding.
+    """Check Python packages, servers, tiers and disk; print the fix for each problem.
 
-    Exits with 1 where a finding is a failure; warnings leave a run possible.
+    The exit code is 1 if a finding is a failure. With warnings a run is possible.
     """
     from simulation.concurrency import run_blocking
     from simulation.doctor import Verdict, examine
@@ -63,7 +63,7 @@ def _case(scenario: str | None, endpoints: tuple[str, ...], out: Path) -> Doctor
 
 
 def findings_table(found: Sequence[Diagnosis]) -> Table:
-    """One row a finding, its remedy beneath it."""
+    """Return a table with one row per finding, and its fix below it."""
     from rich.markup import escape
     from rich.table import Table
 
@@ -82,12 +82,12 @@ def findings_table(found: Sequence[Diagnosis]) -> Table:
 
 
 def summary(found: Sequence[Diagnosis]) -> str:
-    """How many findings of each kind there are, in a sentence."""
+    """Return a sentence with the numbers of failures and warnings."""
     from simulation.doctor import Verdict
 
     counts = {verdict: sum(each.verdict is verdict for each in found) for verdict in Verdict}
     if counts[Verdict.FAILURE]:
-        return f"{counts[Verdict.FAILURE]} failure(s) and {counts[Verdict.WARNING]} warning(s): mend the failures first"
+        return f"{counts[Verdict.FAILURE]} failure(s) and {counts[Verdict.WARNING]} warning(s): fix the failures first"
     if counts[Verdict.WARNING]:
         return f"no failure, {counts[Verdict.WARNING]} warning(s): a run is possible"
-    return "all is well"
+    return "no problems found"

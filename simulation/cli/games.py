@@ -1,4 +1,4 @@
-"""`society games`: every game's documentation. Heavy imports stand inside the command."""
+"""`society games`: every game's documentation. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def games(
     name: Annotated[str | None, typer.Argument(help="A game; all of them, in a line each, without it.")] = None,
     json_: JsonOption = False,
 ) -> None:
-    """What each game is: players, decision, payoffs, equilibria, what a message can change, parameters."""
+    """Explain the games: players, decision, payoffs, equilibria, what a message can change, parameters."""
     from simulation.authoring.game_pages import game_page, game_pages
 
     pages = [game_page(name)] if name else list(game_pages())
@@ -41,8 +41,8 @@ def _show_list(pages: list[GamePage]) -> None:
 
     parts = (PageSection.PLAYERS, PageSection.DECISION, PageSection.MESSAGE)
     rows = ((page.name, *(page.line(part) for part in parts)) for page in pages)
-    heads = ("game", "players", "what is decided", "a message")
-    wide_console(260).print(text_table("games; a page each: society games NAME", heads, rows))
+    heads = ("game", "players", "decision", "a message")
+    wide_console(260).print(text_table("games; for the page of one: society games NAME", heads, rows))
 
 
 def _show_page(page: GamePage) -> None:

@@ -1,7 +1,7 @@
-"""A person's seat at the table: the plan with one row played by hand, and the voice that asks at a terminal.
+"""A person who plays one row of a roster at the terminal.
 
-The person is told what a model in that seat would be told, word for word, and answers in its place. Replies are
-marked with the tier `human` and no call is counted for them.
+The person sees exactly the prompts that a model in this row would get, and answers them. The replies are marked with
+the tier `human`, and no call is counted for them.
 """
 
 from __future__ import annotations
@@ -26,41 +26,51 @@ if TYPE_CHECKING:
     from agents.lora_model import Responder
 
 PLAYER = "person"
-"""What stands in place of an adapter's name beside a person's replies."""
+"""The adapter name of a person's replies in the tables."""
 
 
-def table_plan(scenario: Mapping[str, Any], roster: Roster, model_id: str | None = None) -> Plan:
-    """The plan of a raw scenario in which a person has the seat `model_id`.
+def plan_with_human(scenario: Mapping[str, Any], roster: Roster, model_id: str | None = None) -> Plan:
+    """Return the plan of a raw scenario in which a person plays one row.
 
-    Without `model_id` it is the roster's own `human` row, else the first. Raises SocietyError for an unknown seat and
-    where the roster keeps another for a person, and InvalidFileError for a game that cannot be played so.
+    Args:
+        scenario: The contents of a scenario file.
+        roster: The roster.
+        model_id: The row to play; None for the roster's `human` row, or else the first.
+
+    Raises:
+        SocietyError: There is no such row, or the roster has another row for a person.
+        InvalidFileError: This roster cannot play the game.
     """
     rows = roster.expand()
-    kept = [row.model_id for row in rows if row.human]
-    seat = model_id or (kept or [rows[0].model_id])[0]
-    if seat not in [row.model_id for row in rows]:
-        raise SocietyError(f"--as {seat}: no such seat ({nearest(seat, [row.model_id for row in rows])})")
-    others = [name for name in kept if name != seat]
+    human = [row.model_id for row in rows if row.human]
+    played = model_id or (human or [rows[0].model_id])[0]
+    if played not in [row.model_id for row in rows]:
+        raise SocietyError(f"--as {played}: no such model ({nearest(played, [row.model_id for row in rows])})")
+    others = [name for name in human if name != played]
     if others:
-        raise SocietyError(f"the roster keeps {others[0]} for a person, and there is one terminal: --as {others[0]}")
-    seated = tuple(_by_hand(row) if row.model_id == seat else row for row in rows)
-    return Plan(checked_scenario(scenario, "the game"), roster.model_copy(update={"models": seated}))
+        raise SocietyError(f"the roster has {others[0]} for a person, and there is one terminal: use --as {others[0]}")
+    models = tuple(_as_human(row) if row.model_id == played else row for row in rows)
+    return Plan(checked_scenario(scenario, "the game"), roster.model_copy(update={"models": models}))
 
 
-def _by_hand(row: ModelConfig) -> ModelConfig:
+def _as_human(row: ModelConfig) -> ModelConfig:
     nothing = {"model_name": None, "policy": None, "adapter": None, "lora_rank": None, "lora_alpha": None}
     return row.model_copy(update={**nothing, "human": True})
 
 
 class Lines:
-    """Lines that are typed or piped in, read without holding up the event loop."""
+    """Reads lines that are typed or piped in, without blocking the event loop. `file` is a file descriptor."""
 
     def __init__(self, file: int) -> None:
         self._file = file
         self._rest = b""
 
     async def next(self) -> str:
-        """The next line, stripped. Raises SocietyError at the input's end."""
+        """Return the next line, stripped.
+
+        Raises:
+            SocietyError: The input has ended.
+        """
         while b"\n" not in self._rest:
             await self._readable()
             chunk = os.read(self._file, 4096)
@@ -71,49 +81,55 @@ class Lines:
         return line.decode(errors="replace").strip()
 
     async def _readable(self) -> None:
-        """Wait for something to read; a plain file always has it."""
+        """Wait until there is something to read. A plain file is always ready."""
         loop = asyncio.get_running_loop()
-        something = asyncio.Event()
+        ready = asyncio.Event()
         try:
-            loop.add_reader(self._file, something.set)
-        except (NotImplementedError, PermissionError):  # Windows' loop, where reading blocks; a plain file
+            loop.add_reader(self._file, ready.set)
+        except (NotImplementedError, PermissionError):  # Windows' loop, where reading blocks; or a plain file
             return
         try:
-            await something.wait()
+            await ready.wait()
         finally:
             loop.remove_reader(self._file)
 
 
 class HumanPlayer:
-    """Answers for one seat with what a person types, and shows that person the game."""
+    """Answers for one row with what a person types, and shows that person the game.
+
+    Args:
+        model_id: The row that the person plays.
+        console: Where to print.
+        lines: What the person types.
+    """
 
     def __init__(self, model_id: str, console: Console, lines: Lines) -> None:
         self.model_id = model_id
         self._console, self._lines = console, lines
-        self._told = ""
+        self._shown = ""
 
     @property
     def responders(self) -> Mapping[str, Responder]:
-        """Who answers, by seat, as a run wants it."""
+        """The responder by model id, as `run_scenario` takes it."""
         return {self.model_id: self.answer}
 
     async def answer(self, request: Request) -> Reply:
-        """The voice of the seat: the prompt, then a line; an illegal choice is asked again until it is legal."""
+        """Show the prompt and return what the person types; ask again until a choice is legal."""
         started = time.perf_counter()
-        self._tell(request)
+        self._show(request)
         if request.key.purpose is Purpose.TALK:
-            text = await self._ask("your message (Enter: say nothing)")
+            text = await self._ask("your message (Enter: no message)")
         else:
             text = await self._choose(request.choices or ())
         source = Provenance(Tier.HUMAN, PLAYER, latency=time.perf_counter() - started)
         return Reply(text, source)
 
-    def _tell(self, request: Request) -> None:
+    def _show(self, request: Request) -> None:
         *shared, own = (message.content for message in request.messages)
-        if shared and shared[0] != self._told:
-            self._told = shared[0]
+        if shared and shared[0] != self._shown:
+            self._shown = shared[0]
             self._console.rule(f"you are {self.model_id}")
-            self._plain(self._told)
+            self._plain(self._shown)
         self._console.rule(style="dim")
         self._plain(own)
 
@@ -133,9 +149,9 @@ class HumanPlayer:
         return await self._lines.next()
 
     def watch(self, event: Event) -> None:
-        """Tell the person what a step brought; what others earned is told when the game is over."""
+        """Show the person what it earned in a step. What the others earned is shown at the end of the game."""
         if isinstance(event, EpisodeStarted):
-            self._told = ""
+            self._shown = ""
         if isinstance(event, StepResolved):
             own = next(row for row in event.rows if row.model_id == self.model_id)
             text = f"step {event.step + 1}: you earned {own.payoff:g}, {own.total_payoff:g} in all"

@@ -1,4 +1,4 @@
-"""How the command logs: lines for a person, or one JSON object a line for a machine. Both on stderr."""
+"""How the command logs, on stderr: lines for a person, or one JSON object per line for a program."""
 
 from __future__ import annotations
 
@@ -18,23 +18,29 @@ logger = logging.getLogger("society")
 
 
 def set_up(console: Console, *, verbose: bool, as_json: bool) -> None:
-    """Let the project's logger write to stderr: warnings, notices and, with `verbose` or `as_json`, every call."""
-    handler = _machine_handler() if as_json else _person_handler(console)
+    """Let the project's logger write to stderr: warnings and notices, and every call if `verbose` or `as_json` is set.
+
+    Args:
+        console: The console of stderr.
+        verbose: Also log every call.
+        as_json: Log one JSON object per line, for every call and for what libraries log.
+    """
+    handler = _json_handler() if as_json else _text_handler(console)
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO if verbose or as_json else logging.WARNING)
     logger.propagate = False
     logging.getLogger("society.notice").setLevel(logging.INFO)
     others = [each for each in logging.root.handlers if not isinstance(each.formatter, JSONFormatter)]
-    logging.root.handlers[:] = [*others, handler] if as_json else others  # what libraries log, too
+    logging.root.handlers[:] = [*others, handler] if as_json else others  # also what libraries log
 
 
 def are_json() -> bool:
-    """Whether stderr is read by a machine, so that nothing but JSON may go there."""
+    """Return True if stderr may have nothing but JSON, as a program reads it."""
     return any(isinstance(handler.formatter, JSONFormatter) for handler in logger.handlers)
 
 
-def _person_handler(console: Console) -> logging.Handler:
-    """On a terminal Rich writes above the progress bar; elsewhere a record is one line, however wide."""
+def _text_handler(console: Console) -> logging.Handler:
+    """On a terminal, Rich writes above the progress bar. Elsewhere a record is one line of any length."""
     from rich.logging import RichHandler
 
     on_terminal = console.is_terminal
@@ -43,24 +49,29 @@ def _person_handler(console: Console) -> logging.Handler:
     return handler
 
 
-def _machine_handler() -> logging.Handler:
+def _json_handler() -> logging.Handler:
     handler = logging.StreamHandler()
     handler.setFormatter(JSONFormatter())
     return handler
 
 
 class PlainFormatter(logging.Formatter):
-    """A record with nothing in it that a terminal would obey."""
+    """Formats a record as text without control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the record as text."""
         return sanitize_lines(super().format(record))
 
 
 class JSONFormatter(logging.Formatter):
-    """`time` (ISO 8601, UTC), `level`, `logger`, `message`; `exception` where there is one; for an attempt `call`: the
-    columns of the `calls` table that the attempt itself tells, and `first_words` of the reply. ASCII only."""
+    """Formats a record as a JSON object in ASCII.
+
+    It has `time` (ISO 8601, UTC), `level`, `logger` and `message`; `exception` if there is one; and for an attempt
+    `call`: the columns of the `calls` table that the attempt has, and the `first_words` of the reply.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the record as a JSON object on one line."""
         moment = datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
         body: dict[str, Any] = {
             "time": moment,
@@ -77,7 +88,7 @@ class JSONFormatter(logging.Formatter):
 
 
 def call_fields(record: CallRecord) -> dict[str, Any]:
-    """An attempt as a row of the `calls` table, with the first words of what it brought; never a prompt."""
+    """Return an attempt as a row of the `calls` table, with the first words of its reply and without its prompt."""
     from agents.inference.records import first_words
     from simulation.tables.run import call_row
 

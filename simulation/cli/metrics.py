@@ -1,15 +1,22 @@
-"""`society metrics`: aggregate scores of runs. Heavy imports stand inside the command."""
+"""`society metrics`: every metric of runs. Heavy imports stand inside the command."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agents.problems import SocietyError
 from simulation.cli.console import shown_interval, text_table, wide_console
 from simulation.cli.options import JsonOption, MixTiersOption
+
+if TYPE_CHECKING:
+    from simulation.studies.metrics import MetricRow
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,18 +29,31 @@ def metrics_(
     mix_tiers: MixTiersOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """IQM, mean and optimality gap of accuracy, efficiency and cooperation, with intervals clustered by seed."""
-    from dataclasses import asdict
+    """Every metric that applies to the runs: its value, what it measures and its source.
 
-    from simulation.metrics.scores import ScoreFigure, score_matrix, summarise
+    Scores of 0-1 have intervals clustered by seed. All models count together; synthetic episodes are left out.
+    """
+    from simulation.studies.metrics import measure_metrics
     from simulation.tables.run import load_run
 
-    loaded = [load_run(path) for path in runs]
-    found = {figure.value: summarise(score_matrix(loaded, figure, mix_tiers=mix_tiers)) for figure in ScoreFigure}
+    report = measure_metrics([load_run(path) for path in runs], mix_tiers=mix_tiers)
+    if not report.rows:
+        raise SocietyError("\n".join(report.notes) or "no metric applies: no episode is finished and no call was made")
     if json_:
-        plain = {figure: {name: asdict(each) for name, each in row.items()} for figure, row in found.items()}
-        typer.echo(json.dumps(plain))
+        typer.echo(json.dumps(asdict(report)))
         return
-    heads = ("figure", *next(iter(found.values())))
-    rows = ((figure, *(shown_interval(each, 3, "+") for each in row.values())) for figure, row in found.items())
-    wide_console().print(text_table("all models together, synthetic episodes left out", heads, rows))
+    heads = ("metric", "of", "value [interval]", "n", "what it measures", "source")
+    title = "all models together, synthetic episodes left out"
+    wide_console().print(text_table(title, heads, _lines(report.rows)))
+    for note in report.notes:
+        typer.echo(note)
+
+
+def _lines(rows: Sequence[MetricRow]) -> Iterator[tuple[str, ...]]:
+    """One line per value; what a metric is called, measures and is from stands in its first line."""
+    for metric, values in groupby(rows, key=lambda row: (row.metric, row.meaning, row.source)):
+        name, meaning, source = metric
+        for row in values:
+            value = shown_interval(row.interval, 3) if row.interval else f"{row.value:.4g}"
+            yield (name, row.part, value, str(row.interval.n) if row.interval else "", meaning, source)
+            name = meaning = source = ""

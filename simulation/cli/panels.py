@@ -1,4 +1,4 @@
-"""How `society --help` is laid out: every command in one panel, in this order."""
+"""The layout of `society --help`: the panels and their commands, in this order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ PANELS: Mapping[str, tuple[str, ...]] = {
 
 
 def arrange(app: typer.Typer) -> None:
-    """Put the commands of `app` into their panels. Raises KeyError for one that has none."""
+    """Put the commands of `app` into their panels.
+
+    Raises:
+        KeyError: A command has no panel.
+    """
     panel_of = {name: panel for panel, names in PANELS.items() for name in names}
     order = list(panel_of)
     for command in app.registered_commands:
@@ -28,6 +32,6 @@ def arrange(app: typer.Typer) -> None:
 
 
 def command_name(command: typer.models.CommandInfo) -> str:
-    """What a registered command is called."""
+    """Return the name of a registered command."""
     function = command.callback
     return command.name or (function.__name__ if function is not None else "")

@@ -1,4 +1,4 @@
-"""`society play`: a person at the table. Heavy imports stand inside the command."""
+"""`society play`: a person plays one row of a roster. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def play(
     game: Annotated[str, typer.Argument(help="The game: see `society games`.")],
     roster: Annotated[str, typer.Option(help="A roster file, or the name of a shipped one.")] = "first_contact",
     as_: Annotated[
-        str | None, typer.Option("--as", help="The model whose seat you take; the first of the roster unless named.")
+        str | None, typer.Option("--as", help="The model that you play; default: the first of the roster.")
     ] = None,
     tier: TierOption = None,
     require: RequireOption = None,
@@ -48,27 +48,27 @@ def play(
     endpoint: EndpointsOption = None,
     out: OutOption = RUNS,
 ) -> None:
-    """Play a game yourself, in the seat of one model of a roster; type messages and choices, or pipe them in.
+    """Play a game yourself, in place of one model of a roster. Type messages and choices, or pipe them in.
 
-    You are told what that model would be told. The last line printed is the run directory; your rows in its tables
-    have the tier `human`, and no statistic takes them for a model's. Without hearers (competitive) nobody talks.
+    You see the prompts of that model. The last line printed is the run directory. Your rows in its tables have the tier
+    `human`, and no statistic counts them as a model's. In the competitive mode there are no messages.
     """
     from agents.roster import Roster
-    from simulation.cli.human_player import table_plan
+    from simulation.cli.human_player import plan_with_human
     from simulation.plan import make_plan
     from simulation.runs.runner import play_plan
 
     scenario = _scenario(game, roster, mode, steps, seed, language)
-    plan = table_plan(scenario, Roster.load(roster), as_)
+    plan = plan_with_human(scenario, Roster.load(roster), as_)
     settings = settings_of(tier=tier, require=require, endpoints=endpoint)
-    seat = human_player_in(plan.roster.model_dump())
-    assert seat is not None  # the plan has one
-    finished = play_plan(make_plan(plan, settings), out=out, on_event=seat.watch, responders=seat.responders)
+    player = human_player_in(plan.roster.model_dump())
+    assert player is not None  # the plan has one
+    finished = play_plan(make_plan(plan, settings), out=out, on_event=player.watch, responders=player.responders)
     show(finished, False)
 
 
 def human_player_in(roster: Mapping[str, Any]) -> HumanPlayer | None:
-    """The seat at this terminal for the person of a raw roster; None where no person plays."""
+    """Return the player at this terminal for the human row of a raw roster, or None if there is no such row."""
     people = [row["model_id"] for row in roster["models"] if row.get("human")]
     if not people:
         return None

@@ -1,4 +1,4 @@
-"""`society serve`: the servers a society asks. Heavy imports stand inside the command."""
+"""`society serve`: start the vLLM servers of a roster. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add these commands to the `society` app."""
+    """Add this command to the `society` app."""
     app.command(epilog="Example: `society serve two_teams --replicas 2 --port 8001`")(serve)
 
 
@@ -29,32 +29,37 @@ def serve(
     roster: RosterArgument,
     base: Annotated[
         str | None,
-        typer.Option(help="The base's weights, a folder or a hub's name; else its base_model."),
+        typer.Option(help="The base model's weights: a folder or a hub name; default: the roster's base_model."),
     ] = None,
-    adapters: Annotated[Path | None, typer.Option(help="A folder that holds a folder per adapter.")] = None,
-    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="The first replica's port; others follow.")] = 8001,
-    replicas: Annotated[int, typer.Option(min=1, help="How many servers, on as many ports.")] = 1,
+    adapters: Annotated[Path | None, typer.Option(help="A folder with a subfolder per adapter.")] = None,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=1, max=65535, help="The first replica's port; the others use the next ones.")
+    ] = 8001,
+    replicas: Annotated[int, typer.Option(min=1, help="Number of servers; each has its own port.")] = 1,
     devices: Annotated[str | None, typer.Option(help="One CUDA device per replica: 0,1,...")] = None,
     vllm: Annotated[str, typer.Option(help="The vllm executable.")] = "vllm",
     cpu: Annotated[bool, typer.Option("--cpu", help="For a CPU build of vLLM.")] = False,
     kv_space: Annotated[int, typer.Option(min=1, help="With --cpu: GiB of key-value cache for each replica.")] = 1,
-    max_loras: Annotated[int | None, typer.Option(min=1, help="Adapters in one batch.")] = None,
-    max_cpu_loras: Annotated[int | None, typer.Option(min=1, help="Adapters kept in memory.")] = None,
+    max_loras: Annotated[int | None, typer.Option(min=1, help="Most adapters in one batch.")] = None,
+    max_cpu_loras: Annotated[int | None, typer.Option(min=1, help="Most adapters in memory.")] = None,
     max_model_len: Annotated[int | None, typer.Option(min=1, help="The longest prompt and reply, in tokens.")] = None,
     block_size: Annotated[int | None, typer.Option(min=1, help="Tokens in a block of the prefix cache.")] = None,
-    tool_parser: Annotated[str | None, typer.Option(help="vLLM's --tool-call-parser; none leaves tools out.")] = None,
+    tool_parser: Annotated[
+        str | None, typer.Option(help="vLLM's --tool-call-parser; without it there are no tool calls.")
+    ] = None,
     runtime_lora: Annotated[
-        bool, typer.Option(help="Let `society adapters` load and unload; only for servers that you alone reach.")
+        bool,
+        typer.Option(help="Let `society adapters` load and unload; only for servers that nobody else can reach."),
     ] = True,
     api_key_env: KeyOption = None,
     extra: Annotated[str, typer.Option(help="More options for vllm serve, in one string.")] = "",
     exec_: Annotated[bool, typer.Option("--exec", help="Start the servers here and keep them running.")] = False,
     logs: Annotated[Path | None, typer.Option(help="With --exec: the folder for the servers' logs.")] = None,
 ) -> None:
-    """Print the `vllm serve` command that serves a roster's base and adapters; or run it.
+    """Print the `vllm serve` command for a roster's base model and adapters, or run it.
 
-    A row's adapter is its `adapter` path, else a folder of that name in --adapters, else a shipped one.
+    A row's adapter is the folder in its `adapter`, or else a folder of that name in --adapters, or else a shipped one.
     """
     from agents.inference.vllm.serve_command import ServeOptions, serve_commands
     from agents.inference.vllm.served_roster import read_served_roster
@@ -86,7 +91,7 @@ def _words(extra: str) -> tuple[str, ...]:
 
 
 def _run(commands: tuple[ServeCommand, ...], logs: Path | None) -> None:
-    """Run servers until Ctrl-C or SIGTERM; a second Ctrl-C does not wait for them."""
+    """Run servers until Ctrl-C or SIGTERM. After a second Ctrl-C, do not wait for them."""
     from agents.inference.embedded.model_store import cache_root
     from simulation.serving.supervisor import supervise
     from simulation.serving.vllm_server import VLLMServer
@@ -101,20 +106,20 @@ def _run(commands: tuple[ServeCommand, ...], logs: Path | None) -> None:
 
 @contextmanager
 def _stop_on_signal() -> Iterator[Event]:
-    """An event that Ctrl-C and SIGTERM set, the first time; afterwards they mean what they meant."""
+    """Yield an event that the first Ctrl-C or SIGTERM sets; the second one has its usual effect."""
     stop, numbers = Event(), (signal.SIGINT, signal.SIGTERM)
 
-    def told(_number: int, _frame: object) -> None:
+    def handle(_number: int, _frame: object) -> None:
         typer.echo("stopping", err=True)
-        as_before()
+        restore()
         stop.set()
 
-    def as_before() -> None:
+    def restore() -> None:
         for number in numbers:
             signal.signal(number, before[number])
 
-    before = {number: signal.signal(number, told) for number in numbers}
+    before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield stop
     finally:
-        as_before()
+        restore()

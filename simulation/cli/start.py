@@ -1,4 +1,4 @@
-"""Where the `society` command starts: before anything else, is `agents` ours?"""
+"""The entry point of the `society` command. First it checks that the package `agents` is ours."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def foreign_agents() -> str:
 
 
 def main() -> None:
-    """The `society` command."""
+    """Run the `society` command."""
     foreign = foreign_agents()
     if foreign:
         sys.exit(

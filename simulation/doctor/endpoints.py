@@ -1,4 +1,4 @@
-"""Does each server answer, how fast, which vLLM is it, and does it serve what the roster asks for?"""
+"""Checks of the servers: does each answer, how fast, which vLLM is it, and does it serve the roster's models?"""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 AREA = "endpoints"
 SHORT_CONTEXT = 1024
 Served = Mapping[str, Mapping[str, ServedModel]]
-"""What each answering server (by URL) serves, by name."""
+"""For each server that answers (by URL), the models it serves, by name."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A model the roster asks for: its served name, the server it is pinned to, and the base it belongs to."""
+    """A model that the roster needs: its served name, the server that its row pins, and its base model."""
 
     name: str
     endpoint: str | None
@@ -44,7 +44,16 @@ class Wanted:
 async def examine_endpoints(
     endpoints: Sequence[EndpointSettings], wanted: Sequence[Wanted], required: bool
 ) -> tuple[Served, list[Diagnosis]]:
-    """What answers, and everything found about it. A server that is silent is a failure where one is `required`."""
+    """Check all servers at the same time.
+
+    Args:
+        endpoints: The servers.
+        wanted: The models that the roster needs.
+        required: Whether a server that does not answer is a failure or only a warning.
+
+    Returns:
+        What each answering server serves, and the findings.
+    """
     async with open_session() as session:
         visits = await asyncio.gather(*(_visit(session, endpoint, required) for endpoint in endpoints))
     served = {
@@ -64,17 +73,17 @@ async def _visit(
         models = await list_models(session, url, headers)
         latency = time.perf_counter() - started
         version = await ask_version(session, url, headers)
-        well = await is_healthy(session, url, headers)
+        healthy = await is_healthy(session, url, headers)
     except ServerLostError as error:
-        silent = failure if required else warning
-        return None, [silent(AREA, url, str(error), how_to_start(url))]
+        finding = failure if required else warning
+        return None, [finding(AREA, url, str(error), how_to_start(url))]
     except PermanentError as error:
         return None, [failure(AREA, url, str(error), _remedy(error, endpoint))]
     names = ", ".join(model.name for model in models) or "no model"
-    told = f"vLLM {version}" if version else "not a vLLM that tells its version"
-    state = ok(AREA, url, f"answers in {latency * 1000:.0f} ms, {told}, serves {names}")
-    if not well:
-        state = failure(AREA, url, "lists models, but says that it is not well", "look at its log and start it again")
+    program = f"vLLM {version}" if version else "no vLLM version known"
+    state = ok(AREA, url, f"answers in {latency * 1000:.0f} ms, {program}, serves {names}")
+    if not healthy:
+        state = failure(AREA, url, "lists models, but its /health reports an error", "look at its log and restart it")
     return {model.name: model for model in models}, [state]
 
 
@@ -85,7 +94,7 @@ def _remedy(error: InferenceError, endpoint: EndpointSettings) -> str:
 
 
 def _adapters(served: Served, wanted: Sequence[Wanted]) -> Iterator[Diagnosis]:
-    """Which models of the roster no server has; nothing where no server answers at all."""
+    """Yield a failure for each model that no server has; nothing for models whose servers do not answer."""
     missing = [
         each for each in dict.fromkeys(wanted) if _places(served, each) is not None and not _places(served, each)
     ]
@@ -94,35 +103,35 @@ def _adapters(served: Served, wanted: Sequence[Wanted]) -> Iterator[Diagnosis]:
         where = each.endpoint or next(iter(served))
         remedy = f"society adapters load {where} PATH --name {each.name}, or name one that is served"
         yield failure(
-            AREA, each.name, f"the roster asks for it and no server has it ({nearest(each.name, known)})", remedy
+            AREA, each.name, f"the roster needs it and no server has it ({nearest(each.name, known)})", remedy
         )
     if wanted and served and not missing:
         names = ", ".join(dict.fromkeys(each.name for each in wanted))
-        yield ok(AREA, "adapters", f"all the roster asks for are served: {names}")
+        yield ok(AREA, "adapters", f"all that the roster needs are served: {names}")
 
 
 def _places(served: Served, wanted: Wanted) -> list[str] | None:
-    """The servers that have a model; None where none of those that may be asked answers."""
-    asked = [url for url in served if wanted.endpoint is None or url.rstrip("/") == wanted.endpoint.rstrip("/")]
-    return [url for url in asked if wanted.name in served[url]] if asked else None
+    """Return the servers that have a model; None if no server that may answer for it is up."""
+    usable = [url for url in served if wanted.endpoint is None or url.rstrip("/") == wanted.endpoint.rstrip("/")]
+    return [url for url in usable if wanted.name in served[url]] if usable else None
 
 
 def _bases(served: Served, wanted: Sequence[Wanted]) -> Iterator[Diagnosis]:
-    """Where adapters are served on another base than the roster says; their replies would be another model's."""
+    """Yield a warning for each adapter that is served on another base than the roster says: it is another model."""
     found = {
         (url, _bases_of(served[url], each.name), each.base_model)
         for each in wanted
         if each.base_model
         for url in _places(served, each) or ()
     }
-    for url, bases, told in sorted(found):
-        if base_name(told) not in map(base_name, bases):
-            finding = f"{url} serves {' or '.join(bases)}, the roster says {told}"
+    for url, bases, expected in sorted(found):
+        if base_name(expected) not in map(base_name, bases):
+            finding = f"{url} serves {' or '.join(bases)}, the roster says {expected}"
             yield warning(AREA, "base", finding, "correct the roster's base_model, or serve the other base")
 
 
 def _bases_of(models: Mapping[str, ServedModel], name: str) -> tuple[str, ...]:
-    """What a model's base is called: its served name, and the path or name it was loaded from."""
+    """Return the names of a model's base: its served name, and the path or name that it was loaded from."""
     base = models[name].parent or name
     root = models[base].root if base in models else None
     return (base, root) if root else (base,)
@@ -132,5 +141,5 @@ def _contexts(served: Served) -> Iterator[Diagnosis]:
     for url, models in served.items():
         lengths = [model.max_model_len for model in models.values() if model.max_model_len]
         if lengths and min(lengths) < SHORT_CONTEXT:
-            finding = f"{url} takes {min(lengths)} tokens of prompt and reply; prompts here have some 300 to 800"
+            finding = f"{url} accepts {min(lengths)} tokens of prompt and reply; prompts have about 300 to 800"
             yield warning(AREA, "context", finding, "vllm serve ... --max-model-len 4096")

@@ -1,4 +1,4 @@
-"""The order in which the doctor looks at things, and what a case is."""
+"""What the doctor checks, and in which order."""
 
 from __future__ import annotations
 
@@ -22,7 +22,16 @@ from simulation.plan import Plan
 
 @dataclass(frozen=True)
 class DoctorCase:
-    """What is to be run: at which servers, by which models. `required`: without an answering server it cannot be."""
+    """The run to check for.
+
+    Attributes:
+        endpoints: The servers.
+        models: The rows of the roster that have a model.
+        base_model: The roster's base model.
+        settings: The scenario's inference settings.
+        required: True if the run is impossible without a server that answers.
+        out: The folder for run directories.
+    """
 
     endpoints: tuple[EndpointSettings, ...] = (EndpointSettings(DEFAULT_URL),)
     models: tuple[ModelConfig, ...] = ()
@@ -33,7 +42,7 @@ class DoctorCase:
 
     @classmethod
     def of(cls, plan: Plan, out: Path = Path("runs")) -> DoctorCase:
-        """The case of a scenario."""
+        """Return the case of a scenario."""
         inference, roster = plan.scenario.inference, plan.roster
         settings = inference.settings()
         servers_only = all(tier in (Tier.CAMEL, Tier.HTTP) for tier in settings.allowed)
@@ -45,17 +54,17 @@ class DoctorCase:
 
     @classmethod
     def at(cls, urls: Sequence[str], out: Path = Path("runs")) -> DoctorCase:
-        """The case of servers that are named: each must answer."""
+        """Return the case of these servers: each must answer."""
         return cls(tuple(EndpointSettings(url) for url in urls), required=True, out=out)
 
 
 async def examine(case: DoctorCase) -> list[Diagnosis]:
-    """Everything the doctor finds, in the order of what a run needs. Never raises for what is wrong with the case."""
+    """Return all findings, in the order in which a run needs the parts. A problem is a finding, never an exception."""
     wanted = [Wanted(row.model_name or "", row.endpoint, row.base_model or case.base_model) for row in case.models]
     found = [*examine_packages(), *await asyncio.to_thread(lambda: list(examine_imports()))]
     served, diagnoses = await examine_endpoints(case.endpoints, wanted, case.required)
     found += diagnoses
-    asked = next(iter(case.models), None)
+    first = next(iter(case.models), None)
     tiers = [tier for tier in FALLBACK_ORDER if tier in case.settings.allowed]
-    found += await examine_tiers(case.endpoints, tiers, asked, case.base_model, served, case.settings)
+    found += await examine_tiers(case.endpoints, tiers, first, case.base_model, served, case.settings)
     return [*found, *examine_storage(case.out)]

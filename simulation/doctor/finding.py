@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class Verdict(str, Enum):
-    """A warning leaves a run possible, a failure does not."""
+    """The result of a check. With a warning a run is possible, with a failure it is not."""
 
     OK = "ok"
     WARNING = "warning"
@@ -16,7 +16,10 @@ class Verdict(str, Enum):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What was looked at (`area`, `subject`), how it is, and what to do: a command or a sentence, empty when ok."""
+    """One finding: what was checked (`area`, `subject`), the result, and the fix.
+
+    `remedy` is a command or a sentence; it is empty if there is nothing to fix.
+    """
 
     area: str
     subject: str
@@ -26,12 +29,15 @@ class Diagnosis:
 
 
 def ok(area: str, subject: str, finding: str) -> Diagnosis:
+    """Return a finding without a problem."""
     return Diagnosis(area, subject, Verdict.OK, finding)
 
 
 def warning(area: str, subject: str, finding: str, remedy: str) -> Diagnosis:
+    """Return a problem with which a run is still possible."""
     return Diagnosis(area, subject, Verdict.WARNING, finding, remedy)
 
 
 def failure(area: str, subject: str, finding: str, remedy: str) -> Diagnosis:
+    """Return a problem that makes a run impossible."""
     return Diagnosis(area, subject, Verdict.FAILURE, finding, remedy)

@@ -1,4 +1,4 @@
-"""Does each tier say something when it is asked? One token is enough."""
+"""Checks of the tiers: does each generate one token?"""
 
 from __future__ import annotations
 
@@ -26,7 +26,16 @@ async def examine_tiers(
     served: Served,
     settings: InferenceSettings,
 ) -> list[Diagnosis]:
-    """Each of `tiers` asked for one token: of the roster's first `model`, else of the first that is served."""
+    """Ask each of `tiers` for one token.
+
+    Args:
+        endpoints: The servers.
+        tiers: The tiers to ask, in order.
+        model: The roster's first row with a model; None to ask the first model that is served.
+        base_model: The roster's base model.
+        served: What each answering server serves.
+        settings: The scenario's inference settings.
+    """
     found = []
     for tier in tiers:
         blocked = _blocked(tier, served)
@@ -36,7 +45,7 @@ async def examine_tiers(
 
 
 def _blocked(tier: Tier, served: Served) -> Diagnosis | None:
-    """Why a tier is not asked; None where it can be."""
+    """Return why a tier is not asked, or None if it can be."""
     if tier in SERVER_TIERS and not served:
         return warning(AREA, tier.value, "not asked: no server answers", "start a server, see above")
     if tier is Tier.EMBEDDED:
@@ -44,7 +53,7 @@ def _blocked(tier: Tier, served: Served) -> Diagnosis | None:
         from agents.inference.embedded.model_store import model_path
 
         if model_path() is None and served:
-            return ok(AREA, tier.value, f"{MODEL_ID} is pulled (93 MB) when a call first falls to it")
+            return ok(AREA, tier.value, f"{MODEL_ID} is downloaded (93 MB) when a call first needs it")
         if model_path() is None:
             return warning(AREA, tier.value, f"{MODEL_ID} is not in the cache (93 MB)", "society model pull")
     return None
@@ -76,7 +85,6 @@ async def _ask(
     except SocietyError as error:
         return failure(AREA, tier.value, str(error), "society run ... --tier auto uses the tiers that answer")
     seconds = time.perf_counter() - started
-    said = f"one token of {name} in {seconds:.1f} s"
     if not reply.provenance.tier.real:
-        return ok(AREA, tier.value, "scripted minds answer; their texts are marked simulated")
-    return ok(AREA, tier.value, said)
+        return ok(AREA, tier.value, "scripted policies answer; their texts are marked simulated")
+    return ok(AREA, tier.value, f"one token of {name} in {seconds:.1f} s")

@@ -1,4 +1,4 @@
-"""Do CAMEL, OASIS and the embedded tier's libraries import, and from where?"""
+"""Checks of the imports: do CAMEL, OASIS and the libraries of the embedded tier import?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from importlib import import_module
 from simulation.doctor.finding import Diagnosis, failure, ok
 
 AREA = "imports"
-# our own modules, which contain what the libraries do at import
+# our own modules: they undo the libraries' side effects at import
 _MODULES = {
     "camel": ("agents.inference.servers.camel", "pip install camel-ai==0.2.78 'mcp<2'"),
     "oasis": ("simulation.engine.society", "pip install camel-oasis==0.2.5 'mcp<2'"),
@@ -18,7 +18,7 @@ _MODULES = {
 
 
 def examine_imports() -> Iterator[Diagnosis]:
-    """Import each in turn, as a run would; takes seconds the first time."""
+    """Import each in turn, as a run does. The first time takes seconds."""
     for name, (module, remedy) in _MODULES.items():
         started = time.perf_counter()
         try:

@@ -1,4 +1,4 @@
-"""Is the right Python there, with the right packages, and none that stands in another's place?"""
+"""Checks of Python and its packages: versions, and two packages that conflict with ours."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _INSTALL = "make install"
 
 
 def examine_packages() -> Iterator[Diagnosis]:
-    """Python, every requirement of this project, and the two packages that are known to stand in the way."""
+    """Check Python, every requirement of this project, and the two packages that are known to conflict."""
     yield _python()
     yield from _requirements()
-    yield from _impostors()
+    yield from _conflicts()
 
 
 def _python() -> Diagnosis:
-    told = platform.python_version()
+    running = platform.python_version()
     if OLDEST <= sys.version_info[:2] < FIRST_TOO_NEW:
-        return ok(AREA, "python", told)
+        return ok(AREA, "python", running)
     remedy = "python3.11 -m venv .venv, then make install"
-    return failure(AREA, "python", f"{told}; camel-oasis 0.2.5 needs 3.10 or 3.11", remedy)
+    return failure(AREA, "python", f"{running}; camel-oasis 0.2.5 needs 3.10 or 3.11", remedy)
 
 
 def _requirements() -> Iterator[Diagnosis]:
     try:
         lines = requires(DISTRIBUTION) or []
     except PackageNotFoundError:
-        yield warning(AREA, DISTRIBUTION, "is not installed, so its requirements cannot be compared", _INSTALL)
+        yield warning(AREA, DISTRIBUTION, "is not installed, so its requirements cannot be checked", _INSTALL)
         return
     wanted = [Requirement(line) for line in lines]
     wanted = [each for each in wanted if each.marker is None or each.marker.evaluate({"extra": ""})]
@@ -54,15 +54,15 @@ def _compare(wanted: Requirement) -> Diagnosis | None:
         there = version(wanted.name)
     except PackageNotFoundError:
         return failure(AREA, wanted.name, "is not installed", remedy)
-    # a CPU build calls itself 2.13.0+cpu
+    # a CPU build of torch has the version 2.13.0+cpu
     if wanted.specifier.contains(there.partition("+")[0], prereleases=True):
         return None
-    return failure(AREA, wanted.name, f"is {there}, and should be {wanted.specifier}", remedy)
+    return failure(AREA, wanted.name, f"is {there}, but must be {wanted.specifier}", remedy)
 
 
-def _impostors() -> Iterator[Diagnosis]:
+def _conflicts() -> Iterator[Diagnosis]:
     if _installed("oasis"):
-        finding = f"the package oasis {version('oasis')} is importance sampling, and lies where OASIS belongs"
+        finding = f"the package oasis {version('oasis')} (importance sampling) is in the place of camel-oasis"
         yield failure(
             AREA,
             "oasis",
@@ -72,8 +72,8 @@ def _impostors() -> Iterator[Diagnosis]:
     foreign = _installed("openai-agents")
     ours = Path(__file__).parents[2] / "agents"
     if foreign:
-        finding = f"openai-agents {version('openai-agents')} installs a package `agents` too; ours is {ours}"
-        yield warning(AREA, "agents", finding, "pip uninstall -y openai-agents, or an environment of its own")
+        finding = f"openai-agents {version('openai-agents')} also installs a package `agents`; ours is {ours}"
+        yield warning(AREA, "agents", finding, "pip uninstall -y openai-agents, or use a separate environment")
 
 
 def _installed(name: str) -> bool:

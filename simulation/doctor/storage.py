@@ -1,4 +1,4 @@
-"""Is there room for runs and for the embedded model, and may they be written?"""
+"""Checks of the disk: is there enough space for runs and for the embedded model, and can they be written?"""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _GIGA = 10**9
 
 
 def examine_storage(out: Path) -> Iterator[Diagnosis]:
-    """The folder of run directories and the model cache."""
-    yield _room("runs", out, "free some space, or choose another folder: --out")
-    yield _room("cache", cache_root(), "free some space, or move the cache: export LORA_SOCIETY_CACHE=...")
+    """Check the folder of run directories and the model cache."""
+    yield _space("runs", out, "free some space, or choose another folder: --out")
+    yield _space("cache", cache_root(), "free some space, or move the cache: export LORA_SOCIETY_CACHE=...")
     model = model_path()
     if model is not None:
         yield ok(AREA, "embedded model", f"in {model}")
 
 
-def _room(subject: str, folder: Path, remedy: str) -> Diagnosis:
+def _space(subject: str, folder: Path, remedy: str) -> Diagnosis:
     there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     free = shutil.disk_usage(there).free
     if not os.access(there, os.W_OK):

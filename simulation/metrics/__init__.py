@@ -1,9 +1,10 @@
-"""Statistics of runs. One metric is one function, registered by name with its source.
+"""Statistics of runs. A metric is one registered function in a file of this folder; nothing else is needed to show it.
 
-    find_metric("iqm").function(matrix)
+    @metric("Piatti et al. (GovSim), NeurIPS 2024", LIFETIMES)
+    def survival_rate(lives: Sequence[Lifetime]) -> float: ...
 
-Functions of numbers are pure. Functions of a run (`scores`, `commons`, `messages`) leave synthetic rows out and
-refuse to mix tiers unless asked. A new metric is one decorated function in a file of this folder.
+`society metrics RUN` and `society report RUN` compute every metric that applies to a run. Functions that studies use
+(intervals, p-values, figures of a player's behaviour, ratings) are not registered; their docstrings name their sources.
 """
 
 from __future__ import annotations
@@ -13,20 +14,12 @@ import pkgutil
 from collections.abc import Mapping
 from functools import cache
 
-from agents.problems import SocietyError, nearest
 from simulation.metrics.registry import REGISTERED, Metric
 
 
 @cache
 def metrics() -> Mapping[str, Metric]:
-    """Every metric by name, sorted."""
+    """Every registered metric by name, sorted."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
     return dict(sorted(REGISTERED.items()))
-
-
-def find_metric(name: str) -> Metric:
-    """The metric of that name. Raises SocietyError with the nearest name where there is none."""
-    if name not in metrics():
-        raise SocietyError(f"unknown metric {name!r} ({nearest(name, tuple(metrics()))})")
-    return metrics()[name]

@@ -13,16 +13,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agents.problems import SocietyError
-from simulation.metrics.aggregate import Matrix
-from simulation.metrics.registry import metric
+from simulation.metrics.arrays import Matrix, Vector
 
 POPULATION = 50
 _CLOSE, _SHARPEST = 1e-4, 1000.0
-
-Vector = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -34,13 +30,15 @@ class AlphaRank:
     population: int
 
 
-@metric("Omidshafiei et al., Scientific Reports 9 (2019)")
 def alpha_rank(payoffs: Matrix, *, intensity: float | None = None, population: int = POPULATION) -> AlphaRank:
     """The masses of strategies whose row meets column in a symmetric game of two; the diagonal is self-play.
 
     Without `intensity` it is doubled until masses change by less than 0.0001, up to 1000 / (largest - least payoff):
     gaps of less than a thousandth of the spread may then leave a tie. Raises SocietyError for anything but a finite
     square matrix, and for a population below 2.
+
+    Source:
+        Omidshafiei et al., Scientific Reports 9 (2019).
     """
     if payoffs.ndim != 2 or payoffs.shape[0] != payoffs.shape[1] or not payoffs.size or not np.isfinite(payoffs).all():
         raise SocietyError("alpha-rank needs a finite square matrix of payoffs, row against column")

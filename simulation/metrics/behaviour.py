@@ -23,9 +23,7 @@ from agents.problems import SocietyError
 from agents.role import PopulationPart
 from simulation.games import find_game
 from simulation.games.base import Setting
-from simulation.metrics.aggregate import Matrix
-from simulation.metrics.inference import Vector
-from simulation.metrics.registry import metric
+from simulation.metrics.arrays import Matrix, Vector
 from simulation.seats import Seat
 from simulation.seeds import stream
 from simulation.task import TrainingTask
@@ -138,30 +136,42 @@ def _mean_of(seen: pd.DataFrame, values: Any) -> Matrix:
     return _sums(seen, np.nan_to_num(values), np.isfinite(values))
 
 
-@metric("Axelrod, The Evolution of Cooperation (1984)")
 def opening_move(seen: pd.DataFrame) -> Matrix:
-    """Cooperation level of the first step."""
+    """Cooperation level of the first step.
+
+    Source:
+        Axelrod, The Evolution of Cooperation (1984).
+    """
     first = seen[seen["step"] == 0]
     return _mean_of(first, first["own"])
 
 
-@metric("Nowak & Sigmund, Nature 364 (1993): memory one")
 def reaction(seen: pd.DataFrame, own: float, others: float) -> Matrix:
-    """Cooperation level after a step in which the player was at level `own` and its partner at `others`."""
+    """Cooperation level after a step in which the player was at level `own` and its partner at `others`.
+
+    Source:
+        Nowak & Sigmund, Nature 364 (1993): memory one.
+    """
     after = seen[(seen["own_last"] == own) & (seen["others_last"] == others)]
     return _mean_of(after, after["own"])
 
 
-@metric("Fischbacher, Gächter & Fehr, Economics Letters 71 (2001)")
 def contribution(seen: pd.DataFrame, above: float, below: float) -> Matrix:
-    """Gift after a step in which the others' mean gift was at least `above` and less than `below`, all 0-1."""
+    """Gift after a step in which the others' mean gift was at least `above` and less than `below`, all 0-1.
+
+    Source:
+        Fischbacher, Gächter & Fehr, Economics Letters 71 (2001).
+    """
     after = seen[(seen["others_last"] >= above) & (seen["others_last"] < below)]
     return _mean_of(after, after["own"])
 
 
-@metric("Fischbacher, Gächter & Fehr, Economics Letters 71 (2001)")
 def contribution_sums(seen: pd.DataFrame) -> Matrix:
-    """What the slope of gifts over the others' last mean gift is reckoned from (least squares)."""
+    """What the slope of gifts over the others' last mean gift is reckoned from (least squares).
+
+    Source:
+        Fischbacher, Gächter & Fehr, Economics Letters 71 (2001).
+    """
     after = seen[seen["others_last"].notna() & seen["own"].notna()]
     x, y = after["others_last"].to_numpy(), after["own"].to_numpy()
     return _sums(after, x, y, x * x, x * y, np.ones(len(after)))
@@ -175,16 +185,22 @@ def slope(totals: Matrix) -> Vector:
         return np.where(spread > 1e-9, (n * xy - x * y) / spread, np.nan)
 
 
-@metric("Fehr & Gächter, American Economic Review 90 (2000)")
 def punishment_response(seen: pd.DataFrame, punished: bool) -> Matrix:
-    """Change of the gift (-1 to 1) from before a punishing step in which one was punished, or was spared, to after."""
+    """Change of the gift (-1 to 1) from before a punishing step in which one was punished, or was spared, to after.
+
+    Source:
+        Fehr & Gächter, American Economic Review 90 (2000).
+    """
     change, fined = _changes(seen)
     return _mean_of(seen, np.where(fined == punished, change, np.nan))
 
 
-@metric("Fehr & Gächter, American Economic Review 90 (2000)")
 def punishment_sums(seen: pd.DataFrame) -> Matrix:
-    """What the effect of being punished on the gift is reckoned from: changes after punishment, and after none."""
+    """What the effect of being punished on the gift is reckoned from: changes after punishment, and after none.
+
+    Source:
+        Fehr & Gächter, American Economic Review 90 (2000).
+    """
     change, fined = _changes(seen)
     known = np.isfinite(change)
     return _sums(
@@ -212,42 +228,59 @@ def difference_of_means(totals: Matrix) -> Vector:
         return np.asarray(totals[:, 0] / totals[:, 1] - totals[:, 2] / totals[:, 3])
 
 
-@metric("Johanson et al., IJCAI 2011: what a best responder wins beyond the game's value; here per step")
 def exploitability(seen: pd.DataFrame) -> Matrix:
     """What the partner earned per step beyond the named equilibrium's payoff, in the game's points.
 
     The partner is to answer best. Where it plays one fixed strategy this bounds the exploitability from below.
+
+    Source:
+        Johanson et al., IJCAI 2011: what a best responder wins beyond the game's value; here per step.
     """
     return _mean_of(seen, seen["others_payoff"] - seen["nash"])
 
 
-@metric("1 - accuracy of the game's docstring: myopic best response")
 def best_response_gap(seen: pd.DataFrame) -> Matrix:
-    """How far payoffs fell short of the best response to what the others did in the step: 0 none, 1 all."""
+    """How far payoffs fell short of the best response to what the others did in the step: 0 none, 1 all.
+
+    Source:
+        1 - accuracy of the game's docstring: myopic best response.
+    """
     return _mean_of(seen, seen["short"])
 
 
-@metric("defined in simulation.metrics.behaviour")
 def unreadable(seen: pd.DataFrame) -> Matrix:
-    """Share of decisions whose first answer was no legal action (parse failures)."""
+    """Share of decisions whose first answer was no legal action (parse failures).
+
+    Source:
+        Defined here.
+    """
     return _mean_of(seen, np.where(seen["asks"].notna(), seen["asks"] > 1, np.nan))
 
 
-@metric("agents.players.observation.announced_option")
 def announces(seen: pd.DataFrame) -> Matrix:
-    """Share of messages that name an option."""
+    """Share of messages that name an option.
+
+    Source:
+        agents.players.observation.announced_option.
+    """
     return _mean_of(seen, np.where(seen["spoke"], seen["announced"].notna(), np.nan))
 
 
-@metric("agents.players.observation.announced_option")
 def word_kept(seen: pd.DataFrame) -> Matrix:
-    """Share of messages that name an option after which that option was played; an invalid decision keeps nothing."""
+    """Share of messages that name an option after which that option was played; an invalid decision keeps nothing.
+
+    Source:
+        agents.players.observation.announced_option.
+    """
     return _mean_of(seen, np.where(seen["announced"].notna(), seen["announced"] == seen["own"], np.nan))
 
 
-@metric("Cohen, Educational and Psychological Measurement 20 (1960): observed - expected agreement")
 def word_sums(seen: pd.DataFrame) -> Matrix:
-    """What agreement of message and deed beyond chance is reckoned from (two options; valid decisions)."""
+    """What agreement of message and deed beyond chance is reckoned from (two options; valid decisions).
+
+    Source:
+        Cohen, Educational and Psychological Measurement 20 (1960): observed - expected agreement.
+    """
     kept = seen[seen["announced"].notna() & seen["own"].notna()]
     said, done = kept["announced"] >= 0.5, kept["own"] >= 0.5
     return _sums(kept, said == done, said, done, np.ones(len(kept)))

@@ -15,18 +15,21 @@ Source: Wilson, Journal of the American Statistical Association 22 (1927), for t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from agents.inference.provenance import FALLBACK_ORDER, CallStatus
 from simulation.metrics.comparable import comparable_rows
 from simulation.metrics.inference import LEVEL
-from simulation.metrics.registry import Interval, metric
+from simulation.metrics.registry import Interval, MetricInput, metric
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from simulation.tables.run import Run
 
 HERE = "defined in simulation.metrics.calls"
 _CALL = ["episode", "step", "model_id", "purpose", "talk_round", "ask"]
@@ -42,11 +45,50 @@ class Percentiles:
     n: int
 
 
-@metric("Wilson (1927)")
+def _joined(runs: Sequence[Run]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The calls and the episodes of all runs, as those of one run with all their episodes."""
+    import pandas as pd
+
+    counts = [run.manifest["scenario"]["episodes"] * len(run.manifest["scenario"]["tasks"]) for run in runs]
+    places = [(run, first) for run, first in zip(runs, accumulate(counts, initial=0), strict=False)]
+    calls, episodes = (
+        pd.concat([table.assign(episode=table["episode"] + first) for table, first in tables], ignore_index=True)
+        for tables in (((run.calls, first) for run, first in places), ((run.episodes, first) for run, first in places))
+    )
+    return calls, episodes
+
+
+def _by_tier(runs: Sequence[Run], _mix_tiers: bool) -> Mapping[str, tuple[pd.DataFrame]]:
+    calls, _ = _joined(runs)
+    rows = {tier.value: calls[calls["tier"].astype(str) == tier.value] for tier in FALLBACK_ORDER}
+    return {tier: (own,) for tier, own in rows.items() if len(own)}
+
+
+def _timed_by_tier(runs: Sequence[Run], mix_tiers: bool) -> Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]:
+    episodes = _joined(runs)[1]
+    return {tier: (rows, episodes) for tier, (rows,) in _by_tier(runs, mix_tiers).items()}
+
+
+def _all_calls(runs: Sequence[Run], _mix_tiers: bool) -> Mapping[str, tuple[pd.DataFrame]]:
+    calls, _ = _joined(runs)
+    return {"": (calls,)} if len(calls) else {}
+
+
+CALLS = MetricInput(_by_tier)
+"""For metrics of calls: one value per tier."""
+TIMED_CALLS = MetricInput(_timed_by_tier)
+"""For metrics of calls and the durations of episodes: one value per tier."""
+ALL_CALLS = MetricInput(_all_calls)
+"""For metrics of the calls of all tiers together."""
+
+
 def wilson(successes: int, trials: int, level: float = LEVEL) -> Interval | None:
     """A share with its score interval, which stays within 0-1 and does not collapse at its ends; None without trials.
 
     It takes trials to be independent; attempts that meet one outage are not.
+
+    Source:
+        Wilson (1927).
     """
     if not trials:
         return None
@@ -57,28 +99,28 @@ def wilson(successes: int, trials: int, level: float = LEVEL) -> Interval | None
     return Interval(max(0.0, min(share, centre - half)), share, min(1.0, max(share, centre + half)), level, trials)
 
 
-@metric(HERE)
-def success_rate(calls: pd.DataFrame, level: float = LEVEL) -> Interval | None:
+@metric(HERE, CALLS)
+def success_rate(calls: pd.DataFrame) -> Interval | None:
     """Share of attempts that brought a reply, of those that ended by themselves: ok / (ok + failed)."""
     rows = comparable_rows(calls, synthetic=True)
     good = int((rows["status"] == CallStatus.OK.value).sum())
-    return wilson(good, good + int((rows["status"] == CallStatus.FAILED.value).sum()), level)
+    return wilson(good, good + int((rows["status"] == CallStatus.FAILED.value).sum()))
 
 
-@metric(HERE)
+@metric(HERE, CALLS)
 def latency(calls: pd.DataFrame) -> Percentiles | None:
     """Percentiles of seconds from sending to the whole reply, of attempts that brought one."""
     return _percentiles(_ok(calls)["latency"])
 
 
-@metric(HERE)
+@metric(HERE, CALLS)
 def queue_time(calls: pd.DataFrame) -> Percentiles | None:
     """Percentiles of seconds spent waiting for a free place, of attempts that ended by themselves."""
     rows = comparable_rows(calls, synthetic=True)
     return _percentiles(rows[rows["status"].isin((CallStatus.OK.value, CallStatus.FAILED.value))]["queue_time"])
 
 
-@metric(HERE)
+@metric(HERE, CALLS)
 def tokens_per_second(calls: pd.DataFrame) -> Percentiles | None:
     """Percentiles over replies of completion tokens / latency: what one caller sees, the prompt's time included."""
     rows = _ok(calls)
@@ -86,7 +128,7 @@ def tokens_per_second(calls: pd.DataFrame) -> Percentiles | None:
     return _percentiles(rows["completion_tokens"] / rows["latency"])
 
 
-@metric(HERE)
+@metric(HERE, TIMED_CALLS)
 def wall_tokens_per_second(calls: pd.DataFrame, episodes: pd.DataFrame) -> float | None:
     """Completion tokens of episodes whose duration is known / the sum of those durations: all callers together.
 
@@ -99,7 +141,7 @@ def wall_tokens_per_second(calls: pd.DataFrame, episodes: pd.DataFrame) -> float
     return float(rows["completion_tokens"].sum()) / seconds if seconds > 0 and len(rows) else None
 
 
-@metric(HERE)
+@metric(HERE, CALLS)
 def prefix_cache_hit_rate(calls: pd.DataFrame) -> float | None:
     """Cached tokens / prompt tokens (0-1) over replies that tell both; None where none does."""
     rows = _ok(calls)
@@ -108,7 +150,7 @@ def prefix_cache_hit_rate(calls: pd.DataFrame) -> float | None:
     return float(rows["cached_tokens"].sum()) / prompts if prompts else None
 
 
-@metric(HERE)
+@metric(HERE, ALL_CALLS)
 def tier_mix(calls: pd.DataFrame) -> Mapping[str, float]:
     """Share of replies by the tier they came from (0-1), best tier first; replies from a reply cache count."""
     replies = calls[calls["status"].isin((CallStatus.OK.value, CallStatus.CACHED.value))]
@@ -116,7 +158,7 @@ def tier_mix(calls: pd.DataFrame) -> Mapping[str, float]:
     return {tier.value: float(found[tier.value] / len(replies)) for tier in FALLBACK_ORDER if tier.value in found}
 
 
-@metric(HERE)
+@metric(HERE, CALLS)
 def moves(calls: pd.DataFrame) -> int:
     """How often a call that failed at one endpoint was sent to another one of the same tier."""
     return int(moved(calls).sum())
@@ -132,14 +174,14 @@ def moved(calls: pd.DataFrame) -> pd.Series[bool]:
     return left.reindex(calls.index, fill_value=False)
 
 
-@metric(HERE)
+@metric(HERE, CALLS)
 def falls(calls: pd.DataFrame) -> Mapping[str, int]:
     """Replies that better tiers had failed to give, counted by what failed: "camel>http"."""
     fallen = calls[(calls["status"] == CallStatus.OK.value) & (calls["fallback_from"] != "")]
     return _counted(fallen["fallback_from"])
 
 
-@metric(HERE)
+@metric(HERE, CALLS)
 def failures(calls: pd.DataFrame) -> Mapping[str, int]:
     """Failed attempts by the class of their error, most frequent first."""
     return _counted(calls[calls["status"] == CallStatus.FAILED.value]["error_class"])

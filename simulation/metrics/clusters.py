@@ -21,9 +21,9 @@ from statistics import NormalDist
 import numpy as np
 
 from agents.problems import SocietyError
-from simulation.metrics.aggregate import Matrix
-from simulation.metrics.inference import FLIPS, LEVEL, RESAMPLES, Vector
-from simulation.metrics.registry import Interval, metric
+from simulation.metrics.arrays import Matrix, Vector
+from simulation.metrics.inference import FLIPS, LEVEL, RESAMPLES
+from simulation.metrics.registry import Interval
 
 Statistic = Callable[[Matrix], Vector]
 
@@ -34,7 +34,6 @@ def ratio(totals: Matrix) -> Vector:
         return np.asarray(totals[:, 0] / totals[:, 1], dtype=np.float64)
 
 
-@metric("Cameron, Gelbach & Miller (2008); Hesterberg (2015)")
 def cluster_bootstrap(
     statistic: Statistic, sums: Matrix, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
@@ -42,6 +41,9 @@ def cluster_bootstrap(
 
     Plain percentiles are too narrow by Student's t and n / (n - 1): they are taken further out by as much. Draws in
     which the figure cannot be reckoned are left out. Raises SocietyError for fewer than 2 clusters.
+
+    Source:
+        Cameron, Gelbach & Miller (2008); Hesterberg (2015).
     """
     from scipy.stats import t
 
@@ -53,13 +55,15 @@ def cluster_bootstrap(
     return Interval(float(low), float(statistic(_total(sums))[0]), float(high), level, n)
 
 
-@metric("Korn & Graubard (1998)")
 def cluster_share(sums: Matrix, *, level: float = LEVEL) -> Interval:
     """Interval of a mean of values in 0-1 (columns: their sum, their number), for shares near 0 and 1, too.
 
     Clopper and Pearson's exact interval for as many independent observations as the clustered ones are worth,
     never more than there are. Where all agree nothing tells what they are worth: they then count as they are, less the
     correction for few clusters. Raises SocietyError for fewer than 2 clusters.
+
+    Source:
+        Korn & Graubard (1998).
     """
     from scipy.stats import beta, t
 
@@ -88,20 +92,26 @@ def _total(sums: Matrix) -> Matrix:
     return np.asarray(sums.sum(axis=0, keepdims=True), dtype=np.float64)
 
 
-@metric("Zou & Donner (2008)")
 def difference(first: Interval, second: Interval) -> Interval:
-    """`first` - `second` from two independent estimates' own intervals; `n` is the smaller of theirs."""
+    """`first` - `second` from two independent estimates' own intervals; `n` is the smaller of theirs.
+
+    Source:
+        Zou & Donner (2008).
+    """
     value = first.value - second.value
     low = value - math.hypot(first.value - first.low, second.high - second.value)
     high = value + math.hypot(first.high - first.value, second.value - second.low)
     return Interval(low, value, high, first.level, min(first.n, second.n))
 
 
-@metric("Pitman (1937); Phipson & Smyth (2010)")
 def permutation_p_value(
     statistic: Statistic, first: Matrix, second: Matrix, *, permutations: int = FLIPS, seed: int = 0
 ) -> float:
-    """Two-sided p-value of no difference between two samples, were it chance which cluster is whose. Never 0."""
+    """Two-sided p-value of no difference between two samples, were it chance which cluster is whose. Never 0.
+
+    Source:
+        Pitman (1937); Phipson & Smyth (2010).
+    """
     both = np.concatenate([first, second])
     labels = _labels(len(first), len(second), permutations, seed)
     found = np.abs(statistic(labels @ both) - statistic((1 - labels) @ both))

@@ -8,7 +8,7 @@ Journal of the American Statistical Association 53 (1958); the interval is Green
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from agents.problems import SocietyError
 from simulation.games.commons import Commons
 from simulation.metrics.comparable import comparable_rows, with_episode_facts, without_people
 from simulation.metrics.inference import LEVEL
-from simulation.metrics.registry import metric
+from simulation.metrics.registry import Interval, MetricInput, metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,41 +48,77 @@ class SurvivalPoint:
     high: float
 
 
-def lifetimes(run: Run, *, synthetic: bool = False, mix_tiers: bool = False) -> tuple[Lifetime, ...]:
+def lifetimes(run: Run, *, mix_tiers: bool = False) -> tuple[Lifetime, ...]:
     """The lifetime of every finished commons episode. Raises MixedTiersError.
 
     A stock that dies in the very last step counts as having lived: the episode was over.
     """
     limits = {task["task_id"]: int(task["max_steps"]) for task in run.manifest["scenario"]["tasks"]}
-    outcomes = comparable_rows(run.outcomes, synthetic=synthetic, mix_tiers=mix_tiers)
+    outcomes = comparable_rows(run.outcomes, mix_tiers=mix_tiers)
     rows = run.episodes[run.episodes["episode"].isin(_commons(outcomes)["episode"])]
     ended = zip(rows["task_id"], rows["steps"], strict=True)
     return tuple(Lifetime(int(steps), int(steps) < limits[str(task_id)]) for task_id, steps in ended)
+
+
+def harvests(run: Run, *, mix_tiers: bool = False) -> Sequence[float]:
+    """The cooperation level (0-1) of every valid harvest in finished commons episodes. Raises MixedTiersError."""
+    outcomes = _commons(comparable_rows(run.outcomes, mix_tiers=mix_tiers))
+    steps = with_episode_facts(run, without_people(run.steps))
+    levels = steps[steps["episode"].isin(outcomes["episode"])]["cooperation"].dropna()
+    return [float(level) for level in levels]
 
 
 def _commons(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["task_type"] == Commons.task_type]
 
 
-@metric(GOVSIM)
+def _lifetimes(runs: Sequence[Run], mix_tiers: bool) -> Mapping[str, tuple[Sequence[Lifetime]]]:
+    lives = [life for run in runs for life in lifetimes(run, mix_tiers=mix_tiers)]
+    return {"": (lives,)} if lives else {}
+
+
+def _harvests(runs: Sequence[Run], mix_tiers: bool) -> Mapping[str, tuple[Sequence[float]]]:
+    levels = [level for run in runs for level in harvests(run, mix_tiers=mix_tiers)]
+    return {"": (levels,)} if levels else {}
+
+
+LIFETIMES = MetricInput(_lifetimes)
+"""For metrics of how long commons last."""
+HARVESTS = MetricInput(_harvests)
+"""For metrics of single harvests, as cooperation levels."""
+
+
+@metric(GOVSIM, LIFETIMES)
 def survival_rate(lives: Sequence[Lifetime]) -> float:
     """Share of commons that outlived their episode (0-1)."""
     _some(lives)
     return sum(not life.collapsed for life in lives) / len(lives)
 
 
-@metric(GOVSIM)
+@metric(GOVSIM, LIFETIMES)
 def survival_time(lives: Sequence[Lifetime]) -> float:
     """Mean steps a commons lasted, within its episode."""
     _some(lives)
     return sum(life.steps for life in lives) / len(lives)
 
 
-@metric("Kaplan & Meier (1958)")
-def kaplan_meier(lives: Sequence[Lifetime], level: float = LEVEL) -> tuple[SurvivalPoint, ...]:
-    """The share still alive after each step at which some collapsed, censored ones counted while seen."""
+@metric("Kaplan & Meier (1958); the interval: Kalbfleisch & Prentice (1980)", LIFETIMES)
+def survival_curve(lives: Sequence[Lifetime]) -> Mapping[str, Interval]:
+    """Share of commons alive after each step in which one collapsed (0-1), as Kaplan and Meier estimate it."""
+    return {
+        f"after step {point.step}": Interval(point.low, point.survival, point.high, LEVEL, point.at_risk)
+        for point in kaplan_meier(lives)
+    }
+
+
+def kaplan_meier(lives: Sequence[Lifetime]) -> tuple[SurvivalPoint, ...]:
+    """The share still alive after each step at which some collapsed, censored ones counted while seen.
+
+    Source:
+        Kaplan & Meier (1958); Kalbfleisch & Prentice (1980) for the interval.
+    """
     _some(lives)
-    z, survival, hazard = NormalDist().inv_cdf((1 + level) / 2), 1.0, 0.0
+    z, survival, hazard = NormalDist().inv_cdf((1 + LEVEL) / 2), 1.0, 0.0
     points = []
     for step in sorted({life.steps for life in lives if life.collapsed}):
         at_risk = sum(life.steps >= step for life in lives)
@@ -101,15 +137,12 @@ def _greenwood(survival: float, hazard: float, z: float) -> tuple[float, float]:
     return survival ** math.exp(spread), survival ** math.exp(-spread)
 
 
-@metric(f"{GOVSIM}: 1 - over-usage")
-def sustainability(run: Run, *, synthetic: bool = False, mix_tiers: bool = False) -> float:
+@metric(f"{GOVSIM}: 1 - over-usage", HARVESTS)
+def sustainability(levels: Sequence[float]) -> float:
     """Share of valid commons harvests at or below the sustainable share of their step (0-1)."""
-    outcomes = _commons(comparable_rows(run.outcomes, synthetic=synthetic, mix_tiers=mix_tiers))
-    steps = with_episode_facts(run, without_people(run.steps))
-    levels = steps[steps["episode"].isin(outcomes["episode"])]["cooperation"].dropna()
-    if levels.empty:
+    if not levels:
         raise SocietyError("the run holds no valid commons harvest")
-    return float((levels >= 1.0).mean())  # the game gives a sustainable harvest exactly 1
+    return sum(level >= 1.0 for level in levels) / len(levels)  # the game gives a sustainable harvest exactly 1
 
 
 def _some(lives: Sequence[Lifetime]) -> None:

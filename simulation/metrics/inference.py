@@ -15,17 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.problems import SocietyError
-from simulation.metrics.aggregate import Matrix
-from simulation.metrics.registry import Interval, metric
+from simulation.metrics.arrays import Matrix, Vector
+from simulation.metrics.registry import Interval
 
 LEVEL, RESAMPLES, FLIPS = 0.95, 2000, 10_000
 _EXACT_UP_TO = 12  # pairs whose sign patterns are all looked at
 _CHUNK = 1_000_000
 
-Vector = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 
-@metric("Agarwal et al., NeurIPS 2021; clusters after Cameron, Gelbach & Miller (2008)")
 def stratified_bootstrap(
     statistic: Callable[..., float],
     *samples: Matrix,
@@ -38,10 +37,14 @@ def stratified_bootstrap(
 
     With `clusters` (one label per row, the same for all samples: the seed behind it) whole rows are drawn,
     cluster by cluster, so that what shares a seed stays together.
+
+    Source:
+        Agarwal et al., NeurIPS 2021; clusters after Cameron, Gelbach & Miller (2008).
     """
     _check(samples, clusters, level)
     rng = np.random.default_rng(seed)
-    found = np.array([statistic(*_drawn(samples, clusters, rng)) for _ in range(resamples)])
+    members = _members(clusters)
+    found = np.array([statistic(*_drawn(samples, members, rng)) for _ in range(resamples)])
     units = len(set(clusters)) if clusters is not None else min(len(sample) for sample in samples)
     return percentile_interval(found, statistic(*samples), level, units)
 
@@ -60,8 +63,16 @@ def _check(samples: Sequence[Matrix], clusters: Sequence[int] | None, level: flo
         raise SocietyError("an interval needs at least 2 independent runs (or seeds); there is 1: run more episodes")
 
 
-def _drawn(samples: Sequence[Matrix], clusters: Sequence[int] | None, rng: np.random.Generator) -> Iterator[Matrix]:
-    return _by_task(samples, rng) if clusters is None else _by_cluster(samples, clusters, rng)
+def _members(clusters: Sequence[int] | None) -> list[Rows] | None:
+    """The rows of each cluster."""
+    if clusters is None:
+        return None
+    labels = np.asarray(clusters)
+    return [np.flatnonzero(labels == label) for label in np.unique(labels)]
+
+
+def _drawn(samples: Sequence[Matrix], members: list[Rows] | None, rng: np.random.Generator) -> Iterator[Matrix]:
+    return _by_task(samples, rng) if members is None else _by_cluster(samples, members, rng)
 
 
 def _by_task(samples: Sequence[Matrix], rng: np.random.Generator) -> Iterator[Matrix]:
@@ -69,9 +80,7 @@ def _by_task(samples: Sequence[Matrix], rng: np.random.Generator) -> Iterator[Ma
         yield np.take_along_axis(sample, rng.integers(0, len(sample), sample.shape), axis=0)
 
 
-def _by_cluster(samples: Sequence[Matrix], clusters: Sequence[int], rng: np.random.Generator) -> Iterator[Matrix]:
-    labels = np.asarray(clusters)
-    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+def _by_cluster(samples: Sequence[Matrix], members: list[Rows], rng: np.random.Generator) -> Iterator[Matrix]:
     rows = np.concatenate([members[i] for i in rng.integers(0, len(members), len(members))])
     return (sample[rows] for sample in samples)
 
@@ -82,11 +91,14 @@ def percentile_interval(found: Vector, value: float, level: float, n: int) -> In
     return Interval(float(low), value, float(high), level, n)
 
 
-@metric("Efron & Tibshirani (1993)")
 def paired_bootstrap(
     differences: Sequence[float] | Vector, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
-    """Percentile interval of the mean of paired differences; whole pairs are drawn anew."""
+    """Percentile interval of the mean of paired differences; whole pairs are drawn anew.
+
+    Source:
+        Efron & Tibshirani (1993).
+    """
     values = _pairs(differences)
     if not 0 < level < 1:
         raise SocietyError(f"level must lie between 0 and 1, not {level:g}")
@@ -95,11 +107,13 @@ def paired_bootstrap(
     return percentile_interval(np.concatenate(means), float(values.mean()), level, n)
 
 
-@metric("Fisher, The Design of Experiments (1935); Phipson & Smyth (2010)")
 def sign_flip_p_value(differences: Sequence[float] | Vector, *, flips: int = FLIPS, seed: int = 0) -> float:
     """Two-sided p-value of a zero mean, were the sign of each paired difference a coin's throw.
 
     All sign patterns up to 12 pairs; beyond, `flips` drawn ones and the one seen. Never 0.
+
+    Source:
+        Fisher, The Design of Experiments (1935); Phipson & Smyth (2010).
     """
     values = _pairs(differences)
     seen, n = abs(values.mean()), len(values)
@@ -125,9 +139,12 @@ def _chunks(total: int, width: int) -> Iterator[int]:
     yield from (min(size, total - done) for done in range(0, total, size))
 
 
-@metric("Holm (1979)")
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """P-values adjusted for how many were looked at, in the order given."""
+    """P-values adjusted for how many were looked at, in the order given.
+
+    Source:
+        Holm (1979).
+    """
     count, worst = len(p_values), 0.0
     adjusted = [0.0] * count
     for rank, place in enumerate(sorted(range(count), key=lambda i: p_values[i])):

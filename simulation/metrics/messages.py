@@ -14,18 +14,22 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from agents.problems import SocietyError
 from simulation.metrics.comparable import comparable_rows, with_episode_facts
-from simulation.metrics.registry import metric
+from simulation.metrics.registry import MetricInput, metric
 
 if TYPE_CHECKING:
     import networkx as nx
 
     from simulation.tables.run import Run
+
+
+MOST_MODELS = 200
+"""Communities of more models take minutes to find."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,6 @@ def messages_of(run: Run, *, synthetic: bool = False, mix_tiers: bool = False) -
 # -- who answered whom ----------------------------------------------------------------------------------
 
 
-@metric("defined in simulation.metrics.messages")
 def answer_network(messages: Sequence[Message], *, named_only: bool = False) -> nx.DiGraph[str]:
     """Who answered whom: an edge from the answering model to the answered, `weight` counts answers."""
     import networkx as nx
@@ -116,9 +119,12 @@ def _names(text: str, model_id: str) -> bool:
     return re.search(rf"(?<![A-Za-z0-9_]){re.escape(model_id)}(?![A-Za-z0-9_])", text, re.IGNORECASE) is not None
 
 
-@metric("Freeman (1978); Clauset, Newman & Moore (2004)")
 def answer_structure(messages: Sequence[Message], *, named_only: bool = False) -> AnswerStructure:
-    """Centrality, reciprocity and communities of who answered whom."""
+    """Centrality, reciprocity and communities of who answered whom.
+
+    Source:
+        Freeman (1978); Clauset, Newman & Moore (2004).
+    """
     import networkx as nx
 
     graph = answer_network(messages, named_only=named_only)
@@ -129,8 +135,7 @@ def answer_structure(messages: Sequence[Message], *, named_only: bool = False) -
         for name in graph
     )
     communities, modularity = _communities(graph)
-    reciprocity = nx.overall_reciprocity(graph) if links else None
-    return AnswerStructure(tuple(models), links, reciprocity, communities, modularity)
+    return AnswerStructure(tuple(models), links, reciprocity(graph) if links else None, communities, modularity)
 
 
 def _communities(graph: nx.DiGraph[str]) -> tuple[tuple[tuple[str, ...], ...], float | None]:
@@ -148,6 +153,43 @@ def _communities(graph: nx.DiGraph[str]) -> tuple[tuple[tuple[str, ...], ...], f
     return groups, float(nx.community.modularity(both, found, weight="weight"))
 
 
+def _networks(runs: Sequence[Run], mix_tiers: bool) -> Mapping[str, tuple[nx.DiGraph[str]]]:
+    messages = _numbered_on(runs, mix_tiers)
+    speakers = {message.sender for message in messages}
+    if len(speakers) > MOST_MODELS:
+        raise SocietyError(f"who answers whom is counted for up to {MOST_MODELS} models; there are {len(speakers)}")
+    graph = answer_network(messages)
+    return {"": (graph,)} if graph.number_of_edges() else {}
+
+
+def _numbered_on(runs: Sequence[Run], mix_tiers: bool) -> list[Message]:
+    """The messages of all runs, as those of one run with all their episodes."""
+    found: list[Message] = []
+    for run in runs:
+        first = found[-1].episode + 1 if found else 0
+        own = messages_of(run, mix_tiers=mix_tiers)
+        found += [replace(message, episode=first + message.episode) for message in own]
+    return found
+
+
+ANSWERS = MetricInput(_networks)
+"""For metrics of the network of who answered whom."""
+
+
+@metric("defined in simulation.metrics.messages", ANSWERS)
+def reciprocity(graph: nx.DiGraph[str]) -> float:
+    """Share of answer links that are returned (0-1)."""
+    import networkx as nx
+
+    return float(nx.overall_reciprocity(graph))
+
+
+@metric("Clauset, Newman & Moore (2004)", ANSWERS)
+def modularity(graph: nx.DiGraph[str]) -> float | None:
+    """How far answers stay within communities, beyond chance: at most 1, about 0 for none."""
+    return _communities(graph)[1]
+
+
 # -- polarization of words ------------------------------------------------------------------------------
 
 _WORD = re.compile(r"[\u4e00-\u9fff]|[^\W_\u4e00-\u9fff]+")
@@ -162,7 +204,21 @@ def words_by_speaker(messages: Sequence[Message]) -> dict[str, Words]:
     return found
 
 
-@metric("Gentzkow, Shapiro & Taddy (2019), leave-out estimator")
+def _team_words(runs: Sequence[Run], mix_tiers: bool) -> Mapping[str, tuple[Sequence[Words], Sequence[Words]]]:
+    teams = {row.model_id: row.team_id for run in runs for row in run.roster.expand()}
+    groups: dict[str, list[Words]] = {}
+    for speaker, words in words_by_speaker(_numbered_on(runs, mix_tiers)).items():
+        if (team := teams[speaker]) and words:
+            groups.setdefault(team, []).append(words)
+    able = sorted(team for team, group in groups.items() if len(group) > 1)
+    return {f"{a}, {b}": (groups[a], groups[b]) for a, b in itertools.combinations(able, 2)}
+
+
+TEAM_WORDS = MetricInput(_team_words)
+"""For metrics of the words of two teams: one value per two teams with at least two speakers each."""
+
+
+@metric("Gentzkow, Shapiro & Taddy (2019), leave-out estimator", TEAM_WORDS)
 def polarization(first: Sequence[Words], second: Sequence[Words]) -> float:
     """How well one word tells which of two groups its speaker is of: 0.5 not at all, 1 always.
 

@@ -1,38 +1,18 @@
-"""Where metrics are registered, and the interval every estimate comes with."""
+"""Where metrics of runs are registered, and the interval every estimate comes with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from simulation.tables.run import Run
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 REGISTERED: dict[str, Metric] = {}
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A named function; `meaning` is the first line of its docstring, `source` the paper it is from."""
-
-    name: str
-    meaning: str
-    source: str
-    function: Callable[..., Any]
-
-
-def metric(source: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Register a function as the metric of its name."""
-
-    def register(function: Callable[P, T]) -> Callable[P, T]:
-        name, meaning = function.__name__, (function.__doc__ or "").strip().split("\n")[0]
-        if name in REGISTERED:
-            raise ValueError(f"two metrics are called {name}")
-        REGISTERED[name] = Metric(name, meaning, source, function)
-        return function
-
-    return register
 
 
 @dataclass(frozen=True)
@@ -46,5 +26,63 @@ class Interval:
     n: int
 
     def excludes(self, null: float = 0.0) -> bool:
-        """Whether `null` lies outside the interval."""
+        """Whether `null` is outside the interval."""
         return not self.low <= null <= self.high
+
+
+def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
+
+
+@dataclass(frozen=True)
+class MetricInput:
+    """How metrics get their arguments from runs.
+
+    Attributes:
+        parts: Takes runs, and whether tiers may be mixed; returns the arguments of each part by its name ("" where
+            there is one part only). A metric has one value per part. Empty where its metrics do not apply.
+        apply: Computes a metric from the arguments of a part; by default it calls the metric's function with them.
+    """
+
+    parts: Callable[[Sequence[Run], bool], Mapping[str, tuple[Any, ...]]]
+    apply: Callable[..., Any] = _call
+
+
+def _each_run(runs: Sequence[Run], _mix_tiers: bool) -> Mapping[str, tuple[Run]]:
+    return {run.path.name if len(runs) > 1 else "": (run,) for run in runs}
+
+
+EACH_RUN = MetricInput(_each_run)
+"""For metrics that take a run: one value per run."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A named function; `meaning` is the first line of its docstring, `source` the paper it is from."""
+
+    name: str
+    meaning: str
+    source: str
+    function: Callable[..., Any]
+    of: MetricInput
+
+
+def metric(source: str, of: MetricInput = EACH_RUN) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Register a function as the metric of its name: `society metrics` and the report show it.
+
+    The function returns a number, an `Interval`, a mapping of names to these, or None where it does not apply. It may
+    raise SocietyError; the message is shown in place of the value.
+
+    Args:
+        source: The paper or the place that defines the metric.
+        of: Where the function's arguments come from.
+    """
+
+    def register(function: Callable[P, T]) -> Callable[P, T]:
+        name, meaning = function.__name__, (function.__doc__ or "").strip().split("\n")[0]
+        if name in REGISTERED:
+            raise ValueError(f"two metrics are called {name}")
+        REGISTERED[name] = Metric(name, meaning, source, function, of)
+        return function
+
+    return register

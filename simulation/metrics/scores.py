@@ -1,30 +1,33 @@
-"""Score matrices of runs, and the aggregates of a figure with their intervals."""
+"""Scores of 0-1 that every game has, as a matrix of runs x tasks, and their aggregates as rliable defines them.
+
+Source: Agarwal et al., Deep Reinforcement Learning at the Edge of the Statistical Precipice, NeurIPS 2021.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from agents.problems import SocietyError
-from simulation.games.base import gini
-from simulation.metrics.aggregate import Matrix, iqm, mean_score, optimality_gap
+from simulation.metrics.arrays import Matrix
 from simulation.metrics.comparable import comparable_rows
-from simulation.metrics.inference import LEVEL, RESAMPLES, stratified_bootstrap
-from simulation.metrics.registry import Interval, metric
+from simulation.metrics.inference import stratified_bootstrap
+from simulation.metrics.registry import Interval, MetricInput, metric
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from simulation.tables.run import Run
 
+RLIABLE = "Agarwal et al., NeurIPS 2021"
+
 
 class ScoreFigure(str, Enum):
-    """The outcomes that lie in 0-1 in every game, and so may be averaged over games."""
+    """The outcomes that are in 0-1 in every game, and so may be averaged over games."""
 
     ACCURACY = "accuracy"
     EFFICIENCY = "efficiency"
@@ -33,7 +36,7 @@ class ScoreFigure(str, Enum):
 
 @dataclass(frozen=True)
 class Scores:
-    """`values`: one row per run of the tasks, one column per task. `clusters`: a label per row; rows with the
+    """`values`: one row per pass through the tasks, one column per task. `clusters`: a label per row; rows with the
     same label come from the same seed."""
 
     values: Matrix
@@ -41,32 +44,28 @@ class Scores:
     clusters: tuple[int, ...]
 
 
-def score_matrix(
-    runs: Sequence[Run],
-    figure: ScoreFigure,
-    model_id: str | None = None,
-    *,
-    synthetic: bool = False,
-    mix_tiers: bool = False,
-) -> Scores:
-    """Scores of one model, or the mean over all models of an episode, in every episode of `runs`.
+def score_matrix(runs: Sequence[Run], figure: ScoreFigure, *, mix_tiers: bool = False) -> Scores:
+    """The mean score of all models in every episode of `runs`; synthetic episodes are left out.
 
     A row is one pass through the tasks. Its cluster is its run's seed; where all runs share one seed every pass is a
-    cluster of its own, as episodes draw from streams of their own. Raises SocietyError where a pass is
-    unfinished or a figure missing, and MixedTiersError.
+    cluster of its own, as episodes draw from streams of their own.
+
+    Args:
+        runs: Runs of the same tasks.
+        figure: Which outcome.
+        mix_tiers: Whether replies of several tiers may be averaged.
+
+    Raises:
+        SocietyError: A pass is unfinished, or an outcome is missing.
+        MixedTiersError: Replies came from several tiers.
     """
     seeds = [int(run.manifest["seed"]) for run in runs]
-    clusters = []
-    rows = comparable_rows(_together(runs), synthetic=synthetic, mix_tiers=mix_tiers)
-    if model_id is not None:
-        rows = rows[rows["model_id"] == model_id]
+    rows = comparable_rows(_together(runs), mix_tiers=mix_tiers)
     table = rows.pivot_table(index=["run", "pass"], columns="task_id", values=figure.value, observed=True)
     if table.empty or bool(table.isna().to_numpy().any()):
-        who = model_id or "the runs"
-        raise SocietyError(f"no {figure.value} of {who} in some episode: finish the run, or look for invalid decisions")
-    for run, pass_ in table.index:
-        clusters.append(seeds[run] if len(set(seeds)) > 1 else int(pass_))
-    return Scores(table.to_numpy(dtype=np.float64), tuple(map(str, table.columns)), tuple(clusters))
+        raise SocietyError(f"no {figure.value} in some episode: finish the run, or look for invalid decisions")
+    clusters = tuple(seeds[run] if len(set(seeds)) > 1 else int(pass_) for run, pass_ in table.index)
+    return Scores(table.to_numpy(dtype=np.float64), tuple(map(str, table.columns)), clusters)
 
 
 def _together(runs: Sequence[Run]) -> pd.DataFrame:
@@ -83,20 +82,44 @@ def _together(runs: Sequence[Run]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-AGGREGATES = {"iqm": iqm, "mean": mean_score, "optimality_gap": optimality_gap}
+def _parts(runs: Sequence[Run], mix_tiers: bool) -> Mapping[str, tuple[Sequence[Run], ScoreFigure, bool]]:
+    if all(run.outcomes["synthetic"].all() for run in runs):
+        return {}
+    return {figure.value: (runs, figure, mix_tiers) for figure in ScoreFigure}
 
 
-def summarise(
-    scores: Scores, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
-) -> Mapping[str, Interval]:
-    """IQM, mean and optimality gap of a score matrix, each with its interval, clustered by seed."""
-    interval = partial(stratified_bootstrap, clusters=scores.clusters, level=level, resamples=resamples, seed=seed)
-    return {name: interval(statistic, scores.values) for name, statistic in AGGREGATES.items()}
+def _estimate(
+    statistic: Callable[[Matrix], float], runs: Sequence[Run], figure: ScoreFigure, mix_tiers: bool
+) -> Interval | float:
+    return score_interval(statistic, score_matrix(runs, figure, mix_tiers=mix_tiers))
 
 
-@metric("Sen, On Economic Inequality (1973)")
-def payoff_gini(payoffs: Sequence[float]) -> float:
-    """Gini coefficient of non-negative payoffs: 0 equal, (n-1)/n one takes all."""
-    if any(payoff < 0 for payoff in payoffs):
-        raise SocietyError("the Gini coefficient needs payoffs of 0 or more: count them from the game's floor")
-    return gini(payoffs)
+SCORES = MetricInput(_parts, _estimate)
+"""For statistics of a score matrix: one value per outcome of 0-1, with its interval over seeds."""
+
+
+def score_interval(statistic: Callable[[Matrix], float], scores: Scores) -> Interval | float:
+    """A statistic of a score matrix with its interval, clustered by seed; without one for a single seed and pass."""
+    if len(set(scores.clusters)) < 2:
+        return statistic(scores.values)
+    return stratified_bootstrap(statistic, scores.values, clusters=scores.clusters)
+
+
+@metric(RLIABLE, SCORES)
+def mean_score(scores: Matrix) -> float:
+    """Mean over all runs and tasks."""
+    return float(np.mean(scores))
+
+
+@metric(RLIABLE, SCORES)
+def iqm(scores: Matrix) -> float:
+    """Interquartile mean: mean of the middle half of all runs x tasks, a quarter cut from each end."""
+    ordered = np.sort(scores, axis=None)
+    cut = ordered.size // 4
+    return float(np.mean(ordered[cut : ordered.size - cut]))
+
+
+@metric(RLIABLE, SCORES)
+def optimality_gap(scores: Matrix) -> float:
+    """How far scores fall short of 1 on average; more than 1 counts as 1."""
+    return 1.0 - float(np.mean(np.minimum(scores, 1.0)))

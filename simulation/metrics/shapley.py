@@ -1,6 +1,6 @@
 """What each member adds to its team: Shapley values and pairwise synergy of a coalition-value function.
 
-Exact up to eight players, from sampled orders beyond, with a standard error.
+Shapley values are exact up to eight players, from sampled orders beyond, with a standard error; synergy is exact.
 Sources: Shapley, Contributions to the Theory of Games II (1953); Castro, Gómez & Tejada, Computers & Operations
 Research 36 (2009), for sampling; Grabisch & Roubens, International Journal of Game Theory 28 (1999), for the
 interaction index.
@@ -57,7 +57,6 @@ class Synergy:
     first: str
     second: str
     value: float
-    error: float
 
 
 def shapley_values(
@@ -65,32 +64,34 @@ def shapley_values(
 ) -> ShapleyValues:
     """Each player's mean marginal contribution over all orders; over `samples` drawn orders beyond eight players.
 
-    Raises SocietyError for no player or one named twice, and for fewer than two samples.
+    Raises:
+        SocietyError: There is no player, one is named twice, or there are fewer than two samples.
     """
-    _check(players, samples, least=1)
+    _check(players, least=1)
+    if samples < 2:
+        raise SocietyError(f"samples must be at least 2 for a standard error, not {samples}")
     known = _remembered(value)
     exact = len(players) <= EXACT_UP_TO
     shares = _exact(players, known) if exact else _sampled(players, known, samples, random.Random(seed))
     return ShapleyValues(tuple(shares), known(frozenset(players)), known(frozenset()), exact)
 
 
-def synergies(
-    players: Sequence[str], value: CoalitionValue, *, samples: int = SAMPLES, seed: int = 0
-) -> tuple[Synergy, ...]:
-    """The Shapley interaction index of every pair; from `samples` drawn coalitions a pair beyond eight players.
+def synergies(players: Sequence[str], value: CoalitionValue) -> tuple[Synergy, ...]:
+    """The Shapley interaction index of every pair of two to eight players.
 
-    Raises SocietyError for fewer than two players or one named twice, and for fewer than two samples.
+    Raises:
+        SocietyError: There are fewer or more players, or one is named twice.
     """
-    _check(players, samples, least=2)
-    known, rng = _remembered(value), random.Random(seed)
-    return tuple(_synergy(pair, players, known, samples, rng) for pair in itertools.combinations(players, 2))
+    _check(players, least=2)
+    if len(players) > EXACT_UP_TO:
+        raise SocietyError(f"synergy is computed for up to {EXACT_UP_TO} players, not {len(players)}")
+    known = _remembered(value)
+    return tuple(_synergy(pair, players, known) for pair in itertools.combinations(players, 2))
 
 
-def _check(players: Sequence[str], samples: int, least: int) -> None:
+def _check(players: Sequence[str], least: int) -> None:
     if len(players) < least or len(set(players)) != len(players):
         raise SocietyError(f"needs at least {least} players, each named once; got: {', '.join(players) or 'none'}")
-    if samples < 2:
-        raise SocietyError(f"samples must be at least 2 for a standard error, not {samples}")
 
 
 def _remembered(value: CoalitionValue) -> CoalitionValue:
@@ -130,22 +131,16 @@ def _sampled(players: Sequence[str], value: CoalitionValue, samples: int, rng: r
     return (Share(player, *_mean_and_error(marginals[player])) for player in players)
 
 
-def _synergy(
-    pair: tuple[str, str], players: Sequence[str], value: CoalitionValue, samples: int, rng: random.Random
-) -> Synergy:
+def _synergy(pair: tuple[str, str], players: Sequence[str], value: CoalitionValue) -> Synergy:
     first, second = pair
+    n = len(players)
     others = [other for other in players if other not in pair]
 
     def together(team: Coalition) -> float:
         return value(team | {first, second}) - value(team | {first}) - value(team | {second}) + value(team)
 
-    if len(players) <= EXACT_UP_TO:
-        n = len(players)
-        terms = (together(team) / ((n - 1) * math.comb(n - 2, len(team))) for team in _coalitions(others))
-        return Synergy(first, second, math.fsum(terms), 0.0)
-    # sizes are equally likely in the index, and so are the coalitions of one size
-    teams = (frozenset(rng.sample(others, rng.randint(0, len(others)))) for _ in range(samples))
-    return Synergy(first, second, *_mean_and_error([together(team) for team in teams]))
+    terms = (together(team) / ((n - 1) * math.comb(n - 2, len(team))) for team in _coalitions(others))
+    return Synergy(first, second, math.fsum(terms))
 
 
 def _mean_and_error(values: Sequence[float]) -> tuple[float, float]:

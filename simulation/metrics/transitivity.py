@@ -15,11 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from agents.problems import SocietyError
-from simulation.metrics.aggregate import Matrix
-from simulation.metrics.inference import RESAMPLES, Vector
-from simulation.metrics.registry import metric
+from simulation.metrics.arrays import Matrix, Vector
+from simulation.metrics.inference import RESAMPLES
 
-HODGE = "Jiang et al. (2011); Candogan et al. (2011); Balduzzi et al., NeurIPS 2018"
 SIGNIFICANT = 0.05
 _ROUNDING = 1e-9
 
@@ -41,11 +39,13 @@ class Transitivity:
         return self.p_value >= SIGNIFICANT
 
 
-@metric(HODGE)
 def cyclic_share(margins: Matrix) -> float:
     """Share of the squared margins that no rating per player explains: 0 transitive, 1 purely cyclic (0-1).
 
     `margins` is antisymmetric, every pair has met. Raises SocietyError for any other matrix.
+
+    Source:
+        Jiang et al. (2011); Candogan et al. (2011); Balduzzi et al., NeurIPS 2018.
     """
     if margins.ndim != 2 or not np.allclose(margins, -margins.T):
         raise SocietyError("margins must be a square matrix with margins[i, j] == -margins[j, i]")
@@ -59,13 +59,16 @@ def _cyclic(margins: Matrix) -> Matrix:
     return np.asarray(margins - (rating[..., :, None] - rating[..., None, :]))
 
 
-@metric(f"{HODGE}; bootstrap test after Efron & Tibshirani (1993)")
 def transitivity(
     episodes: Mapping[tuple[int, int], Vector], players: int, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Transitivity:
     """Whether play is transitive, from the margins per episode of every pair (i, j), i < j.
 
     Under the null the cyclic part is noise; it is resampled from the episodes' deviations from their pair's mean.
+
+    Source:
+        Jiang et al. (2011); Candogan et al. (2011); Balduzzi et al., NeurIPS 2018;
+        bootstrap test after Efron & Tibshirani (1993).
     """
     rng, noise = np.random.default_rng(seed), np.zeros((resamples, players, players))
     margins = np.zeros((players, players))
@@ -80,7 +83,6 @@ def transitivity(
     return Transitivity(cyclic_share(margins), p_value, clearest_circle(margins))
 
 
-@metric("defined in simulation.metrics.transitivity")
 def clearest_circle(margins: Matrix) -> tuple[int, ...]:
     """Three players who beat each other in a circle, the least of their margins as large as can be; or none."""
     triples = itertools.permutations(range(len(margins)), 3)

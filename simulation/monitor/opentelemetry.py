@@ -1,9 +1,9 @@
 """A run as OpenTelemetry spans: run > episode > step > one span per attempt of a call.
 
-Attempts follow the semantic conventions for generative AI (`gen_ai.*`, span name "chat MODEL"); what only a society has
-is under `society.*`. An attempt's span lasts from sending to the reply, as it was measured; what it waited before is
-`society.queue_time`. A reply from a reply cache is an event of its step, for no call was made. Prompts and replies are
-recorded only if asked for.
+Attempts follow the semantic conventions for generative AI (`gen_ai.*`, span name "chat MODEL"); attributes of our own
+are under `society.*`. An attempt's span lasts from sending to the reply, as measured; the time it waited before that is
+`society.queue_time`. A reply from the reply cache is an event of its step, as no call was made. Prompts and replies are
+recorded on request only.
 
 OpenTelemetry is an extra: pip install -e '.[otel]'.
 """
@@ -34,7 +34,7 @@ Attributes = Mapping[str, Any]
 
 @dataclass
 class _Open:
-    """An episode being played. `step` is the span of the step at work, `since` (ns) when that began."""
+    """An episode in progress. `step` is the span of the current step, `since` (ns) the time at which that began."""
 
     span: Span
     since: int
@@ -43,7 +43,13 @@ class _Open:
 
 
 class RunTracer:
-    """Makes spans of a run's events. `content` records prompts and replies too. `close` ends what is open."""
+    """Makes spans from a run's events. Call it with each event, and `close` at the end.
+
+    Args:
+        tracer: The OpenTelemetry tracer that makes the spans.
+        name: The scenario's name.
+        content: Also record prompts and replies.
+    """
 
     def __init__(self, tracer: Tracer, name: str, *, content: bool = False) -> None:
         self._tracer, self._content = tracer, content
@@ -52,11 +58,11 @@ class RunTracer:
         self._episodes: dict[int, _Open] = {}
 
     def _now(self) -> int:
-        """The time of day (ns) as it goes on from the tracer's beginning, wherever the clock is set meanwhile."""
+        """Return the time of day (ns). It never goes back, even if the machine's clock is set during the run."""
         return self._offset + time.monotonic_ns()
 
     def __call__(self, event: Event) -> None:
-        """Take note of one event of the run."""
+        """Handle one event of the run."""
         match event:
             case EpisodeStarted():
                 self._start(event)
@@ -74,7 +80,7 @@ class RunTracer:
                 pass
 
     def close(self) -> None:
-        """End every span that is open: those of an episode that was cut off, and the run's."""
+        """End every open span: those of an interrupted episode, and the run's."""
         for number in list(self._episodes):
             self._close_episode(number, self._now())
         self._run.end(self._now())
@@ -83,24 +89,24 @@ class RunTracer:
 
     def _start(self, event: EpisodeStarted) -> None:
         now = self._now()
-        told = {
+        attributes = {
             "society.episode": event.episode,
             "society.task_id": event.task_id,
             "society.task_type": event.task_type,
             "society.mode": event.mode,
             "society.synthetic": event.synthetic,
         }
-        span = self._child(self._run, f"episode {event.episode}", now, told)
+        span = self._child(self._run, f"episode {event.episode}", now, attributes)
         self._episodes[event.episode] = _Open(span, now)
 
     def _step(self, number: int, step: int) -> Span:
-        """The span of a step, from when the last one ended; the run's own for a call outside of every episode."""
+        """Return the span of a step, from the end of the last one; the run's span for a call outside all episodes."""
         episode = self._episodes.get(number)
         if episode is None:
             return self._run
         if episode.step is None:
-            told = {"society.episode": number, "society.step": step}
-            episode.step = self._child(episode.span, f"step {step}", episode.since, told)
+            attributes = {"society.episode": number, "society.step": step}
+            episode.step = self._child(episode.span, f"step {step}", episode.since, attributes)
         return episode.step
 
     def _resolve(self, event: StepResolved) -> None:
@@ -112,13 +118,13 @@ class RunTracer:
         episode.requests.clear()
 
     def _end(self, event: EpisodeEnded) -> None:
-        told: Attributes = {
+        attributes: Attributes = {
             "society.tier": event.tier,
             "society.real_share": event.real_share,
             "society.welfare": event.welfare,
             "society.optimum": event.optimum,
         }
-        self._episodes[event.episode].span.set_attributes(told)
+        self._episodes[event.episode].span.set_attributes(attributes)
         self._close_episode(event.episode, self._now())
 
     def _close_episode(self, number: int, now: int) -> None:
@@ -130,38 +136,39 @@ class RunTracer:
     # -- calls ------------------------------------------------------------------------------------------
 
     def _begin(self, request: Request) -> None:
-        """Remember what was asked: an attempt's record does not hold it."""
+        """Store the request: the record of an attempt does not include it."""
         episode = self._episodes.get(request.key.episode)
         if episode is not None:
             episode.requests[request.key] = request
 
     def _call(self, record: CallRecord) -> None:
-        """An attempt is over, this moment."""
+        """Make the span of an attempt that has just ended."""
         now, key = self._now(), record.key
         parent = self._step(key.episode, key.step)
         episode = self._episodes.get(key.episode)
         request = episode.requests.get(key) if episode else None
-        told = {**_record_attributes(record), **_request_attributes(request)}
+        attributes = {**_record_attributes(record), **_request_attributes(request)}
         if self._content:
-            told |= _content(request, record.reply)
+            attributes |= _content(request, record.reply)
         if record.status is CallStatus.CACHED:
-            parent.add_event("society.cached_reply", told, now)
+            parent.add_event("society.cached_reply", attributes, now)
             return
-        span = self._child(parent, f"chat {record.adapter}", now - round(record.latency * 1e9), told, client=True)
+        start = now - round(record.latency * 1e9)
+        span = self._child(parent, f"chat {record.adapter}", start, attributes, client=True)
         if record.status is CallStatus.FAILED:
             _mark_failed(span, record.error)
         span.end(now)
 
-    def _child(self, parent: Span, name: str, start: int, told: Attributes, *, client: bool = False) -> Span:
+    def _child(self, parent: Span, name: str, start: int, attributes: Attributes, *, client: bool = False) -> Span:
         from opentelemetry.trace import SpanKind, set_span_in_context
 
         kind = SpanKind.CLIENT if client else SpanKind.INTERNAL
-        return self._tracer.start_span(name, set_span_in_context(parent), kind, told, start_time=start)
+        return self._tracer.start_span(name, set_span_in_context(parent), kind, attributes, start_time=start)
 
 
 def _record_attributes(record: CallRecord) -> Attributes:
     key, reply = record.key, record.reply
-    told = {
+    attributes = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": _PROVIDERS.get(record.tier, f"lora_society.{record.tier.value}"),
         "gen_ai.request.model": record.adapter,
@@ -186,7 +193,7 @@ def _record_attributes(record: CallRecord) -> Attributes:
         "society.talk_round": key.talk_round,
         "society.ask": key.attempt,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def _server(endpoint: str) -> Attributes:
@@ -199,31 +206,31 @@ def _server(endpoint: str) -> Attributes:
 def _request_attributes(request: Request | None) -> Attributes:
     if request is None:
         return {}
-    told = {
+    attributes = {
         "gen_ai.request.max_tokens": request.sampling.max_tokens,
         "gen_ai.request.temperature": request.sampling.temperature,
         "gen_ai.request.top_p": request.sampling.top_p,
         "gen_ai.request.seed": request.seed,
         "society.base_model": request.base_model,
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def _content(request: Request | None, reply: Reply | None) -> Attributes:
-    """Prompt and reply in the conventions' JSON."""
-    told: dict[str, str] = {}
+    """Return prompt and reply in the JSON of the semantic conventions."""
+    attributes: dict[str, str] = {}
     if request is not None:
         instructions = [message for message in request.messages if message.role == "system"]
-        asked = [message for message in request.messages if message.role != "system"]
-        told["gen_ai.system_instructions"] = _json([part for message in instructions for part in _parts(message)])
-        told["gen_ai.input.messages"] = _json([{"role": m.role, "parts": _parts(m)} for m in asked])
+        rest = [message for message in request.messages if message.role != "system"]
+        attributes["gen_ai.system_instructions"] = _json([part for message in instructions for part in _parts(message)])
+        attributes["gen_ai.input.messages"] = _json([{"role": m.role, "parts": _parts(m)} for m in rest])
     if reply is not None:
         message = ChatMessage("assistant", reply.text, reply.tool_calls)
         reason = reply.provenance.finish_reason
-        told["gen_ai.output.messages"] = _json(
+        attributes["gen_ai.output.messages"] = _json(
             [{"role": message.role, "parts": _parts(message), "finish_reason": reason}]
         )
-    return told
+    return attributes
 
 
 def _parts(message: ChatMessage) -> list[dict[str, Any]]:
@@ -250,10 +257,15 @@ def _mark_failed(span: Span, why: str) -> None:
 
 @contextmanager
 def traced(name: str, *, content: bool = False, processor: SpanProcessor | None = None) -> Iterator[RunTracer]:
-    """A tracer of the run called `name`; its spans go to `processor`, by default to the OTLP endpoint (HTTP, protobuf)
-    that the standard OTEL_* variables name, and are all sent when the block ends.
+    """Yield a tracer for the run called `name`. All its spans are sent by the end of the block.
 
-    Raises SocietyError where OpenTelemetry is not installed.
+    Args:
+        name: The scenario's name.
+        content: Also record prompts and replies.
+        processor: Where spans go; by default to the OTLP endpoint (HTTP, protobuf) of the standard OTEL_* variables.
+
+    Raises:
+        SocietyError: OpenTelemetry is not installed.
     """
     try:
         from opentelemetry.sdk.resources import SERVICE_NAME, Resource

@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on, and when it has ended. Reads events only."""
+"""What the terminal shows during a run (from its events) and after it (from its tables)."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _HEADS = {
 }
 WIDE = 120
 MOST_MODELS = 60
-"""How many a person looks through; a larger society is told by kind of model."""
-_MAY_BE_COMMON = ("team_id", "task_type", "mode", "episodes")
+"""Above this number of models the table has a row per kind of model instead of one per model."""
+_MOVABLE_TO_TITLE = ("team_id", "task_type", "mode", "episodes")
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,14 @@ if TYPE_CHECKING:
 
 
 class LiveProgress:
-    """A progress bar over episodes with step, calls, tokens/s and tier mix; a line per episode off a terminal."""
+    """A progress bar over episodes, with step, calls, tokens/s and replies by tier.
+
+    If the console is not a terminal, it prints a line per episode instead.
+
+    Args:
+        console: Where to print.
+        episodes: The number of episodes to play.
+    """
 
     def __init__(self, console: Console, episodes: int) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -69,7 +76,7 @@ class LiveProgress:
         self._progress.stop()
 
     def __call__(self, event: Event) -> None:
-        """Take note of one event of the run."""
+        """Handle one event of the run."""
         match event:
             case EpisodeStarted():
                 self._mode = event.mode
@@ -105,15 +112,22 @@ class LiveProgress:
         seconds = max(1e-9, time.monotonic() - self._started)
         others = (CallStatus.FAILED, CallStatus.CACHED, CallStatus.CANCELLED)
         calls = self._statuses[CallStatus.OK] + self._statuses[CallStatus.FAILED]
-        apart = "".join(f", {self._statuses[each]} {each.value}" for each in others if self._statuses[each])
+        other_counts = "".join(f", {self._statuses[each]} {each.value}" for each in others if self._statuses[each])
         mix = " ".join(f"{tier}:{count}" for tier, count in sorted(self._tiers.items())) or "no calls yet"
-        return f"{self._where} | {calls} calls{apart} | {self._tokens / seconds:.0f} tokens/s | {mix}"
+        return f"{self._where} | {calls} calls{other_counts} | {self._tokens / seconds:.0f} tokens/s | {mix}"
 
 
 @contextmanager
 def counted(what: str, console: Console) -> Iterator[Callable[[int, int], None]]:
-    """A bar over runs of a set, each a `what`: told how many are finished of how many; off a terminal a line now
-    and then."""
+    """Show a progress bar over a set of runs; if the console is not a terminal, print a line after every 50.
+
+    Args:
+        what: What one of them is called, such as "run" or "match".
+        console: Where to print.
+
+    Yields:
+        A function that takes the number of finished ones and the number of all.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
@@ -129,11 +143,14 @@ def counted(what: str, console: Console) -> Iterator[Callable[[int, int], None]]
 
 
 def outcome_table(run: Run, width: int = WIDE) -> Table:
-    """Mean outcome per model, by game, tier and mode, with what must be said about the figures beneath it.
+    """Return a table of the mean outcomes per model, by game, tier and mode, with warnings about them below it.
 
-    What is the same in every row stands in the title, but for the tier; below `WIDE` columns of `width` what the
-    roster tells (adapter, role, team) is left out. Of more than `MOST_MODELS` models, those of the
-    same adapter, role and team share a row.
+    Values that are the same in every row are in the title, except the tier. If there are more than `MOST_MODELS`
+    models, those with the same adapter, role and team share a row.
+
+    Args:
+        run: A run with outcomes.
+        width: The width of the terminal; below `WIDE` the table leaves out adapter, role and team.
     """
     from rich.markup import escape
     from rich.table import Table
@@ -141,21 +158,21 @@ def outcome_table(run: Run, width: int = WIDE) -> Table:
     synthetic = bool(run.outcomes["synthetic"].all()) and len(run.outcomes) > 0
     summary = run.summary(synthetic=synthetic).astype({"team_id": object}).fillna({"team_id": ""})
     models, kinds = summary["model_id"].nunique(), _by_kind(summary)
-    crowded = models > MOST_MODELS and len(kinds) < len(summary)
-    if crowded:
+    by_kind = models > MOST_MODELS and len(kinds) < len(summary)
+    if by_kind:
         summary = kinds
-    common = [key for key in _MAY_BE_COMMON if summary[key].nunique() == 1]
+    common = [key for key in _MOVABLE_TO_TITLE if summary[key].nunique() == 1]
     shared = [f"{_HEADS.get(key, key)} {summary[key].iloc[0]}" for key in common if summary[key].iloc[0] != ""]
-    who = "kind of model" if crowded else "model"
+    who = "kind of model" if by_kind else "model"
     title = f"{run.manifest['scenario']['name']}: mean outcome per {who} ({', '.join(shared)})"
     caption = _caption(run, synthetic)
-    if crowded:
+    if by_kind:
         caption = (
-            f"{models} models, averaged by adapter, role and team; each of them: society report {run.path}\n{caption}"
+            f"{models} models, averaged by adapter, role and team; for each model: society report {run.path}\n{caption}"
         )
     table = Table(title=escape(title), title_justify="left", caption=escape(caption), caption_justify="left")
-    told = ("model_name", "role", "team_id") if width < WIDE and not crowded else ()
-    keys = [key for key in summary.columns if key not in (*SUMMARY_FIGURES, *common, *told)]
+    hidden = ("model_name", "role", "team_id") if width < WIDE and not by_kind else ()
+    keys = [key for key in summary.columns if key not in (*SUMMARY_FIGURES, *common, *hidden)]
     for key in keys:
         table.add_column(_HEADS.get(key, key), overflow="fold")
     for figure in SUMMARY_FIGURES:
@@ -166,7 +183,7 @@ def outcome_table(run: Run, width: int = WIDE) -> Table:
 
 
 def _by_kind(summary: pd.DataFrame) -> pd.DataFrame:
-    """The means over all models of one adapter, role and team, in the same game, mode and tier."""
+    """Return the means over all models with the same adapter, role and team, by game, mode and tier."""
     kinds = [key for key in SUMMARY_KEYS if key != "model_id"]
     grouped = summary.groupby(kinds, observed=True, dropna=False, sort=False)
     means = grouped[list(SUMMARY_FIGURES)].mean()
@@ -182,7 +199,7 @@ def _caption(run: Run, synthetic: bool) -> str:
         lines.append("SIMULATED replies are scripted, not generated by a language model.")
     treatment = run.manifest["scenario"]["communication"].get("treatment", Treatment.DELIVERED.value)
     if treatment != Treatment.DELIVERED.value:
-        lines.append(f"Messages were {treatment} before they were heard.")
+        lines.append(f"Messages were {treatment} before delivery.")
     if synthetic:
         lines.append("SYNTHETIC outcomes: a formula over words, not play.")
     elif bool(run.outcomes["synthetic"].any()):

@@ -1,8 +1,8 @@
-"""A run's metrics while it lasts, for Prometheus: counted from its events, served on this machine only.
+"""A run's metrics for Prometheus, while the run goes on: counted from its events, served on this machine only.
 
     society run SCENARIO --metrics-port 9200        then scrape http://127.0.0.1:9200/metrics
 
-`society calls` tells the same of a run that has ended.
+`society calls` has the same figures for a run that has ended.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 ADDRESS = "127.0.0.1"
 LATENCIES = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-"""Upper bounds of the histograms' buckets, in seconds."""
+"""Upper bounds of the histogram buckets, in seconds."""
 
 _SENT = (CallStatus.OK, CallStatus.FAILED)
 
 
 class LiveMetrics:
-    """Takes note of a run's events in metrics of its own `registry`. `episodes` is how many are to be played."""
+    """Counts a run's events in the metrics of its own `registry`. `episodes` is the number of episodes to play."""
 
     def __init__(self, episodes: int) -> None:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -46,25 +46,23 @@ class LiveMetrics:
         registry: CollectorRegistry = CollectorRegistry()
         at = ("tier", "endpoint")
         self.registry = registry
-        self._calls = Counter(
-            "society_calls", "Attempts, by how they ended", (*at, "adapter", "status"), registry=registry
-        )
+        self._calls = Counter("society_calls", "Attempts, by status", (*at, "adapter", "status"), registry=registry)
         self._errors = Counter(
             "society_call_errors",
-            "Failed attempts, by the class of their error",
+            "Failed attempts, by error class",
             (*at, "error_class"),
             registry=registry,
         )
         self._latency = Histogram(
             "society_call_latency_seconds",
-            "Seconds from sending to the whole reply, or to the failure",
+            "Seconds from sending to the complete reply or to the failure",
             (*at, "status"),
             buckets=LATENCIES,
             registry=registry,
         )
         self._queue = Histogram(
             "society_call_queue_seconds",
-            "Seconds spent waiting for a free place before sending",
+            "Seconds in the queue before sending",
             at,
             buckets=LATENCIES,
             registry=registry,
@@ -75,15 +73,15 @@ class LiveMetrics:
             (*at, "adapter", "kind"),
             registry=registry,
         )
-        self._falls = Counter(
-            "society_falls",
-            "Replies that better tiers had failed to give",
+        self._fallbacks = Counter(
+            "society_fallbacks",
+            "Replies from a lower tier, after a higher tier failed",
             ("fallback_from", "tier"),
             registry=registry,
         )
         self._in_flight = Gauge(
             "society_calls_in_flight",
-            "Calls that wait for their reply, queues included",
+            "Calls without a reply yet, in queues or sent",
             ("adapter",),
             registry=registry,
         )
@@ -93,15 +91,15 @@ class LiveMetrics:
             "society_acts", "Actions in the social network", ("tier", "action", "success"), registry=registry
         )
         self._steps = Counter("society_steps", "Steps played", registry=registry)
-        self._ended = Counter("society_episodes", "Episodes played, earlier sittings' included", registry=registry)
-        self._planned = Gauge("society_episodes_planned", "Episodes to be played in all", registry=registry)
-        self._episode = Gauge("society_episode", "Episode being played, from 0", registry=registry)
-        self._step = Gauge("society_step", "Steps played of the episode", registry=registry)
+        self._ended = Counter("society_episodes", "Episodes played, also by earlier sessions", registry=registry)
+        self._planned = Gauge("society_episodes_planned", "Episodes to play in all", registry=registry)
+        self._episode = Gauge("society_episode", "Current episode, from 0", registry=registry)
+        self._step = Gauge("society_step", "Steps played in the current episode", registry=registry)
         self._planned.set(episodes)
         self._open: set[CallKey] = set()
 
     def __call__(self, event: Event) -> None:
-        """Take note of one event of the run."""
+        """Handle one event of the run."""
         match event:
             case CallBegun():
                 self._begin(event)
@@ -151,7 +149,7 @@ class LiveMetrics:
             if count is not None:
                 self._tokens.labels(record.tier.value, record.endpoint, record.adapter, kind).inc(count)
         if fallback_from:
-            self._falls.labels(fallback_from, record.tier.value).inc()
+            self._fallbacks.labels(fallback_from, record.tier.value).inc()
         if record.key in self._open:
             self._open.remove(record.key)
             self._in_flight.labels(record.adapter).dec()
@@ -159,17 +157,22 @@ class LiveMetrics:
 
 @contextmanager
 def serve_metrics(metrics: LiveMetrics, port: int) -> Iterator[str]:
-    """Serve `metrics` while the block lasts; the URL to scrape. Port 0 is any free one.
+    """Serve `metrics` on this machine until the block ends, and yield the URL to scrape.
 
-    Raises UsageError where the port cannot be had.
+    Args:
+        metrics: The metrics of a run.
+        port: The TCP port; 0 for any free one.
+
+    Raises:
+        UsageError: The port cannot be used.
     """
     from prometheus_client import start_http_server
 
     try:
         server, thread = start_http_server(port, ADDRESS, metrics.registry)
     except (OSError, OverflowError) as error:
-        taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
-        why = "another program listens there" if taken else str(error)
+        in_use = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+        why = "another program uses this port" if in_use else str(error)
         raise UsageError(f"--metrics-port {port}: {why}; choose another port, or 0 for any free one") from error
     try:
         yield f"http://{ADDRESS}:{server.server_port}/metrics"

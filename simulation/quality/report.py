@@ -11,11 +11,13 @@ from agents.inference.provenance import Tier
 from agents.problems import SocietyError
 from simulation.metrics.clusters import cluster_bootstrap, cluster_share, ratio
 from simulation.metrics.registry import Interval
+from simulation.metrics.result_table import interval_plot, table_of
 from simulation.quality import find_scorer, scorers
 from simulation.quality.scorer import Judge, Mark, Material, QualityMeasure, Scorer
 
 if TYPE_CHECKING:
     import pandas as pd
+    from plotly.graph_objects import Figure
 
     from simulation.tables.run import Run
 
@@ -57,6 +59,15 @@ class QualityReport:
     rows: tuple[QualityRow, ...]
     meanings: dict[str, str]
     notes: tuple[str, ...]
+
+    def table(self) -> pd.DataFrame:
+        """One row per mean: the fields of `QualityRow`, its interval as `low` and `high`."""
+        return table_of(self.rows, count="episodes")
+
+    def plot(self) -> Figure:
+        """The means over all texts of a tier with their intervals, each scorer in a picture of its own."""
+        table = self.table().query(f"scope == '{QualityScope.ALL.value}'")
+        return interval_plot(table, "measure", title="quality of texts", color="tier", facet_col="scorer")
 
 
 def report_quality(run: Run, names: Sequence[str] = (), judge: Judge | None = None) -> QualityReport:

@@ -23,6 +23,7 @@ from simulation.report.sources import Sources, find_sources
 from simulation.report.standings import standings_of
 from simulation.report.texts import texts_of
 from simulation.store.files import replace_file, translating_os_errors
+from simulation.studies.metrics import measure_metrics
 
 if TYPE_CHECKING:
     from simulation.studies.fingerprint.report import FingerprintReport
@@ -111,6 +112,7 @@ def _run(number: int, run: Run, prompts: bool, tell: Tell) -> tuple[dict[str, An
         "lines": [asdict(each) for each in lines_of(run)],
         "episodes": [asdict(each) for each in episodes_of(run)],
         "network": asdict(network_of(run)),
+        "metrics": asdict(measure_metrics([run])),
         "calls": _calls(run),
         "latencies": _latencies(run),
         "texts": len(texts.said),

@@ -1,7 +1,8 @@
-"""Runs a command that must not outlive us: `python parent_guard.py COMMAND...` ends it when standard input ends.
+"""Run a command that must not outlive its parent: `python parent_guard.py COMMAND...`.
 
-The one who starts it holds the other end of that pipe, so the command ends with him however he ends. SIGTERM is
-passed on to the command, which ends its own children. This file stands by itself and imports nothing of ours.
+The parent process has the other end of our standard input. When the parent ends, even if it is killed, standard input
+ends, and the command is stopped. SIGTERM is passed on to the command, which ends its own children. This file is run as
+a script and imports nothing of the project.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ import sys
 import threading
 import time
 
-GRACE = 10.0  # seconds between asking and killing
+GRACE = 10.0  # seconds between SIGTERM and SIGKILL
 
 
 def main() -> int:
+    """Run the command in `sys.argv` and return its exit code."""
     command = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
     signal.signal(signal.SIGTERM, lambda *_: command.terminate())
     threading.Thread(target=_watch, args=(command,), daemon=True).start()

@@ -1,7 +1,7 @@
-"""Keeps a fleet of servers running: started together, said ready once each, started again after a crash.
+"""Keep a fleet of servers running: start all, report when each is ready, restart each after a crash.
 
-A server that ends before it ever answered is a mistake in its command and ends the watch. One that answered and
-crashed is started again after a pause, which doubles with each crash and is short again after a quiet while.
+If a server ends before it ever answered, its command is wrong, and supervision ends. A server that answered and then
+crashed is restarted after a pause. The pause doubles with each crash and is reset after a time without a crash.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Protocol
 from agents.problems import SocietyError
 from simulation.serving.vllm_server import READY_TIMEOUT, ServerFailedError
 
-LOOK = 0.5  # seconds between two looks
+INTERVAL = 0.5  # seconds between two checks
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-QUIET = 60.0  # seconds of service after which earlier crashes no longer count
+STABLE = 60.0  # seconds of service after which earlier crashes no longer count
 
 Say = Callable[[str], None]
 
 
 class SupervisedServer(Protocol):
-    """What is watched; `simulation.serving.vllm_server.VLLMServer` is one."""
+    """What a supervised server must provide; `simulation.serving.vllm_server.VLLMServer` does."""
 
     @property
     def url(self) -> str: ...
@@ -45,15 +45,24 @@ class SupervisedServer(Protocol):
 
 
 def supervise(servers: Sequence[SupervisedServer], stop: Event, say: Say) -> None:
-    """Run `servers` until `stop` is set; none is left running. Raises ServerFailedError where one never comes up."""
+    """Run `servers` until `stop` is set, then stop them all.
+
+    Args:
+        servers: The servers.
+        stop: Ends the supervision when it is set.
+        say: Takes each message for the user.
+
+    Raises:
+        ServerFailedError: A server never became ready.
+    """
     watches = [Watch(server, say) for server in servers]
     try:
         for watch in watches:
             watch.start(time.monotonic())
         announced = False
-        while not stop.wait(LOOK):
+        while not stop.wait(INTERVAL):
             for watch in watches:
-                watch.look(time.monotonic())
+                watch.check(time.monotonic())
             if not announced and all(watch.was_ready for watch in watches):
                 say(f"ready; endpoints: [{', '.join(server.url for server in servers)}]")
                 announced = True
@@ -62,14 +71,22 @@ def supervise(servers: Sequence[SupervisedServer], stop: Event, say: Say) -> Non
 
 
 def stop_all(servers: Sequence[SupervisedServer]) -> None:
-    """Stop all at once, each within its own time."""
+    """Stop all servers at the same time."""
     with ThreadPoolExecutor(max(1, len(servers))) as pool:
         list(pool.map(lambda server: server.stop(), servers))
 
 
 @dataclass
 class Watch:
-    """One server's state; times are of the monotonic clock. `start_at` is set while it is down."""
+    """The state of one server. Times are of the monotonic clock, in seconds.
+
+    Attributes:
+        was_ready: True once it has answered.
+        ready: True while it answers.
+        since: When it was started or became ready.
+        crashes: Crashes without a stable time between them.
+        start_at: When to restart it; None unless it is down.
+    """
 
     server: SupervisedServer
     say: Say
@@ -80,14 +97,19 @@ class Watch:
     start_at: float | None = None
 
     def start(self, now: float) -> None:
+        """Start the server."""
         self.ready, self.since, self.start_at = False, now, None
         self.server.start()
 
-    def look(self, now: float) -> None:
-        """See how the server is, and do what is due."""
+    def check(self, now: float) -> None:
+        """Look at the server's state; restart it if it is time.
+
+        Raises:
+            ServerFailedError: It ended before it ever answered, or did not answer in time.
+        """
         if self.start_at is not None:
             if now >= self.start_at:
-                self._start_again(now)
+                self._restart(now)
         elif not self.server.running:
             self._crashed(now)
         elif not self.ready:
@@ -108,13 +130,13 @@ class Watch:
         self._pause(now, ended)
 
     def _pause(self, now: float, why: str) -> None:
-        if self.ready and now - self.since > QUIET:
+        if self.ready and now - self.since > STABLE:
             self.crashes = 0
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self.crashes)
         self.crashes, self.ready, self.start_at = self.crashes + 1, False, now + pause
-        self.say(f"{self.server.url} {why}; it is started again in {pause:g} s")
+        self.say(f"{self.server.url} {why}; it restarts in {pause:g} s")
 
-    def _start_again(self, now: float) -> None:
+    def _restart(self, now: float) -> None:
         try:
             self.start(now)
         except SocietyError as error:

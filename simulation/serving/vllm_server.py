@@ -1,7 +1,7 @@
-"""One vLLM server as processes of this machine: started, waited for, stopped, killed, started again.
+"""One vLLM server as processes of this machine: start, wait until ready, stop, kill, restart.
 
-A server is a process group of its own (an API server and the engine it spawns) on a leash: it ends with the process
-that started it, even where that is killed.
+A server is a process group (an API server and the engine that it starts) under `parent_guard`: it ends with the process
+that started it, even if that process is killed.
 """
 
 from __future__ import annotations
@@ -28,17 +28,20 @@ STOP_TIMEOUT = 15.0
 GROUP_TIMEOUT = 3.0
 ASK_TIMEOUT = 2.0
 PAUSE = 0.1
-TAIL = 25  # lines of the log an error shows
+TAIL = 25  # lines of the log that an error shows
 
 
 class ServerFailedError(SocietyError):
-    """A server that did not come up; the message holds the end of its log."""
+    """A server did not become ready; the message has the end of its log."""
 
 
 class VLLMServer:
-    """One `vllm serve`. `start`, `wait_ready`, then `stop` (or `kill`); `start` again uses the same port.
+    """One `vllm serve` process: `start`, `wait_ready`, then `stop` or `kill`. A restart uses the same port.
 
-    What it prints goes to the end of `log`. `environment` is what it inherits, by default this process's own.
+    Args:
+        command: The command line and the address.
+        log: The file to which its output is appended.
+        environment: The environment it inherits; by default this process's.
     """
 
     def __init__(self, command: ServeCommand, log: Path, environment: Mapping[str, str] | None = None) -> None:
@@ -51,15 +54,17 @@ class VLLMServer:
 
     @property
     def url(self) -> str:
+        """The URL of its API."""
         return self.command.url
 
     @property
     def running(self) -> bool:
+        """True while its process runs, ready or not."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def exit_code(self) -> int | None:
-        """How the last process ended; None before the first and while it runs."""
+        """The exit code of its last process; None before the first one and while one runs."""
         return self._process.poll() if self._process else self._ended
 
     def __enter__(self) -> VLLMServer:
@@ -70,9 +75,13 @@ class VLLMServer:
         self.stop()
 
     def start(self) -> None:
-        """Start it and return at once. Raises ServerFailedError where something answers at its port already."""
+        """Start it, without waiting until it is ready.
+
+        Raises:
+            ServerFailedError: It runs already, another server answers at its port, or vLLM is not on the PATH.
+        """
         if self.running:
-            raise ServerFailedError(f"the server at {self.url} runs already")
+            raise ServerFailedError(f"the server at {self.url} is already running")
         self._clear()
         if self.healthy():
             raise ServerFailedError(f"another server answers at {self.command.root}; stop it, or choose another --port")
@@ -88,14 +97,14 @@ class VLLMServer:
         return subprocess.Popen(
             [sys.executable, parent_guard.__file__, *self.command.argv],
             env=self._environment,
-            stdin=subprocess.PIPE,  # the leash: closed when this process ends
+            stdin=subprocess.PIPE,  # for parent_guard: it closes when this process ends
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
 
     def healthy(self) -> bool:
-        """Whether its /health answers now."""
+        """Return whether its /health answers now."""
         try:
             with build_opener(ProxyHandler({})).open(f"{self.command.root}/health", timeout=ASK_TIMEOUT) as answer:
                 return bool(answer.status == 200)
@@ -103,7 +112,14 @@ class VLLMServer:
             return False
 
     def wait_ready(self, timeout: float = READY_TIMEOUT) -> None:
-        """Wait until it answers. Raises ServerFailedError, with the log's end, where it ends or takes longer."""
+        """Wait until it answers.
+
+        Args:
+            timeout: Seconds.
+
+        Raises:
+            ServerFailedError: It ended, or did not answer in time; the message has the end of its log.
+        """
         deadline = time.monotonic() + timeout
         while not self.healthy():
             if not self.running:
@@ -113,18 +129,18 @@ class VLLMServer:
             time.sleep(PAUSE)
 
     def failure(self, what: str) -> str:
-        """`what` happened to this server, with the end of its log."""
+        """Return a message that says `what` happened to this server, with the end of its log."""
         return f"the server at {self.url} {what}; the end of {self.log}:\n{self._tail()}"
 
     def _tail(self) -> str:
-        """The last lines that the present process wrote."""
+        """Return the last lines that the current process wrote."""
         with suppress(OSError):
             text = self.log.read_bytes()[self._log_start :].decode(errors="replace")
             return "\n".join(f"  {line}" for line in text.splitlines()[-TAIL:]) or "  (it wrote nothing)"
         return "  (it cannot be read)"
 
     def stop(self) -> None:
-        """End it: asked first, killed where it does not follow within STOP_TIMEOUT. Nothing of its group is left."""
+        """Stop it with SIGTERM; kill its whole process group if it does not end within STOP_TIMEOUT seconds."""
         process = self._process
         if process is not None and self.running:
             process.terminate()
@@ -134,17 +150,17 @@ class VLLMServer:
         self._clear()
 
     def kill(self) -> None:
-        """End it at once, the whole group, as a crash of the machine would."""
+        """Kill its whole process group at once."""
         self._clear()
 
     def restart(self, timeout: float = READY_TIMEOUT) -> None:
-        """Stop it where it runs, start it on the same port, and wait until it answers."""
+        """Stop it if it runs, start it on the same port, and wait until it answers."""
         self.stop()
         self.start()
         self.wait_ready(timeout)
 
     def _clear(self) -> None:
-        """Kill what is left of the group, its engine too where only the API server died."""
+        """Kill what is left of the process group: also the engine, if only the API server has ended."""
         process = self._process
         if process is None:
             return
@@ -156,13 +172,13 @@ class VLLMServer:
         self._process, self._ended = None, process.returncode
 
     def _wait_for_group(self, timeout: float) -> None:
-        """Wait until nothing of the group is left: the engine frees memory and port after the API server's end."""
+        """Wait until the process group is gone: the engine frees memory and port after the API server has ended."""
         deadline = time.monotonic() + timeout
         while self._signal(0) and time.monotonic() < deadline:
             time.sleep(PAUSE / 2)
 
     def _signal(self, number: int) -> bool:
-        """Send the group a signal (0: none); False where the whole group has ended."""
+        """Send the process group a signal (0: none); return False if all its processes have ended."""
         assert self._process is not None
         try:
             os.killpg(self._process.pid, number)
@@ -172,14 +188,17 @@ class VLLMServer:
 
 
 def openmp_library(vllm: str) -> Path | None:
-    """Intel's OpenMP library beside the executable `vllm`, which a CPU build is tuned for; None where it has none."""
+    """Return the path of Intel's OpenMP library in the environment of the executable `vllm`, or None.
+
+    CPU builds of vLLM are tuned for it.
+    """
     found = shutil.which(vllm)
     library = Path(found).parent.parent / "lib" / "libiomp5.so" if found else None
     return library if library and library.is_file() else None
 
 
 def own_cores() -> tuple[int, ...]:
-    """The numbers of the cores this process may use."""
+    """Return the numbers of the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return tuple(sorted(os.sched_getaffinity(0)))
     return tuple(range(os.cpu_count() or 1))

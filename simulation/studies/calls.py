@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 from agents.inference.provenance import CallStatus, Tier
 from agents.problems import SocietyError
+from simulation.metrics.result_table import table_of
 
 if TYPE_CHECKING:
     import pandas as pd
+    from plotly.graph_objects import Figure
 
     from simulation.metrics.calls import Percentiles
     from simulation.metrics.registry import Interval
@@ -66,6 +68,20 @@ class CallReport:
     tier_mix: Mapping[str, float]
     wall_seconds: float
     groups: tuple[CallGroup, ...]
+
+    def table(self) -> pd.DataFrame:
+        """One row per group: the fields of `CallGroup`; percentiles are `latency_p50` and so on, times are seconds."""
+        return table_of(self.groups)
+
+    def plot(self) -> Figure:
+        """The 50th, 90th and 99th percentile of latency of each group, in seconds."""
+        import plotly.express as px
+
+        percentiles = [f"latency_{percentile}" for percentile in ("p50", "p90", "p99")]
+        table = self.table().reindex(columns=["tier", "name", *percentiles]).dropna()
+        long = table.melt(["tier", "name"], percentiles, "percentile", "seconds")
+        y = "tier" if self.by is By.TIER else "name"
+        return px.scatter(long, x="seconds", y=y, color="percentile", symbol="tier", log_x=True, title="latency")
 
 
 def report_calls(run: Run, by: By = By.TIER) -> CallReport:

@@ -22,6 +22,7 @@ from agents.strategy import TrainingMode
 from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.inference import LEVEL, holm, paired_bootstrap, sign_flip_p_value
 from simulation.metrics.registry import Interval
+from simulation.metrics.result_table import interval_plot, table_of
 from simulation.modes import MixingPolicy
 from simulation.plan import Plan
 from simulation.runs import run_set
@@ -32,6 +33,7 @@ from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
     import pandas as pd
+    from plotly.graph_objects import Figure
 
 REPORT = "effect.json"
 _PAIR = ["episode", "task_id", "mode", "model_id", "role"]
@@ -93,17 +95,26 @@ class EffectReport:
         asked = (treatment, measure, scope, group)
         return tuple(each for each in self.effects if asked == (each.treatment, each.measure, each.scope, each.group))
 
+    def table(self) -> pd.DataFrame:
+        """One row per effect: the fields of `Effect`, its interval as `value`, `low`, `high` and `pairs`."""
+        return table_of(self.effects, count="pairs")
 
-def read_effects(
-    folder: Path, *, level: float = LEVEL, synthetic: bool = False, mix_tiers: bool = False
-) -> EffectReport:
+    def plot(self) -> Figure:
+        """The effects on all models together with their intervals, each measure on an axis of its own."""
+        table = self.table().query(f"scope == '{EffectScope.OVERALL.value}'")
+        title = f"{self.scenario}: effect of messages"
+        keys = {"color": "task_id", "facet_col": "measure"}
+        return interval_plot(table, "treatment", title=title, x="delivered - treated", **keys)
+
+
+def read_effects(folder: Path, *, level: float = LEVEL, mix_tiers: bool = False) -> EffectReport:
     """The report of a folder of `play_treatments`, also written to its effect.json.
 
     Raises SocietyError where a run is missing, and MixedTiersError.
     """
     paths = {treatment: run_folders(folder, treatment) for treatment in Treatment}
     runs = {treatment: Run(found[0]) for treatment, found in paths.items() if found}
-    report = compare(runs, level=level, synthetic=synthetic, mix_tiers=mix_tiers)
+    report = compare(runs, level=level, mix_tiers=mix_tiers)
     replace_file(folder / REPORT, orjson.dumps(_plain(report), option=orjson.OPT_INDENT_2) + b"\n")
     return report
 
@@ -113,12 +124,10 @@ def _plain(report: EffectReport) -> Mapping[str, object]:
     return {**asdict(replace(report, runs={})), "runs": runs}
 
 
-def compare(
-    runs: Mapping[Treatment, Run], *, level: float = LEVEL, synthetic: bool = False, mix_tiers: bool = False
-) -> EffectReport:
+def compare(runs: Mapping[Treatment, Run], *, level: float = LEVEL, mix_tiers: bool = False) -> EffectReport:
     """Every effect of runs of one scenario and seed, one per treatment.
 
-    Synthetic episodes are left out and tiers never mixed unless asked. Raises SocietyError where the delivered
+    Synthetic episodes are left out, and tiers never mixed unless asked. Raises SocietyError where the delivered
     run is missing, another scenario was played or nothing is left, and MixedTiersError.
     """
     import pandas as pd
@@ -127,8 +136,8 @@ def compare(
     if delivered is None or len(runs) < 2:
         raise SocietyError("an effect needs the delivered run and at least one treated run")
     _check_twins(runs)
-    kept = {treatment: _rows(run, synthetic) for treatment, run in runs.items()}
-    everything = comparable_rows(pd.concat(kept.values()), synthetic=synthetic, mix_tiers=mix_tiers)
+    kept = {treatment: _rows(run) for treatment, run in runs.items()}
+    everything = comparable_rows(pd.concat(kept.values()), mix_tiers=mix_tiers)
     control = kept[Treatment.DELIVERED]
     if control.empty:
         raise SocietyError("nothing to compare: every finished episode is synthetic (a formula over words, not play)")
@@ -169,8 +178,8 @@ def _facts(run: Run) -> dict[str, object]:
     return {**scenario, "communication": communication, "roster": run.manifest["roster"]}
 
 
-def _rows(run: Run, synthetic: bool) -> pd.DataFrame:
-    rows = comparable_rows(run.outcomes, synthetic=synthetic, mix_tiers=True)  # tiers are looked at over all runs
+def _rows(run: Run) -> pd.DataFrame:
+    rows = comparable_rows(run.outcomes, mix_tiers=True)  # tiers are looked at over all runs
     return rows.astype(dict.fromkeys((*_PAIR[1:], "tier"), str))
 
 
@@ -252,9 +261,9 @@ def play_treatments(
     return run_set.play(folder, COMMAND, on_event=on_event, at_once=1)
 
 
-def resume_treatments(folder: Path, *, on_event: Observer | None = None) -> Path:
+def resume_treatments(folder: Path) -> Path:
     """Play what is missing in a folder that was cut off. Raises SocietyError where no run was begun there."""
-    return run_set.play(folder, COMMAND, on_event=on_event, at_once=1)
+    return run_set.play(folder, COMMAND, at_once=1)
 
 
 def run_folders(folder: Path, treatment: Treatment) -> list[Path]:

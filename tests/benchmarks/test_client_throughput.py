@@ -1,4 +1,4 @@
-"""The client benchmark makes the calls it says it makes, and its lean server answers as vLLM does."""
+"""The client benchmark makes the documented calls, and its lean server answers like vLLM."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def test_ratios_are_within_a_repetition() -> None:
     assert found["x"]["CPU ms a call"] == Spread(10.0, 15.0, 20.0)
 
 
-def test_requests_are_all_of_another_moment_and_adapters_take_turns() -> None:
+def test_requests_have_distinct_keys_and_alternating_adapters() -> None:
     asked = requests(300)
     assert len({request.key for request in asked}) == 300
     assert {request.adapter for request in asked} == set(ADAPTERS)
 
 
-async def test_a_reply_of_another_server_is_not_counted() -> None:
+async def test_reply_of_another_server_is_not_counted() -> None:
     async def wrong(_request: object) -> str:
         return "something else"
 
@@ -39,7 +39,7 @@ async def test_a_reply_of_another_server_is_not_counted() -> None:
         await make_calls(wrong, requests(2), 2)
 
 
-def test_our_client_makes_every_call_over_the_tier_named() -> None:
+def test_our_client_makes_every_call_on_the_named_tier() -> None:
     async def ask(url: str) -> None:
         async with our_client(url, Tier.HTTP) as ask:
             await make_calls(ask, requests(50), 16)

@@ -1,4 +1,4 @@
-"""Every cell of the grid is measured or says why it is not; its part of the page is made from the figures alone."""
+"""Every cell of the grid is measured or says why not; its section of the page is made from the figures alone."""
 
 from __future__ import annotations
 
@@ -45,49 +45,49 @@ def report(*rows: dict[str, object]) -> dict[str, object]:
         (Cell(Tier.HTTP, 50, SMALL, 2, 100), "over 5 s of waiting for the server alone"),
     ],
 )
-def test_what_is_over_the_budget_is_left_out_with_its_reason(cell: Cell, reason: str) -> None:
+def test_refusal_says_why_a_cell_is_over_the_budget(cell: Cell, reason: str) -> None:
     budget = Budget(1000, 5000, http=500, others=200, waits=5, others_wait=1, pairs=1000)
     assert budget.refusal(cell, 5) == reason
 
 
-def test_waiting_is_told_by_the_calls_made_at_once() -> None:
+def test_waits_depends_on_concurrent_calls() -> None:
     assert Cell(Tier.HTTP, 50, SMALL, 10, 10).waits == pytest.approx(1.0)
     assert Cell(Tier.HTTP, 50, SMALL, 65, 10).waits == pytest.approx(2.0)
     assert Cell(Tier.SIMULATED, None, SMALL, 65, 10).waits == 0
 
 
-def test_the_grid_is_whole_and_its_quick_one_has_cells_of_both_kinds() -> None:
+def test_cells_is_complete_and_quick_has_measured_and_refused() -> None:
     assert len({*cells(Sizes())}) == 3 * len(TopologyKind) * 5 * 3
     sizes, budget = QUICK
     assert {bool(budget.refusal(cell, min(sizes.steps))) for cell in cells(sizes)} == {True, False}
 
 
 @pytest.mark.slow
-def test_a_cell_that_takes_too_long_is_no_figure() -> None:
+def test_slow_cell_has_no_figures() -> None:
     with pytest.raises(CellError, match="not done within 0 s"):
         measure(Cell(Tier.SIMULATED, None, SMALL, 1000, 1000), None, 0)
 
 
 @pytest.mark.slow
-def test_the_quick_grid_measures_every_cell_or_says_why_not(tmp_path: Path) -> None:
+def test_quick_grid_measures_every_cell_or_says_why_not(tmp_path: Path) -> None:
     out = tmp_path / "grid.json"
     command = [sys.executable, "-m", "benchmarks.grid", "--quick", "--out", str(out)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     found = json.loads(out.read_bytes())
     sizes, budget = QUICK
     assert len(found["cells"]) == len(list(cells(sizes)))
-    for cell, asked in zip(found["cells"], cells(sizes), strict=True):
-        assert cell["skipped"] == budget.refusal(asked, min(sizes.steps))
+    for cell, wanted in zip(found["cells"], cells(sizes), strict=True):
+        assert cell["skipped"] == budget.refusal(wanted, min(sizes.steps))
         assert (cell["measured"] is None) == bool(cell["skipped"])
         if cell["measured"]:
             assert min(cell["measured"].values()) > 0
             assert cell["measured"]["peak_mib"] >= cell["measured"]["start_mib"]
     draw(found, tmp_path / "grid.svg")
     assert (tmp_path / "grid.svg").stat().st_size
-    assert "no evidence for others" in "\n".join(grid_rows(found))
+    assert "these sizes are small and say nothing about others" in "\n".join(grid_rows(found))
 
 
-def test_a_row_has_every_topology_and_the_small_worlds_rate_and_memory() -> None:
+def test_row_has_all_topologies_and_rate_and_memory() -> None:
     lines = grid_rows(report(row("complete", 10), row("small_world", 10), row("complete", 20, "over 100 edges")))
     assert "| server | agents | steps | complete | small world | messages/s | MiB |" in lines
     assert "| simulated | 10 | 10 | 2 | 2 | 1,234 | 50 |" in lines
@@ -95,7 +95,7 @@ def test_a_row_has_every_topology_and_the_small_worlds_rate_and_memory() -> None
     assert "Left out, of 3 cells: 1 over 100 edges." in lines
 
 
-def test_the_page_has_a_grid_where_there_are_figures() -> None:
+def test_page_has_a_grid_section_if_there_are_figures() -> None:
     figures, _ = committed()
     assert "## Sizes" not in page(figures)
     assert "## Sizes" in page(figures, report(row("small_world", 10)))

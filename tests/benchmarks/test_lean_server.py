@@ -1,4 +1,4 @@
-"""A society on the lean server makes the calls that the benchmarks say it makes, and no more."""
+"""A society on the lean server makes the documented calls, and no more."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from benchmarks.societies import ADAPTERS, Watched, play
 from simulation.store.events import CallMade, Event
 
 
-def test_a_constrained_reply_is_one_of_the_choices() -> None:
+def test_constrained_reply_is_one_of_the_choices() -> None:
     with lean_server(0.0, *ADAPTERS) as url:
         assert _answer(url, {}) == REPLY
         assert _answer(url, {"structured_outputs": {"choice": ["0", "10"]}}) == "0"
 
 
-def test_a_step_is_two_calls_an_agent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_step_is_two_calls_per_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[CallMade] = []
 
     class Counted(Watched):

@@ -1,4 +1,4 @@
-"""Other frameworks are compared in environments of their own, and one that cannot be had says so."""
+"""Other frameworks are compared in separate environments; the figures say if one cannot be installed."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ def test_every_package_of_a_peer_is_pinned() -> None:
         assert all(package.count("==") == 1 for package in peer.packages)
 
 
-def test_what_cannot_be_installed_is_named_and_made_again_next_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_installation_is_named_and_repeated_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LORA_SOCIETY_CACHE", str(tmp_path))
     monkeypatch.setattr(peer_environments.venv, "create", lambda *_, **__: None)
     failed = subprocess.CompletedProcess([], 1, "", "WARNING: x\nERROR: no matching distribution\n")
@@ -31,7 +29,7 @@ def test_what_cannot_be_installed_is_named_and_made_again_next_time(
             interpreter(Peer("nobody", "1.0", ()))
 
 
-def test_a_peer_that_is_not_there_is_told_of_loudly_and_in_the_figures(
+def test_missing_peer_is_reported_on_stderr_and_in_the_figures(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def missing(peer: Peer) -> Path:
@@ -47,7 +45,7 @@ def test_a_peer_that_is_not_there_is_told_of_loudly_and_in_the_figures(
     assert any("not run: mesa" in line for line in peer_rows(json.loads(json.dumps(found))))
 
 
-def test_a_ratio_is_of_one_repetition() -> None:
+def test_ratio_is_of_one_repetition() -> None:
     row = Comparison("x 1", 10, (1.0, 2.0), (3.0, 2.0), "").as_json()
     assert row["ratios"] == (3.0, 1.0)
     assert row["spread"] == {"least": 1.0, "middle": 2.0, "most": 3.0}
@@ -56,7 +54,7 @@ def test_a_ratio_is_of_one_repetition() -> None:
 
 @pytest.mark.slow
 def test_both_peers_do_the_work_of_a_step() -> None:
-    """Installs them where they are not yet; where that cannot be, the figures say so and nothing else."""
+    """Installs the peers if they are missing. If that fails, the figures say so and have nothing else."""
     for row in peer_steps.peer_steps(quick=True):
         if row.not_run:
             assert "cannot be installed" in row.not_run

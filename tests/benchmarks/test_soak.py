@@ -1,4 +1,4 @@
-"""The soak's quarters, and that it looks at a real run of another process."""
+"""The soak compares quarters, and samples a real run in another process."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.soak import Look, quarters
+from benchmarks.soak import Snapshot, quarters
 
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_leak_and_a_slowing_run_are_seen() -> None:
-    """Memory doubles, the files stay, and the second half makes half the calls a second on as much CPU a call."""
-    looks = [
-        Look(
+def test_quarters_show_a_leak_and_a_slowing_run() -> None:
+    """Memory doubles, open files stay, and the second half makes half the calls per second."""
+    snapshots = [
+        Snapshot(
             seconds=float(i),
             resident=int(1e6 * (1 + i / 7)),
             files=9,
@@ -27,7 +27,7 @@ def test_a_leak_and_a_slowing_run_are_seen() -> None:
         )
         for i in range(8)
     ]
-    found = quarters(looks)
+    found = quarters(snapshots)
     assert found["resident MB"].ratio == pytest.approx((1 + 6.5 / 7) / (1 + 0.5 / 7))
     assert found["open files"].ratio == found["watcher's resident MB"].ratio == 1
     assert found["calls a second"].ratio == pytest.approx(0.5)
@@ -35,13 +35,13 @@ def test_a_leak_and_a_slowing_run_are_seen() -> None:
 
 
 @pytest.mark.slow
-def test_a_short_soak_looks_at_a_run(tmp_path: Path) -> None:
+def test_short_soak_samples_a_run(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.soak", "--minutes", "0.04", "--pause", "0.2", "--models", "4"]
     done = subprocess.run(
         [*command, "--out", str(tmp_path / "soak.json")], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert "open files" in done.stdout
-    looks = json.loads((tmp_path / "soak.json").read_bytes())["looks"]
-    assert len(looks) >= 9
-    assert looks[-1]["calls"] > looks[0]["calls"] > 0
-    assert looks[-1]["cpu"] > looks[0]["cpu"]
+    snapshots = json.loads((tmp_path / "soak.json").read_bytes())["snapshots"]
+    assert len(snapshots) >= 9
+    assert snapshots[-1]["calls"] > snapshots[0]["calls"] > 0
+    assert snapshots[-1]["cpu"] > snapshots[0]["cpu"]

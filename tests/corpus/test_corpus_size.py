@@ -1,4 +1,4 @@
-"""How many malformed inputs are kept and tried: rosters, scenarios, run directories, answers of servers."""
+"""The number of malformed inputs in the corpus: rosters, scenarios, run directories, answers of servers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.simulation.runs import test_broken_runs as runs
 PROMISED = 200
 
 
-def test_the_corpus_is_as_large_as_promised() -> None:
+def test_corpus_has_the_documented_size() -> None:
     counts = {
         "rosters": len(files.corpus("rosters")),
         "scenarios": len(files.corpus("scenarios")),

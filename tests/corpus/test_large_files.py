@@ -1,4 +1,4 @@
-"""Files made to fill the memory, read by a process of its own that is given little: refused in a line, in time."""
+"""Files made to fill the memory: a process with little memory refuses each in one line and in time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pytest
 from agents.yaml_file import MAX_BYTES
 from tests.corpus.test_malformed_files import BOMBS
 
-ADDRESS_SPACE = 1_000  # MB, of which the libraries take some 300
+ADDRESS_SPACE = 1_000  # MB; the libraries need about 300 of them
 RESIDENT = 450  # MB
 SECONDS = 120
-"""The slowest takes some 10 on an idle machine."""
+"""The slowest needs about 10 on an idle machine."""
 
 CHILD = f"""
 import resource, sys
@@ -67,13 +67,13 @@ FILES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["roster", "scenario"])
 @pytest.mark.parametrize("name", FILES)
-def test_a_large_file_is_refused_in_little_memory(name: str, kind: str, tmp_path: Path) -> None:
-    write, told = FILES[name]
+def test_large_file_is_refused_in_little_memory(name: str, kind: str, tmp_path: Path) -> None:
+    write, message = FILES[name]
     write(tmp_path / "large.yaml")
-    asked = [sys.executable, "-c", CHILD, kind, str(tmp_path / "large.yaml")]
-    child = subprocess.run(asked, capture_output=True, text=True, timeout=SECONDS, check=False)
+    command = [sys.executable, "-c", CHILD, kind, str(tmp_path / "large.yaml")]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert child.returncode == 0, child.stderr[-500:]
     first, resident = child.stdout.splitlines()
-    assert told in first
+    assert message in first
     assert len(first) < 3_000
     assert int(resident) < RESIDENT

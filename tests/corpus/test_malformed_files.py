@@ -1,7 +1,7 @@
-"""A corpus of malformed rosters and scenarios: each is told with file and line, or comes out right; none hangs.
+"""A corpus of malformed rosters and scenarios: each is refused with file and line, or is read correctly; none hangs.
 
-`malformed_rosters.yaml` and `malformed_scenarios.yaml` hold the cases: a sound text, and under `cases` what is
-replaced in it, by what, and what must be told in which line. The mutations below break shipped files at random.
+`malformed_rosters.yaml` and `malformed_scenarios.yaml` have the cases: a valid text, and under `cases` what to replace
+in it, by what, and which message must appear for which line. The mutations below change shipped files at random.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from simulation.plan import Plan
 from simulation.scenario import FOLDER as SCENARIOS
 
 HERE = Path(__file__).parent
-LONGEST = 20.0  # seconds; a hang, not slowness, is what this catches
+LONGEST = 20.0  # seconds; it finds a hang, not slowness
 MOST_MEMORY = 200_000_000
 
 
@@ -42,7 +42,7 @@ def corpus(kind: str) -> list[Case]:
     cases = []
     for number, each in enumerate(data["cases"]):
         old, new = each["replace"], each["by"]
-        assert sound.count(old) >= 1, f"case {number}: {old!r} is not in the sound text"
+        assert sound.count(old) >= 1, f"case {number}: {old!r} is not in the valid text"
         cases.append(Case(f"{number}: {new[:40]!r}", sound.replace(old, new, 1), each["line"], each["told"]))
     return cases
 
@@ -64,24 +64,24 @@ def check(load: Any, name: str, case: Case) -> None:
     path = Path(name)
     path.write_text(case.text, encoding="utf-8")
     problems = mistakes(load, path)
-    assert problems, "it was taken for sound"
+    assert problems, "the file was accepted"
     assert all(problem.file == name for problem in problems)
     places = [(problem.line, str(problem)) for problem in problems]
     assert any(line == case.line and case.told in text for line, text in places), places
 
 
 @pytest.mark.parametrize("case", corpus("rosters"), ids=lambda case: case.name)
-def test_a_malformed_roster(case: Case) -> None:
+def test_malformed_roster_is_refused_with_its_line(case: Case) -> None:
     check(Roster.load, "roster.yaml", case)
 
 
 @pytest.mark.parametrize("case", corpus("scenarios"), ids=lambda case: case.name)
-def test_a_malformed_scenario(case: Case) -> None:
+def test_malformed_scenario_is_refused_with_its_line(case: Case) -> None:
     check(Plan.load, "scenario.yaml", case)
 
 
 @pytest.mark.parametrize("kind", ["rosters", "scenarios"])
-def test_the_sound_texts_are_sound(kind: str) -> None:
+def test_valid_texts_of_the_corpus_are_valid(kind: str) -> None:
     text = YAML(typ="safe").load((HERE / f"malformed_{kind}.yaml").read_text(encoding="utf-8"))["sound"]
     Path("sound.yaml").write_text(text, encoding="utf-8")
     assert mistakes(Roster.load if kind == "rosters" else Plan.load, Path("sound.yaml")) == ()
@@ -118,7 +118,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("load", [Roster.load, Plan.load], ids=["roster", "scenario"])
 @pytest.mark.parametrize("bomb", BOMBS)
-def test_a_bomb_is_defused_in_bounded_time_and_memory(bomb: str, load: Any) -> None:
+def test_yaml_bomb_is_refused_in_little_time_and_memory(bomb: str, load: Any) -> None:
     path = Path("bomb.yaml")
     path.write_text(BOMBS[bomb], encoding="utf-8")
     began = time.monotonic()
@@ -129,7 +129,7 @@ def test_a_bomb_is_defused_in_bounded_time_and_memory(bomb: str, load: Any) -> N
     assert all(len(str(problem)) < 3_000 for problem in problems)
 
 
-def test_the_worst_bomb_takes_little_memory() -> None:
+def test_worst_yaml_bomb_needs_little_memory() -> None:
     Path("bomb.yaml").write_text(BOMBS["billion laughs"], encoding="utf-8")
     tracemalloc.start()
     try:
@@ -140,7 +140,7 @@ def test_the_worst_bomb_takes_little_memory() -> None:
 
 
 @pytest.mark.parametrize("target", ["/dev/zero", "/dev/stdin", ".", "fifo.yaml"])
-def test_extends_reads_files_only(target: str) -> None:
+def test_extends_reads_regular_files_only(target: str) -> None:
     import os
 
     os.mkfifo("fifo.yaml")
@@ -176,7 +176,7 @@ SCRAPS = [
 
 @st.composite
 def broken(draw: st.DrawFn, texts: list[str]) -> str:
-    """A shipped text with some lines dropped, doubled, moved in or out, or with scraps put in."""
+    """Return a shipped text with lines removed, doubled, indented or dedented, or with pieces inserted."""
     lines = draw(st.sampled_from(texts)).splitlines()
     for _ in range(draw(st.integers(1, 4))):
         place = draw(st.integers(0, len(lines) - 1))
@@ -208,11 +208,11 @@ BROKEN = settings(max_examples=60, deadline=None, suppress_health_check=[HealthC
 
 @BROKEN
 @given(text=broken(ROSTER_TEXTS))
-def test_a_shipped_roster_broken_at_random(text: str) -> None:
+def test_randomly_mutated_shipped_roster(text: str) -> None:
     check_broken(Roster.load, text)
 
 
 @BROKEN
 @given(text=broken(SCENARIO_TEXTS))
-def test_a_shipped_scenario_broken_at_random(text: str) -> None:
+def test_randomly_mutated_shipped_scenario(text: str) -> None:
     check_broken(Plan.load, text)

@@ -1,7 +1,7 @@
-"""A corpus of malformed answers of a server: each comes to the right reading or to one clear error, in bounded memory.
+"""A corpus of malformed answers of a server: each is read correctly or is one clear error, in bounded memory.
 
-`malformed_replies.yaml` holds the cases. Each is met at both tiers that ask servers, over a real socket; the tier
-camel reads an answer with a library of its own before it is read here, so there only its kind of outcome is told.
+`malformed_replies.yaml` has the cases. Both server tiers get each of them over a real socket. On the tier camel a
+library reads the answer first, so there only the kind of result is checked.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from tests.agents.inference.conftest import make_request
 from tests.support.raw_server import RawServer, http_answer
 
 CORPUS = Path(__file__).parent / "malformed_replies.yaml"
-LONGEST = 2.0  # seconds; most take some 10 ms, and all that time nothing else is done
+LONGEST = 2.0  # seconds; most need about 10 ms, during which the event loop is blocked
 LONGEST_ERROR = 2_000
 MOST_MEMORY = 26 * LONGEST_BODY
-"""A body is held in parts, whole, and as what it means."""
+"""A body is in memory in parts, as a whole, and decoded."""
 BACKENDS = {Tier.HTTP: HTTPBackend, Tier.CAMEL: CamelBackend}
 TIERS = pytest.mark.parametrize("tier", BACKENDS)
 
@@ -49,24 +49,24 @@ class Case:
     reads: dict[str, Any] = field(default_factory=dict)
 
 
-def pieces(told: Any) -> bytes:
-    if isinstance(told, str):
-        return told.encode()
-    return b"".join(_piece(each) for each in told)
+def pieces(spec: Any) -> bytes:
+    if isinstance(spec, str):
+        return spec.encode()
+    return b"".join(_piece(each) for each in spec)
 
 
-def _piece(told: Any) -> bytes:
-    match told:
+def _piece(spec: Any) -> bytes:
+    match spec:
         case {"repeat": text, "times": times}:
             return str(text).encode() * int(times)
         case {"hex": digits}:
             return bytes.fromhex(str(digits))
         case _:
-            return str(told).encode()
+            return str(spec).encode()
 
 
 def body_of(case: dict[str, Any]) -> bytes:
-    """The body told, or a sound one with the part told in the place of its own."""
+    """Return the body of a case, or a valid body with one part replaced by that of the case."""
     if not {"choice", "message", "usage", "model"} & set(case):
         return pieces(case.get("body", ""))
     message = pieces(case.get("message", '"content": "x"'))
@@ -107,7 +107,7 @@ async def asking(tier: Tier) -> AsyncIterator[tuple[RawServer, HTTPBackend | Cam
 
 
 async def outcome(tier: Tier, answer: bytes) -> Completion | InferenceError:
-    """What the answer comes to; any other exception than an InferenceError goes through."""
+    """Return the completion or the InferenceError for an answer; other exceptions are raised."""
     async with asking(tier) as (server, backend):
         server.says = answer
         try:
@@ -116,13 +116,13 @@ async def outcome(tier: Tier, answer: bytes) -> Completion | InferenceError:
             return error
 
 
-def test_every_case_has_a_name_of_its_own() -> None:
+def test_names_of_cases_are_unique() -> None:
     assert len(CASES) == len(ALL)
 
 
 @TIERS
 @pytest.mark.parametrize("name", CASES)
-async def test_a_malformed_answer(name: str, tier: Tier) -> None:
+async def test_malformed_answer_is_read_or_refused(name: str, tier: Tier) -> None:
     case = CASES[name]
     began = time.monotonic()
     found = await outcome(tier, case.answer)
@@ -130,13 +130,13 @@ async def test_a_malformed_answer(name: str, tier: Tier) -> None:
     if case.text is not None:
         assert isinstance(found, Completion), found
         assert found.text == case.text
-        orjson.dumps(found)  # what is kept of it can be written
+        orjson.dumps(found)  # it can be stored
         assert len(found.finish_reason) < LONGEST_ERROR
     else:
         assert isinstance(found, InferenceError), found
         assert len(str(found)) < LONGEST_ERROR
-        assert "127.0.0.1" in str(found)  # whose fault it is
-        str(found).encode()  # and the message can be written
+        assert "127.0.0.1" in str(found)  # it names the server
+        str(found).encode()  # the message can be printed
     if tier is Tier.HTTP:
         assert case.error in ("", type(found).__name__), found
         assert case.told in str(found)
@@ -149,7 +149,7 @@ def is_large(case: Case) -> bool:
 
 @TIERS
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if is_large(case)])
-async def test_a_large_answer_takes_little_memory(name: str, tier: Tier) -> None:
+async def test_large_answer_needs_little_memory(name: str, tier: Tier) -> None:
     async with asking(tier) as (server, backend):
         server.says = CASES[name].answer
         tracemalloc.start()

@@ -1,7 +1,7 @@
 """Real vLLM servers on this machine's CPU, started once for all tests marked `vllm`.
 
-Start-up takes about 25 s and 2.8 GB each. A test that kills one starts it again (`server.restart()`) before it ends;
-what a test loads it unloads.
+Each needs about 25 s to start, and 2.8 GB. A test that kills a server restarts it (`server.restart()`) before it ends,
+and a test that loads an adapter unloads it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.integration.vllm.tiny_model import TinyModel, tiny_model
 
 @pytest.fixture(scope="session")
 def tiny() -> TinyModel:
-    """The base and its four adapters."""
+    """The tiny base and its four adapters."""
     return tiny_model()
 
 
@@ -37,7 +37,7 @@ def vllm_server(tiny: TinyModel, vllm_logs: Path) -> Iterator[VLLMServer]:
 
 @pytest.fixture(scope="session")
 def second_vllm_server(vllm_server: VLLMServer, tiny: TinyModel, vllm_logs: Path) -> Iterator[VLLMServer]:
-    """Another one beside it, which serves the same."""
+    """A second server of the same models."""
     with tiny_server(tiny, vllm_logs) as server:
         server.wait_ready(STARTUP)
         yield server

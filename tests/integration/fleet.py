@@ -1,4 +1,4 @@
-"""A small scenario that scripted servers answer, and what two of its runs must have in common."""
+"""A small scenario for scripted servers, and what two of its runs must have in common."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ WHOSE = ["tier", "endpoint", "latency", "attempt"]
 
 
 def plan_for(
-    urls: Sequence[str | dict[str, Any]], tier: str, *, steps: int = 2, episodes: int = 2, **told: Any
+    urls: Sequence[str | dict[str, Any]], tier: str, *, steps: int = 2, episodes: int = 2, **inference: Any
 ) -> Plan:
-    """Four models that talk and decide, answered by the servers at `urls`; `told` goes into `inference`."""
+    """Return a plan in which the servers at `urls` answer for four models; `inference` adds keys of that section."""
     scenario = {
         "name": "fleet",
         "mode": "cooperative",
@@ -29,13 +29,13 @@ def plan_for(
         "seed": 3,
         "episodes": episodes,
         "tasks": [{"task_id": "goods", "task_type": "public_goods", "max_steps": steps}],
-        "inference": {"endpoints": list(urls), "tiers": [tier, "simulated"], "balancing": "round_robin", **told},
+        "inference": {"endpoints": list(urls), "tiers": [tier, "simulated"], "balancing": "round_robin", **inference},
     }
     return Plan(Scenario.model_validate(scenario), Roster(name="r", base_model="base", models=models(4)))
 
 
 def same_story(run: Run, undisturbed: Run) -> None:
-    """Both hold the same messages, decisions and outcomes, each once, in the tables and in oasis.db alike."""
+    """Check that both have the same messages, decisions and outcomes, each once, in the tables and in oasis.db."""
     for found in (run, undisturbed):
         assert not found.messages.duplicated(_keys(found.messages)).any()
         assert _in_oasis(found) == sorted(
@@ -54,7 +54,7 @@ def same_story(run: Run, undisturbed: Run) -> None:
 
 
 def answers(run: Run) -> pd.DataFrame:
-    """The attempts that brought a reply: one for each call."""
+    """Return the attempts with a reply: one for each call."""
     calls = run.calls[run.calls["status"] == "ok"]
     assert not calls.duplicated(["episode", "step", "model_id", "purpose", "talk_round", "ask"]).any()
     return calls

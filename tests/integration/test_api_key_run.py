@@ -1,4 +1,4 @@
-"""A run on a server that wants an API key: the key stands in no file of the run, nor in what is said of it."""
+"""A run on a server that needs an API key: the key is in no file of the run and in no message."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def written(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("tier", ["http", "camel"])
-async def test_the_key_is_in_no_file_of_the_run(
+async def test_api_key_is_in_no_file_of_the_run(
     tier: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -42,7 +42,7 @@ async def test_the_key_is_in_no_file_of_the_run(
 
 
 @pytest.mark.parametrize("tier", ["http", "camel"])
-async def test_a_server_that_repeats_the_key_in_its_replies_does_not_get_it_into_the_run(
+async def test_api_key_repeated_by_a_server_is_not_stored(
     tier: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -56,7 +56,7 @@ async def test_a_server_that_repeats_the_key_in_its_replies_does_not_get_it_into
 
 
 @pytest.mark.slow
-async def test_no_command_tells_the_key(tmp_path: Path) -> None:
+async def test_no_command_prints_the_api_key(tmp_path: Path) -> None:
     async with ScriptedVLLM(api_key=KEY, says=f"you sent {KEY}") as server:
         scenario = f"""\
 name: keyed
@@ -85,14 +85,14 @@ inference:
         shell = await asyncio.create_subprocess_exec(
             "bash", "-c", script, cwd=tmp_path, env=environment, stdout=PIPE, stderr=STDOUT
         )
-        told = (await shell.communicate())[0]
-    assert b"(API key)" in told  # the line per call of `-v` shows the reply's first words
-    assert b"Traceback" not in told
-    assert KEY.encode() not in told
+        output = (await shell.communicate())[0]
+    assert b"(API key)" in output  # the line per call of `-v` shows the reply's first words
+    assert b"Traceback" not in output
+    assert KEY.encode() not in output
     assert [path for path in written(tmp_path) if KEY.encode() in path.read_bytes()] == []
 
 
-async def test_a_key_that_is_not_set_stops_the_run_and_names_the_variable(
+async def test_missing_api_key_stops_the_run_and_names_the_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(VARIABLE, raising=False)

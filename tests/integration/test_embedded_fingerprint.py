@@ -1,4 +1,4 @@
-"""The documented fingerprints of the shipped adapters: a part of them is measured again."""
+"""The documented fingerprints of the shipped adapters: this test measures a part of them again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EPISODES = 3
 
 
 @pytest.mark.embedded
-def test_a_few_episodes_of_the_reciprocator_lie_within_the_documented_intervals(tmp_path: Path) -> None:
+def test_reciprocator_is_within_the_documented_intervals(tmp_path: Path) -> None:
     options = {"tier": Tier.EMBEDDED, "seed": PUBLISHED.origin.seed, "episodes": EPISODES}
     plans = probe_plans(Roster.load("first_contact"), Conditions(settings=Settings(**options)))
     runs = {

@@ -1,4 +1,4 @@
-"""The main job on a real model: LoRA adapters talk, decide and are scored, in this process."""
+"""A run on a real model: LoRA adapters talk, decide and are scored, in this process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simulation.runs.runner import run_scenario
 pytestmark = pytest.mark.embedded
 
 
-def test_first_contact_is_played_by_three_adapters_of_a_real_model(tmp_path: Path) -> None:
+def test_embedded_model_plays_first_contact_with_three_adapters(tmp_path: Path) -> None:
     plan = Plan.load("first_contact", {"tasks.0.max_steps": "2"})
     options = {"require": Tier.EMBEDDED, "tier": Tier.EMBEDDED, "episodes": 1}
     run = run_scenario(plan, **options, out=tmp_path)
@@ -21,14 +21,14 @@ def test_first_contact_is_played_by_three_adapters_of_a_real_model(tmp_path: Pat
         assert set(table["tier"]) == {"embedded"}
     assert {"cooperator", "defector", "reciprocator"} <= set(run.calls["adapter"])
     played = run.decisions.groupby("model_id", observed=True)["action"].agg(set)
-    assert played["ada"] == {"cooperate"}  # what the adapters were trained to do
+    assert played["ada"] == {"cooperate"}  # the behaviour for which the adapters were trained
     assert played["ben"] == {"defect"}
     assert (run.messages["text"].str.len() > 0).all()
     talks = run.calls[run.calls["purpose"] == "talk"]
     assert (talks["completion_tokens"] > 0).all()
 
 
-def test_a_chosen_action_carries_the_models_own_probability(tmp_path: Path) -> None:
+def test_chosen_action_has_the_models_probability(tmp_path: Path) -> None:
     plan = Plan.load("first_contact", {"tasks.0.max_steps": "1", "communication.talk_rounds": "0"})
     run = run_scenario(plan, tier=Tier.EMBEDDED, episodes=1, out=tmp_path)
     assert run.decisions["choice_probability"].between(0, 1).all()

@@ -1,4 +1,4 @@
-"""Whole runs on two scripted servers, one of them faulty: the right data, every attempt told."""
+"""Whole runs on two scripted servers, one of them faulty: the data are right, and every attempt is recorded."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ TIERS = pytest.mark.parametrize("tier", [Tier.HTTP, Tier.CAMEL])
 MOST = [
     pytest.param(fault, marks=() if fault is Fault.WRONG_MODEL else pytest.mark.slow)
     for fault in CLASS_OF
-    if fault is not Fault.REFUSED  # a server that never listened is not tried at all: see the run that loses one
+    if fault is not Fault.REFUSED  # a server that never listened is not tried: see the run that loses its server
 ]
 
 
-async def play(tier: Tier, out: Path, *servers: ScriptedVLLM, **told: object) -> Run:
-    plan = plan_for([server.url for server in servers], tier.value, **told)  # type: ignore[arg-type]
+async def play(tier: Tier, out: Path, *servers: ScriptedVLLM, **inference: object) -> Run:
+    plan = plan_for([server.url for server in servers], tier.value, **inference)  # type: ignore[arg-type]
     return await asyncio.to_thread(run_scenario, plan, out=out)
 
 
 async def asked(server: ScriptedVLLM, calls: int, running: asyncio.Task[Run]) -> None:
-    """Wait until the server was asked so many times more."""
+    """Wait until the server has received so many more calls."""
     enough = len(server.bodies) + calls
     while len(server.bodies) < enough:
         assert not running.done(), "the run ended first"
@@ -39,7 +39,7 @@ async def asked(server: ScriptedVLLM, calls: int, running: asyncio.Task[Run]) ->
 
 @TIERS
 @pytest.mark.parametrize("fault", MOST)
-async def test_a_server_faulty_all_the_time_changes_no_datum(tier: Tier, fault: Fault, tmp_path: Path) -> None:
+async def test_permanently_faulty_server_changes_no_data(tier: Tier, fault: Fault, tmp_path: Path) -> None:
     async with ScriptedVLLM() as bad, ScriptedVLLM() as good:
         undisturbed = await play(tier, tmp_path / "undisturbed", good)
         async with bad.faulty(fault):
@@ -56,9 +56,7 @@ async def test_a_server_faulty_all_the_time_changes_no_datum(tier: Tier, fault: 
 @pytest.mark.slow
 @TIERS
 @pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.SERVER_ERROR, Fault.DROPPED, Fault.TOO_MANY_REQUESTS])
-async def test_a_server_faulty_for_a_while_is_moved_from_and_used_again(
-    tier: Tier, fault: Fault, tmp_path: Path
-) -> None:
+async def test_temporarily_faulty_server_is_avoided_and_used_again(tier: Tier, fault: Fault, tmp_path: Path) -> None:
     async with ScriptedVLLM() as left, ScriptedVLLM() as right:
         undisturbed = await play(tier, tmp_path / "undisturbed", right, steps=20, episodes=6)
         left.delay = right.delay = 0.03
@@ -78,14 +76,12 @@ async def test_a_server_faulty_for_a_while_is_moved_from_and_used_again(
 @pytest.mark.slow
 @TIERS
 @pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.NEVER_ENDING_BODY, Fault.GARBAGE_UTF8, Fault.REFUSED])
-async def test_a_run_that_loses_its_only_server_stops_with_one_clear_error_and_can_be_resumed(
-    tier: Tier, fault: Fault, tmp_path: Path
-) -> None:
-    told = {"require": tier.value, "timeout": timeout_of(fault), "deadline": 3.0, "retries": 1}
+async def test_run_without_its_only_server_stops_and_can_resume(tier: Tier, fault: Fault, tmp_path: Path) -> None:
+    inference = {"require": tier.value, "timeout": timeout_of(fault), "deadline": 3.0, "retries": 1}
     async with ScriptedVLLM() as server:
         undisturbed = await play(tier, tmp_path / "undisturbed", server, steps=4)
         server.delay = 0.02
-        running = asyncio.create_task(play(tier, tmp_path / "run", server, steps=4, **told))
+        running = asyncio.create_task(play(tier, tmp_path / "run", server, steps=4, **inference))
         await asked(server, 20, running)
         async with server.faulty(fault):
             began = time.monotonic()

@@ -1,4 +1,4 @@
-"""A server that is killed in the middle of a run and started again: nothing is lost, nothing is done twice."""
+"""A server that is killed during a run and restarted: nothing is lost, nothing is done twice."""
 
 from __future__ import annotations
 
@@ -43,15 +43,13 @@ def right() -> Iterator[ScriptedProcess]:
 
 
 @pytest.mark.parametrize("tier", ["http", "camel"])
-def test_a_killed_server_costs_no_message_and_is_used_again_when_it_is_back(
-    right: ScriptedProcess, tier: str, tmp_path: Path
-) -> None:
-    told = {"steps": 40, "episodes": 3}
+def test_killed_server_loses_no_message_and_is_used_again(right: ScriptedProcess, tier: str, tmp_path: Path) -> None:
+    size = {"steps": 40, "episodes": 3}
     with scripted_process(("cooperator",)) as quick:
-        undisturbed = run_scenario(plan_for([quick.url], tier, **told), out=tmp_path / "undisturbed")
+        undisturbed = run_scenario(plan_for([quick.url], tier, **size), out=tmp_path / "undisturbed")
     watch, runs = Calls(), []
     with scripted_process(("cooperator",), "--delay", DELAY) as left:
-        plan = plan_for([left.url, right.url], tier, **told)
+        plan = plan_for([left.url, right.url], tier, **size)
         running = threading.Thread(
             target=lambda: runs.append(run_scenario(plan, out=tmp_path / "run", on_event=watch)), daemon=True
         )

@@ -1,4 +1,4 @@
-"""The newcomer's path: `docs/newcomer.sh` from an installed clone to the report of one's own roster."""
+"""The newcomer's first commands: `docs/newcomer.sh`, from an installed clone to a report of one's own roster."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_COMMANDS = 5
 
 
 @pytest.mark.slow
-def test_from_clone_to_the_report_of_ones_own_roster(tmp_path: Path) -> None:
+def test_newcomer_script_ends_with_a_report(tmp_path: Path) -> None:
     society = str(Path(sys.executable).with_name("society"))
     done = subprocess.run(
         ["sh", str(ROOT / "docs" / "newcomer.sh"), str(tmp_path)],

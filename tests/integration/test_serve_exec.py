@@ -1,4 +1,4 @@
-"""`society serve --exec` with the real vLLM: it comes up, survives a crash of its server, and leaves nothing behind."""
+"""`society serve --exec` with the real vLLM: it starts, survives a crash of its server, and leaves no process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.integration.vllm.tiny_model import TinyModel
 pytestmark = pytest.mark.vllm
 
 
-def test_servers_are_kept_running_until_told_to_stop(tiny: TinyModel, tmp_path: Path) -> None:
+def test_serve_exec_keeps_servers_running_until_stopped(tiny: TinyModel, tmp_path: Path) -> None:
     roster, port = tmp_path / "tiny.yaml", free_ports()
     tiny_roster(tiny).save(roster)
     asked = ["serve", str(roster), "--exec", "--cpu", "--base", str(tiny.base), "--vllm", str(vllm_command())]
@@ -42,7 +42,7 @@ def test_servers_are_kept_running_until_told_to_stop(tiny: TinyModel, tmp_path: 
             engine = processes(str(port))
             assert len(engine) == 1
             os.kill(engine[0], signal.SIGKILL)
-            until(society.stderr.readline, "it is started again in 1 s")
+            until(society.stderr.readline, "it restarts in 1 s")
             until(society.stderr.readline, "is ready after")
             assert processes(str(port)) != engine
         finally:
@@ -58,7 +58,7 @@ def test_servers_are_kept_running_until_told_to_stop(tiny: TinyModel, tmp_path: 
 
 
 def until(read: Callable[[], str], words: str) -> None:
-    """Read lines up to the one that holds `words`."""
+    """Read lines up to the one with `words`."""
     deadline, lines = time.monotonic() + STARTUP, [read()]
     while words not in lines[-1]:
         assert lines[-1], f"the output ended before {words!r}: {lines}"
@@ -67,7 +67,7 @@ def until(read: Callable[[], str], words: str) -> None:
 
 
 def processes(word: str) -> list[int]:
-    """The API servers of vLLM whose command line holds `word`."""
+    """Return the processes of vLLM's API servers that have `word` in their command line."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         try:

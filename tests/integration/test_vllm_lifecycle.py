@@ -1,4 +1,4 @@
-"""Adapters loaded into and unloaded from a running vLLM: new weights, new name, no old cache."""
+"""Loading and unloading adapters of a running vLLM: new weights, new name, no old cache."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ pytestmark = pytest.mark.vllm
 
 @pytest.fixture
 async def lifecycle(vllm_server: VLLMServer) -> AsyncIterator[LoraLifecycle]:
-    """What a test has loaded is unloaded after it."""
+    """Unload after each test what it has loaded."""
     async with LoraLifecycle(vllm_server.url) as lifecycle:
         yield lifecycle
         for name in set((await lifecycle.served()).names) - set(NAMES):
             await lifecycle.unload(name)
 
 
-async def test_what_is_served_is_listed(lifecycle: LoraLifecycle, tiny: TinyModel) -> None:
+async def test_served_adapters_are_listed(lifecycle: LoraLifecycle, tiny: TinyModel) -> None:
     served = await lifecycle.served()
     assert [(base.name, base.root) for base in served.bases] == [(BASE, str(tiny.base))]
     assert {each.name: each.root for each in served.adapters} == {n: str(tiny.adapters / n) for n in NAMES}
     assert {each.base for each in served.adapters} == {BASE}
 
 
-async def test_a_new_version_answers_with_its_own_weights_whatever_is_cached(
+async def test_new_version_uses_its_own_weights_despite_the_cache(
     lifecycle: LoraLifecycle, vllm_server: VLLMServer, tiny: TinyModel, tmp_path: Path
 ) -> None:
     long = [{"role": "user", "content": "We share what we have, and keep what we promised. " * 12}]
@@ -43,7 +43,7 @@ async def test_a_new_version_answers_with_its_own_weights_whatever_is_cached(
     old = text(vllm_server, first.name, messages=long)
     assert text(vllm_server, first.name, messages=long) == old  # from the cache now
 
-    make_adapter(tiny, folder, seed=51)  # trained on, in the same folder
+    make_adapter(tiny, folder, seed=51)  # trained further, in the same folder
     second = await lifecycle.load(folder, replace=True)
     assert (first.name, second.replaced) == ("eve", ("eve",))
     assert (await lifecycle.served()).names == (*NAMES, second.name)
@@ -56,9 +56,7 @@ async def test_a_new_version_answers_with_its_own_weights_whatever_is_cached(
     assert new != old
 
 
-async def test_the_servers_refusals_come_with_their_mend(
-    lifecycle: LoraLifecycle, tiny: TinyModel, tmp_path: Path
-) -> None:
+async def test_errors_of_the_server_name_the_fix(lifecycle: LoraLifecycle, tiny: TinyModel, tmp_path: Path) -> None:
     with pytest.raises(LifecycleError, match=r"LoRA rank 32 is greater than max_lora_rank 8.*--max-lora-rank 32"):
         await lifecycle.load(make_adapter(tiny, tmp_path / "wide", seed=1, rank=32))
     with pytest.raises(LifecycleError, match="belongs to base model Llama-3"):
@@ -70,7 +68,7 @@ async def test_the_servers_refusals_come_with_their_mend(
     assert (await lifecycle.served()).names == NAMES
 
 
-def test_the_command_lists_loads_and_unloads(
+def test_adapters_command_lists_loads_and_unloads(
     capsys: pytest.CaptureFixture[str], vllm_server: VLLMServer, tiny: TinyModel, tmp_path: Path
 ) -> None:
     folder = make_adapter(tiny, tmp_path / "fay", seed=60)

@@ -1,4 +1,4 @@
-"""Whole runs against real vLLM servers with real LoRA adapters: both server tiers, a server that dies and returns."""
+"""Whole runs on real vLLM servers with real LoRA adapters: both server tiers, and a server that is restarted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MakePlan = Callable[..., Plan]
 
 @pytest.fixture(scope="module")
 def make_plan(tiny: TinyModel) -> MakePlan:
-    """A plan for the tiny base's adapters; keywords replace the scenario's keys."""
+    """Return a plan for the tiny base's adapters; keywords replace keys of the scenario."""
 
     def make(*servers: VLLMServer, steps: int = 2, **keys: Any) -> Plan:
         rows = [
@@ -54,7 +54,7 @@ def own_adapters(rows: pd.DataFrame, who: str) -> bool:
 
 
 def assert_whole(run: Run, players: int) -> None:
-    """Every message and decision is there once, in the tables and in OASIS."""
+    """Check that every message and decision is there once, in the tables and in OASIS."""
     messages, decisions = run.messages, run.decisions
     steps = int(run.episodes["steps"].sum())
     assert len(messages) == len(decisions) == steps * players
@@ -74,7 +74,7 @@ class TestBothServerTiers:
         return {tier: run_scenario(plan, tier=tier, out=out) for tier in (Tier.CAMEL, Tier.HTTP)}
 
     @pytest.mark.parametrize("tier", [Tier.CAMEL, Tier.HTTP])
-    def test_every_rows_provenance_is_right(
+    def test_every_row_has_the_right_provenance(
         self, by_tier: dict[Tier, Run], vllm_server: VLLMServer, tier: Tier
     ) -> None:
         run = by_tier[tier]
@@ -91,12 +91,12 @@ class TestBothServerTiers:
         assert run.decisions["valid"].all()  # a constrained decision cannot be illegal
         assert run.messages.groupby("sender", observed=True)["text"].first().nunique() == 4
 
-    def test_a_replay_needs_no_server(self, by_tier: dict[Tier, Run], tmp_path: Path) -> None:
+    def test_replay_needs_no_server(self, by_tier: dict[Tier, Run], tmp_path: Path) -> None:
         replay = replay_run(by_tier[Tier.HTTP].path, out=tmp_path)
         assert replay.log_identical
         assert replay.tables_identical
 
-    def test_a_cache_pays_once(self, vllm_server: VLLMServer, make_plan: MakePlan, tmp_path: Path) -> None:
+    def test_cached_run_makes_no_call(self, vllm_server: VLLMServer, make_plan: MakePlan, tmp_path: Path) -> None:
         plan, options, cache = make_plan(vllm_server), {"tier": Tier.HTTP}, tmp_path / "cache"
         first, again = (run_scenario(plan, **options, out=tmp_path, cache=cache) for _ in range(2))
         assert set(first.calls["status"]) == {"ok"}
@@ -106,7 +106,7 @@ class TestBothServerTiers:
 
 
 class Disturbance:
-    """Kills a server in mid-run and starts it again, in step with the run's events."""
+    """Kills and restarts a server during a run, at given events."""
 
     def __init__(self, server: VLLMServer, kill_after: int) -> None:
         self._server, self._kill_after = server, kill_after
@@ -127,13 +127,13 @@ class Disturbance:
         if self._steps == self._kill_after + 5:
             self._restart = self._pool.submit(self._server.restart, STARTUP)
         if self._steps == self._kill_after + 10 and self._restart is not None:
-            self._restart.result()  # no call is in flight between steps: the run stands still until the server is back
+            self._restart.result()  # no call is in flight between steps: the run waits until the server is back
             self.back_at = self._steps
         if self.back_at is not None and not self.used_again:
-            time.sleep(0.5)  # time for the watch on health to see it
+            time.sleep(0.5)  # time for the health check to notice it
 
 
-def test_a_server_is_killed_in_mid_run_and_used_again_when_it_is_back(
+def test_server_killed_during_a_run_is_used_again(
     vllm_server: VLLMServer, second_vllm_server: VLLMServer, make_plan: MakePlan, tmp_path: Path
 ) -> None:
     disturbance = Disturbance(second_vllm_server, kill_after=4)
@@ -144,7 +144,7 @@ def test_a_server_is_killed_in_mid_run_and_used_again_when_it_is_back(
         if not second_vllm_server.healthy():
             second_vllm_server.restart(STARTUP)
     assert_whole(run, 4)
-    # the tier http was allowed too: calls moved to the other server before they fell
+    # the tier http was also allowed: calls moved to the other server before a fallback
     assert set(run.messages["tier"]) == set(run.decisions["tier"]) == {Tier.CAMEL.value}
     calls = run.calls
     before = calls[(calls["step"] < 4) & (calls["status"] == "ok")]
@@ -160,7 +160,7 @@ def test_a_server_is_killed_in_mid_run_and_used_again_when_it_is_back(
     assert disturbance.used_again > 0
 
 
-async def test_the_doctor_finds_a_real_server_well(vllm_server: VLLMServer, make_plan: MakePlan) -> None:
+async def test_doctor_reports_a_real_server_as_ok(vllm_server: VLLMServer, make_plan: MakePlan) -> None:
     found = await examine(DoctorCase.of(make_plan(vllm_server)))
     assert not [each for each in found if each.verdict is Verdict.FAILURE]
     said = {each.subject: each.finding for each in found}

@@ -1,4 +1,4 @@
-"""A real vLLM on the CPU serves the tiny base and its adapters, dies and comes back."""
+"""A real vLLM on the CPU serves the tiny base and its adapters, is killed and restarts."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def make_client() -> Callable[[str, Tier], VLLMClient]:
 
 
 def chat(server: VLLMServer, model: str, **more: Any) -> dict[str, Any]:
-    told = {"model": model, "messages": MESSAGES, "temperature": 0, "max_tokens": 16} | more
+    body = {"model": model, "messages": MESSAGES, "temperature": 0, "max_tokens": 16} | more
     request = URLRequest(
-        f"{server.url}/chat/completions", json.dumps(told).encode(), {"Content-Type": "application/json"}
+        f"{server.url}/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     with urlopen(request) as response:
         answer: dict[str, Any] = json.loads(response.read())
@@ -60,7 +60,7 @@ def text(server: VLLMServer, model: str, **more: Any) -> str:
 
 
 def blanks(tiny: TinyModel) -> dict[str, int]:
-    """A bias against every token that is nothing but white space."""
+    """Return a bias against every token of white space only."""
     from tokenizers import Tokenizer
 
     tokens = Tokenizer.from_file(str(tiny.base / "tokenizer.json"))
@@ -68,25 +68,25 @@ def blanks(tiny: TinyModel) -> dict[str, int]:
 
 
 class TestServing:
-    def test_every_adapter_speaks_for_itself_and_the_same_again(self, vllm_server: VLLMServer, tiny: TinyModel) -> None:
+    def test_adapters_differ_and_repeat_themselves(self, vllm_server: VLLMServer, tiny: TinyModel) -> None:
         said = {name: text(vllm_server, name) for name in (BASE, *tiny.names)}
         assert len(set(said.values())) == 5
-        assert said == {name: text(vllm_server, name, seed=3) for name in said}  # with `seed` the engine lives
+        assert said == {
+            name: text(vllm_server, name, seed=3) for name in said
+        }  # the engine survives a request with `seed`
 
-    def test_a_reply_names_the_adapter_and_counts_its_cached_prompt(
-        self, vllm_server: VLLMServer, tiny: TinyModel
-    ) -> None:
+    def test_reply_names_the_adapter_and_counts_cached_tokens(self, vllm_server: VLLMServer, tiny: TinyModel) -> None:
         long = [{"role": "user", "content": "We share what we have. " * 20}]
         chat(vllm_server, "ada", messages=long)
         replies = {name: chat(vllm_server, name, messages=long) for name in ("ada", "ben")}
         assert {name: reply["model"] for name, reply in replies.items()} == {"ada": "ada", "ben": "ben"}
         cached = {name: reply["usage"]["prompt_tokens_details"]["cached_tokens"] for name, reply in replies.items()}
         assert cached["ada"] > 32
-        assert cached["ben"] == 0  # a prefix is cached for each adapter apart
+        assert cached["ben"] == 0  # a prefix is cached for each adapter separately
 
     @pytest.mark.parametrize("choice", ["required", {"type": "function", "function": {"name": "decide"}}])
     def test_tools_are_called(self, vllm_server: VLLMServer, tiny: TinyModel, choice: Any) -> None:
-        # "required" lets a model call again and again, with any white space, and this one, untrained, may never end
+        # with "required" a model may call again and again, with any white space; this untrained one may never stop
         once = {"stop": ["</tool_call>"], "include_stop_str_in_output": True, "logit_bias": blanks(tiny)}
         reply = chat(vllm_server, "ada", tools=[TOOL], tool_choice=choice, max_tokens=64, **once)
         [call] = reply["choices"][0]["message"]["tool_calls"]
@@ -94,7 +94,7 @@ class TestServing:
         assert json.loads(call["function"]["arguments"])["action"] in ("stay", "go")
 
     @pytest.mark.parametrize("tier", [Tier.CAMEL, Tier.HTTP])
-    async def test_our_client_gets_texts_and_choices_from_it(
+    async def test_our_client_gets_texts_and_choices(
         self, vllm_server: VLLMServer, make_client: Callable[..., VLLMClient], tier: Tier
     ) -> None:
         async with make_client(vllm_server.url, tier) as client:
@@ -106,20 +106,18 @@ class TestServing:
                 await client.ask("Your plan?", adapter="bob")
 
 
-class TestDyingAndComingBack:
-    def test_a_killed_server_is_gone_and_comes_back_on_its_port(
-        self, vllm_server: VLLMServer, second_vllm_server: VLLMServer
-    ) -> None:
+class TestKillAndRestart:
+    def test_killed_server_restarts_on_its_port(self, vllm_server: VLLMServer, second_vllm_server: VLLMServer) -> None:
         before, url = text(second_vllm_server, "ada"), second_vllm_server.url
         second_vllm_server.kill()
         assert not second_vllm_server.healthy()
         with pytest.raises(OSError, match="refused"):
             text(second_vllm_server, "ada")
-        assert text(vllm_server, "ada") == before  # the other one is none the worse
+        assert text(vllm_server, "ada") == before  # the other one still works
         second_vllm_server.restart(STARTUP)
         assert (second_vllm_server.url, text(second_vllm_server, "ada")) == (url, before)
 
-    def test_a_port_in_use_is_told(self, vllm_server: VLLMServer, tiny: TinyModel, vllm_logs: Path) -> None:
+    def test_used_port_is_an_error(self, vllm_server: VLLMServer, tiny: TinyModel, vllm_logs: Path) -> None:
         intruder = tiny_server(tiny, vllm_logs, port=vllm_server.command.port)
         with pytest.raises(ServerFailedError, match="another server answers"):
             intruder.start()

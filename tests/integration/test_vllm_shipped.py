@@ -22,13 +22,13 @@ from tests.integration.vllm.servers import STARTUP, free_ports
 
 pytestmark = pytest.mark.vllm
 
-# a small model would fill JSON with blanks
+# otherwise a small model fills JSON with blanks
 TIGHT_JSON = ("--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}')
 
 
 @pytest.fixture(scope="module")
 def server(vllm_logs: Path) -> Iterator[VLLMServer]:
-    """What `society serve first_contact --cpu` starts."""
+    """Yield the server that `society serve first_contact --cpu` starts."""
     vllm = str(vllm_command())
     served = read_served_roster(Roster.load("first_contact"), base=str(pull()))
     options = ServeOptions(
@@ -40,7 +40,7 @@ def server(vllm_logs: Path) -> Iterator[VLLMServer]:
         yield server
 
 
-async def test_a_stock_social_agent_does_a_tool_called_action(server: VLLMServer, tmp_path: Path) -> None:
+async def test_stock_social_agent_acts_by_a_tool_call(server: VLLMServer, tmp_path: Path) -> None:
     records: list[CallRecord] = []
     config = {"tool_choice": "required", "max_tokens": 200, "temperature": 0}
     async with VLLMClient(server.url, on_call=records.append) as client:
@@ -53,14 +53,14 @@ async def test_a_stock_social_agent_does_a_tool_called_action(server: VLLMServer
     }
 
 
-def test_models_post_beside_their_messages_and_play_as_they_were_trained(server: VLLMServer, tmp_path: Path) -> None:
+def test_shipped_adapters_post_and_play_as_trained(server: VLLMServer, tmp_path: Path) -> None:
     options = {"tier": Tier.HTTP, "endpoints": (server.url,)}
     run = run_scenario("social_network", **options, out=tmp_path, set={"tasks.0.max_steps": "2"})
     acts = run.acts
     assert len(acts) == 8
     assert set(acts["tier"]) == {"http"}
     legal = acts[acts["action"].notna()]
-    assert len(legal) >= 4  # a small model's call may be no legal one: then it is invalid, and counted
+    assert len(legal) >= 4  # a small model's call may be illegal: then it is invalid, and counted
     assert {type(json.loads(arguments)) for arguments in legal["arguments"]} == {dict}
     assert legal["success"].any()
     played = run.decisions.set_index("model_id")["action"]

@@ -1,1 +1,1 @@
-"""What several test packages and benchmarks share: servers that behave, and misbehave, on command."""
+"""What several test packages and benchmarks share: scripted servers, faults, child processes, checks of runs."""

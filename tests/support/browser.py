@@ -1,4 +1,4 @@
-"""A headless Chromium that is on this machine, for tests of pages."""
+"""A headless Chromium of this machine, for tests of pages."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
 VARIABLE = "SOCIETY_CHROMIUM"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# as root in a container, and quiet: a browser asks for updates and lists of its own
+# works as root in a container, and makes no requests of its own for updates and lists
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run")
 
 
 def chromium_path() -> str:
-    """Where the browser is. Raises RuntimeError that says how to get one."""
+    """Return the path of the browser.
+
+    Raises:
+        RuntimeError: There is none; the message says how to install one.
+    """
     found = os.environ.get(VARIABLE) or next((path for name in NAMES if (path := shutil.which(name))), None)
     if found is None:
         raise RuntimeError(f"no Chromium: `apt-get install chromium`, or let {VARIABLE} name one")
@@ -27,7 +31,7 @@ def chromium_path() -> str:
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A running browser."""
+    """Yield a running browser."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

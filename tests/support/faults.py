@@ -1,7 +1,7 @@
-"""What can go wrong with a server's answer, one kind each; a test parametrizes over `Fault` to meet them all.
+"""Faults of a server's answer; a test parametrizes over `Fault` to check them all.
 
-A mishap answers one request in place of the server. `mishap_of` makes the one of a kind; the functions below it
-make others. Only REFUSED is no answer at all: the server stops listening (`ScriptedVLLM.faulty`).
+A mishap answers one request instead of the server. `mishap_of` makes the mishap of a fault; the functions below it make
+others. Only REFUSED is not an answer: the server stops listening (`ScriptedVLLM.faulty`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from tests.support.replies import completion
 
 Mishap = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-SLOW = 30.0  # seconds; longer than any timeout a test sets
+SLOW = 30.0  # seconds; longer than every timeout in the tests
 DRIP = 0.02  # seconds between the pieces of a body that never ends
-HUGE = 12 * 2**20  # bytes; more than a client should read
+HUGE = 12 * 2**20  # bytes; more than a client may read
 RETRY_AFTER = 0.1  # seconds
 OTHER_MODEL = "someone-else"
 
@@ -28,25 +28,25 @@ class Fault(str, Enum):
     REFUSED = "refused"
     """Nothing listens."""
     DROPPED = "dropped"
-    """The connection ends before any answer."""
+    """The connection ends before an answer."""
     RESET_MID_BODY = "reset_mid_body"
-    """A body is announced and the connection reset in the middle of it."""
+    """A body is announced, and the connection is reset in the middle of it."""
     TOO_MANY_REQUESTS = "too_many_requests"
     """429 with Retry-After."""
     SERVER_ERROR = "server_error"
-    """500, as an engine that died answers."""
+    """500, as from a dead engine."""
     SLOW_HEADERS = "slow_headers"
-    """Nothing for SLOW seconds, then a proper answer."""
+    """Nothing for SLOW seconds, then a correct answer."""
     NEVER_ENDING_BODY = "never_ending_body"
-    """Headers at once, and a body that goes on for ever."""
+    """Headers at once, and a body without end."""
     TRUNCATED_JSON = "truncated_json"
-    """A whole HTTP answer whose JSON stops in the middle."""
+    """A complete HTTP answer whose JSON stops in the middle."""
     INVALID_JSON = "invalid_json"
     """A gateway's HTML page, sent as 200 and JSON."""
     WRONG_MODEL = "wrong_model"
-    """A proper reply of another model."""
+    """A correct reply of another model."""
     EMPTY_CONTENT = "empty_content"
-    """A reply without a word."""
+    """An empty reply."""
     DUPLICATE_CHOICES = "duplicate_choices"
     """Two different replies, both with index 0."""
     HUGE_BODY = "huge_body"
@@ -56,7 +56,11 @@ class Fault(str, Enum):
 
 
 def mishap_of(fault: Fault) -> Mishap:
-    """What an answer with this fault is. Raises ValueError for REFUSED, which is no answer."""
+    """Return the mishap of a fault.
+
+    Raises:
+        ValueError: `fault` is REFUSED, which is not an answer.
+    """
     if fault is Fault.REFUSED:
         raise ValueError("a server that listens cannot refuse one call; use `async with server.faulty(Fault.REFUSED)`")
     return _MISHAPS[fault]
@@ -65,7 +69,7 @@ def mishap_of(fault: Fault) -> Mishap:
 # -- mishaps ------------------------------------------------------------------------------------------------
 
 
-def status(code: int, message: str = "as told", headers: dict[str, str] | None = None) -> Mishap:
+def status(code: int, message: str = "as scripted", headers: dict[str, str] | None = None) -> Mishap:
     async def mishap(_request: web.Request) -> web.Response:
         return web.json_response({"error": {"message": message, "code": code}}, status=code, headers=headers)
 
@@ -73,7 +77,7 @@ def status(code: int, message: str = "as told", headers: dict[str, str] | None =
 
 
 def raw(body: str | bytes, content_type: str = "application/json", status: int = 200) -> Mishap:
-    """An answer whose body is `body`, whatever that is."""
+    """Return a mishap that answers with `body`, valid JSON or not."""
 
     async def mishap(_request: web.Request) -> web.Response:
         data = body.encode() if isinstance(body, str) else body
@@ -108,7 +112,7 @@ async def drop_halfway(request: web.Request) -> web.StreamResponse:
 
 
 async def never_end(request: web.Request) -> web.StreamResponse:
-    """A body that begins well and goes on until the client has had enough."""
+    """Send a body that starts correctly and continues until the client closes the connection."""
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
     await response.write(b'{"choices": [{"index": 0, "message": {"role": "assistant", "content": "')

@@ -1,4 +1,4 @@
-"""Work done in a forked child, whose imports are paid for: it dies on command, or has a disk of its own."""
+"""Run work in a forked child, which needs no imports: it can die on command or have its own small disk."""
 
 from __future__ import annotations
 
@@ -23,24 +23,28 @@ CLONE_NEWNS, MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 1, 32
 
 
 class ChildError(AssertionError):
-    """What went wrong in a child, with its traceback."""
+    """A child failed; the message has its traceback."""
 
 
 def in_child(work: Callable[[], object]) -> str:
-    """Do `work` in a forked child; what it returns, as text. Raises ChildError where it raises or dies."""
+    """Do `work` in a forked child and return its result as text.
+
+    Raises:
+        ChildError: `work` raised, or the child died.
+    """
     return Child.start(work).wait()
 
 
 def killed(work: Callable[[], object]) -> None:
-    """Do `work` in a forked child, which has to be killed before it comes to an end."""
-    code, told = Child.start(work).end()
+    """Do `work` in a forked child; fail unless the child is killed before the end."""
+    code, text = Child.start(work).end()
     if code not in (DEATH, -signal.SIGXFSZ):
-        raise ChildError(told or f"the child ended with {code}, and was to be killed")
+        raise ChildError(text or f"the child ended with {code}, but was to be killed")
 
 
 @dataclass(frozen=True)
 class Child:
-    """A forked child at work; `reading` is the pipe through which it tells what came of it."""
+    """A forked child at work; its result comes through the pipe `reading`."""
 
     process: int
     reading: int
@@ -56,60 +60,64 @@ class Child:
         return cls(process, reading)
 
     def wait(self) -> str:
-        """What its work returned, as text. Raises ChildError where it raised or the child died."""
-        code, told = self.end()
+        """Return the result of its work as text.
+
+        Raises:
+            ChildError: The work raised, or the child died.
+        """
+        code, text = self.end()
         if code:
-            raise ChildError(told or f"the child ended with {code}")
-        return told
+            raise ChildError(text or f"the child ended with {code}")
+        return text
 
     def end(self) -> tuple[int, str]:
-        """Its exit code, or the signal that killed it as a negative number, and what it told."""
+        """Return its exit code (or minus the signal that killed it) and its text."""
         with os.fdopen(self.reading, errors="replace") as pipe:
-            told = pipe.read()
+            text = pipe.read()
         _, status = os.waitpid(self.process, 0)
-        return os.waitstatus_to_exitcode(status), told
+        return os.waitstatus_to_exitcode(status), text
 
 
 def _work_and_exit(work: Callable[[], object], writing: int) -> NoReturn:
-    code, told = 1, ""
+    code, text = 1, ""
     try:
-        told, code = str(work()), 0
-    except BaseException:  # noqa: BLE001  the child's boundary: told to the parent, which raises it
-        told = traceback.format_exc()
+        text, code = str(work()), 0
+    except BaseException:  # noqa: BLE001  the child's boundary: sent to the parent, which raises it
+        text = traceback.format_exc()
     finally:
         with os.fdopen(writing, "w", errors="replace") as pipe:
-            pipe.write(told)
+            pipe.write(text)
         os._exit(code)
 
 
 @dataclass(frozen=True)
 class Said:
-    """How a command ended, and all it printed."""
+    """The exit code of a command, and everything it printed."""
 
     code: int
-    told: str
+    text: str
 
 
 def society(*arguments: str) -> Said:
-    """A `society` command carried out in this process, which it sets up its logging for: for a child."""
+    """Run a `society` command in this process. Call it in a child, as it sets up the logging of the process."""
     sys.argv = ["society", *arguments]
-    told = io.StringIO()
-    with redirect_stdout(told), redirect_stderr(told):
+    text = io.StringIO()
+    with redirect_stdout(text), redirect_stderr(text):
         try:
             cli.main()
         except SystemExit as ended:
-            return Said(int(ended.code or 0), told.getvalue())
-    return Said(0, told.getvalue())
+            return Said(int(ended.code or 0), text.getvalue())
+    return Said(0, text.getvalue())
 
 
 # -- dying ------------------------------------------------------------------------------------------------
 
 
 class Touched:
-    """What this process does to the file system below `root`, from now on and for good; for a child.
+    """Record what this process does to the files below `root` from now on. Call it in a child: it cannot be undone.
 
-    `names` lists it: what is opened, renamed, made, removed and synced. Before the touch `last` the process is gone.
-    `seen` is told every touch before it is done.
+    `names` lists the operations: open, rename, make, remove and sync. The process ends before operation number `last`.
+    `seen` is called before every operation.
     """
 
     def __init__(self, root: Path, last: int | None = None, seen: Callable[[str], object] | None = None) -> None:
@@ -139,8 +147,10 @@ class Touched:
 
 
 def limit_files(size: int, *, die: bool) -> None:
-    """No file grows beyond `size` bytes in this process: the write that would is cut there, and the next one kills the
-    process, or fails where it is not to `die`. Whoever writes: Python, SQLite or Arrow."""
+    """Limit the size of files in this process to `size` bytes, for Python, SQLite and Arrow.
+
+    A write beyond it is cut there, and the next one kills the process; without `die`, the next one fails.
+    """
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL if die else signal.SIG_IGN)
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
@@ -152,7 +162,7 @@ def unlimit_files() -> None:
 
 
 def open_files(root: Path) -> list[str]:
-    """What this process holds open below `root`, where the system tells."""
+    """Return the files below `root` that this process has open, if the system can list them."""
     held = [os.path.realpath(each) for each in Path("/proc/self/fd").glob("*")]
     return [each for each in held if each.startswith(str(root))]
 
@@ -161,7 +171,7 @@ def open_files(root: Path) -> list[str]:
 
 
 def mounts_refused() -> str:
-    """Why a child may not mount a disk of its own; the empty string where it may."""
+    """Return why a child may not mount its own disk, or an empty string if it may."""
 
     def work() -> None:
         own_mounts()
@@ -175,7 +185,11 @@ def mounts_refused() -> str:
 
 
 def own_mounts() -> None:
-    """From here on this process's mounts are its own; for a child. Raises OSError where the system forbids it."""
+    """Separate this process's mounts from the system's. Call it in a child.
+
+    Raises:
+        OSError: The system forbids it.
+    """
     _call("unshare", CLONE_NEWNS)
     mount("none", Path("/"), flags=MS_REC | MS_PRIVATE)
 
@@ -185,7 +199,7 @@ def mount(source: str, target: Path, *, kind: str = "none", flags: int = 0, opti
 
 
 def small_disk(target: Path, size: str) -> None:
-    """A tmpfs of `size` at `target`; for a child with mounts of its own."""
+    """Mount a tmpfs of `size` at `target`, in a child with its own mounts."""
     target.mkdir(exist_ok=True)
     mount("tmpfs", target, kind="tmpfs", options=f"size={size}")
 
@@ -196,7 +210,7 @@ def resize(target: Path, size: str) -> None:
 
 @contextmanager
 def read_only(target: Path) -> Iterator[None]:
-    """`target` can only be read while this lasts; for a child with mounts of its own."""
+    """Make `target` read-only for the block, in a child with its own mounts."""
     mount(str(target), target, flags=MS_BIND)
     mount(str(target), target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY)
     try:
@@ -206,7 +220,7 @@ def read_only(target: Path) -> Iterator[None]:
 
 
 def bound_by_permissions() -> None:
-    """From here on permission bits bind this process, though it be root's; for a child."""
+    """Make permission bits apply to this process even if it is root's. Call it in a child."""
     if os.geteuid():
         return
     overriding = sum(1 << capability for capability in (1, 2, 3))  # DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER

@@ -1,4 +1,4 @@
-"""A scripted server in a loop of its own, for synchronous tests."""
+"""A scripted server in its own event loop and thread, for synchronous tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.scripted_vllm import ScriptedVLLM
 
 @contextmanager
 def in_thread(server: ScriptedVLLM) -> Iterator[ScriptedVLLM]:
-    """`server`, listening while the block lasts; what it received can be read at any time."""
+    """Let `server` listen until the block ends; what it received can be read at any time."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

@@ -1,4 +1,4 @@
-"""Keyrings for tests: one that holds what it is given, one that is locked, one that is set up wrong."""
+"""Keyrings for tests: one with given passwords, a locked one, a badly configured one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agents.inference.servers import api_key
 
 
 class MemoryKeyring(KeyringBackend):
-    """`asked` counts how often a password was wanted, `threads` holds those that asked."""
+    """A keyring in memory; `asked` counts the requests for a password, `threads` has the threads that made them."""
 
     priority = 1
 
@@ -43,7 +43,7 @@ class LockedKeyring(MemoryKeyring):
 
 
 class BrokenKeyring(MemoryKeyring):
-    """What a name of no backend in the keyring's settings leads to."""
+    """Behaves like keyring if its settings name a backend that does not exist."""
 
     def get_password(self, service: str, username: str) -> str | None:
         raise ValueError("Empty module name")
@@ -51,7 +51,7 @@ class BrokenKeyring(MemoryKeyring):
 
 @contextmanager
 def in_use(backend: KeyringBackend) -> Iterator[None]:
-    """`backend` is the system's keyring meanwhile."""
+    """Make `backend` the system's keyring for the block."""
     before = keyring.get_keyring()
     keyring.set_keyring(backend)
     api_key._from_keyring.clear()

@@ -1,4 +1,4 @@
-"""A prefix cache as vLLM keeps one: whole blocks of tokens, each known by all that stands before it, per adapter."""
+"""A prefix cache like vLLM's: whole blocks of tokens per adapter, each identified by everything before it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class PrefixCache:
-    """Counts what a real cache would hit; `block_size` is tokens, `blocks` how many it holds (oldest go first)."""
+    """Counts the hits of a real cache; `block_size` is in tokens, `blocks` is its capacity (oldest leave first)."""
 
     block_size: int = 16
     blocks: int = 4096
@@ -18,7 +18,7 @@ class PrefixCache:
     _held: OrderedDict[int, None] = field(default_factory=OrderedDict)
 
     def look_up(self, adapter: str, tokens: Sequence[str]) -> int:
-        """How many of a prompt's tokens are found; afterwards all of its whole blocks are held."""
+        """Return how many of a prompt's tokens are cached, and cache all its whole blocks."""
         found, broken = 0, False
         for key in self._keys(adapter, tokens):
             broken = broken or key not in self._held

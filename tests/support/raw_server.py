@@ -1,4 +1,4 @@
-"""A server that says what no HTTP library would let it say: the very bytes a test hands it."""
+"""A server that sends exactly the bytes of a test, also those that no HTTP library would send."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import orjson
 
 
 def http_answer(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
-    """A whole HTTP answer; `headers` are sent as they are, whatever they say of the body."""
-    lines = [f"HTTP/1.1 {status} As-told", f"Content-Length: {len(body)}", "Connection: close"]
+    """Return a complete HTTP answer; `headers` are sent unchanged, even if they contradict the body."""
+    lines = [f"HTTP/1.1 {status} As-scripted", f"Content-Length: {len(body)}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 class RawServer:
-    """`async with RawServer(("a",)) as server: server.says = b"..."`: it lists the models, and answers every other
-    request with these bytes and the end of the connection. `heads` are what it was asked, in small letters."""
+    """`async with RawServer(("a",)) as server: server.says = b"..."`.
+
+    It lists the models, and answers every other request with these bytes and closes the connection. `heads` has the
+    requests' heads, in lower case.
+    """
 
     def __init__(self, models: Iterable[str]) -> None:
         self.says = b""
@@ -44,10 +47,10 @@ class RawServer:
             asked = (await reader.readuntil(b"\r\n\r\n")).lower()
             self.heads.append(asked)
             length = asked.partition(b"content-length:")[2].partition(b"\r\n")[0].strip()
-            await reader.readexactly(int(length or 0))  # what is left unread would reset the connection
+            await reader.readexactly(int(length or 0))  # unread bytes would reset the connection
             writer.write(self.listing if asked.startswith(b"get /v1/models") else self.says)
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client had enough
+            pass  # the client closed the connection
         finally:
             writer.close()

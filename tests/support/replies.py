@@ -1,4 +1,4 @@
-"""What a vLLM server says: completions and errors in its own shapes, and how many tokens a text is."""
+"""What a vLLM server sends: completions and errors in its own format, and the number of tokens of a text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def completion(
     tool_calls: list[dict[str, Any]] | None = None,
     limit: int | None = None,
 ) -> dict[str, Any]:
-    """A chat completion as vLLM 0.32 sends it, cut after `limit` tokens."""
+    """Return a chat completion as vLLM 0.32 sends it, cut after `limit` tokens."""
     text, ended = _cut(content, limit)
     counted = len(tokens(text or "")) + ended
     message = {"role": "assistant", "content": None if tool_calls else text, "tool_calls": tool_calls or []}
@@ -40,12 +40,12 @@ def completion(
 
 
 def tokens(text: str) -> list[str]:
-    """`text` in words and marks: what this server calls a token."""
+    """Return the words and punctuation marks of `text`: the tokens of this server."""
     return re.findall(r"\w+|[^\w\s]", text)
 
 
 def _cut(content: str | None, limit: int | None) -> tuple[str | None, bool]:
-    """`content` in `limit` tokens at most, and whether it came to its end, which is a token too."""
+    """Return at most `limit` tokens of `content`, and whether it is complete; its end is also a token."""
     ends = [match.end() for match in re.finditer(r"\w+|[^\w\s]", content or "")]
     if content is None or limit is None or len(ends) < limit:
         return content, True
@@ -53,17 +53,17 @@ def _cut(content: str | None, limit: int | None) -> tuple[str | None, bool]:
 
 
 def error(code: int, message: str, kind: str = "BadRequestError", param: str | None = None) -> web.Response:
-    """An error as vLLM words it."""
+    """Return an error as vLLM sends it."""
     return web.json_response({"error": {"message": message, "type": kind, "param": param, "code": code}}, status=code)
 
 
 def message_tokens(message: dict[str, Any]) -> list[str]:
-    """What one chat message puts into the prompt."""
+    """Return the text that one chat message adds to the prompt."""
     return ["<|im_start|>", str(message["role"]), *tokens(str(message.get("content") or "")), "<|im_end|>"]
 
 
 def tool_call(body: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """A call of the first tool, or of the one the request insists on; None where no tool is offered."""
+    """Return a call of the first tool or of the tool that the request requires; None if it offers no tool."""
     offered = [tool["function"] for tool in body.get("tools") or () if body.get("tool_choice") != "none"]
     insisted = body.get("tool_choice")
     named = insisted["function"]["name"] if isinstance(insisted, dict) else None
@@ -76,11 +76,11 @@ def tool_call(body: dict[str, Any]) -> list[dict[str, Any]] | None:
 
 
 def _example(schema: dict[str, Any]) -> Any:
-    """The least value a property's schema allows."""
+    """Return an example value that a property's schema allows."""
     if schema.get("enum"):
         return schema["enum"][0]
     examples = {"integer": schema.get("minimum", 0), "number": schema.get("minimum", 0), "boolean": False, "array": []}
-    return examples.get(schema.get("type", ""), "as told")
+    return examples.get(schema.get("type", ""), "as scripted")
 
 
 def unknown_model(name: str, base: str) -> web.Response:
@@ -100,7 +100,7 @@ def too_long(longest: int, prompt: int, limit: int) -> web.Response:
 
 
 def lora_rank(path: str) -> int | None:
-    """The rank of the adapter in a folder; None where there is none."""
+    """Return the rank of the adapter in a folder, or None if there is no adapter."""
     config = Path(path) / "adapter_config.json"
     return int(json.loads(config.read_text()).get("r", 8)) if config.is_file() else None
 

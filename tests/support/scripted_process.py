@@ -1,4 +1,4 @@
-"""A scripted server in a process of its own, for benchmarks and for tests that kill servers."""
+"""A scripted server in a separate process, for benchmarks and for tests that kill servers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 @dataclass(frozen=True)
 class ScriptedProcess:
-    """A running server: its `url`, and the process to `kill()` (SIGKILL: connections break at once)."""
+    """A running server: its `url`, and `kill()` to end its process (SIGKILL: connections break at once)."""
 
     url: str
     process: subprocess.Popen[str]
@@ -32,9 +32,9 @@ class ScriptedProcess:
 
 @contextmanager
 def scripted_process(adapters: Sequence[str] = ("cooperator", "defector"), *options: str) -> Iterator[ScriptedProcess]:
-    """A server for `adapters`; `options` are those of `python -m tests.support.scripted_vllm`.
+    """Yield a server for `adapters`; `options` are those of `python -m tests.support.scripted_vllm`.
 
-    It ends with the block, and by itself when this process dies.
+    It ends with the block, and also if this process dies.
     """
     named = [argument for name in adapters for argument in ("--adapter", name)]
     command = [sys.executable, "-m", "tests.support.scripted_vllm", *named, *options]
@@ -58,7 +58,7 @@ def scripted_process(adapters: Sequence[str] = ("cooperator", "defector"), *opti
 
 
 async def serve(server: ScriptedVLLM) -> None:
-    """Serve until standard input ends, so that no process outlives the one that started it."""
+    """Serve until standard input ends, so that the process does not outlive its parent."""
     async with server:
         sys.stdout.write(f"{server.url}\n")
         sys.stdout.flush()

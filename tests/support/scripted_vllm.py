@@ -1,13 +1,13 @@
-"""A scripted vLLM server for tests: it speaks the API over a real socket and misbehaves on command.
+"""A scripted vLLM server for tests: it serves the API over a real socket and has faults on command.
 
-It holds no model. A reply names the adapter asked, so a test sees who answered; a `structured_outputs` choice
-is honoured with its first entry; tokens are words and marks, counted and cached per adapter as vLLM does.
+It has no model. A reply names the requested adapter, so a test sees who answered. For a `structured_outputs` choice it
+answers with the first entry. Tokens are words and punctuation marks, counted and cached per adapter like in vLLM.
 
-As a process of its own, so that its work is not on the client's event loop (`scripted_process` starts one):
+As a separate process, outside the client's event loop (`scripted_process` starts one):
 
     python -m tests.support.scripted_vllm --port 8001 --adapter a --adapter b --delay 0.05
 
-The first line printed is the URL. `POST /script {"fault": "server_error", "seconds": 2}` (or "calls") breaks it.
+The first line printed is the URL. `POST /script {"fault": "server_error", "seconds": 2}` (or "calls") causes a fault.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ VERSION = "0.32.0"
 
 
 class Route(str, Enum):
-    """Where a fault can stand."""
+    """The routes that can have a fault."""
 
     CHAT = "/v1/chat/completions"
     COMPLETIONS = "/v1/completions"
@@ -51,11 +51,11 @@ class Route(str, Enum):
 class ScriptedVLLM:
     """`async with ScriptedVLLM(adapters=("a", "b")) as server: ... server.url`.
 
-    `mishaps` are taken from the left, one per chat call (`script` puts faults there); without one the call
-    succeeds. `faulty` and `break_for` break every call for a while. `bodies` are the chat calls received,
-    `asked_models` counts calls of `/models`. `delay` is seconds an answer takes, `slots` how many are worked
-    on at once (None: all), `max_model_len` the longest prompt and reply in tokens. With `api_key` every /v1
-    call needs it; without `runtime_lora` there are no routes to load adapters, as in vLLM.
+    Each chat call uses the next one of `mishaps` (`script` adds faults there); without one the call succeeds. `faulty`
+    and `break_for` break every call for a time. `bodies` has the chat calls received, `asked_models` counts calls of
+    `/models`. `delay` is the seconds before an answer, `slots` how many calls run at the same time (None: all),
+    `max_model_len` the largest number of tokens of prompt and reply. With `api_key` every /v1 call needs it. Without
+    `runtime_lora` there are no routes to load adapters, as in vLLM.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class ScriptedVLLM:
         await self.stop()
 
     async def start(self) -> None:
-        """Listen: on a free port the first time, on the same one after a stop."""
+        """Listen on a free port; after a stop, listen on the same port again."""
         app = web.Application(middlewares=[self._check_key])
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
@@ -131,7 +131,7 @@ class ScriptedVLLM:
         self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Stop listening: connections are refused, open ones break, the cache is gone."""
+        """Stop listening: new connections are refused, open ones break, the cache is lost."""
         self.prefix_cache.forget()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -144,12 +144,12 @@ class ScriptedVLLM:
         return self._scripts[Route.CHAT]
 
     def script(self, *faults: Fault, route: Route = Route.CHAT) -> None:
-        """The next calls of `route` meet these, one each."""
+        """Give the next calls of `route` these faults, one each."""
         self._scripts[route].extend(mishap_of(fault) for fault in faults)
 
     @asynccontextmanager
     async def faulty(self, fault: Fault, route: Route = Route.CHAT) -> AsyncIterator[None]:
-        """Every call of `route` meets `fault` meanwhile; REFUSED closes the whole server."""
+        """Give every call of `route` this fault until the block ends; REFUSED closes the whole server."""
         if fault is Fault.REFUSED:
             await self.stop()
             try:
@@ -164,7 +164,7 @@ class ScriptedVLLM:
             self._standing.pop(route, None)
 
     def break_for(self, seconds: float, fault: Fault, route: Route = Route.CHAT) -> None:
-        """`faulty` in the background, for so many seconds."""
+        """Do the same as `faulty` in the background, for so many seconds."""
 
         async def hold() -> None:
             async with self.faulty(fault, route):
@@ -179,21 +179,21 @@ class ScriptedVLLM:
         return queue.popleft() if queue else self._standing.get(route)
 
     async def _take_script(self, request: web.Request) -> web.Response:
-        """A fault from outside of the process: {"fault": kind, "seconds": s} or {"fault": kind, "calls": n}."""
-        told = await request.json()
-        fault = Fault(told["fault"])
-        if "seconds" in told:
-            asyncio.get_running_loop().call_soon(self.break_for, float(told["seconds"]), fault)
+        """Cause a fault from another process: {"fault": kind, "seconds": s} or {"fault": kind, "calls": n}."""
+        body = await request.json()
+        fault = Fault(body["fault"])
+        if "seconds" in body:
+            asyncio.get_running_loop().call_soon(self.break_for, float(body["seconds"]), fault)
         else:
-            self.script(*[fault] * int(told.get("calls", 1)))
+            self.script(*[fault] * int(body.get("calls", 1)))
         return web.Response()
 
     # -- answering --------------------------------------------------------------------------------------
 
     @web.middleware
     async def _check_key(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        told = request.headers.get("Authorization")
-        if self.api_key and request.path.startswith("/v1") and told != f"Bearer {self.api_key}":
+        header = request.headers.get("Authorization")
+        if self.api_key and request.path.startswith("/v1") and header != f"Bearer {self.api_key}":
             return web.json_response({"error": "Unauthorized"}, status=401)
         try:
             answer: web.StreamResponse = await handler(request)
@@ -269,11 +269,11 @@ class ScriptedVLLM:
         reply = completion(text, model, prompt_tokens=len(prompt), cached_tokens=found, tool_calls=called, limit=limit)
         return web.json_response(reply)
 
-    # -- adapters that come and go ----------------------------------------------------------------------
+    # -- loading and unloading of adapters --------------------------------------------------------------
 
     async def _load(self, request: web.Request) -> web.Response:
-        told = await request.json()
-        name, path = told.get("lora_name"), told.get("lora_path")
+        body = await request.json()
+        name, path = body.get("lora_name"), body.get("lora_path")
         if not name or not path:
             return error(400, "Both 'lora_name' and 'lora_path' must be provided.", "InvalidUserInput")
         if name in self.adapters:

@@ -1,4 +1,4 @@
-"""The scripted server keeps its word: it speaks as vLLM does, and every fault is on the wire what it is called."""
+"""The scripted server answers like vLLM, and every fault is what its name says."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def chat(session: aiohttp.ClientSession, url: str, **more: Any) -> tuple[i
 
 
 async def outcome(session: aiohttp.ClientSession, url: str, patience: float = 30) -> str:
-    """In a word, what a client that trusts nothing meets within so many seconds."""
+    """Return in a word what a careful client gets within so many seconds."""
     timeout = aiohttp.ClientTimeout(total=patience)
     try:
         async with session.post(f"{url}/chat/completions", json=body(), timeout=timeout) as response:
@@ -93,7 +93,7 @@ WELL = "cooperator: hello from cooperator"
 
 class TestFaults:
     @pytest.mark.parametrize("fault", Fault)
-    async def test_a_fault_is_what_it_is_called_and_ends_with_its_block(
+    async def test_fault_is_what_its_name_says_and_ends_with_its_block(
         self, server: ScriptedVLLM, session: aiohttp.ClientSession, fault: Fault
     ) -> None:
         patience = 0.5 if MEANING[fault] == "no end" else 30
@@ -101,27 +101,25 @@ class TestFaults:
             assert [await outcome(session, server.url, patience) for _ in range(2)] == [MEANING[fault]] * 2
         assert await outcome(session, server.url) == WELL
 
-    async def test_scripted_faults_are_met_one_a_call(
+    async def test_scripted_faults_are_used_one_per_call(
         self, server: ScriptedVLLM, session: aiohttp.ClientSession
     ) -> None:
         server.script(Fault.SERVER_ERROR, Fault.DROPPED)
         assert [await outcome(session, server.url) for _ in range(3)] == ["500", "no answer", WELL]
 
-    async def test_a_fault_can_last_for_a_while(self, server: ScriptedVLLM, session: aiohttp.ClientSession) -> None:
+    async def test_fault_can_last_for_seconds(self, server: ScriptedVLLM, session: aiohttp.ClientSession) -> None:
         server.break_for(0.2, Fault.REFUSED)
         await asyncio.sleep(0.1)
         assert await outcome(session, server.url) == "refused"
         await asyncio.sleep(0.2)
         assert await outcome(session, server.url) == WELL
 
-    async def test_a_fault_can_stand_at_another_route(
-        self, server: ScriptedVLLM, session: aiohttp.ClientSession
-    ) -> None:
+    async def test_fault_can_be_on_another_route(self, server: ScriptedVLLM, session: aiohttp.ClientSession) -> None:
         async with server.faulty(Fault.SERVER_ERROR, Route.MODELS), session.get(f"{server.url}/models") as response:
             assert response.status == 500
             assert await outcome(session, server.url) == WELL
 
-    async def test_a_client_that_leaves_frees_its_place(
+    async def test_client_that_disconnects_frees_its_slot(
         self, server: ScriptedVLLM, session: aiohttp.ClientSession
     ) -> None:
         async with server.faulty(Fault.SLOW_HEADERS):
@@ -131,13 +129,13 @@ class TestFaults:
                 await asyncio.sleep(0.01)
         assert server.in_flight == 0
 
-    def test_one_call_cannot_be_refused(self) -> None:
+    def test_refused_is_not_possible_for_one_call(self) -> None:
         with pytest.raises(ValueError, match="faulty"):
             mishap_of(Fault.REFUSED)
 
 
-class TestSpeakingAsVLLM:
-    async def test_the_key_guards_what_is_under_v1(self, session: aiohttp.ClientSession) -> None:
+class TestVLLMBehaviour:
+    async def test_api_key_is_needed_below_v1(self, session: aiohttp.ClientSession) -> None:
         async with ScriptedVLLM(api_key="secret") as server:
             assert (await chat(session, server.url))[0] == 401
             root = server.url.removesuffix("/v1")
@@ -147,20 +145,20 @@ class TestSpeakingAsVLLM:
             async with session.post(f"{server.url}/chat/completions", json=body(), headers=headers) as response:
                 assert response.status == 200
 
-    async def test_what_is_too_long_is_refused(self, session: aiohttp.ClientSession) -> None:
+    async def test_too_long_prompt_is_refused(self, session: aiohttp.ClientSession) -> None:
         async with ScriptedVLLM(max_model_len=16) as server:
             assert (await chat(session, server.url, max_tokens=11))[0] == 200  # the prompt is 5 tokens
             code, said = await chat(session, server.url, max_tokens=12)
             assert (code, said["error"]["type"]) == (400, "BadRequestError")
             assert "maximum context length is 16 tokens" in said["error"]["message"]
 
-    async def test_a_reply_is_cut_at_its_limit(self, server: ScriptedVLLM, session: aiohttp.ClientSession) -> None:
+    async def test_reply_is_cut_at_its_limit(self, server: ScriptedVLLM, session: aiohttp.ClientSession) -> None:
         _, reply = await chat(session, server.url, max_tokens=2)
         [choice] = reply["choices"]
         assert (choice["message"]["content"], choice["finish_reason"]) == ("hello from", "length")
         assert reply["usage"]["completion_tokens"] == 2
 
-    async def test_a_tool_is_called_with_arguments_its_schema_allows(
+    async def test_tool_call_has_arguments_that_its_schema_allows(
         self, server: ScriptedVLLM, session: aiohttp.ClientSession
     ) -> None:
         server.calls_tools = True
@@ -176,13 +174,13 @@ class TestSpeakingAsVLLM:
         _, reply = await chat(session, server.url)
         assert reply["choices"][0]["message"]["content"] == "hello from cooperator"
 
-    async def test_adapters_come_and_go(
+    async def test_adapters_load_and_unload(
         self, server: ScriptedVLLM, session: aiohttp.ClientSession, tmp_path: Path
     ) -> None:
         new = str(write_adapter(tmp_path / "new"))
 
-        async def post(what: str, **told: str) -> int:
-            async with session.post(f"{server.url}/{what}_lora_adapter", json=told) as response:
+        async def post(what: str, **body: str) -> int:
+            async with session.post(f"{server.url}/{what}_lora_adapter", json=body) as response:
                 return response.status
 
         assert await post("load", lora_name="new", lora_path="/nowhere") == 404
@@ -194,13 +192,13 @@ class TestSpeakingAsVLLM:
         assert (await chat(session, server.url, model="new"))[0] == 404
         assert await post("load", lora_name="big", lora_path=str(write_adapter(tmp_path / "big", rank=32))) == 500
 
-    async def test_a_server_without_runtime_loading_has_no_such_route(self, session: aiohttp.ClientSession) -> None:
+    async def test_without_runtime_lora_there_is_no_load_route(self, session: aiohttp.ClientSession) -> None:
         async with ScriptedVLLM(runtime_lora=False) as server:
-            told = {"lora_name": "new", "lora_path": "/a/new"}
-            async with session.post(f"{server.url}/load_lora_adapter", json=told) as response:
+            body = {"lora_name": "new", "lora_path": "/a/new"}
+            async with session.post(f"{server.url}/load_lora_adapter", json=body) as response:
                 assert response.status == 404
 
-    async def test_the_prefix_cache_is_each_adapters_own_and_counted(
+    async def test_prefix_cache_is_counted_per_adapter(
         self, server: ScriptedVLLM, session: aiohttp.ClientSession
     ) -> None:
         cached = []
@@ -213,7 +211,7 @@ class TestSpeakingAsVLLM:
         assert 'vllm:prefix_cache_queries_total{engine="0",model_name="base"} 309.0' in metrics
         assert 'vllm:prefix_cache_hits_total{engine="0",model_name="base"} 96.0' in metrics
 
-    async def test_slots_bound_what_is_worked_on_at_once(self, session: aiohttp.ClientSession) -> None:
+    async def test_slots_limit_concurrent_calls(self, session: aiohttp.ClientSession) -> None:
         async with ScriptedVLLM(delay=0.05, slots=2) as server:
             started = asyncio.get_running_loop().time()
             await asyncio.gather(*(chat(session, server.url) for _ in range(6)))
@@ -221,21 +219,21 @@ class TestSpeakingAsVLLM:
 
 
 class TestAsAProcess:
-    async def test_it_serves_is_broken_from_outside_and_killed(self, session: aiohttp.ClientSession) -> None:
+    async def test_process_serves_has_faults_and_can_be_killed(self, session: aiohttp.ClientSession) -> None:
         with scripted_process(["cooperator"]) as server:
             assert await outcome(session, server.url) == WELL
             root = server.url.removesuffix("/v1")
             async with session.post(f"{root}/script", json={"fault": "server_error", "calls": 1}):
                 assert [await outcome(session, server.url) for _ in range(2)] == ["500", WELL]
             server.kill()
-            assert await outcome(session, server.url) == "no answer"  # on the connection that was open
+            assert await outcome(session, server.url) == "no answer"  # on the open connection
             assert await outcome(session, server.url) == "refused"
 
-    def test_it_ends_with_its_block(self) -> None:
+    def test_process_ends_with_its_block(self) -> None:
         with scripted_process() as server:
             assert server.process.poll() is None
         assert server.process.returncode == 0
 
-    def test_bad_options_are_told(self) -> None:
+    def test_bad_options_are_refused(self) -> None:
         with pytest.raises(RuntimeError, match="ended at once"), scripted_process([], "--nothing"):
             pass

@@ -1,4 +1,4 @@
-"""A small run, and what has to hold of one that was broken off and finished: it is told apart by nothing but time."""
+"""A small run, and checks that an interrupted and resumed run differs from it in times only."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ TABLES = ("agents", "outcomes", "messages", "acts", "decisions", "steps", "episo
 
 
 def play(out: Path, steps: int = 2, on_event: Observer | None = None, **overrides: str) -> Run:
-    """A run of two episodes on the simulated tier; `overrides` as `--set` has them, "__" for a dot."""
-    told = {"tasks.0.max_steps": str(steps), **{key.replace("__", "."): value for key, value in overrides.items()}}
+    """Play two episodes on the simulated tier; `overrides` are those of `--set`, with "__" for a dot."""
+    settings = {"tasks.0.max_steps": str(steps), **{key.replace("__", "."): value for key, value in overrides.items()}}
     options = {"tier": Tier.SIMULATED, "episodes": 2}
-    return run_scenario(Plan.load("first_contact", told), **options, out=out, on_event=on_event)
+    return run_scenario(Plan.load("first_contact", settings), **options, out=out, on_event=on_event)
 
 
 def assert_whole(run: Run, unbroken: Run) -> None:
-    """The tables of `run` are those of `unbroken`; every call that brought a reply was made once."""
+    """Check that the tables of `run` equal those of `unbroken`, and that every call with a reply was made once."""
     for name in TABLES:
         first, second = (getattr(each, name).drop(columns=MEASURED, errors="ignore") for each in (run, unbroken))
         pd.testing.assert_frame_equal(first, second)
@@ -37,8 +37,10 @@ def assert_whole(run: Run, unbroken: Run) -> None:
 
 
 def assert_so_far(run: Run, unbroken: Run) -> None:
-    """The tables of `run`, which may be broken off, say what its log says, which is what that of `unbroken` begins
-    with: never older or other figures."""
+    """Check that the tables of `run`, finished or not, match its log, and that the log is a prefix of `unbroken`'s.
+
+    The tables never have older or other figures.
+    """
     logged = build_tables(read_events(run.path / EventLog.NAME), run.roster)
     for name in TableName:
         pd.testing.assert_frame_equal(getattr(run, name.value).astype(object), logged[name].astype(object))

@@ -3,7 +3,7 @@
 let report = null;
 const current = () => report.runs[state.run];
 const FIGURES = ["payoff", "cooperation_score", "efficiency", "accuracy", "reward_earned"], COURSE = ["total_payoff", "payoff", "cooperation"];
-const SECTIONS = ["outcomes", "course", "network", "messages", "calls", "fingerprints", "tournaments"];
+const SECTIONS = ["outcomes", "course", "network", "messages", "calls", "metrics", "fingerprints", "tournaments"];
 
 function drawHonesty(run) {
   const { honesty } = run, warnings = [], facts = [];
@@ -41,6 +41,19 @@ function drawOverview() {
   const head = fill(make("thead"), fill(make("tr"), ...heads.map((key) => make("th", label(key)))));
   $("overview").hidden = report.runs.length < 2;
   fill($("overview"), make("h2", label("overview")), fill(make("div", undefined, { class: "scroll", tabindex: "0" }), fill(make("table"), head, body)), make("p", label("overview_note"), { class: "quiet" }));
+}
+
+/* Every metric that applies to the run; what it measures and its source stand beside its first value. */
+function drawMetrics({ rows, notes }) {
+  const heads = ["metric", "of", "value", "meaning", "source"], body = make("tbody");
+  rows.forEach((row, at) => {
+    const first = !at || rows[at - 1].metric !== row.metric, { interval } = row;
+    const value = interval ? `${number(row.value)} [${number(interval.low)}, ${number(interval.high)}], n ${interval.n}` : row.value && Math.abs(row.value) < 1e-3 ? row.value.toPrecision(3) : number(row.value);
+    const cells = [first ? row.metric : "", row.part, value, first ? row.meaning : "", first ? row.source : ""];
+    body.append(fill(make("tr"), ...cells.map((cell, place) => make("td", cell, place === 2 ? {} : { class: "text" }))));
+  });
+  fill($("metrics-table"), fill(make("thead"), fill(make("tr"), ...heads.map((head, place) => make("th", label(`metrics_${head}`), place === 2 ? {} : { class: "text" })))), body);
+  $("metrics-notes").textContent = notes.join("; ");
 }
 
 const tierMix = (honesty) => Object.entries(honesty.tiers).map(([tier, count]) => `${tier} ${count.toLocaleString("en")}`).join(", ") || "–";
@@ -107,6 +120,7 @@ function draw() {
   drawHead(run);
   drawHonesty(run);
   drawControls(run);
+  drawMetrics(run.metrics);
   for (const id of Object.keys(DRAW)) stale.add(id);
   drawInSight();
   if (texts.data) { fillFilters(); filterTexts(); if (texts.chosen >= 0) choose(texts.chosen); }
@@ -144,7 +158,7 @@ async function begin() {
   if (navigator.language.startsWith("zh")) state.language = "zh";
   options($("run"), report.runs.map((run, place) => [String(place), run.name]), "0");
   $("run").parentElement.hidden = report.runs.length < 2;
-  if (!report.runs.length) for (const id of ["outcomes", "course", "network", "messages", "calls"]) $(id).hidden = true;
+  if (!report.runs.length) for (const id of ["outcomes", "course", "network", "messages", "calls", "metrics"]) $(id).hidden = true;
   wire();
   if (report.runs.length) await openRun(0); else draw();
   document.documentElement.dataset.ready = "true";

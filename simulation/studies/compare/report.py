@@ -27,10 +27,12 @@ from simulation.metrics.clusters import cluster_bootstrap, difference, ratio
 from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.inference import LEVEL
 from simulation.metrics.registry import Interval
+from simulation.metrics.result_table import interval_plot, table_of
 from simulation.studies.compare.sides import ComparedSide, differing, sides_by, sides_of, varying
 
 if TYPE_CHECKING:
     import pandas as pd
+    from plotly.graph_objects import Figure
 
 TWIN = ["seed", "task_id", "variant", "pass"]
 """What an episode shares with its twin; a variant is what varies within the sides, on all of them alike."""
@@ -109,6 +111,16 @@ class Comparison:
             if (each.figure, each.model_id) == (figure, model_id) and task_id in (None, each.task_id):
                 return each
         raise KeyError(f"{figure.value} of {task_id or 'any task'} {model_id}")
+
+    def table(self) -> pd.DataFrame:
+        """One row per difference: the fields of `FigureDifference`, its interval as `value`, `low`, `high` and `n`."""
+        return table_of(self.differences)
+
+    def plot(self) -> Figure:
+        """The differences of whole episodes with their intervals, each figure on an axis of its own."""
+        table = self.table().query("model_id == ''")
+        title, x = f"{self.sides[0]} against the others", f"{self.sides[0]} - other"
+        return interval_plot(table, "against", title=title, x=x, color="task_id", facet_col="figure")
 
 
 def compare_runs(

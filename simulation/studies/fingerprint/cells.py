@@ -16,7 +16,7 @@ from simulation.studies.fingerprint.probes import Probe
 if TYPE_CHECKING:
     import pandas as pd
 
-    from simulation.metrics.aggregate import Matrix
+    from simulation.metrics.arrays import Matrix
 
 _DILEMMA = (Probe.DILEMMA, Probe.CONDITIONAL)
 

@@ -41,7 +41,7 @@ from simulation.studies.fingerprint.probes import Conditions, Probe, Subject, pr
 from simulation.studies.fingerprint.report import CellDifference, CellFigure, FingerprintOrigin, FingerprintReport, Pair
 
 if TYPE_CHECKING:
-    from simulation.metrics.aggregate import Matrix
+    from simulation.metrics.arrays import Matrix
     from simulation.tables.run import Run
 
 COMMAND = "society fingerprint"

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from simulation.metrics.registry import Interval
+from simulation.metrics.result_table import interval_plot, table_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from plotly.graph_objects import Figure
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,19 @@ class FingerprintReport:
         """A subject's difference from its base model in a cell; None where there is none."""
         asked = (subject, self.base, cell)
         return next((each for each in self.differences if (each.first, each.second, each.cell) == asked), None)
+
+    def table(self) -> pd.DataFrame:
+        """One row per cell and subject: the fields of `CellFigure`, its interval as `value`, `low`, `high` and
+        `episodes`, and `differs_from_base`."""
+        found = [self.from_base(each.subject, each.cell) for each in self.figures]
+        differs = [difference is not None and difference.separates for difference in found]
+        return table_of(self.figures, count="episodes").assign(differs_from_base=differs)
+
+    def plot(self) -> Figure:
+        """Every cell with its interval, one colour per subject."""
+        table = self.table().dropna(subset=["value"])
+        title = f"{self.origin.roster}: behavioural fingerprints"
+        return interval_plot(table, "cell", title=title, color="subject").update_layout(height=900)
 
 
 def load_report(path: Path) -> FingerprintReport:

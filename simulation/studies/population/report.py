@@ -20,7 +20,8 @@ from agents.role import PopulationPart
 from simulation.metrics.clusters import cluster_bootstrap, ratio
 from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.inference import LEVEL
-from simulation.metrics.registry import Interval, metric
+from simulation.metrics.registry import Interval
+from simulation.metrics.result_table import interval_plot, table_of
 from simulation.plan import Plan
 from simulation.runs import run_set
 from simulation.runs.runner import Observer
@@ -29,8 +30,9 @@ from simulation.studies.population.tables import Declaration, Population, popula
 
 if TYPE_CHECKING:
     import pandas as pd
+    from plotly.graph_objects import Figure
 
-    from simulation.metrics.aggregate import Matrix
+    from simulation.metrics.arrays import Matrix
     from simulation.tables.run import Run
 
 COMMAND = "society population"
@@ -68,22 +70,15 @@ class PopulationReport:
     notes: tuple[str, ...]
 
     def table(self) -> pd.DataFrame:
-        """One row per return: the fields of `Return`, its interval as `low`, `value`, `high`, `episodes`."""
-        import pandas as pd
+        """One row per return: the fields of `Return`, its interval as `value`, `low`, `high` and `episodes`."""
+        return table_of(self.returns, count="episodes")
 
-        return pd.DataFrame([_row(each) for each in self.returns])
-
-
-def _row(each: Return) -> dict[str, object]:
-    row = {**asdict(each), "population": each.population.value, "part": each.part.value}
-    interval = row.pop("interval")
-    return {
-        **row,
-        "low": interval["low"],
-        "value": interval["value"],
-        "high": interval["high"],
-        "episodes": interval["n"],
-    }
+    def plot(self) -> Figure:
+        """The returns of all players of a part with their intervals, each kind of population in its own picture."""
+        table = self.table().query(f"model == '{EVERYONE}'")
+        table = table.assign(met=table["focal"] + " with " + table["background"])
+        title, keys = f"{self.scenario}: per-capita return", {"color": "part", "symbol": "task_id"}
+        return interval_plot(table, "met", title=title, x="payoff per player", facet_col="population", **keys)
 
 
 def play_populations(
@@ -103,15 +98,13 @@ def play_populations(
     return run_set.play(folder, COMMAND, on_event=on_event, at_once=at_once)
 
 
-def read_populations(
-    folder: Path, *, level: float = LEVEL, synthetic: bool = False, mix_tiers: bool = False
-) -> PopulationReport:
+def read_populations(folder: Path, *, level: float = LEVEL, mix_tiers: bool = False) -> PopulationReport:
     """The report of a folder of `play_populations`, also written to its population.json.
 
     Raises SocietyError where a run is missing or nothing is left, and MixedTiersError.
     """
     runs = run_set.finished_runs(folder, COMMAND)
-    kept = {arm: _outcomes(run, synthetic) for arm, run in runs.items()}
+    kept = {arm: _outcomes(run) for arm, run in runs.items()}
     found = [each for arm, rows in kept.items() for each in _returns(arm, rows, level)]
     if not found:
         raise SocietyError("nothing to measure: every episode is synthetic (a formula over words, not play)")
@@ -132,12 +125,12 @@ def _whole(kept: Mapping[str, pd.DataFrame], mix_tiers: bool) -> tuple[str, ...]
     """The tiers behind all rows together: arms are compared, so they must not differ in it."""
     import pandas as pd
 
-    return tiers(comparable_rows(pd.concat(kept.values()), synthetic=True, mix_tiers=mix_tiers))
+    return tiers(comparable_rows(pd.concat(kept.values()), mix_tiers=mix_tiers))
 
 
-def _outcomes(run: Run, synthetic: bool) -> pd.DataFrame:
+def _outcomes(run: Run) -> pd.DataFrame:
     """The outcomes of a run, with the part of each player; tiers are looked at over all runs."""
-    rows = comparable_rows(run.outcomes, synthetic=synthetic, mix_tiers=True)
+    rows = comparable_rows(run.outcomes, mix_tiers=True)
     names = ["task_id", "task_type", "model_id", "model_name", "tier"]
     parts = run.agents.set_index("model_id")["part"].astype(str)
     rows = rows.astype(dict.fromkeys(names, str))
@@ -166,9 +159,12 @@ def _returns(arm: str, rows: pd.DataFrame, level: float) -> Iterator[Return]:
             yield Return(*facts, players, interval)
 
 
-@metric("Leibo et al. (Melting Pot), ICML 2021: focal per-capita return")
 def per_capita_return(sums: Matrix, *, level: float = LEVEL) -> Interval:
-    """Mean payoff per player; columns: summed payoff and number of players, a row per episode."""
+    """Mean payoff per player; columns: summed payoff and number of players, a row per episode.
+
+    Source:
+        Leibo et al. (Melting Pot), ICML 2021: focal per-capita return.
+    """
     return cluster_bootstrap(ratio, sums, level=level)
 
 

@@ -71,7 +71,15 @@ class Figures:
         """The figures of each team, by what an episode is worth."""
         orders, seed = self.tournament.orders, self.tournament.scenario.seed
         return tuple(
-            Compositions(team, players, worth, self._coalitions(team, players, worth), orders=orders, seed=seed)
+            Compositions(
+                team,
+                players,
+                worth,
+                self._coalitions(team, players, worth),
+                orders=orders,
+                seed=seed,
+                level=self.level,
+            )
             for team, players in teams_of(self.tournament.roster).items()
             for worth in Worth
         )

@@ -13,9 +13,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from simulation.metrics.aggregate import Matrix
 from simulation.metrics.alpha_rank import AlphaRank, alpha_rank
-from simulation.metrics.inference import LEVEL, RESAMPLES, Vector, percentile_interval
+from simulation.metrics.arrays import Matrix, Vector
+from simulation.metrics.inference import LEVEL, RESAMPLES, percentile_interval
 from simulation.metrics.ratings import RatedSide, Rating, rate
 from simulation.metrics.registry import Interval
 from simulation.metrics.transitivity import Transitivity, transitivity
@@ -62,16 +62,10 @@ class CrossPlay:
     `players`."""
 
     def __init__(
-        self,
-        players: Sequence[str],
-        episodes: Mapping[tuple[int, int], Payoffs],
-        *,
-        level: float = LEVEL,
-        resamples: int = RESAMPLES,
-        seed: int = 0,
+        self, players: Sequence[str], episodes: Mapping[tuple[int, int], Payoffs], *, level: float = LEVEL
     ) -> None:
         self.players = tuple(players)
-        self._episodes, self._level, self._resamples, self._seed = dict(episodes), level, resamples, seed
+        self._episodes, self._level = dict(episodes), level
 
     @cached_property
     def payoffs(self) -> Matrix:
@@ -82,11 +76,11 @@ class CrossPlay:
     @cached_property
     def _resampled(self) -> NDArray[np.float64]:
         """[resample, row, column]."""
-        rng, found = np.random.default_rng(self._seed), {}
+        rng, found = np.random.default_rng(0), {}
         for pair in sorted(self._episodes):
             values = self._episodes[pair]
-            found[pair] = values[rng.integers(0, len(values), (self._resamples, len(values)))].mean(axis=1)
-        return self._matrices(found, self._resamples)
+            found[pair] = values[rng.integers(0, len(values), (RESAMPLES, len(values)))].mean(axis=1)
+        return self._matrices(found, RESAMPLES)
 
     def _matrices(self, means: Mapping[tuple[int, int], Payoffs], count: int) -> NDArray[np.float64]:
         n = len(self.players)
@@ -132,7 +126,7 @@ class CrossPlay:
     def transitivity(self) -> Transitivity:
         """Whether who earns more than whom follows one order."""
         margins = {(i, j): values[:, 0] - values[:, 1] for (i, j), values in self._episodes.items() if i != j}
-        return transitivity(margins, len(self.players), resamples=self._resamples, seed=self._seed)
+        return transitivity(margins, len(self.players))
 
     def ratings(self) -> tuple[Rating, ...]:
         """Skill ratings from all meetings of two different models, an episode of each pair in turn."""

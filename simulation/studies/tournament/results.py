@@ -14,14 +14,17 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from agents.problems import SocietyError
+from simulation.metrics.result_table import interval_plot
 from simulation.store.files import replace_file
 from simulation.studies.tournament.columns import TABLES, ResultTable
 from simulation.studies.tournament.figures import Figures
+from simulation.studies.tournament.matchups import Format
 from simulation.studies.tournament.tournament import read_tournament
 from simulation.tables.parquet import write_tables
 
 if TYPE_CHECKING:
     import pandas as pd
+    from plotly.graph_objects import Figure
 
 
 REPORT = "report.json"
@@ -92,6 +95,25 @@ class TournamentResult:
     def ratings(self) -> pd.DataFrame:
         """One row per rated model, the best first."""
         return self._table(ResultTable.RATINGS)
+
+    def table(self) -> pd.DataFrame:
+        """Pairs: the standings. Teams: what each member adds, for the worth that the report is about."""
+        if self.tournament.form is Format.PAIRS:
+            return self.standings
+        return self.contributions.query(f"worth == '{self.report['worth']}'")
+
+    def plot(self) -> Figure:
+        """Pairs: the matrix of payoffs, row against column. Teams: what each member adds, with its interval."""
+        game = f"{self.report['game']}, {self.report['mode']}"
+        if self.tournament.form is Format.TEAMS:
+            title, x = f"{game}: what each member adds", self.report["worth"]
+            return interval_plot(self.table(), "model_id", title=title, x=x, color="team")
+        import plotly.express as px
+
+        names = list(dict.fromkeys(self.matrix["row"].astype(str)))
+        payoffs = self.matrix.astype({"row": str, "column": str}).pivot(index="row", columns="column", values="value")
+        title = f"{game}: payoff of row against column"
+        return px.imshow(payoffs.loc[names, names], text_auto=".2f", title=title)
 
     def describe(self) -> pd.DataFrame:
         """The meaning of every column of every table this tournament has."""

@@ -13,7 +13,8 @@ from enum import Enum
 
 import numpy as np
 
-from simulation.metrics.inference import LEVEL, Vector, paired_bootstrap
+from simulation.metrics.arrays import Vector
+from simulation.metrics.inference import LEVEL, paired_bootstrap
 from simulation.metrics.registry import Interval
 from simulation.metrics.shapley import EXACT_UP_TO, Coalition, CoalitionValue, shapley_values, synergies
 

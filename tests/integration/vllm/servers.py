@@ -1,4 +1,4 @@
-"""Running servers of the tiny base, by the same commands `society serve` prints."""
+"""Servers of the tiny base, started by the same commands that `society serve` prints."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tests.integration.vllm.install import vllm_command
 from tests.integration.vllm.tiny_model import TinyModel
 
 BASE = "tiny"  # the base's served name
-STARTUP = 300.0  # seconds; 22 on an idle machine, over 60 on a busy one
-# a reply is the same alone and in a batch; random weights would fill JSON with blanks
+STARTUP = 300.0  # seconds; about 22 on an idle machine, over 60 on a busy one
+# so that a reply is the same alone and in a batch, and random weights do not fill JSON with blanks
 EXACT = (
     *("--dtype", "float32", "--max-num-seqs", "64"),
     *("--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}'),
@@ -23,13 +23,13 @@ EXACT = (
 
 
 def tiny_roster(tiny: TinyModel) -> Roster:
-    """One player for each adapter of the tiny base."""
+    """Return a roster with one row per adapter of the tiny base."""
     rows = tuple(ModelConfig(model_id=name, model_name=name, adapter=str(tiny.adapters / name)) for name in tiny.names)
     return Roster(name="tiny", base_model=BASE, models=rows)
 
 
 def tiny_commands(tiny: TinyModel, replicas: int = 1, port: int | None = None, **options: object) -> list[ServeCommand]:
-    """How servers of the tiny base are started on this machine, on free ports."""
+    """Return the commands that start servers of the tiny base on this machine, on free ports."""
     vllm = vllm_command()
     served = read_served_roster(tiny_roster(tiny), base=str(tiny.base))
     told = {
@@ -45,14 +45,16 @@ def tiny_commands(tiny: TinyModel, replicas: int = 1, port: int | None = None, *
 
 
 def tiny_server(tiny: TinyModel, logs: Path, **options: object) -> VLLMServer:
-    """One such server, not yet started."""
+    """Return one such server, not started."""
     [command] = tiny_commands(tiny, **options)  # type: ignore[arg-type]
     return VLLMServer(command, logs / f"vllm-{command.port}.log")
 
 
 def free_ports(count: int = 1) -> int:
-    """The first of `count` free ports in a row, drawn at random: a server takes its port only after many seconds,
-    and what else runs on this machine draws others meanwhile."""
+    """Return the first of `count` consecutive free ports, at random.
+
+    A server binds its port only after many seconds; with random ports, other tests choose different ones.
+    """
     for _ in range(100):
         port = random.SystemRandom().randrange(18_000, 32_000)
         if all(_is_free(port + offset) for offset in range(count)):

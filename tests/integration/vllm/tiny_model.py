@@ -1,10 +1,10 @@
-"""A base model of 3.4M parameters and LoRA adapters for it, made by the tests themselves in seconds.
+"""A base model of 3.4M parameters and LoRA adapters for it, made by the tests in seconds.
 
     python -m tests.integration.vllm.tiny_model --adapters 16
 
-Nothing is trained: the weights are random, wide enough that greedy replies wander and every adapter says something
-else. The tokenizer is a byte-level BPE learnt from the project's own prompts. What is made depends on this file, the
-prompts and the libraries' versions, whose hash names the cache folder: it is made once.
+Nothing is trained: the weights are random, with a spread at which greedy replies vary and every adapter says something
+different. The tokenizer is a byte-level BPE learnt from the project's own prompts. The result depends on this file, the
+prompts and the libraries' versions. Their hash names the cache folder, so each is made once.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ else call.function.arguments | tojson }}}
 
 @dataclass(frozen=True)
 class TinyModel:
-    """A folder with the base model, and one with a folder per adapter."""
+    """The folder of the base model, and the folder with a subfolder per adapter."""
 
     base: Path
     adapters: Path
@@ -88,21 +88,21 @@ class TinyModel:
 
 
 def tiny_model(names: Iterable[str] = NAMES) -> TinyModel:
-    """The tiny base with an adapter of each name; made in the cache unless it is there."""
+    """Return the tiny base with an adapter of each name; make it in the cache if it is missing."""
     names = tuple(names)
     folder = cache_root() / "tiny" / _digest(names)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
             with TemporaryDirectory(prefix=".tiny-", dir=folder.parent) as bench:
-                # adapters name their base by its final place
+                # adapters name their base by its final path
                 _make(Path(bench, "new"), folder / "base", names)
                 Path(bench, "new").rename(folder)
     return TinyModel(folder / "base", folder / "adapters")
 
 
 def make_adapter(tiny: TinyModel, folder: Path, seed: int, rank: int = RANK) -> Path:
-    """One more adapter of the tiny base, in `folder`; the same seed and rank make the same weights."""
+    """Write one more adapter of the tiny base to `folder`; the same seed and rank give the same weights."""
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
@@ -121,7 +121,7 @@ def make_adapter(tiny: TinyModel, folder: Path, seed: int, rank: int = RANK) -> 
 
 
 def _digest(names: tuple[str, ...]) -> str:
-    """What decides the bytes made: this file, the prompts, the libraries, the adapters' names."""
+    """Return a hash of all that decides the bytes: this file, the prompts, the libraries, the adapters' names."""
     made_of = hashlib.sha256(Path(__file__).read_bytes())
     made_of.update("\n".join(_corpus()).encode())
     made_of.update(repr([(name, version(name)) for name in LIBRARIES]).encode())
@@ -192,9 +192,9 @@ def _base(vocabulary: int) -> Any:
 
 
 def _shun(model: Any, tokens: list[int]) -> None:
-    """Make `tokens` unlikely whatever came before: blanks, with which random weights would fill any JSON.
+    """Make `tokens` unlikely after any text: blanks, with which random weights would fill JSON.
 
-    One dimension of the hidden state is kept constant through all layers; the head reads a penalty from it.
+    One dimension of the hidden state is constant through all layers; the head reads a penalty from it.
     """
     model.model.embed_tokens.weight.data[:, 0] = 1.0
     for layer in model.model.layers:

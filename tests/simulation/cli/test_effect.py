@@ -38,18 +38,33 @@ def test_metrics_of_a_run_have_intervals(capsys: pytest.CaptureFixture[str]) -> 
     path = out.splitlines()[-1]
     code, out, _ = society(capsys, "metrics", path, "--json")
     assert code == 0
-    iqm = json.loads(out)["efficiency"]["iqm"]
-    assert iqm["low"] <= iqm["value"] <= iqm["high"]
+    (iqm,) = (row for row in json.loads(out)["rows"] if (row["metric"], row["part"]) == ("iqm", "efficiency"))
+    assert iqm["interval"]["low"] <= iqm["value"] <= iqm["interval"]["high"]
     code, out, _ = society(capsys, "metrics", path)
     assert code == 0
     assert "optimality_gap" in out
+    assert "Agarwal et al., NeurIPS 2021" in out
+    assert "run more episodes" not in out
 
 
-def test_metrics_of_one_pass_are_refused_with_the_way_out(capsys: pytest.CaptureFixture[str]) -> None:
+def test_metrics_of_one_pass_have_no_interval_and_say_why(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = society(capsys, "run", "first_contact", "--tier", "simulated", "--episodes", "1")
+    path = out.splitlines()[-1]
+    code, out, _ = society(capsys, "metrics", path)
+    assert code == 0
+    assert "no intervals of scores" in out
+    assert "run more episodes" in out
+    _, out, _ = society(capsys, "metrics", path, "--json")
+    assert {row["interval"] is None for row in json.loads(out)["rows"] if row["metric"] == "iqm"} == {True}
+
+
+def test_metrics_of_a_run_without_episodes_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    only_words = ("--set", "tasks=[{task_id: t, task_type: strategy, max_steps: 1}]", "--roster")
+    Path("r.yaml").write_text("name: r\nmodels: [{model_id: a, policy: random}, {model_id: b, policy: random}]\n")
+    _, out, _ = society(capsys, "run", "first_contact", *only_words[:2], "--set", "roster=r.yaml")
     code, _, err = society(capsys, "metrics", out.splitlines()[-1])
     assert code == 1
-    assert "run more episodes" in err
+    assert "no metric applies" in err
 
 
 def test_a_run_with_treated_messages_says_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""What the command writes on stderr: lines for a person, or JSON for a machine."""
+"""What the command writes to stderr: lines for a person, or JSON for a program."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ ATTACK = "\x1b]0;owned\x07\x1b[2J\u202eI cooperate"
 
 
 def logged(err: str) -> list[dict[str, Any]]:
-    """Every line of stderr as the object it must be."""
+    """Return every line of stderr as a JSON object."""
     return [json.loads(line) for line in err.splitlines()]
 
 
-def test_every_call_is_one_line_for_a_person(capsys: pytest.CaptureFixture[str]) -> None:
+def test_verbose_logs_one_line_per_call(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = society(capsys, "-v", *RUN, "--json")
     assert code == 0
     mix = json.loads(out)["tier_mix"]
@@ -38,7 +38,7 @@ def test_every_call_is_one_line_for_a_person(capsys: pytest.CaptureFixture[str])
     assert "episode 1/1" in err
 
 
-def test_every_line_for_a_machine_is_an_object_with_the_columns_of_calls(capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_json_lines_have_the_columns_of_calls(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = society(capsys, "--log-json", *RUN, "--json")
     assert code == 0
     records = logged(err)
@@ -52,16 +52,16 @@ def test_every_line_for_a_machine_is_an_object_with_the_columns_of_calls(capsys:
     assert all(call["first_words"] for call in calls)
 
 
-def test_what_a_library_logs_is_an_object_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_json_includes_what_libraries_log(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up(Console(stderr=True), verbose=False, as_json=True)
     logging.getLogger("some.library").warning("it is %s", "late")
     logs.set_up(Console(stderr=True), verbose=False, as_json=False)
-    logging.getLogger("some.library").warning("not told twice")
+    logging.getLogger("some.library").warning("not logged twice")
     records = logged(capsys.readouterr().err)
     assert [(record["logger"], record["message"]) for record in records] == [("some.library", "it is late")]
 
 
-def test_a_mistake_is_an_object_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_log_json_includes_errors(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = society(capsys, "--log-json", "run", "no_such_scenario")
     assert code == 2
     record = logged(err)[-1]
@@ -70,14 +70,14 @@ def test_a_mistake_is_an_object_too(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 async def attack(request: web.Request) -> web.StreamResponse:
-    """A model that tries to command the terminal, and plays on."""
+    """Answer as a model that sends control characters and keeps playing."""
     body = await request.json()
     choices = body.get("structured_outputs", {}).get("choice")
     return web.json_response(completion(choices[0] if choices else ATTACK, body["model"]))
 
 
 @pytest.mark.parametrize("option", ["-v", "--log-json"])
-def test_a_reply_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str], option: str) -> None:
+def test_log_escapes_control_characters_of_replies(capsys: pytest.CaptureFixture[str], option: str) -> None:
     names = ("cooperator", "defector", "reciprocator")
     with in_thread(ScriptedVLLM(names, "SmolLM2-135M-Instruct")) as server:
         server.mishaps.extend([attack] * 500)

@@ -1,4 +1,4 @@
-"""A person at the table: what is typed is played, marked as a person's, and averaged with nobody."""
+"""`society play`: what a person types is played, marked as human, and not averaged with models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from agents.inference.provenance import Tier, lowest_tier
 from agents.problems import InvalidFileError, SocietyError
 from agents.roster import ModelConfig, Roster
-from simulation.cli.human_player import Lines, table_plan
+from simulation.cli.human_player import Lines, plan_with_human
 from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.messages import messages_of
 from simulation.runs.runner import resume_run
@@ -29,7 +29,7 @@ GOODS = ("play", "public_goods", "--tier", "simulated", "--steps", "2")
 
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Typist]:
-    """What stands on standard input, piped in."""
+    """Types lines into standard input."""
     typist = Typist(monkeypatch)
     yield typist
     for file in typist.files:
@@ -63,7 +63,7 @@ def played(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[Run, st
     return load_run(out.splitlines()[-1]), out
 
 
-def test_what_is_typed_is_said_and_done(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
+def test_typed_messages_and_choices_are_played(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
     typed("give all of it", "20", "", "5")
     run, out = played(capsys, *GOODS, "--as", "ben")
     mine = run.decisions[run.decisions["model_id"] == "ben"]
@@ -74,12 +74,12 @@ def test_what_is_typed_is_said_and_done(capsys: pytest.CaptureFixture[str], type
     assert list(said["text"]) == ["give all of it", ""]
     assert set(said.iloc[0]["audience"]) == {"ada", "cleo", "dan"}
     assert "you are ben" in out
-    assert "- ada: " in out  # what it heard
-    assert "Last step the group gave" in out  # the news
+    assert "- ada: " in out  # a message that it heard
+    assert "Last step the group gave" in out  # the observation
     assert "step 2: you earned" in out
 
 
-def test_an_illegal_choice_is_asked_again_until_it_is_legal(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
+def test_illegal_choice_is_asked_again(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
     typed("hello", "7", "all", " 20. ", "hello", "0")
     run, out = played(capsys, *GOODS, "--as", "ada")
     assert "'7' is not one of: 0, 5, 10, 15, 20" in out
@@ -88,9 +88,9 @@ def test_an_illegal_choice_is_asked_again_until_it_is_legal(capsys: pytest.Captu
     assert bool(mine["valid"].all())
 
 
-def test_a_persons_rows_are_marked_and_averaged_with_nobodys(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
+def test_human_rows_are_marked_and_not_averaged_with_others(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
     typed("hello", "20", "hello", "20")
-    run, out = played(capsys, *GOODS)  # the first seat
+    run, out = played(capsys, *GOODS)  # the first row
     outcomes = run.outcomes.set_index("model_id")
     assert outcomes.loc["ada", "tier"] == "human"
     assert outcomes.loc["ada", "model_name"] == "human"
@@ -101,19 +101,17 @@ def test_a_persons_rows_are_marked_and_averaged_with_nobodys(capsys: pytest.Capt
     assert set(comparable_rows(run.outcomes)["model_id"]) == {"ben", "cleo", "dan"}
     assert tiers(comparable_rows(run.outcomes)) == ("simulated",)
     assert {message.sender for message in messages_of(run)} == {"ben", "cleo", "dan"}
-    assert set(run.summary()["tier"]) == {"human", "simulated"}  # a row of its own
+    assert set(run.summary()["tier"]) == {"human", "simulated"}  # a row for each tier
     assert "human" in out
 
 
-def test_nobody_talks_where_nobody_hears(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
+def test_competitive_mode_has_no_messages(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
     typed("defect", "defect")
     run, _ = played(capsys, "play", "prisoners_dilemma", "--tier", "simulated", "--steps", "2", "--mode", "competitive")
     assert run.messages.empty
 
 
-def test_the_inputs_end_leaves_a_run_that_goes_on_where_it_stopped(
-    capsys: pytest.CaptureFixture[str], typed: Typist
-) -> None:
+def test_resume_after_the_end_of_input(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
     typed("one", "20", "two")
     code, _, err = society(capsys, *GOODS, "--as", "ada")
     assert code == 1
@@ -122,7 +120,7 @@ def test_the_inputs_end_leaves_a_run_that_goes_on_where_it_stopped(
     assert list(load_run(path).decisions["action"]) != []  # readable
     with pytest.raises(SocietyError, match="ada is a person's seat"):
         resume_run(path)
-    typed("15")  # what was typed before is not asked again
+    typed("15")  # it does not ask again for what was typed before
     run, _ = played(capsys, "resume", str(path))
     mine = run.decisions[run.decisions["model_id"] == "ada"]
     assert list(mine["action"]) == ["20", "15"]
@@ -130,14 +128,14 @@ def test_the_inputs_end_leaves_a_run_that_goes_on_where_it_stopped(
     assert set(run.messages[run.messages["sender"] == "ada"]["tier"]) == {"human"}
 
 
-def test_a_seat_or_game_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "no such seat (did you mean cleo?)" in society(capsys, *GOODS, "--as", "clea")[2]
+def test_unknown_model_or_game_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no such model (did you mean cleo?)" in society(capsys, *GOODS, "--as", "clea")[2]
     assert "did you mean minority?" in society(capsys, "play", "minoriti")[2]
     assert "odd number of models" in society(capsys, "play", "minority")[2]
     assert list(Path().iterdir()) == []
 
 
-def test_the_rosters_own_seat_for_a_person_is_taken() -> None:
+def test_plan_with_human_uses_the_rosters_human_row() -> None:
     rows = (ModelConfig(model_id="tit", policy="tit_for_tat"), ModelConfig(model_id="me", human=True))
     roster = Roster(name="r", models=rows)
     raw = {
@@ -146,12 +144,12 @@ def test_the_rosters_own_seat_for_a_person_is_taken() -> None:
         "roster": "r",
         "tasks": [{"task_id": "t", "task_type": "prisoners_dilemma"}],
     }
-    assert table_plan(raw, roster).roster == roster
-    with pytest.raises(SocietyError, match="there is one terminal: --as me"):
-        table_plan(raw, roster, "tit")
+    assert plan_with_human(raw, roster).roster == roster
+    with pytest.raises(SocietyError, match="there is one terminal: use --as me"):
+        plan_with_human(raw, roster, "tit")
 
 
-def test_a_person_has_neither_adapter_nor_policy() -> None:
+def test_human_row_has_neither_adapter_nor_policy() -> None:
     with pytest.raises(ValueError, match="a person's seat has no policy"):
         ModelConfig(model_id="me", human=True, policy="random")
     with pytest.raises(ValueError, match="a person has no adapter"):
@@ -159,7 +157,7 @@ def test_a_person_has_neither_adapter_nor_policy() -> None:
     assert ModelConfig(model_id="me", human=True).played_by == "human"
 
 
-def test_a_run_without_a_terminal_refuses_a_persons_seat(capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_without_a_terminal_refuses_a_human_row(capsys: pytest.CaptureFixture[str]) -> None:
     Path("r.yaml").write_text("name: r\nmodels: [{model_id: me, human: true}, {model_id: t, policy: random}]\n")
     Path("s.yaml").write_text("name: s\nmode: competitive\nroster: r.yaml\ntasks: [{task_id: t, task_type: chicken}]\n")
     code, _, err = society(capsys, "run", "s.yaml")
@@ -176,11 +174,11 @@ def test_a_run_without_a_terminal_refuses_a_persons_seat(capsys: pytest.CaptureF
         ((), "none"),
     ],
 )
-def test_an_episode_is_of_its_models_tier(used: tuple[Tier, ...], lowest: str) -> None:
+def test_lowest_tier_ignores_humans(used: tuple[Tier, ...], lowest: str) -> None:
     assert lowest_tier(dict.fromkeys(used, 1)) == lowest
 
 
-async def test_lines_come_from_a_plain_file_too_and_a_last_one_need_not_end(tmp_path: Path) -> None:
+async def test_lines_reads_a_plain_file_without_final_newline(tmp_path: Path) -> None:
     (tmp_path / "answers").write_text("one\n two \nthree")
     with (tmp_path / "answers").open() as file:
         lines = Lines(file.fileno())
@@ -189,7 +187,7 @@ async def test_lines_come_from_a_plain_file_too_and_a_last_one_need_not_end(tmp_
             await lines.next()
 
 
-async def test_waiting_for_a_person_holds_nobody_up() -> None:
+async def test_lines_does_not_block_the_event_loop() -> None:
     read, write = os.pipe()
     waiting = asyncio.ensure_future(Lines(read).next())
     await asyncio.sleep(0.01)
@@ -202,7 +200,7 @@ async def test_waiting_for_a_person_holds_nobody_up() -> None:
     os.close(write)
 
 
-def test_a_wrong_file_is_told_before_anything_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+def test_play_refuses_a_missing_roster(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InvalidFileError):
         Roster.load("nowhere.yaml")
     assert society(capsys, *GOODS, "--roster", "nowhere.yaml")[0] == 2
@@ -212,7 +210,7 @@ def test_a_wrong_file_is_told_before_anything_is_written(capsys: pytest.CaptureF
 
 
 class Terminal:
-    """`society` in a pseudo-terminal of its own, as a person sees it."""
+    """`society` in a pseudo-terminal, as a person sees it."""
 
     def __init__(self, *arguments: str) -> None:
         self.seen = ""
@@ -244,28 +242,28 @@ class Terminal:
 
 
 @pytest.mark.slow
-def test_it_is_played_at_a_terminal() -> None:
-    table = Terminal("play", "prisoners_dilemma", "--tier", "simulated", "--steps", "1")
-    table.until("your message (Enter: say nothing)")
-    table.type("let us cooperate\n")
-    table.until("your choice (cooperate, defect)")
-    table.type("cooperat\n")
-    table.until("'cooperat' is not one of")
-    table.type("cooperate\n")
-    table.until("you earned")
-    table.until("play-prisoners_dilemma-")
-    assert table.code() == 0
+def test_play_in_a_real_terminal() -> None:
+    terminal = Terminal("play", "prisoners_dilemma", "--tier", "simulated", "--steps", "1")
+    terminal.until("your message (Enter: no message)")
+    terminal.type("let us cooperate\n")
+    terminal.until("your choice (cooperate, defect)")
+    terminal.type("cooperat\n")
+    terminal.until("'cooperat' is not one of")
+    terminal.type("cooperate\n")
+    terminal.until("you earned")
+    terminal.until("play-prisoners_dilemma-")
+    assert terminal.code() == 0
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_a_readable_run() -> None:
-    table = Terminal("play", "public_goods", "--tier", "simulated", "--steps", "2")
-    table.until("your message")
-    table.type("hello\n")
-    table.until("your choice")
-    table.type("\x03")
-    table.until("can be resumed")
-    assert table.code() == 1
+def test_play_interrupted_leaves_a_readable_run() -> None:
+    terminal = Terminal("play", "public_goods", "--tier", "simulated", "--steps", "2")
+    terminal.until("your message")
+    terminal.type("hello\n")
+    terminal.until("your choice")
+    terminal.type("\x03")
+    terminal.until("can be resumed")
+    assert terminal.code() == 1
     (path,) = Path("runs").iterdir()
     run = load_run(path)
     assert run.manifest["status"] == "stopped"

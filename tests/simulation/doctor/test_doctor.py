@@ -1,4 +1,4 @@
-"""The doctor against nothing, a healthy server, a server that lacks an adapter, and worse; and what the docs show."""
+"""The doctor without a server, with a healthy one, one without an adapter, and worse; and what the docs show."""
 
 from __future__ import annotations
 
@@ -52,26 +52,26 @@ def of(found: Sequence[Diagnosis], area: str, verdict: Verdict) -> list[Diagnosi
 
 
 class TestServers:
-    async def test_nothing_there_leaves_a_run_possible_and_says_how_to_start_a_server(self) -> None:
+    async def test_missing_server_is_a_warning_with_a_start_command(self) -> None:
         found = await examine(case_of(UNUSED))
-        [silent] = of(found, "endpoints", Verdict.WARNING)
-        assert "connection refused" in silent.finding
-        assert "vllm serve BASE --port 9" in silent.remedy
+        [missing] = of(found, "endpoints", Verdict.WARNING)
+        assert "connection refused" in missing.finding
+        assert "vllm serve BASE --port 9" in missing.remedy
         assert not [each for each in found if each.verdict is Verdict.FAILURE]
         assert [each.subject for each in of(found, "generation", Verdict.OK)] == ["simulated"]
 
-    async def test_where_only_servers_may_answer_silence_is_a_failure(self) -> None:
+    async def test_missing_server_is_a_failure_if_only_servers_may_answer(self) -> None:
         found = await examine(case_of(UNUSED, tiers=["http"]))
         assert [each.subject for each in of(found, "endpoints", Verdict.FAILURE)] == [UNUSED]
         assert of(await examine(DoctorCase.at([UNUSED])), "endpoints", Verdict.FAILURE)
 
-    async def test_a_healthy_server_is_named_with_its_version_and_says_a_token_on_both_tiers(self) -> None:
+    async def test_healthy_server_has_version_and_answers_on_both_tiers(self) -> None:
         async with server() as vllm:
             found = await examine(case_of(vllm.url))
             said = [body["model"] for body in vllm.bodies]
         here, adapters = of(found, "endpoints", Verdict.OK)
         assert "vLLM 0.32.0, serves SmolLM2-135M-Instruct, cooperator" in here.finding
-        assert "all the roster asks for are served" in adapters.finding
+        assert "all that the roster needs are served" in adapters.finding
         assert [each.subject for each in of(found, "generation", Verdict.OK)] == [
             "camel",
             "http",
@@ -80,17 +80,15 @@ class TestServers:
         ]
         assert said == [ROSTER.models[0].model_name] * 2
 
-    async def test_an_adapter_that_lacks_is_a_failure_with_the_nearest_name_and_the_command(self) -> None:
+    async def test_missing_adapter_is_a_failure_with_name_and_command(self) -> None:
         async with ScriptedVLLM(("cooperater", "defector", "reciprocator"), base="SmolLM2-135M-Instruct") as vllm:
             found = await examine(case_of(vllm.url))
-        [lacking] = of(found, "endpoints", Verdict.FAILURE)
-        assert lacking.subject == "cooperator"
-        assert "did you mean cooperater?" in lacking.finding
-        assert f"society adapters load {vllm.url} PATH --name cooperator" in lacking.remedy
+        [missing] = of(found, "endpoints", Verdict.FAILURE)
+        assert missing.subject == "cooperator"
+        assert "did you mean cooperater?" in missing.finding
+        assert f"society adapters load {vllm.url} PATH --name cooperator" in missing.remedy
 
-    async def test_a_server_that_is_not_well_a_wrong_url_and_a_missing_key_are_told_apart(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_unhealthy_server_wrong_url_and_missing_key_differ(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("NO_SUCH_KEY", raising=False)
         async with server() as vllm, vllm.faulty(Fault.SERVER_ERROR, Route.HEALTH):
             endpoints = (
@@ -99,19 +97,19 @@ class TestServers:
                 EndpointSettings(vllm.url, api_key_env="NO_SUCH_KEY"),
             )
             failures = of(await examine(DoctorCase(endpoints)), "endpoints", Verdict.FAILURE)
-        assert ["not well" in failures[0].finding, "/v1?" in failures[1].finding] == [True, True]
+        assert ["/health reports an error" in failures[0].finding, "/v1?" in failures[1].finding] == [True, True]
         assert failures[2].remedy == "export NO_SUCH_KEY=... or: python -m keyring set lora-society NO_SUCH_KEY"
 
-    async def test_another_base_and_a_short_context_are_warnings(self) -> None:
+    async def test_other_base_and_short_context_are_warnings(self) -> None:
         async with ScriptedVLLM(("cooperator", "defector", "reciprocator"), base="other", max_model_len=512) as vllm:
             case = case_of(vllm.url)
             found = of(await examine(case), "endpoints", Verdict.WARNING)
         assert any("the roster says" in each.finding for each in found)
-        assert any("takes 512 tokens" in each.finding for each in found)
+        assert any("accepts 512 tokens" in each.finding for each in found)
 
 
 class TestPackages:
-    def test_what_is_installed_here_fits(self) -> None:
+    def test_installed_packages_are_ok(self) -> None:
         assert {each.verdict for each in examine_packages()} == {Verdict.OK}
 
     @pytest.mark.parametrize(
@@ -128,7 +126,7 @@ class TestPackages:
             ("mcp", "2.0.0", "mcp", "pip install 'mcp<2'"),
         ],
     )
-    def test_a_package_that_is_wrong_is_named_with_the_command_that_mends_it(
+    def test_wrong_package_is_named_with_the_fix(
         self, monkeypatch: pytest.MonkeyPatch, name: str, there: str, subject: str, remedy: str
     ) -> None:
         real = metadata.version
@@ -139,12 +137,12 @@ class TestPackages:
         assert found.remedy.startswith(remedy)
 
 
-def test_a_folder_that_cannot_be_written_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.access", lambda *_: False)  # tests may run as root, whom no mode keeps out
+def test_read_only_folder_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # tests may run as root, who may write anywhere
     assert {each.verdict for each in examine_storage(tmp_path)} == {Verdict.FAILURE}
 
 
-def test_the_exit_code_tells() -> None:
+def test_exit_code_is_1_on_failure() -> None:
     run = CliRunner().invoke
     assert run(app, ["doctor", "first_contact", "--endpoint", UNUSED]).exit_code == 0
     failed = run(app, ["doctor", "--endpoint", UNUSED, "--json"])
@@ -162,7 +160,7 @@ def printed(found: Sequence[Diagnosis]) -> str:
 
 
 def masked(text: str) -> list[str]:
-    """Lines with what differs between machines taken out: numbers, folders, the width of columns."""
+    """Return the lines without what differs between machines: numbers, folders, the width of columns."""
     text = re.sub(r"(free at|left at) \S+", r"\1 FOLDER", re.sub(r"127\.0\.0\.1", "localhost", text))
     return [" ".join(re.sub(r"\d+(\.\d+)*", "N", line).split()) for line in text.splitlines() if line.strip()]
 
@@ -172,17 +170,17 @@ def shown(title: str) -> str:
     return re.findall(rf"## {title}\n.*?```text\n\$[^\n]*\n(.*?)```", text, flags=re.DOTALL)[0]
 
 
-async def test_the_docs_show_what_is_printed_against_nothing() -> None:
-    assert masked(printed(await examine(case_of(UNUSED)))) == masked(shown("Nothing answers"))
+async def test_docs_show_the_output_without_a_server() -> None:
+    assert masked(printed(await examine(case_of(UNUSED)))) == masked(shown("No server answers"))
 
 
-async def test_the_docs_show_what_is_printed_of_a_healthy_server() -> None:
+async def test_docs_show_the_output_for_a_healthy_server() -> None:
     async with server() as vllm:
         found = await examine(case_of(vllm.url))
-    assert masked(printed(found)) == masked(shown("All is well"))
+    assert masked(printed(found)) == masked(shown("No problems"))
 
 
-async def test_the_docs_show_what_is_printed_of_a_server_that_lacks_an_adapter() -> None:
+async def test_docs_show_the_output_for_a_missing_adapter() -> None:
     async with ScriptedVLLM(("defector", "reciprocator"), base="SmolLM2-135M-Instruct") as vllm:
         found = await examine(case_of(vllm.url))
-    assert masked(printed(found)) == masked(shown("A server lacks an adapter"))
+    assert masked(printed(found)) == masked(shown("An adapter is missing"))

@@ -11,6 +11,7 @@ from agents.problems import SocietyError
 from agents.roster import ModelConfig
 from simulation.metrics.commons import (
     Lifetime,
+    harvests,
     kaplan_meier,
     lifetimes,
     survival_rate,
@@ -42,8 +43,9 @@ def test_restraint_lives_and_greed_dies_in_the_first_step(fishery: Play) -> None
     assert lifetimes(greedy) == (Lifetime(1, True),) * 2
     assert (survival_rate(lifetimes(gentle)), survival_time(lifetimes(gentle))) == (1.0, 12.0)
     assert (survival_rate(lifetimes(greedy)), survival_time(lifetimes(greedy))) == (0.0, 1.0)
-    assert sustainability(gentle) == 1.0
-    assert sustainability(greedy) == 0.0
+    assert sustainability(harvests(gentle)) == 1.0
+    assert sustainability(harvests(greedy)) == 0.0
+    assert len(harvests(gentle)) == 2 * 12 * 5
 
 
 def test_kaplan_meier_by_hand() -> None:
@@ -75,4 +77,4 @@ def test_a_run_without_commons_is_told(make_plan: Callable[..., Plan], runs: Pat
     with pytest.raises(SocietyError, match="no finished commons"):
         survival_rate(lifetimes(run))
     with pytest.raises(SocietyError, match="no valid commons harvest"):
-        sustainability(run)
+        sustainability(harvests(run))

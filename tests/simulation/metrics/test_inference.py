@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.problems import SocietyError
-from simulation.metrics.aggregate import mean_score, probability_of_improvement
 from simulation.metrics.inference import holm, paired_bootstrap, sign_flip_p_value, stratified_bootstrap
+from simulation.metrics.scores import mean_score
 
 
 def normal(seed: int, *shape: int, mean: float = 0.0) -> np.ndarray:
@@ -91,9 +91,12 @@ def test_ten_copies_of_a_seed_are_not_ten_runs() -> None:
     assert honest.high - honest.low == pytest.approx(alone.high - alone.low, rel=0.25)
 
 
-def test_an_improvement_comes_with_an_interval_too() -> None:
-    interval = stratified_bootstrap(probability_of_improvement, normal(5, 30, 3, mean=2.0), normal(6, 20, 3))
-    assert 0.8 < interval.low <= interval.value <= interval.high <= 1
+def test_bootstrap_takes_two_samples() -> None:
+    def difference(first: np.ndarray, second: np.ndarray) -> float:
+        return mean_score(first) - mean_score(second)
+
+    interval = stratified_bootstrap(difference, normal(5, 30, 3, mean=2.0), normal(6, 20, 3))
+    assert 1 < interval.low < interval.value < interval.high < 2.3
     assert interval.n == 20
 
 

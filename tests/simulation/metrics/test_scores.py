@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import trim_mean
 
-from agents.problems import SocietyError
+from simulation.metrics.arrays import Matrix
 from simulation.metrics.comparable import MixedTiersError, comparable_rows, tiers
 from simulation.metrics.messages import answer_structure, messages_of
-from simulation.metrics.scores import ScoreFigure, payoff_gini, score_matrix, summarise
+from simulation.metrics.registry import Interval
+from simulation.metrics.scores import (
+    ScoreFigure,
+    iqm,
+    mean_score,
+    optimality_gap,
+    score_interval,
+    score_matrix,
+)
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.tables.run import Run
@@ -19,6 +32,8 @@ TASKS = [
     {"task_id": "goods", "task_type": "public_goods", "max_steps": 2},
     {"task_id": "pairs", "task_type": "prisoners_dilemma", "max_steps": 2},
 ]
+
+matrices = arrays(np.float64, st.tuples(st.integers(1, 8), st.integers(1, 5)), elements=st.floats(-2, 2, width=16))
 
 
 @pytest.fixture
@@ -36,13 +51,6 @@ def test_a_row_is_a_pass_through_the_tasks_and_a_column_a_task(play: Callable[..
     assert scores.values[0, 0] == pytest.approx(first["efficiency"].mean())
 
 
-def test_one_models_scores_are_its_own(play: Callable[..., Run]) -> None:
-    run = play()
-    scores = score_matrix([run], ScoreFigure.COOPERATION, "m0")
-    own = run.outcomes[run.outcomes["model_id"] == "m0"].set_index("episode")["cooperation_score"]
-    assert scores.values.ravel().tolist() == own.sort_index().tolist()
-
-
 def test_runs_of_several_seeds_are_clustered_by_seed(play: Callable[..., Run]) -> None:
     runs = [play(seed=seed) for seed in (1, 2)]
     assert score_matrix(runs, ScoreFigure.ACCURACY).clusters == (1, 1, 1, 2, 2, 2)
@@ -50,20 +58,45 @@ def test_runs_of_several_seeds_are_clustered_by_seed(play: Callable[..., Run]) -
 
 def test_a_replay_of_the_same_seed_adds_no_independent_unit(play: Callable[..., Run]) -> None:
     run = play(seed=1)
-    assert summarise(score_matrix([run, run], ScoreFigure.ACCURACY))["iqm"].n == 3
+    interval = score_interval(iqm, score_matrix([run, run], ScoreFigure.ACCURACY))
+    assert isinstance(interval, Interval)
+    assert interval.n == 3
 
 
-def test_a_summary_has_an_interval_around_every_value(play: Callable[..., Run]) -> None:
-    summary = summarise(score_matrix([play()], ScoreFigure.COOPERATION))
-    assert set(summary) == {"iqm", "mean", "optimality_gap"}
-    assert all(each.low <= each.value <= each.high and each.n == 3 for each in summary.values())
-    assert summary["mean"].value + summary["optimality_gap"].value == pytest.approx(1)
+def test_every_statistic_of_scores_has_an_interval(play: Callable[..., Run]) -> None:
+    scores = score_matrix([play()], ScoreFigure.COOPERATION)
+    found = [score_interval(statistic, scores) for statistic in (iqm, mean_score, optimality_gap)]
+    for each in found:
+        assert isinstance(each, Interval)
+        assert each.low <= each.value <= each.high
+        assert each.n == 3
+    assert mean_score(scores.values) + optimality_gap(scores.values) == pytest.approx(1)
+
+
+def test_scores_of_one_pass_have_no_interval(play: Callable[..., Run]) -> None:
+    scores = score_matrix([play(episodes=1)], ScoreFigure.COOPERATION)
+    assert score_interval(mean_score, scores) == mean_score(scores.values)
+
+
+@given(matrices)
+def test_iqm_is_the_quarter_trimmed_mean_over_runs_and_tasks(scores: Matrix) -> None:
+    assert iqm(scores) == pytest.approx(trim_mean(scores, proportiontocut=0.25, axis=None))
+
+
+def test_iqm_ignores_one_wild_run_and_the_mean_does_not() -> None:
+    scores = np.array([[0.5], [0.5], [0.5], [100.0]])
+    assert iqm(scores) == 0.5
+    assert mean_score(scores) > 25
+
+
+def test_optimality_gap_counts_nothing_above_the_target() -> None:
+    assert optimality_gap(np.array([[0.5, 3.0]])) == pytest.approx(0.25)
+    assert optimality_gap(np.array([[1.0, 1.0]])) == 0.0
 
 
 def test_synthetic_rows_enter_only_when_asked(play: Callable[..., Run]) -> None:
     run = play(tasks=[*TASKS, {"task_id": "words", "task_type": "strategy", "max_steps": 1}])
     assert score_matrix([run], ScoreFigure.EFFICIENCY).tasks == ("goods", "pairs")
-    assert score_matrix([run], ScoreFigure.EFFICIENCY, synthetic=True).tasks == ("goods", "pairs", "words")
     assert {message.episode % 3 for message in messages_of(run)} == {0, 1}
     assert {message.episode % 3 for message in messages_of(run, synthetic=True)} == {0, 1, 2}
 
@@ -84,19 +117,7 @@ def test_scripted_players_go_with_any_tier(play: Callable[..., Run]) -> None:
     assert tiers(rows.iloc[:1]) == ("scripted",)
 
 
-def test_a_model_that_did_not_play_is_told(play: Callable[..., Run]) -> None:
-    with pytest.raises(SocietyError, match="no accuracy of zed"):
-        score_matrix([play()], ScoreFigure.ACCURACY, "zed")
-
-
 def test_team_mates_answer_each_other_and_no_one_else(play: Callable[..., Run]) -> None:
     structure = answer_structure(messages_of(play(mode="team_battle")))
     assert structure.communities == (("m0", "m2"), ("m1", "m3"))
     assert structure.reciprocity == 1.0
-
-
-def test_gini_refuses_negative_payoffs() -> None:
-    assert payoff_gini([1, 1]) == 0
-    assert payoff_gini([0, 4]) == 0.5
-    with pytest.raises(SocietyError, match="floor"):
-        payoff_gini([-1, 1])

@@ -1,4 +1,4 @@
-"""A run's spans, as OpenTelemetry's own exporters see them."""
+"""A run's spans, as OpenTelemetry's own exporters get them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ Play = Callable[..., tuple[Run, Sequence[ReadableSpan]]]
 
 @pytest.fixture
 def play(make_plan: Callable[..., Plan], runs: Path) -> Play:
-    """Run a small plan under trace: the run and its spans, in the order they ended."""
+    """Run a small plan with tracing; return the run and its spans, in the order in which they ended."""
 
     def run(content: bool = False, **keys: Any) -> tuple[Run, Sequence[ReadableSpan]]:
         exporter = InMemorySpanExporter()
@@ -59,11 +59,11 @@ def named(spans: Sequence[ReadableSpan], start: str) -> list[ReadableSpan]:
     return [span for span in spans if span.name.startswith(start)]
 
 
-def told(span: ReadableSpan) -> dict[str, Any]:
+def attributes(span: ReadableSpan) -> dict[str, Any]:
     return dict(span.attributes or {})
 
 
-def test_spans_hang_together_as_run_episode_step_and_attempt(play: Play) -> None:
+def test_spans_are_nested_as_run_episode_step_attempt(play: Play) -> None:
     run, spans = play()
     by_id = {span.context.span_id: span for span in spans}
 
@@ -74,7 +74,7 @@ def test_spans_hang_together_as_run_episode_step_and_attempt(play: Play) -> None
     attempts = named(spans, "chat ")
     assert len(attempts) == len(run.calls) > 0
     for span in attempts:
-        episode, step = told(span)["society.episode"], told(span)["society.step"]
+        episode, step = attributes(span)["society.episode"], attributes(span)["society.step"]
         assert ancestry(span) == ["chat cooperator", f"step {step}", f"episode {episode}", "run small"]
         assert span.kind is SpanKind.CLIENT
     assert len(named(spans, "step ")) == 4
@@ -85,7 +85,7 @@ def test_spans_hang_together_as_run_episode_step_and_attempt(play: Play) -> None
             assert above.start_time <= span.start_time <= span.end_time <= above.end_time  # type: ignore[operator]
 
 
-def test_a_clock_that_jumps_back_turns_no_span_around(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_span_times_survive_a_clock_that_jumps_back(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     real, hours = time.time_ns, itertools.count()
     monkeypatch.setattr(time, "time_ns", lambda: real() - 3_600_000_000_000 * next(hours))
     _, spans = play()
@@ -95,14 +95,14 @@ def test_a_clock_that_jumps_back_turns_no_span_around(play: Play, monkeypatch: p
         assert above.start_time <= span.start_time <= span.end_time <= above.end_time  # type: ignore[operator]
 
 
-def test_an_attempt_is_told_by_the_conventions(play: Play) -> None:
+def test_attempt_span_follows_the_conventions(play: Play) -> None:
     with in_thread(ScriptedVLLM(delay=0.02)) as server:
         inference = {"tiers": ["http"], "endpoints": [server.url], "max_tokens": 33, "temperature": 0.3}
         run, spans = play(inference=inference)
     rows = {(r.model_id, r.episode, r.step, r.purpose, r.talk_round): r for r in run.calls.itertuples()}
     known = {value for name, value in vars(conventions).items() if name.startswith("GEN_AI")}
     for span in named(spans, "chat "):
-        its = told(span)
+        its = attributes(span)
         row = rows[tuple(its[f"society.{name}"] for name in ("model_id", "episode", "step", "purpose", "talk_round"))]
         assert {name for name in its if name.startswith("gen_ai.")} <= known
         assert its["gen_ai.operation.name"] == "chat"
@@ -121,34 +121,34 @@ def test_an_attempt_is_told_by_the_conventions(play: Play) -> None:
         assert "error.type" not in its
 
 
-def test_a_failed_attempt_is_an_error_of_its_class(play: Play) -> None:
+def test_failed_attempt_has_error_status_and_class(play: Play) -> None:
     with in_thread(ScriptedVLLM()) as server:
         server.script(Fault.SERVER_ERROR)
         _, spans = play(inference={"tiers": ["http"], "endpoints": [server.url]})
     failed = [span for span in named(spans, "chat ") if span.status.status_code is StatusCode.ERROR]
-    assert [told(span)["error.type"] for span in failed] == ["TransientError"]
+    assert [attributes(span)["error.type"] for span in failed] == ["TransientError"]
     assert "EngineCore" in str(failed[0].status.description)
-    assert told(failed[0])["society.status"] == "failed"
-    assert "gen_ai.response.model" not in told(failed[0])
+    assert attributes(failed[0])["society.status"] == "failed"
+    assert "gen_ai.response.model" not in attributes(failed[0])
 
 
-def test_minds_are_told_apart_from_models(play: Play) -> None:
+def test_simulated_replies_have_their_own_provider_name(play: Play) -> None:
     _, spans = play()
-    assert {told(span)["gen_ai.provider.name"] for span in named(spans, "chat ")} == {"lora_society.simulated"}
+    assert {attributes(span)["gen_ai.provider.name"] for span in named(spans, "chat ")} == {"lora_society.simulated"}
 
 
 CONTENT = ("gen_ai.system_instructions", "gen_ai.input.messages", "gen_ai.output.messages")
 
 
-def test_no_prompt_is_told_unless_asked_for(play: Play) -> None:
+def test_spans_have_no_prompts_by_default(play: Play) -> None:
     _, spans = play(language="zh")
-    assert not [name for span in spans for name in told(span) if name in CONTENT]
-    assert "训练任务" not in "".join(str(told(span)) for span in spans)
+    assert not [name for span in spans for name in attributes(span) if name in CONTENT]
+    assert "训练任务" not in "".join(str(attributes(span)) for span in spans)
 
 
-def test_prompts_and_replies_are_told_when_asked_for(play: Play) -> None:
+def test_content_option_adds_prompts_and_replies(play: Play) -> None:
     run, spans = play(content=True, language="zh")
-    talks = [told(span) for span in named(spans, "chat ") if told(span)["society.purpose"] == "talk"]
+    talks = [attributes(span) for span in named(spans, "chat ") if attributes(span)["society.purpose"] == "talk"]
     said = {json.loads(its["gen_ai.output.messages"])[0]["parts"][0]["content"] for its in talks}
     assert said == set(run.messages["text"])
     for its in talks:
@@ -158,7 +158,7 @@ def test_prompts_and_replies_are_told_when_asked_for(play: Play) -> None:
         assert its["society.model_id"] in asked[0]["parts"][0]["content"]
 
 
-async def test_a_cached_reply_is_an_event_and_no_span(tmp_path: Path) -> None:
+async def test_cached_reply_is_an_event_not_a_span(tmp_path: Path) -> None:
     cache = ReplyCache(tmp_path)
     async with ScriptedVLLM() as server:
         for _ in range(2):
@@ -183,7 +183,7 @@ async def test_a_cached_reply_is_an_event_and_no_span(tmp_path: Path) -> None:
     assert {event.name for event in events} == {"society.cached_reply"}
 
 
-def test_a_run_that_stops_leaves_no_span_open(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_stopped_run_ends_all_spans(make_plan: Callable[..., Plan], runs: Path) -> None:
     exporter = InMemorySpanExporter()
     with in_thread(ScriptedVLLM()) as server:
         plan = make_plan(inference={"tiers": ["http"], "endpoints": [server.url], "retries": 0})
@@ -192,12 +192,12 @@ def test_a_run_that_stops_leaves_no_span_open(make_plan: Callable[..., Plan], ru
             run_scenario(plan, out=runs, on_event=tracer)
     spans = exporter.get_finished_spans()
     assert {"run small", "episode 0", "step 0", "chat cooperator"} <= {span.name for span in spans}
-    assert told(named(spans, "run")[0])["society.status"] == "stopped"
+    assert attributes(named(spans, "run")[0])["society.status"] == "stopped"
 
 
 @contextmanager
 def collector() -> Iterator[tuple[str, list[ExportTraceServiceRequest]]]:
-    """An OTLP collector: its address and what it received."""
+    """Yield the address of an OTLP collector and what it receives."""
     received: list[ExportTraceServiceRequest] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -209,7 +209,7 @@ def collector() -> Iterator[tuple[str, list[ExportTraceServiceRequest]]]:
             self.end_headers()
 
         def log_message(self, *_arguments: Any) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -225,7 +225,7 @@ def collector() -> Iterator[tuple[str, list[ExportTraceServiceRequest]]]:
 RUN = ("run", "first_contact", "--tier", "simulated", "--episodes", "1")
 
 
-def test_the_command_sends_spans_where_the_environment_says(
+def test_otel_option_sends_spans_to_the_otlp_endpoint(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with collector() as (address, received):
@@ -239,7 +239,7 @@ def test_the_command_sends_spans_where_the_environment_says(
     assert service == {"lora-society"}
 
 
-def test_without_the_extra_the_remedy_is_told_before_anything_is_played(
+def test_otel_option_without_the_extra_fails_before_the_run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.resources", None)

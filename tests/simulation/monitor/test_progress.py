@@ -1,4 +1,4 @@
-"""What the progress line tells of calls: made ones, failed ones, and those for which nothing was sent."""
+"""The progress line counts sent, failed and cached calls; the outcome table has a row per model or per kind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def last_line(plan: Plan, runs: Path, cache: Path) -> str:
     return written.getvalue().splitlines()[-1]
 
 
-def test_a_cached_reply_is_neither_a_call_nor_a_failure(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_cached_reply_is_neither_a_call_nor_a_failure(make_plan: Callable[..., Plan], runs: Path) -> None:
     with in_thread(ScriptedVLLM()) as server:
         plan = make_plan(episodes=1, inference={"tiers": ["http"], "endpoints": [server.url], "retries": 3})
         server.script(Fault.SERVER_ERROR)
@@ -44,32 +44,32 @@ def of_kind(adapter: str, count: int) -> tuple[ModelConfig, ...]:
     )
 
 
-def told(plan: Plan, runs: Path) -> str:
+def shown_table(plan: Plan, runs: Path) -> str:
     run = run_scenario(plan, tier=Tier.SIMULATED, out=runs)
     console = Console(file=io.StringIO(), width=150, record=True)
     console.print(outcome_table(run, 150))
     return console.export_text()
 
 
-def test_a_society_too_large_to_read_is_told_by_kind_of_model(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_outcome_table_of_many_models_is_by_kind(make_plan: Callable[..., Plan], runs: Path) -> None:
     rows = (*of_kind("ada", MOST_MODELS), *of_kind("ben", MOST_MODELS))
-    text = told(make_plan(rows=rows, episodes=1, mode="cooperative"), runs)
+    text = shown_table(make_plan(rows=rows, episodes=1, mode="cooperative"), runs)
     assert f"{2 * MOST_MODELS} models, averaged by adapter, role and team" in text
     assert "ada_1 " not in text
     (row,) = [line.split("│") for line in text.splitlines() if "│ ada" in line]
     assert f"{MOST_MODELS}" in [cell.strip() for cell in row]
 
 
-def test_a_society_that_can_be_read_is_told_model_by_model(make_plan: Callable[..., Plan], runs: Path) -> None:
-    text = told(make_plan(rows=of_kind("ada", MOST_MODELS), episodes=1, mode="cooperative"), runs)
+def test_outcome_table_of_few_models_is_by_model(make_plan: Callable[..., Plan], runs: Path) -> None:
+    text = shown_table(make_plan(rows=of_kind("ada", MOST_MODELS), episodes=1, mode="cooperative"), runs)
     assert all(f"ada_{number} " in text for number in range(1, MOST_MODELS + 1))
 
 
-def test_kinds_that_are_no_fewer_than_models_tell_nothing(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_outcome_table_is_by_model_if_every_kind_has_one(make_plan: Callable[..., Plan], runs: Path) -> None:
     rows = tuple(
         ModelConfig(model_id=f"m{number}", model_name=f"adapter{number}", role=ModelRole.NEUTRAL)
         for number in range(MOST_MODELS + 1)
     )
-    text = told(make_plan(rows=rows, episodes=1, mode="cooperative"), runs)
+    text = shown_table(make_plan(rows=rows, episodes=1, mode="cooperative"), runs)
     assert "averaged by" not in text
     assert f"m{MOST_MODELS} " in text

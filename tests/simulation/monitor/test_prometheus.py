@@ -1,4 +1,4 @@
-"""Live metrics, scraped over HTTP as Prometheus does it."""
+"""Live metrics, scraped over HTTP as Prometheus does."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def scrape(url: str) -> Samples:
-    """Every sample by name and labels."""
+    """Return every sample by name and labels."""
     text = urllib.request.urlopen(url, timeout=5).read().decode()
     families = text_string_to_metric_families(text)
     return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
@@ -39,7 +39,7 @@ def total(samples: Samples, name: str, **labels: str) -> float:
     )
 
 
-def test_a_scrape_tells_what_the_tables_tell(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_scraped_metrics_equal_the_tables(make_plan: Callable[..., Plan], runs: Path) -> None:
     with in_thread(ScriptedVLLM()) as server:
         inference = {"tiers": ["http"], "endpoints": [server.url], "retries": 3}
         plan = make_plan(inference=inference)
@@ -68,7 +68,7 @@ def test_a_scrape_tells_what_the_tables_tell(make_plan: Callable[..., Plan], run
     assert total(samples, "society_calls_in_flight") == 0
 
 
-def test_actions_in_the_social_network_are_counted(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_social_actions_are_counted(make_plan: Callable[..., Plan], runs: Path) -> None:
     metrics = LiveMetrics(2)
     with serve_metrics(metrics, 0) as url:
         run = run_scenario(make_plan(communication={"social_actions": ["create_post"]}), out=runs, on_event=metrics)
@@ -78,7 +78,7 @@ def test_actions_in_the_social_network_are_counted(make_plan: Callable[..., Plan
     assert total(samples, "society_acts_total", success="true") == run.acts["success"].sum()
 
 
-def test_what_goes_on_is_seen_while_it_does(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_metrics_change_during_the_run(make_plan: Callable[..., Plan], runs: Path) -> None:
     metrics, seen = LiveMetrics(2), list[Samples]()
     with in_thread(ScriptedVLLM(delay=0.1)) as server, serve_metrics(metrics, 0) as url:
 
@@ -93,16 +93,16 @@ def test_what_goes_on_is_seen_while_it_does(make_plan: Callable[..., Plan], runs
     assert total(seen[0], "society_episode") == 0
 
 
-def test_falls_are_counted(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_fallbacks_are_counted(make_plan: Callable[..., Plan], runs: Path) -> None:
     metrics = LiveMetrics(2)
     plan = make_plan(inference={"tiers": ["http", "simulated"], "endpoints": ["http://127.0.0.1:9/v1"], "retries": 0})
     with serve_metrics(metrics, 0) as url:
         run = run_scenario(plan, out=runs, on_event=metrics)
         samples = scrape(url)
-    assert total(samples, "society_falls_total", fallback_from="http", tier="simulated") == len(run.calls)
+    assert total(samples, "society_fallbacks_total", fallback_from="http", tier="simulated") == len(run.calls)
 
 
-def test_a_resumed_run_counts_the_episodes_it_has(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_resumed_run_counts_earlier_episodes(make_plan: Callable[..., Plan], runs: Path) -> None:
     def stop(event: Event) -> None:
         if isinstance(event, StepResolved) and event.episode == 1:
             raise KeyboardInterrupt
@@ -115,7 +115,7 @@ def test_a_resumed_run_counts_the_episodes_it_has(make_plan: Callable[..., Plan]
         assert total(scrape(url), "society_episodes_total") == 2
 
 
-def test_a_request_that_goes_out_is_told_and_not_written(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_call_begun_is_observed_but_not_stored(make_plan: Callable[..., Plan], runs: Path) -> None:
     events: list[Event] = []
     run = run_scenario(make_plan(), out=runs, on_event=events.append)
     kinds = [type(event).__name__ for event in events]
@@ -123,33 +123,31 @@ def test_a_request_that_goes_out_is_told_and_not_written(make_plan: Callable[...
     assert "CallBegun" not in (run.path / "events.jsonl").read_text()
 
 
-def test_the_port_is_on_this_machine_only_and_free_afterwards() -> None:
+def test_serve_metrics_uses_localhost_and_frees_the_port() -> None:
     with serve_metrics(LiveMetrics(1), 0) as url:
         port = int(url.split(":")[2].split("/")[0])
         assert url.startswith("http://127.0.0.1:")
-        with pytest.raises(UsageError, match=rf"--metrics-port {port}: another program listens there; choose another"):
+        with pytest.raises(UsageError, match=rf"--metrics-port {port}: another program uses this port; choose another"):
             serve_metrics(LiveMetrics(1), port).__enter__()
     with socket.create_server(("127.0.0.1", port)):
         pass
 
 
 @pytest.mark.parametrize("command", ["run", "effect"])
-def test_the_command_tells_where_and_refuses_a_taken_port_before_it_plays(
-    capsys: pytest.CaptureFixture[str], command: str
-) -> None:
+def test_metrics_port_prints_the_url_and_refuses_a_used_port(capsys: pytest.CaptureFixture[str], command: str) -> None:
     shown = ("first_contact", "--tier", "simulated", "--episodes", "2", "--metrics-port")
     code, _, err = society(capsys, command, *shown, "0")
     assert code == 0
     assert "metrics: http://127.0.0.1:" in err
     before = set(Path("runs").iterdir())
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        code, _, err = society(capsys, command, *shown, str(taken.getsockname()[1]))
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        code, _, err = society(capsys, command, *shown, str(other.getsockname()[1]))
     assert code == 2
-    assert "another program listens there" in err
+    assert "another program uses this port" in err
     assert set(Path("runs").iterdir()) == before
 
 
-def test_a_run_can_be_resumed_under_watch(
+def test_resume_has_the_metrics_port_option(
     capsys: pytest.CaptureFixture[str], make_plan: Callable[..., Plan], runs: Path
 ) -> None:
     run = run_scenario(make_plan(), out=runs)

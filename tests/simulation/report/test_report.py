@@ -7,6 +7,7 @@ import gzip
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from simulation.report.sources import find_sources
 from simulation.report.standings import standings_of
 from simulation.runs.runner import RunStoppedError, run_scenario
 from simulation.store.events import StepResolved
+from simulation.studies.metrics import measure_metrics
 from simulation.tables.run import Run, load_run
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
 from tests.support.faults import Fault
@@ -141,6 +143,14 @@ def test_the_page_asks_no_network_and_holds_every_text_with_its_prompt(small_run
         assert [role for role, _ in prompt] == ["system", "user"]
         assert "public_goods" in prompt[0][1] or "Public goods" in prompt[0][1]
         assert (reply, tuple(audience)) == (text, heard)
+
+
+def test_report_shows_every_metric_of_the_run(small_run: Run, tmp_path: Path) -> None:
+    page = write_report([small_run.path], tmp_path / "report.html", prompts=False).read_text(encoding="utf-8")
+    [run] = unpacked(page, "summary")["runs"]
+    report = measure_metrics([small_run])
+    assert run["metrics"]["rows"] == [asdict(row) for row in report.rows]
+    assert {row["metric"] for row in run["metrics"]["rows"]} >= {"iqm", "reciprocity", "polarization"}
 
 
 def test_hostile_text_stays_text(make_plan: Callable[..., Plan], runs: Path, tmp_path: Path) -> None:

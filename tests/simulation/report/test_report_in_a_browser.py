@@ -108,6 +108,7 @@ def test_every_control_works(small_run: Run, browser: Browser, tmp_path: Path) -
         page.locator("#calls").scroll_into_view_if_needed()
         page.wait_for_selector("#latency-chart .main-svg")
         assert page.locator("#calls-table tbody tr").count() > 0
+        assert "iqm" in page.inner_text("#metrics-table")
 
 
 def test_a_phone_can_read_it(small_run: Run, browser: Browser, tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_what_writes_says_what_to_do(
     def write() -> str:
         said = society(command, *map(str, arguments))
         assert said.code == 1
-        return said.told
+        return said.text
 
     told = in_closed(write)
     assert f"society: {place}" in told

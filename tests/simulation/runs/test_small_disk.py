@@ -107,10 +107,10 @@ def test_the_command_on_a_disk_that_fills_up(unbroken: Run, tmp_path: Path) -> N
             "run", "first_contact", "--tier", "simulated", "--set", "tasks.0.max_steps=1", "--out", str(tmp_path)
         )
         assert begun.code == 1
-        assert "No space left on device; make room on its disk" in begun.told
-        assert "Traceback" not in begun.told
+        assert "No space left on device; make room on its disk" in begun.text
+        assert "Traceback" not in begun.text
         forks.resize(tmp_path, "16m")
-        resumed = re.search(r"society (resume) (\S+)", begun.told)
+        resumed = re.search(r"society (resume) (\S+)", begun.text)
         assert resumed is not None
         assert society(*resumed.groups()).code == 0
         assert len(load_run(resumed[2]).outcomes) == len(unbroken.outcomes)

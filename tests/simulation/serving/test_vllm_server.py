@@ -1,4 +1,4 @@
-"""Server processes: started, waited for, stopped, killed; with a stand-in for `vllm` that starts at once."""
+"""Server processes: start, wait, stop, kill; with a stand-in for `vllm` that starts at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from agents.problems import UsageError
 from simulation.serving.vllm_server import ServerFailedError, VLLMServer, openmp_library
 from tests.integration.vllm.servers import free_ports
 
-# answers /health, has a child as vLLM has its engine, and ends as `mode` says
+# answers /health, has a child process like vLLM's engine, and ends as `mode` says
 STAND_IN = """
 import http.server, os, signal, subprocess, sys, time
 port, mode = int(sys.argv[1]), sys.argv[2]
@@ -46,12 +46,12 @@ def server(folder: Path, mode: str = "serves", port: int | None = None, **more: 
 
 
 def engine(server: VLLMServer) -> int:
-    """The process id of the engine of the last start."""
+    """Return the process id of the engine of the last start."""
     return int(server.log.read_text().split("engine ")[-1].split()[0])
 
 
 def alive(process: int) -> bool:
-    """Whether it runs; one that has ended and was not yet collected does not."""
+    """Return whether a process runs; a zombie does not."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -59,7 +59,7 @@ def alive(process: int) -> bool:
 
 
 class TestLife:
-    def test_it_comes_up_and_its_block_leaves_nothing(self, tmp_path: Path) -> None:
+    def test_server_starts_and_ends_with_its_block(self, tmp_path: Path) -> None:
         with server(tmp_path) as one:
             one.wait_ready(10)
             assert one.running
@@ -70,7 +70,7 @@ class TestLife:
         assert not one.healthy()
         assert not alive(child)
 
-    def test_killed_it_is_gone_at_once_and_starts_again_on_its_port(self, tmp_path: Path) -> None:
+    def test_kill_ends_at_once_and_restart_uses_the_same_port(self, tmp_path: Path) -> None:
         with server(tmp_path) as one:
             one.wait_ready(10)
             child = engine(one)
@@ -81,7 +81,7 @@ class TestLife:
             assert one.exit_code is None
             assert engine(one) != child
 
-    def test_an_engine_left_by_a_crash_is_cleared_before_the_next_start(self, tmp_path: Path) -> None:
+    def test_start_kills_the_engine_left_by_a_crash(self, tmp_path: Path) -> None:
         with server(tmp_path) as one:
             one.wait_ready(10)
             child = engine(one)
@@ -93,7 +93,7 @@ class TestLife:
             one.start()
             assert not alive(child)
 
-    def test_it_ends_with_the_process_that_started_it_however_that_ends(self, tmp_path: Path) -> None:
+    def test_server_ends_when_its_parent_is_killed(self, tmp_path: Path) -> None:
         parent = (
             "import sys; from pathlib import Path; from tests.simulation.serving.test_vllm_server import server\n"
             f"one = server(Path({str(tmp_path)!r})); one.start(); one.wait_ready(10)\n"
@@ -114,8 +114,8 @@ class TestLife:
         assert not alive(api)
 
 
-class TestWhatGoesWrong:
-    def test_one_that_ends_early_shows_its_last_words_and_not_those_before(self, tmp_path: Path) -> None:
+class TestFailures:
+    def test_error_shows_the_log_of_the_last_start_only(self, tmp_path: Path) -> None:
         one = server(tmp_path, "refuses")
         one.log.parent.mkdir()
         one.log.write_text("of an earlier start\n")
@@ -126,28 +126,26 @@ class TestWhatGoesWrong:
         assert str(one.log) in str(caught.value)
         assert "earlier" not in str(caught.value)
 
-    def test_one_that_never_answers_is_not_waited_for_for_ever(self, tmp_path: Path) -> None:
+    def test_wait_ready_ends_after_the_timeout(self, tmp_path: Path) -> None:
         with server(tmp_path, "hangs") as one, pytest.raises(ServerFailedError, match=r"did not answer within 0\.3 s"):
             one.wait_ready(0.3)
 
-    def test_a_port_in_use_is_told(self, tmp_path: Path) -> None:
+    def test_used_port_is_an_error(self, tmp_path: Path) -> None:
         with server(tmp_path) as one:
             one.wait_ready(10)
             with pytest.raises(ServerFailedError, match="another server answers"):
                 server(tmp_path, port=one.command.port).start()
-            with pytest.raises(ServerFailedError, match="runs already"):
+            with pytest.raises(ServerFailedError, match="is already running"):
                 one.start()
 
-    def test_a_program_that_is_not_there_is_told(self, tmp_path: Path) -> None:
+    def test_missing_executable_is_an_error(self, tmp_path: Path) -> None:
         command = ServeCommand("127.0.0.1", free_ports(), ("no-such-vllm", "serve"))
         with pytest.raises(ServerFailedError, match="no-such-vllm is not on the PATH"):
             VLLMServer(command, tmp_path / "log").start()
 
 
 class TestKeysAndLibraries:
-    def test_the_key_reaches_the_server_by_its_environment(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_api_key_is_passed_in_the_environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MY_KEY", "s3cret")
         with server(tmp_path, key_from="MY_KEY") as one:
             one.wait_ready(10)
@@ -156,7 +154,7 @@ class TestKeysAndLibraries:
         with pytest.raises(UsageError, match="has no MY_KEY"):
             server(tmp_path, key_from="MY_KEY")
 
-    def test_the_openmp_library_lies_beside_the_executable(self, tmp_path: Path) -> None:
+    def test_openmp_library_is_in_the_environment_of_the_executable(self, tmp_path: Path) -> None:
         vllm, library = tmp_path / "bin" / "vllm", tmp_path / "lib" / "libiomp5.so"
         vllm.parent.mkdir()
         vllm.touch(mode=0o755)

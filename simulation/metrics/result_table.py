@@ -1,0 +1,70 @@
+"""Results as pandas tables and plotly pictures: one row, or one point, per figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from simulation.metrics.registry import Interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from plotly.graph_objects import Figure
+
+
+def table_of(rows: Iterable[Any], *, count: str = "n") -> pd.DataFrame:
+    """A table with one row per dataclass of one kind.
+
+    An enum is its value. The field `interval` becomes the columns `value`, `low`, `high` and `count`; another field
+    that holds several numbers, such as `latency`, becomes `latency_p50` and so on.
+
+    Args:
+        rows: The dataclasses.
+        count: The name of the column of an interval's `n`.
+    """
+    import pandas as pd
+
+    return pd.DataFrame([dict(_cells(row, count)) for row in rows])
+
+
+def _cells(row: Any, count: str) -> Iterator[tuple[str, Any]]:
+    for field in fields(row):
+        value = getattr(row, field.name)
+        if field.name == "interval":
+            yield from _interval(row, count)
+        elif isinstance(value, Interval):
+            yield from ((field.name, value.value), (f"{field.name}_low", value.low), (f"{field.name}_high", value.high))
+        elif isinstance(value, Mapping) or is_dataclass(value):
+            parts = value if isinstance(value, Mapping) else vars(value)
+            yield from ((f"{field.name}_{name}", each) for name, each in parts.items())
+        else:
+            yield field.name, value.value if isinstance(value, Enum) else value
+
+
+def _interval(row: Any, count: str) -> Iterator[tuple[str, Any]]:
+    """The interval's columns; without an interval the row's own value, where it has one."""
+    found: Interval | None = row.interval
+    if found is None:
+        yield from (("value", getattr(row, "value", None)), ("low", None), ("high", None), (count, None))
+    else:
+        yield from (("value", found.value), ("low", found.low), ("high", found.high), (count, found.n))
+
+
+def interval_plot(table: pd.DataFrame, y: str, *, title: str, x: str = "value", **more: Any) -> Figure:
+    """A point with its interval per row of a table of `table_of`; each picture has a horizontal axis of its own.
+
+    Args:
+        table: Has the columns `value`, `low` and `high`.
+        y: The column whose values name the rows of the picture.
+        title: Stands above it.
+        x: What the horizontal axis shows.
+        more: Further arguments of `plotly.express.scatter`: `color`, `facet_col`, `symbol`.
+    """
+    import plotly.express as px
+
+    errors = table.assign(above=table["high"] - table["value"], below=table["value"] - table["low"])
+    bars = {"error_x": "above", "error_x_minus": "below"}
+    figure = px.scatter(errors, x="value", y=y, title=title, labels={"value": x}, **bars, **more)
+    return figure.update_xaxes(matches=None)
