@@ -221,7 +221,7 @@ class LoRAModel(SocialAgent):
 def _voice(config: ModelConfig, client: VLLMClient) -> Responder:
     """Who answers for a row that nobody was seated at. Raises SocietyError for a person's."""
     if config.human:
-        raise SocietyError(f"{config.model_id} is a person's seat: sit down at it with society play")
+        raise SocietyError(f"{config.model_id} is played by a person: use society play")
     return partial(_scripted, POLICIES[config.policy]) if config.policy else client.generate
 
 
