@@ -70,8 +70,8 @@ def _stream(request: Request) -> random.Random:
 def _play(situation: Situation, choices: Sequence[str] | None, rng: random.Random) -> str:
     mind = ROLE_POLICIES[situation.role]
     if not choices:
-        return mind.speak(situation.view, rng, situation.language)
-    plan = mind.decide(situation.view, rng).label
+        return mind.speak(situation.observation, rng, situation.language)
+    plan = mind.decide(situation.observation, rng).label
     if plan not in choices:
         raise PermanentError(f"the simulated mind plans {plan!r}, which is none of: {', '.join(choices)}")
     return plan
