@@ -83,7 +83,7 @@ def test_of_many_that_want_one_name_one_has_it(unbroken: Run, tmp_path: Path, mo
     arguments = ("run", "first_contact", "--tier", "simulated", "--set", "tasks.0.max_steps=2", "--out", str(tmp_path))
     told = all_at_once([lambda: society(*arguments)] * 4)
     assert sum("code=0" in each for each in told) == 1
-    clear = re.compile(rf"code=1, told=.society: {tmp_path}/first_contact cannot be written: .*; name another folder")
+    clear = re.compile(rf"code=1, text=.society: {tmp_path}/first_contact cannot be written: .*; name another folder")
     assert all(clear.search(each) for each in told if "code=0" not in each), told
     assert [path.name for path in tmp_path.iterdir()] == ["first_contact"]
     assert_whole(load_run(tmp_path / "first_contact"), unbroken)

@@ -15,7 +15,7 @@ from agents.strategy import TrainingMode
 from simulation.metrics.inference import LEVEL
 from simulation.metrics.registry import Interval
 from simulation.metrics.result_table import table_of
-from simulation.plan import Plan
+from simulation.plan import Plan, Settings
 from simulation.quality.report import report_quality
 from simulation.runs.runner import run_scenario
 from simulation.studies.calls import By, report_calls
@@ -91,7 +91,7 @@ def test_population_table_and_plot(make_plan: MakePlan, runs: Path) -> None:
 
 
 def test_fingerprint_table_and_plot(runs: Path) -> None:
-    conditions = Conditions(episodes=3)
+    conditions = Conditions(settings=Settings(episodes=3))
     report = read_fingerprints(take_fingerprints(Roster(name="r", models=ROWS[1:]), conditions, out=runs))
     table = report.table()
     assert len(table) == len(report.figures)
