@@ -113,7 +113,7 @@ def test_a_sweep_may_come_from_an_override_and_sweep_structures_and_rosters() ->
         ("{seed: [1..1000], tasks.0.max_steps: [1..1000]}", "has 1,000,000 combinations"),
         ("{seed: 5}", r"sweep.seed: 5 is neither a list nor a range such as 1..10 \(write \[5\]\)"),
         ("{seed: []}", "sweep.seed: has no value"),
-        ("{seed: [1..3, 2]}", "the value 2 stands there twice"),
+        ("{seed: [1..3, 2]}", "the value 2 is there twice"),
         ('{description: ["\\ud800"]}', "is no value that a file can keep"),
         ("{seed: [73786976294838206464]}", "is no value that a file can keep"),
         ("{sweep.seed: [1]}", "cannot be swept"),
