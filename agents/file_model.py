@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
 
 
 def plain_value(value: Any) -> Any:
@@ -38,12 +38,20 @@ def _is_numpy(value: Any) -> bool:
     return type(value).__module__ == "numpy" and hasattr(value, "tolist")
 
 
-_FROM_NUMPY = BeforeValidator(lambda value: value.tolist() if _is_numpy(value) else value)
+def _without_numpy(value: Any) -> Any:
+    """Return a mapping or list with numpy's scalars and arrays made Python's; mappings in lists see to themselves."""
+    kind = type(value)
+    if kind is dict:
+        return {key: _without_numpy(each) for key, each in value.items()}
+    if kind is list or kind is tuple:
+        return kind([each if type(each) is dict else _without_numpy(each) for each in value])
+    return value.tolist() if kind.__module__ == "numpy" else value
 
-Whole = Annotated[int, Strict(), _FROM_NUMPY]
-Real = Annotated[float, Strict(), _FROM_NUMPY]
+
+Whole = Annotated[int, Strict()]
+Real = Annotated[float, Strict()]
 Text = Annotated[str, Field(min_length=1)]
-Flag = Annotated[bool, Strict(), _FROM_NUMPY]
+Flag = Annotated[bool, Strict()]
 
 
 class FileModel(BaseModel):
@@ -56,6 +64,12 @@ class FileModel(BaseModel):
         protected_namespaces=(),
         use_attribute_docstrings=True,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_numpy(cls, data: Any) -> Any:
+        # not a validator of each field's type: with one, pydantic leaves `minimum` and `maximum` out of the JSON Schema
+        return _without_numpy(data)
 
 
 def word_or_structure(value: object) -> str:

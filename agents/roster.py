@@ -7,19 +7,26 @@ A roster file is YAML: a name, the base model, and the rows. A row names the ser
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
 from agents.file_model import FileModel, Flag, Real, Text, Whole
-from agents.findings import Finding, RawMapping, examine, refuse
-from agents.problems import InvalidFileError, Problem
+from agents.findings import Finding, RawMapping, examine, refuse, shown
+from agents.problems import InvalidFileError, Problem, UsageError, nearest
 from agents.role import ModelRole, PopulationPart
 from agents.roster_layers import EXTENDS, REMOVE, ComposedRoster, compose_roster
-from agents.roster_rules import MAX_PLAYERS, clone_ids, model_findings, roster_findings
+from agents.roster_rules import MAX_PLAYERS, clone_ids, free_id, model_findings, roster_findings
 from agents.yaml_file import find_file, shipped_files
+
+if TYPE_CHECKING:
+    from agents.adapter_sources import Candidate, FoundAdapters
+
+logger = logging.getLogger("society.roster")
 
 FOLDER = Path(__file__).parent / "rosters"
 
@@ -112,6 +119,74 @@ class Roster(FileModel):
             raise InvalidFileError(problems)
         return roster
 
+    @classmethod
+    def from_server(
+        cls, url: str, *, base_model: str | None = None, api_key_env: str | None = None, name: str | None = None
+    ) -> Roster:
+        """Make a roster of the adapters that a server has loaded, one neutral row each. Works in a notebook.
+
+        The rows do not name the server: a scenario's `inference.endpoints` does, or a row's `endpoint`.
+
+        Args:
+            url: The server's URL; it ends in `/v1`.
+            base_model: The base model's name; by default what the server calls the adapters' parent.
+            api_key_env: The variable, or keyring entry, that holds the server's API key.
+            name: The roster's name; by default the server's host and port.
+
+        Raises:
+            SocietyError: No server answers, it wants another key, or it has no adapter.
+        """
+        from agents.adapter_sources import found_at_server
+
+        return _roster_of(found_at_server(url, api_key_env), base_model, name or urlsplit(url).netloc or url)
+
+    @classmethod
+    def from_folder(cls, path: str | Path, *, base_model: str | None = None, name: str | None = None) -> Roster:
+        """Make a roster of the PEFT adapters in a folder, or of the one that the folder is: one neutral row each.
+
+        A subfolder whose adapter cannot be used is left out with a warning in the log.
+
+        Args:
+            path: The folder; each row's `adapter` names its own, so the embedded tier can load it.
+            base_model: The base model's name; by default what the adapters' configs say.
+            name: The roster's name; by default the folder's.
+
+        Raises:
+            UsageError: There is no adapter that can be used, or none says which base model it belongs to.
+        """
+        from agents.adapter_sources import found_in_folder
+
+        folder = Path(path).expanduser()
+        found = found_in_folder(folder)
+        for note in found.notes:
+            logger.warning("left out: %s", note)
+        return _roster_of(found, base_model, name or folder.absolute().name)
+
+    def with_rows(self, *rows: ModelConfig) -> Roster:
+        """Return the roster with these rows: one whose model_id is known replaces that row, any other is added.
+
+        Raises:
+            ValidationError: The rows make no valid roster.
+        """
+        by_id = {row.model_id: row for row in (*self.models, *rows)}
+        return self._of_rows(by_id.values())
+
+    def without(self, *model_ids: str) -> Roster:
+        """Return the roster without the rows of these model_ids.
+
+        Raises:
+            UsageError: A model_id is not in the roster.
+            ValidationError: No row is left.
+        """
+        known = [row.model_id for row in self.models]
+        for model_id in model_ids:
+            if model_id not in known:
+                raise UsageError(f"roster {self.name} has no {shown(model_id)} ({nearest(model_id, known)})")
+        return self._of_rows(row for row in self.models if row.model_id not in model_ids)
+
+    def _of_rows(self, rows: Iterable[ModelConfig]) -> Roster:
+        return Roster(name=self.name, base_model=self.base_model, description=self.description, models=tuple(rows))
+
     def expand(self) -> tuple[ModelConfig, ...]:
         """One row per player, each with `count` 1."""
         return tuple(
@@ -128,6 +203,33 @@ class Roster(FileModel):
         from agents.roster_yaml import save_roster
 
         save_roster(self, Path(path))
+
+
+def rows_for(candidates: Sequence[Candidate]) -> tuple[ModelConfig, ...]:
+    """Return one neutral row for each adapter; its model_id is made from the adapter's name."""
+    rows: dict[str, ModelConfig] = {}
+    for each in candidates:
+        model_id = free_id(each.name, rows)
+        rows[model_id] = ModelConfig(
+            model_id=model_id,
+            model_name=each.name,
+            lora_rank=each.rank,
+            lora_alpha=each.alpha,
+            adapter=str(each.folder) if each.folder else None,
+        )
+    return tuple(rows.values())
+
+
+def _roster_of(found: FoundAdapters, base_model: str | None, name: str) -> Roster:
+    """The roster of all adapters found; without a `base_model`, one made for another base than the first names it."""
+    bases = [base_model] if base_model else [*found.adapter_bases, *found.bases]
+    if not bases:
+        raise UsageError("the adapters do not say which base model they belong to; give base_model=")
+    rows = [
+        row if base_model or each.fits(bases[0]) else row.model_copy(update={"base_model": each.base})
+        for row, each in zip(rows_for(found.candidates), found.candidates, strict=True)
+    ]
+    return Roster(name=name, base_model=bases[0], models=tuple(rows))
 
 
 def examine_roster(composed: ComposedRoster) -> tuple[Roster | None, tuple[Problem, ...]]:

@@ -16,6 +16,8 @@ MAX_BYTES = 192
 """Of a name in UTF-8: with a time and a random end it is a folder's name, which has 255."""
 _WORD = re.compile(rf"[\w.-]{{1,{MAX_ID}}}")
 _KINDS = ("model_name", "policy")
+_LONGEST_STEM = 56
+"""Characters of a model_id that are taken from an adapter's name: a number behind it may make it unique."""
 
 
 def roster_findings(data: RawMapping, *, keys: Sequence[str] = (), row_keys: Sequence[str] = ()) -> Iterator[Finding]:
@@ -118,6 +120,15 @@ def _base(data: RawMapping, rows: Sequence[tuple[int, RawMapping]], keys: Sequen
         index, key = asking[0]
         value = dict(rows)[index][key]
         yield Finding(("models", index, key), f"asks for {shown(value)}, but the roster has no base_model")
+
+
+def free_id(name: str, taken: Container[str]) -> str:
+    """Return a valid model_id made from an adapter's name that is not among those taken."""
+    plain = re.sub(r"[^\w.-]+", "_", name.rstrip("/").rsplit("/", 1)[-1])[:_LONGEST_STEM].strip("_.") or "model"
+    number = 1
+    while (plain if number == 1 else f"{plain}_{number}") in taken:
+        number += 1
+    return plain if number == 1 else f"{plain}_{number}"
 
 
 def mappings(value: object) -> list[tuple[int, RawMapping]]:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from agents.inference.backend import EndpointSettings, base_name
-from agents.inference.embedded.adapters import CONFIG_FILE, shipped_adapters
-from agents.inference.servers.discovery import ServedModel, list_models, open_session
-from agents.inference.servers.endpoint import api_headers
-from agents.inference.vllm.adapter_folders import read_adapter_folder
+from agents.adapter_sources import Candidate, FoundAdapters
 from agents.language import Language
-from agents.problems import SocietyError, UsageError, nearest
+from agents.problems import UsageError, nearest
 from agents.role import ModelRole
-from agents.roster import FOLDER, ModelConfig, Roster
+from agents.roster import FOLDER, ModelConfig, Roster, rows_for
 
 SCHEMA = "roster.schema.json"
 
@@ -45,94 +39,6 @@ _HEAD = {
 }
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """An adapter that could take part. An attribute that is not known is None."""
-
-    name: str
-    base: str | None = None
-    rank: int | None = None
-    alpha: float | None = None
-    folder: Path | None = None
-
-    def fits(self, base: str) -> bool:
-        """Return whether the adapter is made for `base`, or its base is not known."""
-        return self.base is None or base_name(self.base) == base_name(base)
-
-
-@dataclass(frozen=True)
-class FoundAdapters:
-    """The adapters of a folder or a server, the base models it serves, and a note on each adapter left out."""
-
-    candidates: tuple[Candidate, ...]
-    bases: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-def found_in_folder(folder: Path) -> FoundAdapters:
-    """Find the PEFT adapters in `folder`, or the one that `folder` itself is.
-
-    Raises:
-        UsageError: There is none.
-    """
-    configs = [folder / CONFIG_FILE] if (folder / CONFIG_FILE).is_file() else sorted(folder.glob(f"*/{CONFIG_FILE}"))
-    candidates, notes = [], []
-    for config in configs:
-        try:
-            adapter = read_adapter_folder(config.parent)
-        except SocietyError as error:
-            notes.append(str(error))
-            continue
-        candidates.append(Candidate(adapter.name, adapter.base, adapter.rank, adapter.alpha, adapter.path))
-    if not candidates:
-        found = "; ".join(notes) or f"no subfolder has an {CONFIG_FILE}; name the folder that PEFT saved to"
-        raise UsageError(f"--folder {folder}: {found}")
-    return FoundAdapters(tuple(candidates), notes=tuple(notes))
-
-
-def found_at_endpoint(url: str, api_key_env: str | None = None) -> FoundAdapters:
-    """Find the adapters that the server at `url` lists.
-
-    Args:
-        url: The server's URL; it ends in `/v1`.
-        api_key_env: The variable that has the server's API key.
-
-    Raises:
-        SocietyError: No server answers, or it serves no adapter.
-    """
-    served = asyncio.run(_ask(url, api_key_env))
-    bases = tuple(model.name for model in served if model.parent is None)
-    candidates = tuple(_served_candidate(model) for model in served if model.parent is not None)
-    if not candidates:
-        raise SocietyError(
-            f"--endpoint {url}: it serves {', '.join(bases) or 'no model'} and no adapter; start vLLM with "
-            "--enable-lora --lora-modules NAME=PATH"
-        )
-    return FoundAdapters(candidates, bases)
-
-
-async def _ask(url: str, api_key_env: str | None) -> list[ServedModel]:
-    async with open_session() as session:
-        return await list_models(session, url, api_headers(EndpointSettings(url, api_key_env)))
-
-
-def _served_candidate(model: ServedModel) -> Candidate:
-    """Return an adapter that a server lists, with rank and alpha if its folder is on this machine."""
-    root = Path(model.root) if model.root else None
-    try:
-        adapter = read_adapter_folder(root, model.name) if root is not None and root.is_dir() else None
-    except (SocietyError, OSError):
-        adapter = None
-    return Candidate(model.name, model.parent, adapter.rank if adapter else None, adapter.alpha if adapter else None)
-
-
-def found_shipped() -> FoundAdapters:
-    """Return the shipped adapters."""
-    return FoundAdapters(
-        tuple(replace(found_in_folder(path).candidates[0], folder=None) for path in shipped_adapters().values())
-    )
-
-
 def only_named(found: FoundAdapters, names: Sequence[str]) -> FoundAdapters:
     """Return the candidates with these names; all if `names` is empty.
 
@@ -154,14 +60,10 @@ def shared_base(found: FoundAdapters, wanted: str | None) -> str:
     """
     if wanted:
         return wanted
-    by_name: dict[str, str] = {}
-    for each in found.candidates:
-        if each.base:
-            by_name.setdefault(base_name(each.base), each.base)
-    if len(by_name) > 1:
+    if len(found.adapter_bases) > 1:
         made_for = "; ".join(f"{each.name} is made for {each.base}" for each in found.candidates if each.base)
         raise UsageError(f"the adapters belong to different base models ({made_for}); choose one with --base")
-    bases = list(by_name.values()) or list(found.bases)
+    bases = found.adapter_bases or found.bases
     if not bases:
         raise UsageError("the adapters do not say which base model they belong to; name it with --base")
     return bases[0]
@@ -192,29 +94,13 @@ def deal(candidates: Sequence[Candidate], teams: int, roles: Sequence[ModelRole]
         teams: The number of teams, assigned in turn; 0 for none.
         roles: The roles, assigned in turn. Without any, the first of each team is its leader, the others are teammates.
     """
-    rows: list[ModelConfig] = []
-    for number, each in enumerate(candidates):
+    rows = []
+    for number, row in enumerate(rows_for(candidates)):
         usual = ModelRole.LEADER if number < max(teams, 1) else ModelRole.TEAMMATE
-        rows.append(
-            ModelConfig(
-                model_id=_free_id(each.name, {row.model_id for row in rows}),
-                model_name=each.name,
-                role=roles[number % len(roles)] if roles else usual,
-                team_id=f"team_{chr(ord('a') + number % teams)}" if teams else None,
-                lora_rank=each.rank,
-                lora_alpha=each.alpha,
-                adapter=str(each.folder) if each.folder else None,
-            )
-        )
+        role = roles[number % len(roles)] if roles else usual
+        team_id = f"team_{chr(ord('a') + number % teams)}" if teams else None
+        rows.append(row.model_copy(update={"role": role, "team_id": team_id}))
     return tuple(rows)
-
-
-def _free_id(name: str, taken: set[str]) -> str:
-    plain = re.sub(r"[^\w.-]+", "_", name.rstrip("/").rsplit("/", 1)[-1])[:56].strip("_.") or "model"
-    number = 1
-    while (plain if number == 1 else f"{plain}_{number}") in taken:
-        number += 1
-    return plain if number == 1 else f"{plain}_{number}"
 
 
 def roster_text(roster: Roster, path: Path, language: Language, schema: str) -> str:

@@ -14,7 +14,7 @@ from agents.problems import SocietyError, UsageError
 from simulation.cli.options import KeyOption, RosterArgument, SchemaOption
 
 if TYPE_CHECKING:
-    from simulation.authoring.roster_draft import FoundAdapters
+    from agents.adapter_sources import FoundAdapters
 
 roster_app = typer.Typer(help="Rosters: who takes part.", no_args_is_help=True)
 
@@ -110,23 +110,17 @@ def _write(
 
 def _found(wanted: _Wanted, api_key_env: str | None) -> FoundAdapters:
     """The adapters asked for, looked up where they are said to be; names alone are believed."""
+    from agents.adapter_sources import Candidate, FoundAdapters, found_at_server, found_in_folder, found_shipped
     from agents.inference.embedded.model_sources import MODEL_ID
     from agents.web_address import is_web_address
-    from simulation.authoring.roster_draft import (
-        Candidate,
-        FoundAdapters,
-        found_at_endpoint,
-        found_in_folder,
-        found_shipped,
-        only_named,
-    )
+    from simulation.authoring.roster_draft import only_named
 
     if wanted.endpoint is not None and wanted.folder is not None:
         raise UsageError("--endpoint and --folder: give only one of the two")
     if wanted.endpoint is not None:
         if not is_web_address(wanted.endpoint):
             raise UsageError(f"--endpoint {wanted.endpoint}: not an http(s) URL (example: http://localhost:8001/v1)")
-        return only_named(found_at_endpoint(wanted.endpoint.rstrip("/"), api_key_env), wanted.adapters)
+        return only_named(found_at_server(wanted.endpoint, api_key_env), wanted.adapters)
     if wanted.folder is not None:
         return only_named(found_in_folder(wanted.folder), wanted.adapters)
     shipped = found_shipped()

@@ -370,6 +370,13 @@ def parse(text: str) -> dict[str, Any]:
     return file.data
 
 
+def test_the_roster_schema_gives_the_ranges_of_numbers() -> None:
+    rank = roster_schema()["$defs"]["ModelConfig"]["properties"]["lora_rank"]
+    top_p = roster_schema()["$defs"]["SamplingConfig"]["properties"]["top_p"]
+    assert rank["anyOf"][0] == {"minimum": 1, "type": "integer"}
+    assert top_p["anyOf"][0] == {"exclusiveMinimum": 0, "maximum": 1, "type": "number"}
+
+
 class TestSchema:
     def test_shipped_rosters_keep_to_it(self) -> None:
         for path in SHIPPED:

@@ -10,11 +10,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from agents.adapter_sources import Candidate
 from agents.inference.servers.discovery import ServedModel
 from agents.roster import FOLDER, Roster, roster_schema
 from agents.yaml_file import read_yaml
 from simulation.authoring.audiences import audience_maps
-from simulation.authoring.roster_draft import Candidate, deal
+from simulation.authoring.roster_draft import deal
 from simulation.authoring.roster_picture import picture
 from simulation.authoring.schema import scenario_schema, shipped_schemas
 from simulation.cli import roster as cli_roster
@@ -101,7 +102,7 @@ class TestFromAServer:
                 ServedModel("bold", parent="org/base", root="/elsewhere"),
             ]
 
-        monkeypatch.setattr("simulation.authoring.roster_draft.list_models", served)
+        monkeypatch.setattr("agents.adapter_sources.list_models", served)
         assert society(capsys, "roster", "new", "r.yaml", "--endpoint", "http://localhost:8001/v1")[0] == 0
         roster = Roster.load("r.yaml")
         assert roster.base_model == "org/base"
@@ -127,7 +128,7 @@ class TestAsked:
         monkeypatch.setattr(sys, "stdin", io.StringIO(f"r.yaml\nnowhere\n{SHIPPED}\n\ndefector, cooperator\n2\n"))
         code, out, err = society(capsys, "roster", "new")
         assert (code, "cooperator (base HuggingFaceTB/SmolLM2-135M-Instruct, rank 8, alpha 16)" in out) == (0, True)
-        assert "--folder nowhere: no subfolder" in err
+        assert "nowhere: no subfolder" in err
         assert [(row.model_id, row.team_id) for row in Roster.load("r.yaml").models] == [
             ("defector", "team_a"),
             ("cooperator", "team_b"),

@@ -1,0 +1,114 @@
+"""Adapters that could take part: found in a folder, at a server, or shipped. What a new roster is made from."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from agents.inference.backend import EndpointSettings, base_name
+from agents.inference.embedded.adapters import CONFIG_FILE, shipped_adapters
+from agents.inference.servers.discovery import ServedModel, list_models, open_session
+from agents.inference.servers.endpoint import api_headers
+from agents.inference.vllm.adapter_folders import read_adapter_folder
+from agents.problems import SocietyError, UsageError
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An adapter that could take part. An attribute that is not known is None."""
+
+    name: str
+    base: str | None = None
+    rank: int | None = None
+    alpha: float | None = None
+    folder: Path | None = None
+
+    def fits(self, base: str) -> bool:
+        """Return whether the adapter is made for `base`, or its base is not known."""
+        return self.base is None or base_name(self.base) == base_name(base)
+
+
+@dataclass(frozen=True)
+class FoundAdapters:
+    """The adapters of a folder or a server, the base models it serves, and a note on each adapter left out."""
+
+    candidates: tuple[Candidate, ...]
+    bases: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def adapter_bases(self) -> tuple[str, ...]:
+        """The different base models that the adapters are made for; owners and folders of names do not count."""
+        by_name: dict[str, str] = {}
+        for each in self.candidates:
+            if each.base:
+                by_name.setdefault(base_name(each.base), each.base)
+        return tuple(by_name.values())
+
+
+def found_in_folder(folder: Path) -> FoundAdapters:
+    """Find the PEFT adapters in `folder`, or the one that `folder` itself is.
+
+    Raises:
+        UsageError: There is none that can be used.
+    """
+    configs = [folder / CONFIG_FILE] if (folder / CONFIG_FILE).is_file() else sorted(folder.glob(f"*/{CONFIG_FILE}"))
+    candidates, notes = [], []
+    for config in configs:
+        try:
+            adapter = read_adapter_folder(config.parent)
+        except SocietyError as error:
+            notes.append(str(error))
+            continue
+        candidates.append(Candidate(adapter.name, adapter.base, adapter.rank, adapter.alpha, adapter.path))
+    if not candidates:
+        found = "; ".join(notes) or f"no subfolder has an {CONFIG_FILE}; name the folder that PEFT saved to"
+        raise UsageError(f"{folder}: {found}")
+    return FoundAdapters(tuple(candidates), notes=tuple(notes))
+
+
+def found_at_server(url: str, api_key_env: str | None = None) -> FoundAdapters:
+    """Find the adapters that a server lists. May be called where an event loop is running, as in a notebook.
+
+    Args:
+        url: The server's URL; it ends in `/v1`.
+        api_key_env: The variable that has the server's API key.
+
+    Raises:
+        SocietyError: No server answers, or it serves no adapter.
+    """
+    url = url.rstrip("/")
+    with ThreadPoolExecutor(1, thread_name_prefix="society-ask") as aside:
+        served = aside.submit(asyncio.run, _ask(url, api_key_env)).result()
+    bases = tuple(model.name for model in served if model.parent is None)
+    candidates = tuple(_served_candidate(model) for model in served if model.parent is not None)
+    if not candidates:
+        raise SocietyError(
+            f"{url} serves {', '.join(bases) or 'no model'} and no adapter; start vLLM with "
+            "--enable-lora --lora-modules NAME=PATH"
+        )
+    return FoundAdapters(candidates, bases)
+
+
+async def _ask(url: str, api_key_env: str | None) -> list[ServedModel]:
+    async with open_session() as session:
+        return await list_models(session, url, api_headers(EndpointSettings(url, api_key_env)))
+
+
+def _served_candidate(model: ServedModel) -> Candidate:
+    """Return an adapter that a server lists, with rank and alpha if its folder is on this machine."""
+    root = Path(model.root) if model.root else None
+    try:
+        adapter = read_adapter_folder(root, model.name) if root is not None and root.is_dir() else None
+    except (SocietyError, OSError):
+        adapter = None
+    return Candidate(model.name, model.parent, adapter.rank if adapter else None, adapter.alpha if adapter else None)
+
+
+def found_shipped() -> FoundAdapters:
+    """Return the shipped adapters."""
+    return FoundAdapters(
+        tuple(replace(found_in_folder(path).candidates[0], folder=None) for path in shipped_adapters().values())
+    )
