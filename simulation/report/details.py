@@ -1,8 +1,8 @@
-"""What stands behind one message or decision: the prompt that was asked, the reply as it came, who heard it.
+"""The details of one message or decision: its prompt, the reply as it came, who heard it.
 
-A run keeps the hash of a prompt, not its words: they are worked out anew from its events and checked against their
-hashes. Where the events do not tell enough (social actions, treated messages) a replay tells the rest; a run that is
-unfinished or does not replay is reported without those prompts, and the report says why.
+A run stores the hash of a prompt, not its words. The words are computed again from the run's events and checked
+against the hash. Where events are not enough (social actions, treated messages), a replay gives the rest. A run that
+is unfinished or does not replay is reported without those prompts, and the report says why.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 Prompt = tuple["ChatMessage", ...]
 CHUNK = 500
-"""Rows whose details the browser unpacks together."""
+"""Rows whose details the browser unpacks at once."""
 
 
 class Detail(NamedTuple):
-    """`prompt` is (role, text) of each chat message, empty where it is not known; `reply` the text as it came."""
+    """`prompt` is (role, text) of each chat message, empty where it is unknown; `reply` is the text as it came."""
 
     prompt: list[tuple[str, str]]
     reply: str
@@ -41,20 +41,20 @@ class Prompts:
     why: str = ""
 
     def see(self, request: Request) -> None:
-        """Keep what was asked."""
+        """Note the messages of a request."""
         self.by_call[request.key] = request.messages
 
 
 def prompts_of(run: Run) -> Prompts:
-    """Every prompt of a run that can be worked out."""
+    """Every prompt of a run that can be computed again."""
     from simulation.report.prompts import prompts_from_events
 
     found = dict(prompts_from_events(run))
     replies = run.calls[run.calls["status"].isin((CallStatus.OK.value, CallStatus.CACHED.value))]
     if len(found) >= len(replies):
         return Prompts(found)
-    told = _replayed(run)
-    return Prompts({**found, **told.by_call}, told.why)
+    replayed = _replayed(run)
+    return Prompts({**found, **replayed.by_call}, replayed.why)
 
 
 def _replayed(run: Run) -> Prompts:
@@ -72,19 +72,19 @@ def _replayed(run: Run) -> Prompts:
 def details_of(run: Run, prompts: Mapping[CallKey, Prompt]) -> list[Detail]:
     """One detail per row of `texts_of(run)`, in its order."""
     messages, decisions = run.messages, run.decisions
-    spoken = zip(
+    sent = zip(
         *(messages[name] for name in ("episode", "step", "talk_round", "sender", "text", "audience")), strict=True
     )
     decided = zip(*(decisions[name] for name in ("episode", "step", "model_id", "asks", "text")), strict=True)
     found = [
-        Detail(_told(prompts.get(CallKey(int(e), int(s), str(who), Purpose.TALK, int(r)))), str(text), list(audience))
-        for e, s, r, who, text, audience in spoken
+        Detail(_pairs(prompts.get(CallKey(int(e), int(s), str(who), Purpose.TALK, int(r)))), str(text), list(audience))
+        for e, s, r, who, text, audience in sent
     ]
     for e, s, who, asks, text in decided:
         key = CallKey(int(e), int(s), str(who), Purpose.DECIDE, 0, int(asks) - 1)
-        found.append(Detail(_told(prompts.get(key)), str(text), []))
+        found.append(Detail(_pairs(prompts.get(key)), str(text), []))
     return found
 
 
-def _told(prompt: Prompt | None) -> list[tuple[str, str]]:
+def _pairs(prompt: Prompt | None) -> list[tuple[str, str]]:
     return [(message.role, message.content) for message in prompt or ()]
