@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 Prompt = tuple["ChatMessage", ...]
 CHUNK = 500
-"""Rows whose details the browser unpacks together."""
+"""Rows whose details the browser unpacks at once."""
 
 
 class Detail(NamedTuple):
-    """`prompt` is (role, text) of each chat message, empty where it is not known; `reply` the text as it came."""
+    """`prompt` is (role, text) of each chat message, empty where it is unknown; `reply` is the text as it came."""
 
     prompt: list[tuple[str, str]]
     reply: str
@@ -43,7 +43,7 @@ def prompts_of(run: Run) -> Prompts:
 def details_of(run: Run, prompts: Mapping[CallKey, Prompt]) -> list[Detail]:
     """One detail per row of `texts_of(run)`, in its order."""
     messages, decisions = run.messages, run.decisions
-    spoken = zip(
+    sent = zip(
         *(messages[name] for name in ("episode", "step", "talk_round", "sender", "text", "audience")), strict=True
     )
     decided = zip(*(decisions[name] for name in ("episode", "step", "model_id", "asks", "text")), strict=True)

@@ -52,7 +52,7 @@ class CallGroup:
     completion_tokens: int
     prefix_cache_hit_rate: float | None
     moves: int
-    falls: Mapping[str, int]
+    fallbacks: Mapping[str, int]
     failures: Mapping[str, int]
 
     @property
@@ -123,6 +123,6 @@ def _group(rows: pd.DataFrame, tier: Tier, name: str, episodes: pd.DataFrame) ->
         completion_tokens=int(ok["completion_tokens"].sum()),
         prefix_cache_hit_rate=figures.prefix_cache_hit_rate(rows),
         moves=int(rows["moved"].sum()),
-        falls=figures.falls(rows),
+        fallbacks=figures.fallbacks(rows),
         failures=figures.failures(rows),
     )
