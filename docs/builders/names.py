@@ -1,4 +1,4 @@
-"""The page of the Python names: what the packages' roots export, and the types these take and give."""
+"""The page of the Python names: what the packages' roots export, and the types that these take and return."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import simulation
 
 TEXT = """The public names. Importing them writes nothing and starts nothing.
 
-The types of files (`ModelConfig`, `Roster`, `Scenario`, `TrainingTask`) are frozen pydantic models: made from Python
-they raise pydantic's `ValidationError`, read from a file `InvalidFileError` with every mistake in it. Every other
-mistake of a caller is a `SocietyError` (`agents.problems`)."""
+The types of files (`ModelConfig`, `Roster`, `Scenario`, `TrainingTask`) are frozen pydantic models. A mistake raises
+pydantic's `ValidationError` if you make them in Python, and `InvalidFileError` with every mistake if you read them
+from a file. Every other mistake of a caller raises a `SocietyError` (`agents.problems`)."""
 
 
 def page() -> str:
-    """mkdocstrings' directives, one per public name, under the name it is imported by."""
+    """Return the page: a mkdocstrings directive per public name, with the name by which it is imported."""
     lines = ["# Python", "", TEXT, ""]
     for package in (agents, simulation):
         lines += [f"## From `{package.__name__}`", "", *_exported(package)]
-    lines += ["## Beside them", "", "Not at the packages' roots, but taken or given by what is.", ""]
+    lines += ["## Other types", "", "These are not exported by the packages' roots, but the names above use them.", ""]
     for each in _beside():
         home = f"{each.__module__}.{each.__qualname__}"
         lines += _directive(home, home)

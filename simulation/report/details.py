@@ -49,7 +49,7 @@ def details_of(run: Run, prompts: Mapping[CallKey, Prompt]) -> list[Detail]:
     decided = zip(*(decisions[name] for name in ("episode", "step", "model_id", "asks", "text")), strict=True)
     found = [
         Detail(_parts(prompts.get(CallKey(int(e), int(s), str(who), Purpose.TALK, int(r)))), str(text), list(audience))
-        for e, s, r, who, text, audience in spoken
+        for e, s, r, who, text, audience in sent
     ]
     for e, s, who, asks, text in decided:
         key = CallKey(int(e), int(s), str(who), Purpose.DECIDE, 0, int(asks) - 1)
