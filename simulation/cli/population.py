@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agents.problems import member_of
 from simulation.cli.console import progress_bar, show_study, shown_interval, text_table
 from simulation.cli.options import (
     RUNS,
@@ -22,7 +23,6 @@ from simulation.cli.options import (
     ScenarioSeedOption,
     SetOption,
     TierOption,
-    named_choice,
     planned,
     settings_of,
 )
@@ -76,7 +76,7 @@ def population(
     else:
         settings = settings_of(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint, pairs=set_)
         plan = planned(scenario, settings)
-        kinds = tuple(named_choice(Population, each, "--population") for each in population or ()) or tuple(Population)
+        kinds = tuple(member_of(Population, each, "--population") for each in population or ()) or tuple(Population)
         folder = _play(plan, Declaration(tuple(focal or ()), tuple(background or ()), kinds), out, at_once)
     report = read_populations(folder, level=level, mix_tiers=mix_tiers)
     show_study(folder, REPORT, json_, lambda: [returns_table(report, level)])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agents.problems import member_of
 from simulation.cli.console import stderr, text_table, wide_console
 from simulation.cli.options import (
     RUNS,
@@ -20,7 +21,6 @@ from simulation.cli.options import (
     SetOption,
     TierOption,
     jobs_or_default,
-    named_choice,
     settings_of,
 )
 
@@ -64,7 +64,7 @@ def sweep(
     from simulation.runs.sweep import play_sweep
     from simulation.runs.workers import Engine
 
-    chosen = named_choice(Engine, engine, "--engine")
+    chosen = member_of(Engine, engine, "--engine")
     folder = Path(scenario)
     if not folder.is_dir():
         settings = settings_of(tier=tier, require=require, episodes=episodes, endpoints=endpoint, pairs=set_)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.problems import UsageError
+from agents.problems import UsageError, member_of
 from agents.strategy import TrainingMode
 from simulation.cli.console import show_study, text_table
 from simulation.cli.options import (
@@ -27,7 +27,6 @@ from simulation.cli.options import (
     StepsOption,
     TierOption,
     jobs_or_default,
-    named_choice,
     settings_of,
 )
 
@@ -115,7 +114,7 @@ def _new(scenario: Scenario, roster: str, form: str | None, out: Path, limits: M
     from simulation.studies.tournament.tournament import Tournament, new_tournament
 
     usual = Format.TEAMS if scenario.mode is TrainingMode.TEAM_BATTLE else Format.PAIRS
-    chosen = named_choice(Format, form, "--format") if form else usual
+    chosen = member_of(Format, form, "--format") if form else usual
     return new_tournament(Tournament(scenario=scenario, roster=Roster.load(roster), form=chosen, **limits), out)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import orjson
 
 from agents.inference.provenance import Tier
-from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
+from agents.problems import InvalidFileError, Problem, SocietyError, UsageError, member_of
 from agents.yaml_file import display, find_file, read_yaml, shipped_files
 from simulation.plan import Plan, Settings, make_plan
 from simulation.runs import run_set
@@ -96,7 +96,7 @@ def sweep(
     if not folder.is_dir():
         arms = sweep_arms(scenario, Settings(tier, require, None, episodes, endpoints, set or {}))
         folder = begin_sweep(next(iter(arms.values())).plan.scenario.name, arms, out)
-    return play_sweep(folder, engine=Engine(engine), jobs=jobs, watch=watch)
+    return play_sweep(folder, engine=member_of(Engine, engine, "engine"), jobs=jobs, watch=watch)
 
 
 def sweep_arms(scenario: str | Path, settings: Settings | None = None) -> Mapping[str, Arm]:
