@@ -11,9 +11,11 @@ PIP_ARGS ?=
 install: $(STAMP)
 
 $(STAMP): pyproject.toml
+	@echo "Installing LoRA Society with PyTorch and OASIS into $(VENV): about 2 GB (more with CUDA) and some minutes, once."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -e '.[dev]'
 	@touch $(STAMP)
+	@echo "Installed. Next: make run, or $(BIN)/society --help"
 
 run: install
 	$(BIN)/society run scenarios/first_contact.yaml --tier embedded
