@@ -44,13 +44,13 @@ def test_scenario_page_has_every_key() -> None:
 
 
 def test_pages_have_everything_registered() -> None:
-    for page, names in (
+    for page, registered in (
         (keys.roster_page(), POLICIES),
         (figures.games_page(), task_types()),
         (figures.metrics_page(), {**metrics(), **scorers()}),
         (figures.tables_page(), [column.name for columns in TABLES.values() for column in columns]),
     ):
-        assert not [name for name in names if f"`{name}`" not in page]
+        assert not [name for name in registered if f"`{name}`" not in page]
 
 
 def test_key_has_values_limits_and_default() -> None:
