@@ -184,7 +184,7 @@ LINKS = [
 
 
 @pytest.mark.parametrize("name", LINKS)
-def test_a_link_that_leads_out_of_a_run_is_neither_read_nor_written(
+def test_link_out_of_a_run_is_neither_read_nor_written(
     name: str, run: Path, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outside = tmp_path / "outside"

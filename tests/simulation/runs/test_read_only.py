@@ -113,9 +113,7 @@ def test_runs_are_read(in_closed: InClosed, runs: Path, finished: Run, stopped: 
     in_closed(read)
 
 
-def test_a_finished_run_is_resumed_to_itself_and_replayed_elsewhere(
-    in_closed: InClosed, finished: Run, tmp_path: Path
-) -> None:
+def test_read_only_run_is_resumed_and_replayed_elsewhere(in_closed: InClosed, finished: Run, tmp_path: Path) -> None:
     def read() -> None:
         assert_whole(resume_run(finished.path), finished)
         assert replay_run(finished.path, out=tmp_path).tables_identical

@@ -118,9 +118,7 @@ def resuming(path: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-def test_a_run_of_a_real_server_that_two_commands_resume_is_read_meanwhile(
-    server: ScriptedVLLM, tmp_path: Path
-) -> None:
+def test_run_resumed_by_two_commands_can_be_read(server: ScriptedVLLM, tmp_path: Path) -> None:
     plan = Plan.load("first_contact", {"tasks.0.max_steps": "2"})
     options = {"tier": Tier.HTTP, "episodes": 2, "endpoints": (server.url,)}
     unbroken = run_scenario(plan, **options, out=tmp_path / "unbroken")

@@ -79,7 +79,7 @@ def test_the_first_shape_tells_what_a_message_fell_from(tmp_path: Path) -> None:
     assert set(run.messages["fallback_from"]) == set(run.decisions["fallback_from"]) == {"camel>http"}
 
 
-def test_a_run_of_the_first_shape_that_was_cut_is_finished_in_this_version(tmp_path: Path) -> None:
+def test_cut_run_of_version_1_is_finished_in_this_version(tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(FIXTURES / "version_1_first", run)
     lines = (run / EventLog.NAME).read_bytes().splitlines(keepends=True)
@@ -128,7 +128,7 @@ def test_a_cut_run_with_removed_settings_is_resumed(tmp_path: Path) -> None:
     assert "hedge" not in orjson.loads((run / "manifest.json").read_bytes())["scenario"]["inference"]
 
 
-def test_a_process_killed_in_the_middle_of_bringing_a_run_up_to_date_does_no_harm(tmp_path: Path) -> None:
+def test_kill_inside_a_migration_does_no_harm(tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(FIXTURES / "version_1_first", run)
     manifest = (run / "manifest.json").read_bytes()
@@ -140,7 +140,7 @@ def test_a_process_killed_in_the_middle_of_bringing_a_run_up_to_date_does_no_har
     assert version_of(run) == SCHEMA_VERSION
 
 
-def test_a_reply_that_a_kill_kept_from_the_first_shapes_log_is_not_made_up(tmp_path: Path) -> None:
+def test_migration_invents_no_missing_reply(tmp_path: Path) -> None:
     lines = (FIXTURES / "version_1_first" / EventLog.NAME).read_bytes().splitlines(keepends=True)
     cut = next(number for number, line in enumerate(lines) if b'"ReplyReceived"' in line)
     (tmp_path / EventLog.NAME).write_bytes(b"".join(lines[:cut]))
