@@ -1,4 +1,4 @@
-"""`society calls`: how a run's calls went. Heavy imports stand inside the command."""
+"""`society calls`: how the calls of a run went. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def add_to(app: typer.Typer) -> None:
 
 def calls(
     run: RunArgument,
-    by: Annotated[By, typer.Option(help="What calls are grouped by, within each tier.")] = By.TIER,
+    by: Annotated[By, typer.Option(help="The groups within each tier.")] = By.TIER,
     json_: JsonOption = False,
 ) -> None:
-    """How a run's calls went: success, latency, queue, tokens, prefix cache, moves and fallbacks, per tier."""
+    """Print how a run's calls went: success, latency, queue, tokens, prefix cache, moves and fallbacks, per tier."""
     from simulation.studies.calls import report_calls
     from simulation.tables.run import load_run
 

@@ -1,4 +1,4 @@
-"""`society sweep`: every combination of a scenario's swept values. Heavy imports stand inside the command."""
+"""`society sweep`: every combination of a scenario's swept values. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def sweep(
 ) -> None:
     """Play every combination of a scenario's `sweep`, several at a time; one run each, in one folder.
 
-    The last line is the folder: `load_runs` loads it, `society compare FOLDER --by KEY` compares what was swept, and
-    the same command with it goes on where it was cut off.
+    The last line is the folder: `load_runs` loads it, `society compare FOLDER --by KEY` compares the swept values, and
+    the same command with the folder finishes an interrupted sweep.
     """
     from simulation.monitor.progress import counted
     from simulation.runs.sweep import play_sweep

@@ -17,7 +17,7 @@ from agents.roster import Roster
 from agents.strategy import TrainingMode
 from simulation.plan import Plan, Settings, make_plan
 from simulation.scenario import ScenarioSource
-from simulation.studies.effect import TREATMENTS, play_treatments
+from simulation.studies.treatments import TREATMENTS, play_treatments
 from simulation.treatment import Treatment
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Scenarios: checked whole together with their roster, every mistake told once with its line."""
+"""Scenarios: checked whole together with their roster, every mistake reported once with its line."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def written(folder: Path, text: str, name: str = "s.yaml") -> Path:
 
 
 def mistakes(path: Path, **overrides: str) -> list[str]:
-    """Every problem of a scenario, without the folder it lies in."""
+    """Every problem of a scenario, without its folder."""
     with pytest.raises(InvalidFileError) as caught:
         Plan.load(path, overrides)
     return [str(problem).replace(f"{path.parent}/", "") for problem in caught.value.problems]

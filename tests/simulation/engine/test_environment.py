@@ -75,8 +75,8 @@ async def test_oasis_database_has_the_same_messages_and_hearers(mode: TrainingMo
         number: (names[sender], text, {names[int(a)] for a in hearers.split(",") if a})
         for number, sender, text, hearers in rows
     }
-    told = {e.oasis_message_id: (e.sender, e.text, set(e.audience)) for e in events if isinstance(e, MessageSent)}
-    assert stored == told
+    heard = {e.oasis_message_id: (e.sender, e.text, set(e.audience)) for e in events if isinstance(e, MessageSent)}
+    assert stored == heard
 
 
 @pytest.mark.parametrize("mode", [*MODES, TrainingMode.MIXED])

@@ -29,7 +29,7 @@ PRESENT = f"version_{SCHEMA_VERSION}"
 TIMES = ("latency", "duration", "time", "prompt_hash")
 
 
-def told(frame: pd.DataFrame) -> pd.DataFrame:
+def comparable(frame: pd.DataFrame) -> pd.DataFrame:
     """What the play came to: without times, and without the hash of prompts, whose words have changed since."""
     return frame.drop(columns=[name for name in frame if name.endswith(TIMES)]).astype(str)
 
@@ -48,8 +48,8 @@ def test_a_stored_run_of_any_version_has_the_tables_of_this_one(name: str) -> No
     assert run.schema_version == SCHEMA_VERSION
     assert Plan.of(run.manifest).scenario.seed == 3
     for table, frame in derived(run).items():
-        pd.testing.assert_frame_equal(told(frame), told(derived(present)[table]))
-        pd.testing.assert_frame_equal(told(getattr(run, table.value)), told(frame))
+        pd.testing.assert_frame_equal(comparable(frame), comparable(derived(present)[table]))
+        pd.testing.assert_frame_equal(comparable(getattr(run, table.value)), comparable(frame))
 
 
 def plain(values: pd.Series) -> list[str]:
@@ -91,8 +91,8 @@ def test_cut_run_of_version_1_is_finished_in_this_version(tmp_path: Path) -> Non
     assert version_of(run) == SCHEMA_VERSION
     assert all(decode(line) for line in (run / EventLog.NAME).read_bytes().splitlines())
     whole = load_run(FIXTURES / PRESENT)
-    pd.testing.assert_frame_equal(told(finished.outcomes), told(whole.outcomes))
-    pd.testing.assert_frame_equal(told(finished.messages), told(whole.messages))
+    pd.testing.assert_frame_equal(comparable(finished.outcomes), comparable(whole.outcomes))
+    pd.testing.assert_frame_equal(comparable(finished.messages), comparable(whole.messages))
 
 
 REMOVED = {
@@ -124,7 +124,7 @@ def test_a_cut_run_with_removed_settings_is_resumed(tmp_path: Path) -> None:
     manifest["scenario"]["inference"] |= REMOVED
     (run / "manifest.json").write_bytes(orjson.dumps({**manifest, "status": "stopped"}))
     finished = resume_run(run)
-    pd.testing.assert_frame_equal(told(finished.outcomes), told(load_run(FIXTURES / PRESENT).outcomes))
+    pd.testing.assert_frame_equal(comparable(finished.outcomes), comparable(load_run(FIXTURES / PRESENT).outcomes))
     assert "hedge" not in orjson.loads((run / "manifest.json").read_bytes())["scenario"]["inference"]
 
 

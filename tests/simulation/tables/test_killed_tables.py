@@ -98,7 +98,7 @@ def test_a_kill_at_any_touch_of_a_run_that_begins(unbroken: Run, tmp_path: Path)
 
 @pytest.mark.slow
 def test_a_kill_at_any_touch_of_a_resumed_run(unbroken: Run, tmp_path: Path) -> None:
-    """A run stopped after its first episode, with tables of that, is taken up again; that sitting is killed too."""
+    """A run stopped after its first episode, with tables of that, is taken up again; that session is killed too."""
     with pytest.raises(RunStoppedError) as stopped:
         play(tmp_path / "stopped", on_event=cut_after(1, EpisodeEnded))
     cut = stopped.value.path

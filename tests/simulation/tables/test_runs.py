@@ -90,12 +90,12 @@ def test_what_is_left_out_is_named_once(folder: Path) -> None:
     run_at(folder / "c", status="running")
     (folder / "d").mkdir()
     (folder / "d" / "manifest.json").write_text('{"schema_version": 2}')
-    with pytest.warns(SkippedRunsWarning) as told:
+    with pytest.warns(SkippedRunsWarning) as warned:
         runs = load_runs(folder)
-    assert len(told) == 1
+    assert len(warned) == 1
     assert [each.path.name for each in runs.skipped] == ["a", "c", "d"]
     for each in runs.skipped:
-        assert str(each) in str(told[0].message)
+        assert str(each) in str(warned[0].message)
     assert "society resume" in runs.skipped[1].reason
     with pytest.warns(SkippedRunsWarning):
         assert len(load_runs(folder, unfinished=True)) == len(runs) + 1
