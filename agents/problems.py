@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
 
 
 class SocietyError(Exception):
@@ -50,3 +52,24 @@ def nearest(value: object, known: Sequence[str]) -> str:
         return f"did you mean {close[0]}?"
     more = f" and {len(known) - 20} more" if len(known) > 20 else ""
     return "known: " + ", ".join(known[:20]) + more
+
+
+Member = TypeVar("Member", bound=Enum)
+
+
+def member_of(kind: type[Member], value: Member | str, name: str) -> Member:
+    """Return the member of an enum that a caller names by a plain string, or gives as it is.
+
+    Args:
+        kind: The enum; its values are texts.
+        value: A member or its value.
+        name: What the value is called in the error, for example `--engine` or `language`.
+
+    Raises:
+        UsageError: There is no such member; the message names the nearest.
+    """
+    known = [str(each.value) for each in kind]
+    text = value.value if isinstance(value, Enum) else value
+    if text not in known:
+        raise UsageError(f"{name} {text}: {nearest(text, known)}")
+    return kind(text)

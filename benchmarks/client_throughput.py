@@ -219,7 +219,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=5, help="turns of each peer")
     parser.add_argument("--concurrency", type=int, default=64)
     parser.add_argument("--delay", type=float, action="append", help="seconds an answer takes; 0 and 0.05 by default")
-    parser.add_argument("--peer", choices=PEERS, action="append", help="beside the bare loop; all by default")
+    parser.add_argument("--peer", choices=PEERS, action="append", help="compare with the bare loop; default: all")
     parser.add_argument("--out", type=Path, default=OUT, help="the JSON file of all figures")
     options = parser.parse_args()
     peers = list(dict.fromkeys([RAW, *(options.peer or PEERS)]))

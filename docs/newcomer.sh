@@ -1,9 +1,9 @@
 #!/bin/sh
-# The newcomer's path, timed: from an installed clone to the report of one's own roster, in four commands.
+# A newcomer's first four commands, with times: from an installed clone to a report of one's own roster.
 #
-#   sh docs/newcomer.sh [FOLDER]     writes into FOLDER (a new temporary one if left out)
+#   sh docs/newcomer.sh [FOLDER]     writes to FOLDER (default: a new temporary folder)
 #
-# SOCIETY names the command where it is not on the PATH; TIER is the tier that answers (simulated if left out).
+# SOCIETY is the command, if it is not on the PATH; TIER is the tier that answers (default: simulated).
 set -eu
 society=${SOCIETY:-society}
 folder=${1:-$(mktemp -d)}

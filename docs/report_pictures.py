@@ -1,6 +1,6 @@
-"""Makes docs/report_light.png and docs/report_dark.png: python docs/report_pictures.py RUN...
+"""Make docs/report_light.png and docs/report_dark.png: python docs/report_pictures.py RUN...
 
-Needs a Chromium (apt-get install chromium, or SOCIETY_CHROMIUM) and the development packages.
+It needs a Chromium (apt-get install chromium, or SOCIETY_CHROMIUM) and the development packages.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SIZE = {"width": 1180, "height": 1180}
 
 
 def main(paths: list[str]) -> None:
-    """The top of the page in both themes."""
+    """Take a picture of the top of the report in both themes."""
     with TemporaryDirectory() as folder, chromium() as browser:
         report = write_report(paths, Path(folder) / "report.html")
         for theme in ("light", "dark"):
@@ -26,7 +26,7 @@ def main(paths: list[str]) -> None:
             page.wait_for_selector("html[data-ready=true]")
             page.wait_for_selector("#outcome-charts .main-svg")
             page.wait_for_selector("#course-chart .main-svg")
-            page.add_style_tag(content="#language { display: none }")  # not every machine has Chinese letters
+            page.add_style_tag(content="#language { display: none }")  # not every machine has Chinese fonts
             page.wait_for_timeout(500)
             page.screenshot(path=HERE / f"report_{theme}.png")
             page.close()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simulation.games.conformance import broken_rules
     from simulation.games.pairs import MatrixGame
     from simulation.inference_config import InferenceConfig
+    from simulation.metrics.messages import answer_network, answer_structure, messages_of
     from simulation.plan import Plan
     from simulation.report.page import write_report
     from simulation.runs.replay import ReplayError, replay_run
@@ -62,6 +63,8 @@ __all__ = [
     "Treatment",
     "UsageError",
     "add_games",
+    "answer_network",
+    "answer_structure",
     "broken_rules",
     "closeness",
     "compare_runs",
@@ -73,6 +76,7 @@ __all__ = [
     "measure_effect",
     "measure_fingerprints",
     "measure_population",
+    "messages_of",
     "replay_run",
     "resume_run",
     "run_scenario",
@@ -106,6 +110,9 @@ _HOMES = {
     "TrainingTask": "simulation.task",
     "Treatment": "simulation.treatment",
     "UsageError": "agents.problems",
+    "answer_network": "simulation.metrics.messages",
+    "answer_structure": "simulation.metrics.messages",
+    "messages_of": "simulation.metrics.messages",
     "add_games": "simulation.game_plugins",
     "broken_rules": "simulation.games.conformance",
     "closeness": "simulation.games.base",

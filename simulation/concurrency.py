@@ -1,4 +1,4 @@
-"""Running async work from synchronous code, a notebook's included."""
+"""Running async work from synchronous code (also in a notebook), and waiting for many calls at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 def run_blocking(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """`asyncio.run`, in a thread of its own where this thread has a running loop (a notebook)."""
+    """Run async work to its end, in a thread of its own if this thread has a running loop (a notebook)."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -20,7 +20,7 @@ def run_blocking(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
 
 
 def _run_aside(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
-    """Run in another thread and wait; an interrupt here cancels the work there before it is raised."""
+    """Run in another thread and wait; an interrupt here first cancels the work there."""
     running: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = Future()
 
     async def cancellable() -> Result:
@@ -39,7 +39,7 @@ def _run_aside(work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
 
 
 async def gather_or_raise(calls: Iterable[Awaitable[Result]]) -> list[Result]:
-    """All results in order, or the first error: raised when every call is over, so that none runs on unseen."""
+    """Return all results in order, or raise the first error after every call has ended."""
     found = await asyncio.gather(*calls, return_exceptions=True)
     results = []
     for each in found:

@@ -20,7 +20,7 @@ else:
 
 
 class EndpointConfig(FileModel):
-    """One server, spelt out."""
+    """One server with its settings."""
 
     url: Text
     """An http(s) URL that ends in /v1."""
@@ -28,7 +28,7 @@ class EndpointConfig(FileModel):
     """The environment variable that holds the server's API key, or its name in the system's keyring; no file holds the
     key itself."""
     adapters: tuple[Text, ...] | None = None
-    """The adapters it is asked for; null is all it serves."""
+    """The adapters it is asked for; null is all that it serves."""
 
 
 EndpointSetting = Annotated[
@@ -44,7 +44,7 @@ class InferenceConfig(FileModel):
     tiers: tuple[FallbackTier, ...] = Field(default=FALLBACK_ORDER, min_length=1)
     """The tiers that may answer, tried in this order."""
     require: FallbackTier | None = None
-    """The tier below which the run stops rather than falls."""
+    """The run stops rather than fall back below this tier."""
     max_tokens: Whole = Field(default=64, ge=1, le=4096)
     """The longest reply, in tokens."""
     temperature: Real = Field(default=0.7, ge=0, le=2)
@@ -54,7 +54,7 @@ class InferenceConfig(FileModel):
     timeout: Real = Field(default=60.0, gt=0)
     """Seconds for one attempt, once it is sent."""
     deadline: Real = Field(default=300.0, gt=0)
-    """Seconds for all attempts of a call at servers, waits included; then it falls a tier."""
+    """Seconds for all attempts of a call at servers, waits included; then it falls back to the next tier."""
     retries: Whole = Field(default=2, ge=0)
     """Attempts after every server was tried once."""
     concurrency: Whole = Field(default=64, ge=1)
@@ -70,7 +70,7 @@ class InferenceConfig(FileModel):
         return self
 
     def settings(self) -> InferenceSettings:
-        """How the client may behave."""
+        """Return how the client may behave."""
         return InferenceSettings(
             tiers=self.tiers,
             require=self.require,
@@ -83,12 +83,12 @@ class InferenceConfig(FileModel):
         )
 
     def servers(self) -> tuple[EndpointSettings, ...]:
-        """The endpoints as the client takes them."""
+        """Return the endpoints in the client's form."""
         return tuple(
             EndpointSettings(each) if isinstance(each, str) else EndpointSettings(**each.model_dump())
             for each in self.endpoints
         )
 
     def sampling(self) -> Sampling:
-        """How a reply is drawn where a roster row says nothing else."""
+        """Return how a reply is drawn if a roster row says nothing else."""
         return Sampling(self.temperature, self.top_p, self.max_tokens)

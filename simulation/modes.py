@@ -46,7 +46,7 @@ class MixingPolicy(str, Enum):
 
 @dataclass(frozen=True)
 class ModeChoice:
-    """The mode of an episode and why; `probability` is EXP3's, 1 where the choice was certain."""
+    """The mode of an episode and the reason; `probability` is EXP3's, 1 if the choice was certain."""
 
     mode: TrainingMode
     reason: str
@@ -55,14 +55,21 @@ class ModeChoice:
 
 @dataclass(frozen=True)
 class Experience:
-    """What past episodes of a mixed run taught: plays, summed welfare ratio and EXP3 log-weight per mode."""
+    """What a mixed run learned from past episodes: plays, summed welfare ratio and EXP3 log-weight per mode."""
 
     plays: Mapping[TrainingMode, int] = field(default_factory=dict)
     welfare: Mapping[TrainingMode, float] = field(default_factory=dict)
     log_weights: Mapping[TrainingMode, float] = field(default_factory=dict)
 
     def learn(self, choice: ModeChoice, welfare_ratio: float, arms: int, gamma: float) -> Experience:
-        """Experience after an episode of `choice` with `welfare_ratio` in 0-1; `gamma` is EXP3's, in (0, 1]."""
+        """Return the experience after one more episode.
+
+        Args:
+            choice: The mode that was played.
+            welfare_ratio: Welfare / optimum of the episode, 0-1.
+            arms: The number of modes to pick from.
+            gamma: EXP3's share of exploration, in (0, 1].
+        """
         mode = choice.mode
         gain = gamma * welfare_ratio / (choice.probability * arms)
         return replace(
@@ -74,7 +81,7 @@ class Experience:
 
 
 def hears(mode: TrainingMode, sender: Seat, hearer: Seat) -> bool:
-    """Whether the mode lets `hearer` hear `sender`; a model never hears itself."""
+    """Tell whether the mode lets `hearer` hear `sender`; a model never hears itself."""
     _refuse_mixed(mode)
     if sender.model_id == hearer.model_id or mode is TrainingMode.COMPETITIVE:
         return False
@@ -84,12 +91,22 @@ def hears(mode: TrainingMode, sender: Seat, hearer: Seat) -> bool:
 
 
 def audience(mode: TrainingMode, sender: int, seats: Sequence[Seat], neighbours: Sequence[int]) -> tuple[int, ...]:
-    """The players who hear `sender`: those of its `neighbours` in the topology that the mode lets hear it."""
+    """Return the players who hear `sender`: those of its `neighbours` that the mode lets hear it."""
     return tuple(other for other in neighbours if hears(mode, seats[sender], seats[other]))
 
 
 def share_rewards(mode: TrainingMode, pool: float, earned: Sequence[float], seats: Sequence[Seat]) -> tuple[float, ...]:
-    """Each player's part of `pool`; `earned` holds payoffs, none negative. The parts add up to `pool`."""
+    """Return each player's part of the reward pool; the parts add up to `pool`.
+
+    Args:
+        mode: Any mode but mixed.
+        pool: The reward to share out, from 0.
+        earned: Each player's payoff, from 0.
+        seats: Who plays, and in which team.
+
+    Raises:
+        ValueError: The mode is mixed.
+    """
     _refuse_mixed(mode)
     if mode is TrainingMode.COOPERATIVE:
         return tuple(pool / len(seats) for _ in seats)
@@ -121,7 +138,7 @@ def _by_team(pool: float, earned: Sequence[float], seats: Sequence[Seat]) -> tup
 
 
 def playable_modes(seats: Sequence[Seat]) -> tuple[TrainingMode, ...]:
-    """The modes a mixed run may pick for these players."""
+    """Return the modes that a mixed run may pick for these players."""
     return CYCLE if named_teams(seats) >= 2 else CYCLE[:2]
 
 
@@ -134,7 +151,17 @@ def pick_mode(
     rng: random.Random,
     gamma: float = 0.2,
 ) -> ModeChoice:
-    """The mode of `episode` (from 0) in a mixed run, with its reason in words."""
+    """Return the mode of `episode` (from 0) in a mixed run, with the reason in words.
+
+    Args:
+        policy: How the mode is picked (see the table above).
+        episode: The episode's number within its task.
+        cooperation_level: The task's, 0-1.
+        experience: What earlier episodes of the task taught.
+        modes: The modes to pick from.
+        rng: The source of every draw.
+        gamma: EXP3's share of exploration, in (0, 1].
+    """
     if policy is MixingPolicy.FIXED_CYCLE:
         return ModeChoice(modes[episode % len(modes)], f"fixed_cycle: episode {episode}")
     if policy is MixingPolicy.COOPERATION_LEVEL:

@@ -1,6 +1,6 @@
 """The scenario schema: what a scenario file may say.
 
-`Scenario.load` reads a file and checks it whole, its roster included; `Plan.load` keeps both.
+`Scenario.load` and `Plan.load` read a file and check it as a whole, together with its roster.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FOLDER = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent / "sc
 
 
 class Mixing(FileModel):
-    """How a mixed run picks the mode of an episode; `simulation.modes` tells what each policy does."""
+    """How a mixed run picks the mode of an episode; `simulation.modes` explains the policies."""
 
     policy: MixingPolicy = MixingPolicy.UCB1
     """fixed_cycle, cooperation_level, or a bandit that learns from past welfare: ucb1, exp3."""
@@ -45,7 +45,7 @@ class Mixing(FileModel):
 
 
 class MixedMode(FileModel):
-    """`mode: {mixed: {policy: exp3}}`: the mixed mode with its mixing spelt out."""
+    """`mode: {mixed: {policy: exp3}}`: the mixed mode with its policy."""
 
     mixed: Mixing
     """How the mode of an episode is picked."""
@@ -83,10 +83,11 @@ class Communication(FileModel):
     inbox_limit: Whole | None = Field(default=16, ge=1)
     """Messages a model hears in a talk round, drawn by the seed where more arrive; null is no limit."""
     social_actions: tuple[SocialActionName, ...] = ()
-    """What models may do in the social network, once a step, by calling a tool: create_post, create_comment, like_post,
-    follow, do_nothing."""
+    """What models may do in the social network, once a step, by a tool call: create_post, create_comment, like_post,
+    follow, do_nothing.
+    """
     treatment: Treatment = Treatment.DELIVERED
-    """What becomes of messages before they are heard: delivered, silenced, shuffled or replaced."""
+    """What happens to messages before they are heard: delivered, silenced, shuffled or replaced."""
 
 
 def _on_or_off(value: object) -> object:
@@ -104,9 +105,9 @@ class Scenario(FileModel):
     description: str = ""
     """What the scenario shows, in a line."""
     mode_setting: ModeSetting = Field(alias="mode")
-    """cooperative, competitive, team_battle or mixed; `{mixed: {policy: exp3}}` spells the mixing out."""
+    """cooperative, competitive, team_battle or mixed; `{mixed: {policy: exp3}}` names the policy too."""
     roster: Text | None = None
-    """A shipped roster's name, or a file, relative to this one; may be left out where Python gives a roster."""
+    """A shipped roster's name, or a file relative to this one; optional if a roster is given in Python."""
     seed: Whole = Field(default=0, ge=0)
     """The seed every random stream of the run derives from."""
     episodes: Whole = Field(default=1, ge=1)
@@ -132,12 +133,12 @@ class Scenario(FileModel):
 
     @property
     def mode(self) -> TrainingMode:
-        """The mode in one word."""
+        """Return the mode in one word."""
         return TrainingMode.MIXED if isinstance(self.mode_setting, MixedMode) else self.mode_setting
 
     @property
     def mixing(self) -> Mixing:
-        """How a mixed run picks modes; the default where the file does not spell it out."""
+        """Return how a mixed run picks modes; the default if the file does not say."""
         return self.mode_setting.mixed if isinstance(self.mode_setting, MixedMode) else Mixing()
 
     @classmethod
@@ -271,5 +272,5 @@ def checked_scenario(
 
 
 def shipped_scenarios() -> tuple[str, ...]:
-    """The names of the scenarios that ship, sorted."""
+    """Return the names of the shipped scenarios, sorted."""
     return tuple(shipped_files(FOLDER))

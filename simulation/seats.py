@@ -1,4 +1,4 @@
-"""TODO docstring."""
+"""Seats: the places of players at a game's table, and their teams."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Seat:
 
 
 def teams(seats: Sequence[Seat]) -> dict[str | int, list[int]]:
-    """Players by team; a model without a team is a team of its own, under its number."""
+    """Return the players by team; a model without a team is a team of its own, under its number."""
     found: dict[str | int, list[int]] = {}
     for player, seat in enumerate(seats):
         found.setdefault(seat.team_id or player, []).append(player)

@@ -1,4 +1,4 @@
-"""Named random streams: adding a draw in one place shifts nothing elsewhere."""
+"""Named random streams: a new draw in one place changes no draw elsewhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from zlib import crc32
 
 
 def derive_seed(seed: int, *names: str | int) -> int:
-    """A 32-bit seed for the stream called `names` under the run's `seed` (numpy's SeedSequence, spawn keys)."""
+    """Return a 32-bit seed for the stream called `names` under the run's `seed` (numpy's SeedSequence, spawn keys)."""
     from numpy.random import SeedSequence
 
     key = tuple(name if isinstance(name, int) else crc32(name.encode()) for name in names)
@@ -15,5 +15,5 @@ def derive_seed(seed: int, *names: str | int) -> int:
 
 
 def stream(seed: int, *names: str | int) -> random.Random:
-    """The generator of the stream called `names`."""
+    """Return the generator of the stream called `names`."""
     return random.Random(derive_seed(seed, *names))

@@ -1,4 +1,4 @@
-"""A sweep's values: what a scenario's `sweep` key says, and what a played sweep's folder tells of each of its arms."""
+"""A sweep's values: what a scenario's `sweep` key says, and the values of each arm in a played sweep's folder."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ MOST_ARMS = 100_000
 _RANGE = re.compile(r"\s*(-?\d{1,18})\s*\.\.\s*(-?\d{1,18})\s*")
 
 Value = str | int | float | bool
-"""A swept value as it stands in a table; a list or mapping stands as its JSON."""
+"""A swept value as tables show it; a list or mapping as JSON."""
 SweptValues = Annotated[
     Any, WithJsonSchema({"anyOf": [{"type": "array", "minItems": 1}, {"type": "string", "pattern": r"-?\d+\.\.-?\d+"}]})
 ]
 
 
 def swept(values: object) -> tuple[object, ...]:
-    """The values of one key, with ranges (`1..10`, ends included) counted out."""
+    """Return the values of one key, with ranges (`1..10`, ends included) expanded."""
     found: list[object] = []
     for value in values if isinstance(values, (list, tuple)) else [values]:
         ends = _ends(value)
@@ -40,7 +40,7 @@ def _ends(value: object) -> tuple[int, int] | None:
 
 
 def sweep_findings(sweep: object) -> Iterator[Finding]:
-    """What is wrong in a raw `sweep`, but for values the scenario itself refuses."""
+    """Yield what is wrong in a raw `sweep`, but for values that the scenario itself refuses."""
     if not isinstance(sweep, Mapping):
         return
     found = [finding for key, values in sweep.items() for finding in _key_findings(key, values)]
@@ -71,35 +71,35 @@ def _key_findings(key: str, values: object) -> Iterator[Finding]:
     seen: set[bytes] = set()
     for value in swept(values):
         try:
-            told = orjson.dumps(value)
-        except orjson.JSONEncodeError:  # half a character, a number beyond 64 bits
+            text = orjson.dumps(value)
+        except orjson.JSONEncodeError:  # half a surrogate pair, or a number beyond 64 bits
             yield Finding(path, f"{shown(value)} is no value that a file can keep")
             return
-        if told in seen:
-            yield Finding(path, f"the value {told.decode()} stands there twice")
+        if text in seen:
+            yield Finding(path, f"the value {text.decode()} is there twice")
             return
-        seen.add(told)
+        seen.add(text)
 
 
 def plain(value: object) -> Value:
-    """A value as it stands in a table."""
+    """Return a value as tables show it."""
     return value if isinstance(value, (str, int, float, bool)) else orjson.dumps(value).decode()
 
 
 def written(arms: Mapping[str, Mapping[str, object]]) -> bytes:
-    """The file that tells each arm's values."""
+    """Return the content of the file with each arm's values."""
     return orjson.dumps({"arms": arms}, option=orjson.OPT_INDENT_2) + b"\n"
 
 
 def sweep_values(run: Path) -> Mapping[str, Value]:
-    """What the sweep a run belongs to set for it, by key; nothing where it belongs to none."""
+    """Return the values that a sweep set for one of its runs, by key; empty if the run belongs to no sweep."""
     arm = run.resolve().parent
     return {key: plain(value) for key, value in arms_in(arm.parent).get(arm.name, {}).items()}
 
 
 @lru_cache(maxsize=64)
 def arms_in(folder: Path) -> Mapping[str, Mapping[str, object]]:
-    """The arms of a sweep's folder, by name; none where it is no sweep's. A sweep's file is written once."""
+    """Return the arms of a sweep's folder, by name; empty if it is no sweep. A sweep's file is written once."""
     try:
         arms: Mapping[str, Mapping[str, object]] = orjson.loads((folder / FILE).read_bytes())["arms"]
     except (OSError, ValueError, KeyError, TypeError):

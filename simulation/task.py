@@ -15,9 +15,10 @@ from simulation.games.base import GameParameters
 
 
 class TrainingTask(FileModel):
-    """One task of a scenario; played once an episode.
+    """One task of a scenario, played once an episode.
 
-    Raises pydantic's ValidationError for a task_type no game has and for parameters its game does not take.
+    Raises:
+        ValidationError: No game has this task_type, or its game does not take these parameters.
     """
 
     task_id: Text
@@ -27,7 +28,7 @@ class TrainingTask(FileModel):
     difficulty: Real = Field(default=0.5, ge=0, le=1)
     """How hard the task is, 0 to 1."""
     reward_pool: Real = Field(default=100.0, ge=0)
-    """What is shared out after an episode, as the mode prescribes."""
+    """The reward that is shared out after an episode, as the mode prescribes."""
     cooperation_level: Real = Field(default=0.5, ge=0, le=1)
     """How much the task asks for cooperation, 0 to 1; the strategy follows from it."""
     max_steps: Whole = Field(default=5, ge=1)
@@ -35,7 +36,7 @@ class TrainingTask(FileModel):
     required_models: Whole = Field(default=2, ge=1)
     """The least number of players."""
     parameters: Mapping[str, Any] = Field(default_factory=dict)
-    """The game's own parameters; what is left out takes the game's default."""
+    """The game's own parameters; the others have the game's defaults."""
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> TrainingTask:
@@ -43,12 +44,12 @@ class TrainingTask(FileModel):
         return self
 
     def game_parameters(self) -> GameParameters:
-        """The parameters as the game reads them."""
+        """Return the parameters in the game's own type."""
         return find_game(self.task_type).Parameters.model_validate(self.parameters)
 
 
 def task_findings(data: RawMapping) -> Iterator[Finding]:
-    """What is wrong in a raw task beyond the types of its fields."""
+    """Yield what is wrong in a raw task beyond the types of its fields."""
     task_type = data.get("task_type")
     if isinstance(task_type, str) and task_type not in task_types():
         hint = nearest(task_type, task_types())
@@ -68,7 +69,7 @@ def _parameter_findings(data: RawMapping) -> Iterator[Finding]:
 
 
 def raw_parameters(data: RawMapping) -> GameParameters | None:
-    """The game's parameters in a raw task; None where they or the game are not sound."""
+    """Return the game's parameters in a raw task; None if they or the game are not valid."""
     sound = data.get("task_type") in task_types() and not any(_parameter_findings(data))
     parameters = data.get("parameters", {})
     if not sound or not isinstance(parameters, Mapping):

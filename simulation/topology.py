@@ -1,4 +1,4 @@
-"""Who can reach whom at all, before the mode has its say: a networkx graph over the players."""
+"""Who can reach whom at all, before the mode decides who hears whom: a networkx graph over the players."""
 
 from __future__ import annotations
 
@@ -26,12 +26,21 @@ Edges = Sequence[tuple[str, str]]
 def build_topology(
     topology: TopologyKind | Edges, players: Sequence[str], seed: int, degree: int = 4, rewire: float = 0.1
 ) -> nx.Graph[int]:
-    """An undirected graph over players 0..n-1, in the order of `players` (model ids).
+    """Return an undirected graph over players 0..n-1, in the order of `players`.
 
-    `degree` is the mean degree of small_world (Watts & Strogatz, Nature 393, 1998; an odd one counts as one less,
-    one that reaches all others makes the graph complete) and twice the edges a new node brings in scale_free
-    (Barabási & Albert, Science 286, 1999); `rewire` is small_world's probability. In a star the first player is
-    the hub. An edge list connects model ids; SocietyError for an id that is nobody's.
+    Args:
+        topology: A kind, or pairs of model ids. In a star the first player is the hub.
+        players: The model ids.
+        seed: The seed of random kinds.
+        degree: small_world: the mean degree (an odd one counts as one less; one that reaches all others makes the graph
+            complete). scale_free: twice the number of links that a new node brings.
+        rewire: small_world: the probability that a link is moved, 0-1.
+
+    Raises:
+        SocietyError: A pair names a model that does not exist.
+
+    Source:
+        Watts & Strogatz, Nature 393 (1998); Barabási & Albert, Science 286 (1999).
     """
     import networkx as nx
 
@@ -68,5 +77,5 @@ def _random_edges(topology: TopologyKind, n: int, seed: int, degree: int, rewire
 
 
 def neighbours(graph: nx.Graph[int]) -> tuple[tuple[int, ...], ...]:
-    """Each player's neighbours, sorted."""
+    """Return each player's neighbours, sorted."""
     return tuple(tuple(sorted(graph.neighbors(player))) for player in range(graph.number_of_nodes()))

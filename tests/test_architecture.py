@@ -64,7 +64,7 @@ def in_empty_folder(folder: Path, code: str) -> str:
     return done.stdout
 
 
-def test_importing_everything_public_writes_no_file_and_prints_nothing(tmp_path: Path) -> None:
+def test_public_imports_write_and_print_nothing(tmp_path: Path) -> None:
     code = (
         "import agents, simulation\n"
         "for package in (agents, simulation):\n"

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import typer
 
+import agents
+import simulation
 from agents.players.policies import POLICIES
-from docs.builders import commands, figures, keys
+from docs.builders import commands, figures, keys, names
 from simulation.authoring.schema import scenario_schema
 from simulation.cli.app import app
 from simulation.games import task_types
@@ -42,13 +44,13 @@ def test_scenario_page_has_every_key() -> None:
 
 
 def test_pages_have_everything_registered() -> None:
-    for page, names in (
+    for page, registered in (
         (keys.roster_page(), POLICIES),
         (figures.games_page(), task_types()),
         (figures.metrics_page(), {**metrics(), **scorers()}),
         (figures.tables_page(), [column.name for columns in TABLES.values() for column in columns]),
     ):
-        assert not [name for name in names if f"`{name}`" not in page]
+        assert not [name for name in registered if f"`{name}`" not in page]
 
 
 def test_key_has_values_limits_and_default() -> None:
@@ -72,3 +74,15 @@ def test_site_builds_without_warnings_and_fetches_nothing(tmp_path: Path) -> Non
     python = pages[tmp_path / "reference" / "python.html"]
     assert "simulation.run_scenario" in python
     assert "Raises InvalidFileError" in python
+
+
+def test_documented_python_names_are_the_public_ones() -> None:
+    """The page of Python names, and every import shown in the documentation, is of `__all__`."""
+    documented = set(re.findall(r'heading: "(agents|simulation)\.(\w+)"', names.page()))
+    assert documented == {(package.__name__, name) for package in (agents, simulation) for name in package.__all__}
+
+
+def test_documentation_imports_no_deeper_than_the_packages() -> None:
+    pages = [ROOT / "README.md", ROOT / "README.zh.md", *(ROOT / "docs").rglob("*.md"), *ROOT.glob("notebooks/*.ipynb")]
+    deep = re.compile(r"^[\s\"]*(?:from|import) ((?:agents|simulation)\.[\w.]+)", re.MULTILINE)
+    assert {path.name: found for path in pages if (found := deep.findall(path.read_text(encoding="utf-8")))} == {}

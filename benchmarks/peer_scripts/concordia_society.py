@@ -30,7 +30,7 @@ from concordia.typing.entity import BINARY_OPTIONS, ActionSpec, Entity, OutputTy
 
 DEGREE, REWIRE, SEED = 10, 0.1, 0
 ENDOWMENT, MULTIPLIER = 10, 1.6
-ROLE_POLICIES = ("cooperator", "defector", "reciprocator")
+ADAPTERS = ("cooperator", "defector", "reciprocator")
 GIVE, KEEP = "give", "keep"
 RULES = "All hold points and may give them to an account, which is multiplied by 1.6 and shared by all alike."
 TALK = ActionSpec(call_to_action="What does {name} tell the others?", output_type=OutputType.FREE)
@@ -121,12 +121,12 @@ class Referee(Entity):
 
     def _resolve(self) -> str:
         lines = self._happened.removeprefix("[putative_event] ").split("\n")
-        told = dict(line.split(": ", 1) for line in lines)
+        replies = dict(line.split(": ", 1) for line in lines)
         if self._talking:
-            self.messages += len(told)
-            self._said.update(told)
+            self.messages += len(replies)
+            self._said.update(replies)
         else:
-            self._settle(told)
+            self._settle(replies)
         self._talking = not self._talking
         return "done"
 
@@ -158,16 +158,16 @@ def main() -> None:
     parser.add_argument("--agents", type=int, required=True)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--url", required=True)
-    told = parser.parse_args()
+    options = parser.parse_args()
     idle: queue.LifoQueue[http.client.HTTPConnection] = queue.LifoQueue()
-    models = [Server(told.url, mind, idle) for mind in ROLE_POLICIES]
-    names = [f"m{number}" for number in range(told.agents)]
+    models = [Server(options.url, adapter, idle) for adapter in ADAPTERS]
+    names = [f"m{number}" for number in range(options.agents)]
     entities = [entity(name, models[number % len(models)]) for number, name in enumerate(names)]
-    graph = nx.watts_strogatz_graph(told.agents, min(DEGREE, told.agents - 1), REWIRE, seed=SEED)
+    graph = nx.watts_strogatz_graph(options.agents, min(DEGREE, options.agents - 1), REWIRE, seed=SEED)
     referee = Referee(names, graph)
     engine = Simultaneous(call_to_make_observation="{name}")
     referee.ended = [time.perf_counter()]
-    engine.run_loop([referee], entities, max_steps=2 * told.steps)
+    engine.run_loop([referee], entities, max_steps=2 * options.steps)
     seconds = [after - before for before, after in zip(referee.ended, referee.ended[1:], strict=False)]
     found = {"seconds": seconds, "calls": sum(model.calls for model in models), "messages": referee.messages}
     json.dump({**found, "points": sum(referee.points.values())}, sys.stdout)

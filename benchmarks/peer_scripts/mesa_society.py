@@ -19,15 +19,15 @@ from mesa.discrete_space import FixedAgent, Network
 
 DEGREE, REWIRE, SEED = 10, 0.1, 0
 ENDOWMENT, MULTIPLIER = 10, 1.6
-ROLE_POLICIES = ("cooperator", "defector", "reciprocator")
+POLICIES = ("cooperator", "defector", "reciprocator")
 
 
 class Player(FixedAgent):
     """An agent; `said` is its last message, `heard` those of its neighbours."""
 
-    def __init__(self, model: Society, mind: str) -> None:
+    def __init__(self, model: Society, policy: str) -> None:
         super().__init__(model)
-        self.mind = mind
+        self.policy = policy
         self.said = ""
         self.heard: list[str] = []
         self.gives, self.points = True, 0.0
@@ -50,8 +50,8 @@ class Player(FixedAgent):
         self.points += self.model.share + (0 if self.gives else ENDOWMENT)
 
     def _plan(self) -> bool:
-        if self.mind != "reciprocator":
-            return self.mind == "cooperator"
+        if self.policy != "reciprocator":
+            return self.policy == "cooperator"
         return 2 * sum("keep" in said for said in self.heard) <= len(self.heard)
 
 
@@ -61,7 +61,7 @@ class Society(Model):
         graph = nx.watts_strogatz_graph(n, min(DEGREE, n - 1), REWIRE, seed=SEED)
         space = Network(graph, capacity=1, random=self.random)
         for number, cell in enumerate(space.all_cells):
-            Player(self, ROLE_POLICIES[number % len(ROLE_POLICIES)]).cell = cell
+            Player(self, POLICIES[number % len(POLICIES)]).cell = cell
         self.messages, self.total, self.share = 0, 0.0, 0.0
         self.agents.do("meet")
 
@@ -78,10 +78,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--agents", type=int, required=True)
     parser.add_argument("--steps", type=int, required=True)
-    told = parser.parse_args()
+    options = parser.parse_args()
     warnings.simplefilter("ignore")
-    society, seconds = Society(told.agents), []
-    for _ in range(told.steps):
+    society, seconds = Society(options.agents), []
+    for _ in range(options.steps):
         began = time.perf_counter()
         society.step()
         seconds.append(time.perf_counter() - began)

@@ -1,1 +1,1 @@
-"""What makes the pages of the site that say what the code says: commands, keys of files, tables, games, metrics."""
+"""Makes the pages of the site that come from the code: commands, keys, tables, games, metrics, Python names."""

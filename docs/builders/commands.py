@@ -1,4 +1,4 @@
-"""The page of the commands, from the help of the `society` command itself, panel by panel."""
+"""The page of the commands, made from the help of the `society` command, panel by panel."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from simulation.cli.panels import PANELS
 
 
 def page() -> str:
-    """Every command of every panel with its usage, options and example."""
+    """Return the page: every command of every panel, with usage, options and example."""
     society = typer.main.get_command(app)
     context = society.make_context("society", [], resilient_parsing=True)
-    lines = ["# Commands", "", "What `society COMMAND --help` says, all on one page.", "", *_options(society, context)]
+    text = "The help of every command (`society COMMAND --help`) on one page."
+    lines = ["# Commands", "", text, "", *_options(society, context)]
     for panel, names in PANELS.items():
         lines += ["", f"## {panel}"]
         for name in names:
@@ -25,7 +26,7 @@ def page() -> str:
 
 
 def _options(society: typer.core.TyperGroup, context: typer.Context) -> list[str]:
-    """The options of `society` itself, which stand before the command."""
+    """Return the options of `society` itself, which come before the command."""
     records = [each.get_help_record(context) for each in society.params]
     rows = [f"| `{record[0]}` | {record[1]} |" for record in records if record]
     return ["| before the command | |", "|---|---|", *rows]

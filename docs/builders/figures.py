@@ -1,4 +1,4 @@
-"""The pages of tables, games, metrics and scorers, from where each is registered."""
+"""The pages of tables, games, metrics and scorers, made from their registries."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from simulation.tables.columns import TABLES, Column
 
 TABLE_TEXT = """# Tables
 
-What `load_run(path)` gives, column by column; `run.describe()` prints the same. In a run directory every table is
-`tables/<name>.parquet`, plain Parquet for any tool. All times are seconds; payoffs are in the game's own units.
+The tables that `load_run(path)` returns, column by column; `run.describe()` prints the same. In a run directory every
+table is `tables/<name>.parquet`, plain Parquet for any tool. All times are in seconds; payoffs are in the game's units.
 """
 GAME_TEXT = """# Games
 
-What `society games NAME` prints: the docstring of the game's file. `task_type` in a scenario names the game, and
-`parameters` its parameters.
+The page of each game, as `society games NAME` prints it: the docstring of the game's file. In a scenario, `task_type`
+names the game, and `parameters` sets its parameters.
 """
 
 
 def tables_page() -> str:
-    """Every column of every table of a run and of a tournament."""
+    """Return the page: every column of every table of a run and of a tournament."""
     lines = [TABLE_TEXT, *_dictionary((name.value, columns) for name, columns in TABLES.items())]
-    lines += ["# Tables of a tournament", "", "What `load_tournament(folder)` gives.", ""]
+    lines += ["# Tables of a tournament", "", "The tables that `load_tournament(folder)` returns.", ""]
     return "\n".join([*lines, *_dictionary((name.value, columns) for name, columns in RESULTS.items())])
 
 
@@ -39,7 +39,7 @@ def _dictionary(tables: Iterable[tuple[str, Sequence[Column]]]) -> Iterator[str]
 
 
 def games_page() -> str:
-    """Every game: its docstring and its parameters."""
+    """Return the page: the docstring and the parameters of every game."""
     return "\n".join([GAME_TEXT, *(line for page in game_pages() for line in _game(page))])
 
 
@@ -57,11 +57,11 @@ def _game(page: GamePage) -> Iterator[str]:
 
 
 def metrics_page() -> str:
-    """Every metric and scorer with its meaning and source."""
+    """Return the page: every registered metric and scorer, with meaning and source."""
     lines = ["# Metrics and scorers", "", "What `society metrics RUN` and `society report RUN` compute.", ""]
     lines += ["| metric | meaning | source |", "|---|---|---|"]
     lines += [f"| `{each.name}` | {each.meaning} | {each.source} |" for each in metrics().values()]
-    lines += ["", "## Scorers", "", "What `society quality RUN --scorer NAME` marks texts by.", ""]
+    lines += ["", "## Scorers", "", "The scorers of `society quality RUN --scorer NAME`.", ""]
     lines += ["| scorer | meaning | source | kind |", "|---|---|---|---|"]
     for each in scorers().values():
         kind = "synthetic: a formula over words" if each.synthetic else "secondary: a model's opinion"

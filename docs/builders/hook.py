@@ -1,4 +1,4 @@
-"""mkdocs' hook: the pages of `reference/` are made from the code, and links out of `docs/` are made whole."""
+"""The hook of mkdocs: it makes the pages of `reference/` from the code and adapts links that lead out of `docs/`."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "reference/python.md": names.page,
 }
 ON_SITE = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "SECURITY.md": "security.md"}
-"""Files of the root that are pages of the site, too."""
+"""Files of the root that are also pages of the site."""
 LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)")
 
 
 def on_config(config: MkDocsConfig, **_: Any) -> MkDocsConfig:
-    """The navigation without the pages of `extra.where_there` that are not there."""
+    """Remove the pages of `extra.if_exists` that do not exist from the navigation."""
     here = {page for file, page in ON_SITE.items() if (ROOT / file).exists()}
-    absent = {page for page in config.extra["where_there"] if page not in here and not (ROOT / "docs" / page).exists()}
+    absent = {page for page in config.extra["if_exists"] if page not in here and not (ROOT / "docs" / page).exists()}
     config.nav = _without(absent, config.nav or [])
     return config
 
 
 def _without(pages: Set[str], nav: list[Any]) -> list[Any]:
-    kept = []
+    rest = []
     for entry in nav:
         ((title, inner),) = entry.items() if isinstance(entry, dict) else ((None, entry),)
         if isinstance(inner, list):
-            kept.append({title: _without(pages, inner)})
+            rest.append({title: _without(pages, inner)})
         elif inner not in pages:
-            kept.append(entry)
-    return kept
+            rest.append(entry)
+    return rest
 
 
 def on_files(files: Files, config: MkDocsConfig, **_: Any) -> Files:
-    """The site's files with those that are made."""
+    """Add the pages that are made from the code, and the root's pages, to the site's files."""
     from mkdocs.structure.files import File
 
     for path, make in PAGES.items():
@@ -63,18 +63,19 @@ def on_files(files: Files, config: MkDocsConfig, **_: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """The page with links to files that are no page of the site as plain text, and with links of the root's files."""
+    """Adapt a page's links: those of the root's files, and those to files that are not a page of the site."""
     if page.file.src_uri in ON_SITE.values():
         markdown = LINK.sub(lambda link: f"]({link.group(1).removeprefix('docs/')}", markdown)
     return re.sub(r"\[([^\]]+)\]\(((?:\.\./)+(?!explanation|howto|reference)[^)]*)\)", _outside, markdown)
 
 
 def _outside(link: re.Match[str]) -> str:
-    """A link that leaves the site, as a name; files of the root that are pages keep theirs."""
+    """Return a link to a file of the root: to its page if it has one, else only its title."""
     title, path = link.group(1), link.group(2)
-    target = path.rsplit("../", 1)[-1]
+    target = path.rsplit("../", 1)[-1].partition("#")[0]
     if target in ON_SITE:
-        return f"[{title}]({path.replace('../' + target, ON_SITE[target])})"
+        page = path.replace(f"../{target}", ON_SITE[target])
+        return f"[{title}]({page})"
     return link.group(0) if _is_page(target) else title
 
 

@@ -1,4 +1,4 @@
-"""The pages of scenario and roster files, from their JSON Schemas."""
+"""The pages of scenario and roster files, made from their JSON Schemas."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ Schema = Mapping[str, Any]
 LIMITS = {"minimum": ">= {}", "exclusiveMinimum": "> {}", "maximum": "<= {}", "exclusiveMaximum": "< {}"}
 SCENARIO = """# Scenario files
 
-A scenario says what is played, in which mode, by which roster. `society validate FILE` checks one, `society scenario
-new` writes one, `society schema scenario` prints the JSON Schema this page is made from. `--set` takes the keys with
-dots: `--set tasks.0.max_steps=3`.
+A scenario says what is played, in which mode, by which roster. `society validate FILE` checks a file, `society
+scenario new` writes one, `society schema scenario` prints the JSON Schema from which this page is made. In `--set`,
+dots separate nested keys: `--set tasks.0.max_steps=3`.
 """
 ROSTER = """# Roster files
 
-A roster says who takes part: a base model, and a row per model. `society validate FILE` checks one, `society roster
-new` writes one, `society schema roster` prints the JSON Schema this page is made from.
+A roster says who takes part: a base model, and one row per model. `society validate FILE` checks a file, `society
+roster new` writes one, `society schema roster` prints the JSON Schema from which this page is made.
 """
 
 
 def scenario_page() -> str:
-    """Every key of a scenario file."""
-    text = "A task's `parameters` are its game's: [Games](games.md)."
+    """Return the page: every key of a scenario file."""
+    text = "[Games](games.md) has the `parameters` of each game."
     return "\n".join([SCENARIO, *sections(scenario_schema(), "The file"), "", text, ""])
 
 
 def roster_page() -> str:
-    """Every key of a roster file, and the scripted players a row may name."""
-    named = ", ".join(f"`{name}`" for name in POLICIES)
-    policies = ["## Scripted players", "", f"What `policy` may name: {named}.", ""]
+    """Return the page: every key of a roster file, and the policies that a row may name."""
+    names = ", ".join(f"`{name}`" for name in POLICIES)
+    policies = ["## Policies", "", f"The values of `policy`: {names}.", ""]
     return "\n".join([ROSTER, *sections(roster_schema(), "The file"), *policies])
 
 
 def sections(schema: Schema, title: str) -> Iterator[str]:
-    """A table of keys for the file, and one for every mapping in it."""
+    """Yield a table of keys for the file and one for every mapping in it."""
     definitions = schema.get("$defs", {})
     for name, body in {title: schema, **definitions}.items():
         if "properties" not in body:
@@ -56,7 +56,7 @@ def sections(schema: Schema, title: str) -> Iterator[str]:
 
 
 def kind(value: Schema, definitions: Schema) -> str:
-    """What a key may be, in words; a mapping is named by its section."""
+    """Return in words which values a key may have; a mapping is a link to its section."""
     for several in ("anyOf", "oneOf"):
         if several in value:
             return " or ".join(dict.fromkeys(kind(each, definitions) for each in value[several]))

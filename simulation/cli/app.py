@@ -90,7 +90,7 @@ def _options(
 
 @app.command("list")
 def list_() -> None:
-    """Shipped scenarios, rosters, games and scripted policies."""
+    """List shipped scenarios, rosters, games and scripted policies."""
     from agents.players.policies import POLICIES
     from agents.roster import shipped_rosters
     from simulation.games import task_types
@@ -111,7 +111,7 @@ def list_() -> None:
 def validate(
     files: Annotated[list[str], typer.Argument(help="Scenario or roster files, or shipped names.")],
 ) -> None:
-    """Check files without running them; every mistake of every file is printed."""
+    """Check files without running them, and print every mistake."""
     from simulation.authoring.files import check_file
 
     problems: list[Problem] = []
@@ -146,7 +146,7 @@ def model_pull(force: Annotated[bool, typer.Option(help="Fetch it again.")] = Fa
 
 @model_app.command("path")
 def model_path_() -> None:
-    """Print where the embedded model lies."""
+    """Print the path of the embedded model."""
     from agents.inference.embedded.model_store import model_path
 
     path = model_path()
@@ -156,7 +156,7 @@ def model_path_() -> None:
 
 
 def main() -> None:
-    """The entry point: a user's mistake is a message and an exit code, never a traceback."""
+    """Run the command: a user's mistake is a message and an exit code, never a traceback."""
     try:
         app()
     except InvalidFileError as error:

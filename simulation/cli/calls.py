@@ -1,4 +1,4 @@
-"""`society calls`: how a run's calls went. Heavy imports stand inside the command."""
+"""`society calls`: how the calls of a run went. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def add_to(app: typer.Typer) -> None:
 
 def calls(
     run: RunArgument,
-    by: Annotated[By, typer.Option(help="What calls are grouped by, within each tier.")] = By.TIER,
+    by: Annotated[By, typer.Option(help="The groups within each tier.")] = By.TIER,
     json_: JsonOption = False,
 ) -> None:
-    """How the run's calls went: success, latency, queue, tokens, prefix cache, moves and falls; tiers stay apart."""
+    """Print how a run's calls went: success, latency, queue, tokens, prefix cache, moves and fallbacks, per tier."""
     from simulation.studies.calls import report_calls
     from simulation.tables.run import load_run
 
@@ -48,7 +48,7 @@ def _calls_table(report: CallReport) -> Table:
     rows = ((group.tier, *((group.name or "(no server)",) if named else ()), *_cells(group)) for group in report.groups)
     return text_table(
         f"replies by tier: {mix}",
-        (*heads, "tokens/s a call", "tokens/s in all", "prefix hits", "moves", "fell from", "errors"),
+        (*heads, "tokens/s a call", "tokens/s in all", "prefix hits", "moves", "fallbacks", "errors"),
         rows,
         notes=_notes(report),
     )
@@ -66,7 +66,7 @@ def _cells(group: CallGroup) -> tuple[str, ...]:
         f"{wall:.1f}" if wall is not None else "-",
         f"{hits:.1%}" if hits is not None else "-",
         str(group.moves),
-        _listed(group.falls),
+        _listed(group.fallbacks),
         _listed(group.failures),
     )
 

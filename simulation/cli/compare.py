@@ -1,4 +1,4 @@
-"""`society compare`: runs against runs. Heavy imports stand inside the command."""
+"""`society compare`: runs against runs. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from simulation.cli.options import JsonOption, LevelOption, MixTiersOption
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from simulation.studies.compare.report import Comparison, FigureDifference
+    from simulation.studies.compare.result import Comparison, FigureDifference
 
 HEADS = {"cooperation_score": "cooperation", "payoff": "payoff per model", "reward_earned": "reward", "gini": "Gini"}
 
@@ -29,21 +29,23 @@ def compare(
     runs: Annotated[
         list[str],
         typer.Argument(
-            help="Runs, folders of runs, or quoted patterns of runs: each is a side, the first against all."
+            help="Runs, folders of runs or quoted patterns, each a side: the first is compared with the others."
         ),
     ],
     by: Annotated[
-        str | None, typer.Option(help="Take all runs together and split them by this key of the scenario: mode.")
+        str | None,
+        typer.Option(help="Split all runs by the values of this key of the scenario, for example mode."),
     ] = None,
     level: LevelOption = 0.95,
     models: Annotated[bool, typer.Option(help="Also one table per model that plays on both sides.")] = True,
-    synthetic: Annotated[bool, typer.Option(help="Take synthetic episodes in.")] = False,
+    synthetic: Annotated[bool, typer.Option(help="Include synthetic episodes.")] = False,
     mix_tiers: MixTiersOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Compare runs: welfare, efficiency, cooperation, payoff and Gini, in pairs of the same seed where there are any.
+    """Compare runs: welfare, efficiency, cooperation, payoff and Gini, in pairs of episodes of the same seed.
 
-    Prints first - other with its interval, and a verdict that the numbers support. What the runs differ in is said.
+    Prints first - other with its interval, a verdict that the numbers support, and the settings that differ. Without
+    pairs the sides are compared as independent samples.
     """
     from simulation.studies.compare.report import compare_runs
     from simulation.tables.runs import SkippedRunsWarning

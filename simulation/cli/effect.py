@@ -1,4 +1,4 @@
-"""`society effect`: what messages do. Heavy imports stand inside the command."""
+"""`society effect`: what messages do. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -58,11 +58,12 @@ def effect(
     otel_content: OtelContent = False,
     json_: JsonOption = False,
 ) -> None:
-    """What messages do: the same episodes with messages delivered, silenced, shuffled and replaced.
+    """Measure what messages do: the same episodes with messages delivered, silenced, shuffled and replaced.
 
     Prints delivered - treated with interval and p-value; the last line is the folder of the runs.
     """
-    from simulation.studies.effect import REPORT, TREATMENTS, play_treatments, read_effects, resume_treatments
+    from simulation.studies.effect import REPORT, read_effects
+    from simulation.studies.treatments import TREATMENTS, play_treatments, resume_treatments
 
     if Path(scenario).is_dir():
         folder = resume_treatments(Path(scenario))

@@ -1,4 +1,4 @@
-"""`society fingerprint`: what each model of a roster does. Heavy imports stand inside the command."""
+"""`society fingerprint`: what each model of a roster does. Heavy imports are inside the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`society metrics`: every metric of runs. Heavy imports stand inside the command."""
+"""`society metrics`: every metric of runs. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def metrics_(
     mix_tiers: MixTiersOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """Every metric that applies to the runs: its value, what it measures and its source.
+    """Print every metric that applies to the runs: its value, what it measures and its source.
 
     Scores of 0-1 have intervals clustered by seed. All models count together; synthetic episodes are left out.
     """
@@ -50,7 +50,7 @@ def metrics_(
 
 
 def _lines(rows: Sequence[MetricRow]) -> Iterator[tuple[str, ...]]:
-    """One line per value; what a metric is called, measures and is from stands in its first line."""
+    """One line per value; a metric's name, meaning and source are in its first line only."""
     for metric, values in groupby(rows, key=lambda row: (row.metric, row.meaning, row.source)):
         name, meaning, source = metric
         for row in values:

@@ -6,15 +6,14 @@ A command's parameter is one of these types and a default: `seed: SeedOption = 0
 from __future__ import annotations
 
 import os
-from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from agents.inference.provenance import FALLBACK_ORDER
 from agents.language import Language
-from agents.problems import UsageError, nearest
+from agents.problems import UsageError
 from agents.strategy import TrainingMode
 
 if TYPE_CHECKING:
@@ -86,8 +85,6 @@ MixTiersOption = Annotated[bool, typer.Option(help="Average replies of several t
 RUNS = Path("runs")
 MOST_JOBS = 8
 
-Choice = TypeVar("Choice", bound=Enum)
-
 
 def planned(scenario: str, settings: Settings) -> Plan:
     """Load the plan of a scenario with the given settings in place of its own values.
@@ -135,18 +132,6 @@ def settings_of(
         fail_usage(f"--set {wrong[0]}: write key=value, for example --set inference.temperature=0")
     changed = dict(pair.split("=", 1) for pair in pairs or ())
     return Settings(tier, require, seed, episodes, tuple(endpoints or ()), changed)
-
-
-def named_choice(kind: type[Choice], value: str, option: str) -> Choice:
-    """The member of an enum that an option names.
-
-    Raises:
-        UsageError: `value` names no member; the message gives the nearest name.
-    """
-    values = [each.value for each in kind]
-    if value not in values:
-        fail_usage(f"{option} {value}: {nearest(value, values)}")
-    return kind(value)
 
 
 def _check_tier(value: str | None, option: str) -> None:

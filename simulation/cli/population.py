@@ -1,4 +1,4 @@
-"""`society population`: focal players among background players. Heavy imports stand inside the command."""
+"""`society population`: focal players among background players. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agents.problems import member_of
 from simulation.cli.console import progress_bar, show_study, shown_interval, text_table
 from simulation.cli.options import (
     RUNS,
@@ -22,7 +23,6 @@ from simulation.cli.options import (
     ScenarioSeedOption,
     SetOption,
     TierOption,
-    named_choice,
     planned,
     settings_of,
 )
@@ -43,11 +43,9 @@ def add_to(app: typer.Typer) -> None:
 
 def population(
     scenario: ScenarioOrFolder,
-    focal: Annotated[
-        list[str] | None, typer.Option(help="Model id to be measured; may be given more than once.")
-    ] = None,
+    focal: Annotated[list[str] | None, typer.Option(help="Model id to measure; may be given more than once.")] = None,
     background: Annotated[
-        list[str] | None, typer.Option(help="Policy, or other model id, to be met; one population each.")
+        list[str] | None, typer.Option(help="Policy, or other model id, to play with; one population each.")
     ] = None,
     population: Annotated[list[str] | None, typer.Option(help="resident, visitor; by default both.")] = None,
     tier: TierOption = None,
@@ -62,10 +60,10 @@ def population(
     mix_tiers: MixTiersOption = False,
     json_: JsonOption = False,
 ) -> None:
-    """What focal models earn among background players: per-capita return with its interval.
+    """Measure what focal models earn among background players: per-capita return with its interval.
 
-    A resident population is focal but for one visitor; a visitor is one focal model among background players.
-    The last line is the folder of the runs.
+    In a resident population all players but one are focal; in a visitor population one player is focal. The last line
+    is the folder of the runs.
     """
     from simulation.runs import run_set
     from simulation.studies.population.report import COMMAND, REPORT, read_populations
@@ -76,7 +74,7 @@ def population(
     else:
         settings = settings_of(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint, pairs=set_)
         plan = planned(scenario, settings)
-        kinds = tuple(named_choice(Population, each, "--population") for each in population or ()) or tuple(Population)
+        kinds = tuple(member_of(Population, each, "--population") for each in population or ()) or tuple(Population)
         folder = _play(plan, Declaration(tuple(focal or ()), tuple(background or ()), kinds), out, at_once)
     report = read_populations(folder, level=level, mix_tiers=mix_tiers)
     show_study(folder, REPORT, json_, lambda: [returns_table(report, level)])

@@ -1,4 +1,4 @@
-"""`society quality`: how good messages and decisions are. Heavy imports stand inside the command."""
+"""`society quality`: how good messages and decisions are. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ def add_to(app: typer.Typer) -> None:
 def quality(
     run: RunArgument,
     scorer: Annotated[
-        list[str] | None, typer.Option(help="keyword, parse, consistency or judge; all that can be, unless named.")
+        list[str] | None,
+        typer.Option(help="keyword, parse, consistency or judge (needs --judge); by default all."),
     ] = None,
     judge: Annotated[str | None, typer.Option(help="The adapter (or base model) that grades messages.")] = None,
     endpoint: Annotated[list[str] | None, typer.Option(help="The judge's server; may be given more than once.")] = None,
     tier: Annotated[Tier, typer.Option(help="The judge's tier: camel, http or embedded.")] = Tier.HTTP,
     json_: JsonOption = False,
 ) -> None:
-    """How good messages and decisions are, by each scorer, per tier, role and model; tiers stay apart.
+    """Score messages and decisions by each scorer, per tier, role and model.
 
-    A judge's grades are kept in the run directory and asked for once.
+    A judge's grades are stored in the run directory, so each is paid for once.
     """
     from agents.inference.client import DEFAULT_URL
     from simulation.quality.report import report_quality

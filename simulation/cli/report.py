@@ -1,4 +1,4 @@
-"""`society report`. Heavy imports stand inside the command."""
+"""`society report`. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ def add_to(app: typer.Typer) -> None:
 
 def report(
     paths: Annotated[
-        list[Path], typer.Argument(help="Run directories, or folders of runs, fingerprints or a tournament.")
+        list[Path], typer.Argument(help="Run directories, or folders of runs, of fingerprints or of a tournament.")
     ],
     out: Annotated[Path, typer.Option(help="The HTML file to write.")] = Path("report.html"),
     prompts: Annotated[
-        bool, typer.Option(help="Show every prompt, worked out from the events and checked; no server is asked.")
+        bool, typer.Option(help="Show every prompt, computed from the events and checked; needs no server.")
     ] = True,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
-    """Write one HTML file that shows runs: outcomes, course, who talked to whom, every message, calls.
+    """Write one HTML file that shows runs: outcomes, course, who talked to whom, every message, calls, metrics.
 
-    The file holds all it needs and asks no network. The last line is its path.
+    The file needs no network. The last line is its path.
     """
     from simulation.cli.console import stderr
     from simulation.report import write_report

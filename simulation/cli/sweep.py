@@ -1,4 +1,4 @@
-"""`society sweep`: every combination of a scenario's swept values. Heavy imports stand inside the command."""
+"""`society sweep`: every combination of a scenario's swept values. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agents.problems import member_of
 from simulation.cli.console import stderr, text_table, wide_console
 from simulation.cli.options import (
     RUNS,
@@ -20,7 +21,6 @@ from simulation.cli.options import (
     SetOption,
     TierOption,
     jobs_or_default,
-    named_choice,
     settings_of,
 )
 
@@ -57,14 +57,14 @@ def sweep(
 ) -> None:
     """Play every combination of a scenario's `sweep`, several at a time; one run each, in one folder.
 
-    The last line is the folder: `load_runs` loads it, `society compare FOLDER --by KEY` compares what was swept, and
-    the same command with it goes on where it was cut off.
+    The last line is the folder: `load_runs` loads it, `society compare FOLDER --by KEY` compares the swept values, and
+    the same command with the folder finishes an interrupted sweep.
     """
     from simulation.monitor.progress import counted
     from simulation.runs.sweep import play_sweep
     from simulation.runs.workers import Engine
 
-    chosen = named_choice(Engine, engine, "--engine")
+    chosen = member_of(Engine, engine, "--engine")
     folder = Path(scenario)
     if not folder.is_dir():
         settings = settings_of(tier=tier, require=require, episodes=episodes, endpoints=endpoint, pairs=set_)

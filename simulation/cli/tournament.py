@@ -1,4 +1,4 @@
-"""`society tournament`: who works with whom. Heavy imports stand inside the command."""
+"""`society tournament`: who works with whom. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agents.problems import UsageError
+from agents.problems import UsageError, member_of
 from agents.strategy import TrainingMode
 from simulation.cli.console import show_study, text_table
 from simulation.cli.options import (
@@ -27,7 +27,6 @@ from simulation.cli.options import (
     StepsOption,
     TierOption,
     jobs_or_default,
-    named_choice,
     settings_of,
 )
 
@@ -55,7 +54,7 @@ def tournament(
     ] = None,
     episodes: Annotated[int, typer.Option(min=2, help="Episodes of each pair or composition.")] = 10,
     stand_in: Annotated[str | None, typer.Option(help="Teams: the policy that plays for an absent member.")] = None,
-    orders: Annotated[int, typer.Option(min=2, help="Teams of more than 8: drawn orders of members.")] = 20,
+    orders: Annotated[int, typer.Option(min=2, help="Teams of more than 8: random orders of members.")] = 20,
     steps: StepsOption = 5,
     set_: SetOption = None,
     tier: TierOption = None,
@@ -68,10 +67,11 @@ def tournament(
     out: OutOption = RUNS,
     json_: JsonOption = False,
 ) -> None:
-    """Every pair of a roster's models plays a game, or every composition of its teams; who earns what with whom.
+    """Play a game with every pair of a roster's models, or with every composition of its teams.
 
     Pairs: matrix of payoffs, standings, ratings, alpha-rank, synergy. Teams: what each composition earns and each
-    member's Shapley value. The last line is the folder; the same command with it goes on where it stopped.
+    member's Shapley value. The last line is the folder; the same command with the folder finishes an interrupted
+    tournament.
     """
     if Path(roster).is_dir():
         folder = Path(roster)
@@ -115,7 +115,7 @@ def _new(scenario: Scenario, roster: str, form: str | None, out: Path, limits: M
     from simulation.studies.tournament.tournament import Tournament, new_tournament
 
     usual = Format.TEAMS if scenario.mode is TrainingMode.TEAM_BATTLE else Format.PAIRS
-    chosen = named_choice(Format, form, "--format") if form else usual
+    chosen = member_of(Format, form, "--format") if form else usual
     return new_tournament(Tournament(scenario=scenario, roster=Roster.load(roster), form=chosen, **limits), out)
 
 
@@ -125,7 +125,7 @@ Row = Mapping[Hashable, Any]
 
 
 def result_tables(result: TournamentResult) -> list[Table]:
-    """What a tournament shows, as tables for people."""
+    """The tables of a tournament for the terminal."""
     from simulation.studies.tournament.matchups import Format
 
     if result.tournament.form is Format.PAIRS:
@@ -151,7 +151,7 @@ def _matrix(result: TournamentResult) -> Table:
 
 
 def _standings(result: TournamentResult) -> Table:
-    """Alpha-rank is shown where play is not transitive; it is in the tables always."""
+    """Alpha-rank is shown where play is not transitive; the stored table always has it."""
     cyclic = not result.report["transitive"]
     skills = {row["model_id"]: _interval(row) for row in result.ratings.to_dict("records")}
 
@@ -164,7 +164,7 @@ def _standings(result: TournamentResult) -> Table:
 
 
 def _of_worth(result: TournamentResult, table: str) -> Iterator[Row]:
-    """The rows of the first-named worth, where there are two."""
+    """The rows of the worth that the report is about."""
     rows = getattr(result, table).to_dict("records")
     yield from (row for row in rows if row["worth"] == result.report["worth"])
 
@@ -192,7 +192,7 @@ def _contributions(result: TournamentResult) -> Table:
         for row in _of_worth(result, "contributions")
     )
     title = f"what each member adds to its team's {worth} (Shapley value)"
-    return text_table(title, ("team", "model", worth, "error of drawn orders"), rows)
+    return text_table(title, ("team", "model", worth, "error of random orders"), rows)
 
 
 def _ratings(result: TournamentResult) -> Table:

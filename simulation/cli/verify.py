@@ -1,4 +1,4 @@
-"""`society verify`: known answers. Heavy imports stand inside the command."""
+"""`society verify`: known answers. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def verify(json_: JsonOption = False) -> None:
-    """Play cases whose outcome is known, and compare; exits with 1 where any is off.
+    """Play cases with a known outcome and compare; exits with 1 where a figure is off.
 
-    Scripted players only: no server and no model is needed.
+    All players are scripted: it needs no server and no model.
     """
     from time import monotonic
 
@@ -36,7 +36,7 @@ def verify(json_: JsonOption = False) -> None:
     cases, started = all_cases(), monotonic()
     with _status() as status:
         findings = play(cases, lambda case: status.update(case.name))
-    off = [finding for finding in findings if not finding.holds]
+    off = [finding for finding in findings if not finding.passed]
     summary = f"{len(cases)} cases, {len(findings)} figures, {len(off)} off; {monotonic() - started:.0f} s"
     if json_:
         typer.echo(json.dumps({"summary": summary, "findings": [_plain(finding) for finding in findings]}))
@@ -54,25 +54,25 @@ def _status() -> Status:
 
 
 def findings_table(findings: Sequence[CaseResult]) -> Table:
-    """One row per figure: expected, got, tolerance, source; a case is named once."""
+    """One row per figure: expected, got, tolerance, source; the case is named in its first row."""
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(title="known answers, played by the runner in OASIS", title_justify="left")
     for head in ("", "case", "figure", "expected", "got", "tolerance", "source"):
         table.add_column(head)
-    told = ""
+    last = ""
     for each in findings:
-        sign = "[green]ok[/]" if each.holds else "[bold red]OFF[/]"
-        named, source = ("", "") if each.case == told else (each.case, each.source)
+        sign = "[green]ok[/]" if each.passed else "[bold red]OFF[/]"
+        named, source = ("", "") if each.case == last else (each.case, each.source)
         figures = (each.figure.value, _text(each.expected), _text(each.got), f"{each.tolerance:.2g}")
         table.add_row(sign, *map(escape, (named, *figures, source)))
-        told = each.case
+        last = each.case
     return table
 
 
 def _text(values: Sequence[float]) -> str:
-    """The values, six digits each; one for all where they are equal."""
+    """The values, six digits each; equal values once."""
     shown = [f"{value:.6g}" for value in values]
     return f"{shown[0]} each" if len(shown) > 1 and len(set(shown)) == 1 else " ".join(shown)
 
@@ -85,5 +85,5 @@ def _plain(finding: CaseResult) -> dict[str, object]:
         "got": finding.got,
         "tolerance": finding.tolerance,
         "source": finding.source,
-        "holds": finding.holds,
+        "passed": finding.passed,
     }

@@ -1,4 +1,4 @@
-"""`society watch`: a run while it lasts, in a browser or the terminal. Heavy imports stand inside the command."""
+"""`society watch`: a running scenario in a browser or the terminal. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -21,21 +21,22 @@ def add_to(app: typer.Typer) -> None:
 
 def watch(
     run: Annotated[
-        Path, typer.Argument(help="A run directory, begun or not; or a folder of runs: the one written to last.")
+        Path, typer.Argument(help="A run directory, also before the run begins; or a folder of runs: the newest.")
     ] = Path("runs"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for the page; 0 is any free one.")] = 0,
-    terminal: Annotated[bool, typer.Option("--terminal", help="Show it here, until the run is over.")] = False,
+    terminal: Annotated[bool, typer.Option("--terminal", help="Show it in this terminal.")] = False,
 ) -> None:
-    """Watch a run of another process while it lasts: a live page, or a view in the terminal.
+    """Watch a run of another process: a live page, or a view in the terminal.
 
-    Reads the run's event log and changes nothing. The page's address holds a token: who has it can read along.
+    It reads the run's event log and changes nothing. The page's address has a token: everyone with it can read the
+    page.
     """
     from simulation.watch.follower import Follower
 
     follower = Follower(run)
     follower.poll()  # a run that cannot be read is an error, not an empty page
     if follower.run is None:
-        typer.echo(f"waiting for {run} to begin; Ctrl-C ends", err=True)
+        typer.echo(f"waiting for {run} to begin; Ctrl-C ends watching", err=True)
     if terminal:
         _in_terminal(follower)
     else:

@@ -25,7 +25,7 @@ from agents.inference.client import DEFAULT_URL, VLLMClient
 from agents.inference.provenance import CallRecord, CallStatus, Sampling
 from agents.inference.recording import Recording, ReplyCache
 from agents.language import Language
-from agents.problems import SocietyError, nearest
+from agents.problems import SocietyError, member_of, nearest
 from agents.roster import ModelConfig
 from agents.social import SocialActionName, SocialMove
 from agents.strategy import TrainingMode
@@ -93,7 +93,7 @@ class MultiModelEnvironment:
     def __init__(
         self,
         vllm_url: str = DEFAULT_URL,
-        training_mode: TrainingMode = TrainingMode.COOPERATIVE,
+        training_mode: TrainingMode | str = TrainingMode.COOPERATIVE,
         max_models: int = 10,
         *,
         endpoints: Sequence[str | EndpointSettings] = (),
@@ -102,7 +102,7 @@ class MultiModelEnvironment:
         sampling: Sampling | None = None,
         communication: Communication | None = None,
         mixing: Mixing | None = None,
-        language: Language = Language.EN,
+        language: Language | str = Language.EN,
         seed: int = 0,
         folder: Path | None = None,
         on_event: Callable[[Event], None] | None = None,
@@ -110,10 +110,10 @@ class MultiModelEnvironment:
         cache: ReplyCache | None = None,
         responders: Mapping[str, Responder] | None = None,
     ) -> None:
-        self.training_mode = training_mode
+        self.training_mode = member_of(TrainingMode, training_mode, "training_mode")
         self.max_models = max_models
         self.base_model = base_model
-        self.language, self.seed = language, seed
+        self.language, self.seed = member_of(Language, language, "language"), seed
         self.sampling = sampling or Sampling()
         self.communication = communication or Communication()
         self.mixing = mixing or Mixing()

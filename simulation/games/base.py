@@ -197,7 +197,7 @@ class Game(ABC, Generic[Table]):
         return 0.0
 
     def opponents(self, _state: State[Table], _player: int) -> Sequence[int] | None:
-        """Return the players whose behaviour `player` responds to; None stands for all other players."""
+        """Return the players whose behaviour `player` responds to; None means all other players."""
         return None
 
     def label(self, action: str, _language: Language) -> str:

@@ -98,7 +98,7 @@ def broken_rules(kind: type[Game[Any]], episodes: int = 20) -> tuple[str, ...]:
 
     Args:
         kind: The class of the game.
-        episodes: How many episodes to play, each with a seed of its own.
+        episodes: How many episodes to play, each with its own seed.
     """
     game = make_game(kind)
     found: list[str] = []

@@ -141,8 +141,8 @@ class Trust(RoundGame):
     def _answered(self, offer: str, action: str) -> Turn:
         sent, back, endowment = amount(offer), amount(action), self.parameters.endowment
         own = endowment + self.parameters.multiplier * sent - back
-        kept = [-amount(each) for each, _ in self._answers(offer)]
-        return Turn(TurnDeal(offer, action), own, endowment - sent + back, closeness(-back, kept))
+        alternatives = [-amount(each) for each, _ in self._answers(offer)]
+        return Turn(TurnDeal(offer, action), own, endowment - sent + back, closeness(-back, alternatives))
 
     def rules(self, language: Language) -> str:
         return _RULES[language].format(endowment=self.parameters.endowment, multiplier=self.parameters.multiplier)

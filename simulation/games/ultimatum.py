@@ -107,8 +107,8 @@ class Ultimatum(RoundGame):
         return ((ACCEPT, 1.0), (REJECT, 0.0))
 
     def _offered(self, action: str) -> Turn:
-        kept = [-float(offer) for offer in self.parameters.offers]
-        return Turn(TurnDeal(action), accuracy=closeness(-amount(action), kept))
+        alternatives = [-float(offer) for offer in self.parameters.offers]
+        return Turn(TurnDeal(action), accuracy=closeness(-amount(action), alternatives))
 
     def _answered(self, offer: str, action: str) -> Turn:
         part = amount(offer)

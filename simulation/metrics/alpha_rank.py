@@ -1,11 +1,12 @@
-"""Alpha-rank: how often an evolving population plays each strategy in the long run, cycles and all.
+"""Alpha-rank: how often an evolving population plays each strategy in the long run.
 
-A population of copies of one strategy is now and then entered by one mutant, which takes over or dies out by
-imitation. The share of time spent with each strategy is its mass. Where strategies beat each other in a circle the
-mass is spread over the circle, which no single number of strength per strategy can tell.
-Source: Omidshafiei et al., alpha-Rank: Multi-Agent Evaluation by Evolution, Scientific Reports 9 (2019), the model of
-one population. The stationary distribution is found by the elimination of Grassmann, Taksar & Heyman, Operations
-Research 33 (1985), which subtracts nothing, here on logarithms, so that no rate is too small.
+All members of a population play one strategy. Now and then one mutant with another strategy enters; by imitation it
+takes over, or it dies out. The mass of a strategy is the share of time that the population plays it. Where strategies
+beat each other in a circle, the circle shares the mass; one number of strength per strategy cannot show that.
+
+Sources: Omidshafiei et al., alpha-Rank: Multi-Agent Evaluation by Evolution, Scientific Reports 9 (2019), the model of
+one population. The stationary distribution: the elimination of Grassmann, Taksar & Heyman, Operations Research 33
+(1985). It subtracts nothing and works here on logarithms, so that no rate is too small.
 """
 
 from __future__ import annotations
@@ -31,11 +32,17 @@ class AlphaRank:
 
 
 def alpha_rank(payoffs: Matrix, *, intensity: float | None = None, population: int = POPULATION) -> AlphaRank:
-    """The masses of strategies whose row meets column in a symmetric game of two; the diagonal is self-play.
+    """The masses of strategies in a symmetric game of two.
 
-    Without `intensity` it is doubled until masses change by less than 0.0001, up to 1000 / (largest - least payoff):
-    gaps of less than a thousandth of the spread may then leave a tie. Raises SocietyError for anything but a finite
-    square matrix, and for a population below 2.
+    Args:
+        payoffs: What row earns against column, a finite square matrix; the diagonal is self-play.
+        intensity: The selection pressure alpha, per unit of payoff. Without it, it is doubled until masses change by
+            less than 0.0001, up to 1000 / (largest - least payoff). Payoffs that differ by less than a thousandth of
+            that spread may then tie.
+        population: Members of the population, at least 2.
+
+    Raises:
+        SocietyError: The matrix or the population is none of these.
 
     Source:
         Omidshafiei et al., Scientific Reports 9 (2019).
@@ -76,7 +83,7 @@ def _log_fixation(payoffs: Matrix, intensity: float, population: int) -> Matrix:
 
 
 def _stationary(log_rates: Matrix) -> Vector:
-    """The stationary distribution of a chain with these log-rates [from, to]; the diagonal is not looked at."""
+    """The stationary distribution of a chain with these log-rates [from, to]; the diagonal does not count."""
     rates, n = log_rates.copy(), len(log_rates)
     for k in range(n - 1, 0, -1):
         leaving = np.logaddexp.reduce(rates[k, :k])

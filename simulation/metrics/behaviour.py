@@ -1,7 +1,7 @@
-"""What a player does, seen step by step: the figures of a behavioural fingerprint.
+"""What a player does, step by step: the figures of a behavioural fingerprint.
 
-`watch` makes one frame of a run's focal player. A figure is a pure function of such frames to the sums of
-`simulation.metrics.clusters` (one row per episode in which there is anything to see) and of their totals to a number.
+`watch` makes a table of a run's focal player. A figure takes such tables to the sums of `simulation.metrics.clusters`
+(one row per episode with data), and a statistic takes the totals of the sums to a number.
 Cooperation levels are in 0-1, as each game defines them; in public goods they are the share of the largest gift.
 
 Sources: Axelrod, The Evolution of Cooperation (1984), opening moves; Nowak & Sigmund, Nature 364 (1993), reactions to
@@ -34,17 +34,28 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run
 
 LOW, HIGH = 1 / 3, 2 / 3
-"""Where a contribution curve is cut: the others gave less than a third, more than two thirds, or between."""
+"""The cuts of a contribution curve: the others gave less than a third, two thirds or more, or something between."""
 
 
 def watch(run: Run) -> pd.DataFrame:
-    """One row per step of the focal player of a visitor run of one task, in order.
+    """A table with one row per step of the focal player, in order, of a visitor run of one task.
 
-    Columns: `cluster` (the episode), `step`, `own` and `others` (cooperation level, the others' mean; nan where
-    invalid), `payoff`, `others_payoff` (mean), `own_last`, `others_last` (the step before; nan at first),
-    `punished` (by how many), `asks` (answers asked for), `announced` (level of the option its last message
-    names, nan where it names none), `spoke`, `short` (1 - accuracy of the episode) and `nash` (what a player
-    earns per step at the game's named equilibrium). Raises SocietyError unless one player is focal.
+    | column | meaning |
+    |---|---|
+    | `cluster` | the episode |
+    | `step` | the step |
+    | `own`, `others` | cooperation level, of the others their mean; nan where the decision is invalid |
+    | `payoff`, `others_payoff` | payoff, of the others their mean |
+    | `own_last`, `others_last` | the levels of the step before; nan in the first step |
+    | `punished` | by how many players |
+    | `asks` | how many answers the model was asked for |
+    | `announced` | the level of the option that its last message names; nan where it names none |
+    | `spoke` | whether it sent a message |
+    | `short` | 1 - accuracy of the episode |
+    | `nash` | what a player earns per step at the equilibrium that the game names |
+
+    Raises:
+        SocietyError: The run has no focal player, or several.
     """
     focal = _focal(run)
     frame = _levels(run, focal).merge(_decisions(run, focal), on=["episode", "step"], how="left")
@@ -59,7 +70,7 @@ def watch(run: Run) -> pd.DataFrame:
 def _focal(run: Run) -> str:
     found = run.agents[run.agents["part"] == PopulationPart.FOCAL.value]["model_id"].tolist()
     if len(found) != 1:
-        raise SocietyError(f"{run.path}: a fingerprint is taken of one focal player; there are {len(found)}")
+        raise SocietyError(f"{run.path}: a fingerprint needs one focal player; there are {len(found)}")
     return str(found[0])
 
 
@@ -73,7 +84,7 @@ def _levels(run: Run, focal: str) -> pd.DataFrame:
 
 
 def _decisions(run: Run, focal: str) -> pd.DataFrame:
-    """The focal player's asks, and by how many of the others it was punished in that step."""
+    """Per step: how often the focal player was asked, and how many others punished it."""
     decisions = run.decisions.astype({"model_id": str, "action": object})
     own = decisions[decisions["model_id"] == focal][["episode", "step", "asks"]]
     fines = decisions[decisions["action"] == PUNISH + focal].assign(punished=1)
@@ -94,7 +105,7 @@ def _announcements(run: Run, focal: str) -> pd.DataFrame:
 
 
 def _options(run: Run) -> tuple[Option, ...]:
-    """What a player may choose in the first step of the run's task."""
+    """The options of a player in the first step of the run's task."""
     scenario = run.manifest["scenario"]
     task = TrainingTask.model_validate(scenario["tasks"][0])
     seats = tuple(Seat(row.model_id, row.team_id) for row in run.roster.expand())
@@ -103,7 +114,7 @@ def _options(run: Run) -> tuple[Option, ...]:
 
 
 def _episodes(run: Run, focal: str) -> pd.DataFrame:
-    """Per episode: how far the focal player's payoff fell short of a best response, and the equilibrium's payoff."""
+    """Per episode: how much the focal player earned less than a best response, and the equilibrium's payoff."""
     rows = run.outcomes.astype({"model_id": str})
     players = rows["model_id"].nunique()
     longest = int(run.manifest["scenario"]["tasks"][0]["max_steps"])
@@ -112,7 +123,7 @@ def _episodes(run: Run, focal: str) -> pd.DataFrame:
 
 
 def together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Frames of several runs as one, every episode a cluster of its own."""
+    """One table of the tables of several runs; every episode is a cluster of its own."""
     import pandas as pd
 
     return pd.concat([frame.assign(cluster=[(i, c) for c in frame["cluster"]]) for i, frame in enumerate(frames)])
@@ -122,7 +133,7 @@ def together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _sums(seen: pd.DataFrame, *columns: Any) -> Matrix:
-    """Per episode the sums of `columns`; an episode in which the last column counts nothing is left out."""
+    """Per episode the sums of `columns`, without episodes in which the last column sums to 0."""
     import pandas as pd
 
     table = pd.concat([pd.Series(np.asarray(column, dtype=np.float64)) for column in columns], axis=1)
@@ -157,7 +168,7 @@ def reaction(seen: pd.DataFrame, own: float, others: float) -> Matrix:
 
 
 def contribution(seen: pd.DataFrame, above: float, below: float) -> Matrix:
-    """Gift after a step in which the others' mean gift was at least `above` and less than `below`, all 0-1.
+    """Gift after a step in which the others' mean gift was at least `above` and less than `below`, all in 0-1.
 
     Source:
         Fischbacher, Gächter & Fehr, Economics Letters 71 (2001).
@@ -167,7 +178,7 @@ def contribution(seen: pd.DataFrame, above: float, below: float) -> Matrix:
 
 
 def contribution_sums(seen: pd.DataFrame) -> Matrix:
-    """What the slope of gifts over the others' last mean gift is reckoned from (least squares).
+    """The sums behind the slope of gifts over the others' last mean gift (least squares).
 
     Source:
         Fischbacher, Gächter & Fehr, Economics Letters 71 (2001).
@@ -186,7 +197,7 @@ def slope(totals: Matrix) -> Vector:
 
 
 def punishment_response(seen: pd.DataFrame, punished: bool) -> Matrix:
-    """Change of the gift (-1 to 1) from before a punishing step in which one was punished, or was spared, to after.
+    """Change of the gift (-1 to 1) from before to after a punishing step in which the player was punished, or not.
 
     Source:
         Fehr & Gächter, American Economic Review 90 (2000).
@@ -196,7 +207,7 @@ def punishment_response(seen: pd.DataFrame, punished: bool) -> Matrix:
 
 
 def punishment_sums(seen: pd.DataFrame) -> Matrix:
-    """What the effect of being punished on the gift is reckoned from: changes after punishment, and after none.
+    """The sums behind the effect of punishment on the gift: changes after punishment, and after none.
 
     Source:
         Fehr & Gächter, American Economic Review 90 (2000).
@@ -214,7 +225,7 @@ def punishment_sums(seen: pd.DataFrame) -> Matrix:
 
 
 def _changes(seen: pd.DataFrame) -> tuple[Vector, Any]:
-    """Per step the change of the gift since the last giving step (nan elsewhere), and whether it was fined between."""
+    """Per step the change of the gift since the last giving step (nan elsewhere), and whether a fine came between."""
     by_episode = seen.groupby("cluster")
     giving = seen["step"] % 2 == 0
     change = (seen["own"] - by_episode["own"].shift(2)).where(giving)
@@ -229,9 +240,9 @@ def difference_of_means(totals: Matrix) -> Vector:
 
 
 def exploitability(seen: pd.DataFrame) -> Matrix:
-    """What the partner earned per step beyond the named equilibrium's payoff, in the game's points.
+    """What the partner earned per step beyond the payoff of the named equilibrium, in the game's points.
 
-    The partner is to answer best. Where it plays one fixed strategy this bounds the exploitability from below.
+    The partner should be a best responder. With a partner that plays one fixed strategy this is a lower bound.
 
     Source:
         Johanson et al., IJCAI 2011: what a best responder wins beyond the game's value; here per step.
@@ -240,7 +251,7 @@ def exploitability(seen: pd.DataFrame) -> Matrix:
 
 
 def best_response_gap(seen: pd.DataFrame) -> Matrix:
-    """How far payoffs fell short of the best response to what the others did in the step: 0 none, 1 all.
+    """How much payoffs were below those of a best response to what the others did in the step: 0 nothing, 1 all.
 
     Source:
         1 - accuracy of the game's docstring: myopic best response.
@@ -267,7 +278,7 @@ def announces(seen: pd.DataFrame) -> Matrix:
 
 
 def word_kept(seen: pd.DataFrame) -> Matrix:
-    """Share of messages that name an option after which that option was played; an invalid decision keeps nothing.
+    """Share of messages that name an option after which the sender played that option; an invalid decision is none.
 
     Source:
         agents.players.observation.announced_option.
@@ -276,18 +287,18 @@ def word_kept(seen: pd.DataFrame) -> Matrix:
 
 
 def word_sums(seen: pd.DataFrame) -> Matrix:
-    """What agreement of message and deed beyond chance is reckoned from (two options; valid decisions).
+    """The sums behind the agreement of message and decision beyond chance (two options; valid decisions).
 
     Source:
         Cohen, Educational and Psychological Measurement 20 (1960): observed - expected agreement.
     """
-    kept = seen[seen["announced"].notna() & seen["own"].notna()]
-    said, done = kept["announced"] >= 0.5, kept["own"] >= 0.5
-    return _sums(kept, said == done, said, done, np.ones(len(kept)))
+    rows = seen[seen["announced"].notna() & seen["own"].notna()]
+    said, done = rows["announced"] >= 0.5, rows["own"] >= 0.5
+    return _sums(rows, said == done, said, done, np.ones(len(rows)))
 
 
 def beyond_chance(totals: Matrix) -> Vector:
-    """Observed agreement less what it would be if word and deed had nothing to do with each other: -0.5 to 0.5."""
+    """Observed agreement less the agreement of independent messages and decisions: -0.5 to 0.5."""
     agree, said, done, n = totals.T
     with np.errstate(invalid="ignore", divide="ignore"):
         said, done = said / n, done / n

@@ -1,6 +1,6 @@
 """How a run's inference went: figures of rows of its `calls` table, one row per attempt.
 
-| status    | success rate   | latency, tokens | queue time | moves and falls                                   |
+| status    | success rate   | latency, tokens | queue time | moves and fallbacks                                  |
 |-----------|----------------|-----------------|------------|---------------------------------------------------|
 | ok        | counts for it  | yes             | yes        | yes                                               |
 | failed    | counts against | no              | yes        | yes                                               |
@@ -83,9 +83,9 @@ ALL_CALLS = MetricInput(_all_calls)
 
 
 def wilson(successes: int, trials: int, level: float = LEVEL) -> Interval | None:
-    """A share with its score interval, which stays within 0-1 and does not collapse at its ends; None without trials.
+    """A share with its score interval, which stays within 0-1 and keeps a width at 0 and 1; None without trials.
 
-    It takes trials to be independent; attempts that meet one outage are not.
+    It assumes independent trials; attempts during one outage are not.
 
     Source:
         Wilson (1927).
@@ -101,7 +101,7 @@ def wilson(successes: int, trials: int, level: float = LEVEL) -> Interval | None
 
 @metric(HERE, CALLS)
 def success_rate(calls: pd.DataFrame) -> Interval | None:
-    """Share of attempts that brought a reply, of those that ended by themselves: ok / (ok + failed)."""
+    """Share of attempts that brought a reply, of those that were not cancelled: ok / (ok + failed)."""
     rows = comparable_rows(calls, synthetic=True)
     good = int((rows["status"] == CallStatus.OK.value).sum())
     return wilson(good, good + int((rows["status"] == CallStatus.FAILED.value).sum()))
@@ -115,14 +115,14 @@ def latency(calls: pd.DataFrame) -> Percentiles | None:
 
 @metric(HERE, CALLS)
 def queue_time(calls: pd.DataFrame) -> Percentiles | None:
-    """Percentiles of seconds spent waiting for a free place, of attempts that ended by themselves."""
+    """Percentiles of seconds spent waiting for a free place at a server, of attempts that were not cancelled."""
     rows = comparable_rows(calls, synthetic=True)
     return _percentiles(rows[rows["status"].isin((CallStatus.OK.value, CallStatus.FAILED.value))]["queue_time"])
 
 
 @metric(HERE, CALLS)
 def tokens_per_second(calls: pd.DataFrame) -> Percentiles | None:
-    """Percentiles over replies of completion tokens / latency: what one caller sees, the prompt's time included."""
+    """Percentiles over replies of completion tokens / latency: the speed for one caller, prompt time included."""
     rows = _ok(calls)
     rows = rows[rows["completion_tokens"].notna() & (rows["latency"] > 0)]
     return _percentiles(rows["completion_tokens"] / rows["latency"])
@@ -132,7 +132,7 @@ def tokens_per_second(calls: pd.DataFrame) -> Percentiles | None:
 def wall_tokens_per_second(calls: pd.DataFrame, episodes: pd.DataFrame) -> float | None:
     """Completion tokens of episodes whose duration is known / the sum of those durations: all callers together.
 
-    Whatever else an episode spends time on is in it. An episode that two sittings shared has no duration.
+    The duration includes everything else that an episode does. An episode that was interrupted has no duration.
     """
     timed = episodes[episodes["duration"].notna()]
     seconds = float(timed["duration"].sum())
@@ -143,7 +143,7 @@ def wall_tokens_per_second(calls: pd.DataFrame, episodes: pd.DataFrame) -> float
 
 @metric(HERE, CALLS)
 def prefix_cache_hit_rate(calls: pd.DataFrame) -> float | None:
-    """Cached tokens / prompt tokens (0-1) over replies that tell both; None where none does."""
+    """Cached tokens / prompt tokens (0-1) over replies that report both; None where none does."""
     rows = _ok(calls)
     rows = rows[rows["cached_tokens"].notna() & rows["prompt_tokens"].notna()]
     prompts = float(rows["prompt_tokens"].sum())
@@ -165,7 +165,7 @@ def moves(calls: pd.DataFrame) -> int:
 
 
 def moved(calls: pd.DataFrame) -> pd.Series[bool]:
-    """Per attempt whether its call was then sent to another endpoint. Needs all attempts of a call, in their order."""
+    """Per attempt whether its call went to another endpoint next. Needs all attempts of a call, in order."""
     ended = calls["status"].isin((CallStatus.OK.value, CallStatus.FAILED.value)) & (calls["endpoint"] != "")
     sent = calls[ended].astype({"endpoint": object})
     then = sent.groupby([*_CALL, "tier"], observed=True, sort=False, dropna=False)[["endpoint", "attempt"]].shift(-1)
@@ -175,10 +175,10 @@ def moved(calls: pd.DataFrame) -> pd.Series[bool]:
 
 
 @metric(HERE, CALLS)
-def falls(calls: pd.DataFrame) -> Mapping[str, int]:
-    """Replies that better tiers had failed to give, counted by what failed: "camel>http"."""
-    fallen = calls[(calls["status"] == CallStatus.OK.value) & (calls["fallback_from"] != "")]
-    return _counted(fallen["fallback_from"])
+def fallbacks(calls: pd.DataFrame) -> Mapping[str, int]:
+    """Replies that better tiers had failed to give, counted by the tiers that failed: "camel>http"."""
+    replies = calls[(calls["status"] == CallStatus.OK.value) & (calls["fallback_from"] != "")]
+    return _counted(replies["fallback_from"])
 
 
 @metric(HERE, CALLS)

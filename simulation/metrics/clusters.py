@@ -1,8 +1,8 @@
-"""Intervals and p-values of figures that are reckoned from sums over clusters (episodes).
+"""Intervals and p-values of figures that are computed from sums over clusters (episodes).
 
-A sample is a matrix with one row per cluster: sums over what was seen in it. A statistic turns rows of totals
-into one figure per row, nan where it cannot be reckoned. What happens within a cluster may depend on the rest of it
-in any way; clusters are taken to be independent.
+A sample is a matrix with one row per cluster: sums over its observations. A statistic turns rows of totals into one
+figure per row, nan where it cannot be computed. Observations of one cluster may depend on each other in any way;
+clusters are assumed to be independent.
 
 Sources: Cameron, Gelbach & Miller, Review of Economics and Statistics 90 (2008), for the bootstrap; Hesterberg, The
 American Statistician 69 (2015), for its percentiles where clusters are few; Korn & Graubard,
@@ -29,7 +29,7 @@ Statistic = Callable[[Matrix], Vector]
 
 
 def ratio(totals: Matrix) -> Vector:
-    """First column over second: a mean, where the first sums what was seen and the second counts it."""
+    """First column over second: a mean, where the first sums observations and the second counts them."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(totals[:, 0] / totals[:, 1], dtype=np.float64)
 
@@ -37,10 +37,20 @@ def ratio(totals: Matrix) -> Vector:
 def cluster_bootstrap(
     statistic: Statistic, sums: Matrix, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
-    """Expanded percentile interval of `statistic` of the total of `sums`; clusters are drawn anew, whole.
+    """Expanded percentile interval of `statistic` of the total of `sums`; whole clusters are resampled.
 
-    Plain percentiles are too narrow by Student's t and n / (n - 1): they are taken further out by as much. Draws in
-    which the figure cannot be reckoned are left out. Raises SocietyError for fewer than 2 clusters.
+    Plain percentiles are too narrow by Student's t and n / (n - 1), so percentiles further out are used. Draws in
+    which the figure cannot be computed are left out.
+
+    Args:
+        statistic: Turns totals into the figure.
+        sums: One row per cluster, at least 2.
+        level: Confidence level, in (0, 1).
+        resamples: How many draws.
+        seed: Of the draws.
+
+    Raises:
+        SocietyError: There are fewer than 2 clusters, or `level` is outside its range.
 
     Source:
         Cameron, Gelbach & Miller (2008); Hesterberg (2015).
@@ -56,11 +66,18 @@ def cluster_bootstrap(
 
 
 def cluster_share(sums: Matrix, *, level: float = LEVEL) -> Interval:
-    """Interval of a mean of values in 0-1 (columns: their sum, their number), for shares near 0 and 1, too.
+    """Interval of a mean of values in 0-1, valid for shares near 0 and 1 as well.
 
-    Clopper and Pearson's exact interval for as many independent observations as the clustered ones are worth,
-    never more than there are. Where all agree nothing tells what they are worth: they then count as they are, less the
-    correction for few clusters. Raises SocietyError for fewer than 2 clusters.
+    It is Clopper and Pearson's exact interval for the number of independent observations that the clustered ones are
+    worth, at most as many as there are. Where all observations agree, that number is unknown; then each counts as
+    one, less the correction for few clusters.
+
+    Args:
+        sums: One row per cluster, at least 2; columns: the sum of the values, and their number.
+        level: Confidence level, in (0, 1).
+
+    Raises:
+        SocietyError: There are fewer than 2 clusters, or `level` is outside its range.
 
     Source:
         Korn & Graubard (1998).
@@ -82,7 +99,7 @@ def cluster_share(sums: Matrix, *, level: float = LEVEL) -> Interval:
 
 def _clusters(sums: Matrix, level: float) -> int:
     if not 0 < level < 1:
-        raise SocietyError(f"level must lie between 0 and 1, not {level:g}")
+        raise SocietyError(f"level must be between 0 and 1, not {level:g}")
     if len(sums) < 2:
         raise SocietyError(f"an interval needs at least 2 episodes with data; there are {len(sums)}: run more episodes")
     return len(sums)
@@ -93,7 +110,7 @@ def _total(sums: Matrix) -> Matrix:
 
 
 def difference(first: Interval, second: Interval) -> Interval:
-    """`first` - `second` from two independent estimates' own intervals; `n` is the smaller of theirs.
+    """`first` - `second`, from the intervals of two independent estimates; `n` is the smaller of theirs.
 
     Source:
         Zou & Donner (2008).
@@ -107,7 +124,7 @@ def difference(first: Interval, second: Interval) -> Interval:
 def permutation_p_value(
     statistic: Statistic, first: Matrix, second: Matrix, *, permutations: int = FLIPS, seed: int = 0
 ) -> float:
-    """Two-sided p-value of no difference between two samples, were it chance which cluster is whose. Never 0.
+    """Two-sided p-value of no difference between two samples: clusters are divided at random. Never 0.
 
     Source:
         Pitman (1937); Phipson & Smyth (2010).
@@ -115,9 +132,9 @@ def permutation_p_value(
     both = np.concatenate([first, second])
     labels = _labels(len(first), len(second), permutations, seed)
     found = np.abs(statistic(labels @ both) - statistic((1 - labels) @ both))
-    seen = abs(float(statistic(_total(first))[0] - statistic(_total(second))[0]))
+    observed = abs(float(statistic(_total(first))[0] - statistic(_total(second))[0]))
     usable = found[np.isfinite(found)]
-    bar = seen - 1e-12 * max(1.0, seen)  # sums in another order must still count as equal
+    bar = observed - 1e-12 * max(1.0, observed)  # sums in another order must still count as equal
     return float((1 + np.sum(usable >= bar)) / (1 + len(usable)))
 
 

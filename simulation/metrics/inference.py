@@ -1,9 +1,9 @@
-"""Intervals and p-values by resampling; seeded, so the same numbers give the same interval.
+"""Intervals and p-values by resampling. Draws are seeded: the same numbers give the same interval.
 
 Sources: Efron & Tibshirani, An Introduction to the Bootstrap (1993), for percentile intervals; Agarwal et al.,
 NeurIPS 2021, for strata; Cameron, Gelbach & Miller, Review of Economics and Statistics 90 (2008), for clusters;
 Phipson & Smyth, Statistical Applications in Genetics and Molecular Biology 9 (2010), for p-values that are
-never 0; Holm, Scandinavian Journal of Statistics 6 (1979). What is reckoned from the sums of clusters stands in
+never 0; Holm, Scandinavian Journal of Statistics 6 (1979). Figures of sums over clusters: see
 `simulation.metrics.clusters`.
 """
 
@@ -19,7 +19,7 @@ from simulation.metrics.arrays import Matrix, Vector
 from simulation.metrics.registry import Interval
 
 LEVEL, RESAMPLES, FLIPS = 0.95, 2000, 10_000
-_EXACT_UP_TO = 12  # pairs whose sign patterns are all looked at
+_EXACT_UP_TO = 12  # pairs: so many sign patterns are all counted
 _CHUNK = 1_000_000
 
 Rows = NDArray[np.intp]
@@ -33,10 +33,19 @@ def stratified_bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """Percentile interval of `statistic(*samples)`: runs are drawn anew within each task.
+    """Percentile interval of `statistic(*samples)`: runs are resampled within each task.
 
-    With `clusters` (one label per row, the same for all samples: the seed behind it) whole rows are drawn,
-    cluster by cluster, so that what shares a seed stays together.
+    Args:
+        statistic: Takes one matrix per sample.
+        samples: Scores, one row per run and one column per task.
+        clusters: One label per row, the same for all samples. With it, whole clusters of rows are resampled, so that
+            rows of one seed stay together.
+        level: Confidence level, in (0, 1).
+        resamples: How many draws.
+        seed: Of the draws.
+
+    Raises:
+        SocietyError: A sample is empty or not finite, or there are fewer than 2 runs (or clusters).
 
     Source:
         Agarwal et al., NeurIPS 2021; clusters after Cameron, Gelbach & Miller (2008).
@@ -51,7 +60,7 @@ def stratified_bootstrap(
 
 def _check(samples: Sequence[Matrix], clusters: Sequence[int] | None, level: float) -> None:
     if not 0 < level < 1:
-        raise SocietyError(f"level must lie between 0 and 1, not {level:g}")
+        raise SocietyError(f"level must be between 0 and 1, not {level:g}")
     for sample in samples:
         if sample.ndim != 2 or not sample.size or not np.isfinite(sample).all():
             raise SocietyError("scores must be a finite matrix of runs x tasks with at least one of each")
@@ -86,7 +95,7 @@ def _by_cluster(samples: Sequence[Matrix], members: list[Rows], rng: np.random.G
 
 
 def percentile_interval(found: Vector, value: float, level: float, n: int) -> Interval:
-    """The interval of an estimate `value` whose resampled values are `found`; `n` independent units."""
+    """The interval of the estimate `value` with the resampled values `found`; `n` counts independent units."""
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), value, float(high), level, n)
 
@@ -94,30 +103,36 @@ def percentile_interval(found: Vector, value: float, level: float, n: int) -> In
 def paired_bootstrap(
     differences: Sequence[float] | Vector, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
-    """Percentile interval of the mean of paired differences; whole pairs are drawn anew.
+    """Percentile interval of the mean of paired differences; whole pairs are resampled.
+
+    Raises:
+        SocietyError: There are fewer than 2 finite differences, or `level` is outside (0, 1).
 
     Source:
         Efron & Tibshirani (1993).
     """
     values = _pairs(differences)
     if not 0 < level < 1:
-        raise SocietyError(f"level must lie between 0 and 1, not {level:g}")
+        raise SocietyError(f"level must be between 0 and 1, not {level:g}")
     rng, n = np.random.default_rng(seed), len(values)
     means = [values[rng.integers(0, n, (rows, n))].mean(axis=1) for rows in _chunks(resamples, n)]
     return percentile_interval(np.concatenate(means), float(values.mean()), level, n)
 
 
 def sign_flip_p_value(differences: Sequence[float] | Vector, *, flips: int = FLIPS, seed: int = 0) -> float:
-    """Two-sided p-value of a zero mean, were the sign of each paired difference a coin's throw.
+    """Two-sided p-value of a mean of 0: the sign of each paired difference is flipped at random. Never 0.
 
-    All sign patterns up to 12 pairs; beyond, `flips` drawn ones and the one seen. Never 0.
+    Up to 12 pairs all sign patterns count; beyond, the observed one and `flips` random ones.
+
+    Raises:
+        SocietyError: There are fewer than 2 finite differences.
 
     Source:
         Fisher, The Design of Experiments (1935); Phipson & Smyth (2010).
     """
     values = _pairs(differences)
-    seen, n = abs(values.mean()), len(values)
-    bar = seen - 1e-12 * max(1.0, seen)  # sums in another order must still count as equal
+    observed, n = abs(values.mean()), len(values)
+    bar = observed - 1e-12 * max(1.0, observed)  # sums in another order must still count as equal
     if n <= _EXACT_UP_TO:
         patterns = (np.arange(2**n)[:, None] >> np.arange(n)) & 1
         return float(np.mean(np.abs((1 - 2 * patterns) @ values) / n >= bar))
@@ -134,13 +149,13 @@ def _pairs(differences: Sequence[float] | Vector) -> Vector:
 
 
 def _chunks(total: int, width: int) -> Iterator[int]:
-    """`total` rows in parts that stay small in memory."""
+    """Row numbers that add up to `total`, each small enough for the memory."""
     size = max(1, _CHUNK // width)
     yield from (min(size, total - done) for done in range(0, total, size))
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:
-    """P-values adjusted for how many were looked at, in the order given.
+    """P-values adjusted for their number, in the given order.
 
     Source:
         Holm (1979).

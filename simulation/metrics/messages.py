@@ -1,9 +1,8 @@
-"""Who answered whom, and how far two groups' words are apart.
+"""Who answered whom, and how different the words of two groups are.
 
-An answer is defined by who could hear whom, not by what was meant: `b` answers `a` when `b` sends a message that
-`a` hears in the first talk round after one in which `b` heard `a` (same episode). Where everyone speaks and
-hears everyone this network is complete and says nothing; `named_only` keeps answers that name the model they
-answer.
+An answer is defined by who could hear whom, not by what a message means: `b` answers `a` when `b` heard `a` in a talk
+round, and `a` hears a message of `b` in the next one (same episode). Where everyone speaks and hears everyone, this
+network is complete and shows nothing; `named_only` counts only answers that name the model they answer.
 
 Sources: Freeman, Social Networks 1 (1978), for centrality; Clauset, Newman & Moore, Physical Review E 70 (2004),
 for communities; Gentzkow, Shapiro & Taddy, Econometrica 87 (2019), for polarization.
@@ -34,7 +33,7 @@ MOST_MODELS = 200
 
 @dataclass(frozen=True)
 class Message:
-    """One message as the network sees it; `at` orders talk rounds within an episode."""
+    """One message of a network; `at` (step, talk round) orders the messages of an episode."""
 
     episode: int
     at: tuple[int, int]
@@ -45,7 +44,14 @@ class Message:
 
 @dataclass(frozen=True)
 class Centrality:
-    """A model's place: share of models it answered and was answered by, share of shortest paths through it (0-1)."""
+    """A model's place in the network, all 0-1.
+
+    Attributes:
+        model_id: The model.
+        answered: Share of the other models that it answered.
+        answered_by: Share of the other models that answered it.
+        betweenness: Share of shortest paths between other models that go through it.
+    """
 
     model_id: str
     answered: float
@@ -55,8 +61,15 @@ class Centrality:
 
 @dataclass(frozen=True)
 class AnswerStructure:
-    """`reciprocity` is the share of answer links that are returned (0-1, None without links). `communities` are
-    greedy modularity communities of the links counted both ways, largest first; `modularity` is theirs."""
+    """The network of answers in numbers.
+
+    Attributes:
+        models: Each model's place.
+        links: Ordered pairs of models of whom the first answered the second.
+        reciprocity: Share of links that are returned (0-1); None without links.
+        communities: Greedy modularity communities of the links in both directions, the largest first.
+        modularity: The modularity of these communities; None without links.
+    """
 
     models: tuple[Centrality, ...]
     links: int
@@ -66,7 +79,11 @@ class AnswerStructure:
 
 
 def messages_of(run: Run, *, synthetic: bool = False, mix_tiers: bool = False) -> tuple[Message, ...]:
-    """The messages of finished episodes, in order. Raises MixedTiersError."""
+    """The messages of finished episodes, in order.
+
+    Raises:
+        MixedTiersError: They came from several tiers, and `mix_tiers` is False.
+    """
     rows = comparable_rows(with_episode_facts(run, run.messages), synthetic=synthetic, mix_tiers=mix_tiers)
     columns = (rows[name] for name in ("episode", "step", "talk_round", "sender", "audience", "text"))
     return tuple(
@@ -79,7 +96,7 @@ def messages_of(run: Run, *, synthetic: bool = False, mix_tiers: bool = False) -
 
 
 def answer_network(messages: Sequence[Message], *, named_only: bool = False) -> nx.DiGraph[str]:
-    """Who answered whom: an edge from the answering model to the answered, `weight` counts answers."""
+    """Who answered whom: an edge from the answering model to the answered model; its `weight` counts answers."""
     import networkx as nx
 
     graph: nx.DiGraph[str] = nx.DiGraph()
@@ -95,21 +112,21 @@ def _answers(messages: Sequence[Message], named_only: bool) -> Counter[tuple[str
     for _, episode in itertools.groupby(ordered, key=lambda message: message.episode):
         heard: dict[str, set[str]] = {}
         for _, talk in itertools.groupby(episode, key=lambda message: message.at):
-            spoken = list(talk)
+            sent = list(talk)
             found.update(
                 (message.sender, hearer)
-                for message in spoken
+                for message in sent
                 for hearer in message.audience
                 if hearer in heard.get(message.sender, ()) and (not named_only or _names(message.text, hearer))
             )
-            heard = _heard(spoken)
+            heard = _heard(sent)
     return found
 
 
-def _heard(spoken: Sequence[Message]) -> dict[str, set[str]]:
-    """Per hearer, whom it heard in a talk round."""
+def _heard(sent: Sequence[Message]) -> dict[str, set[str]]:
+    """The senders that each hearer heard in a talk round."""
     heard: dict[str, set[str]] = {}
-    for message in spoken:
+    for message in sent:
         for hearer in message.audience:
             heard.setdefault(hearer, set()).add(message.sender)
     return heard
@@ -197,7 +214,7 @@ Words = Counter[str]
 
 
 def words_by_speaker(messages: Sequence[Message]) -> dict[str, Words]:
-    """How often each speaker used each word: lower case, numbers count, a Chinese character is a word."""
+    """How often each sender used each word: in lower case; a number is a word, and so is a Chinese character."""
     found: dict[str, Words] = {}
     for message in messages:
         found.setdefault(message.sender, Counter()).update(_WORD.findall(message.text.lower()))
@@ -220,11 +237,17 @@ TEAM_WORDS = MetricInput(_team_words)
 
 @metric("Gentzkow, Shapiro & Taddy (2019), leave-out estimator", TEAM_WORDS)
 def polarization(first: Sequence[Words], second: Sequence[Words]) -> float:
-    """How well one word tells which of two groups its speaker is of: 0.5 not at all, 1 always.
+    """How well one word shows which of two groups its speaker belongs to: 0.5 not at all, 1 always.
 
-    One `Words` per speaker. A speaker's own words are left out of the guess, so that a few texts do not look
-    polarized by chance; a word nobody else used tells nothing (0.5). It measures words, not opinions. Raises
-    SocietyError for a group of fewer than two speakers.
+    A guess leaves out the speaker's own words, so that a few texts do not look polarized by chance. A word that
+    nobody else used counts as 0.5. It measures words, not opinions.
+
+    Args:
+        first: The words of each speaker of one group.
+        second: The words of each speaker of the other group.
+
+    Raises:
+        SocietyError: A group has fewer than two speakers.
     """
     groups = [[words for words in group if words.total()] for group in (first, second)]
     if min(map(len, groups)) < 2:
@@ -233,7 +256,7 @@ def polarization(first: Sequence[Words], second: Sequence[Words]) -> float:
 
 
 def _guessed(own: Sequence[Words], other: Sequence[Words]) -> float:
-    """Mean chance that a word of a speaker of `own` is put down to `own`."""
+    """Mean chance that a word of a speaker of `own` is guessed to be of `own`."""
     mine, theirs = sum(own, Counter()), sum(other, Counter())
     return sum(_guessed_of(words, mine - words, theirs) for words in own) / len(own)
 

@@ -1,7 +1,8 @@
 """Skill ratings from who earned more than whom, by openskill's Plackett-Luce model.
 
-A rating tells who wins meetings, not how much is earned: in a dilemma the defector wins all its meetings. It stands
-beside the matrix of payoffs, not in its place. Games are rated in the order given, which changes ratings a little.
+A rating shows who wins meetings, not how much a model earns: in a dilemma the defector wins all its meetings. Read it
+together with the matrix of payoffs. The order of the games changes ratings a little.
+
 Sources: Weng & Lin, Journal of Machine Learning Research 12 (2011); Joshy, OpenSkill, JOSS 9 (2024).
 """
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RatedSide:
-    """One side of a game and what it earned; the side with most wins, sides with as much draw."""
+    """One side of a game and what it earned: the side that earned most wins, sides that earned the same draw."""
 
     members: tuple[str, ...]
     score: float
@@ -29,7 +30,7 @@ class RatedSide:
 
 @dataclass(frozen=True)
 class Rating:
-    """`skill` is the model's belief, mu with mu +- z * sigma; it starts at 25 with a sigma of 25 / 3."""
+    """`skill` is the belief about a player, mu with mu +- z * sigma; it starts at 25 with a sigma of 25 / 3."""
 
     player: str
     skill: Interval
@@ -37,7 +38,12 @@ class Rating:
 
 
 def rate(games: Iterable[Sequence[RatedSide]], *, level: float = LEVEL) -> tuple[Rating, ...]:
-    """Every player's rating after all games, best first."""
+    """Every player's rating after all games, the best first.
+
+    Args:
+        games: The sides of each game, in order.
+        level: Confidence level of the intervals, in (0, 1).
+    """
     from openskill.models import PlackettLuce
 
     model = PlackettLuce()

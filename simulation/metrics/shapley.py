@@ -21,7 +21,7 @@ SAMPLES = 2000
 
 Coalition = frozenset[str]
 CoalitionValue = Callable[[Coalition], float]
-"""What a coalition earns without the others; asked once per coalition."""
+"""What a coalition earns without the others; called once per coalition."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,11 @@ class ShapleyValues:
     exact: bool
 
     def of(self, player: str) -> Share:
-        """The share of `player`. Raises SocietyError where it has none."""
+        """The share of `player`.
+
+        Raises:
+            SocietyError: There is no such player.
+        """
         found = [share for share in self.shares if share.player == player]
         if not found:
             raise SocietyError(f"no player {player!r}; there are: {', '.join(s.player for s in self.shares)}")
@@ -52,7 +56,7 @@ class ShapleyValues:
 
 @dataclass(frozen=True)
 class Synergy:
-    """What two players earn together beyond what each adds alone; below 0 they get in each other's way."""
+    """What two players earn together beyond what each adds alone; below 0 they hinder each other."""
 
     first: str
     second: str
@@ -62,7 +66,13 @@ class Synergy:
 def shapley_values(
     players: Sequence[str], value: CoalitionValue, *, samples: int = SAMPLES, seed: int = 0
 ) -> ShapleyValues:
-    """Each player's mean marginal contribution over all orders; over `samples` drawn orders beyond eight players.
+    """Each player's mean marginal contribution over all orders; over random orders beyond eight players.
+
+    Args:
+        players: Their names, each once.
+        value: What a coalition earns.
+        samples: Random orders beyond eight players, at least 2.
+        seed: Of the random orders.
 
     Raises:
         SocietyError: There is no player, one is named twice, or there are fewer than two samples.

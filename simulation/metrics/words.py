@@ -1,7 +1,7 @@
-"""Word and deed: which option a message announces, and whether the decision after it was that option.
+"""Which option a message announces, and whether the decision after it was that option.
 
-A message announces the option it names first (`agents.players.observation.announced_option`). Where options are
-numbers, any number a message begins with is taken for one of them.
+A message announces the option that it names first (`agents.players.observation.announced_option`). Where options are
+numbers, a number at the beginning of a message counts as one.
 """
 
 from __future__ import annotations
@@ -20,27 +20,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Word:
-    """What one player said last in a step, before it had a choice.
+    """The last message of one player in a step, and the decision after it.
 
-    `announced` is the legal option its message names, None where it names none; `action` what it then did, None where
-    that was invalid. `tier` is the lower of the two texts' tiers.
+    Attributes:
+        point: The player's decision.
+        tier: The lower of the tiers of message and decision.
+        announced: The legal option that the message names; None where it names none.
+        action: The decision; None where it was invalid.
     """
 
-    moment: DecisionPoint
+    point: DecisionPoint
     tier: str
     announced: Option | None
     action: str | None
 
     @property
     def kept(self) -> bool:
-        """Whether the decision was what the message announced; an invalid decision keeps nothing."""
+        """Whether the decision was what the message announced; an invalid decision was not."""
         return self.announced is not None and self.announced.action == self.action
 
 
 def words(run: Run, options: Mapping[DecisionPoint, tuple[Option, ...]] | None = None) -> Iterator[Word]:
-    """The last message of every player and step in which it spoke and had a choice, in finished episodes.
+    """The last message of every player and step with a message and a decision, in finished episodes.
 
-    `options` are those of `options_of(run)`, where they are at hand.
+    Args:
+        run: The run.
+        options: The result of `options_of(run)`, if it is known already.
     """
     legal = options_of(run) if options is None else options
     said = run.messages.sort_values("talk_round", kind="stable").astype({"sender": str, "tier": str})
@@ -51,8 +56,8 @@ def words(run: Run, options: Mapping[DecisionPoint, tuple[Option, ...]] | None =
     pairs = last[[*keys, "text", "tier"]].merge(decided[[*keys, "action", "decision_tier"]], on=keys).sort_values(keys)
     columns = (pairs[name] for name in (*keys, "text", "action", "tier", "decision_tier"))
     for episode, step, sender, text, action, tier, decision_tier in zip(*columns, strict=True):
-        moment = DecisionPoint(int(episode), int(step), str(sender))
-        if moment in legal:
+        point = DecisionPoint(int(episode), int(step), str(sender))
+        if point in legal:
             lower = lowest_tier({Tier(tier): 1, Tier(decision_tier): 1})
             done = action if isinstance(action, str) else None
-            yield Word(moment, lower, announced_option(str(text), legal[moment]), done)
+            yield Word(point, lower, announced_option(str(text), legal[point]), done)

@@ -1,9 +1,9 @@
-"""Scorers of what models said and decided. One scorer is one function in a file of its own, registered by name.
+"""Scorers of messages and decisions. A scorer is one registered function in a file of its own.
 
     @scorer("where it is defined", measures=(POLITE,))
     def politeness(material: Material) -> Iterator[Mark]: ...
 
-A scorer marks texts; `simulation.quality.report` makes means of the marks, with intervals, never over tiers.
+A scorer marks texts; `simulation.quality.report` averages the marks of one tier, with intervals.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ def scorers() -> Mapping[str, Scorer]:
 
 
 def find_scorer(name: str) -> Scorer:
-    """The scorer of that name. Raises SocietyError with the nearest name where there is none."""
+    """The scorer of that name.
+
+    Raises:
+        SocietyError: There is none; the message gives the nearest name.
+    """
     if name not in scorers():
         raise SocietyError(f"unknown scorer {name!r} ({nearest(name, tuple(scorers()))})")
     return scorers()[name]

@@ -1,10 +1,10 @@
-"""What another model thinks of messages: an opinion, always secondary to what was measured.
+"""Grades of messages by another model: an opinion, always secondary to what was measured.
 
-The judge is asked by the rubric in `agents/prompts/<language>/judge*.j2`, greedily, and its answer is constrained to
-the scale. Every attempt is kept in `judge.jsonl` in the run directory, in the form of the event log, so that no grade
-is paid for twice and each has its provenance. An answer off the scale is asked for once more, then counted as such.
+The judge's prompt is the rubric in `agents/prompts/<language>/judge*.j2`. It answers greedily, constrained to the
+scale. Every attempt is written to `judge.jsonl` in the run directory, in the format of the event log, so that each
+grade has its provenance and is paid for once. An answer outside the scale is asked for once more, then counts as none.
 
-Known of such judges: they favour their own texts, and long ones (Zheng et al., Judging LLM-as-a-Judge, NeurIPS 2023).
+Such judges favour their own texts, and long ones (Zheng et al., Judging LLM-as-a-Judge, NeurIPS 2023).
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ GRADE = QualityMeasure(
 ANSWERED = QualityMeasure("graded", "messages for which the judge's answer was a grade")
 
 
-class Ask(NamedTuple):
-    """A message to be graded, and whom its grade counts for."""
+class GradeRequest(NamedTuple):
+    """A request for the grade of a message; the grade is a mark of `sender`, at the message's `tier`."""
 
     request: Request
     episode: int
@@ -52,22 +52,22 @@ class Ask(NamedTuple):
 
 @scorer("agents/prompts/*/judge_system.j2", measures=(GRADE, ANSWERED), secondary=True)
 def judge(material: Material) -> Iterator[Mark]:
-    """Another model's opinion of messages. Of finished episodes."""
+    """Another model's opinion of messages, in finished episodes."""
     if material.judge is None:
         raise UsageError("the scorer judge needs a judge: --judge ADAPTER --endpoint URL")
-    asks = list(_asks(material.run, material.judge))
-    found = _grades(material.run.path, material.judge, [ask.request for ask in asks])
-    for ask in asks:
-        first, second = (found.get(prompt_hash(request)) for request in (ask.request, _again(ask.request)))
+    requests = list(_requests(material.run, material.judge))
+    found = _grades(material.run.path, material.judge, [each.request for each in requests])
+    name = f"{material.judge.adapter} ({material.judge.tier.value})"
+    for each in requests:
+        first, second = (found.get(prompt_hash(request)) for request in (each.request, _second_request(each.request)))
         grade = _grade(first) or _grade(second)
-        who = f"{material.judge.adapter} ({material.judge.tier.value})"
-        yield Mark(ANSWERED, ask.episode, ask.sender, ask.tier, float(grade is not None), who)
+        yield Mark(ANSWERED, each.episode, each.sender, each.tier, float(grade is not None), name)
         if grade is not None:
-            yield Mark(GRADE, ask.episode, ask.sender, ask.tier, float(grade), who)
+            yield Mark(GRADE, each.episode, each.sender, each.tier, float(grade), name)
 
 
-def _asks(run: Run, judge: Judge) -> Iterator[Ask]:
-    """Every message of a finished episode, as a request to the judge."""
+def _requests(run: Run, judge: Judge) -> Iterator[GradeRequest]:
+    """A request for every message of a finished episode."""
     from simulation.tables.reconstruct import rules_of
 
     language = Language(run.manifest["scenario"]["language"])
@@ -78,15 +78,15 @@ def _asks(run: Run, judge: Judge) -> Iterator[Ask]:
     for episode, step, talk_round, sender, text, tier in zip(*columns, strict=True):
         if episode not in episodes.index:
             continue
-        told, mode = rules[str(episodes.at[episode, "task_id"])], TrainingMode(str(episodes.at[episode, "mode"]))
-        graded = Graded(str(text), roles[str(sender)], mode, told.text, int(step) + 1, told.max_steps)
+        task, mode = rules[str(episodes.at[episode, "task_id"])], TrainingMode(str(episodes.at[episode, "mode"]))
+        graded = Graded(str(text), roles[str(sender)], mode, task.text, int(step) + 1, task.max_steps)
         key = CallKey(int(episode), int(step), str(sender), Purpose.DECIDE, int(talk_round))
         request = Request(key, judge.adapter, judge_prompt(language, graded, SCALE), choices=SCALE, sampling=GREEDY)
-        yield Ask(request, key.episode, key.model_id, str(tier))
+        yield GradeRequest(request, key.episode, key.model_id, str(tier))
 
 
-def _again(request: Request) -> Request:
-    """How it is asked once more where the answer was no grade: a greedy judge would repeat itself."""
+def _second_request(request: Request) -> Request:
+    """The request after an answer that was no grade; not greedy, as the judge would repeat its answer."""
     sampling = replace(request.sampling, temperature=0.7)
     return replace(request, key=replace(request.key, attempt=1), sampling=sampling, seed=1)
 
@@ -96,18 +96,22 @@ def _grade(record: CallRecord | None) -> int | None:
     return int(text) if text in SCALE else None
 
 
-# -- asking, and what was asked before -----------------------------------------------------------------------
+# -- grades on record, and asking for the others -------------------------------------------------------------
 
 
 def _grades(folder: Path, judge: Judge, requests: Sequence[Request]) -> Mapping[str, CallRecord]:
-    """The judge's answers by the request's hash; what is not on record yet is asked now. Raises SocietyError."""
+    """The judge's answers by the hash of the request; those not on record are asked for now.
+
+    Raises:
+        SocietyError: Another process asks for grades of this run.
+    """
     with _locked(folder):
-        known = _known_and_asked(folder, judge, requests)
-        unread = [_again(request) for request in requests if _grade(known[prompt_hash(request)]) is None]
-        return _known_and_asked(folder, judge, unread)
+        known = _answers(folder, judge, requests)
+        unread = [_second_request(request) for request in requests if _grade(known[prompt_hash(request)]) is None]
+        return _answers(folder, judge, unread)
 
 
-def _known_and_asked(folder: Path, judge: Judge, requests: Iterable[Request]) -> Mapping[str, CallRecord]:
+def _answers(folder: Path, judge: Judge, requests: Iterable[Request]) -> Mapping[str, CallRecord]:
     known = read_grades(folder, judge)
     missing = {digest: each for each in requests if (digest := prompt_hash(each)) not in known}
     if not missing:
@@ -117,7 +121,7 @@ def _known_and_asked(folder: Path, judge: Judge, requests: Iterable[Request]) ->
 
 
 def read_grades(folder: Path, judge: Judge) -> Mapping[str, CallRecord]:
-    """What `judge` answered so far, by the hash of the request: at this tier and, of servers, at these endpoints."""
+    """The answers of `judge` on record, by the hash of the request: those of its tier, from its endpoints."""
     path = folder / FILE
     if not path.exists():
         return {}
@@ -131,7 +135,7 @@ def read_grades(folder: Path, judge: Judge) -> Mapping[str, CallRecord]:
 
 
 async def _ask(folder: Path, judge: Judge, requests: Iterable[Request]) -> None:
-    """Ask for every grade at once. Raises the first error when all are over; what was answered is on record."""
+    """Ask for every grade at the same time; every answer goes on record. Raises the first error when all are over."""
     from agents.inference.client import VLLMClient
 
     settings = InferenceSettings(tiers=(judge.tier,))
@@ -149,7 +153,7 @@ async def _ask(folder: Path, judge: Judge, requests: Iterable[Request]) -> None:
 
 
 def _locked(folder: Path) -> AbstractContextManager[object]:
-    """Held while grades are asked for. Raises SocietyError where another process does so."""
+    """A lock for the time in which grades are asked for. Raises SocietyError where another process has it."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(folder / LOCK)

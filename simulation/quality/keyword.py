@@ -1,4 +1,4 @@
-"""The reference formula of the specification this project grew from; the same the `strategy` game pays by."""
+"""The reference formula of this project's first specification; the game `strategy` pays by the same formula."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BONUS = QualityMeasure(
 
 @scorer("simulation.games.strategy.response_bonus", measures=(BONUS,), synthetic=True)
 def keyword(material: Material) -> Iterator[Mark]:
-    """The specification's bonus for the words of messages."""
+    """The bonus that the specification gives for words in messages."""
     rows = material.run.messages
     for episode, sender, tier, text in zip(rows["episode"], rows["sender"], rows["tier"], rows["text"], strict=True):
         yield Mark(BONUS, int(episode), str(sender), str(tier), response_bonus(str(text)))

@@ -1,4 +1,4 @@
-"""Whether decisions could be read, and were legal."""
+"""Whether decisions were readable and legal."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from agents.players.observation import announced_option
 from simulation.quality.scorer import Mark, Material, QualityMeasure, scorer
 from simulation.tables.reconstruct import DecisionPoint
 
-READABLE = QualityMeasure("readable", "decisions whose last answer names a legal option, whatever else it says")
-LEGAL = QualityMeasure("legal", "decisions that were a legal option and nothing else, at the first or second ask")
-FIRST = QualityMeasure("first_ask", "decisions that were legal at the first ask")
-SECOND = QualityMeasure("second_ask", "of decisions asked for twice, those legal at the second ask")
+READABLE = QualityMeasure("readable", "decisions whose last answer names a legal option, with or without other words")
+LEGAL = QualityMeasure("legal", "decisions that were a legal option and nothing else, at the first or second request")
+FIRST = QualityMeasure("first_ask", "decisions that were legal at the first request")
+SECOND = QualityMeasure("second_ask", "of decisions that were requested twice, those legal at the second request")
 
 
 @scorer("defined in simulation.quality.parse", measures=(READABLE, LEGAL, FIRST, SECOND))
 def parse(material: Material) -> Iterator[Mark]:
-    """Whether decisions could be read, were legal, and at which ask. Of finished episodes."""
+    """Whether decisions were readable and legal, and at which request, in finished episodes."""
     rows = material.run.decisions
     columns = (rows[name] for name in ("episode", "step", "model_id", "tier", "text", "valid", "asks"))
     for episode, step, model_id, tier, text, valid, asks in zip(*columns, strict=True):
@@ -30,5 +30,5 @@ def parse(material: Material) -> Iterator[Mark]:
         }
         if asks > 1:
             found[SECOND] = valid
-        for measure, holds in found.items():
-            yield Mark(measure, int(episode), str(model_id), str(tier), float(holds))
+        for measure, value in found.items():
+            yield Mark(measure, int(episode), str(model_id), str(tier), float(value))

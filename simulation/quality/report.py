@@ -1,4 +1,4 @@
-"""What `society quality` tells of a run: means of marks per model, role and tier, with intervals over episodes."""
+"""The report of `society quality`: mean marks per model, role and tier, with intervals over episodes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class QualityScope(str, Enum):
-    """Whose texts a mean is over, within one tier."""
+    """Whose texts a mean is of, within one tier."""
 
     ALL = "all"
     ROLE = "role"
@@ -32,10 +32,22 @@ class QualityScope(str, Enum):
 
 @dataclass(frozen=True)
 class QualityRow:
-    """A measure's mean over the `texts` of one tier, or of one role or model (`name`) at that tier.
+    """A measure's mean over the texts of one tier, or of one role or model at that tier.
 
-    `interval` is clustered by episode: for shares Korn & Graubard's, which holds near 0 and 1; else the expanded
-    bootstrap. It is None for one episode. `judge` names the model that gave the marks, if one did.
+    Attributes:
+        scorer: Who gave the marks.
+        measure: What they measure.
+        tier: The tier of the texts.
+        scope: Whose texts they are.
+        name: The role or the model; empty for all.
+        value: The mean.
+        interval: Its interval, clustered by episode; None for one episode. For shares it is Korn & Graubard's, which
+            is valid near 0 and 1, else the expanded bootstrap.
+        texts: How many texts were marked.
+        episodes: How many episodes they are from.
+        judge: The model that gave the marks, if a model did.
+        synthetic: The marks are a formula over words.
+        secondary: The marks are a model's opinion.
     """
 
     scorer: str
@@ -54,7 +66,7 @@ class QualityRow:
 
 @dataclass(frozen=True)
 class QualityReport:
-    """`meanings` are those of scorers and measures by name; `notes` are what must be said about the rows."""
+    """All means. `meanings` explains scorers and measures by name; `notes` say what a reader must know of the rows."""
 
     rows: tuple[QualityRow, ...]
     meanings: dict[str, str]
@@ -71,9 +83,15 @@ class QualityReport:
 
 
 def report_quality(run: Run, names: Sequence[str] = (), judge: Judge | None = None) -> QualityReport:
-    """Marks of the scorers called `names`; without names of all, the judge's among them where there is a `judge`.
+    """Score a run's messages and decisions.
 
-    Raises SocietyError for an unknown scorer and for a run in which nothing was said or decided yet.
+    Args:
+        run: Its finished episodes count.
+        names: The scorers; by default all, the judge among them where there is a `judge`.
+        judge: The model that grades messages.
+
+    Raises:
+        SocietyError: A scorer is unknown, or the run has nothing to score.
     """
     chosen = [find_scorer(name) for name in dict.fromkeys(names)] or [
         each for each in scorers().values() if judge is not None or each.name != "judge"

@@ -1,4 +1,4 @@
-"""What a scorer is given, what it gives, and where scorers are registered."""
+"""What a scorer takes and returns, and where scorers are registered."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ JUDGE_TIERS = (Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED)
 
 
 class QualityMeasure(NamedTuple):
-    """What marks measure; a `share` is a mean of zeros and ones."""
+    """What marks measure. The marks of a `share` are 0 or 1."""
 
     name: str
     meaning: str
@@ -28,7 +28,7 @@ class QualityMeasure(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """One text's mark. `tier` is where the text came from; `judge` names the model that gave the mark, if one did."""
+    """The mark of one text. `tier` is the text's; `judge` names the model that gave the mark, if a model did."""
 
     measure: QualityMeasure
     episode: int
@@ -40,9 +40,15 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True)
 class Judge:
-    """Who grades: `adapter` by its served name, at `tier` only.
+    """The model that grades.
 
-    Raises UsageError for a tier without a language model.
+    Attributes:
+        adapter: The adapter (or the base model) by its served name.
+        endpoints: The servers' URLs.
+        tier: The only tier to use.
+
+    Raises:
+        UsageError: The tier has no language model.
     """
 
     adapter: str
@@ -56,7 +62,7 @@ class Judge:
 
 
 class Material:
-    """A run as scorers see it; what several of them need is worked out once."""
+    """A run for scorers; what several of them need is computed once."""
 
     def __init__(self, run: Run, judge: Judge | None = None) -> None:
         self.run = run
@@ -64,7 +70,7 @@ class Material:
 
     @cached_property
     def options(self) -> Mapping[DecisionPoint, tuple[Option, ...]]:
-        """What each player could choose, by moment, in finished episodes."""
+        """The options at every decision, in finished episodes."""
         return options_of(self.run)
 
 
@@ -93,7 +99,14 @@ REGISTERED: dict[str, Scorer] = {}
 def scorer(
     source: str, *, measures: Sequence[QualityMeasure], synthetic: bool = False, secondary: bool = False
 ) -> Callable[[Score], Score]:
-    """Register a function as the scorer of its name."""
+    """Register a function as the scorer of its name.
+
+    Args:
+        source: Where it is defined.
+        measures: What its marks measure.
+        synthetic: Its marks are a formula over words.
+        secondary: Its marks are a model's opinion.
+    """
 
     def register(function: Score) -> Score:
         name, meaning = function.__name__, (function.__doc__ or "").strip().split("\n")[0]

@@ -1,4 +1,4 @@
-"""`society report`: runs, fingerprints and tournaments as one HTML file that needs no network."""
+"""`society report`: runs, fingerprints and tournaments in one HTML file that needs no network."""
 
 from simulation.report.page import write_report
 

@@ -1,4 +1,4 @@
-"""How a run went: reward over steps by model, welfare and Gini over episodes."""
+"""How a run went: payoff and cooperation by step and model, welfare and Gini by episode."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SERIES = ("total_payoff", "payoff", "cooperation")
 
 @dataclass(frozen=True)
 class CourseLine:
-    """One model's mean over the episodes of a task, mode and tier, step by step; None where nothing was valid."""
+    """One model's mean over the episodes of a task, mode and tier, step by step; None where no decision was valid."""
 
     model: str
     task: str
@@ -26,7 +26,7 @@ class CourseLine:
 
 @dataclass(frozen=True)
 class EpisodePoint:
-    """One finished episode, in the game's units but for `gini`."""
+    """One finished episode; all but `gini` in the game's units."""
 
     episode: int
     task: str
@@ -41,7 +41,7 @@ class EpisodePoint:
 
 
 def lines_of(run: Run) -> list[CourseLine]:
-    """Mean payoffs and cooperation by step. A line's tier is that of its episodes' lowest text."""
+    """Mean payoff and cooperation by step. A line's tier is the lowest tier of a text in its episodes."""
     import pandas as pd
 
     episodes = run.episodes[["episode", "task_id", "mode", "tier"]].rename(columns={"tier": "whole"})

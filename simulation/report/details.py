@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 Prompt = tuple["ChatMessage", ...]
 CHUNK = 500
-"""Rows whose details the browser unpacks together."""
+"""Rows whose details the browser unpacks at once."""
 
 
 class Detail(NamedTuple):
-    """`prompt` is (role, text) of each chat message, empty where it is not known; `reply` the text as it came."""
+    """`prompt` is (role, text) of each chat message, empty where it is unknown; `reply` is the text as it came."""
 
     prompt: list[tuple[str, str]]
     reply: str
@@ -43,13 +43,13 @@ def prompts_of(run: Run) -> Prompts:
 def details_of(run: Run, prompts: Mapping[CallKey, Prompt]) -> list[Detail]:
     """One detail per row of `texts_of(run)`, in its order."""
     messages, decisions = run.messages, run.decisions
-    spoken = zip(
+    sent = zip(
         *(messages[name] for name in ("episode", "step", "talk_round", "sender", "text", "audience")), strict=True
     )
     decided = zip(*(decisions[name] for name in ("episode", "step", "model_id", "asks", "text")), strict=True)
     found = [
         Detail(_parts(prompts.get(CallKey(int(e), int(s), str(who), Purpose.TALK, int(r)))), str(text), list(audience))
-        for e, s, r, who, text, audience in spoken
+        for e, s, r, who, text, audience in sent
     ]
     for e, s, who, asks, text in decided:
         key = CallKey(int(e), int(s), str(who), Purpose.DECIDE, 0, int(asks) - 1)

@@ -1,4 +1,4 @@
-"""What must be said about a run before its figures: where its texts came from, and what went wrong."""
+"""What a reader must know of a run before its figures: where its texts came from, and what went wrong."""
 
 from __future__ import annotations
 
@@ -13,10 +13,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HonestyBanner:
-    """Counts of a run's texts, calls and decisions; shares are 0-1, None where there is nothing to share.
+    """Counts of a run's texts, calls and decisions.
 
-    `tiers` counts messages, decisions and social actions by where their text came from. `synthetic` is the share of
-    outcomes that are a formula over words. `falls` counts texts that a better tier had failed to give.
+    Attributes:
+        status: The run's.
+        treatment: What was done to messages before they were heard.
+        tiers: Messages, decisions and social actions by the tier of their text.
+        real: Share of texts from a language model (0-1); None without texts.
+        synthetic: Share of outcomes that are a formula over words (0-1); None without outcomes.
+        calls: Attempts that were not cancelled.
+        failed: Attempts that failed.
+        cached: Replies from a reply cache.
+        fallbacks: Texts that a better tier had failed to give.
+        decisions: All decisions.
+        invalid: Decisions that were no legal option.
+        people: The ids of persons who took part.
     """
 
     status: str
@@ -27,32 +38,32 @@ class HonestyBanner:
     calls: int
     failed: int
     cached: int
-    falls: int
+    fallbacks: int
     decisions: int
     invalid: int
     people: tuple[str, ...]
 
 
 def honesty_of(run: Run) -> HonestyBanner:
-    """What is to be said of `run`, finished or not."""
+    """The banner of a run, finished or not."""
     import pandas as pd
 
     texts = [frame[["tier", "fallback_from"]].astype(str) for frame in (run.messages, run.decisions, run.acts)]
-    told = pd.concat(texts, ignore_index=True)
+    rows = pd.concat(texts, ignore_index=True)
     statuses = run.calls["status"].astype(str).value_counts()
-    counts = {tier.value: int((told["tier"] == tier.value).sum()) for tier in Tier}
+    counts = {tier.value: int((rows["tier"] == tier.value).sum()) for tier in Tier}
     real = sum(counts[tier.value] for tier in Tier if tier.real)
     outcomes, decisions = run.outcomes, run.decisions
     return HonestyBanner(
         status=str(run.manifest["status"]),
         treatment=str(run.manifest["scenario"]["communication"].get("treatment", "delivered")),
         tiers={tier: count for tier, count in counts.items() if count},
-        real=real / len(told) if len(told) else None,
+        real=real / len(rows) if len(rows) else None,
         synthetic=float(outcomes["synthetic"].mean()) if len(outcomes) else None,
         calls=int(statuses.get(CallStatus.OK.value, 0) + statuses.get(CallStatus.FAILED.value, 0)),
         failed=int(statuses.get(CallStatus.FAILED.value, 0)),
         cached=int(statuses.get(CallStatus.CACHED.value, 0)),
-        falls=int((told["fallback_from"] != "").sum()),
+        fallbacks=int((rows["fallback_from"] != "").sum()),
         decisions=len(decisions),
         invalid=int((~decisions["valid"]).sum()),
         people=tuple(row.model_id for row in run.roster.expand() if row.human),

@@ -1,4 +1,4 @@
-"""Who talked to whom: how many messages each model heard of each other, by step."""
+"""Who talked to whom: how many messages each model heard from each other model, by step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_BINS, MOST_LINKS = 60, 4000
 
 @dataclass(frozen=True)
 class Node:
-    """A model and its place, both coordinates within -1 to 1."""
+    """A model and its place in the picture, both coordinates in -1 to 1."""
 
     name: str
     team: str
@@ -28,10 +28,16 @@ class Node:
 
 @dataclass(frozen=True)
 class Network:
-    """`links` are (sender, hearer) by place in `nodes`; `heard[bin][link]` counts messages in that bin of steps.
+    """Messages heard, by bins of steps.
 
-    `bins` are the first and last step of each. `left_out` counts links beyond the busiest 4000. `sent[bin][node]` and
-    `got[bin][node]` count over all links, the left out ones too: how often a model was heard, and how much it heard.
+    Attributes:
+        nodes: The models.
+        bins: The first and the last step of each bin.
+        links: (sender, hearer) by place in `nodes`, the busiest 4000.
+        heard: [bin][link]: messages heard.
+        left_out: How many links are not in `links`.
+        sent: [bin][node]: how often the model was heard, over all links.
+        got: [bin][node]: how many messages the model heard, over all links.
     """
 
     nodes: list[Node]
@@ -44,7 +50,7 @@ class Network:
 
 
 def network_of(run: Run) -> Network:
-    """All messages of `run`, over all its episodes."""
+    """The network of all messages of a run."""
     configs = run.roster.expand()
     place = {config.model_id: number for number, config in enumerate(configs)}
     last = int(run.messages["step"].max()) if len(run.messages) else 0
@@ -68,7 +74,7 @@ def network_of(run: Run) -> Network:
 
 
 def _heard(run: Run, place: Mapping[str, int], width: int) -> Counter[tuple[int, Link]]:
-    """Messages heard, by bin of `width` steps and link. Audiences repeat: each is looked at once per bin."""
+    """Messages heard, by bin of `width` steps and link. Equal audiences of a bin are counted first, for speed."""
     messages = run.messages
     alike: Counter[tuple[int, int, tuple[str, ...]]] = Counter()
     columns = (messages["step"], messages["sender"].astype(str), messages["audience"])
@@ -82,7 +88,7 @@ def _heard(run: Run, place: Mapping[str, int], width: int) -> Counter[tuple[int,
 
 
 def _circle(teams: list[str]) -> list[tuple[float, float]]:
-    """Places on a circle, team by team."""
+    """Places on a circle, teams side by side."""
     order = sorted(range(len(teams)), key=lambda number: (teams[number], number))
     angle = {number: 2 * math.pi * rank / len(teams) - math.pi / 2 for rank, number in enumerate(order)}
     return [(round(math.cos(angle[n]), 4), round(math.sin(angle[n]), 4)) for n in range(len(teams))]

@@ -1,4 +1,4 @@
-"""The report: everything gathered, packed and put into one HTML file."""
+"""The report: collects everything, packs it and writes one HTML file."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Blob:
-    """What the page unpacks when it needs it: JSON, or the library its charts are drawn with."""
+    """Data that the page unpacks when it needs it: JSON, or the library that draws its charts."""
 
     name: str
     base64: str
@@ -48,11 +48,16 @@ class Blob:
 def write_report(
     paths: Sequence[str | Path], out: str | Path, *, prompts: bool = True, tell: Tell = lambda line: None
 ) -> Path:
-    """Write what lies in `paths` (runs, folders of runs, fingerprints, tournaments) to the HTML file `out`.
+    """Write a report of runs, folders of runs, fingerprints or tournaments to one HTML file that needs no network.
 
-    The file needs no network. With `prompts` the words of every prompt are worked out from the events, without any
-    server. `tell` hears what is being done. Raises SocietyError where a path holds nothing to report,
-    and where the file cannot be written.
+    Args:
+        paths: Their directories.
+        out: The file to write.
+        prompts: Whether to show every prompt: its words are computed from the events, without a server.
+        tell: Called with a line about each part of the work.
+
+    Raises:
+        SocietyError: A path has nothing to report, or the file cannot be written.
     """
     sources = find_sources(paths)
     target = Path(out)
@@ -91,7 +96,7 @@ def _render(sources: Sources, prompts: bool, tell: Tell) -> str:
 
 
 def _run(number: int, run: Run, prompts: bool, tell: Tell) -> tuple[dict[str, Any], list[Blob]]:
-    """What the page shows of a run at once, and what it unpacks later."""
+    """What the page shows of a run first, and what it unpacks later."""
     known = Prompts(why="the report was made without prompts (--no-prompts)")
     if prompts:
         tell(f"{run.path.name}: prompts")
@@ -143,7 +148,7 @@ def _calls(run: Run) -> list[dict[str, Any]]:
 
 
 def _latencies(run: Run) -> dict[str, list[float]]:
-    """Of each tier's answered calls: 200 evenly spaced quantiles of latency, in seconds."""
+    """200 evenly spaced quantiles of the latency of each tier's replies, in seconds."""
     import numpy as np
 
     answered = run.calls[run.calls["status"].astype(str) == "ok"]

@@ -1,4 +1,4 @@
-"""What a report is made of: the runs, fingerprints and tournaments that lie in the folders it is given."""
+"""What a report shows: the runs, fingerprints and tournaments in the given folders."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run
 
 FINGERPRINT, TOURNAMENT = "fingerprint.json", "tournament.json"
-_ABOVE = 4  # how far above a run the folder of its set may lie
+_ABOVE = 4  # how far above a run the folder of its set may be
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Each kind in the order it was named."""
+    """What was found, each kind in the given order."""
 
     runs: list[Run] = field(default_factory=list)
     fingerprints: list[FingerprintReport] = field(default_factory=list)
@@ -28,11 +28,12 @@ class Sources:
 
 
 def find_sources(paths: Sequence[str | Path]) -> Sources:
-    """What lies in `paths`: a folder of fingerprints or a tournament's is taken whole, a folder of runs run by run.
+    """Find what is in `paths`: fingerprints or a tournament as a whole, a folder of runs run by run.
 
-    A run brings along the fingerprints or the tournament that it is part of.
+    With a run come the fingerprints or the tournament that it is part of.
 
-    Raises SocietyError where a path holds none of these.
+    Raises:
+        SocietyError: A path has none of these.
     """
     found = Sources()
     for path in map(Path, paths):
@@ -40,8 +41,8 @@ def find_sources(paths: Sequence[str | Path]) -> Sources:
     return found
 
 
-def _add_beside(path: Path, found: Sources) -> None:
-    """The fingerprints or the tournament that a run is part of, unless they are there already or unfinished."""
+def _add_set_of(path: Path, found: Sources) -> None:
+    """Add the fingerprints or the tournament that a run is part of, unless found before or unfinished."""
     from simulation.studies.fingerprint.report import load_report
     from simulation.studies.tournament.results import REPORT, load_tournament
 
@@ -67,7 +68,7 @@ def _add(path: Path, found: Sources) -> None:
     if (path / FINGERPRINT).exists():
         found.fingerprints.append(load_report(path / FINGERPRINT))
         return
-    _add_beside(path, found)
+    _add_set_of(path, found)
     folders = list(runs_below(path))
     if not folders:
         raise SocietyError(f"{path} holds no run, no fingerprint and no tournament; name a run directory: runs/NAME")

@@ -1,4 +1,4 @@
-"""Outcomes by model, role, team and mode, each mean with its interval over episodes."""
+"""Mean outcomes by model, role, team and mode, each with its interval over episodes."""
 
 from __future__ import annotations
 
@@ -18,15 +18,27 @@ if TYPE_CHECKING:
 
 GROUPS = {"model": "model_id", "adapter": "model_name", "role": "role", "team": "team_id", "mode": "mode"}
 _APART = ["task_type", "mode", "tier", "synthetic"]
-"""Never averaged over: another game, mode or source of texts is another figure."""
+"""Never averaged over: each game, mode and source of texts has figures of its own."""
 
 
 @dataclass(frozen=True)
 class ModelStanding:
-    """Mean outcome of one model, adapter, role or team, or of all (`name`), over the episodes of a game, mode and tier.
+    """Mean outcome of one model, adapter, role or team, or of a mode, over the episodes of a game, mode and tier.
 
-    `n` episodes; `low` and `high` bound the 95 % interval of the mean, None where one episode is all there is.
-    Several players of a role or team are averaged within each episode first: an episode is one unit.
+    Several players are averaged within each episode first: an episode is one unit.
+
+    Attributes:
+        by: model, adapter, role, team or mode.
+        name: Which one.
+        game: The game.
+        mode: The mode.
+        tier: The tier.
+        synthetic: Whether outcomes are a formula over words.
+        figure: Which outcome.
+        value: Its mean.
+        low: Lower end of the 95 % interval; None for a single episode.
+        high: Upper end of it.
+        n: Episodes.
     """
 
     by: str
@@ -43,7 +55,7 @@ class ModelStanding:
 
 
 def standings_of(run: Run) -> list[ModelStanding]:
-    """Every figure of every group of `run`."""
+    """Every figure of every group of a run."""
     rows = run.outcomes.astype(dict.fromkeys((*_APART[:3], "model_id", "model_name", "role"), str))
     rows = rows.assign(team_id=rows["team_id"].astype(object))
     return [each for by, column in GROUPS.items() for each in _standings(rows, by, column)]
@@ -57,8 +69,8 @@ def _standings(rows: pd.DataFrame, by: str, column: str) -> Iterator[ModelStandi
         places[key].append(place)
     for key, own in places.items():
         game, mode, tier, synthetic = key[:4]
-        for figure, told in zip(SUMMARY_FIGURES, figures[own].T, strict=True):
-            values = told[~np.isnan(told)]
+        for figure, means_of_figure in zip(SUMMARY_FIGURES, figures[own].T, strict=True):
+            values = means_of_figure[~np.isnan(means_of_figure)]
             if len(values):
                 low, value, high = _interval(values)
                 yield ModelStanding(

@@ -1,4 +1,4 @@
-"""Messages and decisions as the browser reads them: column by column, what repeats told once."""
+"""Messages and decisions for the browser: column by column, repeated values once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Coded:
-    """A column of few values: `values[codes[row]]`."""
+    """A column of few different values: a row's value is `values[codes[row]]`."""
 
     values: list[str]
     codes: list[int]
@@ -21,10 +21,19 @@ class Coded:
 
 @dataclass(frozen=True)
 class Texts:
-    """Messages, then decisions, one row each; `kind` is message or decision.
+    """Messages, then decisions, one row each.
 
-    `heard` is how many models heard a message; `said` the message, or the decision's action in the game's words (empty
-    where it was not legal).
+    Attributes:
+        kind: message or decision.
+        episode: The episode.
+        step: The step.
+        talk_round: The talk round; 0 for decisions.
+        sender: The model.
+        team: Its team; empty without one.
+        tier: The tier of the text.
+        adapter: The adapter that wrote it.
+        heard: How many models heard the message; 0 for decisions.
+        said: The message, or the decision in the game's words; empty where it was not legal.
     """
 
     kind: Coded
@@ -40,12 +49,12 @@ class Texts:
 
 
 def texts_of(run: Run) -> Texts:
-    """Every message and decision of `run`."""
+    """Every message and decision of a run."""
     import pandas as pd
 
     messages, decisions = run.messages, run.decisions
     teams = {config.model_id: config.team_id or "" for config in run.roster.expand()}
-    spoken = _common(messages, "sender").assign(
+    sent = _common(messages, "sender").assign(
         kind="message",
         talk_round=messages["talk_round"],
         heard=messages["audience"].map(len),
@@ -54,7 +63,7 @@ def texts_of(run: Run) -> Texts:
     decided = _common(decisions, "model_id").assign(
         kind="decision", talk_round=0, heard=0, said=decisions["action"].astype(object).fillna("")
     )
-    rows = pd.concat([spoken, decided], ignore_index=True)
+    rows = pd.concat([sent, decided], ignore_index=True)
     rows["team"] = rows["sender"].map(teams)
     return Texts(
         kind=_coded(rows["kind"]),

@@ -19,7 +19,7 @@ from pathlib import Path
 import orjson
 
 from agents.inference.provenance import Tier
-from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
+from agents.problems import InvalidFileError, Problem, SocietyError, UsageError, member_of
 from agents.yaml_file import display, find_file, read_yaml, shipped_files
 from simulation.plan import Plan, Settings, make_plan
 from simulation.runs import run_set
@@ -96,7 +96,7 @@ def sweep(
     if not folder.is_dir():
         arms = sweep_arms(scenario, Settings(tier, require, None, episodes, endpoints, set or {}))
         folder = begin_sweep(next(iter(arms.values())).plan.scenario.name, arms, out)
-    return play_sweep(folder, engine=Engine(engine), jobs=jobs, watch=watch)
+    return play_sweep(folder, engine=member_of(Engine, engine, "engine"), jobs=jobs, watch=watch)
 
 
 def sweep_arms(scenario: str | Path, settings: Settings | None = None) -> Mapping[str, Arm]:
@@ -177,9 +177,9 @@ def _slug(values: Mapping[str, object]) -> str:
 
 def begin_sweep(name: str, arms: Mapping[str, Arm], out: str | Path = "runs") -> Path:
     """Make the folder of a new sweep, with every arm's plan and nothing played yet."""
-    told = written({arm: each.values for arm, each in arms.items()})
+    values = written({arm: each.values for arm, each in arms.items()})
     plans = {arm: each.plan for arm, each in arms.items()}
-    return run_set.begin("sweep", name, plans, out, {FILE: told})
+    return run_set.begin("sweep", name, plans, out, {FILE: values})
 
 
 def play_sweep(folder: str | Path, *, engine: Engine = Engine.LOCAL, jobs: int = 1, watch: Watch | None = None) -> Runs:
@@ -195,7 +195,7 @@ def play_sweep(folder: str | Path, *, engine: Engine = Engine.LOCAL, jobs: int =
     with at_work(home), resumable(f"{COMMAND} {folder}"):
         missing = list(_unfinished(home, names))
         done = len(names) - len(missing)
-        for _ in _told(play_all(missing, jobs, engine), watch, done, len(names)):
+        for _ in _watched(play_all(missing, jobs, engine), watch, done, len(names)):
             pass
     return load_runs(folder)
 
@@ -205,7 +205,7 @@ def _unfinished(folder: Path, names: Sequence[str]) -> Iterator[ArmWork]:
     return (work for work in works if finished_run(work.place) is None)
 
 
-def _told(works: Iterator[ArmWork], watch: Watch | None, done: int, most: int) -> Iterator[ArmWork]:
+def _watched(works: Iterator[ArmWork], watch: Watch | None, done: int, most: int) -> Iterator[ArmWork]:
     tell = watch or (lambda _done, _most: None)
     tell(done, most)
     for number, work in enumerate(works, start=done + 1):

@@ -1,4 +1,4 @@
-"""What `society calls` tells of a run: every figure of `simulation.metrics.calls`, group by group, never over tiers."""
+"""The report of `society calls`: every figure of `simulation.metrics.calls` by tier, and by a group within a tier."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class By(str, Enum):
-    """What calls are grouped by, within each tier."""
+    """The groups within each tier."""
 
     TIER = "tier"
     ENDPOINT = "endpoint"
@@ -34,10 +34,25 @@ _COLUMNS = {By.ENDPOINT: "endpoint", By.ADAPTER: "adapter", By.MODEL: "model_id"
 
 @dataclass(frozen=True)
 class CallGroup:
-    """The calls of one tier, or of one endpoint, adapter or model (`name`) at that tier.
+    """The calls of one tier, or of one endpoint, adapter or model at that tier.
 
-    `statuses` counts attempts by how they ended. Figures are None where no attempt tells them; each is explained where
-    it is defined, in `simulation.metrics.calls`.
+    `simulation.metrics.calls` explains each figure; a figure is None where no attempt has data for it.
+
+    Attributes:
+        tier: The tier.
+        name: The endpoint, adapter or model; empty for the whole tier.
+        statuses: Attempts by how they ended.
+        success_rate: ok / (ok + failed).
+        latency: Seconds from sending to the whole reply.
+        queue_time: Seconds spent waiting for a free place.
+        tokens_per_second: Of single replies.
+        wall_tokens_per_second: Of all callers together.
+        prompt_tokens: Sum over replies.
+        completion_tokens: Sum over replies.
+        prefix_cache_hit_rate: Cached tokens / prompt tokens (0-1).
+        moves: How often a call went to another endpoint of the tier.
+        fallbacks: Replies that better tiers had failed to give, by the tiers that failed.
+        failures: Failed attempts by the class of their error.
     """
 
     tier: str
@@ -52,17 +67,25 @@ class CallGroup:
     completion_tokens: int
     prefix_cache_hit_rate: float | None
     moves: int
-    falls: Mapping[str, int]
+    fallbacks: Mapping[str, int]
     failures: Mapping[str, int]
 
     @property
     def attempts(self) -> int:
+        """All attempts."""
         return sum(self.statuses.values())
 
 
 @dataclass(frozen=True)
 class CallReport:
-    """`wall_seconds` are those of all episodes whose duration is known; groups stand best tier first."""
+    """A run's calls.
+
+    Attributes:
+        by: The groups within each tier.
+        tier_mix: Share of replies by tier (0-1).
+        wall_seconds: The duration of all episodes whose duration is known.
+        groups: The best tier first.
+    """
 
     by: By
     tier_mix: Mapping[str, float]
@@ -85,11 +108,21 @@ class CallReport:
 
 
 def report_calls(run: Run, by: By = By.TIER) -> CallReport:
-    """The calls of a run, finished or not, grouped by tier and `by`. Raises SocietyError where it made none."""
+    """Report the calls of a run, finished or not.
+
+    Args:
+        run: The run.
+        by: The groups within each tier.
+
+    Raises:
+        SocietyError: The run made no call.
+    """
     from simulation.metrics import calls as figures
 
     if run.calls.empty:
-        raise SocietyError(f"{run.path} made no call: all its players are scripted, or it was stopped before the first")
+        raise SocietyError(
+            f"{run.path} made no call: all its players are scripted, or it stopped before the first call"
+        )
     calls = run.calls.assign(moved=figures.moved(run.calls))
     wall = float(run.episodes["duration"].sum())
     return CallReport(by, figures.tier_mix(calls), wall, tuple(_groups(calls, by, run.episodes)))
@@ -123,6 +156,6 @@ def _group(rows: pd.DataFrame, tier: Tier, name: str, episodes: pd.DataFrame) ->
         completion_tokens=int(ok["completion_tokens"].sum()),
         prefix_cache_hit_rate=figures.prefix_cache_hit_rate(rows),
         moves=int(rows["moved"].sum()),
-        falls=figures.falls(rows),
+        fallbacks=figures.fallbacks(rows),
         failures=figures.failures(rows),
     )

@@ -1,9 +1,9 @@
-"""The strategy effect, causally: the same episodes played twice, with messages delivered and with them treated.
+"""What messages do: the same episodes are played twice, with messages delivered and with messages treated.
 
-Both runs share scenario and seed, so each episode has its twin: the same draws of the game, the same seeds for
-every reply; only what is heard differs. An effect is the mean over episodes of delivered - treated. Its
-interval is a paired bootstrap over episodes, its p-value a sign-flip permutation test, adjusted (Holm) for all
-effects of the report. Real servers are not deterministic; that adds noise to the differences, no bias.
+Both runs have the same scenario and seed, so each episode has a twin: the same random draws of the game and the same
+seeds of every reply; only what players hear differs. An effect is the mean over episodes of delivered - treated. Its
+interval is a paired bootstrap over episodes; its p-value is a sign-flip permutation test, adjusted (Holm) for all
+effects of the report. Real servers are not deterministic; that adds noise to the differences, but no bias.
 """
 
 from __future__ import annotations
@@ -18,16 +18,13 @@ import orjson
 
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
-from agents.strategy import TrainingMode
 from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.inference import LEVEL, holm, paired_bootstrap, sign_flip_p_value
 from simulation.metrics.registry import Interval
 from simulation.metrics.result_table import interval_plot, table_of
-from simulation.modes import MixingPolicy
-from simulation.plan import Plan
-from simulation.runs import run_set
-from simulation.runs.runner import Observer, RunStatus
 from simulation.store.files import replace_file
+from simulation.store.run_directory import RunStatus
+from simulation.studies.treatments import run_folders
 from simulation.tables.run import Run
 from simulation.treatment import Treatment
 
@@ -51,7 +48,7 @@ class EffectMeasure(str, Enum):
 class EffectScope(str, Enum):
     """Whose figures are averaged within an episode: everyone's, or those of one model, role or mode.
 
-    A role that one model alone has stands under that model, and a mode played throughout under `overall`.
+    A role of a single model is listed under the model, and a mode that all episodes have under `overall`.
     """
 
     OVERALL = "overall"
@@ -62,9 +59,17 @@ class EffectScope(str, Enum):
 
 @dataclass(frozen=True)
 class Effect:
-    """Delivered minus treated, per episode of one task, in the measure's units; `interval.n` counts pairs.
+    """Delivered minus treated, per episode of one task.
 
-    `group` names the model, role or mode; it is empty overall. `p_adjusted` is Holm's over the whole report.
+    Attributes:
+        treatment: What was done to messages in the treated run.
+        task_id: The task.
+        measure: What is compared.
+        scope: Whose figures are averaged.
+        group: The model, role or mode; empty overall.
+        interval: The mean difference in the measure's units; `n` counts pairs of episodes.
+        p_value: Of no effect.
+        p_adjusted: The same, adjusted (Holm) for all effects of the report.
     """
 
     treatment: Treatment
@@ -79,7 +84,16 @@ class Effect:
 
 @dataclass(frozen=True)
 class EffectReport:
-    """All effects of one scenario. `tiers` says where the replies came from; `notes` what to know beside them."""
+    """All effects of one scenario.
+
+    Attributes:
+        scenario: Its name.
+        seed: The seed of all runs.
+        tiers: The tiers that replies came from.
+        effects: All effects.
+        notes: What a reader must know of them.
+        runs: The run directory of each treatment.
+    """
 
     scenario: str
     seed: int
@@ -91,9 +105,9 @@ class EffectReport:
     def find(
         self, treatment: Treatment, measure: EffectMeasure, scope: EffectScope = EffectScope.OVERALL, group: str = ""
     ) -> tuple[Effect, ...]:
-        """The effects of that kind, one per task."""
-        asked = (treatment, measure, scope, group)
-        return tuple(each for each in self.effects if asked == (each.treatment, each.measure, each.scope, each.group))
+        """The effects of a treatment on a measure, one per task."""
+        key = (treatment, measure, scope, group)
+        return tuple(each for each in self.effects if key == (each.treatment, each.measure, each.scope, each.group))
 
     def table(self) -> pd.DataFrame:
         """One row per effect: the fields of `Effect`, its interval as `value`, `low`, `high` and `pairs`."""
@@ -108,9 +122,16 @@ class EffectReport:
 
 
 def read_effects(folder: Path, *, level: float = LEVEL, mix_tiers: bool = False) -> EffectReport:
-    """The report of a folder of `play_treatments`, also written to its effect.json.
+    """The report of a folder of `play_treatments`; it is also written to effect.json there.
 
-    Raises SocietyError where a run is missing, and MixedTiersError.
+    Args:
+        folder: The folder.
+        level: Confidence level of the intervals, in (0, 1).
+        mix_tiers: Whether replies of several tiers may be averaged.
+
+    Raises:
+        SocietyError: A run is missing or unfinished.
+        MixedTiersError: Replies came from several tiers.
     """
     paths = {treatment: run_folders(folder, treatment) for treatment in Treatment}
     runs = {treatment: Run(found[0]) for treatment, found in paths.items() if found}
@@ -125,25 +146,26 @@ def _plain(report: EffectReport) -> Mapping[str, object]:
 
 
 def compare(runs: Mapping[Treatment, Run], *, level: float = LEVEL, mix_tiers: bool = False) -> EffectReport:
-    """Every effect of runs of one scenario and seed, one per treatment.
+    """Every effect in runs of one scenario and seed, one run per treatment; synthetic episodes are left out.
 
-    Synthetic episodes are left out, and tiers never mixed unless asked. Raises SocietyError where the delivered
-    run is missing, another scenario was played or nothing is left, and MixedTiersError.
+    Raises:
+        SocietyError: The delivered run is missing, runs differ in more than the treatment, or nothing is left.
+        MixedTiersError: Replies came from several tiers.
     """
     import pandas as pd
 
     delivered = runs.get(Treatment.DELIVERED)
     if delivered is None or len(runs) < 2:
         raise SocietyError("an effect needs the delivered run and at least one treated run")
-    _check_twins(runs)
-    kept = {treatment: _rows(run) for treatment, run in runs.items()}
-    everything = comparable_rows(pd.concat(kept.values()), mix_tiers=mix_tiers)
-    control = kept[Treatment.DELIVERED]
+    _check_settings(runs)
+    rows = {treatment: _rows(run) for treatment, run in runs.items()}
+    everything = comparable_rows(pd.concat(rows.values()), mix_tiers=mix_tiers)
+    control = rows[Treatment.DELIVERED]
     if control.empty:
         raise SocietyError("nothing to compare: every finished episode is synthetic (a formula over words, not play)")
     found = [
         effect
-        for treatment, treated in kept.items()
+        for treatment, treated in rows.items()
         if treatment is not Treatment.DELIVERED
         for effect in _effects(treatment, _differences(control, treated), level)
     ]
@@ -153,33 +175,35 @@ def compare(runs: Mapping[Treatment, Run], *, level: float = LEVEL, mix_tiers: b
         seed=int(delivered.manifest["seed"]),
         tiers=tiers(everything),
         effects=tuple(replace(effect, p_adjusted=p) for effect, p in zip(found, adjusted, strict=True)),
-        notes=tuple(_notes(delivered, list(kept), control)),
+        notes=tuple(_notes(delivered, list(rows), control)),
         runs={treatment: run.path for treatment, run in runs.items()},
     )
 
 
-def _check_twins(runs: Mapping[Treatment, Run]) -> None:
-    """Runs may differ in their treatment and in nothing else that decides an episode."""
-    facts = {treatment: _facts(run) for treatment, run in runs.items()}
-    for treatment, own in facts.items():
+def _check_settings(runs: Mapping[Treatment, Run]) -> None:
+    """Check that runs differ in their treatment only."""
+    settings = {treatment: _settings(run) for treatment, run in runs.items()}
+    for treatment, own in settings.items():
         if runs[treatment].manifest["status"] != RunStatus.FINISHED.value:
             raise SocietyError(f"{runs[treatment].path} is not finished; finish it with: society effect FOLDER")
-        different = [key for key, value in own.items() if value != facts[Treatment.DELIVERED][key]]
+        different = [key for key, value in own.items() if value != settings[Treatment.DELIVERED][key]]
         if different:
-            raise SocietyError(f"the {treatment.value} run is no twin of the delivered one: {different[0]} differs")
-        said = runs[treatment].manifest["scenario"]["communication"].get("treatment", Treatment.DELIVERED.value)
-        if said != treatment.value:
-            raise SocietyError(f"{runs[treatment].path} was played {said}, not {treatment.value}")
+            raise SocietyError(
+                f"runs are not comparable: `{different[0]}` differs between {treatment.value} and delivered"
+            )
+        played = runs[treatment].manifest["scenario"]["communication"].get("treatment", Treatment.DELIVERED.value)
+        if played != treatment.value:
+            raise SocietyError(f"{runs[treatment].path}: its messages were {played}, not {treatment.value}")
 
 
-def _facts(run: Run) -> dict[str, object]:
+def _settings(run: Run) -> dict[str, object]:
     scenario = dict(run.manifest["scenario"])
     communication = {**scenario["communication"], "treatment": None}
     return {**scenario, "communication": communication, "roster": run.manifest["roster"]}
 
 
 def _rows(run: Run) -> pd.DataFrame:
-    rows = comparable_rows(run.outcomes, mix_tiers=True)  # tiers are looked at over all runs
+    rows = comparable_rows(run.outcomes, mix_tiers=True)  # tiers are checked over all runs
     return rows.astype(dict.fromkeys((*_PAIR[1:], "tier"), str))
 
 
@@ -188,8 +212,8 @@ def _differences(control: pd.DataFrame, treated: pd.DataFrame) -> pd.DataFrame:
     columns = [*_PAIR, *_FIGURES]
     pairs = control[columns].merge(treated[columns], on=_PAIR, how="outer", suffixes=("", "_treated"), indicator=True)
     if not bool((pairs["_merge"] == "both").all()):
-        lonely = int((pairs["_merge"] != "both").sum())
-        raise SocietyError(f"{lonely} outcomes have no twin in the other run: these are not the same episodes")
+        unpaired = int((pairs["_merge"] != "both").sum())
+        raise SocietyError(f"{unpaired} outcomes are in one run only: these are not the same episodes")
     for figure in _FIGURES:
         pairs[figure] = pairs[figure] - pairs[f"{figure}_treated"]
     return pairs[columns]
@@ -200,7 +224,7 @@ def _effects(treatment: Treatment, differences: pd.DataFrame, level: float) -> I
         for scope, group, members in _groups(rows):
             for measure in EffectMeasure:
                 if measure is EffectMeasure.WELFARE and scope in (EffectScope.MODEL, EffectScope.ROLE):
-                    continue  # welfare is the whole episode's
+                    continue  # welfare is a figure of the whole episode
                 values = members.groupby("episode")[measure.value].mean().dropna().to_numpy()
                 if len(values) >= 2:
                     p = sign_flip_p_value(values)
@@ -218,70 +242,18 @@ def _groups(rows: pd.DataFrame) -> Iterator[tuple[EffectScope, str, pd.DataFrame
 
 
 def _notes(delivered: Run, played: Sequence[Treatment], control: pd.DataFrame) -> Iterator[str]:
-    """What keeps a figure of the report from meaning what it seems to mean."""
+    """What a reader must know so as not to misread a figure."""
     messages = delivered.messages[delivered.messages["episode"].isin(control["episode"])]
     heard = messages.explode("audience").dropna(subset=["audience"])
     inboxes = heard.groupby(["episode", "step", "talk_round", "audience"]).size()
     if heard.empty:
-        yield "no message was heard even when delivered (mode or topology): there is nothing to take away"
+        yield "no message was heard in the delivered run (mode or topology): there is nothing to treat"
     elif Treatment.SHUFFLED in played and int(inboxes.max()) < 2:
-        yield "nobody ever heard two messages at once: shuffled changes nothing here"
+        yield "nobody heard two messages at the same time: shuffled changes nothing here"
     if Treatment.REPLACED in played and control["role"].nunique() < 2:
         yield "all models have one role: replaced changes nothing here"
     pairs = control.groupby("task_id")["episode"].nunique().min()
     if pairs < 6:
-        yield f"with {pairs} pairs no p-value can fall below {2 / 2**pairs:g}: run more episodes"
+        yield f"with {pairs} pairs no p-value can be below {2 / 2**pairs:g}: run more episodes"
     if Tier.SIMULATED.value in tiers(control):
-        yield "SIMULATED minds act by role and do not listen: what they do cannot depend on messages"
-
-
-COMMAND = "society effect"
-
-
-TREATMENTS = (Treatment.SILENCED, Treatment.SHUFFLED, Treatment.REPLACED)
-
-
-_LEARNING = (MixingPolicy.UCB1, MixingPolicy.EXP3)
-
-
-def play_treatments(
-    plan: Plan,
-    treatments: Sequence[Treatment] = TREATMENTS,
-    *,
-    out: str | Path = "runs",
-    on_event: Observer | None = None,
-) -> Path:
-    """Play `plan` once delivered and once under each treatment; the folder that holds the runs.
-
-    Raises SocietyError for a scenario whose episodes have no twins, and where a run stops.
-    """
-    _check_pairs(plan)
-    arms = {treatment.value: _treated(plan, treatment) for treatment in (Treatment.DELIVERED, *treatments)}
-    folder = run_set.begin("effect", plan.scenario.name, arms, out)
-    return run_set.play(folder, COMMAND, on_event=on_event, at_once=1)
-
-
-def resume_treatments(folder: Path) -> Path:
-    """Play what is missing in a folder that was cut off. Raises SocietyError where no run was begun there."""
-    return run_set.play(folder, COMMAND, at_once=1)
-
-
-def run_folders(folder: Path, treatment: Treatment) -> list[Path]:
-    """The run directories of one treatment in an effect's folder."""
-    return run_set.run_folders(folder, treatment.value)
-
-
-def _treated(plan: Plan, treatment: Treatment) -> Plan:
-    communication = plan.scenario.communication.model_copy(update={"treatment": treatment})
-    return replace(plan, scenario=plan.scenario.model_copy(update={"communication": communication}))
-
-
-def _check_pairs(plan: Plan) -> None:
-    scenario = plan.scenario
-    if scenario.mode is TrainingMode.MIXED and scenario.mixing.policy in _LEARNING:
-        raise SocietyError(
-            f"the mixing policy {scenario.mixing.policy.value} learns from welfare, so treated episodes would be "
-            'played in other modes than delivered ones; add: --set "mode={mixed: {policy: fixed_cycle}}"'
-        )
-    if scenario.episodes < 2:
-        raise SocietyError("an effect needs at least 2 pairs of episodes; add: --episodes 20 (or more)")
+        yield "SIMULATED replies follow a policy of the role and ignore messages: they show no effect"

@@ -15,7 +15,7 @@ _CHARACTER = 6.6  # mean width of one at 12.5 px
 
 @dataclass(frozen=True)
 class Tile:
-    """A figure's text, a smaller line beneath it, its colour; `marked` sets a dot in its corner."""
+    """A figure's text, its colour and a smaller line below the text; `marked` puts a dot in its corner."""
 
     text: str
     colour: str
@@ -25,7 +25,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class HeatRow:
-    """A named row of tiles, under a heading where one begins here."""
+    """A named row of tiles; `heading` stands above it where a group of rows begins."""
 
     name: str
     tiles: Sequence[Tile]
@@ -34,7 +34,7 @@ class HeatRow:
 
 @dataclass(frozen=True)
 class HeatTable:
-    """A table with what is said above and below it; `label` describes it to who cannot see it. Widths in pixels."""
+    """A table with the texts above and below it. `label` describes it for screen readers. Widths are in pixels."""
 
     title: str
     subtitle: str

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from agents.inference.provenance import Tier
 from agents.language import Language
+from agents.problems import member_of
 from agents.role import ModelRole
 from agents.roster import Roster
 from agents.strategy import TrainingMode
 from simulation.plan import Plan, Settings, make_plan
 from simulation.scenario import ScenarioSource
-from simulation.studies.effect import TREATMENTS, play_treatments
+from simulation.studies.treatments import TREATMENTS, play_treatments
 from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
@@ -59,7 +60,9 @@ def measure_effect(
     from simulation.studies.effect import read_effects
 
     plan = make_plan(scenario, Settings(tier, require, seed, episodes, endpoints, set or {}), roster)
-    return read_effects(play_treatments(plan, [Treatment(each) for each in treatments], out=out))
+    return read_effects(
+        play_treatments(plan, [member_of(Treatment, each, "treatments") for each in treatments], out=out)
+    )
 
 
 def measure_fingerprints(
@@ -94,7 +97,9 @@ def measure_fingerprints(
     from simulation.studies.fingerprint.probes import Conditions
 
     settings = Settings(tier, require, seed, episodes, endpoints)
-    conditions = Conditions(ModelRole(role), Language(language), settings=settings)
+    conditions = Conditions(
+        member_of(ModelRole, role, "role"), member_of(Language, language, "language"), settings=settings
+    )
     return read_fingerprints(take_fingerprints(_loaded(roster), conditions, out=out))
 
 

@@ -1,6 +1,6 @@
-"""Tables on disk: plain Parquet with a schema that follows from the documented columns and from nothing else.
+"""Tables on disk: plain Parquet whose schema follows from the documented columns alone.
 
-Any reader of Parquet reads them: DuckDB, polars, pyarrow. A column's type does not depend on what a run held.
+Any Parquet reader can read them: DuckDB, polars, pyarrow. A column's type does not depend on the run's content.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ FOLDER = "tables"
 
 
 def stored_file(run: Path, name: Enum) -> Path:
-    """Where a run keeps a table."""
+    """Return the file of a run's table."""
     return run / FOLDER / f"{name.value}.parquet"
 
 
 def arrow_schema(columns: Iterable[Column]) -> Any:
-    """The columns as a pyarrow schema."""
+    """Return the columns as a pyarrow schema."""
     import pyarrow as pa
 
     types = {
@@ -43,14 +43,14 @@ def arrow_schema(columns: Iterable[Column]) -> Any:
 
 
 def arrow_table(frame: pd.DataFrame, columns: Sequence[Column]) -> Any:
-    """A table of these columns as a pyarrow table."""
+    """Return a DataFrame of these columns as a pyarrow table."""
     import pyarrow as pa
 
     return pa.Table.from_pandas(frame, schema=arrow_schema(columns), preserve_index=False)
 
 
 def frame_from(table: Any, columns: Sequence[Column]) -> pd.DataFrame:
-    """A pyarrow table as a typed DataFrame of these columns."""
+    """Return a pyarrow table as a typed DataFrame of these columns."""
     frame: pd.DataFrame = table.replace_schema_metadata().select([column.name for column in columns]).to_pandas()
     for column in columns:
         if column.dtype == TUPLE:
@@ -61,7 +61,7 @@ def frame_from(table: Any, columns: Sequence[Column]) -> pd.DataFrame:
 def write_tables(
     folder: Path, tables: Mapping[AnyTable, pd.DataFrame], columns: Mapping[AnyTable, Sequence[Column]]
 ) -> None:
-    """Write `folder`/<table>.parquet: all of them appear at once, or none."""
+    """Write `folder`/<table>.parquet: all files appear at once, or none."""
     import pyarrow.parquet as pq
 
     part = folder.with_name(f".{folder.name}.part")
@@ -76,14 +76,15 @@ def write_tables(
         shutil.rmtree(folder, ignore_errors=True)
         part.rename(folder)
     except OSError:
-        shutil.rmtree(part, ignore_errors=True)  # half of it helps nobody, and takes room
+        shutil.rmtree(part, ignore_errors=True)  # half of it is useless and takes room
         raise
 
 
 def read_stored(file: Path, columns: Sequence[Column]) -> pd.DataFrame | None:
-    """The table in a Parquet file; None where there is none, or another version wrote other columns.
+    """Return the table in a Parquet file; None if there is none, or another version wrote other columns.
 
-    Raises SocietyError for a file that is no Parquet.
+    Raises:
+        SocietyError: The file is not Parquet.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -94,7 +95,7 @@ def read_stored(file: Path, columns: Sequence[Column]) -> pd.DataFrame | None:
         table = pq.ParquetFile(file).read()
         same = {column.name for column in columns} == set(table.column_names)
         return frame_from(table, columns) if same else None
-    except FileNotFoundError:  # a resumed run took it away meanwhile
+    except FileNotFoundError:  # a resumed run removed it meanwhile
         return None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise SocietyError(f"{file} cannot be read: {error}; remove the folder {file.parent} to derive it") from error

@@ -107,7 +107,7 @@ class TableBuilder:
             self.rows[TableName.OUTCOMES].append({**started, **whole, **asdict(outcome)})
 
     def _forget(self, episode: int) -> None:
-        """An episode that a sitting left unfinished is played again; its paid calls stay."""
+        """Drop the rows of an episode that is played again; its calls stay, as they were paid for."""
         for name in (TableName.MESSAGES, TableName.ACTS, TableName.DECISIONS, TableName.STEPS):
             self.rows[name] = [row for row in self.rows[name] if row["episode"] != episode]
 

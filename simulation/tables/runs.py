@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SWEPT = "sweep."
-"""What the names of a sweep's columns begin with: its key follows."""
-_NAMED = 5  # runs a warning names
+"""The prefix of a sweep's columns; the key follows."""
+_NAMED = 5  # runs that a warning names
 
 
 class SkippedRunsWarning(UserWarning):
@@ -46,7 +46,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A run that is loaded, by its manifest's facts; `stored` where its tables lie there in this version."""
+    """A run that is loaded, by its manifest's facts; `stored` if it has tables of this version."""
 
     path: Path
     scenario: str
@@ -59,10 +59,10 @@ class _Entry:
 
 
 class Runs(Tables):
-    """Many runs' tables, each with the columns `run`, `scenario`, `seed` and, of a sweep, `sweep.<key>` before its own.
+    """Many runs' tables. Their first columns are `run`, `scenario`, `seed` and, of a sweep, `sweep.<key>`.
 
-    A property reads one table of all runs into memory when first asked for; `scan` goes through it in batches and
-    `dataset` hands it to pyarrow, with filters. `skipped` names what was left out. Iterating yields each `Run`.
+    A property reads one table of all runs into memory when it is first used; `scan` reads it in batches and `dataset`
+    gives it to pyarrow, with filters. `skipped` names the runs that were left out. Iterating yields each `Run`.
     """
 
     def __init__(self, entries: Sequence[_Entry], skipped: Sequence[Skipped]) -> None:
@@ -71,7 +71,7 @@ class Runs(Tables):
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The directories of the runs, in order."""
+        """Return the directories of the runs, in order."""
         return tuple(entry.path for entry in self._entries)
 
     def __len__(self) -> int:
@@ -85,7 +85,7 @@ class Runs(Tables):
 
     @cached_property
     def leading(self) -> tuple[Column, ...]:
-        """The columns that tell the runs apart."""
+        """Return the columns that tell the runs apart."""
         keys = dict.fromkeys(key for entry in self._entries for key in entry.swept)
         swept = (Column(key, self._dtype(key), f"what the sweep set {key.removeprefix(SWEPT)} to") for key in keys)
         return (*RUN_COLUMNS, *swept)
@@ -98,14 +98,14 @@ class Runs(Tables):
 
     @property
     def catalog(self) -> pd.DataFrame:
-        """One row per run: what tells it apart."""
+        """Return one row per run, with what tells it apart."""
         import pandas as pd
 
         frame = pd.DataFrame([self._facts(entry) for entry in self._entries], columns=[c.name for c in self.leading])
         return frame.astype({column.name: column.dtype for column in self.leading})
 
     def _facts(self, entry: _Entry) -> dict[str, Value]:
-        """An entry's leading columns, as their types have them; without those it has no value for."""
+        """Return an entry's leading columns in their types, without those that have no value."""
         facts, types = entry.facts(), {column.name: column.dtype for column in self.leading}
         return {name: str(value) if types[name] == CATEGORY else value for name, value in facts.items()}
 
@@ -122,10 +122,11 @@ class Runs(Tables):
         return frame_from(table, self._columns(name))
 
     def dataset(self, table: TableName | str) -> Any:
-        """A table of all runs as a lazy `pyarrow.dataset.Dataset`: `dataset("messages").to_table(filter=...)`.
+        """Return a table of all runs as a lazy `pyarrow.dataset.Dataset`: `dataset("messages").to_table(filter=...)`.
 
-        A filter by `run`, `seed` or a sweep's key opens only the files of the runs it leaves. Runs whose tables must be
-        derived from their events (cut off, or of an older version) come last and are held in memory; `scan` does not.
+        A filter by `run`, `seed` or a sweep's key opens only the files of matching runs. Runs whose tables must be
+        derived from their events (cut off, or of an older version) come last and are held in memory; `scan` does not
+        hold them.
         """
         import pyarrow.dataset as ds
 
@@ -135,7 +136,7 @@ class Runs(Tables):
         return ds.dataset([stored, *derived]) if derived else stored
 
     def scan(self, table: TableName | str) -> Iterator[Any]:
-        """A table of all runs in `pyarrow.RecordBatch`es, run by run: never more than a few of them in memory."""
+        """Yield a table of all runs in `pyarrow.RecordBatch`es, run by run; only a few are in memory at a time."""
         name = TableName(table)
         yield from self._stored(name).to_batches(fragment_readahead=2, batch_readahead=2)
         for entry in self._entries:
@@ -155,7 +156,7 @@ class Runs(Tables):
         return ds.FileSystemDataset(fragments, arrow_schema(self._columns(name)), parquet, files)
 
     def _expression(self, entry: _Entry) -> Any:
-        """What holds for all rows of a run: its leading columns, which its files do not repeat."""
+        """Return what holds for all rows of a run: its leading columns, which its files do not repeat."""
         import pyarrow.dataset as ds
 
         first, *others = (ds.field(key) == value for key, value in self._facts(entry).items())
@@ -171,18 +172,25 @@ class Runs(Tables):
 
 
 def load_runs(where: str | Path | Iterable[str | Path], *, unfinished: bool = False) -> Runs:
-    """The runs in a folder, of a pattern such as "runs/*", or in each of several of these; sets of runs within, too.
+    """Load the runs in a folder, of a pattern such as "runs/*", or in each of several of these; also in sets of runs.
 
-    Runs that cannot be read, and unless `unfinished` those not played to their end, are left out: one
-    SkippedRunsWarning names them, and `Runs.skipped` holds them all. Raises SocietyError where nothing is left.
+    Args:
+        where: Folders or patterns.
+        unfinished: Load runs that were cut off, too.
+
+    Returns:
+        The runs. Those that were left out are named by one SkippedRunsWarning and in `Runs.skipped`.
+
+    Raises:
+        SocietyError: No run is left.
     """
     found = [_entry(path, unfinished) for path in dict.fromkeys(_directories(where))]
     entries = [each for each in found if isinstance(each, _Entry)]
     skipped = [each for each in found if isinstance(each, Skipped)]
     if skipped:
-        told = "".join(f"\n  {each}" for each in skipped[:_NAMED])
+        named = "".join(f"\n  {each}" for each in skipped[:_NAMED])
         more = f"\n  and {len(skipped) - _NAMED} more: see .skipped" if len(skipped) > _NAMED else ""
-        warnings.warn(f"{len(skipped)} runs are left out:{told}{more}", SkippedRunsWarning, stacklevel=2)
+        warnings.warn(f"{len(skipped)} runs are left out:{named}{more}", SkippedRunsWarning, stacklevel=2)
     if not entries:
         raise SocietyError(f"no run to load in {_shown(where)}")
     return Runs(entries, skipped)
@@ -205,7 +213,7 @@ def _directories(where: str | Path | Iterable[str | Path]) -> Iterator[Path]:
 
 
 def runs_below(folder: Path) -> Iterator[Path]:
-    """Run directories, sorted; nothing is looked for within one, or in what is hidden."""
+    """Yield run directories, sorted; not within a run, and not in hidden folders."""
     if (folder / "manifest.json").exists():
         yield folder
         return

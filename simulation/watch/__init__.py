@@ -1,1 +1,1 @@
-"""Watching a run while it lasts, in a browser or a terminal: `society watch`. Reads the run's event log only."""
+"""`society watch`: a run on a live page or in the terminal, read from its event log only."""

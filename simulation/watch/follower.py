@@ -1,4 +1,4 @@
-"""Following a run in another process from its directory: waiting for it, reading on, telling what is new."""
+"""Follows a run of another process in its directory: waits for it, reads on and returns what is new."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from simulation.watch.tail import LogTail
 from simulation.watch.view import Calls, Grouping, LiveHonesty, LiveView, Progress, WatchStatus
 
 QUIET = 10.0
-"""Seconds without a word after which it is asked whether the run's process is still there."""
+"""Seconds without a new event after which the run's process is looked for."""
 GONE = "its process is gone"
 
 
 def find_run(path: Path) -> Path | None:
-    """The run directory at `path`, or the one in `path` that was written to last; None where none is whole yet."""
+    """The run directory at `path`, or the one in `path` that was written to last; None where none has a manifest."""
     if (path / "manifest.json").exists():
         return path
     return max((manifest.parent for manifest in path.glob("[!.]*/manifest.json")), key=_written, default=None)
@@ -33,7 +33,13 @@ def _written(run: Path) -> float:
 
 
 class Follower:
-    """A run as far as it has been read. `caught_up` where the last look found nothing new."""
+    """A run as far as it has been read.
+
+    Attributes:
+        path: A run directory, or a folder of runs.
+        run: The run directory; None before it is there.
+        caught_up: Whether the last look found nothing new.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -50,16 +56,20 @@ class Follower:
         return self._state.progress.status if self._state else WatchStatus.WAITING
 
     def poll(self) -> bool:
-        """Look once; True where there is something new to show. Raises SocietyError where the run cannot be read."""
+        """Look once; whether there is something new to show.
+
+        Raises:
+            SocietyError: The run cannot be read.
+        """
         if self._broken:
             return False
         try:
-            return self._begin() if self._tail is None or self._state is None else self._go_on(self._tail, self._state)
-        except (SocietyError, OSError, ValueError, KeyError) as error:  # KeyError: of a model the roster has not
+            return self._begin() if self._tail is None or self._state is None else self._read(self._tail, self._state)
+        except (SocietyError, OSError, ValueError, KeyError) as error:  # KeyError: a model that is not in the roster
             self._broken = str(error)
             raise SocietyError(f"{self.run or self.path} cannot be followed: {error}") from error
 
-    def _go_on(self, tail: LogTail, state: RunState) -> bool:
+    def _read(self, tail: LogTail, state: RunState) -> bool:
         before = tail.offset
         for event in tail.read():
             state.add(event)
@@ -75,11 +85,11 @@ class Follower:
         return True
 
     def view(self) -> LiveView:
-        """All there is to show."""
+        """Everything to show."""
         return self._dated(self._state.view()) if self._state else self._waiting()
 
     def news(self) -> LiveView:
-        """What has come since news were last asked for."""
+        """What is new since the last call."""
         return self._dated(self._state.news()) if self._state else self._waiting()
 
     def _dated(self, view: LiveView) -> LiveView:

@@ -1,9 +1,9 @@
-"""The live page of a run, served on this machine only.
+"""The live page of a run, served to this machine only.
 
     http://127.0.0.1:PORT/TOKEN/         the page
     http://127.0.0.1:PORT/TOKEN/events   server-sent events, each a view
 
-The token is new in every process; a request without it, or for another host (DNS rebinding), is refused.
+Every process makes a new token. A request without it, or for another host (DNS rebinding), is refused.
 """
 
 from __future__ import annotations
@@ -47,7 +47,14 @@ class LivePage:
 
     @asynccontextmanager
     async def serve(self, port: int) -> AsyncIterator[str]:
-        """Serve at `port` (0: any free one) while the block lasts; the page's address. Raises UsageError."""
+        """Serve while the block lasts; the page's address.
+
+        Args:
+            port: The port; 0 is any free one.
+
+        Raises:
+            UsageError: The port cannot be used.
+        """
         app = web.Application(middlewares=[self._guard])
         app.router.add_get("/{token}/events", self._events)
         app.router.add_get("/{token}/{name:[a-z.]*}", _file)
@@ -99,7 +106,7 @@ async def _file(request: web.Request) -> web.Response:
 
 
 async def _listen(runner: web.AppRunner, port: int) -> int:
-    """The port that is listened at."""
+    """Listen at a port; its number."""
     try:
         await web.TCPSite(runner, ADDRESS, port).start()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A run as its events tell it so far, as those who watch are shown it."""
+"""The state of a run after the events so far, for those who watch."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from simulation.watch.view import (
 )
 
 ENTRIES = 200
-"""How many entries of each kind are kept."""
+"""The latest entries of each kind that are shown."""
 ROWS = 100
 LONGEST = 2000
 NAMED_HEARERS = 8
@@ -44,7 +44,7 @@ NOT_ASKED = "none"
 
 
 class RunState:
-    """Takes a run's events in, in order, and tells what they come to. Memory is that of the roster."""
+    """Adds up a run's events, in order. Its memory depends on the roster, not on the length of the run."""
 
     def __init__(self, run: str, manifest: Mapping[str, Any]) -> None:
         scenario = Scenario.model_validate(manifest["scenario"])
@@ -57,19 +57,19 @@ class RunState:
         self.progress = Progress(run, scenario.name, WatchStatus.RUNNING, episodes=episodes)
         self.calls = CallSums()
         self.sums = Sums()
-        self._before: Sums | None = None  # the episode that is being played
+        self._before: Sums | None = None  # before the current episode; None between episodes
         self._synthetic = False
         self._synthetic_episodes = 0
         self._step_tiers: dict[str, str] = {}
         self._entries: dict[EntryKind, deque[Entry]] = {kind: deque(maxlen=ENTRIES) for kind in EntryKind}
         self._entry_count = 0
-        self._told_steps = self._told_entries = 0  # what is beyond is news
+        self._shown_steps = self._shown_entries = 0  # later ones are new
         self._rewritten = False
 
     # -- events ------------------------------------------------------------------------------------------
 
     def add(self, event: Event) -> None:
-        """Take note of the next event of the log."""
+        """Add the next event of the log."""
         match event:
             case EpisodeStarted():
                 self._start(event)
@@ -150,12 +150,12 @@ class RunState:
         self.progress = replace(self.progress, ended=self.progress.ended + 1)
 
     def _resume(self, event: RunResumed) -> None:
-        """What was told of an unfinished episode will be told again; its paid calls stay."""
+        """Take back an unfinished episode: its events come again. Its calls stay, as they were paid for."""
         if self._before is not None:
             self.sums, self._before = self._before, None
             for kind, entries in self._entries.items():
-                kept = (entry for entry in entries if entry.episode != event.episode + 1)
-                self._entries[kind] = deque(kept, maxlen=ENTRIES)
+                earlier = (entry for entry in entries if entry.episode != event.episode + 1)
+                self._entries[kind] = deque(earlier, maxlen=ENTRIES)
             self._rewritten = True
         self._step_tiers.clear()
         self.progress = replace(
@@ -194,21 +194,21 @@ class RunState:
     # -- what is shown -----------------------------------------------------------------------------------
 
     def view(self) -> LiveView:
-        """All there is to show."""
+        """Everything to show."""
         return self._view(True, tuple(self.sums.points), self._latest(0))
 
     def news(self) -> LiveView:
-        """What has come since news were last asked for; a whole view where something shown must go."""
+        """What is new since the last call; a whole view where something shown must go."""
         if self._rewritten:
             news = self.view()
         else:
-            points = tuple(point for point in self.sums.points if point.step > self._told_steps)
-            news = self._view(False, points, self._latest(self._told_entries))
-        self._told_steps, self._told_entries, self._rewritten = self.sums.steps, self._entry_count, False
+            points = tuple(point for point in self.sums.points if point.step > self._shown_steps)
+            news = self._view(False, points, self._latest(self._shown_entries))
+        self._shown_steps, self._shown_entries, self._rewritten = self.sums.steps, self._entry_count, False
         return news
 
     def _latest(self, number: int) -> tuple[Entry, ...]:
-        """The entries kept, from that number on, oldest first."""
+        """The latest entries from that number on, oldest first."""
         found = (entry for entries in self._entries.values() for entry in entries if entry.number >= number)
         return tuple(sorted(found, key=lambda entry: entry.number))
 
@@ -221,7 +221,7 @@ class RunState:
             honesty=LiveHonesty(
                 texts=dict(sorted(sums.texts.items())),
                 failed=self.calls.failed,
-                falls=dict(self.calls.falls),
+                fallbacks=dict(self.calls.fallbacks),
                 invalid=sum(row.invalid for row in sums.rows.values()),
                 synthetic_episodes=self._synthetic_episodes + (self._synthetic and self._before is not None),
                 treatment=self._treatment,
@@ -239,7 +239,7 @@ class RunState:
         )
 
     def _rows(self) -> tuple[ModelRow, ...]:
-        """By model in the roster's order; of more than `ROWS`, those with the highest payoff."""
+        """The models in the roster's order; of more than `ROWS`, those with the highest payoff."""
         shown = list(self.sums.rows)
         if len(shown) > ROWS:
             shown = sorted(shown, key=lambda key: -self.sums.rows[key].payoff)[:ROWS]

@@ -1,4 +1,4 @@
-"""A followed run as a numbered stream of views, from which any reader can go on where it stopped."""
+"""A followed run as a numbered stream of views; a reader can go on where it stopped."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from simulation.watch.follower import Follower
 from simulation.watch.view import LiveView
 
 PAUSE = 0.25
-KEPT_BYTES = 4_000_000
+RECENT_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
 class Sent:
-    """One published view: `number` is how many had been published with it."""
+    """One published view, as JSON; `number` counts the views up to it."""
 
     number: int
     data: bytes
 
 
 class Stream:
-    """Publishes what a follower finds. A reader who is too far behind is given a whole view, and never waited for."""
+    """Publishes what a follower finds. A reader that is too far behind gets a whole view; nobody waits for it."""
 
     def __init__(self, follower: Follower, pause: float = PAUSE) -> None:
         self.follower = follower
@@ -38,12 +38,12 @@ class Stream:
         self.closed = False
 
     async def follow(self) -> None:
-        """Follow until closed."""
+        """Follow the run until `close`."""
         while not self.closed:
             try:
                 found = self.follower.poll()
             except SocietyError:
-                found = True  # the view says it
+                found = True  # the view has the error
             if found:
                 self._publish(self.follower.news())
                 async with self._news:
@@ -55,11 +55,15 @@ class Stream:
         sent = Sent(self._number, orjson.dumps(view))
         self._recent.append(sent)
         self._recent_bytes += len(sent.data)
-        while self._recent_bytes > KEPT_BYTES and len(self._recent) > 1:
+        while self._recent_bytes > RECENT_BYTES and len(self._recent) > 1:
             self._recent_bytes -= len(self._recent.popleft().data)
 
     def since(self, number: int | None) -> list[Sent]:
-        """What a reader who has read up to `number` (None: nothing) is to be sent: the rest, or one whole view."""
+        """What to send to a reader: the views it has not read, or one whole view.
+
+        Args:
+            number: The last view it has read; None for none.
+        """
         if number == self._number:
             return []
         oldest = self._recent[0].number if self._recent else self._number + 1
@@ -68,7 +72,7 @@ class Stream:
         return [Sent(self._number, orjson.dumps(self.follower.view()))]
 
     async def wait(self, number: int, seconds: float) -> None:
-        """Until there is more than `number`, the stream is closed, or time is up."""
+        """Wait for a view after `number`, for the stream's end, or for so many seconds."""
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._more_than(number), seconds)
 
@@ -77,6 +81,7 @@ class Stream:
             await self._news.wait_for(lambda: self.closed or self._number != number)
 
     async def close(self) -> None:
+        """End the stream."""
         self.closed = True
         async with self._news:
             self._news.notify_all()

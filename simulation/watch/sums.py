@@ -1,4 +1,4 @@
-"""What a run's events add up to, in memory that does not grow with the run's length."""
+"""Sums over a run's events, in memory that does not grow with the run's length."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NAMES = 16
 
 
 class Key(NamedTuple):
-    """Whose figures, at which tier: nothing of these is added together."""
+    """Whose figures, at which tier. Figures of different keys are never added together."""
 
     name: str
     tier: str
@@ -30,7 +30,7 @@ class Key(NamedTuple):
 
 @dataclass
 class RowSums:
-    """One model at one tier."""
+    """Sums of one model at one tier."""
 
     episodes: int = 0
     reward: float = 0.0
@@ -43,7 +43,7 @@ class RowSums:
 
 @dataclass
 class Sums:
-    """What messages, decisions, acts and steps add up to: all that a resumed run may take back."""
+    """Sums over messages, decisions, acts and steps: everything that a resumed run may take back."""
 
     rows: dict[Key, RowSums] = field(default_factory=dict)
     lines: dict[Key, float] = field(default_factory=dict)
@@ -54,9 +54,11 @@ class Sums:
     texts: Counter[str] = field(default_factory=Counter)
 
     def row(self, key: Key) -> RowSums:
+        """The sums of one key, zeros at first."""
         return self.rows.setdefault(key, RowSums())
 
     def copy(self) -> Sums:
+        """A copy that later events do not change."""
         return replace(
             self,
             rows={key: replace(row) for key, row in self.rows.items()},
@@ -67,7 +69,7 @@ class Sums:
         )
 
     def mark_step(self) -> None:
-        """End a step. Every `stride`-th has a point; where these are too many, every second one goes."""
+        """End a step. Every `stride`-th step has a point; too many points are halved."""
         self.steps += 1
         if self.steps % self.stride:
             return
@@ -78,10 +80,10 @@ class Sums:
 
 
 class CallSums:
-    """What a run's calls add up to. Paid calls stay, whatever a resumed run takes back."""
+    """Sums over a run's calls. A resumed run takes none back, as they were paid for."""
 
     def __init__(self) -> None:
-        self.falls: Counter[str] = Counter()
+        self.fallbacks: Counter[str] = Counter()
         self._statuses: dict[str, Counter[CallStatus]] = {}
         self._tokens: Counter[str] = Counter()
         self._latencies: dict[str, deque[float]] = {}
@@ -90,9 +92,11 @@ class CallSums:
 
     @property
     def failed(self) -> int:
+        """Attempts that failed."""
         return sum(statuses[CallStatus.FAILED] for statuses in self._statuses.values())
 
     def add(self, record: CallRecord) -> None:
+        """Count an attempt."""
         tier = record.tier.value
         self._statuses.setdefault(tier, Counter())[record.status] += 1
         self._in_step += record.status in (CallStatus.OK, CallStatus.FAILED)
@@ -100,17 +104,20 @@ class CallSums:
             self._tokens[tier] += record.completion_tokens or 0
             self._latencies.setdefault(tier, deque(maxlen=LATENCIES)).append(record.latency)
             if record.reply is not None and (fallback_from := fallen(record.reply.provenance)):
-                self.falls[f"{fallback_from}>{tier}"] += 1
+                self.fallbacks[f"{fallback_from}>{tier}"] += 1
 
     def begin_step(self) -> None:
+        """Count the attempts of a new step."""
         self._in_step = 0
 
     def end_step(self, duration: float | None) -> None:
+        """End a step of so many seconds; None where its duration is unknown."""
         if duration is not None:
             self._timed.append((self._in_step, duration))
         self.begin_step()
 
     def view(self) -> Calls:
+        """The sums, to be shown."""
         seconds = sum(duration for _, duration in self._timed)
         per_second = sum(calls for calls, _ in self._timed) / seconds if seconds > 0 else None
         return Calls(per_second, tuple(self._tier(tier) for tier in sorted(self._statuses)))
@@ -130,7 +137,7 @@ class CallSums:
 
 
 def grouped(players: tuple[ModelConfig, ...]) -> tuple[Grouping, dict[str, str]]:
-    """How lines and links name a roster's models, so that no more than `NAMES` are told apart; by model_id."""
+    """How lines and links name models, so that there are at most 16 names: what a name stands for, and each model's."""
     teams = {player.team_id for player in players}
     if len(players) <= NAMES:
         return Grouping.MODEL, {player.model_id: player.model_id for player in players}

@@ -1,4 +1,4 @@
-"""Following an append-only event log that another process writes."""
+"""Reads an event log while another process appends to it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ CHUNK = 1 << 20
 
 
 class LogTail:
-    """Reads what has been appended since the last look. `offset` is the end of the last line read.
+    """Reads what was appended since the last look. `offset` is the end of the last line read.
 
-    A line without its end is being written: it waits, and may be cut away by a run that is resumed.
+    A line without an end is not read: it is being written, or a resumed run cuts it off.
     """
 
     def __init__(self, path: Path) -> None:
@@ -22,11 +22,15 @@ class LogTail:
         self._lines = 0
 
     def read(self) -> Iterator[Event]:
-        """The next events, at most about a megabyte of them. Raises EventLogError for a log that is none."""
+        """The next events, about a megabyte at most.
+
+        Raises:
+            EventLogError: The file is no event log of this version, or was cut.
+        """
         yield from map(self._decode, self._whole_lines())
 
     def unread(self) -> int:
-        """How many bytes are still to be read."""
+        """How many bytes are not read yet."""
         return self.path.stat().st_size - self.offset if self.path.exists() else 0
 
     def _whole_lines(self) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""What those who watch a run are shown. The page receives it as JSON, the terminal draws it."""
+"""What is shown to those who watch a run. The page receives it as JSON, the terminal draws it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from enum import Enum
 
 
 class WatchStatus(str, Enum):
+    """Where a run is; broken: its log cannot be read."""
+
     WAITING = "waiting"
     RUNNING = "running"
     FINISHED = "finished"
@@ -15,13 +17,15 @@ class WatchStatus(str, Enum):
 
 
 class EntryKind(str, Enum):
+    """What an entry is of."""
+
     MESSAGE = "message"
     DECISION = "decision"
     ACT = "act"
 
 
 class Grouping(str, Enum):
-    """What a name in lines and links stands for: a model, or, where there are too many, its team or its role."""
+    """What a name in lines and links stands for: a model, or where there are many models, a team or a role."""
 
     MODEL = "model"
     TEAM = "team"
@@ -30,8 +34,25 @@ class Grouping(str, Enum):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the run is. `episode` and `step` count from 1 and are 0 before the first; `written` is when the log
-    was last written to, in seconds since 1970; `unread` how many of its bytes are still to be read."""
+    """How far the run is.
+
+    Attributes:
+        run: The name of its directory.
+        scenario: The scenario's name.
+        status: Where the run is.
+        reason: Why it stopped, or cannot be read.
+        episode: The current episode, from 1; 0 before the first.
+        episodes: All episodes.
+        ended: Episodes that ended.
+        step: Steps of the current episode that ended.
+        steps: The most steps that the current episode can have.
+        task: The current task.
+        game: Its game.
+        mode: Its mode.
+        resumed: How often the run was resumed.
+        written: When the log was last written to, in seconds since 1970.
+        unread: Bytes of the log that are not read yet.
+    """
 
     run: str
     scenario: str
@@ -52,12 +73,21 @@ class Progress:
 
 @dataclass(frozen=True)
 class LiveHonesty:
-    """What must be said about the figures. `texts` are messages, decisions and acts by tier; `failed` counts failed
-    attempts; `falls` replies that better tiers had failed to give."""
+    """What a reader must know of the figures.
+
+    Attributes:
+        texts: Messages, decisions and acts by tier.
+        failed: Attempts that failed.
+        fallbacks: Replies that better tiers had failed to give, by "failed tiers>tier".
+        invalid: Decisions that were no legal option.
+        synthetic_episodes: Episodes whose outcome is a formula over words.
+        treatment: What was done to messages before they were heard.
+        replay_of: The run that this one replays; empty for none.
+    """
 
     texts: dict[str, int]
     failed: int
-    falls: dict[str, int]
+    fallbacks: dict[str, int]
     invalid: int
     synthetic_episodes: int
     treatment: str
@@ -66,8 +96,7 @@ class LiveHonesty:
 
 @dataclass(frozen=True)
 class TierCalls:
-    """The calls at one tier. `median` and `slow` are the 50th and 90th percentile, in seconds, of the latest calls
-    that went well."""
+    """The calls of one tier. `median` and `slow` are the 50th and 90th percentile of seconds of the latest replies."""
 
     tier: str
     ok: int
@@ -81,7 +110,7 @@ class TierCalls:
 
 @dataclass(frozen=True)
 class Calls:
-    """`per_second` counts attempts that came to their end in the latest timed steps, by those steps' durations."""
+    """All calls. `per_second` is that of the latest timed steps: attempts that were not cancelled / seconds."""
 
     per_second: float | None
     tiers: tuple[TierCalls, ...]
@@ -89,8 +118,22 @@ class Calls:
 
 @dataclass(frozen=True)
 class ModelRow:
-    """One model at one tier, real play and synthetic apart: each figure counts where its own tier puts it. `episodes`
-    and `reward` are of ended episodes; `payoff` is the sum over steps, `cooperation` the mean over valid decisions."""
+    """One model at one tier, real play and synthetic play in rows of their own.
+
+    Attributes:
+        model_id: The model.
+        model_name: Its adapter, or its policy.
+        role: Its role.
+        team_id: Its team; empty without one.
+        tier: The tier of the texts behind the figures.
+        synthetic: Whether outcomes are a formula over words.
+        episodes: Episodes that ended.
+        reward: The sum over ended episodes.
+        payoff: The sum over steps.
+        cooperation: The mean over valid decisions (0-1); None without any.
+        messages: Messages sent.
+        invalid: Decisions that were no legal option.
+    """
 
     model_id: str
     model_name: str
@@ -108,7 +151,7 @@ class ModelRow:
 
 @dataclass(frozen=True)
 class LiveLine:
-    """A line of the payoff picture: a group at one tier, and its payoff summed so far."""
+    """A line of the payoff picture: a group at one tier, and the sum of its payoffs so far."""
 
     name: str
     tier: str
@@ -118,7 +161,7 @@ class LiveLine:
 
 @dataclass(frozen=True)
 class Point:
-    """After that many steps, the sum of each line, in the order of the lines; later lines are missing."""
+    """The sum of each line after that many steps, in the order of the lines; lines that began later are missing."""
 
     step: int
     totals: tuple[float, ...]
@@ -135,7 +178,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Entry:
-    """One message, decision or act. `number` counts them all; `hearers` names the first few of `heard_by`."""
+    """One message, decision or act. `number` counts them all; `hearers` are the first few of `heard_by` models."""
 
     number: int
     kind: EntryKind
@@ -153,7 +196,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class LiveView:
-    """Everything shown. `whole` replaces what was shown before; else `points` and `entries` are the new ones only."""
+    """Everything shown. A `whole` view replaces earlier ones; else `points` and `entries` are the new ones only."""
 
     whole: bool
     progress: Progress

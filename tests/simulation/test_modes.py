@@ -61,7 +61,7 @@ def test_no_one_is_heard_beyond_topology_and_team(
 
 
 @given(seats=any_seats, mode=st.sampled_from(CYCLE), kind=st.sampled_from(list(TopologyKind)), seed=st.integers(0, 99))
-def test_a_message_reaches_exactly_the_neighbours_the_mode_lets_hear_it(
+def test_audience_is_the_neighbours_that_the_mode_allows(
     seats: tuple[Seat, ...], mode: TrainingMode, kind: TopologyKind, seed: int
 ) -> None:
     graph = build_topology(kind, [seat.model_id for seat in seats], seed)
@@ -110,9 +110,7 @@ def test_where_no_team_earned_each_team_gets_as_much() -> None:
 
 
 @given(seats=any_seats, data=st.data())
-def test_in_a_team_battle_team_mates_get_the_same_and_a_better_team_no_less(
-    seats: tuple[Seat, ...], data: st.DataObject
-) -> None:
+def test_team_battle_pays_mates_alike_and_better_teams_more(seats: tuple[Seat, ...], data: st.DataObject) -> None:
     earned = data.draw(st.lists(st.integers(0, 50), min_size=len(seats), max_size=len(seats)))
     rewards = share_rewards(TEAM_BATTLE, 100, earned, seats)
     teams = [[i for i, seat in enumerate(seats) if seat.team_id == name] for name in ("red", "blue", "green")]
@@ -154,7 +152,7 @@ def test_by_cooperation_level(level: float, mode: TrainingMode) -> None:
     assert choice == ModeChoice(mode, f"cooperation_level: {level:.2f}")
 
 
-def test_without_two_teams_team_battle_is_left_out_and_the_reason_says_so() -> None:
+def test_pick_mode_leaves_team_battle_out_without_two_teams() -> None:
     modes = playable_modes(SEATS[:2])
     cycle = [pick_mode(MixingPolicy.FIXED_CYCLE, n, 0.5, Experience(), modes, random.Random(0)).mode for n in range(3)]
     assert cycle == [COOPERATIVE, COMPETITIVE, COOPERATIVE]
@@ -173,7 +171,7 @@ def test_without_two_teams_team_battle_is_left_out_and_the_reason_says_so() -> N
     weights=st.lists(st.floats(0, 2000), min_size=3, max_size=3),
     gamma=st.floats(0.01, 1),
 )
-def test_exp3s_probabilities_add_up_to_one_and_leave_every_mode_its_share(weights: list[float], gamma: float) -> None:
+def test_exp3_probabilities_add_up_and_explore(weights: list[float], gamma: float) -> None:
     known = Experience(log_weights=dict(zip(CYCLE, weights, strict=True)))
     choices = [pick_mode(MixingPolicy.EXP3, 0, 0.5, known, CYCLE, draw, gamma) for draw in ALL_DRAWS]
     drawn = {choice.mode: choice.probability for choice in choices}

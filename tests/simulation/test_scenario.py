@@ -1,4 +1,4 @@
-"""Scenarios: checked whole together with their roster, every mistake told once with its line."""
+"""Scenarios: checked whole together with their roster, every mistake reported once with its line."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def written(folder: Path, text: str, name: str = "s.yaml") -> Path:
 
 
 def mistakes(path: Path, **overrides: str) -> list[str]:
-    """Every problem of a scenario, without the folder it lies in."""
+    """Every problem of a scenario, without its folder."""
     with pytest.raises(InvalidFileError) as caught:
         Plan.load(path, overrides)
     return [str(problem).replace(f"{path.parent}/", "") for problem in caught.value.problems]
@@ -85,7 +85,7 @@ class TestShipped:
         played = {task.task_type for scenario in scenarios for task in scenario.tasks}
         assert {"public_goods", "prisoners_dilemma", "commons", "strategy"} <= played
 
-    def test_a_path_from_the_working_directory_comes_before_a_shipped_name(
+    def test_file_in_the_working_directory_wins_over_a_shipped_name(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.chdir(tmp_path)
@@ -340,7 +340,7 @@ class TestWithItsRoster:
             "s.yaml:8: episodes: 'none' is not a whole number",
         ]
 
-    def test_a_roster_that_does_not_say_who_plays_hides_no_other_mistake(self, tmp_path: Path) -> None:
+    def test_broken_roster_hides_no_other_mistake(self, tmp_path: Path) -> None:
         written(tmp_path, self.ODD.replace("3", "0"), "odd.yaml")
         text = SOUND.replace("first_contact", "odd.yaml") + "    required_models: 9\nepisodes: 0\n"
         assert mistakes(written(tmp_path, text)) == [

@@ -46,7 +46,7 @@ def test_links_go_both_ways_and_never_to_oneself(kind: TopologyKind, count: int,
 
 
 @pytest.mark.parametrize(("degree", "links"), [(4, 4), (6, 6), (7, 6)])
-def test_a_small_world_keeps_its_mean_degree_however_much_it_is_rewired(degree: int, links: int) -> None:
+def test_small_world_keeps_its_mean_degree_when_rewired(degree: int, links: int) -> None:
     for rewire in (0.0, 0.1, 1.0):
         graph = build_topology(TopologyKind.SMALL_WORLD, ids(40), 3, degree, rewire)
         assert 2 * graph.number_of_edges() == 40 * links

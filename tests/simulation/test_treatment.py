@@ -58,7 +58,7 @@ def test_a_lone_message_cannot_be_shuffled() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_replaced_is_signed_by_the_sender_and_written_by_another_role(seed: int) -> None:
+def test_replaced_text_is_of_another_role(seed: int) -> None:
     before = everyone_hears_everyone()
     for hearer, (old, new) in enumerate(zip(before, treated(Treatment.REPLACED, before, seed), strict=True)):
         assert [a.sender for a in new] == [a.sender for a in old]

@@ -167,7 +167,7 @@ def open_files(root: Path) -> list[str]:
     return [each for each in held if each.startswith(str(root))]
 
 
-# -- disks of its own ---------------------------------------------------------------------------------------
+# -- its own disk --------------------------------------------------------------------------------------------
 
 
 def mounts_refused() -> str:

@@ -78,15 +78,15 @@ def main() -> None:
     parser.add_argument("--delay", type=float, default=0.0, help="seconds an answer takes")
     parser.add_argument("--slots", type=int, help="answers worked on at once")
     parser.add_argument("--max-model-len", type=int, default=2048)
-    parser.add_argument("--api-key-env", help="the environment variable that holds the key every /v1 call needs")
-    told = parser.parse_args()
+    parser.add_argument("--api-key-env", help="the environment variable with the key that every /v1 call needs")
+    options = parser.parse_args()
     server = ScriptedVLLM(
-        told.adapter,
-        told.base,
-        port=told.port,
-        delay=told.delay,
-        slots=told.slots,
-        max_model_len=told.max_model_len,
-        api_key=os.environ[told.api_key_env] if told.api_key_env else None,
+        options.adapter,
+        options.base,
+        port=options.port,
+        delay=options.delay,
+        slots=options.slots,
+        max_model_len=options.max_model_len,
+        api_key=os.environ[options.api_key_env] if options.api_key_env else None,
     )
     asyncio.run(serve(server))

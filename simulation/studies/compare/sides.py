@@ -1,4 +1,4 @@
-"""The sides of a comparison: which runs each holds, how they are split by a scenario's key, and what they differ in."""
+"""The sides of a comparison: the runs of each, how a scenario's key splits runs into sides, and what they differ in."""
 
 from __future__ import annotations
 
@@ -19,34 +19,36 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NOT_SET = "(not set)"
-_OF_NO_WEIGHT = ("name", "description", "seed", "episodes", "roster")  # the roster's rows stand for its name
+_NO_SETTINGS = ("name", "description", "seed", "episodes", "roster")  # the roster's rows are compared, not its name
 _ROW = ("model_name", "policy", "role", "team_id", "specialization", "persona")
 
 
 @dataclass(frozen=True)
 class ComparedSide:
-    """Runs that are taken together; `name` is what the report calls them."""
+    """Runs that are taken together, and their name in the report."""
 
     name: str
     runs: Runs
 
     @cached_property
     def settings(self) -> Mapping[Path, Mapping[str, str]]:
-        """What each of its runs' scenario and roster say, by dotted key."""
+        """The settings of each run's scenario and roster, by dotted key."""
         return {path: dict(_settings(read_manifest(path))) for path in self.runs.paths}
 
     def values(self, key: str) -> frozenset[str]:
-        """What its runs say at a key."""
+        """The values of a key in its runs."""
         return frozenset(each.get(key, NOT_SET) for each in self.settings.values())
 
     def episodes(self, varying: Sequence[str]) -> pd.DataFrame:
-        """One row per model and finished episode, with `pass`, how many times its run had played the task before, and
-        `variant`, what its run says at the keys `varying`."""
+        """One row per model and finished episode.
+
+        `pass` is how often the run had played the task before, `variant` the values of the keys `varying`.
+        """
         rows = self.runs.outcomes.astype(dict.fromkeys(("run", "task_id", "task_type", "mode", "tier"), str))
         rows = rows.astype({"model_id": str, "model_name": str}).assign(side=self.name)
         variants = {
-            path.as_posix(): "; ".join(f"{key}={told.get(key, NOT_SET)}" for key in varying)
-            for path, told in self.settings.items()
+            path.as_posix(): "; ".join(f"{key}={values.get(key, NOT_SET)}" for key in varying)
+            for path, values in self.settings.items()
         }
         order = rows[["run", "task_id", "episode"]].drop_duplicates().sort_values("episode", kind="stable")
         order["pass"] = order.groupby(["run", "task_id"]).cumcount()
@@ -55,7 +57,7 @@ class ComparedSide:
 
 
 def _settings(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    yield from _flat({key: value for key, value in manifest["scenario"].items() if key not in _OF_NO_WEIGHT})
+    yield from _flat({key: value for key, value in manifest["scenario"].items() if key not in _NO_SETTINGS})
     yield "roster.base_model", str(manifest["roster"].get("base_model"))
     for row in manifest["roster"]["models"]:
         yield from _flat({name: row.get(name) for name in _ROW}, f"roster.{row['model_id']}.")
@@ -73,29 +75,33 @@ def _flat(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
 
 
 def differing(sides: Sequence[ComparedSide]) -> Mapping[str, tuple[str, ...]]:
-    """Every setting that the sides do not have alike, side by side."""
+    """Every setting that differs between sides: its value on each side, in order."""
     values = {key: tuple(side.values(key) for side in sides) for key in _keys(sides)}
     return {key: tuple(" or ".join(sorted(one)) for one in each) for key, each in values.items() if len(set(each)) > 1}
 
 
 def varying(sides: Sequence[ComparedSide]) -> tuple[str, ...]:
-    """The settings that vary within the sides, on all of them alike: twins have the same there, too."""
+    """The settings that vary within every side in the same way: twins have the same values of these."""
     values = {key: [side.values(key) for side in sides] for key in _keys(sides)}
     return tuple(key for key, each in values.items() if len(set(each)) == 1 and len(each[0]) > 1)
 
 
 def _keys(sides: Sequence[ComparedSide]) -> Iterator[str]:
-    yield from dict.fromkeys(key for side in sides for told in side.settings.values() for key in told)
+    yield from dict.fromkeys(key for side in sides for values in side.settings.values() for key in values)
 
 
 def sides_of(places: Sequence[str | Path]) -> tuple[ComparedSide, ...]:
-    """A side for each run, folder of runs or pattern."""
+    """One side per run, folder of runs or pattern.
+
+    Raises:
+        UsageError: A place is given twice.
+    """
     names = [_label(str(place)) for place in places]
     if len(set(names)) < len(names):
         names = [str(place) for place in places]
     if len(set(names)) < len(names):
-        again = next(name for name in names if names.count(name) > 1)
-        raise UsageError(f"{again} is given twice: there is nothing to compare it with")
+        double = next(name for name in names if names.count(name) > 1)
+        raise UsageError(f"{double} is given twice: there is nothing to compare it with")
     return tuple(ComparedSide(name, load_runs(place)) for name, place in zip(names, places, strict=True))
 
 
@@ -105,7 +111,11 @@ def _label(place: str) -> str:
 
 
 def sides_by(places: Sequence[str | Path], key: str) -> tuple[ComparedSide, ...]:
-    """A side for each value that the runs' scenarios have at a dotted key: `mode`, `communication.treatment`."""
+    """One side per value of a dotted key in the runs' scenarios, such as `mode` or `communication.treatment`.
+
+    Raises:
+        UsageError: The scenarios have no such key, or all have the same value.
+    """
     found: dict[str, list[Path]] = {}
     for path in load_runs(places).paths:
         found.setdefault(_value(read_manifest(path)["scenario"], key), []).append(path)

@@ -1,4 +1,4 @@
-"""The cells of a fingerprint, in the order in which they are shown. A new cell is one entry here."""
+"""The cells of a fingerprint, in the order in which they are shown. A new cell is one entry in this file."""
 
 from __future__ import annotations
 
@@ -25,9 +25,16 @@ _DILEMMA = (Probe.DILEMMA, Probe.CONDITIONAL)
 class Cell:
     """One figure of a fingerprint.
 
-    `sums` takes what was seen in `probes` (`behaviour.watch`), `statistic` makes a number of the totals. A `share` is a
-    mean of values in 0-1. `level` marks a cooperation level in 0-1, which pictures show from red to green; other cells
-    are shown by their size within `reach`, the largest value that can be.
+    Attributes:
+        name: Its short name, unique.
+        title: What it is.
+        group: The heading above it.
+        probes: The probes whose runs it is computed from.
+        sums: Takes the table of `behaviour.watch` to sums per episode.
+        statistic: Takes totals of the sums to the figure.
+        share: Whether it is a mean of values in 0-1.
+        level: Whether it is a cooperation level in 0-1; pictures show it from red to green.
+        reach: The largest possible value; pictures shade cells that are no level by value / reach.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Behavioural fingerprints: what each model of a roster does in every situation, and how it differs from the others.
+"""Behavioural fingerprints: what each model of a roster does in every situation, and how models differ.
 
     folder = take_fingerprints(Roster.load("first_contact"), Conditions())
     report = read_fingerprints(folder)
@@ -6,8 +6,8 @@
 fingerprint-<roster>-<time>-<id>/<subject>/<probe>/<run>   visitor runs (`simulation.studies.fingerprint.probes`)
 fingerprint-<roster>-<time>-<id>/fingerprint.json, .svg    the report and its picture
 
-Intervals are clustered by episode. Two subjects are separable in a cell where the interval of their difference
-excludes 0 and the permutation test's p-value, adjusted (Holm) for all cells of all pairs, is at most 1 - level.
+Intervals are clustered by episode. A cell separates two subjects where the interval of their difference excludes 0
+and the p-value of a permutation test, adjusted (Holm) for all cells of all pairs, is at most 1 - level.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run
 
 COMMAND = "society fingerprint"
-REPORT, PICTURE, ASKED = "fingerprint.json", "fingerprint.svg", "asked.json"
+REPORT, PICTURE, REQUEST = "fingerprint.json", "fingerprint.svg", "asked.json"
 
 
-class Asked(FileModel):
-    """What fingerprints were asked for; the probes' plans tell the rest."""
+class FingerprintRequest(FileModel):
+    """Whose fingerprints are taken; the plans of the probes have the rest."""
 
     roster: Roster
-    """Whose."""
+    """The models."""
     seed: int
-    """The seed the probes' own are derived from."""
+    """The seed from which the probes' seeds are derived."""
 
 
 def take_fingerprints(
@@ -65,38 +65,55 @@ def take_fingerprints(
     on_event: Observer | None = None,
     at_once: int | None = None,
 ) -> Path:
-    """Play every probe with every subject of `roster`; the folder that holds the runs.
+    """Play every probe with every subject of a roster; the folder of the runs.
 
-    Raises as `probe_plans`, and SocietyError where a run stops.
+    Args:
+        roster: The models.
+        conditions: What all subjects have in common.
+        out: The folder in which the new folder is made.
+        on_event: Called with every event of every run.
+        at_once: Runs at a time; by default 4 with a server, else 1.
+
+    Raises:
+        InvalidFileError: A probe cannot be played.
+        UsageError: There are fewer than 2 episodes.
+        SocietyError: A run stopped.
     """
-    asked = Asked(roster=roster, seed=conditions.settings.seed or 0)
-    beside = {ASKED: asked.model_dump_json(indent=2).encode() + b"\n"}
-    folder = run_set.begin("fingerprint", roster.name, probe_plans(roster, conditions), out, beside)
+    request = FingerprintRequest(roster=roster, seed=conditions.settings.seed or 0)
+    files = {REQUEST: request.model_dump_json(indent=2).encode() + b"\n"}
+    folder = run_set.begin("fingerprint", roster.name, probe_plans(roster, conditions), out, files)
     return run_set.play(folder, COMMAND, on_event=on_event, at_once=at_once)
 
 
 def read_fingerprints(folder: Path, *, level: float = LEVEL, mix_tiers: bool = False) -> FingerprintReport:
-    """The report of a folder of `take_fingerprints`, also written to its fingerprint.json.
+    """The report of a folder of `take_fingerprints`; it is also written to fingerprint.json there.
 
-    Raises SocietyError where a run is missing, and MixedTiersError where replies came from several tiers.
+    Args:
+        folder: The folder.
+        level: Confidence level of the intervals, in (0, 1).
+        mix_tiers: Whether replies of several tiers may be averaged.
+
+    Raises:
+        SocietyError: A run is missing or unfinished.
+        MixedTiersError: Replies came from several tiers.
     """
-    asked = _asked(folder)
+    request = _read_request(folder)
     runs = run_set.finished_runs(folder, COMMAND)
-    people = subjects(asked.roster)
-    own = [_runs_of(runs, number) for number in range(len(people))]
+    known = subjects(request.roster)
+    own = [_runs_of(runs, number) for number in range(len(known))]
     found = _tiers(runs.values(), mix_tiers)
-    sums = {person.name: _sums(probes) for person, probes in zip(people, own, strict=True)}
+    sums = {subject.name: _sums(probes) for subject, probes in zip(known, own, strict=True)}
     figures = tuple(_figure(name, cell, table[cell.name], level) for name, table in sums.items() for cell in CELLS)
     differences = _differences(figures, sums, level)
     report = FingerprintReport(
-        origin=_origin(asked, people, next(iter(runs.values())), found),
+        origin=_origin(request, known, next(iter(runs.values())), found),
         level=level,
         tiers=found,
-        subjects=tuple(person.name for person in people),
-        base=next((person.name for person in people if person.base), ""),
+        subjects=tuple(subject.name for subject in known),
+        base=next((subject.name for subject in known if subject.base), ""),
         figures=figures,
         differences=differences,
-        pairs=tuple(_pairs([person.name for person in people], differences)),
+        pairs=tuple(_pairs([subject.name for subject in known], differences)),
         notes=tuple(_notes(found)),
     )
     replace_file(folder / REPORT, orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2) + b"\n")
@@ -106,10 +123,10 @@ def read_fingerprints(folder: Path, *, level: float = LEVEL, mix_tiers: bool = F
 # -- parts ----------------------------------------------------------------------------------------------
 
 
-def _asked(folder: Path) -> Asked:
-    if not (folder / ASKED).is_file():
-        raise SocietyError(f"{folder} holds no fingerprint; start with: {COMMAND} ROSTER")
-    return Asked.model_validate_json((folder / ASKED).read_bytes())
+def _read_request(folder: Path) -> FingerprintRequest:
+    if not (folder / REQUEST).is_file():
+        raise SocietyError(f"{folder} has no fingerprints; start with: {COMMAND} ROSTER")
+    return FingerprintRequest.model_validate_json((folder / REQUEST).read_bytes())
 
 
 def _runs_of(runs: Mapping[str, Run], number: int) -> Mapping[Probe, Run]:
@@ -118,7 +135,7 @@ def _runs_of(runs: Mapping[str, Run], number: int) -> Mapping[Probe, Run]:
 
 
 def _tiers(runs: Any, mix_tiers: bool) -> tuple[str, ...]:
-    """The tiers that answered for all subjects together: they are compared, so they must not differ in it."""
+    """The tiers that answered for all subjects together: subjects are compared, so their tiers must be the same."""
     import pandas as pd
 
     rows = [run.outcomes.astype({"tier": str, "model_id": str}).merge(_parts(run), on="model_id") for run in runs]
@@ -150,18 +167,18 @@ def _figure(subject: str, cell: Cell, sums: Matrix, level: float) -> CellFigure:
 def _differences(
     figures: Sequence[CellFigure], sums: Mapping[str, Mapping[str, Matrix]], level: float
 ) -> tuple[CellDifference, ...]:
-    """Every pair in every cell in which both have figures."""
+    """The difference of every pair of subjects in every cell in which both have a figure."""
     known = {(each.subject, each.cell): each.interval for each in figures if each.interval is not None}
-    asked = [
+    compared = [
         (first, second, cell)
         for first, second in itertools.combinations(sums, 2)
         for cell in CELLS
         if (first, cell.name) in known and (second, cell.name) in known
     ]
-    # an adjusted p-value can only be small if the plain one can be smaller by the number of comparisons
-    permutations = max(FLIPS, round(4 * len(asked) / (1 - level)))
+    # an adjusted p-value can be small only if a plain one can be that number of comparisons smaller
+    permutations = max(FLIPS, round(4 * len(compared) / (1 - level)))
     found = []
-    for first, second, cell in asked:
+    for first, second, cell in compared:
         interval = difference(known[first, cell.name], known[second, cell.name])
         one, other = sums[first][cell.name], sums[second][cell.name]
         p = permutation_p_value(cell.statistic, one, other, permutations=permutations)
@@ -176,23 +193,23 @@ def _pairs(names: Sequence[str], differences: Sequence[CellDifference]) -> Itera
         yield Pair(first, second, tuple(each.cell for each in mine if each.separates))
 
 
-def _origin(asked: Asked, people: Sequence[Subject], run: Run, found: Sequence[str]) -> FingerprintOrigin:
+def _origin(request: FingerprintRequest, known: Sequence[Subject], run: Run, found: Sequence[str]) -> FingerprintOrigin:
     scenario = run.manifest["scenario"]
     focal = next(row for row in run.roster.models if row.part is PopulationPart.FOCAL)
     return FingerprintOrigin(
-        roster=asked.roster.name,
-        seed=asked.seed,
+        roster=request.roster.name,
+        seed=request.seed,
         episodes=int(scenario["episodes"]),
         role=focal.role.value,
         language=scenario["language"],
         temperature=float(scenario["inference"]["temperature"]),
         versions=run.manifest["versions"],
-        weights={person.name: _weights(person.row, Tier.EMBEDDED.value in found) for person in people},
+        weights={subject.name: _weights(subject.row, Tier.EMBEDDED.value in found) for subject in known},
     )
 
 
 def _weights(row: ModelConfig, embedded: bool) -> str:
-    """Which weights answered, as far as this process can tell."""
+    """Which weights answered, as far as this process knows."""
     if row.policy:
         return "scripted"
     if not embedded:
@@ -206,5 +223,5 @@ def _weights(row: ModelConfig, embedded: bool) -> str:
 
 def _notes(found: Sequence[str]) -> Iterator[str]:
     if Tier.SIMULATED.value in found:
-        yield "SIMULATED: scripted minds stood in, which act by role: these are not the adapters' fingerprints"
+        yield "SIMULATED replies follow a policy of the role: these are not the adapters' fingerprints"
     yield "an interval without width: every episode gave the same"

@@ -61,13 +61,13 @@ def _tile(report: FingerprintReport, subject: str, cell: Cell) -> Tile:
 
 
 def differs_from_base(report: FingerprintReport, subject: str, cell: str) -> bool:
-    """Whether a cell tells the subject from its base model."""
+    """Whether a cell separates the subject from its base model."""
     found = report.from_base(subject, cell)
     return found is not None and found.separates
 
 
 def texts(figure: CellFigure) -> tuple[str, str]:
-    """A figure's value and its interval, as shown; what is missing, and nothing, where there is none."""
+    """A figure's value and its interval as texts; why it is missing, and an empty text, where there is none."""
     if figure.interval is None:
         return figure.why, ""
     low, value, high = (
@@ -81,13 +81,13 @@ def _short(name: str) -> str:
 
 
 def markdown(report: FingerprintReport) -> str:
-    """The figures and what tells each pair apart, as Markdown tables. A star marks a difference from the base."""
+    """The figures, and the cells that separate each pair, as Markdown tables; a star: differs from the base model."""
     heads = ["cell", *report.subjects]
     lines = [_line(heads), _line(["---"] * len(heads))]
     for cell in CELLS:
         cells = (_shown(report, name, cell.name) for name in report.subjects)
         lines.append(_line([f"{cell.group.split(' (')[0]}: {cell.title}", *cells]))
-    lines += ["", _line(["pair", "cells that tell them apart"]), _line(["---", "---"])]
+    lines += ["", _line(["pair", "cells that separate them"]), _line(["---", "---"])]
     lines += [_line([f"{each.first}, {each.second}", ", ".join(each.cells) or "none"]) for each in report.pairs]
     return "\n".join(lines)
 

@@ -1,17 +1,17 @@
-"""What a fingerprint is taken with: small visitor runs, one subject among scripted players. Pure.
+"""The probes of a fingerprint: small visitor runs of one subject among scripted players. Pure.
 
 | probe       | game                    | background            | what it shows                             |
 |-------------|-------------------------|-----------------------|-------------------------------------------|
 | dilemma     | prisoners_dilemma       | random                | opening, reaction to every last step      |
-| conditional | prisoners_dilemma       | tit_for_tat           | the same in conditional company           |
-| exploited   | prisoners_dilemma       | always_defect         | what a best responder gets out of it      |
+| conditional | prisoners_dilemma       | tit_for_tat           | the same with a conditional partner       |
+| exploited   | prisoners_dilemma       | always_defect         | what a best responder earns from it       |
 | goods       | public_goods            | random, random        | gifts as a function of the others' last   |
 | punishment  | public_goods_punishment | random, random        | gifts after punishment, dealt at random   |
-| talk        | prisoners_dilemma       | random, heard         | whether it does what its message says     |
+| talk        | prisoners_dilemma       | random, which hears   | whether it does what its message says     |
 
-In all but `talk` nobody speaks. Every subject sits in the same seat under the same name, role and prompt, so that
-two subjects differ in nothing but the weights (or policy) and sampling that answer. The mode is cooperative. Always
-defecting is a best response to anything in a step of the dilemma and the equilibrium of the finitely repeated one.
+Only in `talk` players send messages. Every subject has the same place, name, role and prompt, so that two subjects
+differ only in the weights (or the policy) and the sampling that answer. The mode is cooperative. Always defecting is a
+best response in a step of the dilemma, and the equilibrium of the finitely repeated dilemma.
 """
 
 from __future__ import annotations
@@ -31,12 +31,14 @@ from simulation.runs.run_set import path_name
 from simulation.scenario import Scenario, checked_scenario
 from simulation.seeds import derive_seed
 
-SEAT = "player_{}"
-"""A player's name; the subject is the first."""
+PLAYER_ID = "player_{}"
+"""A player's model id; the subject is the first."""
 EPISODES, MAX_TOKENS = 20, 40
 
 
 class Probe(str, Enum):
+    """The probes, see the table above."""
+
     DILEMMA = "dilemma"
     CONDITIONAL = "conditional"
     EXPLOITED = "exploited"
@@ -47,7 +49,7 @@ class Probe(str, Enum):
 
 @dataclass(frozen=True)
 class Setup:
-    """One probe: a game of so many steps, the policies of the others, whether there is talk."""
+    """One probe: a game and its steps, the policies of the other players, whether players talk."""
 
     task_type: str
     steps: int
@@ -67,7 +69,7 @@ SETUPS: Mapping[Probe, Setup] = {
 
 @dataclass(frozen=True)
 class Conditions:
-    """What all subjects share. `temperature` 1 draws from a model's own probabilities."""
+    """What all subjects have in common. A `temperature` of 1 draws from a model's own probabilities."""
 
     role: ModelRole = ModelRole.NEUTRAL
     language: Language = Language.EN
@@ -77,7 +79,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Subject:
-    """Whose fingerprint is taken: `name` is the served name, or policy:NAME; `base` marks the base model."""
+    """Whose fingerprint is taken: `name` is the adapter's name, or policy:NAME; `base` marks the base model."""
 
     name: str
     row: ModelConfig
@@ -85,21 +87,21 @@ class Subject:
 
 
 def subjects(roster: Roster) -> tuple[Subject, ...]:
-    """The different players of a roster, its base model last (which takes part unless all rows are scripted).
+    """The different players of a roster, its base model last; it takes part unless all rows are scripted.
 
-    What a row says of adapter, sampling or policy makes a subject; names, roles, teams, specializations and
-    personas do not, as every subject is given the same.
+    Rows differ as subjects in adapter, sampling or policy. Names, roles, teams, specializations and personas make no
+    difference, as all subjects get the same.
     """
     found: dict[object, Subject] = {}
     rows = list(roster.models)
     if roster.base_model and not any(_is_base(row, roster) for row in rows):
-        rows.append(ModelConfig(model_id=SEAT.format(1), model_name=roster.base_model))
+        rows.append(ModelConfig(model_id=PLAYER_ID.format(1), model_name=roster.base_model))
     for row in rows:
         key = (row.model_name, row.adapter, row.policy, row.sampling)
         found.setdefault(key, Subject(row.model_name or f"policy:{row.policy}", row, _is_base(row, roster)))
     ordered = sorted(found.values(), key=lambda subject: subject.base)
     names = [subject.name for subject in ordered]
-    return tuple(_told_apart(subject, names.count(subject.name) > 1) for subject in ordered)
+    return tuple(_named(subject, names.count(subject.name) > 1) for subject in ordered)
 
 
 def _is_base(row: ModelConfig, roster: Roster) -> bool:
@@ -108,14 +110,18 @@ def _is_base(row: ModelConfig, roster: Roster) -> bool:
     return base_name(row.model_name) == base_name(roster.base_model)
 
 
-def _told_apart(subject: Subject, shared: bool) -> Subject:
+def _named(subject: Subject, shared: bool) -> Subject:
     name = f"{subject.name} ({subject.row.model_id})" if shared else subject.name
     return Subject(name, subject.row, subject.base)
 
 
 def probe_plans(roster: Roster, conditions: Conditions) -> Mapping[str, Plan]:
-    """The plan of every subject in every probe, named `<number>-<subject>/<probe>`. Raises InvalidFileError, and
-    UsageError for fewer than 2 episodes."""
+    """The plan of every subject in every probe, named `<number>-<subject>/<probe>`.
+
+    Raises:
+        InvalidFileError: A plan is wrong.
+        UsageError: There are fewer than 2 episodes.
+    """
     return {
         f"{number:02}-{path_name(subject.name)}/{probe.value}": plan
         for number, subject in enumerate(subjects(roster))
@@ -124,12 +130,12 @@ def probe_plans(roster: Roster, conditions: Conditions) -> Mapping[str, Plan]:
 
 
 def _plans(subject: Subject, roster: Roster, conditions: Conditions) -> Iterator[tuple[Probe, Plan]]:
-    kept = {"model_name", "adapter", "policy", "sampling", "lora_rank", "lora_alpha"}
-    own = subject.row.model_dump(include=kept)
-    focal = ModelConfig(model_id=SEAT.format(1), role=conditions.role, part=PopulationPart.FOCAL, **own)
+    fields = {"model_name", "adapter", "policy", "sampling", "lora_rank", "lora_alpha"}
+    own = subject.row.model_dump(include=fields)
+    focal = ModelConfig(model_id=PLAYER_ID.format(1), role=conditions.role, part=PopulationPart.FOCAL, **own)
     for probe, setup in SETUPS.items():
         others = (
-            ModelConfig(model_id=SEAT.format(number), policy=policy, part=PopulationPart.BACKGROUND)
+            ModelConfig(model_id=PLAYER_ID.format(number), policy=policy, part=PopulationPart.BACKGROUND)
             for number, policy in enumerate(setup.background, start=2)
         )
         table = Roster(name=roster.name, base_model=roster.base_model, models=(focal, *others))
@@ -154,5 +160,5 @@ def _scenario(probe: Probe, setup: Setup, conditions: Conditions) -> Scenario:
     )
     if played.episodes < 2:
         raise UsageError("an interval needs at least 2 episodes; add: --episodes 20 (or more)")
-    # under one seed a subject would draw the same opening in every probe, which would then count as many
+    # with one seed a subject would draw the same opening in every probe, and it would count several times
     return played.model_copy(update={"seed": derive_seed(played.seed, "probe", probe.value)})

@@ -1,4 +1,4 @@
-"""The report of behavioural fingerprints: figures, differences, and what made them."""
+"""The report of behavioural fingerprints: figures, differences, and how they were made."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CellFigure:
-    """A cell of one subject. `interval` is None where there is too little to tell, and `why` says what is missing;
-    `interval.n` counts the episodes with data."""
+    """A cell of one subject. `interval.n` counts episodes with data; with too little data `interval` is None, and `why`
+    says what is missing."""
 
     subject: str
     cell: str
@@ -30,7 +30,7 @@ class CellFigure:
 
 @dataclass(frozen=True)
 class CellDifference:
-    """`first` - `second` in a cell; p-values of no difference, plain and adjusted over the whole report."""
+    """`first` - `second` in a cell, with p-values of no difference: plain, and adjusted for the whole report."""
 
     first: str
     second: str
@@ -41,13 +41,13 @@ class CellDifference:
 
     @property
     def separates(self) -> bool:
-        """Whether this cell tells the two apart at the interval's level."""
+        """Whether this cell separates the two at the interval's level."""
         return self.interval.excludes(0) and self.p_adjusted <= 1 - self.interval.level
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two subjects and the cells that tell them apart, none where they are not separable."""
+    """Two subjects and the cells that separate them; empty where none does."""
 
     first: str
     second: str
@@ -56,7 +56,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class FingerprintOrigin:
-    """What made a report: enough to make it again. `weights` maps a subject to the SHA-256 of its adapter, or says
+    """How a report was made; enough to make it again. `weights` has the SHA-256 of each subject's adapter, or says
     where its weights were."""
 
     roster: str
@@ -71,7 +71,19 @@ class FingerprintOrigin:
 
 @dataclass(frozen=True)
 class FingerprintReport:
-    """Every cell of every subject, and every pair's differences. `tiers` says where the replies came from."""
+    """Every cell of every subject, and the differences of every pair.
+
+    Attributes:
+        origin: How it was made.
+        level: Confidence level of the intervals.
+        tiers: The tiers that replies came from.
+        subjects: Their names.
+        base: The base model among them; empty for none.
+        figures: Every cell of every subject.
+        differences: Every pair in every cell.
+        pairs: Every pair, and the cells that separate it.
+        notes: What a reader must know of the figures.
+    """
 
     origin: FingerprintOrigin
     level: float
@@ -89,8 +101,8 @@ class FingerprintReport:
 
     def from_base(self, subject: str, cell: str) -> CellDifference | None:
         """A subject's difference from its base model in a cell; None where there is none."""
-        asked = (subject, self.base, cell)
-        return next((each for each in self.differences if (each.first, each.second, each.cell) == asked), None)
+        key = (subject, self.base, cell)
+        return next((each for each in self.differences if (each.first, each.second, each.cell) == key), None)
 
     def table(self) -> pd.DataFrame:
         """One row per cell and subject: the fields of `CellFigure`, its interval as `value`, `low`, `high` and
@@ -107,7 +119,7 @@ class FingerprintReport:
 
 
 def load_report(path: Path) -> FingerprintReport:
-    """The report in a fingerprint.json."""
+    """Read the report in a fingerprint.json."""
     data = orjson.loads(path.read_bytes())
     figures = (
         CellFigure(**{**each, "interval": each["interval"] and Interval(**each["interval"])})

@@ -1,4 +1,4 @@
-"""What focal players earn in each population: per-capita return, with intervals over episodes.
+"""What focal players earn in each population: per-capita returns with intervals over episodes.
 
 population-<scenario>-<time>-<id>/visitor/<focal>/<background>/<run>
 population-<scenario>-<time>-<id>/resident/<background>/<run>
@@ -42,10 +42,18 @@ EVERYONE = "all"
 
 @dataclass(frozen=True)
 class Return:
-    """Mean payoff of an episode per player, in the game's units; `interval.n` counts episodes.
+    """Mean payoff of an episode per player.
 
-    `focal` names the focal model that visits, `all` in a resident population; `model` whose return this is:
-    one served model's, or that of `all` players of the `part`.
+    Attributes:
+        population: The kind of population.
+        focal: The focal model that visits; `all` in a resident population.
+        background: The background.
+        task_id: The task.
+        task_type: Its game.
+        part: The part of the players whose return it is.
+        model: Their served model; `all` for all players of the part.
+        players: How many they are.
+        interval: The return in the game's units; `n` counts episodes.
     """
 
     population: Population
@@ -61,7 +69,15 @@ class Return:
 
 @dataclass(frozen=True)
 class PopulationReport:
-    """All returns of a set of population runs. `tiers` says where the replies came from."""
+    """All returns of a set of population runs.
+
+    Attributes:
+        scenario: Its name.
+        seed: The seed of all runs.
+        tiers: The tiers that replies came from.
+        returns: All returns.
+        notes: What a reader must know of them.
+    """
 
     scenario: str
     seed: int
@@ -89,8 +105,20 @@ def play_populations(
     on_event: Observer | None = None,
     at_once: int | None = None,
 ) -> Path:
-    """Play every table of `declared`; the folder that holds the runs. Raises as `population_plans`, and SocietyError
-    where a run stops."""
+    """Play every population that is declared; the folder of the runs.
+
+    Args:
+        plan: The scenario and its roster.
+        declared: Who is focal, and in which backgrounds.
+        out: The folder in which the new folder is made.
+        on_event: Called with every event of every run.
+        at_once: Runs at a time; by default 4 with a server, else 1.
+
+    Raises:
+        UsageError: The declaration does not fit the scenario, or there are fewer than 2 episodes.
+        InvalidFileError: A population cannot play the game.
+        SocietyError: A run stopped.
+    """
     if plan.scenario.episodes < 2:
         raise UsageError("an interval needs at least 2 episodes; add: --episodes 20 (or more)")
     plans = population_plans(plan, declared)
@@ -99,16 +127,23 @@ def play_populations(
 
 
 def read_populations(folder: Path, *, level: float = LEVEL, mix_tiers: bool = False) -> PopulationReport:
-    """The report of a folder of `play_populations`, also written to its population.json.
+    """The report of a folder of `play_populations`; it is also written to population.json there.
 
-    Raises SocietyError where a run is missing or nothing is left, and MixedTiersError.
+    Args:
+        folder: The folder.
+        level: Confidence level of the intervals, in (0, 1).
+        mix_tiers: Whether replies of several tiers may be averaged.
+
+    Raises:
+        SocietyError: A run is missing or unfinished, or all episodes are synthetic.
+        MixedTiersError: Replies came from several tiers.
     """
     runs = run_set.finished_runs(folder, COMMAND)
-    kept = {arm: _outcomes(run) for arm, run in runs.items()}
-    found = [each for arm, rows in kept.items() for each in _returns(arm, rows, level)]
+    outcomes = {arm: _outcomes(run) for arm, run in runs.items()}
+    found = [each for arm, rows in outcomes.items() for each in _returns(arm, rows, level)]
     if not found:
         raise SocietyError("nothing to measure: every episode is synthetic (a formula over words, not play)")
-    everything = _whole(kept, mix_tiers)
+    everything = _tiers(outcomes, mix_tiers)
     manifest = next(iter(runs.values())).manifest
     report = PopulationReport(
         scenario=manifest["scenario"]["name"],
@@ -121,15 +156,15 @@ def read_populations(folder: Path, *, level: float = LEVEL, mix_tiers: bool = Fa
     return report
 
 
-def _whole(kept: Mapping[str, pd.DataFrame], mix_tiers: bool) -> tuple[str, ...]:
-    """The tiers behind all rows together: arms are compared, so they must not differ in it."""
+def _tiers(outcomes: Mapping[str, pd.DataFrame], mix_tiers: bool) -> tuple[str, ...]:
+    """The tiers behind all rows together: populations are compared, so their tiers must be the same."""
     import pandas as pd
 
-    return tiers(comparable_rows(pd.concat(kept.values()), mix_tiers=mix_tiers))
+    return tiers(comparable_rows(pd.concat(outcomes.values()), mix_tiers=mix_tiers))
 
 
 def _outcomes(run: Run) -> pd.DataFrame:
-    """The outcomes of a run, with the part of each player; tiers are looked at over all runs."""
+    """The outcomes of a run with the part of each player; tiers are checked over all runs."""
     rows = comparable_rows(run.outcomes, mix_tiers=True)
     names = ["task_id", "task_type", "model_id", "model_name", "tier"]
     parts = run.agents.set_index("model_id")["part"].astype(str)
@@ -174,4 +209,4 @@ def _sums(rows: pd.DataFrame) -> Matrix:
 
 def _notes(found: tuple[str, ...]) -> Iterator[str]:
     if Tier.SIMULATED.value in found:
-        yield "SIMULATED minds act by role: these returns say nothing of any adapter"
+        yield "SIMULATED replies follow a policy of the role: these returns say nothing about an adapter"

@@ -1,14 +1,14 @@
-"""Who is measured, and in which company: focal and background players, as in Melting Pot. Pure.
+"""Who is measured, and who they play with: focal and background players, as in Melting Pot. Pure.
 
-| population | at the table                                                             |
+| population | its players                                                              |
 |------------|--------------------------------------------------------------------------|
-| resident   | focal players but for one seat, in which one background player visits    |
-| visitor    | one focal player, background players in all other seats                  |
+| resident   | focal players, and one background player that visits                     |
+| visitor    | one focal player that visits, background players in all other seats      |
 
-The table is the scenario's: as many seats, the same teams. Focal players sit where the scenario has them; seats
-left over in a resident table are filled with copies of them in turn. What is measured is the per-capita return
-of the focal players: their mean payoff in an episode. A background is a scripted policy, or a row of the roster that
-is not focal. The prompt of a player tells nobody's part, and a scripted background player is called `other`.
+Each population has the seats and the teams of the scenario. Focal players have the seats that the scenario gives them;
+copies of them, in turn, fill the other seats of a resident population. The figure is the per-capita return of the focal
+players: their mean payoff in an episode. A background is a scripted policy, or a row of the roster that is not focal.
+No prompt shows the part of a player, and a scripted background player is called `other`.
 
 Sources: Leibo et al., Scalable Evaluation of Multi-Agent Reinforcement Learning with Melting Pot, ICML 2021; Agapiou
 et al., Melting Pot 2.0, arXiv 2211.13746 (2022).
@@ -28,12 +28,12 @@ from agents.roster import ModelConfig, Roster
 from agents.roster_rules import clone_ids
 from simulation.plan import Plan
 
-STRANGER = "other"
-"""What a scripted background player is called: its policy's name would tell the others what to expect."""
+BACKGROUND_ID = "other"
+"""The model id of a scripted background player: its policy's name would show the others what to expect."""
 
 
 class Population(str, Enum):
-    """The two kinds of table a focal player is measured at."""
+    """The two kinds of population, see the table above."""
 
     RESIDENT = "resident"
     VISITOR = "visitor"
@@ -41,9 +41,12 @@ class Population(str, Enum):
 
 @dataclass(frozen=True)
 class Declaration:
-    """Who is focal (model ids of the roster) and what the backgrounds are (policies, or other model ids).
+    """Who is focal, and in which backgrounds.
 
-    `populations` are those to be played; a table of two has no majority, so it has no resident one.
+    Attributes:
+        focal: Model ids of the roster.
+        backgrounds: Policies, or other model ids.
+        populations: The kinds to play; with two seats there is no resident population, as it has no majority.
     """
 
     focal: tuple[str, ...]
@@ -52,9 +55,11 @@ class Declaration:
 
 
 def population_plans(plan: Plan, declared: Declaration) -> Mapping[str, Plan]:
-    """One plan per population and background, and per focal player where one visits; named `visitor/ada/grim`.
+    """One plan per kind and background, of visitors also per focal player; named like `visitor/ada/grim`.
 
-    Raises UsageError for a declaration that does not fit the scenario, and InvalidFileError.
+    Raises:
+        UsageError: The declaration does not fit the scenario.
+        InvalidFileError: A population cannot play the game.
     """
     players = plan.roster.expand()
     rows = {row.model_id: row for row in players}
@@ -62,7 +67,7 @@ def population_plans(plan: Plan, declared: Declaration) -> Mapping[str, Plan]:
     found: dict[str, Plan] = {}
     for name in dict.fromkeys(declared.backgrounds):
         background = _background(name, rows)
-        for arm, seated in _tables(players, declared, background):
+        for arm, seated in _populations(players, declared, background):
             roster = plan.roster.model_copy(update={"models": seated})
             found[f"{arm}/{name}"] = replace(plan, roster=Roster.model_validate(roster.model_dump()))
     return found
@@ -87,14 +92,14 @@ def _check(plan: Plan, declared: Declaration, rows: Mapping[str, ModelConfig]) -
 
 
 def _background(name: str, rows: Mapping[str, ModelConfig]) -> ModelConfig:
-    row = rows.get(name) or ModelConfig(model_id=STRANGER, policy=name)
+    row = rows.get(name) or ModelConfig(model_id=BACKGROUND_ID, policy=name)
     return row.model_copy(update={"part": PopulationPart.BACKGROUND})
 
 
-def _tables(
+def _populations(
     players: Sequence[ModelConfig], declared: Declaration, background: ModelConfig
 ) -> Iterator[tuple[str, tuple[ModelConfig, ...]]]:
-    """Each table's name and who sits there."""
+    """Each population's name and its players."""
     focal = {row.model_id: row.model_copy(update={"part": PopulationPart.FOCAL}) for row in players}
     focal = {model_id: focal[model_id] for model_id in dict.fromkeys(declared.focal)}
     if Population.RESIDENT in declared.populations and len(players) >= 3:
@@ -108,7 +113,7 @@ def _tables(
 def _residents(
     players: Sequence[ModelConfig], focal: Mapping[str, ModelConfig], background: ModelConfig
 ) -> list[ModelConfig]:
-    """Who sits in each seat: the visitor in the last one no focal player has, else in the last one."""
+    """Who has each seat: the visitor has the last seat without a focal player, or the last seat of all."""
     free = [seat for seat, player in enumerate(players) if player.model_id not in focal] or [len(players) - 1]
     rows = [focal.get(player.model_id) for player in players]
     rows[free[-1]] = background
@@ -119,7 +124,7 @@ def _residents(
 
 
 def seated(seats: Sequence[ModelConfig], rows: Sequence[ModelConfig]) -> tuple[ModelConfig, ...]:
-    """`rows` in `seats`: each takes the seat's team; a row in several seats is numbered as by its `count`."""
+    """`rows` in `seats`: each gets the seat's team; a row in several seats is numbered as its `count` would."""
     times = Counter(row.model_id for row in rows)
     names = {model_id: iter(clone_ids(model_id, count)) for model_id, count in times.items()}
     return tuple(

@@ -1,4 +1,4 @@
-"""The tables of a tournament, column by column. `TournamentResult.describe()` prints this."""
+"""The columns of a tournament's tables. `TournamentResult.describe()` shows this."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simulation.tables.columns import CATEGORY, COUNT, FLAG, REAL, TEXT, Column
 
 
 class ResultTable(str, Enum):
-    """The tables; pairs have `matrix` and `standings`, teams `compositions` and `contributions`."""
+    """The tables. Only pairs have `matrix` and `standings`, only teams `compositions` and `contributions`."""
 
     MATCHES = "matches"
     MATRIX = "matrix"
@@ -31,25 +31,25 @@ def _interval(meaning: str) -> tuple[Column, ...]:
 
 _TEAM = Column("team", CATEGORY, "the team; empty for pairs")
 _MODEL = Column("model_id", CATEGORY, "the model")
-_WORTH = Column("worth", CATEGORY, "what is counted: reward or payoff, per episode")
+_WORTH = Column("worth", CATEGORY, "what is counted per episode: reward or payoff")
 _TWO = (Column("first", CATEGORY, "one model"), Column("second", CATEGORY, "another"))
 
 TABLES: Mapping[ResultTable, tuple[Column, ...]] = {
     ResultTable.MATCHES: (
         Column("matchup", COUNT, "number of the matchup; one row per player and episode"),
         _TEAM,
-        Column("members", TEXT, "who is compared, joined by +; empty for a team of stand-ins only"),
+        Column("members", TEXT, "who is compared, joined by +; empty for stand-ins only"),
         Column("episode", COUNT, "episode of the matchup, from 0"),
         Column("model_id", CATEGORY, "the player"),
         Column("team_id", CATEGORY, "the player's team; missing without one"),
         Column("played_by", CATEGORY, "adapter, or policy:<name>, that played"),
         Column("payoff", REAL, "payoff of the episode, in the game's units"),
-        Column("reward", REAL, "its part of the reward pool"),
+        Column("reward", REAL, "its share of the reward pool"),
         Column("accuracy", REAL, "as in a run's outcomes"),
         Column("cooperation_score", REAL, "as in a run's outcomes"),
         Column("welfare", REAL, "sum of payoffs of all players"),
-        Column("tier", CATEGORY, "the lowest tier any of the player's texts came from"),
-        Column("synthetic", FLAG, "never True here: such games are refused"),
+        Column("tier", CATEGORY, "the lowest tier of the player's texts"),
+        Column("synthetic", FLAG, "always False: synthetic games are refused"),
         Column("run", TEXT, "the run, relative to the tournament's folder"),
     ),
     ResultTable.MATRIX: (
@@ -59,8 +59,8 @@ TABLES: Mapping[ResultTable, tuple[Column, ...]] = {
     ),
     ResultTable.STANDINGS: (
         _MODEL,
-        *_interval("mean payoff over all it met, itself included, per episode"),
-        Column("mass", REAL, "alpha-rank: share of time an evolving population plays it, 0-1"),
+        *_interval("mean payoff against all models, itself included, per episode"),
+        Column("mass", REAL, "alpha-rank: share of time that an evolving population plays it, 0-1"),
         Column("mass_low", REAL, "lower end of its interval"),
         Column("mass_high", REAL, "upper end of its interval"),
     ),
@@ -76,13 +76,13 @@ TABLES: Mapping[ResultTable, tuple[Column, ...]] = {
         _MODEL,
         _WORTH,
         *_interval("Shapley value: what the member adds to its team"),
-        Column("error", REAL, "standard error of drawn orders, not in the interval; 0 where exact"),
+        Column("error", REAL, "standard error of random orders, not in the interval; 0 where exact"),
     ),
     ResultTable.SYNERGIES: (
         _TEAM,
         *_TWO,
         _WORTH,
-        *_interval("what the two earn together beyond what each adds (teams) or earns with itself (pairs)"),
+        *_interval("what two earn together beyond what each adds (teams) or earns with itself (pairs)"),
     ),
     ResultTable.RATINGS: (
         _MODEL,

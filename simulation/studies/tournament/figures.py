@@ -37,7 +37,17 @@ def match_rows(folder: Path, matchup: Matchup, run: Run) -> Iterator[Row]:
 
 
 class Figures:
-    """The figures of the matches played so far. Raises MixedTiersError where tiers would be averaged unasked."""
+    """The figures of a tournament.
+
+    Args:
+        tournament: What was played.
+        rows: The rows of all matches, as `match_rows` makes them.
+        level: Confidence level of the intervals, in (0, 1).
+        mix_tiers: Whether replies of several tiers may be averaged.
+
+    Raises:
+        MixedTiersError: Replies came from several tiers.
+    """
 
     def __init__(
         self, tournament: Tournament, rows: Iterable[Row], *, level: float = LEVEL, mix_tiers: bool = False
@@ -68,7 +78,7 @@ class Figures:
 
     @cached_property
     def compositions(self) -> tuple[Compositions, ...]:
-        """The figures of each team, by what an episode is worth."""
+        """The figures of each team and each worth."""
         orders, seed = self.tournament.orders, self.tournament.scenario.seed
         return tuple(
             Compositions(
@@ -94,7 +104,7 @@ class Figures:
         }
 
     def _team_games(self) -> Iterator[list[RatedSide]]:
-        """Every episode as a game of its teams, each worth its mean payoff; stand-ins share one name."""
+        """Every episode as a game between teams, scored by mean payoff; all stand-ins have one name."""
         order = self.matches.sort_values(["episode", "matchup"], kind="stable")
         seats = order.assign(side=order["team_id"].astype(object).fillna(order["model_id"].astype(object)))
         for _, game in seats.groupby(["episode", "matchup"], sort=True):
@@ -110,7 +120,7 @@ class Figures:
         return {row.model_id: row.played_by for row in self.tournament.roster.expand()}
 
     def _rated(self, model_id: str, played_by: str) -> str:
-        """Who is rated for a seat: its model, or the stand-in in its place."""
+        """The name that is rated: the model, or the stand-in that played for it."""
         stands_in = played_by != self._known[model_id]
         return f"stand-in:{self.tournament.stand_in}" if stands_in else model_id
 
@@ -118,27 +128,27 @@ class Figures:
 
     @cached_property
     def ratings(self) -> tuple[Rating, ...]:
-        """Skill ratings, best first; a seat without a team is a side of its own."""
+        """Skill ratings, the best first; a player without a team is a side of its own."""
         if self.tournament.form is Format.PAIRS:
             return self.cross_play.ratings()
         return rate(self._team_games(), level=self.level)
 
     def notes(self) -> Iterator[str]:
-        """What keeps a figure from meaning what it seems to mean."""
+        """What a reader must know so as not to misread a figure."""
         if Tier.SIMULATED.value in self.tiers:
-            yield "SIMULATED minds act by role: this compares roles, not models"
+            yield "SIMULATED replies follow a policy of the role: this compares roles, not models"
         if self.tournament.form is Format.PAIRS:
             yield self._order_note()
         elif any(len(members) > 8 for members in teams_of(self.tournament.roster).values()):
-            yield f"teams of more than 8: Shapley values of {self.tournament.orders} drawn orders; no synergies"
+            yield f"teams of more than 8: Shapley values of {self.tournament.orders} random orders; no synergies"
 
     def _order_note(self) -> str:
         judged, players = self.cross_play.transitivity, self.cross_play.players
         share = f"cyclic share {judged.cyclic_share:.3f}, p {judged.p_value:.4f}"
         if judged.transitive:
-            return f"one rating per model explains the margins as far as can be told ({share})"
+            return f"nothing speaks against one rating per model ({share})"
         names = [players[number] for number in (*judged.circle, *judged.circle[:1])]
-        circle = f"; a circle: {' beats '.join(names)}" if names else "; but nobody is beaten in a circle"
+        circle = f"; a circle: {' beats '.join(names)}" if names else "; there is no circle of three"
         return f"play is NOT transitive: no rating per model explains the margins ({share}){circle}"
 
     def tables(self) -> dict[ResultTable, pd.DataFrame]:
@@ -172,9 +182,9 @@ class Figures:
         }
         for each in self.compositions:
             common = {"team": each.team, "worth": each.worth.value}
-            for made in each.compositions():
-                named = {**common, "members": "+".join(made.members), "size": len(made.members)}
-                found[ResultTable.COMPOSITIONS].append(_flat(named, made.value))
+            for composition in each.compositions():
+                named = {**common, "members": "+".join(composition.members), "size": len(composition.members)}
+                found[ResultTable.COMPOSITIONS].append(_flat(named, composition.value))
             for share in each.contributions():
                 named = {**common, "model_id": share.model_id, "error": share.error}
                 found[ResultTable.CONTRIBUTIONS].append(_flat(named, share.value))
@@ -184,7 +194,7 @@ class Figures:
         return found
 
     def facts(self) -> Mapping[str, Any]:
-        """What a report says beside its tables."""
+        """The report without its tables."""
         tournament = self.tournament
         return {
             "game": tournament.scenario.tasks[0].task_type,

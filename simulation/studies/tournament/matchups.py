@@ -1,8 +1,8 @@
-"""Who sits down together in a tournament: every pair of models, or every composition of a team.
+"""Who plays together in a tournament: every pair of models, or every composition of a team.
 
-Pairs: every two models meet, and each meets a copy of itself. Teams: of each team every coalition of members plays
-against the other teams at full strength; the seats of members left out stay empty, or a stand-in has them. Rows of no
-team play always where others have teams, and are one team where nobody has.
+Pairs: every two models meet, and each meets a copy of itself. Teams: every coalition of each team plays against the
+other teams at full strength; a stand-in plays for each absent member, or its seat is empty. Rows without a team always
+play where others have teams; where no row has a team, all rows are one team.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from simulation.metrics.shapley import EXACT_UP_TO, Coalition, shapley_values, s
 EVERYONE = "everyone"
 """The name of the one team of a roster without teams."""
 TWIN = "_twin"
-"""What the copy of a model that meets itself is called after it."""
+"""The end of the model id of a model's copy, which meets the model."""
 
 
 class Format(str, Enum):
@@ -31,8 +31,14 @@ class Format(str, Enum):
 
 @dataclass(frozen=True)
 class Matchup:
-    """One table of a tournament. `members` are compared: two models of a pair (or one twice), or a team's coalition,
-    in the roster's order; `team` is empty for pairs. `seats` are all who play, stand-ins and opponents too."""
+    """Players who play together.
+
+    Attributes:
+        number: Its place in the tournament.
+        team: The team; empty for pairs.
+        members: Who is compared: the two models of a pair (or one twice), or a team's coalition in the roster's order.
+        seats: All players, stand-ins and opponents included.
+    """
 
     number: int
     team: str
@@ -41,18 +47,18 @@ class Matchup:
 
     @property
     def label(self) -> str:
-        """A folder's name for it."""
+        """The name of its folder."""
         return f"{self.number:04d}-{'-'.join((self.team, *self.members)).strip('-')[:60]}"
 
     @property
     def seat_ids(self) -> tuple[str, ...]:
-        """The model ids at which `members` sit; a twin's own in self-play."""
+        """The model ids of `members`; in self-play the second is the copy's."""
         twins = self.members[1:] == self.members[:1]
         return (self.members[0], self.seats[1].model_id) if twins else self.members
 
 
 def pair_matchups(roster: Roster) -> tuple[Matchup, ...]:
-    """Every pair of the roster's models, each model with itself too."""
+    """Every pair of the roster's models, also each model with itself."""
     rows = roster.expand()
     pairs = list(itertools.combinations_with_replacement(rows, 2))
     return tuple(
@@ -70,9 +76,18 @@ def _other(first: ModelConfig, second: ModelConfig, rows: Sequence[ModelConfig])
 
 
 def team_matchups(roster: Roster, stand_in: str | None, orders: int, seed: int) -> tuple[Matchup, ...]:
-    """Every coalition of each team that its Shapley values ask for: all up to eight members, those of `orders` drawn
-    orders beyond. The coalition of nobody is played by stand-ins only."""
-    asked = [
+    """Every coalition that the Shapley values of each team need.
+
+    Up to eight members these are all coalitions, beyond those of random orders. The empty coalition is played where
+    there are stand-ins.
+
+    Args:
+        roster: The models and their teams.
+        stand_in: The policy that plays for an absent member.
+        orders: Random orders beyond eight members.
+        seed: Of the random orders.
+    """
+    needed = [
         (team, members)
         for team, everyone in teams_of(roster).items()
         for members in coalitions_of(everyone, orders, seed)
@@ -81,12 +96,12 @@ def team_matchups(roster: Roster, stand_in: str | None, orders: int, seed: int) 
     rows = roster.expand()
     return tuple(
         Matchup(number, team, members, tuple(_seated(rows, teams_of(roster)[team], members, stand_in)))
-        for number, (team, members) in enumerate(asked)
+        for number, (team, members) in enumerate(needed)
     )
 
 
 def teams_of(roster: Roster) -> dict[str, tuple[str, ...]]:
-    """The members of each team, in the roster's order."""
+    """The model ids of each team, in the roster's order."""
     rows = roster.expand()
     named = [row for row in rows if row.team_id]
     found: dict[str, list[str]] = {}
@@ -96,18 +111,18 @@ def teams_of(roster: Roster) -> dict[str, tuple[str, ...]]:
 
 
 def coalitions_of(players: Sequence[str], orders: int, seed: int) -> list[tuple[str, ...]]:
-    """The coalitions whose values Shapley values (and synergies, up to eight players) of `players` ask for, the
-    smallest first."""
-    asked: set[Coalition] = set()
+    """The coalitions whose values the Shapley values of `players` need (and their synergies, up to eight), the smallest
+    first."""
+    needed: set[Coalition] = set()
 
     def note(coalition: Coalition) -> float:
-        asked.add(coalition)
+        needed.add(coalition)
         return 0.0
 
     shapley_values(players, note, samples=orders, seed=seed)
     if 2 <= len(players) <= EXACT_UP_TO:
         synergies(players, note)
-    in_order = (tuple(player for player in players if player in coalition) for coalition in asked)
+    in_order = (tuple(player for player in players if player in coalition) for coalition in needed)
     return sorted(in_order, key=lambda members: (len(members), [players.index(player) for player in members]))
 
 
@@ -118,11 +133,11 @@ def _seated(
         if row.model_id not in team or row.model_id in members:
             yield row
         elif stand_in:
-            yield stood_in(row, stand_in)
+            yield with_stand_in(row, stand_in)
 
 
-def stood_in(row: ModelConfig, policy: str) -> ModelConfig:
-    """The seat of `row` with a scripted player in it."""
+def with_stand_in(row: ModelConfig, policy: str) -> ModelConfig:
+    """The row with a scripted player in place of its model."""
     model = {"model_name": None, "adapter": None, "lora_rank": None, "lora_alpha": None, "persona": ""}
     return row.model_copy(update={**model, "policy": policy})
 
@@ -137,7 +152,7 @@ def matchups(
     """
     people = [row.model_id for row in roster.expand() if row.human]
     if people:
-        raise SocietyError(f"{people[0]} is a person's seat; a tournament is played by models and policies")
+        raise SocietyError(f"{people[0]} is a person; only models and policies play a tournament")
     if form is Format.TEAMS:
         return team_matchups(roster, stand_in, orders, seed)
     if len(roster.expand()) < 2:

@@ -1,6 +1,6 @@
-"""What a tournament of pairs shows: the matrix of payoffs, standings, ratings, synergy, and whether play is transitive.
+"""The figures of a tournament of pairs: payoffs, standings, ratings, synergies, and whether play is transitive.
 
-Every interval is a percentile bootstrap over episodes, drawn anew within each pairing.
+Every interval is a percentile bootstrap over episodes, resampled within each pair.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ SPREAD_RESAMPLES = 400
 """Resampled matrices behind the intervals of alpha-rank, which costs most."""
 
 Payoffs = NDArray[np.float64]
-"""[episode, 2]: what the first and the second of a pair earned."""
+"""[episode, 2]: what the first and the second model of a pair earned."""
 
 
 @dataclass(frozen=True)
 class PairMeeting:
-    """What `row` earned in its meetings with `column`, mean per episode."""
+    """What `row` earned against `column`: its mean per episode."""
 
     row: str
     column: str
@@ -38,8 +38,8 @@ class PairMeeting:
 
 @dataclass(frozen=True)
 class PairStanding:
-    """A model's mean payoff over all it met, itself included, each opponent counted once. `mass` is its alpha-rank
-    (0-1). `rating` is None where it met nobody but itself."""
+    """A model's mean payoff against all models, itself included; each counts once. `mass` is its alpha-rank (0-1).
+    `rating` is None where it met only itself."""
 
     model_id: str
     payoff: Interval
@@ -49,8 +49,10 @@ class PairStanding:
 
 @dataclass(frozen=True)
 class PairSynergy:
-    """What two earn together beyond half of what each earns with itself: welfare(a, b) - (welfare(a, a) +
-    welfare(b, b)) / 2, per episode. Above 0 they do better for being different."""
+    """What two models earn together beyond half of what each earns with itself, per episode.
+
+    It is welfare(a, b) - (welfare(a, a) + welfare(b, b)) / 2. Above 0 they earn more because they are different.
+    """
 
     first: str
     second: str
@@ -58,8 +60,13 @@ class PairSynergy:
 
 
 class CrossPlay:
-    """The figures of a tournament of pairs. `episodes` holds the payoffs of every pair (i, j), i <= j, by place in
-    `players`."""
+    """The figures of a tournament of pairs.
+
+    Args:
+        players: The models.
+        episodes: The payoffs of every pair (i, j), i <= j, by place in `players`.
+        level: Confidence level of the intervals, in (0, 1).
+    """
 
     def __init__(
         self, players: Sequence[str], episodes: Mapping[tuple[int, int], Payoffs], *, level: float = LEVEL
@@ -98,7 +105,7 @@ class CrossPlay:
         return len(self._episodes[min(i, j), max(i, j)])
 
     def meetings(self) -> Iterator[PairMeeting]:
-        """Every model against every model, itself included."""
+        """Every model against every model, also against itself."""
         for (i, row), (j, column) in itertools.product(enumerate(self.players), repeat=2):
             interval = self._interval(self._resampled[:, i, j], self.payoffs[i, j], self._count(i, j))
             yield PairMeeting(row, column, interval)
@@ -119,17 +126,17 @@ class CrossPlay:
 
     @cached_property
     def rank(self) -> AlphaRank:
-        """Alpha-rank of the matrix."""
+        """The alpha-rank of the matrix of payoffs."""
         return alpha_rank(self.payoffs)
 
     @cached_property
     def transitivity(self) -> Transitivity:
-        """Whether who earns more than whom follows one order."""
+        """Whether one rating per model explains who earns more than whom."""
         margins = {(i, j): values[:, 0] - values[:, 1] for (i, j), values in self._episodes.items() if i != j}
         return transitivity(margins, len(self.players))
 
     def ratings(self) -> tuple[Rating, ...]:
-        """Skill ratings from all meetings of two different models, an episode of each pair in turn."""
+        """Skill ratings from all meetings of different models; the first episodes of all pairs are rated first."""
         return rate(self._games(), level=self._level)
 
     def _games(self) -> Iterator[tuple[RatedSide, RatedSide]]:
@@ -141,7 +148,7 @@ class CrossPlay:
                     yield RatedSide((self.players[i],), float(first)), RatedSide((self.players[j],), float(second))
 
     def synergies(self) -> Iterator[PairSynergy]:
-        """Every two different models."""
+        """The synergy of every two different models."""
         for i, j in itertools.combinations(range(len(self.players)), 2):
             found = self._together(self._resampled, i, j)
             value = float(self._together(self.payoffs[None], i, j)[0])

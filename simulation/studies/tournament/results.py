@@ -1,4 +1,4 @@
-"""From the matches of a tournament to its figures, tables and report; `load_tournament` reads them.
+"""The results of a tournament: `write_results` writes its tables and report, `load_tournament` reads them.
 
 result = load_tournament("runs/tournament-prisoners_dilemma-...")
 result.matrix  # a pandas table; result.describe() explains every column
@@ -33,7 +33,7 @@ _RENAMED = {"lineup": "matchup"}
 
 
 def write_results(folder: Path, figures: Figures) -> TournamentResult:
-    """Write report.json and the tables; what they say."""
+    """Write report.json and the tables; the result that reads them."""
     tables = figures.tables()
     write_tables(folder / "tables", tables, TABLES)
     listed = {name.value: table.to_dict("records") for name, table in tables.items() if name is not ResultTable.MATCHES}
@@ -43,13 +43,17 @@ def write_results(folder: Path, figures: Figures) -> TournamentResult:
 
 
 class TournamentResult:
-    """A tournament that was played; tables are read when first asked for."""
+    """A tournament that was played. Its tables are read when they are first used.
+
+    Raises:
+        SocietyError: The folder is no tournament, or one that is not finished.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.tournament = read_tournament(path)
         if not (path / REPORT).exists():
-            raise SocietyError(f"{path} is not played to its end; finish it with: society tournament {path}")
+            raise SocietyError(f"{path} is not finished; finish it with: society tournament {path}")
         self.report: Mapping[str, Any] = orjson.loads((path / REPORT).read_bytes())
 
     def _table(self, name: ResultTable) -> pd.DataFrame:
@@ -63,12 +67,12 @@ class TournamentResult:
 
     @cached_property
     def matches(self) -> pd.DataFrame:
-        """One row per seat and episode."""
+        """One row per player and episode."""
         return self._table(ResultTable.MATCHES)
 
     @cached_property
     def matrix(self) -> pd.DataFrame:
-        """Pairs: one row per model and model it met."""
+        """Pairs: one row per two models, row against column."""
         return self._table(ResultTable.MATRIX)
 
     @cached_property
@@ -83,7 +87,7 @@ class TournamentResult:
 
     @cached_property
     def contributions(self) -> pd.DataFrame:
-        """Teams: one row per member and worth: Shapley values."""
+        """Teams: one row per member and worth, its Shapley value."""
         return self._table(ResultTable.CONTRIBUTIONS)
 
     @cached_property
@@ -125,5 +129,9 @@ class TournamentResult:
 
 
 def load_tournament(path: str | Path) -> TournamentResult:
-    """The tournament in directory `path`. Raises SocietyError where there is none, or one not played to its end."""
+    """The tournament in a folder.
+
+    Raises:
+        SocietyError: The folder is no tournament, or one that is not finished.
+    """
     return TournamentResult(Path(path))

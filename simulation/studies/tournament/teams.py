@@ -1,8 +1,9 @@
-"""What a tournament of teams shows: what each composition of a team earns, and what each member adds.
+"""The figures of a tournament of teams: what each composition of a team earns, and what each member adds.
 
-A member's Shapley value and a pair's synergy are linear in what compositions earn, so each episode has its own, and
-their mean's interval is a bootstrap over episodes: compositions of one round play the same draws and stay together.
-Values add up to what the whole team earned, less what the stand-ins earn alone (nothing where seats stay empty).
+A member's Shapley value and a pair's synergy are linear in what compositions earn, so every episode has its own value.
+The interval of the mean is a bootstrap over episodes: all compositions play the same random draws in an episode, and
+stay together. Shapley values add up to what the whole team earned, less what the stand-ins earn alone (0 for empty
+seats).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from simulation.metrics.shapley import EXACT_UP_TO, Coalition, CoalitionValue, s
 
 
 class Worth(str, Enum):
-    """What a team's episode is worth: its members' part of the reward pool, or what they earned in the game."""
+    """What counts as a team's earnings: its members' share of the reward pool, or their payoffs in the game."""
 
     REWARD = "reward"
     PAYOFF = "payoff"
@@ -28,7 +29,7 @@ class Worth(str, Enum):
 
 @dataclass(frozen=True)
 class Composition:
-    """What a team earned with these members, mean per episode, stand-ins' part included."""
+    """What a team earned with these members, stand-ins included: its mean per episode."""
 
     team: str
     members: tuple[str, ...]
@@ -38,8 +39,8 @@ class Composition:
 
 @dataclass(frozen=True)
 class Contribution:
-    """A member's Shapley value. `error` is the standard error of drawn orders (beyond eight members), which the
-    interval, of episodes alone, does not hold; 0 where exact."""
+    """A member's Shapley value. `error` is the standard error of random orders (beyond eight members), 0 where exact;
+    the interval is over episodes and does not include it."""
 
     team: str
     model_id: str
@@ -60,8 +61,17 @@ class TeamSynergy:
 
 
 class Compositions:
-    """The figures of one team and one worth. `episodes` holds, per coalition, what the team earned in each episode;
-    the coalition of nobody earns nothing unless it is among them."""
+    """The figures of one team and one worth.
+
+    Args:
+        team: The team.
+        players: Its members.
+        worth: What counts as earnings.
+        episodes: What the team earned in each episode, per coalition; without the empty coalition, that earns 0.
+        orders: Random orders beyond eight members.
+        seed: Of the random orders.
+        level: Confidence level of the intervals, in (0, 1).
+    """
 
     def __init__(
         self,
@@ -88,14 +98,14 @@ class Compositions:
         return bool(coalition) or coalition in self._episodes
 
     def compositions(self) -> Iterator[Composition]:
-        """Every coalition played, the smallest first."""
+        """Every coalition that played, the smallest first."""
         for coalition, values in self._episodes.items():
             members = tuple(player for player in self.players if player in coalition)
             interval = paired_bootstrap(values, level=self._level)
             yield Composition(self.team, members, self.worth, interval)
 
     def contributions(self) -> Iterator[Contribution]:
-        """Every member, in the roster's order."""
+        """Every member's Shapley value, in the roster's order."""
         whole = shapley_values(self.players, self._mean, samples=self._orders, seed=self._seed)
         each = [
             shapley_values(self.players, self._value(episode), samples=self._orders, seed=self._seed)
@@ -107,7 +117,7 @@ class Compositions:
             yield Contribution(self.team, player, self.worth, interval, whole.of(player).error)
 
     def synergies(self) -> Iterator[TeamSynergy]:
-        """Every two members; none beyond eight members, whose orders do not ask for all it takes."""
+        """The synergy of every two members; none beyond eight members, as not all coalitions are played."""
         if not 2 <= len(self.players) <= EXACT_UP_TO:
             return
         each = [synergies(self.players, self._value(episode)) for episode in range(self.count)]

@@ -1,9 +1,9 @@
-"""Known answers: cases whose outcome is known beforehand, played like any scenario and compared.
+"""Known answers: cases with a known outcome, played like any scenario and compared.
 
-    findings = verify(CASES)
+    findings = verify(all_cases())
 
-Every case is a plan of scripted players, run by `run_scenario` in a temporary folder: OASIS, event log, tables
-and all. What is compared is read from the run's tables.
+Every case is a plan of scripted players. `run_scenario` plays it in a temporary folder, with OASIS, event log and
+tables; its figures are read from the run's tables.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ EXACT = 1e-9
 
 
 class KnownFigure(str, Enum):
-    """What is compared: one value per player in the roster's order, or one per episode."""
+    """What is compared: one value per player in the roster's order, or one value of the episode."""
 
     PAYOFF = "payoff"
     PER_STEP = "payoff per step"
@@ -52,7 +52,7 @@ OF_EPISODES = frozenset(
 
 @dataclass(frozen=True)
 class Play:
-    """One task for scripted players. `policies` has one entry per player, `teams` too where there are any."""
+    """One task for scripted players: a policy per player, and a team per player where there are teams."""
 
     game: str
     policies: tuple[str, ...]
@@ -67,7 +67,7 @@ class Play:
     """Other keys of the task: reward_pool, difficulty, cooperation_level."""
 
     def plan(self) -> Plan:
-        """The play as a plan, checked as a file would be."""
+        """The play as a plan, checked like a file."""
         teams = self.teams or (None,) * len(self.policies)
         rows = tuple(
             ModelConfig(model_id=f"p{number}", policy=policy, team_id=team)
@@ -91,7 +91,7 @@ class Play:
 
 @dataclass(frozen=True)
 class Expected:
-    """A figure's known values; `tolerance` is absolute, one for all of them."""
+    """A figure's known values; one absolute tolerance for all of them."""
 
     figure: KnownFigure
     values: tuple[float, ...]
@@ -100,7 +100,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class KnownCase:
-    """A play with known answers, and where they are known from."""
+    """A play with known answers, and their source."""
 
     name: str
     play: Play
@@ -110,7 +110,7 @@ class KnownCase:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """A figure of a case: what was expected and what was got."""
+    """A figure of a case: the expected values and those of the run."""
 
     case: str
     figure: KnownFigure
@@ -120,16 +120,21 @@ class CaseResult:
     source: str
 
     @property
-    def holds(self) -> bool:
-        """Whether there are as many values as expected and each is within the tolerance."""
+    def passed(self) -> bool:
+        """Whether the number of values is as expected, and each is within the tolerance."""
         same_number = len(self.got) == len(self.expected)
         return same_number and all(abs(a - b) <= self.tolerance for a, b in zip(self.got, self.expected, strict=True))
 
 
 def verify(cases: Iterable[KnownCase], on_case: Callable[[KnownCase], None] | None = None) -> list[CaseResult]:
-    """Play every case and compare it; `on_case` is told of each before it is played.
+    """Play every case and compare it.
 
-    Raises InvalidFileError for a case that cannot be played.
+    Args:
+        cases: The cases.
+        on_case: Called with each case before it is played.
+
+    Raises:
+        InvalidFileError: A case cannot be played.
     """
     findings: list[CaseResult] = []
     with TemporaryDirectory() as scratch:
@@ -141,7 +146,7 @@ def verify(cases: Iterable[KnownCase], on_case: Callable[[KnownCase], None] | No
 
 
 def compare(case: KnownCase, run: Run) -> list[CaseResult]:
-    """What a run of the case's plan gave, beside what was expected."""
+    """The figures of a run of the case's plan, with the expected ones."""
     return [
         CaseResult(case.name, each.figure, each.values, read(run, each.figure), each.tolerance, case.source)
         for each in case.expected
@@ -149,7 +154,7 @@ def compare(case: KnownCase, run: Run) -> list[CaseResult]:
 
 
 def read(run: Run, figure: KnownFigure) -> tuple[float, ...]:
-    """A figure of a run, averaged over its episodes."""
+    """A figure of a run: its mean over episodes."""
     if figure in OF_EPISODES:
         return (float(run.episodes[figure.value].mean()),)
     if figure in (KnownFigure.PER_STEP, KnownFigure.MEAN_PER_STEP):

@@ -20,7 +20,7 @@ BACKEND = SimulatedBackend()
 
 
 def situation(role: ModelRole, language: Language = Language.EN, others_last: float | None = None) -> Situation:
-    view = Observation(step=1, max_steps=5, **OPTIONS, others_last=others_last)
+    view = Observation(step=1, max_steps=5, options=OPTIONS, others_last=others_last)
     return Situation(role, language, view)
 
 

@@ -140,7 +140,7 @@ def decided(table: Game[object], policy: str) -> str:
 # -- what holds for every scripted player ------------------------------------------------------------------
 
 OPTIONS = tuple(Option(f"give {n}", f"give {n}", n / 20) for n in (0, 5, 10, 15, 20))
-UNKNOWING = Observation(step=1, max_steps=3, **OPTIONS)
+UNKNOWING = Observation(step=1, max_steps=3, options=OPTIONS)
 
 
 @pytest.mark.parametrize("policy", POLICIES)

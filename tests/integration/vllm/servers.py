@@ -32,7 +32,7 @@ def tiny_commands(tiny: TinyModel, replicas: int = 1, port: int | None = None, *
     """Return the commands that start servers of the tiny base on this machine, on free ports."""
     vllm = vllm_command()
     served = read_served_roster(tiny_roster(tiny), base=str(tiny.base))
-    told = {
+    defaults = {
         "vllm": str(vllm),
         "cpu": True,
         "openmp": openmp_library(str(vllm)),
@@ -41,7 +41,7 @@ def tiny_commands(tiny: TinyModel, replicas: int = 1, port: int | None = None, *
         "replicas": replicas,
         "port": port or free_ports(replicas),
     }
-    return list(serve_commands(served, ServeOptions(**{**told, **options})))  # type: ignore[arg-type]
+    return list(serve_commands(served, ServeOptions(**{**defaults, **options})))  # type: ignore[arg-type]
 
 
 def tiny_server(tiny: TinyModel, logs: Path, **options: object) -> VLLMServer:

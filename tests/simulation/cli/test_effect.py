@@ -18,7 +18,7 @@ def test_an_effect_ends_in_a_table_and_its_folder(capsys: pytest.CaptureFixture[
     code, out, err = society(capsys, *EFFECT)
     assert code == 0
     assert "delivered - treated" in out
-    assert "SIMULATED minds" in out
+    assert "SIMULATED replies follow a policy" in out
     assert "episode 2/4" in err
     folder = Path(out.splitlines()[-1])
     assert {path.name for path in folder.iterdir()} == {"delivered", "silenced", "effect.json"}

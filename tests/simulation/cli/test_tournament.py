@@ -43,7 +43,7 @@ def test_teams_end_in_what_each_member_adds(capsys: pytest.CaptureFixture[str]) 
     assert code == 0, err
     assert "Shapley value" in out
     assert "red_lead red_mate red_scout" in out
-    assert "SIMULATED minds" in out
+    assert "SIMULATED replies follow a policy" in out
     result = load_tournament(out.splitlines()[-1])
     assert len(result.compositions) == 2 * 2 * 7  # worths, teams, coalitions
     shares = result.contributions.query("worth == 'reward'").groupby("team", observed=True)["value"].sum()

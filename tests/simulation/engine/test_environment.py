@@ -46,7 +46,7 @@ def allowed(mode: TrainingMode, sender: ModelConfig, hearer: ModelConfig) -> boo
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_every_message_is_heard_by_exactly_those_the_mode_lets_hear_it(mode: TrainingMode) -> None:
+async def test_message_is_heard_by_those_the_mode_allows(mode: TrainingMode) -> None:
     events: list[Event] = []
     async with environment(mode, on_event=events.append) as env:
         await env.run_task(GOODS)
@@ -59,9 +59,7 @@ async def test_every_message_is_heard_by_exactly_those_the_mode_lets_hear_it(mod
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_the_database_of_oasis_holds_the_same_messages_for_the_same_hearers(
-    mode: TrainingMode, tmp_path: Path
-) -> None:
+async def test_oasis_database_has_the_same_messages_and_hearers(mode: TrainingMode, tmp_path: Path) -> None:
     events: list[Event] = []
     async with environment(mode, on_event=events.append, folder=tmp_path) as env:
         await env.run_task(GOODS)
@@ -77,8 +75,8 @@ async def test_the_database_of_oasis_holds_the_same_messages_for_the_same_hearer
         number: (names[sender], text, {names[int(a)] for a in hearers.split(",") if a})
         for number, sender, text, hearers in rows
     }
-    told = {e.oasis_message_id: (e.sender, e.text, set(e.audience)) for e in events if isinstance(e, MessageSent)}
-    assert stored == told
+    heard = {e.oasis_message_id: (e.sender, e.text, set(e.audience)) for e in events if isinstance(e, MessageSent)}
+    assert stored == heard
 
 
 @pytest.mark.parametrize("mode", [*MODES, TrainingMode.MIXED])
@@ -169,7 +167,7 @@ async def test_an_environment_can_be_used_again_after_it_was_closed() -> None:
             assert len((await env.run_task(GOODS)).outcomes) == 4
 
 
-async def test_an_invalid_answer_is_asked_again_with_another_seed_and_both_count() -> None:
+async def test_invalid_reply_is_asked_again_with_another_seed() -> None:
     events: list[Event] = []
     env = environment(on_event=events.append, count=2, communication=Communication(talk_rounds=0))
     seeds: list[int | None] = []
@@ -188,7 +186,7 @@ async def test_an_invalid_answer_is_asked_again_with_another_seed_and_both_count
     assert [outcome.cooperation_score for outcome in ended.outcomes] == [None, None]
 
 
-async def test_a_platform_that_dies_ends_the_task_with_an_error_and_hangs_nobody() -> None:
+async def test_dead_platform_ends_the_task_with_an_error() -> None:
     env = environment()
     async with env:
         await env.run_task(GOODS)
@@ -262,7 +260,7 @@ def test_a_mistake_is_told(message: str, act: Callable[[MultiModelEnvironment], 
         act(environment(count=2, max_models=2))
 
 
-async def test_a_task_that_cannot_be_played_is_refused_before_anything_is_said() -> None:
+async def test_unplayable_task_is_refused_before_any_call() -> None:
     events: list[Event] = []
     async with environment(count=3, on_event=events.append) as env:
         with pytest.raises(SocietyError, match="needs 5 models; there are 3"):

@@ -97,9 +97,7 @@ async def _serve_and_run(make_plan: Callable[..., Plan], runs: Path, server: Scr
     return await asyncio.to_thread(run_scenario, plan, out=runs)
 
 
-async def test_a_server_is_offered_the_tools_and_its_calls_are_carried_out(
-    make_plan: Callable[..., Plan], runs: Path
-) -> None:
+async def test_feed_offers_tools_and_performs_the_calls(make_plan: Callable[..., Plan], runs: Path) -> None:
     async with ScriptedVLLM(base="SmolLM2-135M-Instruct") as server:
         server.calls_tools = True
         run = await _serve_and_run(make_plan, runs, server)
@@ -111,9 +109,7 @@ async def test_a_server_is_offered_the_tools_and_its_calls_are_carried_out(
     assert first == ["create_post", "do_nothing"]  # there is nothing yet to comment on, like or follow
 
 
-async def test_a_reply_that_calls_no_tool_is_asked_again_once_and_counted_as_invalid(
-    make_plan: Callable[..., Plan], runs: Path
-) -> None:
+async def test_reply_without_tool_call_is_asked_again_once(make_plan: Callable[..., Plan], runs: Path) -> None:
     async with ScriptedVLLM(base="SmolLM2-135M-Instruct") as server:
         server.calls_tools = False
         run = await _serve_and_run(make_plan, runs, server)

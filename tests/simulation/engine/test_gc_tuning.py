@@ -10,7 +10,7 @@ import pytest
 from simulation.engine.gc_tuning import reduced_gc
 
 
-def test_it_is_what_it_was_when_the_last_block_ends_whichever_that_is() -> None:
+def test_reduced_gc_restores_after_the_last_block() -> None:
     before = gc.get_threshold()
     first, second = ExitStack(), ExitStack()
     first.enter_context(reduced_gc())

@@ -75,11 +75,11 @@ def test_observation_shows_only_known_facts(seed: int) -> None:
     profile = state.table.profiles[0]
     for player in range(3):
         news = game.observation_text(state, player, Language.EN)
-        told = {
+        shown = {
             int(word) for word in news.replace(",", " ").replace(";", " ").replace(".", " ").split() if word.isdigit()
         }
-        assert told == {fact for facts in profile.known(player).values() for fact in facts}
-        assert told.isdisjoint(fact for i, facts in enumerate(profile.private) if i != player for fact in facts)
+        assert shown == {fact for facts in profile.known(player).values() for fact in facts}
+        assert shown.isdisjoint(fact for i, facts in enumerate(profile.private) if i != player for fact in facts)
 
 
 def fixed(right: str = "Q") -> Profile:

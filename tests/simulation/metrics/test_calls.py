@@ -74,7 +74,7 @@ async def test_a_call_that_moves_is_one_failure_one_success_and_one_move() -> No
         assert (rate.value, rate.n) == (8 / 10, 10)
         assert len(first.bodies) + len(second.bodies) == rate.n
         assert len(other.bodies) >= 2
-    assert figures.falls(calls) == {}
+    assert figures.fallbacks(calls) == {}
     assert figures.tier_mix(calls) == {"http": 1.0}
 
 
@@ -88,7 +88,7 @@ async def test_falls_are_counted_by_what_failed_and_tiers_are_never_averaged() -
         for request in asked[1:]:
             await client.generate(request)
     calls = table(records)
-    assert figures.falls(calls) == {"http": 1}
+    assert figures.fallbacks(calls) == {"http": 1}
     assert figures.tier_mix(calls) == {"http": 0.75, "simulated": 0.25}
     for figure in (figures.latency, figures.success_rate, figures.queue_time, figures.tokens_per_second):
         with pytest.raises(MixedTiersError):

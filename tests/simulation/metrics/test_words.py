@@ -50,7 +50,7 @@ def test_each_character_is_seen_for_what_it_is(make_plan: Callable[..., Plan], r
     found = list(words(characters(make_plan, runs)))
     assert len(found) == 4 * 2 * 2
     assert {word.tier for word in found} == {"http"}
-    by_name = {word.moment.model_id: word for word in found}
+    by_name = {word.point.model_id: word for word in found}
     announced = {name: word.announced.action if word.announced else None for name, word in by_name.items()}
     assert announced == {"honest": "cooperate", "liar": "cooperate", "vague": None, "babbler": "defect"}
     assert {name: word.kept for name, word in by_name.items()} == {

@@ -122,7 +122,7 @@ def test_what_failed_and_fell_is_said(make_plan: Callable[..., Plan], runs: Path
         run = run_scenario(make_plan(episodes=1, inference=keys), out=runs)
     honesty = honesty_of(run)
     assert honesty.failed == 1
-    assert honesty.falls == 1
+    assert honesty.fallbacks == 1
     assert honesty.tiers == {Tier.HTTP.value: 15, Tier.SIMULATED.value: 1}
     assert honesty.real == pytest.approx(15 / 16)
 

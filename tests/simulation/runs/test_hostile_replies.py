@@ -27,8 +27,8 @@ def hostile(make_plan: Callable[..., Plan], runs: Path) -> Callable[[str], Run]:
 
     def make(text: str, **keys: object) -> Run:
         with in_thread(ScriptedVLLM(says=text)) as server:
-            told = {"tiers": ["http"], "endpoints": [server.url], "max_tokens": 200}
-            return run_scenario(make_plan(inference=told, **keys), out=runs)
+            found = {"tiers": ["http"], "endpoints": [server.url], "max_tokens": 200}
+            return run_scenario(make_plan(inference=found, **keys), out=runs)
 
     return make
 

@@ -154,7 +154,7 @@ def test_a_full_disk_stops_the_run_resumably(
     assert_whole(resume_run(stopped.value.path), unbroken)
 
 
-def test_ctrl_c_while_the_tables_are_derived_stops_the_run_resumably(unbroken: Run, tmp_path: Path) -> None:
+def test_interrupt_while_tables_are_derived_is_resumable(unbroken: Run, tmp_path: Path) -> None:
     with pytest.raises(RunStoppedError, match=r"^interrupted") as stopped:
         play(tmp_path, on_event=cut_after(1, RunEnded))
     assert_whole(load_run(stopped.value.path), unbroken)

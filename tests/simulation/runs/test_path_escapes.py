@@ -94,9 +94,9 @@ class TestNames:
         setting = Scenario.model_validate(scenario(tasks=[task], mode="competitive"))
         folder = new_tournament(Tournament(form=Format.PAIRS, episodes=2, scenario=setting, roster=roster()), tmp_path)
         file = folder / "tournament.json"
-        told = orjson.loads(file.read_bytes())
-        told["tournament"]["roster"]["models"][1]["model_id"] = name
-        file.write_bytes(orjson.dumps(told))
+        found = orjson.loads(file.read_bytes())
+        found["tournament"]["roster"]["models"][1]["model_id"] = name
+        file.write_bytes(orjson.dumps(found))
         with pytest.raises(SocietyError, match=r"tournament\.json cannot be read: (.|\n)*model_id: "):
             read_tournament(folder)
 
@@ -110,16 +110,16 @@ class TestNames:
 
     @pytest.mark.parametrize("policy", ["../../x", "/etc/passwd", "os:system", "~"])
     def test_a_policy_is_one_of_those_there_are(self, policy: str) -> None:
-        told = {"name": "r", "models": [{"model_id": "a", "policy": policy}]}
-        Path("r.yaml").write_text(json.dumps(told), encoding="utf-8")
+        found = {"name": "r", "models": [{"model_id": "a", "policy": policy}]}
+        Path("r.yaml").write_text(json.dumps(found), encoding="utf-8")
         with pytest.raises(InvalidFileError, match="there is no policy"):
             Roster.load("r.yaml")
 
     @pytest.mark.parametrize("adapter", ["../../etc", "/etc", "~", "a\0b", "x" * 5000, "loop"])
     def test_an_adapter_is_a_folder_that_holds_one(self, adapter: str) -> None:
         Path("loop").symlink_to("loop")
-        told = {"name": "r", "base_model": "b", "models": [{"model_id": "a", "adapter": adapter}]}
-        Path("r.yaml").write_text(json.dumps(told), encoding="utf-8")
+        found = {"name": "r", "base_model": "b", "models": [{"model_id": "a", "adapter": adapter}]}
+        Path("r.yaml").write_text(json.dumps(found), encoding="utf-8")
         with pytest.raises(InvalidFileError) as caught:
             Roster.load("r.yaml")
         assert ["r.yaml", "models.0.adapter"] in [[each.file, each.where] for each in caught.value.problems]
@@ -184,7 +184,7 @@ LINKS = [
 
 
 @pytest.mark.parametrize("name", LINKS)
-def test_a_link_that_leads_out_of_a_run_is_neither_read_nor_written(
+def test_link_out_of_a_run_is_neither_read_nor_written(
     name: str, run: Path, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outside = tmp_path / "outside"
@@ -245,8 +245,8 @@ def test_a_manifest_cannot_name_a_place_elsewhere(name: str, run: Path, tmp_path
     assert everything(tmp_path) == before
 
 
-@pytest.mark.parametrize("told", ["../../x", "/etc/passwd", "a\nb"])
-def test_what_a_run_says_it_replays_is_only_told(told: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _in_manifest(run, lambda manifest: manifest.update(replay_of=told))
+@pytest.mark.parametrize("found", ["../../x", "/etc/passwd", "a\nb"])
+def test_what_a_run_says_it_replays_is_only_told(found: str, run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _in_manifest(run, lambda manifest: manifest.update(replay_of=found))
     code, _, err = society(capsys, "resume", str(run))
     assert (code, "a replay is not resumed" in err) == (2, True)

@@ -84,9 +84,9 @@ def in_closed(runs: Path, request: pytest.FixtureRequest) -> Callable[[Callable[
                 return work()
 
         before = _stamps(runs)
-        told = in_child(inside)
+        text = in_child(inside)
         assert _stamps(runs) == before
-        return told
+        return text
 
     return do
 
@@ -113,9 +113,7 @@ def test_runs_are_read(in_closed: InClosed, runs: Path, finished: Run, stopped: 
     in_closed(read)
 
 
-def test_a_finished_run_is_resumed_to_itself_and_replayed_elsewhere(
-    in_closed: InClosed, finished: Run, tmp_path: Path
-) -> None:
+def test_read_only_run_is_resumed_and_replayed_elsewhere(in_closed: InClosed, finished: Run, tmp_path: Path) -> None:
     def read() -> None:
         assert_whole(resume_run(finished.path), finished)
         assert replay_run(finished.path, out=tmp_path).tables_identical
@@ -125,8 +123,8 @@ def test_a_finished_run_is_resumed_to_itself_and_replayed_elsewhere(
 
 def test_a_report_is_written_elsewhere(in_closed: InClosed, runs: Path, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
-    told = in_closed(lambda: society("report", str(runs), "--out", str(page)))
-    assert "code=0" in told
+    text = in_closed(lambda: society("report", str(runs), "--out", str(page)))
+    assert "code=0" in text
     assert page.stat().st_size > 10_000
 
 
@@ -146,24 +144,24 @@ def test_what_writes_says_what_to_do(
         assert said.code == 1
         return said.text
 
-    told = in_closed(write)
-    assert f"society: {place}" in told
-    assert "cannot be written: " in told
-    assert "name a folder that can be written to, or change this one" in told
-    assert "Traceback" not in told
+    text = in_closed(write)
+    assert f"society: {place}" in text
+    assert "cannot be written: " in text
+    assert "name a folder that can be written to, or change this one" in text
+    assert "Traceback" not in text
 
 
 def test_a_run_whose_directory_is_closed_while_it_plays_stops(tmp_path: Path, finished: Run) -> None:
     """Its log is open already; what it cannot write any more are its tables."""
 
     def work() -> str:
-        with pytest.raises(RunStoppedError) as told:
+        with pytest.raises(RunStoppedError) as text:
             play(tmp_path, on_event=lambda event: isinstance(event, EpisodeEnded) and _close(tmp_path))
         path = next(tmp_path.iterdir())
         path.chmod(0o755)
         assert_so_far(load_run(path), finished)
         assert_whole(resume_run(path), finished)
-        return str(told.value)
+        return str(text.value)
 
     assert "could not be written: Permission denied" in in_child(work)
 

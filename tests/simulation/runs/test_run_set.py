@@ -86,7 +86,7 @@ def test_ctrl_c_while_runs_go_side_by_side_stops_them_resumably(plans: dict[str,
     assert len(payoffs(run_set.play(folder, COMMAND, at_once=2))) == len(plans)
 
 
-def test_a_failure_beside_others_is_told_not_that_they_were_stopped(plans: dict[str, Plan], runs: Path) -> None:
+def test_run_set_reports_the_failure_that_stopped_others(plans: dict[str, Plan], runs: Path) -> None:
     seen = itertools.count(1)
 
     def observe(event: Event) -> None:

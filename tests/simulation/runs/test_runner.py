@@ -204,7 +204,7 @@ def test_a_run_starts_from_a_running_event_loop_too(make_plan: Callable[..., Pla
     assert len(asyncio.run(notebook()).outcomes) == 8
 
 
-def test_an_interrupt_in_a_notebook_ends_the_work_before_it_is_told(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_interrupt_in_a_notebook_ends_the_work_first(make_plan: Callable[..., Plan], runs: Path) -> None:
     events: list[Event] = []
     main = threading.main_thread().ident
 

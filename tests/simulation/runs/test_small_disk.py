@@ -73,7 +73,7 @@ def test_a_disk_of_any_size_that_fills_up(unbroken: Run, tmp_path: Path) -> None
 
 @pytest.mark.usefixtures("own_disks")
 @pytest.mark.parametrize(
-    ("kilobytes", "told"),
+    ("kilobytes", "text"),
     [
         (0, r"first_contact-\S+ cannot be written: No space left on device; make room on its disk"),
         (80, r"the run could not be written: No space left on device; make room on its disk"),  # in oasis.db
@@ -81,8 +81,8 @@ def test_a_disk_of_any_size_that_fills_up(unbroken: Run, tmp_path: Path) -> None
         (200, r"the run could not be written: No space left on device; make room on its disk"),  # in a table
     ],
 )
-def test_what_a_disk_that_fills_up_is_told_as(kilobytes: int, told: str, unbroken: Run, tmp_path: Path) -> None:
-    assert re.search(told, _on_a_disk(kilobytes, unbroken, tmp_path))
+def test_what_a_disk_that_fills_up_is_told_as(kilobytes: int, text: str, unbroken: Run, tmp_path: Path) -> None:
+    assert re.search(text, _on_a_disk(kilobytes, unbroken, tmp_path))
 
 
 def _on_a_disk(kilobytes: int, unbroken: Run, tmp_path: Path) -> str:
@@ -119,7 +119,7 @@ def test_the_command_on_a_disk_that_fills_up(unbroken: Run, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("limit", "told"),
+    ("limit", "text"),
     [
         (2_000, r"first_contact-\S+ cannot be written: File too large; raise the limit on the size of files"),
         (9_000, r"the run could not be written: File too large; raise the limit on the size of files"),
@@ -127,14 +127,14 @@ def test_the_command_on_a_disk_that_fills_up(unbroken: Run, tmp_path: Path) -> N
         (90_000, r"oasis\.db could not be written: (disk I/O error|database or disk is full); make room on its disk"),
     ],
 )
-def test_a_limit_on_the_size_of_files(limit: int, told: str, unbroken: Run, tmp_path: Path) -> None:
+def test_a_limit_on_the_size_of_files(limit: int, text: str, unbroken: Run, tmp_path: Path) -> None:
     """It takes no right to mount: manifest, log and oasis.db are cut off where they would grow beyond it."""
 
     def work() -> str:
         forks.limit_files(limit, die=False)
         return assert_stops_and_goes_on(tmp_path, forks.unlimit_files, unbroken)
 
-    assert re.search(told, in_child(work))
+    assert re.search(text, in_child(work))
 
 
 def test_what_the_disk_refuses_oasis_is_nobodys_failed_action(unbroken: Run, tmp_path: Path) -> None:

@@ -87,13 +87,13 @@ def test_every_combination_is_an_arm_of_its_own() -> None:
         assert not plan.sweep
 
 
-def test_options_and_overrides_hold_for_every_arm_but_what_is_swept() -> None:
+def test_sweep_settings_apply_to_every_arm() -> None:
     arms = sweep_arms(scenario(), Settings(tier=Tier.SIMULATED, episodes=3, set={"language": "zh"}))
     assert {(a.plan.scenario.episodes, a.plan.scenario.language.value) for a in arms.values()} == {(3, "zh")}
     assert {a.plan.scenario.seed for a in arms.values()} == {1, 2, 7}
 
 
-def test_a_sweep_may_come_from_an_override_and_sweep_structures_and_rosters() -> None:
+def test_sweep_from_a_setting_varies_structures_and_rosters() -> None:
     Path("mine.yaml").write_text(
         "name: mine\nbase_model: b\nmodels: [{model_id: a, model_name: x}, {model_id: b, model_name: y}]\n"
     )
@@ -113,7 +113,7 @@ def test_a_sweep_may_come_from_an_override_and_sweep_structures_and_rosters() ->
         ("{seed: [1..1000], tasks.0.max_steps: [1..1000]}", "has 1,000,000 combinations"),
         ("{seed: 5}", r"sweep.seed: 5 is neither a list nor a range such as 1..10 \(write \[5\]\)"),
         ("{seed: []}", "sweep.seed: has no value"),
-        ("{seed: [1..3, 2]}", "the value 2 stands there twice"),
+        ("{seed: [1..3, 2]}", "the value 2 is there twice"),
         ('{description: ["\\ud800"]}', "is no value that a file can keep"),
         ("{seed: [73786976294838206464]}", "is no value that a file can keep"),
         ("{sweep.seed: [1]}", "cannot be swept"),
@@ -123,9 +123,7 @@ def test_a_sweep_may_come_from_an_override_and_sweep_structures_and_rosters() ->
         ("[1, 2]", "sweep: .* is not a mapping"),
     ],
 )
-def test_a_value_that_cannot_be_played_is_told_with_its_line_before_anything_is_written(
-    sweep: str, message: str
-) -> None:
+def test_sweep_reports_an_unplayable_value_with_its_line(sweep: str, message: str) -> None:
     with pytest.raises(InvalidFileError, match=message):
         sweep_arms(scenario(f"{SCENARIO}sweep: {sweep}\n"))
 
@@ -297,7 +295,7 @@ def _plan(file: Path) -> Any:
 
 
 @pytest.mark.slow
-def test_a_killed_worker_and_an_interrupt_lose_nothing_and_double_nothing(start: Start) -> None:
+def test_killed_worker_and_interrupt_lose_nothing(start: Start) -> None:
     process = start("modes.yaml")
     until(finished)
     until(lambda: killed(lambda: workers_of(process)))

@@ -1,4 +1,4 @@
-"""Processes that want one run, or one name for a run: one has it, the others are told so; nothing is paid twice."""
+"""Processes that want one run, or one name for a run: one has it, the others get an error; nothing is paid twice."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ def all_at_once(works: list[Callable[[], object]]) -> list[str]:
 def test_of_many_that_resume_a_run_at_once_one_does_the_work(unbroken: Run, tmp_path: Path) -> None:
     killed(lambda: play(tmp_path, on_event=die))
     (path,) = tmp_path.iterdir()
-    told = all_at_once([lambda: society("resume", str(path))] * 4)
-    refused = [each for each in told if "code=1" in each]
-    assert len(refused) < len(told)
+    said = all_at_once([lambda: society("resume", str(path))] * 4)
+    refused = [each for each in said if "code=1" in each]
+    assert len(refused) < len(said)
     assert all(f"society: {path} is being run by another process" in each for each in refused)
-    assert all("code=0" in each for each in told if each not in refused)
+    assert all("code=0" in each for each in said if each not in refused)
     assert_whole(load_run(path), unbroken)
     assert (path / EventLog.NAME).read_text().count('"RunResumed"') == 1
 
@@ -81,10 +81,10 @@ def test_a_run_that_another_finished_meanwhile_is_left_as_it_is(
 def test_of_many_that_want_one_name_one_has_it(unbroken: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_directory, "unique_name", lambda name: name)
     arguments = ("run", "first_contact", "--tier", "simulated", "--set", "tasks.0.max_steps=2", "--out", str(tmp_path))
-    told = all_at_once([lambda: society(*arguments)] * 4)
-    assert sum("code=0" in each for each in told) == 1
-    clear = re.compile(rf"code=1, told=.society: {tmp_path}/first_contact cannot be written: .*; name another folder")
-    assert all(clear.search(each) for each in told if "code=0" not in each), told
+    said = all_at_once([lambda: society(*arguments)] * 4)
+    assert sum("code=0" in each for each in said) == 1
+    clear = re.compile(rf"code=1, text=.society: {tmp_path}/first_contact cannot be written: .*; name another folder")
+    assert all(clear.search(each) for each in said if "code=0" not in each), said
     assert [path.name for path in tmp_path.iterdir()] == ["first_contact"]
     assert_whole(load_run(tmp_path / "first_contact"), unbroken)
 
@@ -96,10 +96,10 @@ def test_a_killed_process_holds_no_lock(unbroken: Run, tmp_path: Path) -> None:
         time.sleep(0.01)
     (path,) = tmp_path.glob("[!.]*")
     time.sleep(0.2)
-    told = Child.start(lambda: society("resume", str(path))).wait()
+    said = Child.start(lambda: society("resume", str(path))).wait()
     os.kill(child.process, signal.SIGKILL)
     assert child.end()[0] == -signal.SIGKILL
-    assert "is being run by another process" in told
+    assert "is being run by another process" in said
     assert (path / LOCK).exists()
     assert_whole(resume_run(path), unbroken)
 
@@ -118,9 +118,7 @@ def resuming(path: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-def test_a_run_of_a_real_server_that_two_commands_resume_is_read_meanwhile(
-    server: ScriptedVLLM, tmp_path: Path
-) -> None:
+def test_run_resumed_by_two_commands_can_be_read(server: ScriptedVLLM, tmp_path: Path) -> None:
     plan = Plan.load("first_contact", {"tasks.0.max_steps": "2"})
     options = {"tier": Tier.HTTP, "episodes": 2, "endpoints": (server.url,)}
     unbroken = run_scenario(plan, **options, out=tmp_path / "unbroken")

@@ -93,7 +93,7 @@ def test_a_log_cut_anywhere_keeps_every_whole_event(tmp_path_factory: pytest.Tem
     path.write_bytes(whole[:cut])
     kept = whole[:cut].count(b"\n")
     assert tuple(read_events(path)) == EXAMPLES[:kept]
-    with EventLog(path) as log:  # the next sitting writes after the last whole line
+    with EventLog(path) as log:  # the next session writes after the last whole line
         log.append(RunEnded("stopped"))
     assert tuple(read_events(path)) == (*EXAMPLES[:kept], RunEnded("stopped"))
 

@@ -29,7 +29,7 @@ PRESENT = f"version_{SCHEMA_VERSION}"
 TIMES = ("latency", "duration", "time", "prompt_hash")
 
 
-def told(frame: pd.DataFrame) -> pd.DataFrame:
+def comparable(frame: pd.DataFrame) -> pd.DataFrame:
     """What the play came to: without times, and without the hash of prompts, whose words have changed since."""
     return frame.drop(columns=[name for name in frame if name.endswith(TIMES)]).astype(str)
 
@@ -48,8 +48,8 @@ def test_a_stored_run_of_any_version_has_the_tables_of_this_one(name: str) -> No
     assert run.schema_version == SCHEMA_VERSION
     assert Plan.of(run.manifest).scenario.seed == 3
     for table, frame in derived(run).items():
-        pd.testing.assert_frame_equal(told(frame), told(derived(present)[table]))
-        pd.testing.assert_frame_equal(told(getattr(run, table.value)), told(frame))
+        pd.testing.assert_frame_equal(comparable(frame), comparable(derived(present)[table]))
+        pd.testing.assert_frame_equal(comparable(getattr(run, table.value)), comparable(frame))
 
 
 def plain(values: pd.Series) -> list[str]:
@@ -79,7 +79,7 @@ def test_the_first_shape_tells_what_a_message_fell_from(tmp_path: Path) -> None:
     assert set(run.messages["fallback_from"]) == set(run.decisions["fallback_from"]) == {"camel>http"}
 
 
-def test_a_run_of_the_first_shape_that_was_cut_is_finished_in_this_version(tmp_path: Path) -> None:
+def test_cut_run_of_version_1_is_finished_in_this_version(tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(FIXTURES / "version_1_first", run)
     lines = (run / EventLog.NAME).read_bytes().splitlines(keepends=True)
@@ -91,8 +91,8 @@ def test_a_run_of_the_first_shape_that_was_cut_is_finished_in_this_version(tmp_p
     assert version_of(run) == SCHEMA_VERSION
     assert all(decode(line) for line in (run / EventLog.NAME).read_bytes().splitlines())
     whole = load_run(FIXTURES / PRESENT)
-    pd.testing.assert_frame_equal(told(finished.outcomes), told(whole.outcomes))
-    pd.testing.assert_frame_equal(told(finished.messages), told(whole.messages))
+    pd.testing.assert_frame_equal(comparable(finished.outcomes), comparable(whole.outcomes))
+    pd.testing.assert_frame_equal(comparable(finished.messages), comparable(whole.messages))
 
 
 REMOVED = {
@@ -124,11 +124,11 @@ def test_a_cut_run_with_removed_settings_is_resumed(tmp_path: Path) -> None:
     manifest["scenario"]["inference"] |= REMOVED
     (run / "manifest.json").write_bytes(orjson.dumps({**manifest, "status": "stopped"}))
     finished = resume_run(run)
-    pd.testing.assert_frame_equal(told(finished.outcomes), told(load_run(FIXTURES / PRESENT).outcomes))
+    pd.testing.assert_frame_equal(comparable(finished.outcomes), comparable(load_run(FIXTURES / PRESENT).outcomes))
     assert "hedge" not in orjson.loads((run / "manifest.json").read_bytes())["scenario"]["inference"]
 
 
-def test_a_process_killed_in_the_middle_of_bringing_a_run_up_to_date_does_no_harm(tmp_path: Path) -> None:
+def test_kill_inside_a_migration_does_no_harm(tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(FIXTURES / "version_1_first", run)
     manifest = (run / "manifest.json").read_bytes()
@@ -140,7 +140,7 @@ def test_a_process_killed_in_the_middle_of_bringing_a_run_up_to_date_does_no_har
     assert version_of(run) == SCHEMA_VERSION
 
 
-def test_a_reply_that_a_kill_kept_from_the_first_shapes_log_is_not_made_up(tmp_path: Path) -> None:
+def test_migration_invents_no_missing_reply(tmp_path: Path) -> None:
     lines = (FIXTURES / "version_1_first" / EventLog.NAME).read_bytes().splitlines(keepends=True)
     cut = next(number for number, line in enumerate(lines) if b'"ReplyReceived"' in line)
     (tmp_path / EventLog.NAME).write_bytes(b"".join(lines[:cut]))

@@ -19,7 +19,8 @@ from agents.roster import ModelConfig
 from simulation.metrics.comparable import MixedTiersError
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
-from simulation.studies.compare.report import OF_EPISODES, ComparedFigure, Comparison, ComparisonVerdict, compare_runs
+from simulation.studies.compare.report import compare_runs
+from simulation.studies.compare.result import OF_EPISODES, ComparedFigure, Comparison, ComparisonVerdict
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
 
 __all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
@@ -109,7 +110,7 @@ def test_runs_of_one_seed_are_averaged_and_count_once(tmp_path: Path) -> None:
     found = compare_runs(a, b)
     assert found.find(ComparedFigure.PAYOFF).interval.value == pytest.approx(1.0)
     assert found.find(ComparedFigure.PAYOFF).interval.n == 6
-    assert any("share seeds" in note for note in found.notes)
+    assert any("have the same seed" in note for note in found.notes)
 
 
 def test_tiers_are_never_compared_in_silence(tmp_path: Path) -> None:
@@ -178,7 +179,7 @@ def test_what_varies_on_all_sides_alike_is_paired_and_laid_to_nothing(tmp_path: 
     found = compare_runs(tmp_path / "cooperative", tmp_path / "competitive")
     payoff = found.find(ComparedFigure.PAYOFF)
     assert (payoff.interval.low, payoff.interval.high) == pytest.approx((1.0, 1.0))
-    assert "varied alike on all sides, and paired: language" in found.notes
+    assert "settings that vary on all sides alike, and are the same in twins: language" in found.notes
     assert set(found.differs) == {"mode"}
     assert any("24 pairs" in note for note in found.notes)
 
@@ -261,4 +262,4 @@ def test_simulated_minds_do_not_care_for_the_mode_and_no_difference_is_made_of_t
             run_scenario(make_plan(mode=mode, seed=seed), out=runs / mode)
     found = compare_runs(runs / "cooperative", runs / "competitive")
     assert set(verdicts(found).values()) == {ComparisonVerdict.NOT_SHOWN}
-    assert any("SIMULATED minds act by role" in note for note in found.notes)
+    assert any("SIMULATED replies follow a policy of the role" in note for note in found.notes)

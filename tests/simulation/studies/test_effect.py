@@ -23,11 +23,9 @@ from simulation.studies.effect import (
     EffectReport,
     EffectScope,
     compare,
-    play_treatments,
     read_effects,
-    resume_treatments,
-    run_folders,
 )
+from simulation.studies.treatments import play_treatments, resume_treatments, run_folders
 from simulation.tables.run import load_run
 from simulation.treatment import Treatment
 
@@ -135,7 +133,7 @@ def test_the_report_is_kept_beside_its_runs(plan_for: MakePlan, runs: Path) -> N
     assert len(kept["effects"]) == len(report.effects)
     assert set(kept["runs"]) == {"delivered", "silenced"}
     assert kept["tiers"] == ["scripted"]
-    assert any("no p-value can fall below 0.125" in note for note in report.notes)
+    assert any("no p-value can be below 0.125" in note for note in report.notes)
 
 
 def cut_at(number: int) -> Callable[[Event], None]:
@@ -190,9 +188,9 @@ def test_runs_that_are_no_twins_are_refused(plan_for: MakePlan, runs: Path) -> N
         return run_folders(play_treatments(plan_for(seed=seed), [treatment], out=runs), treatment)[0]
 
     delivered, other = load_run(arm(1, Treatment.DELIVERED)), load_run(arm(2, Treatment.SILENCED))
-    with pytest.raises(SocietyError, match="seed differs"):
+    with pytest.raises(SocietyError, match="runs are not comparable: `seed` differs"):
         compare({Treatment.DELIVERED: delivered, Treatment.SILENCED: other})
-    with pytest.raises(SocietyError, match="was played delivered, not silenced"):
+    with pytest.raises(SocietyError, match="its messages were delivered, not silenced"):
         compare({Treatment.DELIVERED: delivered, Treatment.SILENCED: delivered})
     with pytest.raises(SocietyError, match="delivered run"):
         compare({Treatment.SILENCED: other})

@@ -15,12 +15,12 @@ from agents.strategy import TrainingMode
 from simulation.metrics.inference import LEVEL
 from simulation.metrics.registry import Interval
 from simulation.metrics.result_table import table_of
-from simulation.plan import Plan
+from simulation.plan import Plan, Settings
 from simulation.quality.report import report_quality
 from simulation.runs.runner import run_scenario
 from simulation.studies.calls import By, report_calls
 from simulation.studies.compare.report import compare_runs
-from simulation.studies.effect import play_treatments, read_effects
+from simulation.studies.effect import read_effects
 from simulation.studies.fingerprint.measure import read_fingerprints, take_fingerprints
 from simulation.studies.fingerprint.probes import Conditions
 from simulation.studies.fingerprint.report import CellFigure
@@ -31,6 +31,7 @@ from simulation.studies.tournament.matchups import Format
 from simulation.studies.tournament.play import play_tournament
 from simulation.studies.tournament.results import TournamentResult
 from simulation.studies.tournament.tournament import Tournament, new_tournament
+from simulation.studies.treatments import play_treatments
 from simulation.tables.runs import load_runs
 from simulation.treatment import Treatment
 
@@ -91,7 +92,7 @@ def test_population_table_and_plot(make_plan: MakePlan, runs: Path) -> None:
 
 
 def test_fingerprint_table_and_plot(runs: Path) -> None:
-    conditions = Conditions(episodes=3)
+    conditions = Conditions(settings=Settings(episodes=3))
     report = read_fingerprints(take_fingerprints(Roster(name="r", models=ROWS[1:]), conditions, out=runs))
     table = report.table()
     assert len(table) == len(report.figures)

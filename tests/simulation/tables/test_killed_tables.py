@@ -98,7 +98,7 @@ def test_a_kill_at_any_touch_of_a_run_that_begins(unbroken: Run, tmp_path: Path)
 
 @pytest.mark.slow
 def test_a_kill_at_any_touch_of_a_resumed_run(unbroken: Run, tmp_path: Path) -> None:
-    """A run stopped after its first episode, with tables of that, is taken up again; that sitting is killed too."""
+    """A run stopped after its first episode, with tables of that, is taken up again; that session is killed too."""
     with pytest.raises(RunStoppedError) as stopped:
         play(tmp_path / "stopped", on_event=cut_after(1, EpisodeEnded))
     cut = stopped.value.path
@@ -121,7 +121,7 @@ class Vanishing(type(Path())):  # type: ignore[misc]
         return there
 
 
-def test_a_table_that_a_resumed_run_takes_away_meanwhile_is_derived(unbroken: Run, tmp_path: Path) -> None:
+def test_table_that_a_resume_removed_is_derived(unbroken: Run, tmp_path: Path) -> None:
     shutil.copytree(unbroken.path, tmp_path / "run")
     assert read_stored(Vanishing(stored_file(tmp_path / "run", TableName.CALLS)), TABLES[TableName.CALLS]) is None
     assert_whole(load_run(tmp_path / "run"), unbroken)
@@ -212,9 +212,7 @@ class Kept:
             return cls(messages.fetchall(), posts.fetchall())
 
 
-def test_every_table_is_on_the_disk_before_the_run_is_called_finished(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tables_are_on_disk_before_the_run_is_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     handed_over: list[str] = []
 
     def synced(descriptor: int) -> None:

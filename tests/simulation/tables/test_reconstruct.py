@@ -61,8 +61,8 @@ def test_every_choice_of_every_game_is_found_again(everything: Run) -> None:
 def test_the_rules_are_told_in_the_runs_language(everything: Run) -> None:
     rules = rules_of(everything)
     assert set(rules) == set(everything.episodes["task_id"])
-    assert all(told.max_steps == 4 for told in rules.values())
-    assert all(any("\u4e00" <= character <= "\u9fff" for character in told.text) for told in rules.values())
+    assert all(found.max_steps == 4 for found in rules.values())
+    assert all(any("\u4e00" <= character <= "\u9fff" for character in found.text) for found in rules.values())
 
 
 def test_an_unfinished_episode_is_left_out(make_plan: Callable[..., Plan], runs: Path) -> None:

@@ -45,7 +45,7 @@ def test_the_tables_on_disk_are_those_of_the_events(run: Run) -> None:
         assert frame.astype(str).equals(getattr(run, name.value).astype(str))
 
 
-def test_there_is_one_row_per_model_and_episode_with_the_promised_columns(run: Run) -> None:
+def test_outcomes_have_one_row_per_model_and_episode(run: Run) -> None:
     promised = {"mode", "role", "team_id", "specialization", "tier", "accuracy", "efficiency", "cooperation_score"}
     assert promised | {"reward_earned", "completion_time"} <= set(run.outcomes.columns)
     assert not run.outcomes.duplicated(["model_id", "episode"]).any()

@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", list(TableName))
-def test_the_rows_are_those_of_every_run_with_what_tells_them_apart(folder: Path, name: TableName) -> None:
+def test_load_runs_has_the_rows_of_every_run(folder: Path, name: TableName) -> None:
     table, alone = getattr(load_runs(folder), name.value), getattr(load_run(PRESENT), name.value)
     assert list(table.columns) == ["run", "scenario", "seed", *alone.columns]
     for path in ("a", "b", "set/arm-1/x", "set/arm-2/y"):
@@ -90,12 +90,12 @@ def test_what_is_left_out_is_named_once(folder: Path) -> None:
     run_at(folder / "c", status="running")
     (folder / "d").mkdir()
     (folder / "d" / "manifest.json").write_text('{"schema_version": 2}')
-    with pytest.warns(SkippedRunsWarning) as told:
+    with pytest.warns(SkippedRunsWarning) as warned:
         runs = load_runs(folder)
-    assert len(told) == 1
+    assert len(warned) == 1
     assert [each.path.name for each in runs.skipped] == ["a", "c", "d"]
     for each in runs.skipped:
-        assert str(each) in str(told[0].message)
+        assert str(each) in str(warned[0].message)
     assert "society resume" in runs.skipped[1].reason
     with pytest.warns(SkippedRunsWarning):
         assert len(load_runs(folder, unfinished=True)) == len(runs) + 1
@@ -158,7 +158,7 @@ def test_a_join_that_would_multiply_rows_is_refused(left: str, right: str, messa
 
 
 @pytest.mark.parametrize("name", list(TableName))
-def test_tables_on_disk_are_plain_parquet_whose_types_follow_from_the_columns(name: TableName) -> None:
+def test_stored_tables_are_plain_typed_parquet(name: TableName) -> None:
     stored = pq.read_schema(PRESENT / "tables" / f"{name.value}.parquet")
     wanted = arrow_schema(TABLES[name])
     assert stored.names == wanted.names

@@ -219,7 +219,7 @@ async def test_a_port_that_is_taken_is_named(finished: Run) -> None:
 async def test_what_is_kept_for_readers_is_bounded(
     finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("simulation.watch.stream.KEPT_BYTES", 20_000)
+    monkeypatch.setattr("simulation.watch.stream.RECENT_BYTES", 20_000)
     log = copy_of(finished, tmp_path / "copy")
     lines = (finished.path / EventLog.NAME).read_bytes().splitlines(keepends=True)
     stream = Stream(Follower(log.parent), pause=0.001)

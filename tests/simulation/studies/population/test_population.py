@@ -242,7 +242,7 @@ def test_the_command_ends_in_a_table_and_its_folder(capsys: pytest.CaptureFixtur
     asked = ("population", "first_contact", "--focal", "ada", "--background", "grim", "--tier", "simulated")
     code, out, err = society(capsys, *asked, "--episodes", "2")
     assert code == 0
-    assert "SIMULATED minds" in out
+    assert "SIMULATED replies follow a policy" in out
     assert "episode 4/4" in err
     folder = Path(out.splitlines()[-1])
     code, again, _ = society(capsys, "population", str(folder), "--json")

@@ -70,7 +70,7 @@ def test_up_to_eight_all_coalitions_are_asked_for_beyond_those_of_drawn_orders()
 
 
 def test_people_and_lonely_models_are_refused() -> None:
-    with pytest.raises(SocietyError, match="a person's seat"):
+    with pytest.raises(SocietyError, match="me is a person"):
         matchups(Roster(name="r", models=(ModelConfig(model_id="me", human=True),)), Format.TEAMS)
     with pytest.raises(SocietyError, match="at least 2 models"):
         matchups(roster(None), Format.PAIRS)

@@ -246,7 +246,7 @@ def test_what_was_interrupted_goes_on_to_the_same_tables(runs: Path, monkeypatch
         interrupted_at(7, patch)
         with pytest.raises(SocietyError, match=f"society tournament {folder}"):
             play_tournament(folder)
-    with pytest.raises(SocietyError, match="not played to its end"):
+    with pytest.raises(SocietyError, match="is not finished"):
         load_tournament(folder)
     before = {number: run.path for number, run in finished_matches(folder, tournament)}
     assert len(before) == 2
@@ -298,7 +298,7 @@ def test_tiers_are_not_mixed_unless_asked(runs: Path) -> None:
     rows = (ModelConfig(model_id="a", model_name="cooperator"), ModelConfig(model_id="b", model_name="defector"))
     tournament = make(rows)
     result = played(tournament, runs)
-    assert any("SIMULATED minds" in note for note in result.report["notes"])
+    assert any("SIMULATED replies follow a policy" in note for note in result.report["notes"])
     rows_played = [
         row
         for number, run in finished_matches(result.path, tournament)

@@ -39,8 +39,8 @@ def test_a_case_goes_through_oasis_and_the_event_log(run: Run) -> None:
 
 
 def test_right_figures_hold_and_a_wrong_one_does_not(run: Run) -> None:
-    assert [finding.holds for finding in compare(RIGHT, run)] == [True, True]
-    assert [finding.holds for finding in compare(WRONG, run)] == [False, True]
+    assert [finding.passed for finding in compare(RIGHT, run)] == [True, True]
+    assert [finding.passed for finding in compare(WRONG, run)] == [False, True]
     assert compare(WRONG, run)[0].got == (9, 14)
 
 
@@ -60,25 +60,25 @@ def test_right_figures_hold_and_a_wrong_one_does_not(run: Run) -> None:
 )
 def test_every_figure_is_read_from_the_tables(run: Run, figure: KnownFigure, values: tuple[float, ...]) -> None:
     [finding] = compare(replace(RIGHT, expected=(Expected(figure, values),)), run)
-    assert finding.holds, finding.got
+    assert finding.passed, finding.got
 
 
 @pytest.mark.parametrize(
-    ("got", "tolerance", "holds"),
+    ("got", "tolerance", "passed"),
     [((1.0, 2.0), EXACT, True), ((1.0, 2.1), 0.2, True), ((1.0, 2.1), 0.05, False), ((1.0,), 9.0, False)],
 )
-def test_a_finding_holds_within_its_tolerance(got: tuple[float, ...], tolerance: float, holds: bool) -> None:
-    assert CaseResult("case", KnownFigure.PAYOFF, (1.0, 2.0), got, tolerance, "source").holds == holds
+def test_a_finding_holds_within_its_tolerance(got: tuple[float, ...], tolerance: float, passed: bool) -> None:
+    assert CaseResult("case", KnownFigure.PAYOFF, (1.0, 2.0), got, tolerance, "source").passed == passed
 
 
 def test_figures_that_are_not_numbers_never_hold() -> None:
-    assert not CaseResult("case", KnownFigure.COOPERATION, (1.0,), (float("nan"),), 1.0, "source").holds
+    assert not CaseResult("case", KnownFigure.COOPERATION, (1.0,), (float("nan"),), 1.0, "source").passed
 
 
 def test_verifying_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     told: list[KnownCase] = []
-    assert all(finding.holds for finding in verify([RIGHT], told.append))
+    assert all(finding.passed for finding in verify([RIGHT], told.append))
     assert told == [RIGHT]
     assert list(tmp_path.iterdir()) == []
 
@@ -123,12 +123,12 @@ def test_the_command_gives_json_and_exits_with_0_where_all_holds(
     monkeypatch.setattr(verify_cases, "all_cases", lambda: (RIGHT,))
     code, out, _ = society(capsys, "verify", "--json")
     found = json.loads(out)
-    assert (code, [each["holds"] for each in found["findings"]]) == (0, [True, True])
+    assert (code, [each["passed"] for each in found["findings"]]) == (0, [True, True])
     first = found["findings"][0]
     assert (first["expected"], first["got"], first["source"]) == ([9, 14], [9.0, 14.0], "Axelrod (1984)")
 
 
 @pytest.mark.slow
 def test_every_known_answer_holds() -> None:
-    off = [finding for finding in verify(all_cases()) if not finding.holds]
+    off = [finding for finding in verify(all_cases()) if not finding.passed]
     assert off == []

@@ -1,0 +1,129 @@
+"""The result of `compare_runs`: differences between runs, each with its interval and a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simulation.metrics.registry import Interval
+from simulation.metrics.result_table import interval_plot, table_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from plotly.graph_objects import Figure
+
+
+class ComparedFigure(str, Enum):
+    """What is compared, per episode.
+
+    `welfare`, `efficiency` and `gini` are figures of the whole episode; the others are means over models, or of one
+    model.
+    """
+
+    WELFARE = "welfare"
+    EFFICIENCY = "efficiency"
+    COOPERATION = "cooperation_score"
+    PAYOFF = "payoff"
+    GINI = "gini"
+    REWARD = "reward_earned"
+    ACCURACY = "accuracy"
+
+
+OF_EPISODES = (
+    ComparedFigure.WELFARE,
+    ComparedFigure.EFFICIENCY,
+    ComparedFigure.COOPERATION,
+    ComparedFigure.PAYOFF,
+    ComparedFigure.GINI,
+)
+OF_MODELS = (ComparedFigure.PAYOFF, ComparedFigure.REWARD, ComparedFigure.COOPERATION, ComparedFigure.ACCURACY)
+
+
+class ComparisonVerdict(str, Enum):
+    """What the numbers support: the first side against the other."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    NOT_SHOWN = "no difference shown (interval includes 0)"
+    TOO_FEW_PAIRS = "too few pairs"
+    TOO_FEW_RUNS = "too few independent runs"
+
+
+@dataclass(frozen=True)
+class FigureDifference:
+    """One figure of one task: the means of two sides, and their difference.
+
+    Attributes:
+        against: The other side.
+        task_id: The task.
+        model_id: The model; empty for the episode as a whole.
+        figure: What is compared.
+        first: The first side's mean.
+        other: The other side's mean.
+        interval: first - other; `n` counts pairs of seeds (or of passes), or the smaller side's units where unpaired.
+            Its ends are nan for fewer than two.
+        paired: Whether episodes were compared with their twins.
+        verdict: What the numbers support.
+    """
+
+    against: str
+    task_id: str
+    model_id: str
+    figure: ComparedFigure
+    first: float
+    other: float
+    interval: Interval
+    paired: bool
+    verdict: ComparisonVerdict
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The first side against each other side.
+
+    Attributes:
+        sides: Their names.
+        runs: The run directories of each side.
+        seeds: The seeds of each side.
+        tiers: The tiers behind the replies of each side.
+        differs: Every setting that differs between sides: its value on each side, in order.
+        differences: All differences.
+        notes: What a reader must know of the figures.
+    """
+
+    sides: tuple[str, ...]
+    runs: Mapping[str, tuple[Path, ...]]
+    seeds: Mapping[str, tuple[int, ...]]
+    tiers: Mapping[str, tuple[str, ...]]
+    differs: Mapping[str, tuple[str, ...]]
+    differences: tuple[FigureDifference, ...]
+    notes: tuple[str, ...]
+
+    def find(self, figure: ComparedFigure, *, task_id: str | None = None, model_id: str = "") -> FigureDifference:
+        """The first difference of a figure.
+
+        Args:
+            figure: What is compared.
+            task_id: The task; by default any.
+            model_id: The model; by default the episode as a whole.
+
+        Raises:
+            KeyError: There is none.
+        """
+        for each in self.differences:
+            if (each.figure, each.model_id) == (figure, model_id) and task_id in (None, each.task_id):
+                return each
+        raise KeyError(f"{figure.value} of {task_id or 'any task'} {model_id}")
+
+    def table(self) -> pd.DataFrame:
+        """One row per difference: the fields of `FigureDifference`, its interval as `value`, `low`, `high` and `n`."""
+        return table_of(self.differences)
+
+    def plot(self) -> Figure:
+        """The differences of whole episodes with their intervals, each figure on an axis of its own."""
+        table = self.table().query("model_id == ''")
+        title, x = f"{self.sides[0]} against the others", f"{self.sides[0]} - other"
+        return interval_plot(table, "against", title=title, x=x, color="task_id", facet_col="figure")
