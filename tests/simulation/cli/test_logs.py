@@ -29,7 +29,7 @@ def logged(err: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in err.splitlines()]
 
 
-def test_every_call_is_one_line_for_a_person(capsys: pytest.CaptureFixture[str]) -> None:
+def test_verbose_log_has_a_line_per_call(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = society(capsys, "-v", *RUN, "--json")
     assert code == 0
     mix = json.loads(out)["tier_mix"]
@@ -38,7 +38,7 @@ def test_every_call_is_one_line_for_a_person(capsys: pytest.CaptureFixture[str])
     assert "episode 1/1" in err
 
 
-def test_every_line_for_a_machine_is_an_object_with_the_columns_of_calls(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_log_has_the_columns_of_calls(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = society(capsys, "--log-json", *RUN, "--json")
     assert code == 0
     records = logged(err)
@@ -52,7 +52,7 @@ def test_every_line_for_a_machine_is_an_object_with_the_columns_of_calls(capsys:
     assert all(call["first_words"] for call in calls)
 
 
-def test_what_a_library_logs_is_an_object_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_log_includes_what_libraries_log(capsys: pytest.CaptureFixture[str]) -> None:
     logs.set_up(Console(stderr=True), verbose=False, as_json=True)
     logging.getLogger("some.library").warning("it is %s", "late")
     logs.set_up(Console(stderr=True), verbose=False, as_json=False)
@@ -61,7 +61,7 @@ def test_what_a_library_logs_is_an_object_too(capsys: pytest.CaptureFixture[str]
     assert [(record["logger"], record["message"]) for record in records] == [("some.library", "it is late")]
 
 
-def test_a_mistake_is_an_object_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_log_includes_the_users_mistake(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = society(capsys, "--log-json", "run", "no_such_scenario")
     assert code == 2
     record = logged(err)[-1]
@@ -77,7 +77,7 @@ async def attack(request: web.Request) -> web.StreamResponse:
 
 
 @pytest.mark.parametrize("option", ["-v", "--log-json"])
-def test_a_reply_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str], option: str) -> None:
+def test_log_of_a_reply_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str], option: str) -> None:
     names = ("cooperator", "defector", "reciprocator")
     with in_thread(ScriptedVLLM(names, "SmolLM2-135M-Instruct")) as server:
         server.mishaps.extend([attack] * 500)

@@ -63,7 +63,7 @@ def played(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[Run, st
     return load_run(out.splitlines()[-1]), out
 
 
-def test_what_is_typed_is_said_and_done(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
+def test_typed_lines_become_messages_and_decisions(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
     typed("give all of it", "20", "", "5")
     run, out = played(capsys, *GOODS, "--as", "ben")
     mine = run.decisions[run.decisions["model_id"] == "ben"]
@@ -79,7 +79,7 @@ def test_what_is_typed_is_said_and_done(capsys: pytest.CaptureFixture[str], type
     assert "step 2: you earned" in out
 
 
-def test_an_illegal_choice_is_asked_again_until_it_is_legal(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
+def test_illegal_choice_is_asked_for_again(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
     typed("hello", "7", "all", " 20. ", "hello", "0")
     run, out = played(capsys, *GOODS, "--as", "ada")
     assert "'7' is not one of: 0, 5, 10, 15, 20" in out
@@ -88,7 +88,7 @@ def test_an_illegal_choice_is_asked_again_until_it_is_legal(capsys: pytest.Captu
     assert bool(mine["valid"].all())
 
 
-def test_a_persons_rows_are_marked_and_averaged_with_nobodys(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
+def test_rows_of_a_person_are_marked_and_not_averaged(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
     typed("hello", "20", "hello", "20")
     run, out = played(capsys, *GOODS)  # the first seat
     outcomes = run.outcomes.set_index("model_id")
@@ -105,15 +105,13 @@ def test_a_persons_rows_are_marked_and_averaged_with_nobodys(capsys: pytest.Capt
     assert "human" in out
 
 
-def test_nobody_talks_where_nobody_hears(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
+def test_no_messages_in_competitive_mode(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
     typed("defect", "defect")
     run, _ = played(capsys, "play", "prisoners_dilemma", "--tier", "simulated", "--steps", "2", "--mode", "competitive")
     assert run.messages.empty
 
 
-def test_the_inputs_end_leaves_a_run_that_goes_on_where_it_stopped(
-    capsys: pytest.CaptureFixture[str], typed: Typist
-) -> None:
+def test_end_of_input_leaves_a_resumable_run(capsys: pytest.CaptureFixture[str], typed: Typist) -> None:
     typed("one", "20", "two")
     code, _, err = society(capsys, *GOODS, "--as", "ada")
     assert code == 1
@@ -130,14 +128,14 @@ def test_the_inputs_end_leaves_a_run_that_goes_on_where_it_stopped(
     assert set(run.messages[run.messages["sender"] == "ada"]["tier"]) == {"human"}
 
 
-def test_a_seat_or_game_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_seat_or_game_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "no such seat (did you mean cleo?)" in society(capsys, *GOODS, "--as", "clea")[2]
     assert "did you mean minority?" in society(capsys, "play", "minoriti")[2]
     assert "odd number of models" in society(capsys, "play", "minority")[2]
     assert list(Path().iterdir()) == []
 
 
-def test_the_rosters_own_seat_for_a_person_is_taken() -> None:
+def test_human_row_of_the_roster_is_the_person() -> None:
     rows = (ModelConfig(model_id="tit", policy="tit_for_tat"), ModelConfig(model_id="me", human=True))
     roster = Roster(name="r", models=rows)
     raw = {
@@ -159,7 +157,7 @@ def test_a_person_has_neither_adapter_nor_policy() -> None:
     assert ModelConfig(model_id="me", human=True).played_by == "human"
 
 
-def test_a_run_without_a_terminal_refuses_a_persons_seat(capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_without_a_terminal_refuses_a_person(capsys: pytest.CaptureFixture[str]) -> None:
     Path("r.yaml").write_text("name: r\nmodels: [{model_id: me, human: true}, {model_id: t, policy: random}]\n")
     Path("s.yaml").write_text("name: s\nmode: competitive\nroster: r.yaml\ntasks: [{task_id: t, task_type: chicken}]\n")
     code, _, err = society(capsys, "run", "s.yaml")
@@ -176,11 +174,11 @@ def test_a_run_without_a_terminal_refuses_a_persons_seat(capsys: pytest.CaptureF
         ((), "none"),
     ],
 )
-def test_an_episode_is_of_its_models_tier(used: tuple[Tier, ...], lowest: str) -> None:
+def test_lowest_tier_ignores_persons(used: tuple[Tier, ...], lowest: str) -> None:
     assert lowest_tier(dict.fromkeys(used, 1)) == lowest
 
 
-async def test_lines_come_from_a_plain_file_too_and_a_last_one_need_not_end(tmp_path: Path) -> None:
+async def test_lines_are_read_from_a_plain_file(tmp_path: Path) -> None:
     (tmp_path / "answers").write_text("one\n two \nthree")
     with (tmp_path / "answers").open() as file:
         lines = Lines(file.fileno())
@@ -189,7 +187,7 @@ async def test_lines_come_from_a_plain_file_too_and_a_last_one_need_not_end(tmp_
             await lines.next()
 
 
-async def test_waiting_for_a_person_holds_nobody_up() -> None:
+async def test_waiting_for_a_person_does_not_block() -> None:
     read, write = os.pipe()
     waiting = asyncio.ensure_future(Lines(read).next())
     await asyncio.sleep(0.01)
@@ -202,7 +200,7 @@ async def test_waiting_for_a_person_holds_nobody_up() -> None:
     os.close(write)
 
 
-def test_a_wrong_file_is_told_before_anything_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_roster_is_refused_before_anything_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(InvalidFileError):
         Roster.load("nowhere.yaml")
     assert society(capsys, *GOODS, "--roster", "nowhere.yaml")[0] == 2

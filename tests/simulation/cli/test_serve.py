@@ -19,7 +19,7 @@ UNUSED = "http://127.0.0.1:9/v1"
 
 
 class TestServe:
-    def test_a_shipped_roster_is_served_as_it_stands(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_serve_prints_the_command_of_a_shipped_roster(self, capsys: pytest.CaptureFixture[str]) -> None:
         code, out, _ = society(capsys, "serve", "two_teams", "--port", "8100")
         assert code == 0
         words = shlex.split(out.replace("\\\n", ""))
@@ -28,14 +28,14 @@ class TestServe:
         modules = [word.split("=")[0] for word in words if "/adapters/" in word]
         assert modules == ["cooperator", "reciprocator", "defector"]
 
-    def test_replicas_are_commands_of_their_own(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_serve_prints_a_command_per_replica(self, capsys: pytest.CaptureFixture[str]) -> None:
         _, out, _ = society(capsys, "serve", "two_teams", "--replicas", "2", "--devices", "0,1")
         first, second = out.split("\n\n")
         assert "--port 8001" in first
         assert "--port 8002" in second
         assert "CUDA_VISIBLE_DEVICES=1" in second
 
-    def test_the_key_is_never_printed(
+    def test_serve_never_prints_the_key(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("MY_KEY", "s3cret")
@@ -43,7 +43,7 @@ class TestServe:
         assert 'VLLM_API_KEY="${MY_KEY:?}"' in out
         assert "s3cret" not in out + err
 
-    def test_a_row_without_a_folder_is_named(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    def test_serve_names_a_row_without_adapter_folder(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         roster = tmp_path / "mine.yaml"
         society(capsys, "roster", "new", str(roster), "--base", "qwen2-7b", "--adapter", "negotiator")
         code, _, err = society(capsys, "serve", str(roster))
@@ -61,13 +61,13 @@ class TestServe:
             (("--exec", "--api-key-env", "NO_SUCH_KEY"), "the environment has no NO_SUCH_KEY"),
         ],
     )
-    def test_bad_options_are_told(
+    def test_serve_refuses_bad_options(
         self, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], words: str
     ) -> None:
         code, _, err = society(capsys, "serve", "two_teams", *options)
         assert (code, words in err) == (2, True)
 
-    def test_a_server_that_fails_at_once_ends_the_command_with_its_words(
+    def test_server_that_fails_at_once_ends_the_command(
         self, capsys: pytest.CaptureFixture[str], tmp_path: Path
     ) -> None:
         vllm = tmp_path / "vllm"
@@ -84,7 +84,7 @@ class TestServe:
 
 
 class TestAdapters:
-    def test_they_are_loaded_listed_and_unloaded(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    def test_adapters_are_loaded_listed_and_unloaded(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         with scripted_process(["ada"]) as server:
             folder = write_adapter(tmp_path / "eve")
             assert society(capsys, "adapters", "load", server.url, str(folder))[1] == "eve\n"
@@ -101,7 +101,7 @@ class TestAdapters:
             assert society(capsys, "adapters", "unload", server.url, name)[0] == 0
             assert name not in society(capsys, "adapters", "list", server.url)[1]
 
-    def test_a_key_is_read_from_the_environment(
+    def test_adapters_key_is_read_from_the_environment(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("MY_KEY", "s3cret")
@@ -111,7 +111,7 @@ class TestAdapters:
             code, out, _ = society(capsys, "adapters", "list", server.url, "--api-key-env", "MY_KEY")
             assert (code, "ada" in out, "s3cret" in out) == (0, True, False)
 
-    def test_no_server_and_no_key_are_told(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_adapters_without_server_or_key_are_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
         code, _, err = society(capsys, "adapters", "list", UNUSED)
         assert (code, f"nothing answers at {UNUSED}" in err) == (1, True)
         code, _, err = society(capsys, "adapters", "list", UNUSED, "--api-key-env", "NO_SUCH_KEY")

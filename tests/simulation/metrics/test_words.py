@@ -46,7 +46,7 @@ def characters(make_plan: Callable[..., Plan], runs: Path, episodes: int = 2, **
         )
 
 
-def test_each_character_is_seen_for_what_it_is(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_words_show_who_does_what_it_announces(make_plan: Callable[..., Plan], runs: Path) -> None:
     found = list(words(characters(make_plan, runs)))
     assert len(found) == 4 * 2 * 2
     assert {word.tier for word in found} == {"http"}
@@ -62,12 +62,12 @@ def test_each_character_is_seen_for_what_it_is(make_plan: Callable[..., Plan], r
     assert by_name["babbler"].action is None
 
 
-def test_the_last_message_of_a_step_counts(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_words_count_the_last_message_of_a_step(make_plan: Callable[..., Plan], runs: Path) -> None:
     found = list(words(characters(make_plan, runs, 1, communication={"talk_rounds": 3})))
     assert len(found) == 4 * 2
 
 
-def test_simulated_minds_do_what_they_say(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_simulated_players_do_what_they_announce(make_plan: Callable[..., Plan], runs: Path) -> None:
     found = list(words(run_scenario(make_plan(tasks=DILEMMA, language="zh"), out=runs)))
     assert found
     assert all(word.kept for word in found)

@@ -31,13 +31,13 @@ def assert_stays(file: Path, write: Callable[[], object]) -> None:
     assert file.read_bytes() == whole
 
 
-def test_a_kill_inside_the_writing_of_a_page(tmp_path: Path) -> None:
+def test_kill_while_a_report_is_written(tmp_path: Path) -> None:
     run, page = play(tmp_path / "runs").path, tmp_path / "report.html"
     assert_stays(page, lambda: write_report([run], page))
 
 
 @pytest.mark.slow
-def test_a_kill_inside_the_writing_of_fingerprints(tmp_path: Path) -> None:
+def test_kill_while_fingerprints_are_written(tmp_path: Path) -> None:
     rows = tuple(ModelConfig(model_id=name, policy=name) for name in ("always_defect", "tit_for_tat"))
     conditions = Conditions(options=RunOptions(seed=5, episodes=2))
     folder = take_fingerprints(Roster(name="two", models=rows), conditions, out=tmp_path, at_once=1)

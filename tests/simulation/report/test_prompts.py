@@ -41,7 +41,7 @@ def replayed(run: Run, folder: Path) -> dict[CallKey, tuple[ChatMessage, ...]]:
 
 
 @pytest.mark.parametrize("talk", TALKS.values(), ids=list(TALKS))
-def test_every_prompt_is_that_of_the_replay(
+def test_every_prompt_equals_that_of_a_replay(
     make_plan: Callable[..., Plan], runs: Path, tmp_path: Path, talk: Mapping[str, Any]
 ) -> None:
     plan = make_plan(mode="mixed", episodes=2, tasks=[GOODS, DILEMMA], communication=dict(talk))
@@ -49,19 +49,19 @@ def test_every_prompt_is_that_of_the_replay(
     assert prompts_from_events(run) == replayed(run, tmp_path / "replays")
 
 
-def test_scripted_players_were_asked_nothing(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_scripted_players_have_no_prompts(make_plan: Callable[..., Plan], runs: Path) -> None:
     rows = (*models(2), ModelConfig(model_id="mirror", policy="tit_for_tat", team_id="red"))
     run = run_scenario(make_plan(rows=rows), out=runs)
     assert {key.model_id for key in prompts_from_events(run)} == {"m0", "m1"}
 
 
-def test_what_the_events_do_not_tell_comes_from_a_replay(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_prompts_missing_in_events_come_from_a_replay(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = run_scenario(make_plan(mode="cooperative", communication={"treatment": "shuffled"}), out=runs)
     assert len(prompts_from_events(run)) < len(run.calls)
     assert len(prompts_of(run).by_call) == len(run.calls)
 
 
-def test_a_prompt_that_disagrees_with_its_hash_is_not_shown(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_prompt_with_another_hash_is_not_shown(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = run_scenario(make_plan(mode="cooperative", episodes=1), out=runs)
     log = run.path / EventLog.NAME
     before, spoken, after = log.read_text().partition('{"type":"MessageSent"')

@@ -147,7 +147,7 @@ def test_hostile_messages_do_nothing(
         assert page.evaluate("window.hurt") is None
 
 
-def test_100_000_messages_open_in_under_3_s_and_filter_in_under_300_ms(
+def test_report_of_100_000_messages_is_fast(
     make_plan: Callable[..., Plan], runs: Path, browser: Browser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Measured and printed; failed only beyond what a busy machine explains."""

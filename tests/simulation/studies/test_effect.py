@@ -98,7 +98,7 @@ def test_a_noisy_null_is_not_found(plan_for: MakePlan, runs: Path, monkeypatch: 
         assert effect.p_value > 0.01
 
 
-def test_who_said_it_does_not_matter_to_those_who_average(plan_for: MakePlan, runs: Path) -> None:
+def test_shuffled_senders_do_not_matter_to_players_who_average(plan_for: MakePlan, runs: Path) -> None:
     report = measured(plan_for(episodes=10), runs, Treatment.SHUFFLED, Treatment.REPLACED)
     (shuffled,) = report.find(Treatment.SHUFFLED, EffectMeasure.COOPERATION, EffectScope.ROLE, "follower")
     (replaced,) = report.find(Treatment.REPLACED, EffectMeasure.COOPERATION, EffectScope.ROLE, "follower")
@@ -106,7 +106,7 @@ def test_who_said_it_does_not_matter_to_those_who_average(plan_for: MakePlan, ru
     assert replaced.interval.value != 0  # the leaders' plans gave way to what the other follower said
 
 
-def test_what_is_sent_before_anything_is_heard_is_the_same_in_both(plan_for: MakePlan, runs: Path) -> None:
+def test_first_messages_are_the_same_in_both_runs(plan_for: MakePlan, runs: Path) -> None:
     folder = play_treatments(plan_for(), [Treatment.SILENCED], out=runs)
     texts = [
         list(load_run(run_folders(folder, treatment)[0]).messages.query("step == 0")["text"])
@@ -126,7 +126,7 @@ def test_every_task_and_mode_has_its_own_effect(plan_for: MakePlan, runs: Path) 
     assert all(effect.interval.value > 0 for effect in loud)
 
 
-def test_the_report_is_kept_beside_its_runs(plan_for: MakePlan, runs: Path) -> None:
+def test_effect_report_is_written_beside_its_runs(plan_for: MakePlan, runs: Path) -> None:
     folder = play_treatments(plan_for(), [Treatment.SILENCED], out=runs)
     report = read_effects(folder)
     kept = orjson.loads((folder / REPORT).read_bytes())
@@ -147,9 +147,7 @@ def cut_at(number: int) -> Callable[[Event], None]:
 
 
 @pytest.mark.parametrize("decision", [6, 20])  # in the first run, in the second
-def test_an_effect_that_was_cut_off_is_finished_to_the_same_report(
-    plan_for: MakePlan, runs: Path, decision: int
-) -> None:
+def test_interrupted_effect_ends_in_the_same_report(plan_for: MakePlan, runs: Path, decision: int) -> None:
     whole = measured(plan_for(), runs, Treatment.SILENCED)
     with pytest.raises(SocietyError, match="society effect") as stopped:
         play_treatments(plan_for(), [Treatment.SILENCED], out=runs, on_event=cut_at(decision))
@@ -159,18 +157,18 @@ def test_an_effect_that_was_cut_off_is_finished_to_the_same_report(
     assert read_effects(resume_treatments(folder)).effects == whole.effects
 
 
-def test_a_bandit_would_play_other_modes_and_is_refused(plan_for: MakePlan, runs: Path) -> None:
+def test_learning_mixing_policy_is_refused(plan_for: MakePlan, runs: Path) -> None:
     with pytest.raises(SocietyError, match="fixed_cycle"):
         play_treatments(plan_for(mode="mixed"), out=runs)
     assert not runs.exists()
 
 
-def test_one_pair_is_refused(plan_for: MakePlan, runs: Path) -> None:
+def test_effect_of_one_pair_is_refused(plan_for: MakePlan, runs: Path) -> None:
     with pytest.raises(SocietyError, match="at least 2 pairs"):
         play_treatments(plan_for(episodes=1), out=runs)
 
 
-def test_where_nobody_hears_anybody_that_is_said(plan_for: MakePlan, runs: Path) -> None:
+def test_effect_notes_that_no_message_was_heard(plan_for: MakePlan, runs: Path) -> None:
     report = measured(plan_for(mode="competitive"), runs, Treatment.SILENCED)
     assert any("no message was heard" in note for note in report.notes)
 
@@ -183,7 +181,7 @@ def test_synthetic_outcomes_are_not_compared(plan_for: MakePlan, runs: Path) -> 
     assert {effect.task_id for effect in report.effects} == {"goods"}
 
 
-def test_runs_that_are_no_twins_are_refused(plan_for: MakePlan, runs: Path) -> None:
+def test_runs_that_are_not_comparable_are_refused(plan_for: MakePlan, runs: Path) -> None:
     def arm(seed: int, treatment: Treatment) -> Path:
         return run_folders(play_treatments(plan_for(seed=seed), [treatment], out=runs), treatment)[0]
 

@@ -71,7 +71,7 @@ def killed_in_the_middle(folder: Path) -> Path:
     return path
 
 
-async def test_a_run_in_another_process_is_followed_to_its_end(tmp_path: Path) -> None:
+async def test_watch_follows_a_run_of_another_process(tmp_path: Path) -> None:
     """Watched before it begins, killed, resumed, and read by two who connect at different times."""
     with command(tmp_path, "watch") as watch:
         address = await asyncio.to_thread(address_of, watch)
@@ -92,7 +92,7 @@ async def test_a_run_in_another_process_is_followed_to_its_end(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("options", [(), ("--terminal",)])
-def test_ctrl_c_ends_watching_without_a_word_of_complaint(tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_ctrl_c_ends_watching_without_an_error(tmp_path: Path, options: tuple[str, ...]) -> None:
     with command(tmp_path, "watch", "nothing-yet", *options) as watch:
         assert watch.stderr is not None
         assert "waiting for nothing-yet to begin" in watch.stderr.readline()

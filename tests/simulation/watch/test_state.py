@@ -78,7 +78,7 @@ def own(rows: pd.DataFrame, model_id: str, tier: str, synthetic: bool) -> pd.Dat
     ],
     ids=["plain", "social", "synthetic", "turns"],
 )
-def test_a_view_tells_what_the_tables_tell(make_plan: Callable[..., Plan], runs: Path, keys: dict[str, object]) -> None:
+def test_view_equals_the_tables(make_plan: Callable[..., Plan], runs: Path, keys: dict[str, object]) -> None:
     rows = (*models(3), ModelConfig(model_id="mirror", policy="tit_for_tat", role=ModelRole.LEADER, team_id="blue"))
     run = run_scenario(make_plan(rows=rows, **keys), out=runs)
     view = followed(run).view()
@@ -88,7 +88,7 @@ def test_a_view_tells_what_the_tables_tell(make_plan: Callable[..., Plan], runs:
     assert told == list(run.messages["text"].astype(object))[-ENTRIES:]
 
 
-def test_increments_come_to_the_same_as_one_look(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_increments_add_up_to_the_whole_view(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = run_scenario(make_plan(episodes=3), out=runs)
     state, views = RunState(run.path.name, run.manifest), []
     views.append(state.view())
@@ -101,9 +101,7 @@ def test_increments_come_to_the_same_as_one_look(make_plan: Callable[..., Plan],
     assert not any(view.whole for view in views[1:])
 
 
-def test_a_resumed_run_forgets_the_unfinished_episode_but_not_its_calls(
-    make_plan: Callable[..., Plan], runs: Path
-) -> None:
+def test_resume_takes_back_the_episode_but_not_its_calls(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = run_scenario(make_plan(), out=runs)
     events = list(read_events(run.path / EventLog.NAME))
     second = next(n for n, each in enumerate(events) if isinstance(each, EpisodeStarted) and each.episode == 1)
@@ -141,7 +139,7 @@ def endless(plan: Plan, steps: int) -> RunState:
     return state
 
 
-def test_a_long_run_is_thinned_but_its_sums_are_whole(make_plan: Callable[..., Plan]) -> None:
+def test_long_run_has_fewer_points_but_whole_sums(make_plan: Callable[..., Plan]) -> None:
     state = endless(make_plan(), 3000)
     view = state.view()
     assert len(view.points) <= POINTS
@@ -152,7 +150,7 @@ def test_a_long_run_is_thinned_but_its_sums_are_whole(make_plan: Callable[..., P
     assert view.entries[0].text.startswith("x" * LONGEST + "… (3,000")
 
 
-def test_thinning_is_told_to_those_who_follow(make_plan: Callable[..., Plan]) -> None:
+def test_fewer_points_are_sent_as_a_whole_view(make_plan: Callable[..., Plan]) -> None:
     state, views = endless(make_plan(), POINTS), []
     views.append(state.news())
     for step in range(POINTS, POINTS + 5):
@@ -162,7 +160,7 @@ def test_thinning_is_told_to_those_who_follow(make_plan: Callable[..., Plan]) ->
 
 
 @pytest.mark.parametrize(("count", "grouping"), [(4, Grouping.MODEL), (40, Grouping.TEAM)])
-def test_many_models_are_told_apart_by_team(
+def test_many_models_are_grouped_by_team(
     make_plan: Callable[..., Plan], runs: Path, count: int, grouping: Grouping
 ) -> None:
     run = run_scenario(make_plan(count, episodes=1), out=runs)

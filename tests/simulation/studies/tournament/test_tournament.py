@@ -108,7 +108,7 @@ def recorded() -> dict[tuple[str, str], tuple[float, float]]:
         ),
     ],
 )
-def test_the_dilemma_of_scripted_players_is_the_librarys(policies: tuple[str, ...], runs: Path) -> None:
+def test_dilemma_matrix_equals_the_axelrod_library(policies: tuple[str, ...], runs: Path) -> None:
     result = played(make(rows_of(*policies), steps=200), runs)
     name = {f"p{number}": policy for number, policy in enumerate(policies)}
     got = {(name[row["row"]], name[row["column"]]): row["value"] for row in result.matrix.to_dict("records")}
@@ -122,7 +122,7 @@ def test_the_dilemma_of_scripted_players_is_the_librarys(policies: tuple[str, ..
     assert checked == len(policies) * (len(policies) + 1) / 2
 
 
-def test_a_result_reads_as_typed_tables_and_json(runs: Path) -> None:
+def test_tournament_result_has_typed_tables_and_json(runs: Path) -> None:
     result = load_tournament(played(make(rows_of("random", "always_defect")), runs).path)
     assert set(tables(result)) == {
         ResultTable.MATCHES, ResultTable.MATRIX, ResultTable.STANDINGS, ResultTable.SYNERGIES, ResultTable.RATINGS,
@@ -141,7 +141,7 @@ def test_a_result_reads_as_typed_tables_and_json(runs: Path) -> None:
         _ = result.contributions
 
 
-def test_chance_shows_in_the_intervals(runs: Path) -> None:
+def test_intervals_of_random_players_have_a_width(runs: Path) -> None:
     result = played(make(rows_of("random", "always_defect"), steps=1, episodes=8), runs)
     cell = {(row["row"], row["column"]): row for row in result.matrix.to_dict("records")}
     assert cell["p1", "p0"]["low"] < cell["p1", "p0"]["value"] < cell["p1", "p0"]["high"]
@@ -169,9 +169,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("game", "policies", "stand_in"), CASES)
-def test_shares_add_up_a_dummy_gets_nothing_and_equals_the_same(
-    game: str, policies: tuple[str, ...], stand_in: str, runs: Path
-) -> None:
+def test_shapley_axioms_with_stand_ins(game: str, policies: tuple[str, ...], stand_in: str, runs: Path) -> None:
     rows = rows_of(*policies, stand_in)
     result = played(make(rows, game, form=Format.TEAMS, stand_in=stand_in), runs)
     earned, share = values(result, Worth.PAYOFF), shares(result, Worth.PAYOFF)
@@ -188,7 +186,7 @@ def test_shares_add_up_a_dummy_gets_nothing_and_equals_the_same(
     assert np.allclose(with_dummy["value"], 0)
 
 
-def test_with_empty_seats_shares_add_up_to_the_teams_whole_reward(runs: Path) -> None:
+def test_shares_with_empty_seats_add_up_to_the_reward(runs: Path) -> None:
     rows = rows_of("always_cooperate", "free_rider", "random", "always_cooperate", teams=("red", "red", "blue", "blue"))
     result = played(make(rows, "public_goods", mode=TrainingMode.TEAM_BATTLE, form=Format.TEAMS, episodes=3), runs)
     earned, share = values(result, Worth.REWARD), shares(result, Worth.REWARD)
@@ -200,7 +198,7 @@ def test_with_empty_seats_shares_add_up_to_the_teams_whole_reward(runs: Path) ->
     assert result.report["worth"] == "reward"
 
 
-def test_coalitions_of_one_round_play_the_same_draws(runs: Path) -> None:
+def test_coalitions_have_the_same_seed(runs: Path) -> None:
     tournament = make(rows_of("random", "random"), "commons", form=Format.TEAMS, stand_in="random")
     seeds = {tournament.plan(matchup.number).scenario.seed for matchup in tournament.matchups}
     assert len(seeds) == 1
@@ -238,7 +236,7 @@ def interrupted_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MultiModelEnvironment, "run_task", run_task)
 
 
-def test_what_was_interrupted_goes_on_to_the_same_tables(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_tournament_ends_in_the_same_tables(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tournament = make(rows_of("random", "random_25", "always_defect"), episodes=3)
     whole = played(tournament, runs)
     folder = new_tournament(tournament, runs)
@@ -257,7 +255,7 @@ def test_what_was_interrupted_goes_on_to_the_same_tables(runs: Path, monkeypatch
     assert all(len(begun_runs(place_of(folder, tournament, number))) == 1 for number in again)
 
 
-def test_a_folder_is_worked_on_by_one_process_at_a_time(runs: Path) -> None:
+def test_tournament_folder_is_locked_by_one_process(runs: Path) -> None:
     from simulation.runs.folders import at_work
 
     folder = new_tournament(make(rows_of("random", "random")), runs)
@@ -286,7 +284,7 @@ def test_a_folder_is_worked_on_by_one_process_at_a_time(runs: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_compared_is_refused_before_anything_is_written(
+def test_new_tournament_refuses_before_anything_is_written(
     change: Callable[[], Tournament], message: str, runs: Path
 ) -> None:
     with pytest.raises(SocietyError, match=message):
@@ -310,7 +308,7 @@ def test_tiers_are_not_mixed_unless_asked(runs: Path) -> None:
     assert Figures(tournament, mixed, mix_tiers=True).tiers == ("http", "simulated")
 
 
-def test_a_folder_that_is_no_tournament_is_told(tmp_path: Path) -> None:
+def test_folder_without_tournament_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SocietyError, match="not a tournament"):
         load_tournament(tmp_path)
     (tmp_path / "tournament.json").write_text('{"schema_version": 99}')
@@ -394,7 +392,7 @@ def gone(pids: list[int], seconds: float = 60) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_tournament_that_is_killed_goes_on_to_the_tables_of_an_unbroken_one(
+def test_killed_tournament_ends_in_the_same_tables(
     started: Callable[..., subprocess.Popen[str]], tmp_path: Path, how: signal.Signals
 ) -> None:
     broken = started()
@@ -416,7 +414,7 @@ def test_a_tournament_that_is_killed_goes_on_to_the_tables_of_an_unbroken_one(
 
 
 @pytest.mark.slow
-def test_a_killed_workers_match_is_played_again_and_none_counted_twice(
+def test_match_of_a_killed_worker_is_counted_once(
     started: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
     process = started()
