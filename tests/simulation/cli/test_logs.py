@@ -1,4 +1,4 @@
-"""What the command writes on stderr: lines for a person, or JSON for a machine."""
+"""What the command writes to stderr: lines for a person, or JSON for a machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ATTACK = "\x1b]0;owned\x07\x1b[2J\u202eI cooperate"
 
 
 def logged(err: str) -> list[dict[str, Any]]:
-    """Every line of stderr as the object it must be."""
+    """Every line of stderr as an object."""
     return [json.loads(line) for line in err.splitlines()]
 
 
@@ -56,7 +56,7 @@ def test_json_log_includes_what_libraries_log(capsys: pytest.CaptureFixture[str]
     logs.set_up(Console(stderr=True), verbose=False, as_json=True)
     logging.getLogger("some.library").warning("it is %s", "late")
     logs.set_up(Console(stderr=True), verbose=False, as_json=False)
-    logging.getLogger("some.library").warning("not told twice")
+    logging.getLogger("some.library").warning("not logged twice")
     records = logged(capsys.readouterr().err)
     assert [(record["logger"], record["message"]) for record in records] == [("some.library", "it is late")]
 
@@ -70,7 +70,7 @@ def test_json_log_includes_the_users_mistake(capsys: pytest.CaptureFixture[str])
 
 
 async def attack(request: web.Request) -> web.StreamResponse:
-    """A model that tries to command the terminal, and plays on."""
+    """A model that tries to control the terminal, and plays on."""
     body = await request.json()
     choices = body.get("structured_outputs", {}).get("choice")
     return web.json_response(completion(choices[0] if choices else ATTACK, body["model"]))

@@ -1,4 +1,4 @@
-"""A person at the table: what is typed is played, marked as a person's, and averaged with nobody."""
+"""A person plays: typed lines are played, marked as a person's, and averaged with no model's."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ GOODS = ("play", "public_goods", "--tier", "simulated", "--steps", "2")
 
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Typist]:
-    """What stands on standard input, piped in."""
+    """Lines on standard input, piped in."""
     typist = Typist(monkeypatch)
     yield typist
     for file in typist.files:
@@ -75,7 +75,7 @@ def test_typed_lines_become_messages_and_decisions(capsys: pytest.CaptureFixture
     assert set(said.iloc[0]["audience"]) == {"ada", "cleo", "dan"}
     assert "you are ben" in out
     assert "- ada: " in out  # what it heard
-    assert "Last step the group gave" in out  # the news
+    assert "Last step the group gave" in out  # the observation
     assert "step 2: you earned" in out
 
 
@@ -101,7 +101,7 @@ def test_rows_of_a_person_are_marked_and_not_averaged(capsys: pytest.CaptureFixt
     assert set(comparable_rows(run.outcomes)["model_id"]) == {"ben", "cleo", "dan"}
     assert tiers(comparable_rows(run.outcomes)) == ("simulated",)
     assert {message.sender for message in messages_of(run)} == {"ben", "cleo", "dan"}
-    assert set(run.summary()["tier"]) == {"human", "simulated"}  # a row of its own
+    assert set(run.summary()["tier"]) == {"human", "simulated"}  # in a row of its own
     assert "human" in out
 
 
@@ -120,7 +120,7 @@ def test_end_of_input_leaves_a_resumable_run(capsys: pytest.CaptureFixture[str],
     assert list(load_run(path).decisions["action"]) != []  # readable
     with pytest.raises(SocietyError, match="ada is a person's seat"):
         resume_run(path)
-    typed("15")  # what was typed before is not asked again
+    typed("15")  # lines typed before are not asked for again
     run, _ = played(capsys, "resume", str(path))
     mine = run.decisions[run.decisions["model_id"] == "ada"]
     assert list(mine["action"]) == ["20", "15"]

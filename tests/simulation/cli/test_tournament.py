@@ -32,7 +32,7 @@ def test_tournament_of_pairs_prints_tables_and_folder(capsys: pytest.CaptureFixt
     assert "match 6/6" in err
     folder = Path(out.splitlines()[-1])
     assert load_tournament(folder).report["game"] == "chicken"
-    code, again, _ = society(capsys, "tournament", str(folder), "--json")  # nothing is played anew
+    code, again, _ = society(capsys, "tournament", str(folder), "--json")  # nothing is played again
     assert code == 0
     assert json.loads(again) == json.loads((folder / "report.json").read_text())
     assert len(list(folder.glob("matches/*/*/manifest.json"))) == 6

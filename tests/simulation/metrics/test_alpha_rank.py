@@ -1,4 +1,4 @@
-"""Alpha-rank by its known answers."""
+"""Alpha-rank of matrices with known answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_masses_are_a_distribution(matrix: np.ndarray) -> None:
 @settings(max_examples=60, deadline=None)
 @given(payoffs, st.floats(0.1, 5), st.integers(2, 60))
 def test_masses_are_stationary(matrix: np.ndarray, intensity: float, population: int) -> None:
-    """Checked against the chain as the paper writes it, rate by rate."""
+    """Compare with the Markov chain as the paper defines it, rate by rate."""
     matrix = matrix / 100
     n, masses = len(matrix), np.array(alpha_rank(matrix, intensity=intensity, population=population).masses)
     chain = np.zeros((n, n))
@@ -55,7 +55,7 @@ def test_strictly_dominant_strategy_gets_all_mass(matrix: np.ndarray, gap: float
     best = data.draw(st.integers(0, len(matrix) - 1))
     matrix = matrix / 100
     matrix[best] = np.delete(matrix, best, axis=0).max(axis=0, initial=-1.0) + gap
-    # one mutant of a finite population never meets itself: dominance must outweigh 1 / population of the spread
+    # one mutant of a finite population never meets itself: dominance must be more than 1 / population of the spread
     population = 20 + int(4 * np.ptp(matrix) / gap)
     assert alpha_rank(matrix, population=population).masses[best] > 0.99
 

@@ -16,7 +16,7 @@ from simulation.metrics.clusters import ratio
 
 
 def steps(*episodes: list[dict[str, Any]]) -> pd.DataFrame:
-    """What `watch` would give, of rows that name only what matters."""
+    """A table as `watch` makes it, from rows with the relevant columns only."""
     empty = {"own": np.nan, "others": np.nan, "payoff": 0.0, "others_payoff": 0.0, "punished": 0, "asks": 1.0}
     blank = {**empty, "announced": np.nan, "spoke": False, "short": 0.0, "nash": 1.0}
     rows = [
@@ -101,12 +101,12 @@ def test_exploitability_is_earned_beyond_the_equilibrium() -> None:
 
 
 def test_second_requests_count_as_unreadable() -> None:
-    seen = steps([{"asks": 2.0}, {"asks": 1.0}, {"asks": np.nan}])  # nan: there was nothing to decide
+    seen = steps([{"asks": 2.0}, {"asks": 1.0}, {"asks": np.nan}])  # nan: no decision
     assert total(behaviour.unreadable(seen)) == [1, 2]
 
 
 def said(*words: tuple[str, str]) -> pd.DataFrame:
-    """(announced, done) in one step after the other; "-" names nothing, or decides nothing valid."""
+    """(announced, done) step by step; "-": names no option, or an invalid decision."""
     level = {"C": 1.0, "D": 0.0, "-": np.nan}
     return steps([{"spoke": True, "announced": level[word], "own": level[deed]} for word, deed in words])
 
@@ -122,8 +122,8 @@ def beyond(*words: tuple[str, str]) -> float:
 
 
 def test_agreement_beyond_chance() -> None:
-    assert beyond(("C", "C"), ("D", "D")) == pytest.approx(0.5)  # says what it does, and does both
-    assert beyond(("C", "C"), ("C", "C")) == 0.0  # says and does always the same: chance would agree, too
+    assert beyond(("C", "C"), ("D", "D")) == pytest.approx(0.5)  # says what it does, and varies
+    assert beyond(("C", "C"), ("C", "C")) == 0.0  # always says and does the same: chance would agree, too
     assert beyond(("C", "D"), ("D", "C")) == pytest.approx(-0.5)
     assert beyond(("C", "C"), ("C", "D"), ("D", "C"), ("D", "D")) == pytest.approx(0.0)
 

@@ -1,4 +1,4 @@
-"""Figures of calls, against servers that counted them themselves."""
+"""Figures of calls, compared with what the servers counted."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def sums(*clusters: tuple[float, float]) -> np.ndarray:
 
 
 def drawn(rng: np.random.Generator, clusters: int, size: int, share: float, spread: float = 3.0) -> np.ndarray:
-    """Clusters that differ in their own share, `share` on average."""
+    """Clusters with different shares, `share` on average."""
     own = rng.beta(share * spread, (1 - share) * spread, clusters)
     return np.stack([rng.binomial(size, own), np.full(clusters, size)], axis=1).astype(np.float64)
 
@@ -43,7 +43,7 @@ def test_values_that_agree_within_episodes_count_as_few() -> None:
     apart = cluster_share(sums(*[(5, 5), (0, 5)] * 6))
     mixed = cluster_share(sums(*[(2, 5), (3, 5)] * 6))
     assert apart.high - apart.low > 1.5 * (mixed.high - mixed.low)
-    low, high = beta.ppf(0.025, 30, 31), beta.ppf(0.975, 31, 30)  # never surer than of 60 throws of a coin
+    low, high = beta.ppf(0.025, 30, 31), beta.ppf(0.975, 31, 30)  # at least as wide as of 60 coin throws
     assert mixed.low <= low < high <= mixed.high
 
 

@@ -1,4 +1,4 @@
-"""Intervals and p-values: they cover the truth as often as they say, and are wrong as seldom."""
+"""Intervals and p-values by resampling: coverage, calibration and known values."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_paired_bootstrap_covers_the_true_mean() -> None:
 
 
 def test_sign_flip_p_values_are_calibrated() -> None:
-    for pairs in (10, 40):  # all patterns, and drawn ones
+    for pairs in (10, 40):  # all patterns, and random ones
         false = [sign_flip_p_value(normal(seed, pairs), flips=400) < 0.05 for seed in range(400)]
         assert share(false) == pytest.approx(0.05, abs=0.03)
 
@@ -74,7 +74,7 @@ def test_higher_level_gives_a_wider_interval() -> None:
 
 
 def test_stratified_bootstrap_keeps_every_task() -> None:
-    scores = np.column_stack([np.zeros(6), np.ones(6)])  # runs alike, tasks not
+    scores = np.column_stack([np.zeros(6), np.ones(6)])  # equal runs, different tasks
     interval = stratified_bootstrap(mean_score, scores)
     assert (interval.low, interval.high) == (0.5, 0.5)
 

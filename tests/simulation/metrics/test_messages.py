@@ -52,7 +52,7 @@ def test_broker_between_two_circles_has_betweenness() -> None:
         talk.append(said(step, "hub", "a", "b", "x", "y"))
     structure = answer_structure(talk)
     places = {model.model_id: model for model in structure.models}
-    assert places["hub"].betweenness == pytest.approx(1 - 4 / 12)  # every path but the four within the circles
+    assert places["hub"].betweenness == pytest.approx(1 - 4 / 12)  # all paths without the four within the circles
     assert places["a"].betweenness == 0
     assert places["hub"].answered == places["hub"].answered_by == 1.0
     assert structure.reciprocity == 1.0

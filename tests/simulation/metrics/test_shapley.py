@@ -72,7 +72,7 @@ def test_symmetric_players_get_equal_shares(game: tuple[list[str], Table]) -> No
     players, table = game
 
     def value(team: Coalition) -> float:
-        """p0 and p1 count as one and the same."""
+        """p0 and p1 count as the same player."""
         swapped = frozenset({"p0": "p1", "p1": "p0"}.get(player, player) for player in team)
         return table[team] + table[swapped]
 
@@ -93,7 +93,7 @@ def test_shapley_values_are_linear(
 
 
 def weighted(team: Coalition) -> float:
-    """Ten players: each brings its number, and the first two five more together."""
+    """Each player adds its number, and the first two add five more together."""
     return sum(int(player[1:]) for player in team) + 5.0 * ({"p0", "p1"} <= team)
 
 

@@ -1,4 +1,4 @@
-"""One order of strength, or circles."""
+"""Whether one rating per player explains the margins, or players beat each other in circles."""
 
 from __future__ import annotations
 

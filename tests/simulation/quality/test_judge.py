@@ -1,4 +1,4 @@
-"""A judge: another model's grades, paid for once, kept with their provenance."""
+"""A judge: another model's grades, paid for once, stored with their provenance."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def values(marks: list[Mark], measure: str) -> list[float]:
 
 def test_every_message_is_graded_on_the_scale(run: Run, server: ScriptedVLLM) -> None:
     marks = graded(run, server)
-    assert values(marks, "grade") == [1.0] * len(run.messages)  # the server takes the first choice it is given
+    assert values(marks, "grade") == [1.0] * len(run.messages)  # the server takes the first choice
     assert values(marks, "graded") == [1.0] * len(run.messages)
     assert {mark.judge for mark in marks} == {"critic (http)"}
     assert {mark.tier for mark in marks} == {"simulated"}  # the judged texts' tier, not the judge's
@@ -57,7 +57,7 @@ def test_judge_prompt_is_the_rubric_in_the_runs_language(run: Run, server: Scrip
     graded(run, server)
     bodies = server.bodies
     asked = {body["messages"][1]["content"] for body in bodies}
-    assert len(asked) == len(bodies) <= len(run.messages)  # equal questions are asked once
+    assert len(asked) == len(bodies) <= len(run.messages)  # equal requests are sent once
     for body in bodies:
         assert body["model"] == "critic"
         assert body["temperature"] == 0
@@ -72,7 +72,7 @@ def test_grades_on_record_are_not_requested_again(run: Run, server: ScriptedVLLM
     asked = len(server.bodies)
     assert graded(run, server) == first
     assert len(server.bodies) == asked
-    graded(run, server, "cooperator")  # another judge has an opinion of its own
+    graded(run, server, "cooperator")  # another judge grades on its own
     assert len(server.bodies) == 2 * asked
     assert graded(run, server) == first
 
@@ -86,11 +86,11 @@ def test_every_grade_has_its_provenance(run: Run, server: ScriptedVLLM) -> None:
         source = record.reply.provenance
         assert (source.tier, source.adapter, source.endpoint) == (Tier.HTTP, "critic", server.url)
         assert record.key.model_id in set(run.messages["sender"])
-    assert len(run.calls) == len(run.messages) + len(run.decisions)  # the run's own calls are not mixed with them
+    assert len(run.calls) == len(run.messages) + len(run.decisions)  # the run's own calls stay separate
 
 
 def mumble(text: str, until: float) -> Callable[[web.Request], Any]:
-    """Answers `text` to a greedy request, and a grade to one with a temperature above `until`."""
+    """Answer `text` to a greedy request, and a grade to one with a temperature above `until`."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         body = await request.json()

@@ -39,7 +39,7 @@ def test_quality_means_and_intervals_of_known_players(make_plan: Callable[..., P
         assert found.interval.n == 4
         assert 0 <= found.interval.low <= found.value <= found.interval.high <= 1
     assert honest.interval is not None
-    assert honest.interval.low < 1.0  # eight kept words do not prove that all will be
+    assert honest.interval.low < 1.0  # eight of eight do not prove a share of 1
     assert row(run, "announces", QualityScope.ROLE, "neutral").value == 0.75
     bonus = row(run, "bonus", QualityScope.MODEL, "liar")
     assert (bonus.value, bonus.synthetic) == (pytest.approx(0.1), True)

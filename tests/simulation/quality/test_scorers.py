@@ -1,4 +1,4 @@
-"""The scorers that ship, each on players whose marks are known."""
+"""The shipped scorers, each on players with known marks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process killed while it writes what many runs come to: the report that stood there stays whole."""
+"""A process killed while it writes a report: the report of before stays whole."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.support.unbroken import play
 
 
 def kill_in(write: Callable[[], object]) -> None:
-    """Does that in a child, which is killed in the middle of the first file of any size."""
+    """Run it in a child process, which is killed in the middle of its first large file."""
     killed(lambda: limit_files(100, die=True) or write())  # type: ignore[func-returns-value]
 
 
 def assert_stays(file: Path, write: Callable[[], object]) -> None:
-    """Killed before there was one, no such file is there; killed afterwards, the one that was there is."""
+    """Killed before the first file: there is none. Killed later: the earlier file is there."""
     kill_in(write)
     assert not file.exists()
     write()

@@ -1,4 +1,4 @@
-"""Prompts worked out from a run's events are those that its models were asked."""
+"""Prompts computed from a run's events are those that its models got."""
 
 from __future__ import annotations
 
@@ -71,6 +71,6 @@ def test_prompt_with_another_hash_is_not_shown(make_plan: Callable[..., Plan], r
     log.write_text(before + spoken + line.replace(text, "I never said this.") + end + rest)
     for table in (run.path / "tables").iterdir():
         table.unlink()
-    told = prompts_from_events(load_run(run.path))
-    assert told
-    assert not any("I never said this." in message.content for prompt in told.values() for message in prompt)
+    prompts = prompts_from_events(load_run(run.path))
+    assert prompts
+    assert not any("I never said this." in message.content for prompt in prompts.values() for message in prompt)

@@ -1,4 +1,4 @@
-"""What a report says is what the run's tables say."""
+"""A report has the same figures as the run's tables."""
 
 from __future__ import annotations
 
@@ -91,14 +91,14 @@ def test_course_has_welfare_and_gini_of_every_episode(small_run: Run) -> None:
 
 def test_network_counts_every_message_heard(small_run: Run) -> None:
     network = network_of(small_run)
-    told: Counter[tuple[str, str]] = Counter()
+    heard: Counter[tuple[str, str]] = Counter()
     for sender, audience in zip(small_run.messages["sender"], small_run.messages["audience"], strict=True):
-        told.update((str(sender), hearer) for hearer in audience)
+        heard.update((str(sender), hearer) for hearer in audience)
     names = [node.name for node in network.nodes]
     sums = {
         (names[a], names[b]): sum(step[link] for step in network.heard) for link, (a, b) in enumerate(network.links)
     }
-    assert sums == dict(told)
+    assert sums == dict(heard)
     assert len(network.heard) == len(network.bins) == 2  # steps
 
 

@@ -1,4 +1,4 @@
-"""`society calls`: what a run's calls add up to, group by group."""
+"""`society calls`: the figures of a run's calls, group by group."""
 
 from __future__ import annotations
 

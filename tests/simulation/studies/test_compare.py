@@ -1,4 +1,4 @@
-"""Runs against runs: in pairs where there are twins, with verdicts the numbers support, nothing mixed in silence."""
+"""Runs against runs: in pairs where episodes have twins, with verdicts that the numbers support."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def richer(by: float) -> Change:
 
 
 def side(folder: Path, seeds: Iterable[int], change: Change = as_it_is, **scenario: Any) -> Path:
-    """The stored run once for every seed, its outcomes changed, and its scenario too."""
+    """A copy of the stored run for every seed, with changed outcomes and a changed scenario."""
     for seed in seeds:
         run = folder / f"run-{seed}"
         shutil.copytree(STORED, run)
@@ -56,7 +56,7 @@ def verdicts(found: Comparison) -> dict[ComparedFigure, ComparisonVerdict]:
 
 def test_constant_difference_of_twins_has_no_width(tmp_path: Path) -> None:
     def by_seed(frame: pd.DataFrame) -> pd.DataFrame:
-        return richer(100 * int(frame["payoff"].sum()) % 7)(frame)  # what a seed brings, it brings to both sides
+        return richer(100 * int(frame["payoff"].sum()) % 7)(frame)  # a seed has the same effect on both sides
 
     a = side(tmp_path / "a", range(6), lambda frame: richer(2.0)(by_seed(frame)), mode="cooperative")
     b = side(tmp_path / "b", range(6), by_seed, mode="competitive")
@@ -95,7 +95,7 @@ def test_runs_of_other_seeds_are_compared_unpaired(tmp_path: Path) -> None:
     assert not found.find(ComparedFigure.WELFARE).paired
     assert verdicts(found)[ComparedFigure.WELFARE] is ComparisonVerdict.HIGHER
     assert any("UNPAIRED" in note for note in found.notes)
-    few = compare_runs(next(iter(a.iterdir())), b)  # one seed: no interval at all
+    few = compare_runs(next(iter(a.iterdir())), b)  # one seed: no interval
     assert math.isnan(few.find(ComparedFigure.WELFARE).interval.low)
     assert verdicts(few)[ComparedFigure.WELFARE] is ComparisonVerdict.TOO_FEW_RUNS
 
@@ -174,7 +174,7 @@ def test_several_different_settings_are_noted(tmp_path: Path) -> None:
 
 
 def test_settings_that_vary_on_all_sides_are_paired(tmp_path: Path) -> None:
-    """Chinese episodes are 100 points richer on both sides: only the mode makes a difference."""
+    """Chinese episodes pay 100 points more on both sides, so only the mode makes a difference."""
     for mode, extra in (("cooperative", 1.0), ("competitive", 0.0)):
         for language, more in (("en", 0.0), ("zh", 100.0)):
             side(tmp_path / mode / language, range(6), richer(extra + more), mode=mode, language=language)
@@ -218,7 +218,7 @@ def test_compare_command_prints_verdicts_or_json(tmp_path: Path, capsys: pytest.
     assert (code, "none/*: there is no such folder" in err) == (1, True)
 
 
-# -- what theory says -------------------------------------------------------------------------------------
+# -- theory -----------------------------------------------------------------------------------------------
 
 PLAYERS = (
     ModelConfig(model_id="giver", policy="always_cooperate", role=ModelRole.LEADER),
@@ -230,7 +230,7 @@ PLAYERS = (
 
 @pytest.mark.slow
 def test_public_goods_by_mode_as_in_theory(make_plan: Callable[..., Plan], runs: Path) -> None:
-    """Players who do what they hear hear nothing where all compete: they give nothing, as the dominant strategy has it.
+    """Players who follow messages hear none in competitive mode: they give nothing, which is the dominant strategy.
 
     Where all cooperate they hear a giver. So welfare, efficiency and gifts must come out higher; and a giver among
     those who keep all is the poorest, so the competitive payoffs are the less equal ones.

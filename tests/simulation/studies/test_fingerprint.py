@@ -1,4 +1,4 @@
-"""Fingerprints of players whose fingerprint is known, and what a report must say of itself."""
+"""Fingerprints of players with a known fingerprint, and what a report says about itself."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ COIN, IGNORING = "policy:random_75", "policy:says_anything"
 
 
 class SaysAnything(Policy):
-    """Announces an option at random and then decides at random, without a thought of what it said."""
+    """Announces a random option, then decides at random, independently of it."""
 
     def speak(self, view: Observation, rng: random.Random, _language: Language) -> str:
         return f"I play {random.Random(f'words {rng.random()}').choice(view.options).label}."
@@ -134,9 +134,9 @@ def test_constant_player_does_not_respond_to_punishment(known: FingerprintReport
 def test_scripted_players_do_what_they_announce(known: FingerprintReport) -> None:
     for name in (TIT_FOR_TAT, ALL_D, ALL_C, COIN):
         assert row(known, name, ("announces", "word_kept", "unreadable")) == [1, 1, 0]
-    kept = known.figure(TIT_FOR_TAT, "beyond_chance").interval
-    assert kept is not None
-    assert kept.low > 0.15
+    agreement = known.figure(TIT_FOR_TAT, "beyond_chance").interval
+    assert agreement is not None
+    assert agreement.low > 0.15
 
 
 def test_player_that_ignores_its_message_agrees_by_chance(known: FingerprintReport) -> None:
@@ -146,7 +146,7 @@ def test_player_that_ignores_its_message_agrees_by_chance(known: FingerprintRepo
     assert value(known, IGNORING, "announces") == 1
 
 
-# -- who can be told from whom --------------------------------------------------------------------------
+# -- which subjects differ -------------------------------------------------------------------------------
 
 
 def cells(report: FingerprintReport, first: str, second: str) -> tuple[str, ...]:
@@ -155,7 +155,7 @@ def cells(report: FingerprintReport, first: str, second: str) -> tuple[str, ...]
 
 def test_different_players_are_separable_where_they_differ(known: FingerprintReport) -> None:
     assert {"opening", "DC", "exploitability", "gift_first"} <= set(cells(known, TIT_FOR_TAT, ALL_D))
-    assert "CC" not in cells(known, TIT_FOR_TAT, ALL_D)  # one of them was never there
+    assert "CC" not in cells(known, TIT_FOR_TAT, ALL_D)  # one of them has no such step
     assert "CD" in cells(known, TIT_FOR_TAT, ALL_C)
     assert not {"opening", "CC"} & set(cells(known, TIT_FOR_TAT, ALL_C))
     assert "beyond_chance" in cells(known, TIT_FOR_TAT, IGNORING)
@@ -166,7 +166,7 @@ def test_equal_players_are_not_separable(tmp_path: Path) -> None:
     report = read_fingerprints(folder)
     (pair,) = report.pairs
     dilemma = {cell.name for cell in CELLS if "dilemma" in cell.group} | {"announces", "word_kept", "beyond_chance"}
-    assert not dilemma & set(pair.cells)  # they draw alike where there are two options
+    assert not dilemma & set(pair.cells)  # with two options both draw the same
 
 
 def test_p_values_are_adjusted_for_all_comparisons(known: FingerprintReport) -> None:
@@ -318,7 +318,7 @@ def test_simulated_fingerprints_are_marked(simulated: Path) -> None:
     assert any(note.startswith("SIMULATED") for note in report.notes)
     assert "SIMULATED, no language model" in picture(report)
     assert report.base == "SmolLM2-135M-Instruct"
-    assert row(report, "cooperator") == row(report, report.base) == [1, 1, 0, 1, 0]  # a team-mate's mind, whoever asks
+    assert row(report, "cooperator") == row(report, report.base) == [1, 1, 0, 1, 0]  # the policy of a teammate
     assert [pair.cells for pair in report.pairs] == [()]
     assert set(report.origin.weights.values()) == {"not in this process"}
 
@@ -370,5 +370,5 @@ async def test_probes_on_a_server_run_side_by_side(tier: Tier, tmp_path: Path) -
     assert report.tiers == (tier.value,)
     assert row(report, "cooperator") == [1, 1, 1, None, None]  # the stub takes the first choice
     assert value(report, "cooperator", "exploitability") == 4
-    assert report.figure("cooperator", "word_kept").why == "no data"  # and names no option
+    assert report.figure("cooperator", "word_kept").why == "no data"  # it names no option
     assert report.pairs[0].cells == ()

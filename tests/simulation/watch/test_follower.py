@@ -1,4 +1,4 @@
-"""Following a log that is being written: torn lines, resumed runs, runs that have not begun."""
+"""Follows a log that is being written: torn lines, resumed runs, runs that have not begun."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def finished(make_plan: Callable[..., Plan], runs: Path) -> Run:
 
 
 def copy_of(run: Run, place: Path) -> Path:
-    """The run's directory again, with an empty log."""
+    """A copy of the run's directory with an empty log."""
     place.mkdir(parents=True)
     shutil.copy(run.path / "manifest.json", place)
     (place / EventLog.NAME).touch()
@@ -42,7 +42,7 @@ def read_on(follower: Follower) -> LiveView:
 
 
 def test_log_tail_does_not_read_an_unfinished_line(finished: Run, tmp_path: Path) -> None:
-    """The log byte by byte would give the same: cut anywhere, nothing is lost, doubled or misread."""
+    """A log that arrives in any pieces gives the same: nothing is lost, repeated or misread."""
     content = (finished.path / EventLog.NAME).read_bytes()
     log = copy_of(finished, tmp_path / "copy")
     follower = Follower(log.parent)
@@ -115,17 +115,17 @@ def test_run_without_a_process_is_shown_as_stopped(make_plan: Callable[..., Plan
         run_scenario(make_plan(), out=runs, on_event=cut_after(3, StepResolved))
     log = stopped.value.path / EventLog.NAME
     lines = log.read_bytes().splitlines(keepends=True)
-    log.write_bytes(b"".join(lines[:-1]))  # without the word that it stopped: as if it was killed
+    log.write_bytes(b"".join(lines[:-1]))  # without its last event, as if it was killed
     follower = Follower(log.parent)
 
-    def told() -> tuple[WatchStatus, str]:
+    def status() -> tuple[WatchStatus, str]:
         progress = read_on(follower).progress
         return progress.status, progress.reason
 
     os.utime(log, (0, time.time() - 2 * QUIET))
     lock = locked(log.parent)
-    assert told() == (WatchStatus.RUNNING, "")  # a slow server, perhaps
+    assert status() == (WatchStatus.RUNNING, "")  # a slow server, perhaps
     lock.release()
-    assert told() == (WatchStatus.STOPPED, GONE)
+    assert status() == (WatchStatus.STOPPED, GONE)
     os.utime(log)
-    assert told() == (WatchStatus.RUNNING, "")  # it was resumed
+    assert status() == (WatchStatus.RUNNING, "")  # it was resumed

@@ -1,4 +1,4 @@
-"""The live page over real HTTP: who is let in, and that a stream neither loses nor doubles anything."""
+"""The live page over real HTTP: who has access, and that a stream loses and repeats nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ VIEW = TypeAdapter(LiveView)
 
 @asynccontextmanager
 async def page(path: Path) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
-    """The address of a run's live page, and a browser's HTTP."""
+    """The address of a run's live page, and an HTTP session."""
     async with (
         LivePage(Stream(Follower(path), pause=0.01)).serve(0) as address,
         aiohttp.ClientSession() as session,
@@ -67,7 +67,7 @@ async def until_finished(stream: AsyncIterator[tuple[str, LiveView]]) -> list[Li
 
 
 def undated(view: LiveView) -> dict[str, Any]:
-    """A view without what depends on when it was asked for."""
+    """A view without the values that depend on the time of the request."""
     body = VIEW.dump_python(view, mode="json")
     del body["progress"]["written"], body["progress"]["unread"]
     return body
@@ -79,7 +79,7 @@ def finished(make_plan: Callable[..., Plan], runs: Path) -> Run:
 
 
 async def written(log: Path, content: bytes, pieces: int) -> None:
-    """Write a log as a run does, a piece at a time."""
+    """Write a log piece by piece, as a run does."""
     size = -(-len(content) // pieces)
     with log.open("ab") as file:
         for start in range(0, len(content), size):
@@ -107,7 +107,7 @@ async def test_early_and_late_readers_end_with_the_same_tables(finished: Run, tm
 
 
 async def test_stream_reader_goes_on_where_it_stopped(finished: Run, tmp_path: Path) -> None:
-    """Cut off after every single event, and come back with Last-Event-ID, as a browser does."""
+    """Disconnect after every event and come back with Last-Event-ID, as a browser does."""
     log = copy_of(finished, tmp_path / "copy")
     seen: list[LiveView] = []
     async with page(log.parent) as (address, session):
@@ -149,11 +149,11 @@ async def anext_(stream: AsyncIterator[Any]) -> Any:
 
 
 def refused(address: str) -> list[tuple[str, dict[str, str]]]:
-    """Requests that must not be answered: address and headers."""
+    """Requests that must be refused: address and headers."""
     root, token = address.rstrip("/").rsplit("/", 1)
     port = root.rsplit(":", 1)[1]
     paths = ["", "/", "/events", "//events", "/favicon.ico", f"/{token[:-1]}/", f"/{token}x/", "/ü/", f"/x/{token}/"]
-    strangers = [
+    foreign_hosts = [
         "evil.example",
         f"evil.example:{port}",
         "127.0.0.1",
@@ -163,7 +163,7 @@ def refused(address: str) -> list[tuple[str, dict[str, str]]]:
     ]
     return [
         *((f"{root}{path}", {}) for path in paths),
-        *((f"{address}{name}", {"Host": host}) for name in ("", "events") for host in strangers),
+        *((f"{address}{name}", {"Host": host}) for name in ("", "events") for host in foreign_hosts),
     ]
 
 

@@ -1,4 +1,4 @@
-"""What the followed events come to, against the run's own tables."""
+"""The state after all events, compared with the run's own tables."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def followed(run: Run) -> RunState:
 
 
 def assert_tells_what_the_tables_tell(view: LiveView, run: Run) -> None:
-    """Every sum that is shown, against the tables."""
+    """Compare every sum that is shown with the tables."""
     tiers = [*run.messages["tier"], *run.decisions["tier"], *run.acts["tier"]]
     assert view.honesty.texts == Counter(tiers)
     assert view.honesty.failed == (run.calls["status"] == "failed").sum()
@@ -84,8 +84,8 @@ def test_view_equals_the_tables(make_plan: Callable[..., Plan], runs: Path, keys
     view = followed(run).view()
     assert_tells_what_the_tables_tell(view, run)
     assert view.progress.status is WatchStatus.FINISHED
-    told = [entry.text for entry in view.entries if entry.kind is EntryKind.MESSAGE]
-    assert told == list(run.messages["text"].astype(object))[-ENTRIES:]
+    texts = [entry.text for entry in view.entries if entry.kind is EntryKind.MESSAGE]
+    assert texts == list(run.messages["text"].astype(object))[-ENTRIES:]
 
 
 def test_increments_add_up_to_the_whole_view(make_plan: Callable[..., Plan], runs: Path) -> None:
@@ -123,7 +123,7 @@ def test_resume_takes_back_the_episode_but_not_its_calls(make_plan: Callable[...
 
 
 def endless(plan: Plan, steps: int) -> RunState:
-    """A state that has seen that many steps of one player, none of them played."""
+    """A state after that many made-up steps of one player."""
     manifest = {
         "scenario": plan.scenario.model_dump(mode="json"),
         "roster": plan.roster.model_dump(mode="json"),

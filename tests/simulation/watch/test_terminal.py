@@ -58,8 +58,8 @@ def test_model_texts_cannot_control_the_terminal(finished: Run, tmp_path: Path) 
     plain, live = shown(log.parent, terminal=False), shown(log.parent, terminal=True)
     assert "\x1b" not in plain
     assert r"\x1b]0;owned\x07\x1b[2J[bold red]\u202etxet" in plain
-    for told in ("\x1b]0;", "\x1b[2J", "\u202e"):
-        assert told not in live
+    for control in ("\x1b]0;", "\x1b[2J", "\u202e"):
+        assert control not in live
 
 
 def test_watch_command_ends_with_the_run(finished: Run, capsys: pytest.CaptureFixture[str]) -> None:

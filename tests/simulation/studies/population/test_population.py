@@ -1,4 +1,4 @@
-"""Who is measured and in which company: tables, returns with known answers, and the mark in the data."""
+"""Populations: who plays, returns with known answers, and the part of each player in the data."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_residents_are_all_players_but_one(make_plan: MakePlan) -> None:
     table = plans["resident/grim"].roster.models
     assert [row.model_id for row in table] == ["m1_1", "m1_2", "m2_1", "m2_2", "m1_3", "other"]
     assert [row.part for row in table].count(PopulationPart.FOCAL) == 5
-    assert table[2].role is make_plan(6).roster.models[2].role  # a focal row brings what it is told of itself
+    assert table[2].role is make_plan(6).roster.models[2].role  # a focal row keeps its own description
 
 
 def test_background_may_be_a_row_of_the_roster(make_plan: MakePlan) -> None:
@@ -86,7 +86,7 @@ def test_two_seats_have_no_resident_population(make_plan: MakePlan) -> None:
 
 
 @pytest.mark.parametrize(
-    ("declared", "told"),
+    ("declared", "message"),
     [
         (Declaration(("m11",), ("grim",)), r"no such model \(did you mean m1"),
         (Declaration(("m0",), ("grimm",)), r"neither a policy nor a model \(did you mean grim"),
@@ -95,8 +95,8 @@ def test_two_seats_have_no_resident_population(make_plan: MakePlan) -> None:
         (Declaration(("m0",), ()), "one background"),
     ],
 )
-def test_declaration_that_does_not_fit_is_refused(make_plan: MakePlan, declared: Declaration, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_declaration_that_does_not_fit_is_refused(make_plan: MakePlan, declared: Declaration, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         population_plans(make_plan(), declared)
 
 
@@ -161,7 +161,7 @@ def test_interval_covers_the_expected_return(make_plan: MakePlan, runs: Path) ->
     dilemma = {"task_id": "d", "task_type": "prisoners_dilemma", "max_steps": 5}
     plan = make_plan(rows=rows, tasks=[dilemma], mode="cooperative", episodes=40)
     interval = the(measured(plan, runs, "p0", "random_50"), Population.VISITOR, PopulationPart.FOCAL).interval
-    assert interval.low < 5 * 2.25 < interval.high  # (5 + 3 + 1 + 0) / 4 a step
+    assert interval.low < 5 * 2.25 < interval.high  # (5 + 3 + 1 + 0) / 4 per step
     assert interval.high - interval.low < 4
     assert interval.n == 40
 
@@ -186,8 +186,8 @@ def test_tables_have_the_part_of_each_player(make_plan: MakePlan, runs: Path) ->
     report = read_populations(folder)
     assert set(report.table()["part"]) == {"focal", "background"}
     assert {"low", "value", "high", "episodes"} <= set(report.table().columns)
-    kept = json.loads((folder / REPORT).read_text())
-    assert [each["part"] for each in kept["returns"]] == list(report.table()["part"])
+    stored = json.loads((folder / REPORT).read_text())
+    assert [each["part"] for each in stored["returns"]] == list(report.table()["part"])
     prompts = (run.path / "events.jsonl").read_text()
     assert "focal" not in prompts
 

@@ -1,4 +1,4 @@
-"""Who sits down together."""
+"""Who plays together in a tournament."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def test_every_coalition_meets_the_whole_other_team() -> None:
 
 def test_stand_in_plays_for_absent_members() -> None:
     found = matchups(roster("red", "blue", "red"), Format.TEAMS, stand_in="random")
-    nobody = found[0]
-    assert nobody.members == ()
-    assert [(row.model_id, row.played_by, row.team_id) for row in nobody.seats] == [
+    empty = found[0]
+    assert empty.members == ()
+    assert [(row.model_id, row.played_by, row.team_id) for row in empty.seats] == [
         ("m0", "policy:random", "red"), ("m1", "a", "blue"), ("m2", "policy:random", "red"),
     ]  # fmt: skip
-    assert nobody.seats[0].persona == ""
+    assert empty.seats[0].persona == ""
 
 
 def test_rows_without_a_team_are_one_team_or_always_play() -> None:

@@ -66,7 +66,7 @@ def test_rock_paper_scissors_has_no_order_and_equal_masses() -> None:
 def test_intervals_grow_with_noise_and_shrink_with_episodes() -> None:
     few, many = widths(rock_paper_scissors(1.0, 10)), widths(rock_paper_scissors(1.0, 160))
     for pair, width in few.items():
-        assert 2 < width / many[pair] < 8  # a factor of 4, but for chance
+        assert 2 < width / many[pair] < 8  # about 4, by chance more or less
     assert set(widths(rock_paper_scissors(0.0)).values()) == {0.0}
 
 

@@ -42,7 +42,7 @@ def test_empty_coalition_earns_0_without_stand_ins() -> None:
 
 
 def test_noise_common_to_coalitions_leaves_the_interval() -> None:
-    """Every composition has a lucky or unlucky episode alike: what a member adds is known exactly."""
+    """All compositions have the same good and bad episodes, so what a member adds is exact."""
     luck = np.array([-3.0, 5.0, 1.0, -8.0])
     episodes = {team: luck + 2.0 * len(team) for team in every(["a", "b"])}
     figures = made(["a", "b"], episodes)

@@ -1,14 +1,9 @@
-"""Tournaments played by the runner in OASIS: known answers, the axioms of Shapley, cutting off and going on."""
+"""Tournaments played by the runner in OASIS: known answers, the axioms of Shapley, interruptions."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +29,6 @@ from simulation.studies.tournament.tournament import (
     finished_matches,
     new_tournament,
     place_of,
-    read_tournament,
 )
 from simulation.studies.verify.axelrod_record import POLICY_OF, RECORD
 
@@ -77,7 +71,7 @@ def played(tournament: Tournament, runs: Path, jobs: int = 1) -> TournamentResul
 
 
 def tables(result: TournamentResult) -> dict[ResultTable, pd.DataFrame]:
-    """Every table, without what tells one playing from another: the names of run directories."""
+    """Every table without the names of run directories, which differ between two runs of a tournament."""
     names = [name for name in ResultTable if (result.path / "tables" / f"{name.value}.parquet").exists()]
     return {name: getattr(result, name.value).drop(columns="run", errors="ignore") for name in names}
 
@@ -149,7 +143,7 @@ def test_intervals_of_random_players_have_a_width(runs: Path) -> None:
     assert cell["p1", "p0"]["n"] == 8
 
 
-# -- teams: the axioms, through coalitions that really play -------------------------------------------------
+# -- teams: the axioms of Shapley, with played coalitions -------------------------------------------------
 
 
 def shares(result: TournamentResult, worth: Worth) -> dict[str, float]:
@@ -175,7 +169,7 @@ def test_shapley_axioms_with_stand_ins(game: str, policies: tuple[str, ...], sta
     earned, share = values(result, Worth.PAYOFF), shares(result, Worth.PAYOFF)
     assert len(earned) == 2**3
     assert sum(share.values()) == pytest.approx(earned["p0+p1+p2"] - earned[""])
-    assert share["p2"] == pytest.approx(0, abs=1e-9)  # plays as the stand-in would, to the draw
+    assert share["p2"] == pytest.approx(0, abs=1e-9)  # plays as the stand-in would, with the same draws
     assert earned["p0"] != earned[""]
     if policies[0] == policies[1]:
         assert share["p0"] == pytest.approx(share["p1"])
@@ -221,11 +215,11 @@ def test_a_large_team_is_sampled_with_an_error(runs: Path) -> None:
     assert any("2 drawn orders" in note for note in result.report["notes"])
 
 
-# -- cut off and going on -----------------------------------------------------------------------------------
+# -- interruptions ------------------------------------------------------------------------------------------
 
 
 def interrupted_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C in the given episode played from now on, when it has been played half."""
+    """Press Ctrl-C at the start of the given episode, counted from now on."""
     play, seen = MultiModelEnvironment.run_task, iter(range(10_000))
 
     async def run_task(self: MultiModelEnvironment, *arguments: Any) -> Any:
@@ -263,7 +257,7 @@ def test_tournament_folder_is_locked_by_one_process(runs: Path) -> None:
         play_tournament(folder)
 
 
-# -- what is refused ----------------------------------------------------------------------------------------
+# -- refusals ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -314,113 +308,3 @@ def test_folder_without_tournament_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tournament.json").write_text('{"schema_version": 99}')
     with pytest.raises(SocietyError, match="schema_version 99"):
         load_tournament(tmp_path)
-
-
-# -- processes ----------------------------------------------------------------------------------------------
-
-COMMAND = (sys.executable, "-m", "simulation.cli.app", "tournament")
-ROSTER = """\
-name: r
-models: [{model_id: a, policy: random}, {model_id: b, policy: random_25}, {model_id: c, policy: tit_for_tat}]
-"""
-OPTIONS = (
-    "--game",
-    "prisoners_dilemma",
-    "--steps",
-    "40",
-    "--episodes",
-    "6",
-    "--seed",
-    "3",
-    "--set",
-    "communication.talk_rounds=0",
-)
-
-
-@pytest.fixture
-def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts `society tournament` on a roster of three, in a folder of its own, two matches at a time."""
-    (tmp_path / "r.yaml").write_text(ROSTER)
-    begun: list[subprocess.Popen[str]] = []
-
-    def start(*arguments: str) -> subprocess.Popen[str]:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        command = [*COMMAND, *(arguments or ("r.yaml", *OPTIONS)), "--jobs", "2"]
-        begun.append(subprocess.Popen(command, cwd=tmp_path, text=True, env=environment, **pipes))
-        return begun[-1]
-
-    yield start
-    for process in begun:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def until_finished(folder: Path, count: int) -> Path:
-    """Wait for `count` finished matches; the tournament's folder."""
-    end = time.monotonic() + 300
-    while time.monotonic() < end:
-        for path in folder.glob("runs/tournament-*"):
-            if len(list(path.glob("matches/*/*/tables/outcomes.parquet"))) >= count:
-                return path
-        time.sleep(0.02)
-    raise AssertionError("no match was finished")
-
-
-def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    """The worker processes of a tournament, the forking server's children."""
-    found: dict[int, int] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            pid, rest = path.read_text().split(" (", 1)
-        except OSError:
-            continue
-        found[int(pid)] = int(rest.rsplit(") ", 1)[1].split()[1])
-    servers = [pid for pid, parent in found.items() if parent == process.pid]
-    return [pid for pid, parent in found.items() if parent in servers]
-
-
-def gone(pids: list[int], seconds: float = 60) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
-            return True
-        time.sleep(0.05)
-    return False
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_killed_tournament_ends_in_the_same_tables(
-    started: Callable[..., subprocess.Popen[str]], tmp_path: Path, how: signal.Signals
-) -> None:
-    broken = started()
-    folder = until_finished(tmp_path, 1)
-    hands = workers_of(broken)
-    broken.send_signal(how)
-    _, err = broken.communicate(timeout=120)
-    assert broken.returncode != 0
-    assert gone(hands), "workers outlived the tournament"
-    assert not (folder / "report.json").exists()
-    if how is signal.SIGINT:
-        assert f"to go on: society tournament runs/{folder.name}" in err
-    out, err = started(f"runs/{folder.name}").communicate(timeout=300)
-    assert out.splitlines()[-1] == f"runs/{folder.name}", err
-    tournament = read_tournament(folder)
-    for matchup in tournament.matchups:
-        assert len(begun_runs(place_of(folder, tournament, matchup.number))) == 1
-    assert_same(load_tournament(folder), played(tournament, tmp_path / "whole"))
-
-
-@pytest.mark.slow
-def test_match_of_a_killed_worker_is_counted_once(
-    started: Callable[..., subprocess.Popen[str]], tmp_path: Path
-) -> None:
-    process = started()
-    folder = until_finished(tmp_path, 1)
-    os.kill(workers_of(process)[0], signal.SIGKILL)
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    assert "a worker died" in err
-    assert_same(load_tournament(folder), played(read_tournament(folder), tmp_path / "whole"))

@@ -1,4 +1,4 @@
-"""`society verify`: known answers hold when played, and a wrong expectation is told."""
+"""`society verify`: known answers come out, and a wrong expectation is reported."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ def test_figure_that_is_nan_does_not_pass() -> None:
 
 def test_verify_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    told: list[KnownCase] = []
-    assert all(finding.passed for finding in verify([RIGHT], told.append))
-    assert told == [RIGHT]
+    seen: list[KnownCase] = []
+    assert all(finding.passed for finding in verify([RIGHT], seen.append))
+    assert seen == [RIGHT]
     assert list(tmp_path.iterdir()) == []
 
 
