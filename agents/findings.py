@@ -1,8 +1,8 @@
-"""Mistakes in data a user wrote, named by key path; a file adds the line and makes each a `Problem`.
+"""Mistakes in data that a user wrote, named by key path; a file adds the line and makes each a `Problem`.
 
-Rules are generators of findings over raw data (mappings as YAML or JSON gives them), lenient towards whatever
-else is wrong there. A model's validator runs the same rules through `refuse`, so a rule stands in one place
-whether the data came from a file or from Python.
+Rules are generators of findings over raw data (mappings as YAML or JSON gives them); they ignore anything else that is
+wrong there. A model's validator runs the same rules through `refuse`, so each rule is written once, whether the data
+come from a file or from Python.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ RawMapping = Mapping[str, Any]
 Rules = Callable[[RawMapping], Iterable["Finding"]]
 AnyModel = TypeVar("AnyModel", bound=BaseModel)
 
-MOST_TOLD = 200
-"""Mistakes of fields that are told of one file: no one reads more, and a bomb of unknown keys takes no minutes."""
+MAX_FIELD_ERRORS = 200
+"""Maximum number of field errors reported for one file; it also bounds the time that a file of unknown keys takes."""
 REMOVED: Mapping[str, str] = {
     "inference.hedge": "hedged calls were removed; leave the key out",
     "inference.endpoints.weight": "weights were removed, servers share the calls evenly; leave the key out",
@@ -46,7 +46,7 @@ class Finding:
     suggestion: str = ""
 
     def under(self, *prefix: str | int) -> Finding:
-        """The same mistake seen from an enclosing mapping."""
+        """Return the same mistake with the path of an enclosing mapping in front."""
         return replace(self, path=prefix + self.path)
 
     def __str__(self) -> str:
@@ -55,11 +55,12 @@ class Finding:
 
 
 def dotted(path: KeyPath) -> str:
+    """Return a key path with dots between its parts."""
     return ".".join(map(str, path))
 
 
 def shown(value: object) -> str:
-    """A bad value as it reads in a message, shortened."""
+    """Return a bad value as text for a message, shortened."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     text = _repr.repr(value)
@@ -67,7 +68,7 @@ def shown(value: object) -> str:
 
 
 def refuse(findings: Iterable[Finding]) -> None:
-    """For a pydantic validator: raise every finding as one error, which `examine` takes apart again."""
+    """Raise every finding as one error of a pydantic validator, which `examine` takes apart again; none if none."""
     found = tuple(findings)
     if found:
         text = "; ".join(map(str, found))
@@ -77,7 +78,16 @@ def refuse(findings: Iterable[Finding]) -> None:
 def examine(
     model: type[AnyModel], data: RawMapping, rules: Rules | None = None
 ) -> tuple[AnyModel | None, list[Finding]]:
-    """`data` as a `model`, or None, with everything wrong with it: its fields and `rules`, each once."""
+    """Check raw data against a model and its rules.
+
+    Args:
+        model: The pydantic model.
+        data: The raw mapping.
+        rules: Checks beyond the types of fields.
+
+    Returns:
+        The model, or None where anything is wrong, and every finding once.
+    """
     found = list(rules(data)) if rules else []
     valid = None
     try:
@@ -88,11 +98,11 @@ def examine(
 
 
 def explain(error: ValidationError, model: type[BaseModel], data: object) -> list[Finding]:
-    """A pydantic error in plain words, with the bad value and the nearest valid one.
+    """Return a pydantic error as findings in plain words, with the bad value and the nearest valid one.
 
-    A missing key is not reported beside the misspelt key that stands for it.
+    A missing key is not reported where a misspelt key was meant for it.
     """
-    details = error.errors(include_url=False)[:MOST_TOLD]
+    details = error.errors(include_url=False)[:MAX_FIELD_ERRORS]
     meant = {
         (*path[:-1], known)
         for path in (_path(detail, data) for detail in details if detail["type"] == "extra_forbidden")
@@ -103,14 +113,14 @@ def explain(error: ValidationError, model: type[BaseModel], data: object) -> lis
 
 
 def meant_keys(data: Iterable[object], known: Iterable[str]) -> set[str]:
-    """Those of the `known` keys that misspelt keys in the mapping `data` stand for."""
+    """Return those of the `known` keys that misspelt keys in the mapping `data` were meant for."""
     names = sorted(known)
-    unknown = [str(key) for key in data if key not in names][:MOST_TOLD]
+    unknown = [str(key) for key in data if key not in names][:MAX_FIELD_ERRORS]
     return {match for key in unknown for match in difflib.get_close_matches(key, names, n=1, cutoff=0.5)}
 
 
 def known_keys(model: type[BaseModel], path: KeyPath) -> tuple[str, ...]:
-    """The keys a file may use in the mapping at `path` of a `model`."""
+    """Return the keys a file may use in the mapping at `path` of a `model`."""
     here = {model}
     for part in path:
         if isinstance(part, str):
@@ -125,7 +135,7 @@ def _fields(model: type[BaseModel]) -> Iterator[tuple[str, object]]:
 
 
 def models_in(annotation: object) -> set[type[BaseModel]]:
-    """The pydantic models that a field's annotation names, those within lists and unions included."""
+    """Return the pydantic models that a field's annotation names, those within lists and unions included."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return {annotation}
     return {model for part in get_args(annotation) for model in models_in(part)}
@@ -147,7 +157,7 @@ def _path(detail: ErrorDetails, data: object) -> KeyPath:
 def _findings(detail: ErrorDetails, model: type[BaseModel], data: object) -> Iterator[Finding]:
     path, context, kind = _path(detail, data), detail.get("ctx", {}), detail["type"]
     if kind == "too_short" and len(detail["input"]) >= context["min_length"]:
-        return  # pydantic counts only the entries that are sound; the others are told of one by one
+        return  # pydantic counts only the valid entries; each of the others has a finding of its own
     if kind == _FINDINGS:
         yield from (finding.under(*path) for finding in context[_FINDINGS])
     elif kind == "extra_forbidden":

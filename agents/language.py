@@ -6,5 +6,7 @@ from enum import Enum
 
 
 class Language(str, Enum):
+    """A language that prompts and game texts are written in."""
+
     EN = "en"
     ZH = "zh"

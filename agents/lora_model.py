@@ -1,8 +1,8 @@
-"""`LoRAModel`: one roster row as an OASIS agent that speaks, listens and decides.
+"""`LoRAModel`: one roster row as an OASIS agent that speaks, acts and decides.
 
-What it is told comes as a `TurnContext`; what it says goes to an OASIS group chat; what it generates comes from its
-responder: `VLLMClient`, its scripted policy, or a person. It keeps no CAMEL memory: everything a model needs is in its
-prompt, so its memory does not grow with the episode.
+A `TurnContext` has all that its prompt needs; its messages go to an OASIS group chat; its texts come from its
+responder: `VLLMClient`, its scripted policy, or a person. It has no CAMEL memory, because everything a model needs is
+in its prompt; so its memory does not grow with the episode.
 """
 
 from __future__ import annotations
@@ -33,24 +33,38 @@ if TYPE_CHECKING:
 
 
 Responder = Callable[[Request], Awaitable[Reply]]
-"""Answers for one seat; with `request.choices` the reply's text should be one of them."""
+"""Answers for one player; with `request.choices` the reply's text should be one of them."""
 
 
 class PlatformError(SocietyError):
-    """The OASIS platform refused an action; OASIS itself reports that as a value."""
+    """The OASIS platform refused an action, or stopped."""
 
 
 @dataclass(frozen=True)
 class TurnContext:
-    """What one model is told in one step. `system` is the prompt all models of the episode share, `identity` what is
-    its own throughout."""
+    """What one model's prompt in one step is made from, and what its player may know.
+
+    Args:
+        episode: The episode's number, from 0.
+        step: The step's number, from 0.
+        seed: The seed of this model's calls in this step.
+        system: The system prompt, which all models of the episode share.
+        common: What the system prompt is made from.
+        observation: What the player sees of the game.
+        identity: The part of the prompt that stays the same for this model throughout the episode.
+        observation_text: The game's own words for the observation.
+        sampling: How replies are drawn where the row says nothing else.
+        talk_round: The number of the talk round, from 0.
+        heard: The messages that reached this model.
+        feed: The posts that it sees in the social network.
+    """
 
     episode: int
     step: int
     seed: int
     system: str
     common: EpisodeContext
-    view: Observation
+    observation: Observation
     identity: str
     observation_text: str
     sampling: Sampling
@@ -59,14 +73,14 @@ class TurnContext:
     feed: tuple[FeedPost, ...] = ()
 
     @property
-    def seen(self) -> Observation:
-        """The view with the texts heard: all a scripted player goes by."""
-        return replace(self.view, heard=tuple(message.text for message in self.heard))
+    def full_observation(self) -> Observation:
+        """Return the observation with the texts heard, which is all that a scripted player uses."""
+        return replace(self.observation, heard=tuple(message.text for message in self.heard))
 
 
 @dataclass(frozen=True)
 class SpokenMessage:
-    """A message that was generated and stored by the platform."""
+    """A message that was generated, and that the platform stored."""
 
     reply: Reply
     message_id: int
@@ -75,7 +89,7 @@ class SpokenMessage:
 
 @dataclass(frozen=True)
 class Decision:
-    """A model's action, None when neither answer was one of the choices; `replies` holds one answer or two."""
+    """A model's action, None if neither reply was one of the choices; `replies` has one reply or two."""
 
     action: str | None
     replies: tuple[Reply, ...]
@@ -83,18 +97,26 @@ class Decision:
 
 @dataclass(frozen=True)
 class Act:
-    """What a model does in the social network, None when neither answer was legal; `replies` as in `Decision`."""
+    """A model's move in the social network, None if neither reply was legal; `replies` as in `Decision`."""
 
     move: SocialMove | None
     replies: tuple[Reply, ...]
 
 
 class LoRAModel(SocialAgent):
-    """One LoRA adapter (or scripted policy) as an OASIS `SocialAgent`, therefore a CAMEL `ChatAgent`.
+    """One roster row as an OASIS `SocialAgent`, and therefore a CAMEL `ChatAgent`.
 
-    `agent_id` is its number in the OASIS agent graph (0 to n-1), `config` its roster row, of `count` 1; texts come from
-    `client`, or from `responder` in its place. `base_model` is used where the row names none; `channel` is the
-    platform's.
+    Args:
+        agent_id: The agent's number in the OASIS agent graph, 0 to n-1.
+        config: The roster row, of `count` 1.
+        client: Generates the texts.
+        channel: The OASIS platform's channel.
+        base_model: The base model of a row that names none.
+        agent_graph: The OASIS agent graph.
+        responder: Gives the texts in place of `client` or of the row's policy.
+
+    Raises:
+        SocietyError: The row is played by a person, and no `responder` is given.
     """
 
     def __init__(
@@ -109,8 +131,8 @@ class LoRAModel(SocialAgent):
     ) -> None:
         from agents.inference.society_backend import SocietyBackend
 
-        # SocialAgent.__init__ builds the schemas of all 29 social actions (17-34 ms an agent) and then
-        # drops them; a model that only talks in groups needs none, so CAMEL's constructor is called directly.
+        # SocialAgent.__init__ builds the schemas of all 29 social actions (17-34 ms an agent) and then drops them. A
+        # model that only talks in groups needs none, so CAMEL's constructor is called directly.
         ChatAgent.__init__(
             self,
             system_message=config.persona or None,
@@ -127,7 +149,7 @@ class LoRAModel(SocialAgent):
         self.config = config
         self.client = client
         self.base_model = config.base_model or base_model
-        self.responder = responder or _voice(config, client)
+        self.responder = responder or _default_responder(config, client)
         self._drawn: tuple[Sampling, Sampling] | None = None
         self.turn: TurnContext | None = None
         self.spoken: Reply | SocietyError | None = None
@@ -138,77 +160,81 @@ class LoRAModel(SocialAgent):
     # -- speaking: OASIS's environment calls perform_action_by_llm ---------------------------------------
 
     async def perform_action_by_llm(self) -> None:
-        """Say something as `self.turn` briefs it. The society stores the texts of all who spoke, in the order of their
-        ids. OASIS gathers these calls and one raised error would leave the others running unseen, so an error is kept
-        in `self.spoken` for the society to raise."""
+        """Generate a message for `self.turn` and store the reply in `self.spoken`, where the society takes it.
+
+        OASIS gathers these calls, and an error raised here would leave the others running unseen. So an error is
+        stored in `self.spoken` too, and the society raises it.
+        """
         if self.turn is None:
-            raise PlatformError(f"{self.config.model_id} was stepped without a turn to take")
-        brief, self.turn = self.turn, None
+            raise PlatformError(f"{self.config.model_id} was stepped without a turn")
+        turn, self.turn = self.turn, None
         try:
-            self.spoken = await self.responder(self._request(brief, Purpose.TALK))
+            self.spoken = await self.responder(self._request(turn, Purpose.TALK))
         except SocietyError as error:
             self.spoken = error
 
     # -- acting in the social network ------------------------------------------------------------------------
 
-    async def act(self, brief: TurnContext, tools: Sequence[Tool]) -> Act:
-        """Choose one of `tools`; a call that is none of them is asked again once, then the act has no move.
+    async def act(self, turn: TurnContext, tools: Sequence[Tool]) -> Act:
+        """Let the model call one of `tools`; it is asked a second time if it calls none of them.
 
-        Raises what `VLLMClient.generate` raises.
+        Raises:
+            InferenceError: As `VLLMClient.generate`.
         """
-        request = replace(self._request(brief, Purpose.ACT), tools=tuple(tools), must_use_tool=True)
+        request = replace(self._request(turn, Purpose.ACT), tools=tuple(tools), must_use_tool=True)
         first = await self.responder(request)
         move = read_move(first.tool_calls, tools)
         if move is not None:
             return Act(move, (first,))
-        second = await self.responder(_again(request, brief))
+        second = await self.responder(_again(request, turn))
         return Act(read_move(second.tool_calls, tools), (first, second))
 
     async def perform(self, move: SocialMove) -> str:
-        """Do it in the network; what OASIS has against it, or the empty string."""
+        """Perform a move in the social network; return OASIS's reason for a refusal, or an empty text."""
         answer = await getattr(self.env.action, move.action.value)(**move.arguments)
         return "" if answer.get("success") else str(answer.get("error", "no reason given"))
 
     # -- deciding ----------------------------------------------------------------------------------------
 
-    async def decide(self, brief: TurnContext) -> Decision:
-        """Choose one of `brief.view.options`; an answer that is none of them is asked again once.
+    async def decide(self, turn: TurnContext) -> Decision:
+        """Let the model choose one of `turn.observation.options`; it is asked a second time if its reply is no option.
 
-        The action is None where the second is none of them either. Raises what `VLLMClient.generate` raises.
+        Raises:
+            InferenceError: As `VLLMClient.generate`.
         """
-        actions = {option.label: option.action for option in brief.view.options}
-        request = self._request(brief, Purpose.DECIDE, tuple(actions))
+        actions = {option.label: option.action for option in turn.observation.options}
+        request = self._request(turn, Purpose.DECIDE, tuple(actions))
         first = await self.responder(request)
         label = parse_choice(first.text, tuple(actions))
         if label is not None:
             return Decision(actions[label], (first,))
-        second = await self.responder(_again(request, brief))
+        second = await self.responder(_again(request, turn))
         label = parse_choice(second.text, tuple(actions))
         return Decision(None if label is None else actions[label], (first, second))
 
     # -- asking ------------------------------------------------------------------------------------------
 
-    def _request(self, brief: TurnContext, purpose: Purpose, choices: tuple[str, ...] = ()) -> Request:
+    def _request(self, turn: TurnContext, purpose: Purpose, choices: tuple[str, ...] = ()) -> Request:
         own = PlayerContext(
-            step=brief.step + 1,
-            max_steps=brief.view.max_steps,
-            identity=brief.identity,
-            heard=brief.heard,
-            observation_text=brief.observation_text,
+            step=turn.step + 1,
+            max_steps=turn.observation.max_steps,
+            identity=turn.identity,
+            heard=turn.heard,
+            observation_text=turn.observation_text,
             choices=choices,
-            feed=brief.feed,
+            feed=turn.feed,
         )
         return Request(
-            key=CallKey(brief.episode, brief.step, self.config.model_id, purpose, brief.talk_round),
+            key=CallKey(turn.episode, turn.step, self.config.model_id, purpose, turn.talk_round),
             adapter=self.config.model_name or "",
-            messages=chat(brief.system, user_prompt(purpose, brief.common.language, own)),
+            messages=chat(turn.system, user_prompt(purpose, turn.common.language, own)),
             base_model=self.base_model,
             choices=choices or None,
-            sampling=self._sampling(brief.sampling),
-            seed=brief.seed,
+            sampling=self._sampling(turn.sampling),
+            seed=turn.seed,
             adapter_path=self.config.adapter,
             endpoint=self.config.endpoint,
-            situation=Situation(self.config.role, brief.common.language, brief.seen),
+            situation=Situation(self.config.role, turn.common.language, turn.full_observation),
         )
 
     def _sampling(self, default: Sampling) -> Sampling:
@@ -218,16 +244,16 @@ class LoRAModel(SocialAgent):
         return self._drawn[1]
 
 
-def _voice(config: ModelConfig, client: VLLMClient) -> Responder:
-    """Who answers for a row that nobody was seated at. Raises SocietyError for a person's."""
+def _default_responder(config: ModelConfig, client: VLLMClient) -> Responder:
+    """Return a row's own responder: its scripted policy, or else the client. Raises SocietyError for a person's row."""
     if config.human:
-        raise SocietyError(f"{config.model_id} is a person's seat: sit down at it with society play")
+        raise SocietyError(f"{config.model_id} is played by a person: use society play")
     return partial(_scripted, POLICIES[config.policy]) if config.policy else client.generate
 
 
-def _again(request: Request, brief: TurnContext) -> Request:
-    """The request that asks once more: with another seed, as a server that honours seeds would repeat itself."""
-    return replace(request, key=replace(request.key, attempt=1), seed=brief.seed + 1)
+def _again(request: Request, turn: TurnContext) -> Request:
+    """Return the request that asks a second time, with another seed: with the same one a server repeats its reply."""
+    return replace(request, key=replace(request.key, attempt=1), seed=turn.seed + 1)
 
 
 async def _scripted(policy: Policy, request: Request) -> Reply:
@@ -235,21 +261,29 @@ async def _scripted(policy: Policy, request: Request) -> Reply:
 
 
 def scripted_reply(policy: Policy, request: Request) -> Reply:
-    """What a scripted player says or does; its plan of a step is the same in word and deed."""
+    """Return a scripted player's message, decision or tool call; in one step they all follow the same plan.
+
+    Raises:
+        PlatformError: The request has no `situation`.
+    """
     if request.situation is None:
         raise PlatformError(f"the policy {policy.name} was asked without a situation")
     rng = random.Random(f"{request.seed}/{request.key.model_id}")
-    view, language = request.situation.view, request.situation.language
+    observation, language = request.situation.observation, request.situation.language
     if request.tools:
-        call = plan_call(request.tools, lambda: policy.speak(view, rng, language), rng)
+        call = plan_call(request.tools, lambda: policy.speak(observation, rng, language), rng)
         return Reply("", Provenance(Tier.SCRIPTED, policy.name), tool_calls=(call,))
     talks = request.key.purpose is Purpose.TALK
-    text = policy.speak(view, rng, language) if talks else policy.decide(view, rng).label
+    text = policy.speak(observation, rng, language) if talks else policy.decide(observation, rng).label
     return Reply(text, Provenance(Tier.SCRIPTED, policy.name))
 
 
 def parse_choice(text: str, choices: Sequence[str]) -> str | None:
-    """The one of `choices` that `text` is, white space, case and final punctuation aside; None for any other."""
+    """Return the one of `choices` that `text` is; white space, case, quotes and final punctuation do not count.
+
+    Returns:
+        None where `text` is none of them, or more than one.
+    """
     wanted = text.strip().strip("\"'`*").rstrip(".。!！").strip().casefold()
     found = [choice for choice in choices if choice.casefold() == wanted]
     return found[0] if len(found) == 1 else None

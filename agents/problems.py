@@ -1,4 +1,4 @@
-"""What is wrong with a file a user wrote: every problem at once, each with its place and its mend."""
+"""Problems of files that users wrote: all of a file at once, each with its place and a suggestion."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Problem:
 
 
 class InvalidFileError(SocietyError):
-    """A roster or scenario that cannot be used; `problems` holds every mistake found."""
+    """A roster or scenario that cannot be used; `problems` has every mistake found."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(sorted(set(problems)))
@@ -46,7 +46,7 @@ class InvalidFileError(SocietyError):
 
 
 def nearest(value: object, known: Sequence[str]) -> str:
-    """The suggestion for a misspelt `value`: the closest of `known`, else the list, up to twenty of it."""
+    """Return a suggestion for a misspelt `value`: the closest of `known`, else the first twenty of them."""
     close = difflib.get_close_matches(str(value), known, n=1, cutoff=0.5)
     if close:
         return f"did you mean {close[0]}?"

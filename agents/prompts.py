@@ -1,8 +1,8 @@
 """Prompts from templates: `prompts/<language>/<purpose>.j2`, one per purpose and language.
 
-The system prompt is the same for every model of an episode; the user prompt starts with the step and ends
-with what is the model's own, so that a server's prefix cache serves all models of one adapter. A variable a
-template names and nobody gives is an error, never a blank.
+The system prompt is the same for every model of an episode. The user prompt starts with the step and ends with the
+parts that differ between models, so that a server's prefix cache serves all models of one adapter. A variable that a
+template names and that is not given is an error, never a blank.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MARK = re.compile(r"<(?=[|｜/a-zA-Z])|\[(?=/?[A-Z_]{2,}\])")
 
 @dataclass(frozen=True)
 class HeardMessage:
-    """A message as its hearers read it; one object serves all of them, so that it is put in words once."""
+    """A message as its hearers read it; one object serves all of them, so that its line is rendered once."""
 
     sender: str
     team_id: str | None
@@ -40,7 +40,7 @@ class HeardMessage:
     _lines: dict[Language, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def line(self, language: Language) -> str:
-        """The line that it is in a prompt."""
+        """Return the message as a line of a prompt."""
         if language not in self._lines:
             self._lines[language] = _fill(language, "heard", sender=self.sender, team_id=self.team_id, text=self.text)
         return self._lines[language]
@@ -48,8 +48,16 @@ class HeardMessage:
 
 @dataclass(frozen=True)
 class EpisodeContext:
-    """What every model of an episode is told; `others` counts the other models, `whole` says that the topology
-    connects all of them."""
+    """What the system prompt of an episode is made from.
+
+    Args:
+        task: The task.
+        mode: The mode of the episode; never mixed.
+        others: The number of other models.
+        rules: The game's rules in the prompt's language.
+        language: The prompt's language.
+        whole: True where the topology connects all models.
+    """
 
     task: TaskFacts
     mode: TrainingMode
@@ -61,8 +69,17 @@ class EpisodeContext:
 
 @dataclass(frozen=True)
 class PlayerContext:
-    """What one model is told in one step: `identity` is who it is in this episode, `choices` are the legal actions as
-    they read in its language, `feed` the posts it sees in the social network."""
+    """What the user prompt of one model in one step is made from.
+
+    Args:
+        step: The step's number, from 1.
+        max_steps: The steps of the episode.
+        identity: The part of the prompt that stays the same for this model throughout the episode.
+        heard: The messages that reached the model.
+        observation_text: The game's own words for what the model sees.
+        choices: The labels of the legal actions, in the prompt's language.
+        feed: The posts that the model sees in the social network.
+    """
 
     step: int
     max_steps: int
@@ -74,7 +91,7 @@ class PlayerContext:
 
 
 def system_prompt(common: EpisodeContext) -> str:
-    """The part all models of an episode share."""
+    """Return the system prompt, which all models of an episode share."""
     return _render(
         common.language,
         "system",
@@ -87,7 +104,7 @@ def system_prompt(common: EpisodeContext) -> str:
 
 
 def identity(language: Language, config: ModelConfig, strategy: Strategy) -> str:
-    """Who a model is and how it is to play: the part that is its own for a whole episode."""
+    """Return the part of a model's prompt that says who it is and how it should play; the same all episode long."""
     return _render(
         language,
         "identity",
@@ -104,7 +121,7 @@ def identity(language: Language, config: ModelConfig, strategy: Strategy) -> str
 
 
 def user_prompt(purpose: Purpose, language: Language, own: PlayerContext) -> str:
-    """The part that is one model's own in one step, and the task that `purpose` says."""
+    """Return the user prompt of one model in one step; it ends with the instruction for `purpose`."""
     situation = _fill(
         language,
         "situation",
@@ -115,18 +132,18 @@ def user_prompt(purpose: Purpose, language: Language, own: PlayerContext) -> str
         observation_text=own.observation_text,
         feed=own.feed,
     )
-    return f"{situation}\n{_wanted(language, purpose, tuple(own.choices))}".strip()
+    return f"{situation}\n{_instruction(language, purpose, tuple(own.choices))}".strip()
 
 
 @lru_cache(maxsize=1024)
-def _wanted(language: Language, purpose: Purpose, choices: tuple[str, ...]) -> str:
-    """What the model is to do; one sentence for all that have the same choices."""
+def _instruction(language: Language, purpose: Purpose, choices: tuple[str, ...]) -> str:
+    """Return what the model should do; rendered once for all models that have the same choices."""
     return _render(language, purpose.value, choices=choices)
 
 
 @dataclass(frozen=True)
 class Graded:
-    """A message as a judge is told of it; `step` counts from 1."""
+    """A message that a judge grades, with what the judge knows of it; `step` counts from 1."""
 
     text: str
     role: ModelRole
@@ -137,7 +154,13 @@ class Graded:
 
 
 def judge_prompt(language: Language, graded: Graded, scale: Sequence[str]) -> tuple[ChatMessage, ...]:
-    """What a judge is asked: to grade a message on `scale` by the rubric, which is the same for all of a task."""
+    """Return the prompt that asks a judge to grade a message.
+
+    Args:
+        language: The prompt's language.
+        graded: The message and its context.
+        scale: The grades the judge may give.
+    """
     user = _render(
         language,
         "judge",
@@ -154,13 +177,15 @@ def judge_prompt(language: Language, graded: Graded, scale: Sequence[str]) -> tu
 
 
 def chat(system: str, user: str) -> tuple[ChatMessage, ...]:
-    """A system and a user prompt as chat messages."""
+    """Return a system and a user prompt as chat messages."""
     return (ChatMessage("system", system), ChatMessage("user", user))
 
 
 def one_line(text: str) -> str:
-    """A heard text on one line and with every chat-template mark broken, so that it cannot pose as another part of
-    the prompt or end its sender's turn."""
+    """Return a heard text on one line with every chat-template mark broken.
+
+    So it can neither look like another part of the prompt nor end its sender's turn.
+    """
     return _MARK.sub(r"\g<0> ", " ".join(text.split()))
 
 
@@ -169,7 +194,7 @@ def _render(language: Language, purpose: str, **variables: Any) -> str:
 
 
 def _fill(language: Language, purpose: str, **variables: Any) -> str:
-    # what Template.render does but for Jinja's globals, whose copying costs more than a prompt
+    # Template.render without Jinja's globals: copying them costs more than rendering a prompt
     template = _template(language, purpose)
     return "".join(template.root_render_func(template.new_context(variables, shared=True)))
 

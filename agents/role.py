@@ -1,4 +1,4 @@
-"""What a player is to the others, and to who measures. Imports nothing, so that the command line can name roles."""
+"""Roles of models, and their part in a population run. Imports nothing, so that the command line can list roles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class ModelRole(str, Enum):
-    """What a model is to the others: it shapes its strategy (`agents.strategy`) and the simulated tier's mind."""
+    """What a model is to the others. It decides the strategy (`agents.strategy`) and the simulated tier's policy."""
 
     LEADER = "leader"
     FOLLOWER = "follower"
@@ -16,7 +16,7 @@ class ModelRole(str, Enum):
 
 
 class PopulationPart(str, Enum):
-    """What a player is in a population run: measured, or the company it is measured in."""
+    """What a player is in a population run: measured (focal), or one of those around it (background)."""
 
     FOCAL = "focal"
     BACKGROUND = "background"

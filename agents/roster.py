@@ -1,8 +1,8 @@
-"""Who takes part: one row per LoRA model.
+"""Rosters: who takes part, one row per LoRA model.
 
-A roster file is YAML: a name, the base model, and the rows. A row names the served adapter it asks for
-(`model_name`), a scripted player (`policy`) or a person (`human`); `count: 3` makes three players of it,
-`<model_id>_1` to `_3`. `extends: other.yaml` builds on another roster (`agents.roster_layers`).
+A roster file is YAML: a name, the base model, and the rows. A row names the served adapter that it asks (`model_name`),
+a scripted player (`policy`) or a person (`human`); `count: 3` makes three players of it, `<model_id>_1` to `_3`.
+`extends: other.yaml` builds on another roster (`agents.roster_layers`).
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ class ModelConfig(FileModel):
     model_name: Text | None = None
     """The served name of the adapter, or of the base model itself."""
     role: ModelRole = ModelRole.NEUTRAL
-    """What the model is to the others; a competitor competes in every mode."""
+    """What the model is to the others. A competitor competes in every mode."""
     team_id: Text | None = None
     """The model's team; a team battle needs two teams."""
     specialization: str = "general"
-    """What the model is good at, in a word or two; it is told so."""
+    """What the model is good at, in a word or two; the prompt says so."""
     lora_rank: Whole | None = Field(default=None, ge=1)
     """The adapter's rank, for the record."""
     lora_alpha: Real | None = Field(default=None, gt=0)
@@ -66,17 +66,17 @@ class ModelConfig(FileModel):
     adapter: Text | None = None
     """A local PEFT folder, for the embedded tier; relative to the roster file."""
     persona: str = ""
-    """A sentence the model is told of itself."""
+    """A sentence about the model, for its prompt."""
     sampling: SamplingConfig = SamplingConfig()
     """The row's own sampling."""
     count: Whole = Field(default=1, ge=1, le=MAX_PLAYERS)
-    """How many players this row makes."""
+    """The number of players that this row makes."""
     policy: Text | None = None
     """A scripted player in place of a model."""
     human: Flag = False
     """A person at the terminal in place of a model: `society play`."""
     part: PopulationPart | None = None
-    """In a population run: focal (measured) or background; no prompt tells it."""
+    """In a population run: focal (measured) or background. No prompt mentions it."""
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> ModelConfig:
@@ -85,7 +85,7 @@ class ModelConfig(FileModel):
 
     @property
     def played_by(self) -> str:
-        """Who answers for the row, as tables name it: the adapter, `policy:<name>` or `human`."""
+        """Return who answers for the row, as tables name it: the adapter, `policy:<name>` or `human`."""
         return self.model_name or ("human" if self.human else f"policy:{self.policy}")
 
 
@@ -108,9 +108,13 @@ class Roster(FileModel):
 
     @classmethod
     def load(cls, path_or_name: str | Path) -> Roster:
-        """The roster in a file, or the shipped one of that name; adapter paths come out absolute.
+        """Return the roster in a file, or the shipped roster of that name, with absolute adapter paths.
 
-        Raises InvalidFileError with every mistake in the file.
+        Args:
+            path_or_name: The file, or a name that `society list` shows.
+
+        Raises:
+            InvalidFileError: Holds every mistake in the file and in those it extends.
         """
         shipped = shipped_files(FOLDER)
         path = find_file(path_or_name, "roster", shipped)
@@ -188,7 +192,7 @@ class Roster(FileModel):
         return Roster(name=self.name, base_model=self.base_model, description=self.description, models=tuple(rows))
 
     def expand(self) -> tuple[ModelConfig, ...]:
-        """One row per player, each with `count` 1."""
+        """Return one row per player, each with `count` 1."""
         return tuple(
             row if row.count == 1 else row.model_copy(update={"model_id": model_id, "count": 1})
             for row in self.models
@@ -196,9 +200,10 @@ class Roster(FileModel):
         )
 
     def save(self, path: str | Path) -> None:
-        """Write the roster to `path`, keeping the comments of a roster that is there already.
+        """Write the roster to `path`; if a roster is there already, its comments stay.
 
-        Raises InvalidFileError where what is there is not YAML, and leaves it alone.
+        Raises:
+            InvalidFileError: The file there is not YAML (it is left as it is), or `path` cannot be written.
         """
         from agents.roster_yaml import save_roster
 
@@ -221,7 +226,10 @@ def rows_for(candidates: Sequence[Candidate]) -> tuple[ModelConfig, ...]:
 
 
 def _roster_of(found: FoundAdapters, base_model: str | None, name: str) -> Roster:
-    """The roster of all adapters found; without a `base_model`, one made for another base than the first names it."""
+    """Make a roster of all adapters found.
+
+    Without a `base_model`, the first adapter's base is the roster's, and a row that is made for another base names it.
+    """
     bases = [base_model] if base_model else [*found.adapter_bases, *found.bases]
     if not bases:
         raise UsageError("the adapters do not say which base model they belong to; give base_model=")
@@ -233,7 +241,7 @@ def _roster_of(found: FoundAdapters, base_model: str | None, name: str) -> Roste
 
 
 def examine_roster(composed: ComposedRoster) -> tuple[Roster | None, tuple[Problem, ...]]:
-    """The roster in the files of a chain and everything wrong with it; None where anything is."""
+    """Return the roster of a chain of files, or None, and every problem of it."""
     roster, findings = examine(Roster, composed.data, _findings)
     problems = composed.all_problems(findings)
     return (None if problems else roster), problems
@@ -244,12 +252,12 @@ def _findings(data: RawMapping) -> Iterator[Finding]:
 
 
 def shipped_rosters() -> tuple[str, ...]:
-    """The names of the rosters that ship, sorted."""
+    """Return the names of the shipped rosters, sorted."""
     return tuple(shipped_files(FOLDER))
 
 
 def roster_schema() -> dict[str, Any]:
-    """The JSON Schema of a roster file, for editors."""
+    """Return the JSON Schema of a roster file, for editors."""
     from agents.players.policies import POLICIES
 
     schema = Roster.model_json_schema()
@@ -261,7 +269,7 @@ def roster_schema() -> dict[str, Any]:
         "minLength": 1,
     }
     schema["$defs"]["ModelConfig"]["properties"][REMOVE] = {
-        "description": "Takes the row of this model_id out of the roster that is extended.",
+        "description": "Removes the row of this model_id from the roster that is extended.",
         "const": True,
     }
     schema["anyOf"] = [{"required": schema.pop("required")}, {"required": [EXTENDS]}]

@@ -1,8 +1,8 @@
-"""Rosters that build on other rosters: `extends: base.yaml`, then only what differs.
+"""Rosters that build on other rosters: `extends: base.yaml`, then only the differences.
 
-A row whose `model_id` is known changes that row key by key, null leaves a key out (JSON Merge Patch, RFC 7386);
-`remove: true` takes the row out; any other row is added. Who plays a row is one thing: naming a `policy` takes the
-place of a `model_name`, and the other way round. Every value still knows the file and line it comes from.
+A row whose `model_id` is known changes that row key by key; null removes a key (JSON Merge Patch, RFC 7386);
+`remove: true` removes the row; any other row is added. A row has one kind of player: a `policy` replaces a
+`model_name`, and the other way round. Every value keeps the file and line that it comes from.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class RowOrigin:
-    """Where a value of the whole stands: a file, and its place there."""
+    """Where a value of the composed roster comes from: a file, and the path in it."""
 
     layer: Layer
     path: KeyPath
@@ -42,16 +42,16 @@ class RowOrigin:
 
 @dataclass(frozen=True)
 class ComposedRoster:
-    """The raw roster a chain of files makes; `layers` run from the file that extends nothing to the one asked for."""
+    """The raw roster that a chain of files makes; `layers` go from the file that extends nothing to the one loaded."""
 
     data: dict[str, Any]
     layers: tuple[Layer, ...]
     origins: Mapping[KeyPath, RowOrigin]
     problems: tuple[Problem, ...]
-    """What is wrong in the files by themselves, and in how they build on each other."""
+    """Mistakes in single files, and in how they build on each other."""
 
     def problem(self, finding: Finding) -> Problem:
-        """The finding with the file, the line and the key its cause stands at."""
+        """Return the finding as a problem with the file, line and key of its cause."""
         end = len(finding.path)
         while finding.path[:end] not in self.origins:
             end -= 1
@@ -60,15 +60,15 @@ class ComposedRoster:
         return origin.layer.file.problem(Finding(path, finding.message, finding.suggestion))
 
     def all_problems(self, findings: Iterable[Finding]) -> tuple[Problem, ...]:
-        """The files' own problems and those of `findings`, one for each key in each line."""
-        told = {(each.file, each.line, each.where) for each in self.problems}
+        """Return the files' own problems and those of `findings`, one for each key in each line."""
+        reported = {(each.file, each.line, each.where) for each in self.problems}
         problems = (self.problem(finding) for finding in findings)
-        return (*self.problems, *(each for each in problems if (each.file, each.line, each.where) not in told))
+        return (*self.problems, *(each for each in problems if (each.file, each.line, each.where) not in reported))
 
 
 @dataclass
 class _LayeredRow:
-    """A row in the making. `origins` are told from the row on."""
+    """A row that later layers may still change. The paths of `origins` start at the row."""
 
     values: dict[str, Any]
     origins: dict[KeyPath, RowOrigin]
@@ -104,7 +104,7 @@ class _LayeredRow:
 
 
 def _displaced(change: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a new player of a row has no use for."""
+    """Return the keys that no longer apply once a row has another kind of player."""
     named = [kind for kind in _KINDS if change.get(kind) not in (None, False)]
     if not named:
         return ()
@@ -151,8 +151,8 @@ class _Composition:
                 self.problems.append(layer.file.problem(finding.under("models", index)))
                 continue
             if not builds_on_another and REMOVE in values:
-                told = Finding(("models", index, REMOVE), "takes a row out only where a roster extends another")
-                self.problems.append(layer.file.problem(told))
+                useless = Finding(("models", index, REMOVE), "removes a row only in a roster that extends another")
+                self.problems.append(layer.file.problem(useless))
             model_id = values.get("model_id")
             row = known.get(model_id) if isinstance(model_id, str) else None
             if row is None:
@@ -178,7 +178,7 @@ class _Composition:
         return ComposedRoster(data, self.layers, self.origins, tuple(dict.fromkeys(found)))
 
     def _misplaced(self) -> Iterator[Problem]:
-        """Adapter paths that lead nowhere, as their own file spells them."""
+        """Yield a problem for each adapter path that leads nowhere, as its own file spells the path."""
         for layer in self.layers:
             used = {origin.path for origin in self.origins.values() if origin.layer is layer}
             for finding in adapter_findings(layer.file.data, layer.folder):
@@ -189,26 +189,37 @@ class _Composition:
 def _change_finding(
     values: Mapping[str, Any], known: Mapping[str, _LayeredRow], first: Mapping[str, int]
 ) -> Finding | None:
-    """What keeps a row from changing the roster it builds on; `first` tells the rows of its file that came before."""
+    """Return why a row cannot change the roster it builds on.
+
+    Args:
+        values: The row.
+        known: The rows of the roster that is extended, by model_id.
+        first: The index of each model_id in the rows before this one, in the same file.
+    """
     model_id = values.get("model_id")
     if isinstance(model_id, str) and model_id in known and model_id in first:
-        return Finding(("model_id",), f"{shown(model_id)} is changed by models.{first[model_id]} already")
+        return Finding(("model_id",), f"{shown(model_id)} is already changed by models.{first[model_id]}")
     if REMOVE not in values:
         return None
     if values[REMOVE] is not True:
         return Finding((REMOVE,), f"{shown(values[REMOVE])} is not true", "leave remove out to keep the row")
     if not isinstance(model_id, str):
-        return Finding((), "removes a row, but has no model_id that tells which")
+        return Finding((), "removes a row, but has no model_id to say which")
     if model_id not in known:
         return Finding(("model_id",), f"there is no {shown(model_id)} to remove", nearest(model_id, tuple(known)))
     others = [key for key in values if key not in ("model_id", REMOVE)]
-    return Finding((others[0],), "a row that is removed has nothing else") if others else None
+    return Finding((others[0],), "a row with remove: true has no other keys") if others else None
 
 
 def compose_roster(path: Path, shipped: Mapping[str, Path]) -> ComposedRoster:
-    """The raw roster of the file `path` and those it extends.
+    """Compose the raw roster of a file and those it extends.
 
-    Raises InvalidFileError where a file of the chain cannot be read, or the chain bites its tail.
+    Args:
+        path: The file.
+        shipped: The shipped rosters by name.
+
+    Raises:
+        InvalidFileError: A file of the chain cannot be read, or extends one that extends it.
     """
     layers = tuple(reversed(list(_chain(path, shipped))))
     composition = _Composition(layers)
@@ -218,7 +229,7 @@ def compose_roster(path: Path, shipped: Mapping[str, Path]) -> ComposedRoster:
 
 
 def _chain(path: Path, shipped: Mapping[str, Path]) -> Iterator[Layer]:
-    """The files from the one asked for to the one that extends nothing."""
+    """Yield the files from the one asked for to the one that extends nothing."""
     seen: list[Path] = []
     while True:
         seen.append(path.resolve())
@@ -253,7 +264,7 @@ def _refusal(layer: Layer, message: str, suggestion: str = "") -> InvalidFileErr
 
 
 def with_absolute_adapters(data: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """A raw roster with the adapter paths that start at `folder` made absolute."""
+    """Return a raw roster with its adapter paths, which are relative to `folder`, made absolute."""
     rows = data.get("models")
     if not isinstance(rows, list):
         return data

@@ -1,4 +1,4 @@
-"""What a roster must keep to beyond the types of its fields; rules read raw data, however broken the rest."""
+"""Rules of a roster beyond the types of its fields. They read raw data, and ignore anything else that is wrong."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from agents.web_address import address_findings
 MAX_ID = 64
 MAX_PLAYERS = 100_000
 MAX_BYTES = 192
-"""Of a name in UTF-8: with a time and a random end it is a folder's name, which has 255."""
+"""Longest name in UTF-8: a run's folder is the name with a time and a random suffix, and may have 255 bytes."""
 _WORD = re.compile(rf"[\w.-]{{1,{MAX_ID}}}")
 _KINDS = ("model_name", "policy")
 _LONGEST_STEM = 56
-"""Characters of a model_id that are taken from an adapter's name: a number behind it may make it unique."""
+"""Characters of a model_id that are taken from an adapter's name; a number after them may make it unique."""
 
 
 def roster_findings(data: RawMapping, *, keys: Sequence[str] = (), row_keys: Sequence[str] = ()) -> Iterator[Finding]:
-    """Find everything wrong in a raw roster that no single field can tell, its rows included.
+    """Find everything wrong in a raw roster and its rows that concerns more than the type of one field.
 
     Args:
         data: The raw roster.
@@ -35,11 +35,11 @@ def roster_findings(data: RawMapping, *, keys: Sequence[str] = (), row_keys: Seq
     yield from _base(data, rows, keys)
     total = sum(len(ids) for ids in (row_ids(row) for _, row in rows) if ids)
     if total > MAX_PLAYERS:
-        yield Finding(("models",), f"makes {total:,} players; a roster has {MAX_PLAYERS:,} at most")
+        yield Finding(("models",), f"makes {total:,} players; a roster may have {MAX_PLAYERS:,}")
 
 
 def model_findings(row: RawMapping, keys: Sequence[str] = ()) -> Iterator[Finding]:
-    """Find everything wrong in one raw row that no single field can tell; `keys` are those a row may have."""
+    """Find everything wrong in one raw row that concerns more than the type of one field; a row may have `keys`."""
     yield from name_findings("model_id", row.get("model_id"), row.get("count"))
     yield from _kind(row, keys)
     for key, player in (("policy", "scripted player"), ("human", "person")):
@@ -50,20 +50,26 @@ def model_findings(row: RawMapping, keys: Sequence[str] = ()) -> Iterator[Findin
 
 
 def name_findings(key: str, name: object, count: object = 1) -> Iterator[Finding]:
-    """What keeps `name` from being a name of players, files and tables."""
+    """Find what makes `name`, at `key`, unusable as a name of players, files and tables.
+
+    Args:
+        key: The key that the name is given at.
+        name: The name; anything but text has no finding here.
+        count: The row's `count`: the longest name of its players is checked too.
+    """
     if not isinstance(name, str):
         return
     if not _WORD.fullmatch(name):
         better = re.sub(r"[^\w.-]+", "_", name).lstrip(".-")[:MAX_ID]
         hint = f"nearest valid: {better}" if better else ""
-        message = f"{shown(name)} may hold letters, digits, _ - . only, and {MAX_ID} at most"
+        message = f"{shown(name)} may contain only letters, digits, _ - . and at most {MAX_ID} characters"
         yield Finding((key,), message, hint)
     elif name[0] in ".-":
         better = name.lstrip(".-")
         hint = f"nearest valid: {better}" if better else ""
         yield Finding((key,), f"{shown(name)} may not begin with {name[0]}, as hidden files and options do", hint)
     elif len(name.encode()) > MAX_BYTES:
-        yield Finding((key,), f"{shown(name)} is longer than {MAX_BYTES} bytes, which no folder's name may be")
+        yield Finding((key,), f"{shown(name)} is longer than {MAX_BYTES} bytes, the most that a folder's name may have")
     elif isinstance(count, int) and 1 < count <= MAX_PLAYERS and len(f"{name}_{count}") > MAX_ID:
         yield Finding((key,), f"{shown(f'{name}_{count}')} is longer than {MAX_ID} characters")
 
@@ -77,7 +83,7 @@ def _kind(row: RawMapping, keys: Sequence[str]) -> Iterator[Finding]:
         yield Finding(("policy",), f"there is no policy {shown(policy)}", nearest(policy, tuple(POLICIES)))
     if row.get("human") is True:
         if given:
-            yield Finding((given[0],), f"a person's seat has no {given[0]}", f"leave {given[0]} or human out")
+            yield Finding((given[0],), f"a person's row has no {given[0]}", f"leave {given[0]} or human out")
         return
     if len(given) == 2:
         both = f"has both a model_name, {shown(row['model_name'])}, and a policy, {shown(policy)}"
@@ -132,18 +138,18 @@ def free_id(name: str, taken: Container[str]) -> str:
 
 
 def mappings(value: object) -> list[tuple[int, RawMapping]]:
-    """The entries of a raw list that are mappings, with their places."""
+    """Return the entries of a raw list that are mappings, each with its index."""
     rows = value if isinstance(value, (list, tuple)) else ()
     return [(index, row) for index, row in enumerate(rows) if isinstance(row, dict)]
 
 
 def clone_ids(model_id: str, count: int) -> tuple[str, ...]:
-    """The names of the players a row makes."""
+    """Return the names of the players that a row makes."""
     return (model_id,) if count == 1 else tuple(f"{model_id}_{n}" for n in range(1, count + 1))
 
 
 def row_ids(row: RawMapping) -> tuple[str, ...] | None:
-    """The names of the players a raw row makes; None where it does not say."""
+    """Return the names of the players that a raw row makes; None where the row is not valid enough to know."""
     model_id, count = row.get("model_id"), row.get("count", 1)
     if not isinstance(model_id, str) or isinstance(count, bool) or not isinstance(count, int):
         return None
@@ -151,7 +157,7 @@ def row_ids(row: RawMapping) -> tuple[str, ...] | None:
 
 
 def raw_players(data: RawMapping) -> list[tuple[str, str | None]] | None:
-    """Each player's name and team by a raw roster; None where a row does not say."""
+    """Return each player's name and team in a raw roster; None where a row is not valid enough to know."""
     players: list[tuple[str, str | None]] = []
     rows = data.get("models")
     for row in rows if isinstance(rows, (list, tuple)) else ():
@@ -164,7 +170,7 @@ def raw_players(data: RawMapping) -> list[tuple[str, str | None]] | None:
 
 
 def adapter_findings(data: RawMapping, folder: Path) -> Iterator[Finding]:
-    """Adapter paths (from `folder`) that do not lead to a PEFT folder."""
+    """Find adapter paths (relative to `folder`) that do not lead to a PEFT folder."""
     for index, row in mappings(data.get("models")):
         adapter = row.get("adapter")
         if not isinstance(adapter, str) or not adapter:
@@ -179,7 +185,7 @@ def _adapter_problem(path: Path) -> tuple[str, str]:
         if (path / "adapter_config.json").is_file():
             return "", ""
         if path.is_dir():
-            return "holds no adapter_config.json", "name the folder that PEFT saved"
+            return "has no adapter_config.json", "name the folder that PEFT saved to"
         siblings = sorted(item.parent.name for item in path.parent.glob("*/adapter_config.json"))
     except (OSError, ValueError) as error:  # a name too long, or with a null byte
         return f"cannot be read: {error}", ""

@@ -1,10 +1,9 @@
-"""Rosters as YAML that people edit: rewriting a file keeps its comments, its order and its spelling.
+"""Rosters as YAML that people edit: rewriting a file preserves its comments, its order and its spelling.
 
-The text is edited where the roster differs and nowhere else: rows are kept, dropped, moved and added as
-blocks of lines, each with the comments above it, and within a row only changed values are replaced
-(ruamel.yaml's own round trip joins lines after some comments). Where the result would not read back as the
-roster, as with an alias that shares a value between rows or rows another file brings in, the file is written
-anew without its comments.
+The text is edited only where the roster differs: rows are left, removed, moved and added as blocks of lines, each with
+the comments above it, and within a row only changed values are replaced (ruamel.yaml's own round trip joins lines
+after some comments). Where the edited text would not read back as the roster, as with an alias that shares a value
+between rows or with rows that another file brings in, the file is written again without its comments.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ Edit = tuple[int, int, str]
 
 
 def save_roster(roster: BaseModel, path: Path) -> None:
-    """Write `roster` to `path` as a whole or not at all; see `Roster.save`."""
+    """Write a roster to `path`, completely or not at all; see `Roster.save`."""
     existing = read_text(path) if path.exists() else ""
     text = roster_to_yaml(roster, existing, path.parent)
     draft = path.with_name(f".{path.name}.draft")
@@ -47,9 +46,15 @@ def save_roster(roster: BaseModel, path: Path) -> None:
 
 
 def roster_to_yaml(roster: BaseModel, existing: str = "", folder: Path | None = None) -> str:
-    """`roster` as the text of a file in `folder`; with `existing`, that text changed no more than need be.
+    """Return a roster as YAML text.
 
-    Raises InvalidFileError where `existing` is not a sound YAML mapping.
+    Args:
+        roster: The roster.
+        existing: A file's present text; it is changed no more than necessary.
+        folder: The folder that the text is for; adapter paths below it become relative.
+
+    Raises:
+        InvalidFileError: `existing` is not a valid YAML mapping.
     """
     folder = (folder or Path()).absolute()
     data = _plain(roster, folder)
@@ -73,7 +78,7 @@ def _plain(roster: BaseModel, folder: Path) -> dict[str, Any]:
 
 
 def _portable(adapter: Path, folder: Path) -> str:
-    """A path below `folder` as seen from there, any other as it is."""
+    """Return a path below `folder` relative to it, any other as it is."""
     return adapter.relative_to(folder).as_posix() if adapter.is_relative_to(folder) else str(adapter)
 
 
@@ -101,7 +106,7 @@ def _block(row: RawMapping, model: type[BaseModel], indent: str) -> str:
 
 
 def _sparse(data: RawMapping, model: type[BaseModel]) -> dict[str, Any]:
-    """The entries that say something: neither a default nor empty."""
+    """Return the entries that are neither a default nor empty."""
     sparse = {
         key: _sparse(value, _model_of(model, key)) if isinstance(value, dict) else value for key, value in data.items()
     }
@@ -110,13 +115,13 @@ def _sparse(data: RawMapping, model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _model_of(model: type[BaseModel], key: str) -> type[BaseModel]:
-    """The one pydantic model that the field `key` of `model` holds, by itself or in a list."""
+    """Return the pydantic model in the annotation of the field `key`, alone or in a list."""
     [nested] = models_in(model.model_fields[key].annotation)
     return nested
 
 
 def inline(value: object) -> str:
-    """A value as YAML on one line."""
+    """Return a value as YAML on one line."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {inline(part)}" for key, part in value.items()) + "}"
     if isinstance(value, str) and _PLAIN.fullmatch(value) and _is_text(value):
@@ -152,7 +157,7 @@ def _edited(text: str, root: Node, raw: RawMapping, data: dict[str, Any], model:
 
 
 def _is_block_list(rows: Node) -> bool:
-    """Whether rows are mappings one below the other."""
+    """Return whether the rows are mappings one below the other."""
     if not isinstance(rows, SequenceNode) or rows.flow_style or not rows.value:
         return False
     return all(isinstance(row, MappingNode) for row in rows.value)
@@ -166,7 +171,7 @@ def _with_rows(
     model: type[BaseModel],
     edits: list[Edit],
 ) -> str:
-    """The text with one block of lines per wanted row, in their order."""
+    """Return the text with one block of lines per wanted row, in their order."""
     starts = _line_starts(text)
     ends = [starts[_last_line(row) + 1] for row in rows.value]
     first = starts[_heading_line(text.splitlines(), rows.value[0].start_mark.line)]
@@ -186,7 +191,7 @@ def _with_rows(
 
 
 def _heading_line(lines: list[str], line: int) -> int:
-    """Where the comments above `line` start."""
+    """Return the line at which the comments above `line` start."""
     while not lines[line - 1].strip() or lines[line - 1].lstrip().startswith("#"):
         line -= 1
     return line
@@ -198,7 +203,7 @@ def _heading_line(lines: list[str], line: int) -> int:
 def _mapping_edits(
     text: str, node: MappingNode, raw: RawMapping, wanted: RawMapping, model: type[BaseModel], end: int
 ) -> Iterator[Edit]:
-    """The edits that make the mapping say what `wanted` says; new keys go to `end`, or before a closing brace."""
+    """Yield the edits that give the mapping the values in `wanted`; new keys go to `end`, or before a closing brace."""
     pairs = {key.value: (key, value) for key, value in node.value}
     indent = " " * node.start_mark.column
     for key, value in wanted.items():
@@ -240,7 +245,7 @@ def _value_edits(
 
 
 def _applied(text: str, start: int, end: int, edits: list[Edit]) -> str:
-    """The characters from `start` to `end` with the edits that fall among them."""
+    """Return the characters from `start` to `end` with the edits between them applied."""
     parts = []
     for edit_start, edit_end, new in sorted(edits, key=lambda edit: edit[0]):
         if start <= edit_start and edit_end <= end:
@@ -250,12 +255,12 @@ def _applied(text: str, start: int, end: int, edits: list[Edit]) -> str:
 
 
 def _line_starts(text: str) -> list[int]:
-    """The place of each line's first character, and of the end of the text."""
+    """Return the offset of each line's first character, and of the end of the text."""
     return [0, *itertools.accumulate(len(line) for line in text.splitlines(keepends=True))]
 
 
 def _last_line(node: Node | tuple[Node, Node]) -> int:
-    """The last line a node, or a key and its value, has anything on; from 0."""
+    """Return the last line that a node, or a key and its value, is on; from 0."""
     if isinstance(node, tuple):
         return max(_last_line(part) for part in node if part.value != "" or part is node[0])
     line = int(node.end_mark.line)

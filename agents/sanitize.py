@@ -1,7 +1,7 @@
-"""Texts that models and servers wrote, made harmless for a terminal: the one place where that is done.
+"""Make texts that models and servers wrote harmless for a terminal. This is the only place that does so.
 
-A reply may hold escape sequences that move the cursor, recolour or rename the window, or marks that turn the reading
-direction. They are shown as what they are, `\\x1b` or `\\u202e`, and do nothing.
+A reply may contain escape sequences that move the cursor, recolour the text or rename the window, or marks that turn
+the reading direction. They are shown as escapes, `\\x1b` or `\\u202e`, and have no effect.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ _IN_LINE = re.compile(f"[{_CONTROLS}\t\n]")
 
 
 def sanitize(text: str) -> str:
-    """`text` on one line, with control characters, direction marks and halves of surrogate pairs spelt out."""
-    return _IN_LINE.sub(_spelt, text)
+    """Return `text` on one line, with control characters, direction marks and halves of surrogate pairs escaped."""
+    return _IN_LINE.sub(_escaped, text)
 
 
 def sanitize_lines(text: str) -> str:
-    """The same for a text of several lines: line ends and tabs stay."""
-    return _IN_LINES.sub(_spelt, text)
+    """Return the same for a text of several lines: line ends and tabs stay."""
+    return _IN_LINES.sub(_escaped, text)
 
 
-def _spelt(found: re.Match[str]) -> str:
+def _escaped(found: re.Match[str]) -> str:
     return found.group().encode("unicode_escape").decode("ascii")

@@ -1,7 +1,8 @@
-"""What a model may do in the social network beside talking: OASIS's own social actions, offered as tools. Pure.
+"""Social actions: what a model may do in the social network besides talking, offered as tools. Pure.
 
-A tool offers legal targets only (posts it was shown, their authors), as a decision offers legal actions only, so a
-server that constrains tool calls cannot produce an illegal one; one that comes all the same is no move.
+The actions are OASIS's own. A tool offers legal targets only (the posts that the model sees, and their authors), as a
+decision offers legal actions only, so a server that constrains tool calls cannot produce an illegal one. An illegal
+call counts as no move.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ LONGEST_TEXT = 2000
 
 
 class SocialActionName(str, Enum):
-    """As OASIS calls them."""
+    """The social actions, by OASIS's names."""
 
     CREATE_POST = "create_post"
     CREATE_COMMENT = "create_comment"
@@ -56,7 +57,13 @@ _TEXT = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
 
 
 def social_tools(actions: Sequence[SocialActionName], feed: Sequence[FeedPost], user_id: int) -> tuple[Tool, ...]:
-    """The tools of user `user_id`, who sees `feed`; an action that has no legal target is left out."""
+    """Return the tools of one user; an action that has no legal target is left out.
+
+    Args:
+        actions: The actions that the scenario allows.
+        feed: The posts that the user sees.
+        user_id: The user's number in OASIS; it cannot follow itself.
+    """
     posts = [post.post_id for post in feed]
     authors = sorted({post.user_id for post in feed} - {user_id})
     shapes: Mapping[SocialActionName, tuple[str, Mapping[str, Any]]] = {
@@ -84,13 +91,13 @@ def _tool(action: SocialActionName, description: str, parameters: Mapping[str, A
         "required": list(parameters),
         "additionalProperties": False,
     }
-    # vLLM holds a model to the schema only where it is strict
+    # vLLM enforces the schema only where it is strict
     function = {"name": action.value, "description": description, "strict": True, "parameters": schema}
     return {"type": "function", "function": function}
 
 
 def read_move(calls: Sequence[ToolCall], tools: Sequence[Tool]) -> SocialMove | None:
-    """The move that the first of `calls` is; None where there is none or it is not one that `tools` offer."""
+    """Return the first of `calls` as a move; None without a call, or for one that `tools` do not offer."""
     if not calls:
         return None
     offered = {tool["function"]["name"]: tool["function"]["parameters"]["properties"] for tool in tools}
@@ -113,7 +120,7 @@ def _fits(value: object, shape: Mapping[str, Any]) -> bool:
 
 
 def plan_call(tools: Sequence[Tool], say: Callable[[], str], rng: random.Random) -> ToolCall:
-    """What a scripted player does: any tool with any legal target, and what `say` says where a text is wanted."""
+    """Return a scripted player's call: any tool with any legal target; `say` gives the text of a post or comment."""
     chosen = rng.choice(list(tools))["function"]
     shapes = chosen["parameters"]["properties"]
     arguments = {name: rng.choice(shape["enum"]) if "enum" in shape else say() for name, shape in shapes.items()}

@@ -1,4 +1,4 @@
-"""Role + task facts + mode -> strategy. Pure.
+"""Derive a model's strategy from its role, the task and the mode. Pure.
 
 | mode        | stance      | teamwork_level        |
 |-------------|-------------|-----------------------|
@@ -22,7 +22,7 @@ RESOURCE_SHARING_ABOVE = 0.7
 
 
 class TrainingMode(str, Enum):
-    """Who hears whom and who gets which reward (`simulation.modes`); mixed picks one of the others per episode."""
+    """The mode says who hears whom and who gets which reward (`simulation.modes`); mixed picks another per episode."""
 
     COOPERATIVE = "cooperative"
     COMPETITIVE = "competitive"
@@ -31,7 +31,7 @@ class TrainingMode(str, Enum):
 
 
 class Stance(str, Enum):
-    """What a strategy aims for."""
+    """What a strategy aims for: the group's payoff, the model's own, or its team's."""
 
     COOPERATIVE = "cooperative"
     COMPETITIVE = "competitive"
@@ -39,6 +39,8 @@ class Stance(str, Enum):
 
 
 class DecisionMaking(str, Enum):
+    """How a model is told to decide."""
+
     CENTRALIZED = "centralized"
     DELEGATED = "delegated"
     CONSENSUS = "consensus"
@@ -46,7 +48,7 @@ class DecisionMaking(str, Enum):
 
 
 class TaskFacts(Protocol):
-    """What a strategy and a prompt need to know of a task; `simulation.TrainingTask` is one."""
+    """The attributes of a task that strategies and prompts use; `simulation.TrainingTask` has them."""
 
     @property
     def task_id(self) -> str: ...
@@ -62,7 +64,7 @@ class TaskFacts(Protocol):
 
 @dataclass(frozen=True)
 class Strategy:
-    """What role, task and mode prescribe; `teamwork_level` is in 0-1."""
+    """What role, task and mode prescribe; `teamwork_level` is from 0 to 1."""
 
     mode: Stance
     teamwork_level: float
@@ -88,12 +90,13 @@ _DECISION_MAKING = {
 
 
 def derive_strategy(role: ModelRole, task: TaskFacts, mode: TrainingMode) -> Strategy:
-    """The strategy of a model in `role` for `task`.
+    """Return the strategy of a model in `role` for `task`.
 
-    Raises ValueError for `TrainingMode.MIXED`, which picks one of the other three before an episode starts.
+    Raises:
+        ValueError: `mode` is mixed, which picks one of the other three before an episode starts.
     """
     if mode is TrainingMode.MIXED:
-        raise ValueError("mixed is resolved to one of the other modes before a strategy is derived")
+        raise ValueError("the mode is mixed; pick one of the other modes before deriving a strategy")
     stance = Stance.COMPETITIVE if role is ModelRole.COMPETITOR else _STANCES[mode]
     teamwork = 0.0 if stance is Stance.COMPETITIVE else task.cooperation_level
     return Strategy(

@@ -9,12 +9,13 @@ from agents.findings import Finding, KeyPath, shown
 
 
 def address_findings(path: KeyPath, text: object) -> Iterator[Finding]:
-    """What keeps `text`, at `path` of a file, from being a server's URL; nothing where it is no text at all."""
+    """Find what makes `text`, at `path` of a file, an invalid server URL; nothing if it is no text at all."""
     if isinstance(text, str) and text and not is_web_address(text):
         yield Finding(path, f"{shown(text)} is not an http(s) URL", f"nearest valid: {_as_web_address(text)}")
 
 
 def is_web_address(text: str) -> bool:
+    """Return whether `text` is an http(s) URL with a host and a valid port."""
     try:
         parts = urlsplit(text)
         return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0

@@ -1,4 +1,4 @@
-"""A YAML file a user wrote: plain data that still knows the line of every key."""
+"""A YAML file that a user wrote, as plain data with the line of every key."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ MAX_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class YamlFile:
-    """A file's content as dicts, lists and scalars, and where each of them stands.
+    """A file's content as dicts, lists and scalars, and the line of each.
 
-    `problems` are mistakes that left the rest readable (duplicate keys, foreign tags). `overrides` maps the
-    path of a value set from outside to the name it goes by in a problem.
+    `problems` are mistakes that left the rest readable (duplicate keys, foreign tags). `overrides` maps the path of a
+    value that was set from outside the file to the name that a problem gives it.
     """
 
     name: str
@@ -30,13 +30,13 @@ class YamlFile:
     overrides: Mapping[KeyPath, str] = field(default_factory=dict)
 
     def locate(self, path: KeyPath) -> int:
-        """The line of the key at `path`, from 1; of the nearest enclosing key where there is none."""
+        """Return the line of the key at `path`, from 1; for a missing key, that of the nearest enclosing one."""
         while path not in self.lines:
             path = path[:-1]
         return self.lines[path]
 
     def problem(self, finding: Finding) -> Problem:
-        """The finding with its file and line, or with the override that brought it about."""
+        """Return the finding as a problem with its file and line, or with the override that caused it."""
         path = finding.path
         place = (self.name, self.locate(path))
         for end in range(len(path), 0, -1):
@@ -46,16 +46,18 @@ class YamlFile:
         return Problem(*place, dotted(path), finding.message, finding.suggestion)
 
     def all_problems(self, findings: Iterable[Finding]) -> tuple[Problem, ...]:
-        """The file's own problems and those of `findings`, one for each key in each line."""
-        told = {(problem.line, problem.where) for problem in self.problems}
+        """Return the file's own problems and those of `findings`, one for each key in each line."""
+        reported = {(problem.line, problem.where) for problem in self.problems}
         problems = (self.problem(finding) for finding in findings)
-        return (*self.problems, *(each for each in problems if (each.line, each.where) not in told))
+        return (*self.problems, *(each for each in problems if (each.line, each.where) not in reported))
 
     def override(self, key: str, text: str) -> YamlFile:
-        """The file with the value at the dotted `key` replaced by `text`, read as YAML.
+        """Return the file with the value at the dotted `key` replaced by `text`, read as YAML.
 
-        Mappings on the way that the file leaves out are made; list entries must exist. Raises
-        InvalidFileError naming the key.
+        Mappings on the way that the file leaves out are made; list entries must exist.
+
+        Raises:
+            InvalidFileError: The key leads to nothing, or `text` is not YAML.
         """
         label = f"--set {key}={text}"
         return self.put(key, _override_value(key, text, label), label)
@@ -75,10 +77,10 @@ class YamlFile:
         """
         data = copy.deepcopy(self.data)
         try:
-            path, kept = _put(data, key.split("."), value)
+            path, existing = _put(data, key.split("."), value)
         except ValueError as error:
             raise InvalidFileError([Problem(label, 0, key, str(error))]) from None
-        labels = {path[:end]: label for end in range(kept + 1, len(path) + 1)}
+        labels = {path[:end]: label for end in range(existing + 1, len(path) + 1)}
         return replace(self, data=data, overrides={**self.overrides, **labels})
 
 
@@ -97,19 +99,19 @@ def _override_value(key: str, text: str, label: str) -> object:
 
 
 def _put(data: dict[str, Any], keys: list[str], value: object) -> tuple[KeyPath, int]:
-    """Set `value` below `data`; its path, and how many keys of that path were there already."""
+    """Set `value` below `data`; return its path, and how many keys of that path were there already."""
     here: Any = data
     path: list[str | int] = []
-    kept = len(keys) - 1
+    existing = len(keys) - 1
     for key in keys[:-1]:
         path.append(_step(here, key))
         if isinstance(here, dict) and here.get(key) is None:
             here[key] = {}
-            kept = min(kept, len(path) - 1)
+            existing = min(existing, len(path) - 1)
         here = here[path[-1]]
     path.append(_step(here, keys[-1]))
     here[path[-1]] = value
-    return tuple(path), kept
+    return tuple(path), existing
 
 
 def _step(here: object, key: str) -> str | int:
@@ -123,12 +125,20 @@ def _step(here: object, key: str) -> str | int:
 
 
 def read_yaml(path: Path) -> YamlFile:
-    """The YAML mapping at `path`. Raises InvalidFileError where there is none."""
+    """Return the YAML mapping at `path`.
+
+    Raises:
+        InvalidFileError: There is none.
+    """
     return parse_yaml(read_text(path), display(path))
 
 
 def read_text(path: Path) -> str:
-    """A UTF-8 file of at most `MAX_BYTES`. Raises InvalidFileError where it is none."""
+    """Return the text of a UTF-8 file of at most `MAX_BYTES`.
+
+    Raises:
+        InvalidFileError: The file cannot be read, is too large or is not UTF-8.
+    """
     name = display(path)
     try:
         with path.open("rb") as stream:
@@ -146,7 +156,11 @@ def read_text(path: Path) -> str:
 
 
 def parse_yaml(text: str, name: str) -> YamlFile:
-    """`text` as a YAML mapping. Raises InvalidFileError for a syntax error or anything but a mapping."""
+    """Read `text` as a YAML mapping; `name` is the file's name in problems.
+
+    Raises:
+        InvalidFileError: The text has a syntax error, or is not a mapping.
+    """
     root = compose(text, name)
     if root is None:
         raise InvalidFileError([Problem(name, 0, "", "is empty")])
@@ -158,7 +172,7 @@ def parse_yaml(text: str, name: str) -> YamlFile:
 
 
 def display(path: Path) -> str:
-    """A path as problems show it: from the working directory where it lies below it."""
+    """Return a path as problems show it: relative to the working directory if it is below it."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:
@@ -166,9 +180,16 @@ def display(path: Path) -> str:
 
 
 def find_file(asked: str | Path, kind: str, shipped: Mapping[str, Path], folder: Path | None = None) -> Path:
-    """The file a path (from `folder`, else the working directory) or a shipped name stands for.
+    """Find the file of a path or of a shipped name. A file that exists wins over a shipped name.
 
-    A file that exists wins over a shipped name. Raises InvalidFileError with the nearest name and the list.
+    Args:
+        asked: The path or name.
+        kind: What the file is, for messages: "roster" or "scenario".
+        shipped: The shipped files by name.
+        folder: Where paths start; the working directory by default.
+
+    Raises:
+        InvalidFileError: There is no such file or name; the message gives the nearest name.
     """
     text = str(asked)
     path = (folder or Path()) / text
@@ -192,5 +213,5 @@ def _is_file(path: Path) -> bool:
 
 
 def shipped_files(folder: Path) -> dict[str, Path]:
-    """The YAML files of a folder by name, sorted."""
+    """Return the YAML files of a folder by name, sorted."""
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}

@@ -1,7 +1,7 @@
-"""YAML text to plain data and the line of every key.
+"""Read YAML text as plain data and the line of every key.
 
-The text is read as a node graph, not as objects, so every duplicate key and foreign tag is found at once, no
-tag builds anything, and aliases are counted as they unfold: one that would blow up is a problem, not a hang.
+The text is read as a graph of nodes, not as objects. So every duplicate key and foreign tag is found at once, no tag
+builds an object, and aliases are counted as they unfold: a file whose aliases multiply is a problem, not a hang.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MAX_VALUES = 100_000
 MAX_DEPTH = 50
 
-_TOO_MANY = f"holds more than {MAX_VALUES:,} values, aliases unfolded"
+_TOO_MANY = f"has more than {MAX_VALUES:,} values, aliases unfolded"
 _TAG = "tag:yaml.org,2002:"
 _BASES = {"0x": 16, "0o": 8, "0b": 2}
 _BOOLEANS = {"true": True, "false": False}
@@ -26,7 +26,11 @@ _NOT_NUMBERS = {".inf": "inf", "-.inf": "-inf", "+.inf": "inf", ".nan": "nan"}
 
 
 def compose(text: str, name: str) -> Node | None:
-    """The root node of `text`, None where it is empty. Raises InvalidFileError for a syntax error."""
+    """Return the root node of `text`, None where it is empty; `name` is the file's name in problems.
+
+    Raises:
+        InvalidFileError: The text has a syntax error.
+    """
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     try:
@@ -36,7 +40,7 @@ def compose(text: str, name: str) -> Node | None:
         raise _broken(name, mark.line + 1 if mark else 0, f"{error.problem or error.context}") from None
     except RecursionError:
         raise _broken(name, 0, "nested too deeply") from None
-    except (YAMLError, ValueError, LookupError, ArithmeticError) as error:  # the parser's own slips included
+    except (YAMLError, ValueError, LookupError, ArithmeticError) as error:  # the parser's own bugs included
         position = getattr(error, "position", None)
         line = text[:position].count("\n") + 1 if isinstance(position, int) else 0
         raise _broken(name, line, (str(error) or type(error).__name__).splitlines()[0]) from None
@@ -47,7 +51,7 @@ def _root(text: str) -> Node | None:
     from ruamel.yaml.composer import Composer, ComposerError
 
     class BoundedComposer(Composer):
-        """It stops where `NodeReader` would refuse the rest: a key and its value are two nodes and one value."""
+        """Stops where `NodeReader` would refuse the rest: a key and its value are two nodes and one value."""
 
         nodes = 0
 
@@ -70,7 +74,7 @@ def _broken(name: str, line: int, cause: str) -> InvalidFileError:
 
 
 class NodeReader:
-    """Turns a node graph into plain data, noting the line of every key and every mistake on the way."""
+    """Turns a graph of nodes into plain data; `lines` has the line of every key, `problems` every mistake."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -81,6 +85,11 @@ class NodeReader:
         self.problems.append(Problem(self.name, line_of(node), dotted(path), message, suggestion))
 
     def value(self, node: Node, path: KeyPath) -> object:
+        """Return the plain value of a node at `path`.
+
+        Raises:
+            InvalidFileError: The file has too many values, or nests them too deeply.
+        """
         from ruamel.yaml.nodes import MappingNode, ScalarNode
 
         self.lines.setdefault(path, line_of(node))
@@ -104,7 +113,7 @@ class NodeReader:
             at = (*path, key)
             if key in first:
                 earlier = f"first in line {first[key]}"
-                self._note(key_node, at, f"the key {key!r} stands twice", earlier)
+                self._note(key_node, at, f"the key {key!r} is given twice", earlier)
                 continue
             first[key] = self.lines[at] = line_of(key_node)
             data[key] = self.value(value_node, at)
@@ -122,7 +131,7 @@ class NodeReader:
                 yield key_node, value_node
 
     def _merged(self, node: MappingNode, path: KeyPath) -> Iterator[dict[str, object]]:
-        """What `<<` keys bring in, nearest first."""
+        """Yield the mappings that `<<` keys merge, nearest first."""
         for key_node, value_node in node.value:
             if key_node.tag == f"{_TAG}merge":
                 value = self.value(value_node, (*path, "<<"))
@@ -145,11 +154,12 @@ class NodeReader:
 
 
 def line_of(node: Node) -> int:
+    """Return the line that a node begins on, from 1."""
     return int(node.start_mark.line) + 1
 
 
 def _scalar(kind: str, text: str) -> object:
-    """A YAML 1.2 scalar; dates stay text. Raises ValueError for a wrong text, KeyError for another kind."""
+    """Return a YAML 1.2 scalar; dates stay text. Raises ValueError for a wrong text, KeyError for another kind."""
     if kind in ("str", "timestamp", "merge", "value"):
         return text
     if kind == "null":

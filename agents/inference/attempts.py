@@ -1,4 +1,4 @@
-"""The attempts of one call at one tier: moves to other servers, retries with back-off, a deadline."""
+"""The attempts of one call at one tier: moves to other servers, retries with back-off, and the deadline."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BACKOFF_MAX = 8.0
 
 @dataclass
 class _Call:
-    """One call's way through a tier. `tried` are servers that failed since the last pause; `attempt` counts from 1."""
+    """The state of one call at a tier. `tried` are the servers that failed since the last pause."""
 
     request: Request
     fallback_from: Sequence[Tier]
@@ -36,7 +36,14 @@ class _Call:
 
 
 class Attempts:
-    """What one tier does to get a reply. Every attempt leaves a record, however it ends."""
+    """Gets replies from one tier. Every attempt leaves a record, however it ends.
+
+    Args:
+        tier: The tier.
+        backend: The tier's backend.
+        registry: The servers, and the settings.
+        on_call: Receives the record of each attempt.
+    """
 
     def __init__(self, tier: Tier, backend: TierBackend, registry: EndpointRegistry, on_call: OnCall) -> None:
         self._tier = tier
@@ -47,13 +54,19 @@ class Attempts:
         self._served = tier in SERVER_TIERS
 
     async def reply(self, request: Request, fallback_from: Sequence[Tier], deadline: float) -> Reply:
-        """The tier's reply; servers have until `deadline` (monotonic seconds).
+        """Return the tier's reply.
 
-        Raises what the last attempt raised, OutOfTimeError where there is no time for any.
+        Args:
+            request: The request.
+            fallback_from: The tiers that failed before this one.
+            deadline: The moment (monotonic seconds) by which a server must have answered.
+
+        Raises:
+            InferenceError: As the last attempt; OutOfTimeError where there is no time for any attempt.
         """
         call = _Call(request, fallback_from, deadline if self._served else math.inf)
         if time.monotonic() >= call.deadline:
-            raise OutOfTimeError(f"the call's {self._settings.deadline:g} s were over")
+            raise OutOfTimeError(f"the call's deadline of {self._settings.deadline:g} s has passed")
         while True:
             try:
                 call.attempt += 1
@@ -66,7 +79,7 @@ class Attempts:
             await asyncio.sleep(pause)
 
     def _pause_after(self, error: TransientError, call: _Call) -> float | None:
-        """Seconds to wait before the next attempt; None where there is none."""
+        """Return the seconds to wait before the next attempt; None where no other attempt is made."""
         repeated = error.endpoint in call.tried
         call.tried.add(error.endpoint)
         left = call.deadline - time.monotonic()
@@ -80,14 +93,14 @@ class Attempts:
         return None if call.retries > self._settings.retries or pause >= min(left, self._settings.timeout) else pause
 
     async def _confirm(self, error: TransientError, call: _Call) -> None:
-        """A call gave up on a broken connection: see whether its server is gone, so that the next need not find out.
+        """After the last broken connection of a call, check whether its server is down, for the calls that follow.
 
-        It takes no longer than the call may.
+        The check takes no longer than the call may.
         """
         endpoint = self._registry.find(error.endpoint) if isinstance(error, ServerLostError) else None
         left = min(call.deadline - time.monotonic(), ASK_TIMEOUT)
         if endpoint is not None and endpoint.up and left > 0:
-            with suppress(asyncio.TimeoutError):  # it may be there or not, as before
+            with suppress(asyncio.TimeoutError):  # the server's state stays as it was
                 async with within(left):
                     await self._registry.check([endpoint])
 
@@ -112,7 +125,7 @@ class Attempts:
 
 
 def _pause(error: TransientError, retry: int) -> float:
-    """Seconds to wait before a retry: what the server asks, else exponential with jitter."""
+    """Return the seconds to wait before a retry: what the server asks for, else exponential with jitter."""
     if error.retry_after is not None:
         return error.retry_after
     return min(BACKOFF_MAX, BACKOFF * 2.0 ** (retry - 1)) * random.uniform(0.5, 1.0)

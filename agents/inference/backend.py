@@ -1,4 +1,4 @@
-"""The contract of a tier: one file a tier, each with one class of this shape."""
+"""The interface of a tier (`TierBackend`), its settings and its results. Each tier is one class in one file."""
 
 from __future__ import annotations
 
@@ -11,18 +11,24 @@ from agents.inference.provenance import FALLBACK_ORDER, ChatMessage, Request, Ti
 from agents.inference.servers.balancing import Balancing
 
 Progress = Callable[[str], None]
-"""Is told, in a line for the user, what a long preparation is doing."""
+"""Receives, as a line for the user, what a long preparation is doing."""
 
 
 @dataclass(frozen=True)
 class InferenceSettings:
-    """How a client may behave.
+    """How a client behaves.
 
-    `tiers` are tried in the order given; `require` forbids falling below that tier. `timeout` is seconds for one
-    attempt once it is sent, `deadline` for all attempts of a call at servers, waits included; `retries` counts
-    attempts after every server was tried once. `concurrency` bounds the calls in flight at one server; it adapts below
-    that. `cooldown` is the longest pause in seconds a failing server is given, `health_interval` the time between looks
-    at every server. `balancing` None is adapter affinity, over `replicas` servers an adapter.
+    Args:
+        tiers: The tiers, tried in this order.
+        require: The last tier that may answer; no call falls back below it.
+        timeout: Seconds for one attempt, from when it is sent.
+        retries: Attempts after every server was tried once.
+        concurrency: The most calls in flight at one server; the limit adapts below it.
+        cooldown: The longest pause, in seconds, that a failing server is given.
+        deadline: Seconds for all attempts of a call at servers, waits included.
+        health_interval: Seconds between two health checks of a server.
+        balancing: The policy that picks a server; None is adapter affinity.
+        replicas: With adapter affinity, the number of servers for each adapter.
     """
 
     tiers: tuple[Tier, ...] = FALLBACK_ORDER
@@ -38,7 +44,7 @@ class InferenceSettings:
 
     @property
     def allowed(self) -> tuple[Tier, ...]:
-        """The tiers that may answer, best first."""
+        """Return the tiers that may answer, in order."""
         if self.require is None:
             return self.tiers
         floor = FALLBACK_ORDER.index(self.require)
@@ -47,9 +53,14 @@ class InferenceSettings:
 
 @dataclass(frozen=True)
 class EndpointSettings:
-    """One server. `api_key_env` names the environment variable that holds its key, or the keyring's entry; with
-    `adapters` it is asked for those only, of what it serves; `pinned_only`, it takes the calls that name it and no
-    others."""
+    """One server.
+
+    Args:
+        url: Its URL, which ends in `/v1`.
+        api_key_env: The environment variable that has its API key, or the entry in the system's keyring.
+        adapters: The only adapters that it is asked for; None is all that it serves.
+        pinned_only: It takes only the calls that are pinned to it.
+    """
 
     url: str
     api_key_env: str | None = None
@@ -59,9 +70,14 @@ class EndpointSettings:
 
 @dataclass
 class Route:
-    """Where one attempt may go: servers to pass over where others can answer, and the moment (monotonic seconds) by
-    which it must be over. Two are filled in: `taken`, the URL of the server that was asked, and `waited`, the seconds
-    the request waited for a place there before it was sent."""
+    """Where one attempt may go, and where it went.
+
+    Args:
+        avoid: URLs of servers to pass over if others can answer.
+        until: The moment (monotonic seconds) by which the attempt must be over.
+        taken: Set by the tier: the URL of the server that was asked.
+        waited: Set by the tier: the seconds that the request waited for a slot before it was sent.
+    """
 
     avoid: frozenset[str] = frozenset()
     until: float = math.inf
@@ -71,7 +87,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Detection:
-    """What detection found of one tier (for servers: at one endpoint). `detail` is a sentence for the user."""
+    """What detection found about a tier, or about one endpoint of a server tier; `detail` is a text for the user."""
 
     tier: Tier
     available: bool
@@ -83,9 +99,20 @@ class Detection:
 
 @dataclass(frozen=True)
 class Completion:
-    """A tier's answer to one request; `choice_probability` and `tool_calls` as in `Reply`. `waited` is the seconds the
-    request waited inside a tier without servers before work on it began: they count as queue time, not as latency.
-    `cached_tokens` of the prompt were in a prefix cache; `first_token_time` is seconds, None where not known."""
+    """A tier's answer to one request.
+
+    Args:
+        text: The text.
+        endpoint: The server's URL; empty for a tier without servers.
+        prompt_tokens: Tokens of the prompt; like the other counts, None where the tier does not know.
+        completion_tokens: Tokens of the answer.
+        finish_reason: Why the answer ended: "stop", "length" or "tool_calls".
+        choice_probability: As in `Reply`.
+        waited: Seconds that the request waited in a tier without servers; they count as queue time, not as latency.
+        tool_calls: The tools that the model calls.
+        cached_tokens: Tokens of the prompt that a prefix cache had.
+        first_token_time: Seconds until the first token.
+    """
 
     text: str
     endpoint: str = ""
@@ -100,35 +127,41 @@ class Completion:
 
 
 class TierBackend(Protocol):
-    """One tier.
-
-    `detect` never raises: what cannot be reached is a Detection with available False. `refuses` gives the
-    reason why this tier cannot answer this request (a base it does not hold), or the empty string.
-    `prepare` loads ahead what the first call would wait for; raises PermanentError where it cannot be had.
-    `complete` raises TransientError, PermanentError or UnknownAdapterError; with `request.choices` the text
-    is one of them unless the tier cannot constrain its output. A tier without servers takes no notice of `route`.
-    """
+    """One tier."""
 
     tier: Tier
 
-    async def detect(self) -> Sequence[Detection]: ...
+    async def detect(self) -> Sequence[Detection]:
+        """Find what the tier has. Never raises: what cannot be reached is a Detection with available False."""
+        ...
 
-    def refuses(self, request: Request) -> str: ...
+    def refuses(self, request: Request) -> str:
+        """Return why this tier cannot answer this request (a base model it does not have), or an empty text."""
+        ...
 
-    async def prepare(self, progress: Progress) -> None: ...
+    async def prepare(self, progress: Progress) -> None:
+        """Load what the first call would wait for. Raises PermanentError if it cannot be loaded."""
+        ...
 
-    async def complete(self, request: Request, route: Route) -> Completion: ...
+    async def complete(self, request: Request, route: Route) -> Completion:
+        """Make one attempt; with `request.choices` the text is one of them, if the tier can constrain its output.
 
-    async def aclose(self) -> None: ...
+        A tier without servers ignores `route`. Raises TransientError, PermanentError or UnknownAdapterError.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Release what the running event loop's calls used."""
+        ...
 
 
 def base_name(model: str) -> str:
-    """A base model's name without its owner: "HuggingFaceTB/SmolLM2-135M-Instruct" is "smollm2-135m-instruct"."""
+    """Return a base model's name in lower case and without its owner: "qwen2-7b" for "Qwen/Qwen2-7B"."""
     return model.rstrip("/").rsplit("/", 1)[-1].lower()
 
 
 def as_openai(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
-    """Messages in the shape of the OpenAI chat API."""
+    """Return messages in the shape of the OpenAI chat API."""
     return [_as_openai(message) for message in messages]
 
 

@@ -1,10 +1,10 @@
-"""`VLLMClient`, the only door to inference: tiers tried in order, moves, retries, falls, records and provenance.
+"""`VLLMClient`, through which every text is generated: tiers in order, moves, retries, fallbacks, records, provenance.
 
-A call goes to the first tier that may answer it. At a server tier an attempt that fails moves to another server at
-once; when every server was tried, it is retried with back-off; then the call falls one tier, which is logged loudly
-once and marked in the reply. A server that went away in mid-run is looked for in the background and used again; one
-that was never there is not, so a run does not change hands unasked. An adapter that servers do not know is an error,
-never a base model's answer.
+A call goes to the first tier that may answer it. At a server tier, a failed attempt moves to another server at once;
+when every server was tried, it is retried with back-off; then the call falls back to the next tier. A fallback is
+logged once as a warning and recorded in the reply's provenance. A server that goes down during a run is checked in the
+background and used again when it is back. A server that was never up is not, so the tier of a run does not change by
+surprise. An adapter that no server knows is an error; the base model never answers in its place.
 """
 
 from __future__ import annotations
@@ -49,13 +49,19 @@ DEFAULT_URL = "http://localhost:8001/v1"
 
 
 class VLLMClient:
-    """Generates texts. Safe to share between all agents of a society; `async with` or `aclose()` when done.
+    """Generates texts. All agents of a society may share one. Use `async with`, or call `aclose()` at the end.
 
-    `endpoints`, when given, are the servers asked in place of `url`. `model_name` and `base_model` are what
-    `ask` and `camel_model` use. `on_request` is called with every request that has no recorded reply, before its first
-    attempt; `on_call` receives a record of every attempt. Replies in `recording` (of a run that is resumed or replayed)
-    are returned as they are, without a call and without a record; calls outside of episodes are always made. Replies in
-    `cache` are returned with a record that says so; closing it stays with the caller.
+    Args:
+        url: The server's URL; it ends in `/v1`.
+        model_name: The served name that `ask` and `camel_model` use.
+        endpoints: The servers, in place of `url`.
+        base_model: The base model that `ask` and `SocietyBackend` use.
+        settings: Tiers, time-outs, retries and balancing; the defaults if None.
+        on_call: Receives a record of every attempt.
+        on_request: Receives every request that has no recorded reply, before its first attempt.
+        recording: The replies of a run that is resumed or replayed. They are returned without a call and without a
+            record; calls outside of episodes are always made.
+        cache: Replies of earlier calls. They are returned with a record whose status is `cached`. The caller closes it.
     """
 
     def __init__(
@@ -90,9 +96,9 @@ class VLLMClient:
         self._absent: dict[Tier, str] = {}
         self._probed: bool | None = None
         self._camel_model: Any = None
-        self._falls = FallbackLog()
+        self._fallbacks = FallbackLog()
         self._returns = 0
-        self._said: set[str] = set()
+        self._warned: set[str] = set()
         self._serial = count()
         self._portal = Portal()
 
@@ -118,17 +124,18 @@ class VLLMClient:
             await backend.aclose()
 
     def wait_for(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Run a coroutine of this client's from synchronous code, in a background loop that keeps its connections.
+        """Run a coroutine of this client from synchronous code, in a background event loop that keeps its connections.
 
-        Gives what it gives and raises what it raises.
+        Returns:
+            The coroutine's result; an error that it raises is raised here.
         """
         return self._portal.run(work)
 
-    # -- what is there ----------------------------------------------------------------------------------
+    # -- detection ----------------------------------------------------------------------------------------
 
     @property
     def connection_available(self) -> bool:
-        """Whether a server answered when last asked; if none was, each is asked once (2 s at most)."""
+        """Return whether a server answered the last time; if none was asked yet, each is asked once (2 s at most)."""
         if self._registry.asked:
             return self._registry.up
         if self._probed is None:
@@ -137,22 +144,22 @@ class VLLMClient:
 
     @property
     def camel_model(self) -> Any:
-        """CAMEL's own vLLM model for (url, model_name), for direct use; None where CAMEL cannot be imported.
+        """Return CAMEL's own vLLM model for (url, model_name), for direct use; None if CAMEL cannot be imported.
 
-        Making it contacts nothing and starts no server. Its replies carry no provenance.
+        Creating it contacts nothing and starts no server. Its replies have no provenance.
         """
         if self._camel_model is None:
             try:
                 from agents.inference.servers.camel import vllm_model
             except ImportError as error:
-                self.say_once(f"there is no camel_model: CAMEL cannot be imported ({error}); run `make install`")
+                self.warn_once(f"there is no camel_model: CAMEL cannot be imported ({error}); run `make install`")
                 return None
             key = self._registry.endpoints[0].api_key()
             self._camel_model = vllm_model(self.url, self.model_name, self.settings.timeout, self.settings.retries, key)
         return self._camel_model
 
     async def detect(self) -> tuple[Detection, ...]:
-        """Ask every allowed tier what it has; servers are asked once for both server tiers. Never raises."""
+        """Ask every allowed tier what it has. Both server tiers share one ask of the servers. Never raises."""
         found = await asyncio.gather(*(backend.detect() for backend in self._backends.values()))
         self._absent = {
             tier: "; ".join(detection.detail for detection in detections)
@@ -177,19 +184,23 @@ class VLLMClient:
         return await self._registry.versions() if self._served else {}
 
     def pin(self, url: str, adapter: str) -> None:
-        """Have a server that answers for `adapter`; calls that do not pin it go there only if it was one already."""
+        """Add the server at `url` for calls to `adapter` that are pinned to it, unless it is known already."""
         self._registry.pin(url, adapter)
 
     def check_adapters(self, adapters: Sequence[str]) -> None:
-        """Raises UnknownAdapterError where detection found servers and none of them has one of `adapters`."""
+        """Check that a server has each of `adapters`, if detection found servers.
+
+        Raises:
+            UnknownAdapterError: No server has one of them.
+        """
         missing = self._registry.missing(adapters) if self._served else ()
         if missing:
             raise self._registry.why_none("', '".join(missing))
 
     async def prepare(self, adapters: Sequence[str], progress: Progress) -> None:
-        """Load ahead what will answer first for `adapters`, so that no call's latency includes it.
+        """Load the tiers that will answer first for `adapters`, so that no call's latency includes it.
 
-        What cannot be loaded is left to the first call, which falls.
+        A tier that cannot be loaded is reported through `progress`; the first call falls back from it.
         """
         for tier in dict.fromkeys([await self._first_tier(adapter) for adapter in adapters]):
             if tier is not None:
@@ -209,8 +220,8 @@ class VLLMClient:
             return tier
         return None
 
-    async def _look(self) -> None:
-        """Before a call: the first ask of the servers, and word of one that came back."""
+    async def _watch_servers(self) -> None:
+        """Before a call: ask the servers the first time, watch their health, and log that one came back."""
         if not self._served:
             return
         if not self._registry.asked:
@@ -218,15 +229,16 @@ class VLLMClient:
         self._health.begin()
         if self._returns != self._registry.returns:
             self._returns = self._registry.returns
-            self._falls.returned(SERVER_TIERS, self._registry.detail)
+            self._fallbacks.returned(SERVER_TIERS, self._registry.detail)
 
     # -- generating -------------------------------------------------------------------------------------
 
     async def generate(self, request: Request) -> Reply:
-        """The reply to `request` from the best tier that gives one.
+        """Return the reply to a request from the first tier that gives one.
 
-        Raises UnknownAdapterError where the tier asked does not have the adapter, FloorReachedError where
-        every allowed tier failed.
+        Raises:
+            UnknownAdapterError: The tier that was asked does not have the adapter.
+            FloorReachedError: Every allowed tier failed.
         """
         recorded = self._recording.find(request)
         if recorded is not None:
@@ -235,7 +247,7 @@ class VLLMClient:
         cached = self._from_cache(request)
         if cached is not None:
             return cached
-        await self._look()
+        await self._watch_servers()
         deadline = time.monotonic() + self.settings.deadline
         failed_tiers: list[FailedTier] = []
         for tier in self._backends:
@@ -268,10 +280,21 @@ class VLLMClient:
         top_p: float = 1.0,
         max_tokens: int = 64,
     ) -> Reply:
-        """Ask `adapter` (by default `model_name`) a question outside of any run, as from a notebook.
+        """Ask a model a question outside of any run, for example from a notebook.
 
-        With `choices` the reply is one of them. `temperature` 0 is greedy, `max_tokens` bounds the reply. Raises as
-        `generate`.
+        Args:
+            prompt: The question.
+            system: The system prompt.
+            choices: The texts that the reply must be one of.
+            adapter: The adapter's served name; `model_name` by default.
+            seed: Makes sampling repeatable where the tier can.
+            temperature: 0 to 2; 0 is greedy.
+            top_p: The probability mass that is sampled from, above 0 and at most 1.
+            max_tokens: The longest reply, in tokens.
+
+        Raises:
+            InvalidRequestError: A value is out of its range.
+            InferenceError: As `generate`.
         """
         messages = (ChatMessage("system", system),) if system else ()
         request = Request(
@@ -286,13 +309,13 @@ class VLLMClient:
         return await self.generate(request)
 
     def next_key(self, model_id: str, purpose: Purpose = Purpose.TALK) -> CallKey:
-        """A fresh key for a call outside of every episode."""
+        """Return a new key for a call outside of every episode."""
         return CallKey(OUTSIDE_EPISODES, next(self._serial), model_id, purpose)
 
-    def say_once(self, message: str) -> None:
-        """Log a warning the first time it comes up."""
-        if message not in self._said:
-            self._said.add(message)
+    def warn_once(self, message: str) -> None:
+        """Log a warning, unless the same was logged before."""
+        if message not in self._warned:
+            self._warned.add(message)
             logger.warning("%s", message)
 
     @property
@@ -301,25 +324,25 @@ class VLLMClient:
         return self.settings.require or tiers[-1]
 
     async def _try(self, tier: Tier, request: Request, failed_tiers: list[FailedTier], deadline: float) -> Reply | None:
-        """The reply of one tier; None, and one more miss, where it has none."""
+        """Return the reply of one tier; without one, add it to `failed_tiers` and return None."""
         try:
             await self._load(tier)
             self._check(tier, request)
             if failed_tiers:
-                self._falls.fell(failed_tiers, tier)
-            return await self._attempts[tier].reply(request, [miss.tier for miss in failed_tiers], deadline)
+                self._fallbacks.fell_back(failed_tiers, tier)
+            return await self._attempts[tier].reply(request, [failed.tier for failed in failed_tiers], deadline)
         except (PassedOverError, TransientError, PermanentError) as error:
             failed_tiers.append(FailedTier(tier, error))
             return None
 
     async def _load(self, tier: Tier) -> None:
-        """Import what the tier needs, where that is left to the first call."""
+        """Import what the tier needs, if that was left to the first call."""
         backend = self._backends[tier]
         if isinstance(backend, LazyBackend):
             await backend.load()
 
     def _check(self, tier: Tier, request: Request) -> None:
-        """Raises ServerLostError or PassedOverError where the tier cannot answer this request."""
+        """Raise ServerLostError or PassedOverError if the tier cannot answer this request."""
         reason = self._absent.get(tier) or self._backends[tier].refuses(request)
         if reason and tier in SERVER_TIERS and not self._registry.up:
             raise ServerLostError(reason)
@@ -332,4 +355,4 @@ class VLLMClient:
 
 
 def _ignore(*_event: object) -> None:
-    """Where nobody listens."""
+    """The callback of a client that was given none."""

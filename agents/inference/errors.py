@@ -1,16 +1,16 @@
-"""What can fail on the way to a text, and what then happens.
+"""The errors of inference, and what the client does about each.
 
-| error                | what the client does                                                          |
-|----------------------|-------------------------------------------------------------------------------|
-| TransientError       | moves to another server, then retries with back-off, then falls one tier       |
-|   ServerLostError    | the same; the server is looked at, and left alone where it is gone             |
-|   BadReplyError      | the same: what came is not a reply to what was asked, and is never passed on   |
-|   OutOfTimeError     | falls one tier: the call's own time was over, which tells nothing of a server  |
-| PermanentError       | falls one tier at once (a retry would fail the same way)                      |
-| UnknownAdapterError  | stops: an unknown adapter is never answered by the base model                  |
-| FloorReachedError    | stops: falling further is forbidden by `require` or by the tiers allowed       |
+| error                | what the client does                                                           |
+|----------------------|--------------------------------------------------------------------------------|
+| TransientError       | moves to another server, then retries with back-off, then falls back one tier  |
+|   ServerLostError    | the same; the server is checked, and not asked while it is down                |
+|   BadReplyError      | the same; the answer is no reply to the request, and is never passed on        |
+|   OutOfTimeError     | falls back one tier: the call's own time is over, which says nothing of a server |
+| PermanentError       | falls back one tier at once: a retry would fail the same way                   |
+| UnknownAdapterError  | stops: the base model never answers for an unknown adapter                     |
+| FloorReachedError    | stops: `require`, or the tiers allowed, forbid another fallback                |
 
-An error that stops leaves the run resumable.
+A run that an error stops can be resumed.
 """
 
 from __future__ import annotations
@@ -24,14 +24,19 @@ _NAMED = 50
 
 
 class InferenceError(SocietyError):
-    """A generation that did not happen. `endpoint` is the URL of the server that failed, where one did."""
+    """A generation that failed; `endpoint` is the URL of the server that failed, if one did."""
 
     endpoint: str = ""
 
 
 class TransientError(InferenceError):
-    """Worth another try: refused connection, time-out, 429, 5xx. `retry_after` is seconds, if told; `overload` says
-    that the server has more to do than it can."""
+    """A failure that another attempt may not have: a refused connection, a time-out, 429, 5xx.
+
+    Args:
+        message: What failed, for the user.
+        retry_after: Seconds that the server asks to wait.
+        overload: True where the server has more calls than it can answer.
+    """
 
     def __init__(self, message: str, retry_after: float | None = None, *, overload: bool = False) -> None:
         super().__init__(message)
@@ -40,7 +45,7 @@ class TransientError(InferenceError):
 
 
 class ServerLostError(TransientError):
-    """The connection to a server broke, or it gave no answer in time. `refused` says that nothing listens there."""
+    """The connection to a server broke, or it did not answer in time; `refused` is True where nothing listens there."""
 
     def __init__(self, message: str, *, refused: bool = False, overload: bool = False) -> None:
         super().__init__(message, overload=overload)
@@ -48,19 +53,25 @@ class ServerLostError(TransientError):
 
 
 class BadReplyError(TransientError):
-    """What the server sent is not a reply to the request: cut off, malformed, of another model, too large."""
+    """The server sent something that is no reply to the request: truncated, malformed, another model's, too large."""
 
 
 class OutOfTimeError(TransientError):
-    """The call's deadline passed before a server had a fair chance: it waited for a place, or was sent too late."""
+    """The call's deadline passed before a server had a fair chance: it waited for a slot, or was sent too late."""
 
 
 class PermanentError(InferenceError):
-    """The same request would fail again: 4xx, context too long."""
+    """A failure that the same request would have again: 4xx, a prompt that is too long."""
 
 
 class UnknownAdapterError(InferenceError):
-    """The server or the embedded tier does not have the adapter that a roster row names."""
+    """A server, or the embedded tier, does not have the adapter that a roster row names.
+
+    Args:
+        adapter: The adapter.
+        where: The servers or tier that were asked.
+        served: The names that they have.
+    """
 
     def __init__(self, adapter: str, where: str, served: Sequence[str]) -> None:
         known = ", ".join(sorted(served)[:_NAMED]) or "none"

@@ -1,4 +1,4 @@
-"""Things that belong to one event loop: a session, a client, a task; and calls from one loop into another."""
+"""Objects that belong to one event loop (a session, a client, a task), and calls from one loop into another."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ T = TypeVar("T")
 
 
 class PerLoop(Generic[T]):
-    """One thing for each event loop. What belonged to a loop that was closed is dropped when another is put in."""
+    """One object for each event loop. Objects of closed loops are dropped when another is put in."""
 
     def __init__(self) -> None:
         self._things: dict[asyncio.AbstractEventLoop, T] = {}
 
     def get(self) -> T | None:
-        """The running loop's."""
+        """Return the running loop's object."""
         return self._things.get(asyncio.get_running_loop())
 
     def put(self, thing: T) -> T:
-        """Keep `thing` as the running loop's."""
+        """Store and return `thing` as the running loop's object."""
         for loop in [loop for loop in list(self._things) if loop.is_closed()]:
             self._things.pop(loop, None)
         self._things[asyncio.get_running_loop()] = thing
         return thing
 
     def pop(self) -> T | None:
-        """The running loop's, which is forgotten."""
+        """Remove and return the running loop's object."""
         return self._things.pop(asyncio.get_running_loop(), None)
 
 
 def call_in(loop: asyncio.AbstractEventLoop, work: Callable[..., object], *arguments: Any) -> bool:
-    """Call `work` in its event loop: at once where that is the running one. False where the loop was closed."""
+    """Call `work` in `loop`: at once if that is the running loop. Return False if the loop is closed."""
     if loop is _running_loop():
         work(*arguments)
         return True

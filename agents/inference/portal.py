@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class Portal:
-    """Runs coroutines in a loop of its own thread, begun at the first call and kept for the next."""
+    """Runs coroutines in a loop in a thread of its own, which starts at the first call."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -19,14 +19,15 @@ class Portal:
         self._lock = Lock()
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """The coroutine's result, waited for here. An interrupt cancels it there.
+        """Run a coroutine and wait for its result here. An interrupt here cancels it there.
 
-        Raises RuntimeError inside the loop itself, which would wait for what only it can do, and CancelledError where
-        the portal is closed meanwhile.
+        Raises:
+            RuntimeError: Called from the loop itself, which would wait for itself.
+            CancelledError: The portal was closed meanwhile.
         """
         if current_thread() is self._thread:
             work.close()
-            raise RuntimeError("a synchronous call inside of the client's own loop would never end: await it instead")
+            raise RuntimeError("a synchronous call in the client's own event loop would never end: await it instead")
         with self._lock:
             running = asyncio.run_coroutine_threadsafe(work, self._begin())
         try:
@@ -36,7 +37,7 @@ class Portal:
             raise
 
     async def aclose(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run `last` in the background loop and end it, with all that runs there; nothing where it never began."""
+        """Run `last` in the background loop, then end the loop and all that runs in it, if it was started."""
         with self._lock:
             loop, self._loop = self._loop, None
         if loop is not None:
@@ -46,7 +47,7 @@ class Portal:
     def _begin(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            # a daemon: a caller who never closes the client must not keep the process from ending
+            # a daemon thread: the process must be able to end although nobody closed the client
             self._thread = Thread(target=_serve, args=(self._loop,), name="society-portal", daemon=True)
             self._thread.start()
         return self._loop

@@ -1,4 +1,4 @@
-"""What is asked of a model, what came back, and where it came from."""
+"""Requests to models, their replies, and where the replies came from."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ class InvalidRequestError(SocietyError, ValueError):
 
 
 class Tier(str, Enum):
-    """Where a text came from, best first; SCRIPTED and HUMAN mark roster rows that name a policy or a person: no
-    model was to answer there, and nothing falls to them."""
+    """Where a text came from, best first.
+
+    SCRIPTED and HUMAN are the tiers of roster rows that name a policy or a person. They are never used as fallbacks.
+    """
 
     CAMEL = "camel"
     HTTP = "http"
@@ -31,7 +33,7 @@ class Tier(str, Enum):
 
     @property
     def real(self) -> bool:
-        """True where a language model generated the text."""
+        """Return whether a language model generated the text."""
         return self in (Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED)
 
 
@@ -48,7 +50,7 @@ class Purpose(str, Enum):
 
 @dataclass(frozen=True)
 class ToolCall:
-    """A tool a model wants used; `arguments` is JSON as the model wrote it."""
+    """A tool that a model calls; `arguments` is JSON as the model wrote it."""
 
     id: str
     name: str
@@ -59,7 +61,7 @@ class ToolCall:
 class ChatMessage:
     """One chat message; `role` is system, user, assistant or tool.
 
-    `tool_calls` are an assistant's, `tool_call_id` is which of them a tool's message answers.
+    `tool_calls` are those of an assistant's message, `tool_call_id` is the call that a tool's message answers.
     """
 
     role: str
@@ -96,7 +98,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class CallKey:
-    """Which moment of a run a call belongs to; unique within a run. `attempt` 1 asks an invalid reply again."""
+    """The moment of a run that a call belongs to; unique within a run. `attempt` is 1 after an invalid reply."""
 
     episode: int
     step: int
@@ -108,13 +110,24 @@ class CallKey:
 
 @dataclass(frozen=True)
 class Request:
-    """One generation. Raises InvalidRequestError for choices or tools that no tier could offer.
+    """One generation.
 
-    `adapter` is the served name put in the request's `model` field; `base_model` the base it belongs to.
-    With `choices` the reply must be exactly one of them (structured output, option scoring). `seed` makes
-    sampling repeatable where the tier can. `situation` is what the simulated tier's minds look at.
-    `adapter_path` is a local PEFT folder, for the embedded tier. `tools` are function schemas in the OpenAI
-    shape that the reply may (with `must_use_tool`: must) call. `endpoint` pins the only server that may answer.
+    Args:
+        key: The moment of the run that the request belongs to.
+        adapter: The served name, for the `model` field of the API.
+        messages: The prompt.
+        base_model: The base model that the adapter belongs to.
+        choices: The texts that the reply must be one of (structured output, option scoring).
+        sampling: How the reply is drawn.
+        seed: Makes sampling repeatable where the tier can.
+        adapter_path: A local PEFT folder, for the embedded tier.
+        situation: What the simulated tier's policies see.
+        tools: Function schemas in the OpenAI shape that the reply may call.
+        must_use_tool: True where the reply must call one of `tools`.
+        endpoint: The URL of the only server that may answer.
+
+    Raises:
+        InvalidRequestError: No tier could offer these choices or tools.
     """
 
     key: CallKey
@@ -170,7 +183,7 @@ def _check_choices(choices: tuple[str, ...]) -> None:
 
 
 def _plain_tools(tools: tuple[Mapping[str, Any], ...]) -> bool:
-    """Whether `tools` are what nearly all calls offer, plain dicts in the right shape: a check of a microsecond."""
+    """Return whether `tools` are plain dicts in the right shape, as nearly all are. Takes about a microsecond."""
     try:
         names = {function["name"] for tool in tools if type((function := tool["function"])["parameters"]) is dict}
         return len(names) == len(tools) and bool("".join(names)) and "" not in names
@@ -201,10 +214,18 @@ def _check_tools(tools: tuple[Mapping[str, Any], ...]) -> None:
 class Provenance:
     """Where a text came from.
 
-    `endpoint` is the server's URL, or the empty string without a server. `attempt` counts from 1 within the
-    tier. `latency` is seconds. Token counts are None where the tier cannot tell. `fallback_from` names the tiers
-    that failed before this one, best first. `prompt_tokens` include the `cached_tokens` that a prefix cache held.
-    `cached` marks a reply that was taken from a reply cache: its latency is that of the call that first brought it.
+    Args:
+        tier: The tier that answered.
+        adapter: The adapter, or the policy of a scripted player.
+        endpoint: The server's URL; empty without a server.
+        attempt: The number of the attempt at this tier, from 1.
+        latency: Seconds from sending to reply.
+        prompt_tokens: Tokens of the prompt, cached ones included; None where the tier does not know.
+        completion_tokens: Tokens of the reply; None where the tier does not know.
+        finish_reason: Why the reply ended: "stop", "length" or "tool_calls".
+        fallback_from: The tiers that failed before this one, best first.
+        cached_tokens: Tokens of the prompt that a prefix cache had; None where the tier does not know.
+        cached: True for a reply from a reply cache; its latency is that of the call that first brought it.
     """
 
     tier: Tier
@@ -224,7 +245,7 @@ class Provenance:
 class Reply:
     """A generated text with its provenance.
 
-    `choice_probability` is the model's own probability of the choice it made, where the tier measures it.
+    `choice_probability` is the model's own probability of the choice that it made, where the tier measures it.
     """
 
     text: str
@@ -234,7 +255,7 @@ class Reply:
 
 
 class CallStatus(str, Enum):
-    """How an attempt ended: CANCELLED with the run that made it, CACHED without any call at all."""
+    """How an attempt ended. CANCELLED: the run was stopped meanwhile. CACHED: no call was made."""
 
     OK = "ok"
     FAILED = "failed"
@@ -244,12 +265,26 @@ class CallStatus(str, Enum):
 
 @dataclass(frozen=True)
 class CallRecord:
-    """One attempt of one generation at one tier: a row of the `calls` table. Times are seconds.
+    """One attempt of one generation at one tier: a row of the `calls` table.
 
-    `reply` is what it brought, None when failed: one record, so that a crash cannot keep one without the other.
-    `queue_time` is spent waiting for a free slot. `error` is the error's class and text, empty when ok; `error_class`
-    the class alone. `prompt_hash` is the SHA-256 of the canonical request (adapter, messages, choices, tools,
-    sampling, seed). `first_token_time` is None where the tier cannot tell when the first token came.
+    Args:
+        key: The moment of the run.
+        tier: The tier.
+        endpoint: The server's URL; empty without a server.
+        adapter: The adapter.
+        attempt: The number of the attempt at this tier, from 1; 0 for a cached reply.
+        status: How the attempt ended.
+        latency: Seconds from sending to the end.
+        queue_time: Seconds of waiting for a free slot.
+        prompt_hash: SHA-256 of the canonical request (adapter, messages, choices, tools, sampling, seed).
+        reply: The reply, None if the attempt failed. It is part of the record, so that a crash cannot lose only one.
+        error: The error's class and text; empty if there was none.
+        prompt_tokens: As in `Provenance`, like the other counts.
+        completion_tokens: Tokens of the reply.
+        finish_reason: Why the reply ended.
+        error_class: The error's class alone.
+        cached_tokens: Tokens of the prompt that a prefix cache had.
+        first_token_time: Seconds until the first token; None where the tier does not know.
     """
 
     key: CallKey
@@ -272,17 +307,17 @@ class CallRecord:
 
 
 def fallen(source: Provenance) -> str:
-    """The tiers that failed before a reply came, best first: "camel>http", or empty."""
+    """Return the tiers that failed before a reply came, best first: "camel>http", or empty."""
     return ">".join(tier.value for tier in source.fallback_from)
 
 
 def lowest_tier(tiers: Mapping[Tier, int]) -> str:
-    """The tier furthest down the falling order among those used, else "human", else "scripted", else "none"."""
+    """Return the last tier of the fallback order among those used, else "human", else "scripted", else "none"."""
     used = [tier.value for tier in (Tier.SCRIPTED, Tier.HUMAN, *FALLBACK_ORDER) if tiers.get(tier)]
     return used[-1] if used else "none"
 
 
 def real_share(tiers: Mapping[Tier, int]) -> float:
-    """The share of texts, 0-1, that a language model generated."""
+    """Return the share of texts, 0 to 1, that a language model generated."""
     texts = sum(tiers.values())
     return sum(count for tier, count in tiers.items() if tier.real) / texts if texts else 0.0

@@ -1,4 +1,4 @@
-"""Replies that were paid for: those of the run itself (resumed or replayed), and a cache shared by many runs."""
+"""Replies that exist already: those of the run itself (resumed or replayed), and a cache shared by many runs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from agents.inference.records import prompt_hash
 from agents.problems import SocietyError
 
 OUTSIDE_EPISODES = -1
-"""The episode of calls that belong to no run; they are never answered from its record."""
+"""The episode number of calls that belong to no run; they are never answered from its recording."""
 CACHE_FILE = "replies.sqlite"
-_MEND = "remove it, or name another folder"
+_FIX = "remove it, or name another folder"
 
 
 class RecordingMismatchError(InferenceError):
-    """A recorded reply answers another question than the one asked now: the run would not be the one recorded."""
+    """A recorded reply answers another prompt than the one asked now: the run would differ from the recorded one."""
 
 
 class Recorded(NamedTuple):
-    """A reply and the hash of what was asked; None where that was not kept."""
+    """A reply and the hash of its prompt; None where the hash was not stored."""
 
     reply: Reply
     prompt_hash: str | None = None
@@ -37,20 +37,21 @@ class Recorded(NamedTuple):
 
 @dataclass(frozen=True)
 class Recording:
-    """What was said in a run, by moment. `strict`: every reply must be there, as in a replay."""
+    """The replies of a run, by moment. With `strict`, every reply must be there, as in a replay."""
 
     replies: Mapping[CallKey, Recorded] = field(default_factory=dict)
     strict: bool = False
 
     @cached_property
     def episodes(self) -> frozenset[int]:
-        """The episodes that replies were recorded of."""
+        """Return the episodes that have recorded replies."""
         return frozenset(key.episode for key in self.replies)
 
     def find(self, request: Request) -> Reply | None:
-        """The recorded reply to `request`, None without one.
+        """Return the recorded reply to a request, None without one.
 
-        Raises RecordingMismatchError where another question was asked then, or where `strict` finds nothing.
+        Raises:
+            RecordingMismatchError: The reply answers another prompt, or there is none and the recording is strict.
         """
         key = request.key
         found = None if key.episode == OUTSIDE_EPISODES else self.replies.get(key)
@@ -60,9 +61,9 @@ class Recording:
             return None
         moment = f"episode {key.episode}, step {key.step}, {key.model_id}, {key.purpose.value}"
         if found is None:
-            raise RecordingMismatchError(f"{moment}: the recording holds no reply")
+            raise RecordingMismatchError(f"{moment}: the recording has no reply")
         raise RecordingMismatchError(
-            f"{moment}: the recorded reply answers another prompt than is asked now; the run was made by another "
+            f"{moment}: the recorded reply answers another prompt than this one; the run was made by another "
             "version of the code, the prompts or its files, or its event log was changed"
         )
 
@@ -70,20 +71,21 @@ class Recording:
 class ReplyCache:
     """Replies of real models in a folder, by base model and canonical request; many processes may share it.
 
-    A request without a seed that samples has many right answers; from a cache it always gets the first. An adapter that
-    was trained on keeps its replies only if it keeps its name: give a new version a new name.
+    A request that samples without a seed may have many replies; from a cache it always gets the first one. Where an
+    adapter's weights are not known, it is known by its name alone: give it a new name after more training.
     """
 
     def __init__(self, folder: Path) -> None:
+        """Open the cache in `folder`, which is made if it is not there. Raises SocietyError if it cannot be used."""
         self._file = folder / CACHE_FILE
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(self._file, timeout=30, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=NORMAL")  # a reply that a power cut takes is asked for again
+            self._database.execute("PRAGMA synchronous=NORMAL")  # a reply lost in a power cut is asked for again
             self._database.execute("CREATE TABLE IF NOT EXISTS reply (key TEXT PRIMARY KEY, body BLOB) WITHOUT ROWID")
         except (OSError, sqlite3.Error) as error:
-            raise SocietyError(f"{self._file} cannot be used as a reply cache: {error}; {_MEND}") from error
+            raise SocietyError(f"{self._file} cannot be used as a reply cache: {error}; {_FIX}") from error
         self._lock = Lock()
 
     def get(self, request: Request, weights: str = "") -> Reply | None:
@@ -101,7 +103,7 @@ class ReplyCache:
         try:
             return read_reply(orjson.loads(row[0]), cached=True) if row else None
         except (KeyError, TypeError, ValueError) as error:
-            raise SocietyError(f"{self._file} holds what is no reply of this version ({error!r}); {_MEND}") from error
+            raise SocietyError(f"{self._file} has a reply that this version cannot read ({error!r}); {_FIX}") from error
 
     def put(self, request: Request, reply: Reply, weights: str = "") -> None:
         """Store the reply of a real model; the first one to a request stays. `weights` is as in `get`."""
@@ -111,6 +113,7 @@ class ReplyCache:
                 database.execute("INSERT OR IGNORE INTO reply VALUES (?, ?)", (cache_key(request, weights), body))
 
     def close(self) -> None:
+        """Close the database."""
         self._database.close()
 
     @contextmanager
@@ -119,7 +122,7 @@ class ReplyCache:
             try:
                 yield self._database
             except sqlite3.Error as error:
-                raise SocietyError(f"{self._file} cannot be used: {error}; {_MEND}") from error
+                raise SocietyError(f"{self._file} cannot be used: {error}; {_FIX}") from error
 
 
 def cache_key(request: Request, weights: str = "") -> str:
@@ -135,7 +138,11 @@ def _plain_key(request: Request) -> str:
 
 
 def read_reply(body: dict[str, object], cached: bool | None = None) -> Reply:
-    """A reply as it was written to JSON. Raises KeyError, TypeError or ValueError for anything else."""
+    """Return the reply in a JSON body, marked as `cached` if given.
+
+    Raises:
+        KeyError, TypeError, ValueError: The body is no reply.
+    """
     source = dict(body["provenance"])  # type: ignore[call-overload]
     if "fell_from" in source:  # its name in event logs of schema version 1 and 2, and in caches of that time
         source["fallback_from"] = source.pop("fell_from")

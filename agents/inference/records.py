@@ -1,4 +1,4 @@
-"""What is kept of each attempt: its `CallRecord`, and the `Reply` with its provenance."""
+"""The record of each attempt (`CallRecord`), and the `Reply` with its provenance."""
 
 from __future__ import annotations
 
@@ -32,16 +32,18 @@ class Attempt:
     started: float = field(default_factory=time.perf_counter)
 
     def failed(self, error: InferenceError, route: Route) -> CallRecord:
+        """Return the record of an attempt that ended with `error`."""
         name = type(error).__name__
         return self._record(CallStatus.FAILED, error.endpoint, route.waited, error=f"{name}: {error}", error_class=name)
 
     def cancelled(self, route: Route) -> CallRecord:
-        """The run was stopped while the attempt was under way."""
+        """Return the record of an attempt that was cancelled, because the run was stopped."""
         return self._record(CallStatus.CANCELLED, route.taken, route.waited)
 
     def succeeded(
         self, completion: Completion, route: Route, fallback_from: Sequence[Tier]
     ) -> tuple[Reply, CallRecord]:
+        """Return the reply that a completion is, and the record of the attempt."""
         waited = completion.waited + route.waited
         latency = self._latency(waited)
         origin = Provenance(
@@ -75,7 +77,7 @@ class Attempt:
         return max(0.0, time.perf_counter() - self.started - waited)
 
     def _record(
-        self, status: CallStatus, endpoint: str, waited: float, *, latency: float | None = None, **told: Any
+        self, status: CallStatus, endpoint: str, waited: float, *, latency: float | None = None, **others: Any
     ) -> CallRecord:
         return CallRecord(
             key=self.request.key,
@@ -87,12 +89,12 @@ class Attempt:
             latency=self._latency(waited) if latency is None else latency,
             queue_time=waited,
             prompt_hash=prompt_hash(self.request),
-            **told,
+            **others,
         )
 
 
 def cached_record(request: Request, reply: Reply) -> CallRecord:
-    """The record of a reply that was taken from a reply cache: no call was made."""
+    """Return the record of a reply from a reply cache, for which no call was made."""
     origin = reply.provenance
     return CallRecord(
         key=request.key,
@@ -109,7 +111,7 @@ def cached_record(request: Request, reply: Reply) -> CallRecord:
 
 
 def prompt_hash(request: Request) -> str:
-    """SHA-256, in hex, of what was asked: adapter, messages, choices, tools, sampling and seed."""
+    """Return the SHA-256, in hex, of a request's adapter, messages, choices, tools, sampling and seed."""
     sampling = request.sampling
     canonical: dict[str, Any] = {
         "adapter": request.adapter,
@@ -124,16 +126,16 @@ def prompt_hash(request: Request) -> str:
 
 
 def log_call(record: CallRecord) -> None:
-    """One line per attempt, for someone who watches: tier, adapter and the first words, or what failed.
+    """Log one line per attempt: tier, adapter, and the first words of the reply or the error.
 
-    The record itself goes along as `record.call`, for a formatter that wants more.
+    The log record has the `CallRecord` as its attribute `call`, for formatters that need more.
     """
     if logger.isEnabledFor(logging.INFO):
-        told = record.reply.text if record.reply else record.error or record.status.value
-        logger.info("%s %s: %s", record.tier.value, record.adapter, first_words(told), extra={"call": record})
+        text = record.reply.text if record.reply else record.error or record.status.value
+        logger.info("%s %s: %s", record.tier.value, record.adapter, first_words(text), extra={"call": record})
 
 
 def first_words(text: str) -> str:
-    """The beginning of a text, on one line and harmless for a terminal."""
+    """Return the beginning of a text, on one line and harmless for a terminal."""
     words = " ".join(text.split())
     return sanitize(f"{words[:_FIRST_WORDS]}…" if len(words) > _FIRST_WORDS else words)

@@ -1,7 +1,7 @@
-"""The tier simulated: no language model. Scripted minds, one per role, play sensibly and say what they do.
+"""The simulated tier: no language model. A scripted policy for each role plays and announces what it does.
 
-A draw depends on the request's seed and on the episode, step and model only, so what a model says in a step
-and what it then does agree, provided both requests carry the same seed.
+A random draw depends only on the request's seed, episode, step and model. So what a model says in a step agrees with
+what it then does, if both requests have the same seed.
 """
 
 from __future__ import annotations
@@ -24,27 +24,33 @@ _SIMULATED_REPLY = {
 
 
 class SimulatedBackend:
-    """A `TierBackend` that is always there and always marked."""
+    """A `TierBackend` that is always available; its replies are always marked as simulated."""
 
     tier = Tier.SIMULATED
 
     async def detect(self) -> Sequence[Detection]:
-        return (Detection(self.tier, True, "scripted minds by role stand in; their texts are marked simulated"),)
+        """Return that the tier is available."""
+        return (Detection(self.tier, True, "scripted policies play, by role; their texts are marked simulated"),)
 
     def refuses(self, _request: Request) -> str:
+        """Return an empty text: this tier answers every request."""
         return ""
 
     async def prepare(self, progress: Progress) -> None:
-        """Nothing to load."""
+        """Do nothing: there is nothing to load."""
 
     async def complete(self, request: Request, _route: Route | None = None) -> Completion:
-        """The mind's text, or one of `request.choices`. PermanentError where its plan is none of them."""
+        """Return the policy's message, its tool call, or one of `request.choices`.
+
+        Raises:
+            PermanentError: The policy's plan is none of the choices.
+        """
         if request.tools:
             return Completion(text="", tool_calls=(_call(request),), finish_reason="tool_calls")
         return Completion(text=_answer(request))
 
     async def aclose(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is nothing to close."""
 
 
 def _answer(request: Request) -> str:
@@ -57,7 +63,7 @@ def _answer(request: Request) -> str:
 
 
 def _call(request: Request) -> ToolCall:
-    """One of the tools with legal arguments; texts are what the mind says."""
+    """Return a call of one of the tools with legal arguments; texts are what the policy says."""
     rng = _stream(request)
     return plan_call(request.tools, lambda: _answer(replace(request, choices=None)), rng)
 
@@ -68,16 +74,16 @@ def _stream(request: Request) -> random.Random:
 
 
 def _play(situation: Situation, choices: Sequence[str] | None, rng: random.Random) -> str:
-    mind = ROLE_POLICIES[situation.role]
+    policy = ROLE_POLICIES[situation.role]
     if not choices:
-        return mind.speak(situation.view, rng, situation.language)
-    plan = mind.decide(situation.view, rng).label
+        return policy.speak(situation.observation, rng, situation.language)
+    plan = policy.decide(situation.observation, rng).label
     if plan not in choices:
-        raise PermanentError(f"the simulated mind plans {plan!r}, which is none of: {', '.join(choices)}")
+        raise PermanentError(f"the policy {policy.name} plans {plan!r}, which is none of: {', '.join(choices)}")
     return plan
 
 
 def _language(request: Request) -> Language:
-    """A bare request names no language: Chinese where the last message has Han characters."""
+    """Return the language of a request without a situation: Chinese if its last message has Han characters."""
     last = request.messages[-1].content if request.messages else ""
     return Language.ZH if any("\u4e00" <= character <= "\u9fff" for character in last) else Language.EN

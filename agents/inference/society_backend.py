@@ -1,8 +1,8 @@
-"""`SocietyBackend`: our client as the model of any CAMEL agent, stock or our own.
+"""`SocietyBackend`: a `VLLMClient` as the model of any CAMEL agent, CAMEL's own or ours.
 
     agent = SocialAgent(agent_id=0, user_info=..., model=SocietyBackend(client, "negotiator"), ...)
 
-One constructor argument changed, and the agent has balancing, failover, tiers, records and provenance.
+With this one constructor argument the agent has balancing, failover, tiers, records and provenance.
 """
 
 from __future__ import annotations
@@ -23,13 +23,24 @@ NO_LIMIT = 999_999_999
 
 
 class SocietyBackend(BaseModelBackend):
-    """A CAMEL model whose replies come through a `VLLMClient`: tiers, records and provenance included.
+    """A CAMEL model whose replies come through a `VLLMClient`, with tiers, records and provenance.
 
-    `adapter` answers. `template` says how (base model, sampling, choices, seed, situation) and may be replaced between
-    calls; its messages and tools give way to the agent's, its key to a fresh one outside every episode. `config` takes
-    temperature, top_p, max_tokens and seed, as any CAMEL model's does, and `tool_choice`: "required" makes every reply
-    to an agent with tools a tool call. The tier that answered is the completion's `system_fingerprint`.
-    Streaming and response formats are not offered: not every tier has them.
+    `template` is the request that every call is made from (base model, sampling, choices, seed, situation); it may be
+    replaced between calls. Its messages and tools are replaced by the agent's, its key by a new one outside every
+    episode. The tier that answered is the completion's `system_fingerprint`. Streaming and response formats are not
+    offered, as not every tier has them.
+
+    Args:
+        client: Generates the replies.
+        adapter: The adapter that answers.
+        model_id: The model's name in records; the adapter's by default.
+        base_model: The base model; the client's by default.
+        config: A CAMEL model's temperature, top_p, max_tokens and seed, and `tool_choice`: "required" makes every reply
+            to an agent with tools a tool call.
+
+    Raises:
+        PermanentError: `config` has a key that not every tier can respect.
+        InvalidRequestError: A value of `config` is out of its range.
     """
 
     def __init__(
@@ -55,11 +66,12 @@ class SocietyBackend(BaseModelBackend):
 
     @property
     def token_counter(self) -> BaseTokenCounter:
+        """Return a counter that needs no download."""
         return TOKEN_COUNTER
 
     @property
     def token_limit(self) -> int:
-        """No limit of its own: the server knows its context, and messages dropped here would go unseen."""
+        """Return a limit that is never reached: the server knows its context; CAMEL would drop messages silently."""
         return NO_LIMIT
 
     async def _arun(
@@ -69,7 +81,7 @@ class SocietyBackend(BaseModelBackend):
         tools: list[dict[str, Any]] | None = None,
     ) -> ChatCompletion:
         if response_format is not None:
-            raise PermanentError("SocietyBackend answers with text: put `choices` in its template instead")
+            raise PermanentError("SocietyBackend answers with text; put `choices` in its template instead")
         return _completion(await self.client.generate(self._request(messages, tools or ())))
 
     def _run(
@@ -78,25 +90,24 @@ class SocietyBackend(BaseModelBackend):
         response_format: type | None = None,
         tools: list[dict[str, Any]] | None = None,
     ) -> ChatCompletion:
-        """As `_arun`, for synchronous agents: in the client's own background loop."""
+        """Do the same for synchronous agents, in the client's own background loop."""
         answer: ChatCompletion = self.client.wait_for(self._arun(messages, response_format, tools))
         return answer
 
     def _request(self, messages: Sequence[dict[str, Any]], tools: Sequence[Mapping[str, Any]]) -> Request:
         key = self.client.next_key(self.template.key.model_id, Purpose.ACT if tools else Purpose.TALK)
-        said = tuple(map(_message, messages))
-        return replace(self.template, key=key, messages=said, tools=tuple(tools))
+        return replace(self.template, key=key, messages=tuple(map(_message, messages)), tools=tuple(tools))
 
 
 def _configured(template: Request, config: dict[str, Any]) -> Request:
-    """`template` with what a CAMEL model configuration says. Raises PermanentError for what no tier can keep to."""
+    """Return `template` with a CAMEL model's configuration. Raises PermanentError for an unknown key."""
     seed, choice = config.pop("seed", None), config.pop("tool_choice", "auto")
     budget = config.pop("max_completion_tokens", None) or config.pop("max_tokens", None)
     known = {name: config.pop(name) for name in ("temperature", "top_p") if name in config}
     if config or choice not in ("auto", "required"):
         asked = ", ".join(config) or f"tool_choice {choice!r}"
         raise PermanentError(
-            f"SocietyBackend cannot keep to {asked}; it takes temperature, top_p, max_tokens, seed and tool_choice"
+            f"SocietyBackend does not take {asked}; it takes temperature, top_p, max_tokens, seed and tool_choice"
         )
     sampling = Sampling(**known, **({"max_tokens": budget} if budget else {}))
     return replace(template, sampling=sampling, seed=seed, must_use_tool=choice == "required")

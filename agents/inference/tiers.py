@@ -1,4 +1,4 @@
-"""Which class answers for which tier; the one place a new tier is entered."""
+"""Which class answers for which tier. A new tier is entered here, and nowhere else."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ SERVER_TIERS = (Tier.CAMEL, Tier.HTTP)
 
 
 class LazyBackend:
-    """A tier whose libraries take seconds to import: imported when first needed, in a thread.
+    """A tier whose libraries take seconds to import. They are imported when first needed, in a thread.
 
-    A tier that cannot be imported is unavailable and says why. With a `registry`, nothing is imported before one
-    of its servers answers.
+    A tier that cannot be imported is unavailable, with the reason.
+
+    Args:
+        tier: The tier.
+        build: Imports the libraries and makes the backend.
+        registry: The servers of a server tier: nothing is imported before one of them answers.
     """
 
     def __init__(self, tier: Tier, build: Callable[[], TierBackend], registry: EndpointRegistry | None = None) -> None:
@@ -31,7 +35,7 @@ class LazyBackend:
         self._lock = Lock()
 
     async def load(self) -> None:
-        """Import what the tier needs, the first time it may answer."""
+        """Import the tier's libraries, the first time that it may answer."""
         servers_up = self._registry is None or self._registry.up
         if servers_up and self._backend is None and not self._missing:
             await asyncio.to_thread(self._build_once)
@@ -65,7 +69,7 @@ class LazyBackend:
     async def aclose(self) -> None:
         backend = self._backend
         if self._registry is None:
-            self._backend = None  # a later call builds another; what servers are asked with is kept loop by loop
+            self._backend = None  # a later call makes another; a server tier has one client per event loop and stays
         if backend is not None:
             await backend.aclose()
 
@@ -79,7 +83,7 @@ class LazyBackend:
 
 
 def backends(tiers: Sequence[Tier], slots: Slots) -> dict[Tier, TierBackend]:
-    """The backends of `tiers`, in that order. Nothing is contacted or imported yet."""
+    """Return the backends of `tiers`, in that order. Nothing is contacted or imported yet."""
     return {tier: _FACTORIES[tier](slots) for tier in tiers}
 
 

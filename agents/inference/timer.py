@@ -1,6 +1,6 @@
-"""`within`: a block that may take so many seconds; TimeoutError where it takes longer.
+"""`within(seconds)`: an async block that raises TimeoutError if it takes longer.
 
-`asyncio.wait_for` makes a task of what it waits for, and may swallow a cancellation that comes at the same time.
+`asyncio.wait_for` would make a task of the call, and may swallow a cancellation that comes at the same time.
 """
 
 from __future__ import annotations

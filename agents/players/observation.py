@@ -1,6 +1,6 @@
 """What a scripted player sees of a game, and how it picks an action. Pure.
 
-Every game scores each legal action on one scale, `cooperation` in 0-1, so one rule plays every game.
+Every game scores each legal action on one scale, `cooperation` from 0 to 1, so one rule plays every game.
 """
 
 from __future__ import annotations
@@ -16,7 +16,13 @@ from agents.role import ModelRole
 
 @dataclass(frozen=True)
 class Option:
-    """A legal action: its canonical name, how it reads in the prompt's language, and 0-1 how cooperative it is."""
+    """A legal action.
+
+    Args:
+        action: The canonical name, as tables have it.
+        label: The name in the prompt's language.
+        cooperation: How cooperative it is, from 0 to 1.
+    """
 
     action: str
     label: str
@@ -24,29 +30,36 @@ class Option:
 
 
 Aim = float | Option
-"""What a rule aims for: a cooperation level in 0-1, or one option where options of the same level differ."""
+"""What a rule aims for: a cooperation level from 0 to 1, or one option where options of the same level differ."""
 
 
 class ExpectedOutcome(NamedTuple):
-    """What an option would bring in this step: its payoff, and its accuracy (0-1) as the game defines it."""
+    """What an option would bring in this step: its payoff, and its accuracy (0 to 1) as the game defines it."""
 
     payoff: float
     accuracy: float
 
 
 PayoffModel = Callable[[float], Sequence[ExpectedOutcome]]
-"""Cooperation level in 0-1 of all the others -> each option's prospect in this step."""
+"""Cooperation level (0 to 1) of all the others -> the expected outcome of each option in this step."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What a player sees of the game before it acts; constant in size however long the episode.
+    """What a player sees of the game before it acts; its size does not grow with the episode.
 
-    `own_last`, `others_last` (mean) and `others_worst` (least ever) are cooperation levels in 0-1 of the
-    players this one faces; None before the first step, or where their decision was invalid. `heard` holds the
-    texts heard in this step's talk; while talking, those of the last one. `payoff_model` tells what each option would
-    pay in this step if all others took their option nearest to a level; the game works it out when it is called,
-    one step's play per option. It is None where that would tell what the player cannot know.
+    Cooperation levels are from 0 to 1; they are None before the first step, or where a decision was invalid.
+
+    Args:
+        step: The step's number, from 0.
+        max_steps: The steps of the episode.
+        options: The legal actions.
+        own_last: This player's cooperation level in the last step.
+        others_last: The mean level of its opponents in the last step.
+        others_worst: The lowest level of its opponents in any step.
+        heard: The texts heard in this step's talk; during the talk, those of the last step's.
+        payoff_model: Gives what each option would pay in this step if all others took their option nearest to a level.
+            The game computes it on each call, one step's play per option. None where the player cannot know it.
     """
 
     step: int
@@ -61,26 +74,26 @@ class Observation:
 
 @dataclass(frozen=True)
 class Situation:
-    """What a mind needs to play and speak without a language model."""
+    """What a scripted policy needs in order to play and speak."""
 
     role: ModelRole
     language: Language
-    view: Observation
+    observation: Observation
 
 
 def closest(options: Sequence[Option], level: float) -> Option:
-    """The first of `options` whose cooperation is nearest to `level`."""
+    """Return the first of `options` whose cooperation is nearest to `level`."""
     return min(options, key=lambda option: abs(option.cooperation - level))
 
 
 def announced_option(text: str, options: Sequence[Option]) -> Option | None:
-    """The option whose label `text` names first, the longest of several there; None where it names none."""
-    found = [(place, -len(option.label), option) for option in options if (place := _place(option.label, text)) >= 0]
+    """Return the option whose label comes first in `text`, the longest of several there; None without any."""
+    found = [(place, -len(option.label), option) for option in options if (place := _index(option.label, text)) >= 0]
     return min(found, key=lambda each: each[:2])[2] if found else None
 
 
-def _place(label: str, text: str) -> int:
-    """Where `label` stands in `text`, case aside: as a whole word or number, Chinese anywhere; -1 where nowhere."""
+def _index(label: str, text: str) -> int:
+    """Return where `label` is in `text`, as a whole word or number (Chinese: anywhere), in any case; -1 if nowhere."""
     before = r"(?<![a-z0-9.])" if label[:1].isascii() else ""
     after = r"(?!\.?[a-z0-9])" if label[-1:].isascii() else ""
     match = re.search(before + re.escape(label) + after, text, re.IGNORECASE)

@@ -1,6 +1,6 @@
-"""The words of scripted players: how a manner of playing speaks of its plan, in every language.
+"""The sentences of scripted players: how each style of speaking announces its plan, in every language.
 
-A sentence names its plan before anything else that could be read as one.
+A sentence names its plan before anything else that could be read as a plan.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from agents.language import Language
 
 
 class SpeakingStyle(str, Enum):
-    """How a scripted player talks of its plan."""
+    """How a scripted player announces its plan."""
 
     COOPERATE = "cooperate"
     DEFECT = "defect"

@@ -1,13 +1,13 @@
-"""Scripted players: pure functions from what a player sees to what it does, and the words they say.
+"""Scripted players: pure functions from what a player sees to what it does, and the sentences they say.
 
-Every game scores each legal action on one scale, `cooperation` in 0-1, so one rule plays every game:
-tit-for-tat answers with the legal action closest to what the others did last. They are baselines, background
-population and the simulated tier's minds; under one seed each does the same.
+Every game scores each legal action on one scale, `cooperation` from 0 to 1, so one rule plays every game: tit-for-tat
+takes the legal action closest to what the others did last. Policies are baselines, background population and the
+simulated tier's players; with the same seed a policy always does the same.
 
 Sources: Axelrod, The Evolution of Cooperation (1984), for tit-for-tat and grim; Nowak & Sigmund, Nature 364
 (1993), for win-stay-lose-shift; Fischbacher, Gächter & Fehr, Economics Letters 71 (2001), for the conditional
 cooperator and the free rider; Fehr & Gächter, Nature 415 (2002), for the punisher; Piatti et al., Cooperate or
-Collapse (GovSim), NeurIPS 2024, for the harvesters. Those that reckon with payoffs are in `agents/players/level_k.py`.
+Collapse (GovSim), NeurIPS 2024, for the harvesters. Policies that compute payoffs are in `agents/players/level_k.py`.
 """
 
 from __future__ import annotations
@@ -47,104 +47,107 @@ __all__ = [
 ]
 
 GENEROSITY = 1 / 3  # Nowak & Sigmund, Nature 355 (1992): forgive min(1-(T-R)/(R-S), (R-P)/(T-P)) at 5,3,1,0
-PUNISH = "punish "  # how an action that only takes from another begins, as in public_goods_punishment
+PUNISH = "punish "  # the beginning of an action that only takes from another, as in public_goods_punishment
 
 Rule = Callable[[Observation, random.Random], Aim]
 
 
 @dataclass(frozen=True)
 class Policy:
-    """A named rule (the cooperation level or option it aims for) and its manner of speaking."""
+    """A named rule, which gives the cooperation level or option to aim for, and a style of speaking."""
 
     name: str
     rule: Rule
-    manner: SpeakingStyle
+    style: SpeakingStyle
 
-    def decide(self, view: Observation, rng: random.Random) -> Option:
-        """The legal option closest to the level the rule aims for."""
-        aim = self.rule(view, rng)
-        return aim if isinstance(aim, Option) else closest(view.options, aim)
+    def decide(self, observation: Observation, rng: random.Random) -> Option:
+        """Return the legal option closest to the level that the rule aims for."""
+        aim = self.rule(observation, rng)
+        return aim if isinstance(aim, Option) else closest(observation.options, aim)
 
-    def speak(self, view: Observation, rng: random.Random, language: Language) -> str:
-        """One sentence that says what the policy is about to do."""
-        option = self.decide(view, rng)
-        return rng.choice(SENTENCES[language][self.manner]).format(plan=option.label)
+    def speak(self, observation: Observation, rng: random.Random, language: Language) -> str:
+        """Return one sentence that says what the policy is about to do."""
+        option = self.decide(observation, rng)
+        return rng.choice(SENTENCES[language][self.style]).format(plan=option.label)
 
 
-def _always_cooperate(_view: Observation, _rng: random.Random) -> float:
+def _always_cooperate(_observation: Observation, _rng: random.Random) -> float:
     return 1.0
 
 
-def _always_defect(_view: Observation, _rng: random.Random) -> float:
+def _always_defect(_observation: Observation, _rng: random.Random) -> float:
     return 0.0
 
 
-def _coin(chance: float, _view: Observation, rng: random.Random) -> float:
+def _coin(chance: float, _observation: Observation, rng: random.Random) -> float:
     """The most cooperative option with probability `chance`, else the least; Axelrod's Random at 0.5."""
     return float(rng.random() < chance)
 
 
-def _tit_for_tat(view: Observation, _rng: random.Random) -> float:
-    return 1.0 if view.others_last is None else view.others_last
+def _tit_for_tat(observation: Observation, _rng: random.Random) -> float:
+    return 1.0 if observation.others_last is None else observation.others_last
 
 
-def _suspicious_tit_for_tat(view: Observation, _rng: random.Random) -> float:
-    return 0.0 if view.others_last is None else view.others_last
+def _suspicious_tit_for_tat(observation: Observation, _rng: random.Random) -> float:
+    return 0.0 if observation.others_last is None else observation.others_last
 
 
-def _generous_tit_for_tat(view: Observation, rng: random.Random) -> float:
+def _generous_tit_for_tat(observation: Observation, rng: random.Random) -> float:
     forgive = rng.random() < GENEROSITY
-    return 1.0 if view.others_last is None or forgive else view.others_last
+    return 1.0 if observation.others_last is None or forgive else observation.others_last
 
 
-def _grim(view: Observation, _rng: random.Random) -> float:
-    return 1.0 if view.others_worst is None or view.others_worst >= 0.5 else 0.0
+def _grim(observation: Observation, _rng: random.Random) -> float:
+    return 1.0 if observation.others_worst is None or observation.others_worst >= 0.5 else 0.0
 
 
-def _win_stay_lose_shift(view: Observation, _rng: random.Random) -> float:
-    if view.own_last is None:
+def _win_stay_lose_shift(observation: Observation, _rng: random.Random) -> float:
+    if observation.own_last is None:
         return 1.0
-    won = view.others_last is None or view.others_last >= 0.5
-    return view.own_last if won else 1.0 - view.own_last
+    won = observation.others_last is None or observation.others_last >= 0.5
+    return observation.own_last if won else 1.0 - observation.own_last
 
 
-def _conditional_cooperator(view: Observation, _rng: random.Random) -> float:
-    return 0.8 if view.others_last is None else 0.9 * view.others_last
+def _conditional_cooperator(observation: Observation, _rng: random.Random) -> float:
+    return 0.8 if observation.others_last is None else 0.9 * observation.others_last
 
 
-def _message_follower(view: Observation, _rng: random.Random) -> float:
-    """The mean level of the plans it heard; 0 where it heard none. It shows that messages can matter."""
-    announced = [option.cooperation for text in view.heard if (option := announced_option(text, view.options))]
+def _message_follower(observation: Observation, _rng: random.Random) -> float:
+    """The mean level of the plans it heard; 0 if it heard none. It shows that messages can matter."""
+    announced = [
+        option.cooperation for text in observation.heard if (option := announced_option(text, observation.options))
+    ]
     return sum(announced) / len(announced) if announced else 0.0
 
 
-def _free_rider(view: Observation, _rng: random.Random) -> float:
-    """Gives the least and leaves punishing to others, too: it costs."""
-    return min(option.cooperation for option in view.options if not option.action.startswith(PUNISH))
+def _free_rider(observation: Observation, _rng: random.Random) -> float:
+    """The least it can give. It leaves punishing, which costs, to others too."""
+    return min(option.cooperation for option in observation.options if not option.action.startswith(PUNISH))
 
 
-def _punisher(view: Observation, _rng: random.Random) -> float:
-    """Does its part and punishes who gave least; where it cannot, it does nothing for others who did less than half.
+def _punisher(observation: Observation, _rng: random.Random) -> float:
+    """Full cooperation, which in a game with punishing means to punish whoever gave least.
 
-    A game makes punishing cooperative where the punished gave little, so it spares who gave.
+    A game scores punishing as cooperative where the punished player gave little, so those who gave are spared. In a
+    game without punishing it defects against others who cooperated less than half.
     """
-    if view.others_last is None or any(option.action.startswith(PUNISH) for option in view.options):
+    if observation.others_last is None or any(option.action.startswith(PUNISH) for option in observation.options):
         return 1.0
-    return 1.0 if view.others_last >= 0.5 else 0.0
+    return 1.0 if observation.others_last >= 0.5 else 0.0
 
 
-def _greedy_harvester(_view: Observation, _rng: random.Random) -> float:
-    """The largest harvest, whatever is left: in deeds it is always_defect."""
+def _greedy_harvester(_observation: Observation, _rng: random.Random) -> float:
+    """The largest harvest, whatever is left: it plays as always_defect and speaks otherwise."""
     return 0.0
 
 
-def _sustainable_harvester(_view: Observation, _rng: random.Random) -> float:
-    """The largest harvest that grows back if all take it: the commons counts that, and less, as 1."""
+def _sustainable_harvester(_observation: Observation, _rng: random.Random) -> float:
+    """The largest harvest that grows back if all take it: the commons scores it, and any smaller one, as 1."""
     return 1.0
 
 
-def _policy(rule: Rule, manner: SpeakingStyle) -> Policy:
-    return Policy(rule.__name__.lstrip("_"), rule, manner)
+def _policy(rule: Rule, style: SpeakingStyle) -> Policy:
+    return Policy(rule.__name__.lstrip("_"), rule, style)
 
 
 _CHANCES = (10, 25, 50, 75, 90)  # per cent
@@ -181,4 +184,4 @@ ROLE_POLICIES: Mapping[ModelRole, Policy] = {
     ModelRole.TEAMMATE: POLICIES["tit_for_tat"],
     ModelRole.NEUTRAL: POLICIES["random"],
 }
-"""The simulated tier's mind for each role."""
+"""The simulated tier's policy for each role."""

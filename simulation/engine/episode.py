@@ -258,10 +258,10 @@ class Episode:
     async def _decide(self, state: State[Any]) -> list[str | None]:
         """Return every player's action, None where invalid. A player with a single option is not asked."""
         turns = [self._turn(state, player) for player in self.players]
-        asked = [player for player in self.players if len(turns[player].view.options) > 1]
+        asked = [player for player in self.players if len(turns[player].observation.options) > 1]
         calls = (self.society.agents[player].decide(turns[player]) for player in asked)
         decisions = await gather_or_raise(calls)
-        actions: list[str | None] = [turn.view.options[0].action for turn in turns]
+        actions: list[str | None] = [turn.observation.options[0].action for turn in turns]
         for player, decision in zip(asked, decisions, strict=True):
             actions[player] = decision.action
             self._note(state.tally.step, player, decision)
@@ -300,7 +300,7 @@ class Episode:
             seed=sight.seed,
             system=self.system,
             common=self.common,
-            view=sight.view,
+            observation=sight.view,
             identity=self.identities[player],
             observation_text=sight.observation_text,
             sampling=plan.sampling,

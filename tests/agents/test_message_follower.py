@@ -62,4 +62,4 @@ def test_unasked_it_gives_nothing() -> None:
 
 
 def test_it_has_a_manner_of_speaking() -> None:
-    assert POLICIES["message_follower"].manner is SpeakingStyle.RECIPROCATE
+    assert POLICIES["message_follower"].style is SpeakingStyle.RECIPROCATE

@@ -133,7 +133,8 @@ models:
         assert mistakes(tmp_path, text) == [
             "1: name: 12 is not text (put it in quotes)",
             "2: base_modl: unknown key 'base_modl' (did you mean base_model?)",
-            "4: models.0.model_id: 'a b' may hold letters, digits, _ - . only, and 64 at most (nearest valid: a_b)",
+            "4: models.0.model_id: 'a b' may contain only letters, digits, _ - . and at most 64 characters "
+            "(nearest valid: a_b)",
             "5: models.0.model_nme: unknown key 'model_nme' (did you mean model_name?)",
             "8: models.1.role: 'leeder' is not known (did you mean leader?)",
             "9: models.1.count: 0 is below 1 (nearest valid: 1)",
@@ -183,7 +184,7 @@ models:
             ),
             (
                 "models:\n  - model_id: a\n    policy: random\n    model_id: b",
-                "5: models.0.model_id: the key 'model_id' stands twice (first in line 3)",
+                "5: models.0.model_id: the key 'model_id' is given twice (first in line 3)",
             ),
             (
                 f"models:\n  - {{model_id: {'m' * 63}, policy: random, count: 2}}",
@@ -201,7 +202,7 @@ models:
     def test_a_crowd_beyond_the_limit_is_refused_before_it_is_made(self, tmp_path: Path) -> None:
         rows = "".join(f"  - {{model_id: m{n}, policy: random, count: 60000}}\n" for n in range(2))
         assert mistakes(tmp_path, f"name: r\nmodels:\n{rows}") == [
-            "2: models: makes 120,000 players; a roster has 100,000 at most"
+            "2: models: makes 120,000 players; a roster may have 100,000"
         ]
 
     def test_the_same_rules_hold_in_python(self) -> None:
@@ -236,7 +237,7 @@ class TestAdapters:
     def test_a_folder_must_be_an_adapter(self, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
         assert mistakes(tmp_path, self.ROW.format(adapter="empty")) == [
-            "6: models.0.adapter: 'empty' holds no adapter_config.json (name the folder that PEFT saved)"
+            "6: models.0.adapter: 'empty' has no adapter_config.json (name the folder that PEFT saved to)"
         ]
 
     def test_a_scripted_player_has_none(self, tmp_path: Path) -> None:

@@ -128,9 +128,12 @@ class TestMistakes:
                 "{model_id: adda, remove: true}",
                 "3: models.0.model_id: there is no 'adda' to remove (did you mean ada?)",
             ),
-            ("{remove: true}", "3: models.0: removes a row, but has no model_id that tells which"),
+            ("{remove: true}", "3: models.0: removes a row, but has no model_id to say which"),
             ("{model_id: ada, remove: 1}", "3: models.0.remove: 1 is not true (leave remove out to keep the row)"),
-            ("{model_id: ada, remove: true, role: leader}", "3: models.0.role: a row that is removed has nothing else"),
+            (
+                "{model_id: ada, remove: true, role: leader}",
+                "3: models.0.role: a row with remove: true has no other keys",
+            ),
             ("{model_id: ada, role: boss}", "3: models.0.role: 'boss' is not known (known: leader, follower, "),
             ("{model_id: ada, colour: red}", "3: models.0.colour: unknown key 'colour'"),
             ("{model_id: ada, model_name: null}", "3: models.0: has neither a model_name nor a policy"),
@@ -144,7 +147,7 @@ class TestMistakes:
 
     def test_a_row_changed_twice(self) -> None:
         assert mistakes("extends: base.yaml\nmodels:\n  - {model_id: ada}\n  - {model_id: ada, role: leader}\n") == [
-            "own.yaml:4: models.1.model_id: 'ada' is changed by models.0 already"
+            "own.yaml:4: models.1.model_id: 'ada' is already changed by models.0"
         ]
 
     def test_of_the_file_extended_are_told_there(self) -> None:

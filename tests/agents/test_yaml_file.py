@@ -108,8 +108,8 @@ class TestProblems:
         file = parse_yaml("a: 1\nb:\n  c: 1\n  c: 2\na: 3\n", "f.yaml")
         assert file.data == {"a": 1, "b": {"c": 1}}
         assert [str(problem) for problem in file.problems] == [
-            "f.yaml:4: b.c: the key 'c' stands twice (first in line 3)",
-            "f.yaml:5: a: the key 'a' stands twice (first in line 1)",
+            "f.yaml:4: b.c: the key 'c' is given twice (first in line 3)",
+            "f.yaml:5: a: the key 'a' is given twice (first in line 1)",
         ]
 
     def test_tags_build_nothing(self) -> None:
@@ -225,7 +225,7 @@ class TestOverrides:
             ("rows.-1.id", "x", "there is no entry '-1'"),
             ("name.x", "1", "'x' has no keys below it"),
             ("name", "[", "is not valid YAML"),
-            ("name", "{a: 1, a: 2}", "stands twice"),
+            ("name", "{a: 1, a: 2}", "is given twice"),
         ],
     )
     def test_that_cannot_be_set_names_its_key(self, key: str, text: str, cause: str) -> None:

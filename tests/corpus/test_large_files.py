@@ -55,11 +55,11 @@ def bomb(name: str) -> Callable[[Path], object]:
 
 
 FILES = {
-    "billion laughs": (bomb("billion laughs"), ":1: holds more than 100,000 values, aliases unfolded"),
+    "billion laughs": (bomb("billion laughs"), ":1: has more than 100,000 values, aliases unfolded"),
     "merged billion laughs": (bomb("merged billion laughs"), "large.yaml:"),
     "one line of 50 MB": (one_line, ": is larger than 1,000,000 bytes"),
     "a million keys": (a_million_keys, ": is larger than 1,000,000 bytes"),
-    "as many values as fit": (as_many_values_as_fit, "holds more than 100,000 values"),
+    "as many values as fit": (as_many_values_as_fit, "has more than 100,000 values"),
     "zeros without an end": (zeros_without_an_end, "there is no such"),
 }
 

@@ -282,7 +282,7 @@ class TestNoServer:
             assert asyncio.get_running_loop().time() - started < 0.5
         assert {reply.provenance.fallback_from for reply in replies} == {(CAMEL, HTTP)}
         [line] = warnings(caplog)
-        assert line.startswith("inference falls from camel, http to simulated: camel and http: nothing answers")
+        assert line.startswith("inference falls back from camel, http to simulated: camel and http: nothing answers")
         assert "NO language model answers" in line
         assert society.attempts == [(SIMULATED, 1, OK)] * 5
 
@@ -312,7 +312,7 @@ class TestServerDiesInMidRun:
             assert (await society.ask()).provenance.tier is CAMEL
             assert society.client.connection_available
             fall, back = warnings(caplog)
-            assert "falls from camel, http to simulated" in fall
+            assert "falls back from camel, http to simulated" in fall
             assert back == f"inference returns to camel, http: {stub.url} serves base, cooperator, defector"
             await stub.stop()
             await society.ask()
@@ -411,7 +411,7 @@ async def test_a_fresh_machine_answers_from_the_embedded_model(caplog: pytest.Lo
     assert first.provenance.tier is EMBEDDED
     assert first.provenance.fallback_from == (CAMEL, HTTP)
     [line] = warnings(caplog)
-    assert "falls from camel, http to embedded" in line
+    assert "falls back from camel, http to embedded" in line
 
 
 async def test_a_roster_on_another_base_is_not_answered_by_the_embedded_model(

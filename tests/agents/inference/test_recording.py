@@ -63,7 +63,7 @@ class TestRecording:
 
     def test_in_a_replay_every_reply_must_be_there(self) -> None:
         later = replace(make_request(), key=replace(make_request().key, step=7))
-        with pytest.raises(RecordingMismatchError, match="episode 0, step 7, m1, talk: the recording holds no reply"):
+        with pytest.raises(RecordingMismatchError, match="episode 0, step 7, m1, talk: the recording has no reply"):
             recording_of(make_request(), strict=True).find(later)
 
     @pytest.mark.parametrize("strict", [False, True])
@@ -72,7 +72,7 @@ class TestRecording:
         self, strict: bool, changed: dict[str, object]
     ) -> None:
         recording = recording_of(make_request(), strict=strict)
-        with pytest.raises(RecordingMismatchError, match="answers another prompt than is asked now"):
+        with pytest.raises(RecordingMismatchError, match="answers another prompt than this one"):
             recording.find(make_request(**changed))
 
     @pytest.mark.parametrize("strict", [False, True])
@@ -232,7 +232,7 @@ class TestReplyCache:
         with sqlite3.connect(tmp_path / CACHE_FILE) as database:
             database.execute("INSERT INTO reply VALUES (?, ?)", (cache_key(make_request()), body))
         database.close()
-        with pytest.raises(SocietyError, match="holds what is no reply of this version"):
+        with pytest.raises(SocietyError, match="has a reply that this version cannot read"):
             cache.get(make_request())
         cache.close()
 

@@ -1,4 +1,4 @@
-"""The tier simulated: minds by role that do what they say, the same for the same seed."""
+"""The tier simulated: policies by role that do what they say, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ BACKEND = SimulatedBackend()
 
 
 def situation(role: ModelRole, language: Language = Language.EN, others_last: float | None = None) -> Situation:
-    view = Observation(step=1, max_steps=5, options=OPTIONS, others_last=others_last)
-    return Situation(role, language, view)
+    observation = Observation(step=1, max_steps=5, options=OPTIONS, others_last=others_last)
+    return Situation(role, language, observation)
 
 
 def key(purpose: Purpose, step: int = 0) -> CallKey:
@@ -48,7 +48,7 @@ async def test_each_role_plays_its_policy(role: ModelRole, others_last: float | 
 
 
 @pytest.mark.parametrize("step", range(12))
-async def test_what_a_mind_says_in_a_step_is_what_it_does(step: int) -> None:
+async def test_a_policy_does_what_it_says_in_a_step(step: int) -> None:
     own = situation(ModelRole.NEUTRAL)  # draws its plan
     said = await answer(key=key(Purpose.TALK, step), situation=own, seed=7)
     for attempt in (0, 1):
@@ -67,7 +67,7 @@ async def test_plans_vary_over_steps_and_seeds() -> None:
     assert len(plans) > 1
 
 
-async def test_it_speaks_the_situations_language() -> None:
+async def test_it_speaks_the_language_of_the_situation() -> None:
     assert "我" in await answer(situation=situation(ModelRole.LEADER, Language.ZH))
 
 
@@ -87,7 +87,7 @@ async def test_without_a_situation_a_text_says_what_it_is(prompt: str, mark: str
     assert mark in await answer(messages=(ChatMessage("user", prompt),))
 
 
-async def test_it_is_always_there() -> None:
+async def test_the_simulated_tier_is_always_available() -> None:
     [detection] = await BACKEND.detect()
     assert (detection.tier, detection.available) == (Tier.SIMULATED, True)
     assert BACKEND.refuses(make_request()) == ""

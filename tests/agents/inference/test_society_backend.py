@@ -110,5 +110,5 @@ class TestTools:
                 )
 
     async def test_what_no_tier_can_keep_to_is_refused(self) -> None:
-        with pytest.raises(PermanentError, match="cannot keep to stop"):
+        with pytest.raises(PermanentError, match="does not take stop"):
             SocietyBackend(VLLMClient(), "cooperator", config={"stop": ["x"]})

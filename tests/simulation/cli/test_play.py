@@ -118,7 +118,7 @@ def test_resume_after_the_end_of_input(capsys: pytest.CaptureFixture[str], typed
     assert "the input ended before the game did" in err
     path = Path(err.split()[-1])
     assert list(load_run(path).decisions["action"]) != []  # readable
-    with pytest.raises(SocietyError, match="ada is a person's seat"):
+    with pytest.raises(SocietyError, match="ada is played by a person"):
         resume_run(path)
     typed("15")  # it does not ask again for what was typed before
     run, _ = played(capsys, "resume", str(path))
@@ -150,7 +150,7 @@ def test_plan_with_human_uses_the_rosters_human_row() -> None:
 
 
 def test_human_row_has_neither_adapter_nor_policy() -> None:
-    with pytest.raises(ValueError, match="a person's seat has no policy"):
+    with pytest.raises(ValueError, match="a person's row has no policy"):
         ModelConfig(model_id="me", human=True, policy="random")
     with pytest.raises(ValueError, match="a person has no adapter"):
         ModelConfig(model_id="me", human=True, adapter="x")

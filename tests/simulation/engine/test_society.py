@@ -46,7 +46,7 @@ def brief(player: int) -> TurnContext:
         seed=player,
         system="system",
         common=common,
-        view=game.observe(state, player, Language.EN),
+        observation=game.observe(state, player, Language.EN),
         identity=identity(
             Language.EN, ROWS[player], derive_strategy(ROWS[player].role, TASK, TrainingMode.COOPERATIVE)
         ),
