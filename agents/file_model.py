@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
 
+from agents.findings import Finding, refuse
+
 
 def plain_value(value: Any) -> Any:
     """Return a value as YAML or JSON would give it.
@@ -48,6 +50,9 @@ def _without_numpy(value: Any) -> Any:
     return value.tolist() if kind.__module__ == "numpy" else value
 
 
+MAX_WHOLE = 2**63 - 1
+"""The largest integer that the files and tables of a run can hold."""
+
 Whole = Annotated[int, Strict()]
 Real = Annotated[float, Strict()]
 Text = Annotated[str, Field(min_length=1)]
@@ -70,6 +75,16 @@ class FileModel(BaseModel):
     def _take_numpy(cls, data: Any) -> Any:
         # not a validator of each field's type: with one, pydantic leaves `minimum` and `maximum` out of the JSON Schema
         return _without_numpy(data)
+
+    @model_validator(mode="after")
+    def _fits_into_tables(self) -> FileModel:
+        """Refuse integers that no table can hold. (A limit on `Whole` itself would replace a field's own limit.)"""
+        refuse(
+            Finding((name,), f"{value} is above {MAX_WHOLE}", f"nearest valid: {MAX_WHOLE}")
+            for name, value in self.__dict__.items()
+            if type(value) is int and value > MAX_WHOLE
+        )
+        return self
 
 
 def word_or_structure(value: object) -> str:

@@ -167,7 +167,11 @@ def _findings(detail: ErrorDetails, model: type[BaseModel], data: object) -> Ite
         yield Finding(path, f"{shown(detail['input'])} has too few entries")
     else:
         message = _WORDING.get(kind, "{value}: {pydantic}")
-        words = {**context, "value": shown(detail["input"]), "pydantic": detail["msg"]}
+        words = {
+            **{key: _limit(value) for key, value in context.items()},
+            "value": shown(detail["input"]),
+            "pydantic": detail["msg"],
+        }
         hint = REMOVED.get(f"{_in_lists(path)}={detail['input']}") or _suggestion(detail)
         yield Finding(path, message.format(**words), hint)
 
@@ -177,6 +181,11 @@ def _in_lists(path: KeyPath) -> str:
     return dotted(tuple(part for part in path if isinstance(part, str)))
 
 
+def _limit(value: object) -> object:
+    """Return a limit as a message shows it: no needless decimals, and a large integer in full."""
+    return f"{value:g}" if isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**6) else value
+
+
 def _suggestion(detail: ErrorDetails) -> str:
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     if kind in ("enum", "literal_error"):
@@ -184,7 +193,7 @@ def _suggestion(detail: ErrorDetails) -> str:
     if kind == "string_type" and isinstance(value, (bool, int, float)):
         return "put it in quotes"
     limits = [context[limit] for limit in ("ge", "le") if limit in context]
-    return f"nearest valid: {limits[0]:g}" if limits else ""
+    return f"nearest valid: {_limit(limits[0])}" if limits else ""
 
 
 _WORDING: Mapping[str, str] = {
@@ -199,10 +208,10 @@ _WORDING: Mapping[str, str] = {
     "float_type": "{value} is not a number",
     "finite_number": "{value} is not a finite number",
     "bool_type": "{value} is neither true nor false",
-    "greater_than": "{value} is not above {gt:g}",
-    "greater_than_equal": "{value} is below {ge:g}",
-    "less_than": "{value} is not below {lt:g}",
-    "less_than_equal": "{value} is above {le:g}",
+    "greater_than": "{value} is not above {gt}",
+    "greater_than_equal": "{value} is below {ge}",
+    "less_than": "{value} is not below {lt}",
+    "less_than_equal": "{value} is above {le}",
     "too_short": "{value} has {actual_length} entries and needs at least {min_length}",
     "too_long": "{value} has {actual_length} entries and may have {max_length} at most",
     "tuple_type": "{value} is not a list",

@@ -207,8 +207,9 @@ def _changed(file: YamlFile, changes: Mapping[str, tuple[str, object]]) -> tuple
     problems: list[Problem] = []
     for key, (label, value) in changes.items():
         try:
-            is_text = isinstance(value, str) and label.startswith("--set")
-            file = file.override(key, str(value)) if is_text else file.put(key, plain_value(value), label)
+            plain = plain_value(value)
+            is_text = isinstance(plain, str) and label.startswith("--set")
+            file = file.override(key, plain) if is_text else file.put(key, plain, label)
         except InvalidFileError as error:
             problems += error.problems
     return file, problems

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,7 +27,7 @@ from simulation.games import task_types
 from simulation.games.prisoners_dilemma import DilemmaParameters
 from simulation.inference_config import InferenceConfig
 from simulation.modes import MixingPolicy
-from simulation.plan import Plan
+from simulation.plan import Plan, Settings, make_plan
 from simulation.scenario import FOLDER, Communication, Mixing, Scenario, shipped_scenarios
 from simulation.task import TrainingTask
 from simulation.topology import TopologyKind
@@ -451,3 +452,16 @@ def test_no_mapping_does_worse_than_be_invalid(
     path.write_text(json.dumps({**scenario, "tasks": [sound, {**sound, **task}], **top}), encoding="utf-8")
     with contextlib.suppress(InvalidFileError):
         assert Plan.load(path).roster.expand()
+
+
+@pytest.mark.parametrize("key", ["seed", "episodes", "tasks.0.max_steps", "communication.inbox_limit"])
+def test_integers_beyond_64_bits_are_refused_at_the_door(tmp_path: Path, key: str) -> None:
+    (said,) = mistakes(written(tmp_path, SOUND), **{key: str(2**63)})
+    assert said == f"--set {key}={2**63}: {key}: {2**63} is above {2**63 - 1} (nearest valid: {2**63 - 1})"
+    Plan.load(written(tmp_path, SOUND), {"seed": str(2**63 - 1)})
+
+
+def test_plan_takes_values_of_numpy_enums_and_models() -> None:
+    changed = {"seed": np.int64(3), "mode": TrainingMode.COMPETITIVE, "communication": Communication(talk_rounds=2)}
+    scenario = make_plan("first_contact", Settings(set=changed)).scenario
+    assert (scenario.seed, scenario.mode, scenario.communication.talk_rounds) == (3, TrainingMode.COMPETITIVE, 2)

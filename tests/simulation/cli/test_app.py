@@ -48,7 +48,7 @@ def _logging_as_it_was() -> Iterator[None]:
     logger.setLevel(before[1])
 
 
-def test_a_run_ends_in_a_table_and_its_directory(capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_command_prints_table_and_directory(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = society(capsys, "run", "first_contact", "--tier", "simulated", "--episodes", "1")
     assert code == 0
     assert "SIMULATED replies are scripted" in out
@@ -57,7 +57,7 @@ def test_a_run_ends_in_a_table_and_its_directory(capsys: pytest.CaptureFixture[s
     assert sorted(path.name for path in Path().iterdir()) == ["runs"]  # no log/ of OASIS
 
 
-def test_json_twice_is_the_same_but_for_times(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_of_two_runs_differs_only_in_times(capsys: pytest.CaptureFixture[str]) -> None:
     outcomes = []
     for _ in range(2):
         code, out, _ = society(capsys, "run", "team_battle", "--tier", "simulated", "--seed", "7", "--json")
@@ -110,7 +110,7 @@ def test_five_mistakes_are_five_lines_and_no_run(capsys: pytest.CaptureFixture[s
         (("roster", "new", "x.yaml", "--base="), "cannot be empty"),
     ],
 )
-def test_a_users_mistake_is_a_message_and_exit_code_2(
+def test_users_mistake_is_a_message_and_exit_code_2(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
     code, _, err = society(capsys, *arguments)
@@ -128,7 +128,7 @@ def test_a_users_mistake_is_a_message_and_exit_code_2(
         ("validate", "x" * 5000),
     ],
 )
-def test_what_cannot_be_written_or_read_is_a_message(
+def test_file_error_is_a_message_without_traceback(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
     Path("taken").write_text("a file, not a folder")
@@ -138,7 +138,7 @@ def test_what_cannot_be_written_or_read_is_a_message(
     assert "Traceback" not in err
 
 
-def test_auto_allows_every_tier_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tier_auto_allows_every_tier(capsys: pytest.CaptureFixture[str]) -> None:
     Path("narrow.yaml").write_text(
         "name: narrow\nmode: cooperative\nroster: with_scripted_players\n"
         "tasks: [{task_id: t, task_type: public_goods, max_steps: 1}]\n"
@@ -159,7 +159,7 @@ def test_auto_allows_every_tier_again(capsys: pytest.CaptureFixture[str]) -> Non
     assert "tier http is required and failed" in made[2]
 
 
-def test_a_foreign_package_called_agents_is_named(tmp_path: Path) -> None:
+def test_foreign_package_called_agents_is_named(tmp_path: Path) -> None:
     (tmp_path / "agents").mkdir()
     (tmp_path / "agents" / "__init__.py").write_text("")
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from simulation.cli.start import main; main()"
@@ -169,7 +169,7 @@ def test_a_foreign_package_called_agents_is_named(tmp_path: Path) -> None:
     assert "pip uninstall openai-agents" in done.stderr
 
 
-def test_resume_of_what_is_no_run_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_resume_refuses_a_folder_that_is_no_run(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = society(capsys, "resume", "nowhere")
     assert code == 1
     assert "not a run directory" in err
@@ -188,7 +188,7 @@ def test_validate_takes_scenarios_and_rosters(capsys: pytest.CaptureFixture[str]
     assert "ok: team_battle (scenario)" in out
 
 
-def test_a_new_roster_and_scenario_validate_and_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_roster_and_scenario_validate_and_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert society(capsys, "roster", "new", "mine.yaml", "--teams", "2")[0] == 0
     made = society(capsys, "scenario", "new", "play.yaml", "--mode", "team_battle", "--roster", "mine.yaml")
     assert made[0] == 0
@@ -209,7 +209,7 @@ def test_new_files_never_overwrite(capsys: pytest.CaptureFixture[str]) -> None:
     assert Path("mine.yaml").read_text() == "precious"
 
 
-def test_a_new_scenario_that_would_not_run_is_not_left_behind(capsys: pytest.CaptureFixture[str]) -> None:
+def test_new_scenario_that_cannot_run_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = society(capsys, "scenario", "new", "x.yaml", "--mode", "team_battle", "--roster", "first_contact")
     assert code == 2
     assert "two teams" in err
@@ -222,7 +222,7 @@ def test_schema_is_json_schema(capsys: pytest.CaptureFixture[str], kind: str) ->
     assert json.loads(out)["type"] == "object"
 
 
-def test_the_installed_command_interrupted_leaves_a_resumable_run(tmp_path: Path) -> None:
+def test_interrupted_command_leaves_a_resumable_run(tmp_path: Path) -> None:
     import signal
     import time
 

@@ -14,7 +14,7 @@ __all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
 EFFECT = ("effect", "first_contact", "--tier", "simulated", "--episodes", "2", "--treatment", "silenced")
 
 
-def test_an_effect_ends_in_a_table_and_its_folder(capsys: pytest.CaptureFixture[str]) -> None:
+def test_effect_command_prints_table_and_folder(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = society(capsys, *EFFECT)
     assert code == 0
     assert "delivered - treated" in out
@@ -27,7 +27,7 @@ def test_an_effect_ends_in_a_table_and_its_folder(capsys: pytest.CaptureFixture[
     assert json.loads(again) == json.loads((folder / "effect.json").read_text())
 
 
-def test_a_folder_without_runs_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_effect_refuses_a_folder_without_runs(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, _, err = society(capsys, "effect", str(tmp_path))
     assert code == 1
     assert "holds no begun run" in err
@@ -67,7 +67,7 @@ def test_metrics_of_a_run_without_episodes_are_refused(capsys: pytest.CaptureFix
     assert "no metric applies" in err
 
 
-def test_a_run_with_treated_messages_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_outcomes_say_that_messages_were_treated(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ("run", "first_contact", "--tier", "simulated", "--episodes", "1")
     assert "Messages were silenced" in society(capsys, *arguments, "--set", "communication.treatment=silenced")[1]
     assert "Messages were" not in society(capsys, *arguments)[1]

@@ -20,7 +20,7 @@ PAIRS = ("tournament", "r.yaml", "--game", "chicken", "--steps", "1", "--episode
 TEAMS = ("tournament", "two_teams", "--game", "blotto", "--mode", "team_battle", "--tier", "simulated", "--steps", "1")
 
 
-def test_pairs_end_in_tables_and_their_folder(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tournament_of_pairs_prints_tables_and_folder(capsys: pytest.CaptureFixture[str]) -> None:
     Path("r.yaml").write_text(ROSTER)
     code, out, err = society(capsys, *PAIRS)
     assert code == 0, err
@@ -32,13 +32,13 @@ def test_pairs_end_in_tables_and_their_folder(capsys: pytest.CaptureFixture[str]
     assert "match 6/6" in err
     folder = Path(out.splitlines()[-1])
     assert load_tournament(folder).report["game"] == "chicken"
-    code, again, _ = society(capsys, "tournament", str(folder), "--json")  # nothing is played anew
+    code, again, _ = society(capsys, "tournament", str(folder), "--json")  # nothing is played again
     assert code == 0
     assert json.loads(again) == json.loads((folder / "report.json").read_text())
     assert len(list(folder.glob("matches/*/*/manifest.json"))) == 6
 
 
-def test_teams_end_in_what_each_member_adds(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tournament_of_teams_prints_shapley_values(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = society(capsys, *TEAMS, "--episodes", "2", "--jobs", "1")
     assert code == 0, err
     assert "Shapley value" in out
@@ -64,7 +64,7 @@ def test_teams_end_in_what_each_member_adds(capsys: pytest.CaptureFixture[str]) 
         (("nowhere", "--game", "chicken"), "nowhere"),
     ],
 )
-def test_a_users_mistake_is_a_message_and_nothing_is_written(
+def test_tournament_mistake_is_a_message_and_writes_nothing(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
     code, _, err = society(capsys, "tournament", *arguments)
@@ -74,7 +74,7 @@ def test_a_users_mistake_is_a_message_and_nothing_is_written(
     assert list(Path().iterdir()) == []
 
 
-def test_a_match_that_stops_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_stopped_match_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = society(
         capsys, "tournament", "first_contact", "--game", "chicken", "--tier", "http", "--require", "http",
         "--endpoint", "http://127.0.0.1:9/v1", "--jobs", "1",

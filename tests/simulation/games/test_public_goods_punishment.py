@@ -30,7 +30,7 @@ def test_punishing_costs_the_punisher_and_fines_its_target() -> None:
     assert state.tally.last_payoff == (-12, -2, -2)
 
 
-def test_sparing_is_best_and_punishers_can_make_free_riding_a_loss() -> None:
+def test_sparing_is_best_and_punishers_make_free_riding_a_loss() -> None:
     game = game_of(PublicGoodsPunishment, 5, steps=2, cost=1, fine=3)
     rides = played(game, played(game, opened(game), 0, *[20] * 4), SPARE, *["punish m0"] * 4)
     gives = played(game, played(game, opened(game), *[20] * 5), *[SPARE] * 5)

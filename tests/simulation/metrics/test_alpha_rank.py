@@ -1,4 +1,4 @@
-"""Alpha-rank by its known answers."""
+"""Alpha-rank of matrices with known answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_masses_are_a_distribution(matrix: np.ndarray) -> None:
 @settings(max_examples=60, deadline=None)
 @given(payoffs, st.floats(0.1, 5), st.integers(2, 60))
 def test_masses_are_stationary(matrix: np.ndarray, intensity: float, population: int) -> None:
-    """Checked against the chain as the paper writes it, rate by rate."""
+    """Compare with the Markov chain as the paper defines it, rate by rate."""
     matrix = matrix / 100
     n, masses = len(matrix), np.array(alpha_rank(matrix, intensity=intensity, population=population).masses)
     chain = np.zeros((n, n))
@@ -51,11 +51,11 @@ def fixation(matrix: np.ndarray, r: int, s: int, intensity: float, m: int) -> fl
 
 @settings(max_examples=60, deadline=None)
 @given(payoffs, st.floats(0.5, 10), st.data())
-def test_a_strictly_dominant_strategy_gets_the_mass(matrix: np.ndarray, gap: float, data: st.DataObject) -> None:
+def test_strictly_dominant_strategy_gets_all_mass(matrix: np.ndarray, gap: float, data: st.DataObject) -> None:
     best = data.draw(st.integers(0, len(matrix) - 1))
     matrix = matrix / 100
     matrix[best] = np.delete(matrix, best, axis=0).max(axis=0, initial=-1.0) + gap
-    # one mutant of a finite population never meets itself: dominance must outweigh 1 / population of the spread
+    # one mutant of a finite population never meets itself: dominance must be more than 1 / population of the spread
     population = 20 + int(4 * np.ptp(matrix) / gap)
     assert alpha_rank(matrix, population=population).masses[best] > 0.99
 
@@ -65,25 +65,25 @@ def test_rock_paper_scissors_is_uniform() -> None:
     assert alpha_rank(ROCK_PAPER_SCISSORS, intensity=7.0).masses == pytest.approx([1 / 3] * 3)
 
 
-def test_a_dominated_fourth_gets_nothing_and_the_circle_shares() -> None:
+def test_dominated_strategy_gets_no_mass_beside_a_circle() -> None:
     matrix = np.full((4, 4), -2.0)
     matrix[:3, :3] = ROCK_PAPER_SCISSORS
     matrix[:3, 3] = 2.0
     assert alpha_rank(matrix).masses == pytest.approx([1 / 3] * 3 + [0], abs=1e-3)
 
 
-def test_the_dilemma_is_won_by_defection_and_nobody_gains_where_all_earn_alike() -> None:
+def test_defection_wins_the_dilemma_and_equal_payoffs_tie() -> None:
     assert alpha_rank(DILEMMA).masses[1] > 0.999
     assert alpha_rank(np.ones((4, 4))).masses == pytest.approx([0.25] * 4)
     assert alpha_rank(np.array([[1.0]])).masses == (1.0,)
 
 
-def test_the_unit_of_payoffs_does_not_matter() -> None:
+def test_alpha_rank_ignores_the_unit_of_payoffs() -> None:
     matrix = np.random.default_rng(3).normal(size=(5, 5))
     assert alpha_rank(matrix * 1e6 + 40).masses == pytest.approx(alpha_rank(matrix).masses, abs=1e-6)
 
 
-def test_what_is_no_matrix_is_refused() -> None:
+def test_alpha_rank_refuses_bad_matrices() -> None:
     with pytest.raises(SocietyError, match="finite square"):
         alpha_rank(np.ones((2, 3)))
     with pytest.raises(SocietyError, match="finite square"):

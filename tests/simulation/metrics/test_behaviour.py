@@ -16,7 +16,7 @@ from simulation.metrics.clusters import ratio
 
 
 def steps(*episodes: list[dict[str, Any]]) -> pd.DataFrame:
-    """What `watch` would give, of rows that name only what matters."""
+    """A table as `watch` makes it, from rows with the relevant columns only."""
     empty = {"own": np.nan, "others": np.nan, "payoff": 0.0, "others_payoff": 0.0, "punished": 0, "asks": 1.0}
     blank = {**empty, "announced": np.nan, "spoke": False, "short": 0.0, "nash": 1.0}
     rows = [
@@ -42,7 +42,7 @@ def total(sums: np.ndarray) -> list[float]:
     return list(sums.sum(axis=0))
 
 
-def test_reactions_are_counted_by_what_both_did_before() -> None:
+def test_reactions_depend_on_the_last_step_of_both() -> None:
     seen = pairs("CC CD DC CC", "DD DD CC")
     assert total(behaviour.opening_move(seen)) == [1, 2]
     assert total(behaviour.reaction(seen, 1.0, 1.0)) == [1, 1]
@@ -51,19 +51,19 @@ def test_reactions_are_counted_by_what_both_did_before() -> None:
     assert behaviour.reaction(seen, 0.0, 0.0).tolist() == [[1, 2]]  # the episode without such a step is left out
 
 
-def test_invalid_decisions_neither_react_nor_are_reacted_to() -> None:
+def test_invalid_decisions_are_in_no_reaction() -> None:
     seen = pairs("CC -C CC")
     assert total(behaviour.reaction(seen, 1.0, 1.0)) == [0, 0]
     assert total(behaviour.opening_move(pairs("-C CC"))) == [0, 0]
 
 
-def test_nothing_seen_is_no_rows() -> None:
+def test_no_data_has_no_rows() -> None:
     seen = pairs("DD DD")
     for sums in (behaviour.reaction(seen, 1.0, 1.0), behaviour.contribution(seen, 0.9, 2), behaviour.word_sums(seen)):
         assert len(sums) == 0
 
 
-def test_the_contribution_curve_is_cut_by_thirds() -> None:
+def test_contribution_is_cut_by_thirds() -> None:
     gifts = [{"own": 0.5, "others": 0.25}, {"own": 0.25, "others": 0.5}, {"own": 0.75, "others": 1.0}, {"own": 1.0}]
     seen = steps(gifts)
     cuts = [(0.0, behaviour.LOW), (behaviour.LOW, behaviour.HIGH), (behaviour.HIGH, np.inf)]
@@ -71,7 +71,7 @@ def test_the_contribution_curve_is_cut_by_thirds() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=3, max_size=10), st.floats(-1, 1), st.floats(0, 1))
-def test_the_slope_of_a_line_is_its_slope(others: list[float], gradient: float, start: float) -> None:
+def test_slope_of_a_line(others: list[float], gradient: float, start: float) -> None:
     rows = [{"own": start, "others": others[0]}]
     rows += [{"own": start + gradient * before, "others": now} for before, now in itertools.pairwise(others)]
     sums = behaviour.contribution_sums(steps(rows))
@@ -85,7 +85,7 @@ def test_a_slope_needs_two_levels() -> None:
     assert np.isnan(behaviour.slope(sums.sum(axis=0, keepdims=True))[0])
 
 
-def test_the_response_to_punishment_is_a_change_of_gift() -> None:
+def test_punishment_response_is_the_change_of_gift() -> None:
     punished = [{"own": 0.25}, {"own": 0.9, "punished": 2}, {"own": 1.0}]  # gives, punishes, gives
     spared = [{"own": 0.5}, {"own": 0.1}, {"own": 0.25}, {"own": 0.0}, {"own": 0.25}]
     seen = steps(punished, spared)
@@ -95,23 +95,23 @@ def test_the_response_to_punishment_is_a_change_of_gift() -> None:
     assert effect == pytest.approx(0.75 + 0.125)
 
 
-def test_exploitability_is_what_the_partner_earns_beyond_the_equilibrium() -> None:
+def test_exploitability_is_earned_beyond_the_equilibrium() -> None:
     seen = steps([{"others_payoff": 5.0}, {"others_payoff": 1.0}], [{"others_payoff": 1.0}, {"others_payoff": 1.0}])
     assert behaviour.exploitability(seen).tolist() == [[4, 2], [0, 2]]
 
 
-def test_answers_asked_for_twice_were_unreadable() -> None:
-    seen = steps([{"asks": 2.0}, {"asks": 1.0}, {"asks": np.nan}])  # nan: there was nothing to decide
+def test_second_requests_count_as_unreadable() -> None:
+    seen = steps([{"asks": 2.0}, {"asks": 1.0}, {"asks": np.nan}])  # nan: no decision
     assert total(behaviour.unreadable(seen)) == [1, 2]
 
 
 def said(*words: tuple[str, str]) -> pd.DataFrame:
-    """(announced, done) in one step after the other; "-" names nothing, or decides nothing valid."""
+    """(announced, done) step by step; "-": names no option, or an invalid decision."""
     level = {"C": 1.0, "D": 0.0, "-": np.nan}
     return steps([{"spoke": True, "announced": level[word], "own": level[deed]} for word, deed in words])
 
 
-def test_a_word_is_kept_where_the_deed_is_the_one_named() -> None:
+def test_word_kept_where_the_decision_was_announced() -> None:
     seen = said(("C", "C"), ("C", "D"), ("-", "D"), ("D", "-"))
     assert total(behaviour.announces(seen)) == [3, 4]
     assert total(behaviour.word_kept(seen)) == [1, 3]
@@ -122,8 +122,8 @@ def beyond(*words: tuple[str, str]) -> float:
 
 
 def test_agreement_beyond_chance() -> None:
-    assert beyond(("C", "C"), ("D", "D")) == pytest.approx(0.5)  # says what it does, and does both
-    assert beyond(("C", "C"), ("C", "C")) == 0.0  # says and does always the same: chance would agree, too
+    assert beyond(("C", "C"), ("D", "D")) == pytest.approx(0.5)  # says what it does, and varies
+    assert beyond(("C", "C"), ("C", "C")) == 0.0  # always says and does the same: chance would agree, too
     assert beyond(("C", "D"), ("D", "C")) == pytest.approx(-0.5)
     assert beyond(("C", "C"), ("C", "D"), ("D", "C"), ("D", "D")) == pytest.approx(0.0)
 
@@ -140,7 +140,7 @@ def test_every_step_after_the_first_is_in_one_reaction(play: list[str]) -> None:
     assert sum(float(cell[:, 1].sum()) for cell in cells) == len(play) - 1
 
 
-def test_runs_side_by_side_keep_their_episodes_apart() -> None:
+def test_together_keeps_episodes_of_runs_apart() -> None:
     both = behaviour.together([pairs("CC"), pairs("DD")])
     assert behaviour.opening_move(both).tolist() == [[1, 1], [0, 1]]
     assert ratio(behaviour.opening_move(both).sum(axis=0, keepdims=True)).tolist() == [0.5]

@@ -1,4 +1,4 @@
-"""Figures of calls, against servers that counted them themselves."""
+"""Figures of calls, compared with what the servers counted."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def requests(count: int) -> list[Request]:
 
 
 @given(trials=st.integers(1, 400), data=st.data())
-def test_the_interval_of_a_share_is_wilsons(trials: int, data: st.DataObject) -> None:
+def test_wilson_interval_equals_scipys(trials: int, data: st.DataObject) -> None:
     successes = data.draw(st.integers(0, trials))
     found = figures.wilson(successes, trials)
     known = binomtest(successes, trials).proportion_ci(method="wilson")
@@ -50,11 +50,11 @@ def test_the_interval_of_a_share_is_wilsons(trials: int, data: st.DataObject) ->
     assert 0 <= found.low <= found.value <= found.high <= 1
 
 
-def test_no_trial_has_no_share() -> None:
+def test_wilson_without_trials_is_none() -> None:
     assert figures.wilson(0, 0) is None
 
 
-async def test_a_call_that_moves_is_one_failure_one_success_and_one_move() -> None:
+async def test_moved_call_is_one_failure_one_success_one_move() -> None:
     records: list[CallRecord] = []
     async with ScriptedVLLM() as first, ScriptedVLLM() as second:
         async with VLLMClient(endpoints=(first.url, second.url), settings=HTTP, on_call=records.append) as client:
@@ -78,7 +78,7 @@ async def test_a_call_that_moves_is_one_failure_one_success_and_one_move() -> No
     assert figures.tier_mix(calls) == {"http": 1.0}
 
 
-async def test_falls_are_counted_by_what_failed_and_tiers_are_never_averaged() -> None:
+async def test_fallbacks_are_counted_by_what_failed() -> None:
     records: list[CallRecord] = []
     settings = InferenceSettings(tiers=(Tier.HTTP, Tier.SIMULATED), retries=0)
     async with ScriptedVLLM() as server, VLLMClient(server.url, settings=settings, on_call=records.append) as client:
@@ -125,7 +125,7 @@ async def test_cancelled_calls_and_cached_replies_are_in_no_figure(tmp_path: Pat
     assert figures.tier_mix(calls) == {"http": 1.0}
 
 
-async def test_tokens_and_the_prefix_cache_are_what_the_server_counted() -> None:
+async def test_tokens_and_prefix_cache_are_the_servers_counts() -> None:
     records: list[CallRecord] = []
     async with ScriptedVLLM(delay=0.02, slots=2) as server:
         async with VLLMClient(server.url, settings=HTTP, on_call=records.append) as client:
@@ -151,7 +151,7 @@ def _long(request: Request) -> tuple:  # type: ignore[type-arg]
     return (type(system)("system", "word " * 300), user)
 
 
-async def test_time_spent_waiting_for_a_place_is_queue_time_and_no_latency() -> None:
+async def test_queue_time_is_no_part_of_latency() -> None:
     records: list[CallRecord] = []
     narrow = InferenceSettings(tiers=(Tier.HTTP,), retries=0, concurrency=1)
     async with ScriptedVLLM(delay=0.05) as server, VLLMClient(server.url, settings=narrow, on_call=records.append) as c:
@@ -163,7 +163,7 @@ async def test_time_spent_waiting_for_a_place_is_queue_time_and_no_latency() -> 
     assert latency.p50 < 0.1 < queue.p99
 
 
-def test_what_no_attempt_tells_is_none() -> None:
+def test_figures_without_data_are_none() -> None:
     nothing = table([])
     assert figures.latency(nothing) is None
     assert figures.success_rate(nothing) is None

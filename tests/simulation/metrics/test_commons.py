@@ -37,7 +37,7 @@ def fishery(make_plan: Callable[..., Plan], runs: Path) -> Play:
     return play
 
 
-def test_restraint_lives_and_greed_dies_in_the_first_step(fishery: Play) -> None:
+def test_lifetimes_of_restraint_and_of_greed(fishery: Play) -> None:
     gentle, greedy = fishery("always_cooperate"), fishery("always_defect")
     assert lifetimes(gentle) == (Lifetime(12, False),) * 2
     assert lifetimes(greedy) == (Lifetime(1, True),) * 2
@@ -56,23 +56,23 @@ def test_kaplan_meier_by_hand() -> None:
     assert all(0 < point.low < point.survival < point.high < 1 for point in points)
 
 
-def test_kaplan_meiers_interval_is_greenwoods() -> None:
+def test_kaplan_meier_interval_is_greenwoods() -> None:
     (point,) = kaplan_meier([Lifetime(1, True), *[Lifetime(2, False)] * 4])
     # 0.8 ** exp(+-1.96 * sqrt(1 / (5 * 4)) / |log 0.8|)
     assert (point.low, point.high) == pytest.approx((0.2038, 0.9692), abs=1e-4)
 
 
-def test_without_censoring_the_curve_is_the_share_alive() -> None:
+def test_kaplan_meier_without_censoring_is_the_share_alive() -> None:
     lives = [Lifetime(step, True) for step in (1, 2, 2, 4)]
     assert [point.survival for point in kaplan_meier(lives)] == pytest.approx([0.75, 0.25, 0.0])
     assert (kaplan_meier(lives)[-1].low, kaplan_meier(lives)[-1].high) == (0.0, 0.0)
 
 
-def test_where_none_collapsed_the_curve_has_no_step() -> None:
+def test_kaplan_meier_without_collapse_has_no_step() -> None:
     assert kaplan_meier([Lifetime(12, False)]) == ()
 
 
-def test_a_run_without_commons_is_told(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_run_without_commons_is_refused(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = run_scenario(make_plan(), out=runs)
     with pytest.raises(SocietyError, match="no finished commons"):
         survival_rate(lifetimes(run))

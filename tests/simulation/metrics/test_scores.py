@@ -41,7 +41,7 @@ def play(make_plan: Callable[..., Plan], runs: Path) -> Callable[..., Run]:
     return lambda **keys: run_scenario(make_plan(**{"tasks": TASKS, "episodes": 3, **keys}), out=runs)
 
 
-def test_a_row_is_a_pass_through_the_tasks_and_a_column_a_task(play: Callable[..., Run]) -> None:
+def test_score_matrix_has_a_row_per_pass_and_a_column_per_task(play: Callable[..., Run]) -> None:
     run = play()
     scores = score_matrix([run], ScoreFigure.EFFICIENCY)
     assert scores.values.shape == (3, 2)
@@ -51,12 +51,12 @@ def test_a_row_is_a_pass_through_the_tasks_and_a_column_a_task(play: Callable[..
     assert scores.values[0, 0] == pytest.approx(first["efficiency"].mean())
 
 
-def test_runs_of_several_seeds_are_clustered_by_seed(play: Callable[..., Run]) -> None:
+def test_score_matrix_clusters_runs_by_seed(play: Callable[..., Run]) -> None:
     runs = [play(seed=seed) for seed in (1, 2)]
     assert score_matrix(runs, ScoreFigure.ACCURACY).clusters == (1, 1, 1, 2, 2, 2)
 
 
-def test_a_replay_of_the_same_seed_adds_no_independent_unit(play: Callable[..., Run]) -> None:
+def test_replay_of_a_seed_adds_no_independent_unit(play: Callable[..., Run]) -> None:
     run = play(seed=1)
     interval = score_interval(iqm, score_matrix([run, run], ScoreFigure.ACCURACY))
     assert isinstance(interval, Interval)
@@ -94,14 +94,14 @@ def test_optimality_gap_counts_nothing_above_the_target() -> None:
     assert optimality_gap(np.array([[1.0, 1.0]])) == 0.0
 
 
-def test_synthetic_rows_enter_only_when_asked(play: Callable[..., Run]) -> None:
+def test_synthetic_episodes_are_left_out_of_scores(play: Callable[..., Run]) -> None:
     run = play(tasks=[*TASKS, {"task_id": "words", "task_type": "strategy", "max_steps": 1}])
     assert score_matrix([run], ScoreFigure.EFFICIENCY).tasks == ("goods", "pairs")
     assert {message.episode % 3 for message in messages_of(run)} == {0, 1}
     assert {message.episode % 3 for message in messages_of(run, synthetic=True)} == {0, 1, 2}
 
 
-def test_tiers_are_mixed_only_when_asked(play: Callable[..., Run]) -> None:
+def test_comparable_rows_mix_tiers_only_when_asked(play: Callable[..., Run]) -> None:
     rows = play().outcomes.astype({"tier": str})
     rows.loc[rows.index[0], "tier"] = "http"
     with pytest.raises(MixedTiersError, match="http, simulated"):
@@ -109,7 +109,7 @@ def test_tiers_are_mixed_only_when_asked(play: Callable[..., Run]) -> None:
     assert len(comparable_rows(rows, mix_tiers=True)) == len(rows)
 
 
-def test_scripted_players_go_with_any_tier(play: Callable[..., Run]) -> None:
+def test_comparable_rows_take_scripted_players_with_any_tier(play: Callable[..., Run]) -> None:
     rows = play().outcomes.astype({"tier": str})
     rows.loc[rows.index[0], "tier"] = "scripted"
     assert len(comparable_rows(rows)) == len(rows)
@@ -117,7 +117,7 @@ def test_scripted_players_go_with_any_tier(play: Callable[..., Run]) -> None:
     assert tiers(rows.iloc[:1]) == ("scripted",)
 
 
-def test_team_mates_answer_each_other_and_no_one_else(play: Callable[..., Run]) -> None:
+def test_answer_structure_of_a_team_battle(play: Callable[..., Run]) -> None:
     structure = answer_structure(messages_of(play(mode="team_battle")))
     assert structure.communities == (("m0", "m2"), ("m1", "m3"))
     assert structure.reciprocity == 1.0

@@ -41,7 +41,7 @@ def gloves(team: Coalition) -> float:
     return float("p0" in team and len(team) >= 2)
 
 
-def test_the_glove_market() -> None:
+def test_shapley_values_of_the_glove_market() -> None:
     values = shapley_values(names(3), gloves)
     assert values.exact
     assert [share.value for share in values.shares] == pytest.approx([2 / 3, 1 / 6, 1 / 6])
@@ -57,9 +57,7 @@ def test_efficiency_shares_add_up_to_the_teams_reward(game: tuple[list[str], Tab
 
 
 @given(team_games(), st.floats(-10, 10))
-def test_a_dummy_gets_what_it_brings_alone_and_nothing_where_that_is_zero(
-    game: tuple[list[str], Table], alone: float
-) -> None:
+def test_dummy_player_gets_what_it_earns_alone(game: tuple[list[str], Table], alone: float) -> None:
     players, table = game
     for brought in (alone, 0.0):
 
@@ -70,11 +68,11 @@ def test_a_dummy_gets_what_it_brings_alone_and_nothing_where_that_is_zero(
 
 
 @given(team_games(4))
-def test_symmetric_players_get_the_same(game: tuple[list[str], Table]) -> None:
+def test_symmetric_players_get_equal_shares(game: tuple[list[str], Table]) -> None:
     players, table = game
 
     def value(team: Coalition) -> float:
-        """p0 and p1 count as one and the same."""
+        """p0 and p1 count as the same player."""
         swapped = frozenset({"p0": "p1", "p1": "p0"}.get(player, player) for player in team)
         return table[team] + table[swapped]
 
@@ -83,7 +81,9 @@ def test_symmetric_players_get_the_same(game: tuple[list[str], Table]) -> None:
 
 
 @given(team_games(3), team_games(3), st.floats(-5, 5), st.floats(-5, 5))
-def test_linearity(first: tuple[list[str], Table], second: tuple[list[str], Table], a: float, b: float) -> None:
+def test_shapley_values_are_linear(
+    first: tuple[list[str], Table], second: tuple[list[str], Table], a: float, b: float
+) -> None:
     players, one, other = first[0], first[1], second[1]
     mixed = shapley_values(players, lambda team: a * one[team] + b * other[team])
     parts = [shapley_values(players, table.__getitem__) for table in (one, other)]
@@ -93,11 +93,11 @@ def test_linearity(first: tuple[list[str], Table], second: tuple[list[str], Tabl
 
 
 def weighted(team: Coalition) -> float:
-    """Ten players: each brings its number, and the first two five more together."""
+    """Each player adds its number, and the first two add five more together."""
     return sum(int(player[1:]) for player in team) + 5.0 * ({"p0", "p1"} <= team)
 
 
-def test_many_players_are_sampled_with_an_error_that_covers_the_truth() -> None:
+def test_sampled_shapley_values_have_an_honest_error() -> None:
     players = names(EXACT_UP_TO + 2)
     values = shapley_values(players, weighted, samples=1000, seed=1)
     assert not values.exact
@@ -109,18 +109,18 @@ def test_many_players_are_sampled_with_an_error_that_covers_the_truth() -> None:
     assert values.of("p5").error == pytest.approx(0)
 
 
-def test_the_error_shrinks_with_the_root_of_the_samples() -> None:
+def test_error_shrinks_with_the_root_of_the_samples() -> None:
     errors = [shapley_values(names(10), majority, samples=count).of("p0").error for count in (400, 6400)]
     assert errors[0] / errors[1] == pytest.approx(4, rel=0.25)
 
 
-def test_sampling_repeats_under_a_seed() -> None:
+def test_sampled_shapley_values_are_seeded() -> None:
     first, again, other = (shapley_values(names(10), majority, samples=50, seed=seed) for seed in (1, 1, 2))
     assert first == again
     assert first != other
 
 
-def test_a_coalition_is_asked_for_once() -> None:
+def test_value_of_a_coalition_is_computed_once() -> None:
     asked: list[Coalition] = []
 
     def value(team: Coalition) -> float:
@@ -135,11 +135,11 @@ def synergy_of(value: CoalitionValue, count: int) -> dict[tuple[str, str], float
     return {(each.first, each.second): each.value for each in synergies(names(count), value)}
 
 
-def test_players_who_only_add_have_no_synergy() -> None:
+def test_additive_players_have_no_synergy() -> None:
     assert set(synergy_of(lambda team: 3.0 * len(team), 4).values()) == {0.0}
 
 
-def test_a_pair_that_earns_more_together_has_exactly_that_synergy() -> None:
+def test_synergy_of_a_pair_is_its_bonus() -> None:
     found = synergy_of(weighted, 4)
     assert found.pop(("p0", "p1")) == pytest.approx(5)
     assert all(value == pytest.approx(0) for value in found.values())
@@ -156,7 +156,7 @@ def test_synergy_of_more_than_eight_players_is_refused() -> None:
 
 @settings(max_examples=25)
 @given(team_games(3))
-def test_the_synergy_of_two_is_what_is_left_of_their_union(game: tuple[list[str], Table]) -> None:
+def test_synergy_of_two_players_by_definition(game: tuple[list[str], Table]) -> None:
     _, table = game
     two = ["p0", "p1"]
     (pair,) = synergies(two, table.__getitem__)
@@ -165,16 +165,16 @@ def test_the_synergy_of_two_is_what_is_left_of_their_union(game: tuple[list[str]
 
 
 @pytest.mark.parametrize("players", [[], ["a", "a"]])
-def test_nobody_and_doubles_are_refused(players: list[str]) -> None:
+def test_shapley_values_refuse_no_or_double_players(players: list[str]) -> None:
     with pytest.raises(SocietyError, match="each named once"):
         shapley_values(players, len)
 
 
-def test_one_sample_has_no_error_and_is_refused() -> None:
+def test_shapley_values_refuse_one_sample() -> None:
     with pytest.raises(SocietyError, match="at least 2"):
         shapley_values(names(10), majority, samples=1)
 
 
-def test_an_unknown_player_is_told_who_there_is() -> None:
+def test_share_of_an_unknown_player_names_the_known() -> None:
     with pytest.raises(SocietyError, match="p0, p1, p2"):
         shapley_values(names(3), gloves).of("zed")

@@ -1,4 +1,4 @@
-"""One order of strength, or circles."""
+"""Whether one rating per player explains the margins, or players beat each other in circles."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ratings = st.lists(st.floats(-50, 50), min_size=2, max_size=7)
 
 
 @given(ratings)
-def test_differences_of_ratings_are_transitive(rating: list[float]) -> None:
+def test_margins_from_ratings_are_transitive(rating: list[float]) -> None:
     strengths = np.array(rating)
     assert cyclic_share(strengths[:, None] - strengths[None, :]) == pytest.approx(0, abs=1e-9)
 
 
-def test_a_circle_is_cyclic_and_both_together_are_in_between() -> None:
+def test_cyclic_share_of_circle_and_of_mixed_margins() -> None:
     assert cyclic_share(CIRCLE) == pytest.approx(1)
     ladder = np.array([2.0, 1.0, 0.0])
     mixed = CIRCLE + ladder[:, None] - ladder[None, :]
@@ -31,7 +31,7 @@ def test_a_circle_is_cyclic_and_both_together_are_in_between() -> None:
 
 
 @given(st.integers(2, 6), st.integers(0, 1000))
-def test_the_share_is_a_share(players: int, seed: int) -> None:
+def test_cyclic_share_is_in_0_1(players: int, seed: int) -> None:
     drawn = np.random.default_rng(seed).normal(size=(players, players))
     assert 0 <= cyclic_share(drawn - drawn.T) <= 1
 
@@ -42,20 +42,20 @@ def episodes(margins: np.ndarray, noise: float, count: int, seed: int) -> dict[t
     return {(i, j): margins[i, j] + noise * rng.normal(size=count) for i, j in pairs}
 
 
-def test_noise_is_not_taken_for_a_circle_more_often_than_it_says() -> None:
+def test_transitivity_p_values_are_calibrated() -> None:
     ladder = np.array([2.0, 1.0, 0.5, 0.0])
     margins = ladder[:, None] - ladder[None, :]
     found = [transitivity(episodes(margins, 1.0, 20, seed), 4, resamples=200).transitive for seed in range(200)]
     assert 0.88 <= np.mean(found) <= 0.99
 
 
-def test_a_circle_is_found_in_noise() -> None:
+def test_transitivity_finds_a_circle_in_noise() -> None:
     found = transitivity(episodes(CIRCLE, 1.0, 20, 1), 3)
     assert not found.transitive
     assert found.cyclic_share > 0.5
 
 
-def test_players_without_chance_are_judged_exactly() -> None:
+def test_transitivity_of_deterministic_players_is_exact() -> None:
     assert not transitivity(episodes(CIRCLE, 0.0, 2, 1), 3).transitive
     strengths = np.array([0.3, 0.1, 0.2])
     ladder = transitivity(episodes(strengths[:, None] - strengths[None, :], 0.0, 2, 1), 3)
@@ -64,12 +64,12 @@ def test_players_without_chance_are_judged_exactly() -> None:
     assert transitivity(episodes(np.zeros((3, 3)), 0.0, 2, 1), 3).p_value == 1
 
 
-def test_margins_must_be_margins() -> None:
+def test_cyclic_share_refuses_other_matrices() -> None:
     with pytest.raises(SocietyError, match="margins"):
         cyclic_share(np.ones((2, 2)))
 
 
-def test_the_clearest_circle_is_named() -> None:
+def test_clearest_circle_has_the_largest_margins() -> None:
     assert clearest_circle(CIRCLE) == (0, 2, 1)
     strengths = np.array([3.0, 2.0, 1.0])
     assert clearest_circle(strengths[:, None] - strengths[None, :]) == ()

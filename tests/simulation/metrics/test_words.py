@@ -1,4 +1,4 @@
-"""Word and deed: what a message announces, and whether it is done."""
+"""What a message announces, and whether the decision follows it."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ SAYS = {
 
 
 async def play(request: web.Request) -> web.StreamResponse:
-    """Each adapter says and does what `SAYS` tells, whatever it is asked."""
+    """Each adapter answers every request with its entry in `SAYS`."""
     body: dict[str, Any] = await request.json()
     message, deed = SAYS[body["model"]]
     return web.json_response(completion(deed if "structured_outputs" in body else message, body["model"]))
 
 
 def characters(make_plan: Callable[..., Plan], runs: Path, episodes: int = 2, **keys: Any) -> Run:
-    """A run on a server of four characters; `keys` replace the scenario's."""
+    """A run on a server with four adapters; `keys` replace the scenario's."""
     with in_thread(ScriptedVLLM(tuple(SAYS))) as server:
         server.mishaps.extend([play] * 500)
         inference = {"tiers": ["http"], "endpoints": [server.url], "retries": 0}
@@ -46,7 +46,7 @@ def characters(make_plan: Callable[..., Plan], runs: Path, episodes: int = 2, **
         )
 
 
-def test_each_character_is_seen_for_what_it_is(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_words_show_who_does_what_it_announces(make_plan: Callable[..., Plan], runs: Path) -> None:
     found = list(words(characters(make_plan, runs)))
     assert len(found) == 4 * 2 * 2
     assert {word.tier for word in found} == {"http"}
@@ -57,17 +57,17 @@ def test_each_character_is_seen_for_what_it_is(make_plan: Callable[..., Plan], r
         "honest": True,
         "liar": False,
         "vague": False,
-        "babbler": False,  # it named the option, but its decision was no legal one
+        "babbler": False,  # it named the option, but its decision was not legal
     }
     assert by_name["babbler"].action is None
 
 
-def test_the_last_message_of_a_step_counts(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_words_count_the_last_message_of_a_step(make_plan: Callable[..., Plan], runs: Path) -> None:
     found = list(words(characters(make_plan, runs, 1, communication={"talk_rounds": 3})))
     assert len(found) == 4 * 2
 
 
-def test_simulated_minds_do_what_they_say(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_simulated_players_do_what_they_announce(make_plan: Callable[..., Plan], runs: Path) -> None:
     found = list(words(run_scenario(make_plan(tasks=DILEMMA, language="zh"), out=runs)))
     assert found
     assert all(word.kept for word in found)

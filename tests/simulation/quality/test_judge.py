@@ -1,4 +1,4 @@
-"""A judge: another model's grades, paid for once, kept with their provenance."""
+"""A judge: another model's grades, paid for once, stored with their provenance."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ def values(marks: list[Mark], measure: str) -> list[float]:
 
 def test_every_message_is_graded_on_the_scale(run: Run, server: ScriptedVLLM) -> None:
     marks = graded(run, server)
-    assert values(marks, "grade") == [1.0] * len(run.messages)  # the server takes the first choice it is given
+    assert values(marks, "grade") == [1.0] * len(run.messages)  # the server takes the first choice
     assert values(marks, "graded") == [1.0] * len(run.messages)
     assert {mark.judge for mark in marks} == {"critic (http)"}
     assert {mark.tier for mark in marks} == {"simulated"}  # the judged texts' tier, not the judge's
 
 
-def test_the_judge_is_asked_by_the_rubric_in_the_runs_language(run: Run, server: ScriptedVLLM) -> None:
+def test_judge_prompt_is_the_rubric_in_the_runs_language(run: Run, server: ScriptedVLLM) -> None:
     graded(run, server)
     bodies = server.bodies
     asked = {body["messages"][1]["content"] for body in bodies}
-    assert len(asked) == len(bodies) <= len(run.messages)  # equal questions are asked once
+    assert len(asked) == len(bodies) <= len(run.messages)  # equal requests are sent once
     for body in bodies:
         assert body["model"] == "critic"
         assert body["temperature"] == 0
@@ -67,17 +67,17 @@ def test_the_judge_is_asked_by_the_rubric_in_the_runs_language(run: Run, server:
         assert any(text in content for content in asked)
 
 
-def test_nothing_is_paid_for_twice(run: Run, server: ScriptedVLLM) -> None:
+def test_grades_on_record_are_not_requested_again(run: Run, server: ScriptedVLLM) -> None:
     first = graded(run, server)
     asked = len(server.bodies)
     assert graded(run, server) == first
     assert len(server.bodies) == asked
-    graded(run, server, "cooperator")  # another judge has an opinion of its own
+    graded(run, server, "cooperator")  # another judge grades on its own
     assert len(server.bodies) == 2 * asked
     assert graded(run, server) == first
 
 
-def test_every_grade_keeps_its_provenance(run: Run, server: ScriptedVLLM) -> None:
+def test_every_grade_has_its_provenance(run: Run, server: ScriptedVLLM) -> None:
     graded(run, server)
     records = [event.record for event in read_events(run.path / FILE) if isinstance(event, CallMade)]
     assert len(records) == len(server.bodies)
@@ -86,11 +86,11 @@ def test_every_grade_keeps_its_provenance(run: Run, server: ScriptedVLLM) -> Non
         source = record.reply.provenance
         assert (source.tier, source.adapter, source.endpoint) == (Tier.HTTP, "critic", server.url)
         assert record.key.model_id in set(run.messages["sender"])
-    assert len(run.calls) == len(run.messages) + len(run.decisions)  # the run's own calls are not mixed with them
+    assert len(run.calls) == len(run.messages) + len(run.decisions)  # the run's own calls stay separate
 
 
 def mumble(text: str, until: float) -> Callable[[web.Request], Any]:
-    """Answers `text` to a greedy request, and a grade to one with a temperature above `until`."""
+    """Answer `text` to a greedy request, and a grade to one with a temperature above `until`."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -99,14 +99,14 @@ def mumble(text: str, until: float) -> Callable[[web.Request], Any]:
     return answer
 
 
-def test_an_answer_off_the_scale_is_asked_for_once_more(run: Run, server: ScriptedVLLM) -> None:
+def test_answer_outside_the_scale_is_requested_again(run: Run, server: ScriptedVLLM) -> None:
     server.mishaps.extend([mumble("I would say a 7", 0.0)] * 500)
     marks = graded(run, server)
     assert set(values(marks, "grade")) == {4.0}
     assert set(values(marks, "graded")) == {1.0}
 
 
-def test_then_it_is_counted_as_no_grade_and_never_made_up(run: Run, server: ScriptedVLLM) -> None:
+def test_second_answer_without_grade_counts_as_none(run: Run, server: ScriptedVLLM) -> None:
     server.mishaps.extend([mumble("I would say a 7", 1.0)] * 500)
     marks = graded(run, server)
     assert values(marks, "grade") == []
@@ -116,7 +116,7 @@ def test_then_it_is_counted_as_no_grade_and_never_made_up(run: Run, server: Scri
     assert len(server.bodies) == asked
 
 
-def test_what_was_graded_before_a_failure_is_kept(run: Run, server: ScriptedVLLM) -> None:
+def test_grades_before_a_failure_stay_on_record(run: Run, server: ScriptedVLLM) -> None:
     server.mishaps.extend([mumble("3", 1.0)] * 2)
     server.mishaps.extend([status(400)] * 60)
     with pytest.raises(FloorReachedError):
@@ -129,24 +129,24 @@ def test_what_was_graded_before_a_failure_is_kept(run: Run, server: ScriptedVLLM
     assert values(marks, "grade").count(3.0) >= 2
 
 
-def test_an_unknown_judge_is_told_with_those_there_are(run: Run, server: ScriptedVLLM) -> None:
+def test_unknown_judge_is_refused_with_the_known_adapters(run: Run, server: ScriptedVLLM) -> None:
     with pytest.raises(UnknownAdapterError, match="critic"):
         graded(run, server, "crit")
 
 
-def test_a_scripted_mind_is_no_judge() -> None:
+def test_judge_refuses_tier_without_language_model() -> None:
     with pytest.raises(UsageError, match="a judge is a language model"):
         Judge("critic", (), Tier.SIMULATED)
 
 
-def test_two_judges_do_not_write_at_once(run: Run, server: ScriptedVLLM) -> None:
+def test_judge_file_is_locked_by_one_process(run: Run, server: ScriptedVLLM) -> None:
     from filelock import FileLock
 
     with FileLock(run.path / LOCK), pytest.raises(SocietyError, match="being judged by another process"):
         graded(run, server)
 
 
-def test_the_file_is_of_the_event_logs_form(run: Run, server: ScriptedVLLM) -> None:
+def test_judge_file_has_the_format_of_the_event_log(run: Run, server: ScriptedVLLM) -> None:
     graded(run, server)
     lines = (run.path / FILE).read_text(encoding="utf-8").splitlines()
     assert {json.loads(line)["type"] for line in lines} == {"CallMade"}

@@ -29,7 +29,7 @@ def row(run: Run, measure: str, scope: QualityScope, name: str = "") -> QualityR
     return only
 
 
-def test_means_and_intervals_are_those_of_the_characters(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_quality_means_and_intervals_of_known_players(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = characters(make_plan, runs, episodes=4)
     everyone, honest = row(run, "kept", QualityScope.ALL), row(run, "kept", QualityScope.MODEL, "honest")
     assert (everyone.value, everyone.texts, everyone.episodes) == (pytest.approx(1 / 3), 24, 4)
@@ -39,13 +39,13 @@ def test_means_and_intervals_are_those_of_the_characters(make_plan: Callable[...
         assert found.interval.n == 4
         assert 0 <= found.interval.low <= found.value <= found.interval.high <= 1
     assert honest.interval is not None
-    assert honest.interval.low < 1.0  # eight kept words do not prove that all will be
+    assert honest.interval.low < 1.0  # eight of eight do not prove a share of 1
     assert row(run, "announces", QualityScope.ROLE, "neutral").value == 0.75
     bonus = row(run, "bonus", QualityScope.MODEL, "liar")
     assert (bonus.value, bonus.synthetic) == (pytest.approx(0.1), True)
 
 
-def test_tiers_are_never_averaged(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_quality_tiers_are_never_averaged(make_plan: Callable[..., Plan], runs: Path) -> None:
     with in_thread(ScriptedVLLM()) as server:
         inference = {"tiers": ["http", "simulated"], "endpoints": [server.url], "retries": 0, "timeout": 1}
         server.mishaps.extend([status(400)] * 10)
@@ -55,20 +55,20 @@ def test_tiers_are_never_averaged(make_plan: Callable[..., Plan], runs: Path) ->
     assert len(rows) == 2
 
 
-def test_one_episode_has_no_interval_and_says_so(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_quality_of_one_episode_has_no_interval(make_plan: Callable[..., Plan], runs: Path) -> None:
     report = report_quality(run_scenario(make_plan(episodes=1), out=runs), ["parse"])
     assert {r.interval for r in report.rows} == {None}
     assert any("at least 2 episodes" in note for note in report.notes)
 
 
-def test_a_run_without_a_finished_episode_has_nothing_to_score(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_run_without_finished_episode_is_refused(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = run_scenario(make_plan(), out=runs)
     run.episodes = run.episodes[:0]
     with pytest.raises(SocietyError, match="no finished episode"):
         report_quality(run, ["consistency", "parse"])
 
 
-def test_a_judge_is_secondary_and_named(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_judge_marks_are_secondary_and_named(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = run_scenario(make_plan(), out=runs)
     with in_thread(ScriptedVLLM(("cooperator",))) as server:
         report = report_quality(run, ["judge"], Judge("cooperator", (server.url,)))
@@ -77,7 +77,7 @@ def test_a_judge_is_secondary_and_named(make_plan: Callable[..., Plan], runs: Pa
     assert any("grades its own messages" in note for note in report.notes)
 
 
-def test_the_command_prints_tables_or_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_quality_command_prints_tables_or_json(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = society(capsys, "run", "first_contact", "--tier", "simulated", "--episodes", "2")
     path = out.splitlines()[-1]
     code, out, _ = society(capsys, "quality", path)
@@ -97,7 +97,7 @@ def test_the_command_prints_tables_or_json(capsys: pytest.CaptureFixture[str]) -
     assert {each["scorer"] for each in rows} == {"judge"}
 
 
-def test_a_server_without_a_judge_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+def test_endpoint_without_judge_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = society(capsys, "quality", "runs/x", "--endpoint", "http://localhost:8001/v1")
     assert code == 2
     assert "--judge ADAPTER" in err

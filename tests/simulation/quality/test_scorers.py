@@ -1,4 +1,4 @@
-"""The scorers that ship, each on players whose marks are known."""
+"""The shipped scorers, each on players with known marks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def marks(name: str, run: Run) -> Marks:
     return found
 
 
-def test_every_scorer_is_found_and_explained() -> None:
+def test_every_scorer_has_meaning_and_source() -> None:
     assert set(scorers()) >= {"consistency", "judge", "keyword", "parse"}
     for name, scorer in scorers().items():
         assert scorer.name == name
@@ -43,17 +43,17 @@ def test_every_scorer_is_found_and_explained() -> None:
     assert len(measures) == len(set(measures))
 
 
-def test_an_unknown_scorer_is_told_with_the_nearest() -> None:
+def test_unknown_scorer_is_refused_with_the_nearest() -> None:
     with pytest.raises(SocietyError, match="did you mean consistency"):
         find_scorer("consistent")
 
 
-def test_a_judge_must_be_named(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_scorer_judge_needs_a_judge(make_plan: Callable[..., Plan], runs: Path) -> None:
     with pytest.raises(UsageError, match="--judge ADAPTER"):
         marks("judge", run_scenario(make_plan(), out=runs))
 
 
-def test_consistency_tells_the_liar_from_the_vague(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_consistency_separates_liars_from_vague_players(make_plan: Callable[..., Plan], runs: Path) -> None:
     found = marks("consistency", characters(make_plan, runs))
     assert found["announces", "vague"] == [0.0] * 4
     assert ("kept", "vague") not in found
@@ -61,7 +61,7 @@ def test_consistency_tells_the_liar_from_the_vague(make_plan: Callable[..., Plan
     assert found["kept", "liar"] == found["kept", "babbler"] == [0.0] * 4
 
 
-def test_parse_tells_what_can_be_read_from_what_is_legal(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_parse_separates_readable_from_legal(make_plan: Callable[..., Plan], runs: Path) -> None:
     found = marks("parse", characters(make_plan, runs))
     assert found["legal", "honest"] == found["first_ask", "honest"] == [1.0] * 4
     assert ("second_ask", "honest") not in found
@@ -69,7 +69,7 @@ def test_parse_tells_what_can_be_read_from_what_is_legal(make_plan: Callable[...
     assert found["legal", "babbler"] == found["first_ask", "babbler"] == found["second_ask", "babbler"] == [0.0] * 4
 
 
-def test_keyword_is_the_strategy_games_own_formula(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_keyword_is_the_formula_of_the_strategy_game(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = characters(make_plan, runs)
     found = marks("keyword", run)
     for name, text in zip(run.messages["sender"], run.messages["text"], strict=True):

@@ -1,4 +1,4 @@
-"""A process killed while it writes what many runs come to: the report that stood there stays whole."""
+"""A process killed while it writes a report: the report of before stays whole."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.support.unbroken import play
 
 
 def kill_in(write: Callable[[], object]) -> None:
-    """Does that in a child, which is killed in the middle of the first file of any size."""
+    """Run it in a child process, which is killed in the middle of its first large file."""
     killed(lambda: limit_files(100, die=True) or write())  # type: ignore[func-returns-value]
 
 
 def assert_stays(file: Path, write: Callable[[], object]) -> None:
-    """Killed before there was one, no such file is there; killed afterwards, the one that was there is."""
+    """Killed before the first file: there is none. Killed later: the earlier file is there."""
     kill_in(write)
     assert not file.exists()
     write()
@@ -31,13 +31,13 @@ def assert_stays(file: Path, write: Callable[[], object]) -> None:
     assert file.read_bytes() == whole
 
 
-def test_a_kill_inside_the_writing_of_a_page(tmp_path: Path) -> None:
+def test_kill_while_a_report_is_written(tmp_path: Path) -> None:
     run, page = play(tmp_path / "runs").path, tmp_path / "report.html"
     assert_stays(page, lambda: write_report([run], page))
 
 
 @pytest.mark.slow
-def test_a_kill_inside_the_writing_of_fingerprints(tmp_path: Path) -> None:
+def test_kill_while_fingerprints_are_written(tmp_path: Path) -> None:
     rows = tuple(ModelConfig(model_id=name, policy=name) for name in ("always_defect", "tit_for_tat"))
     conditions = Conditions(settings=Settings(seed=5, episodes=2))
     folder = take_fingerprints(Roster(name="two", models=rows), conditions, out=tmp_path, at_once=1)

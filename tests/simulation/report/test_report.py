@@ -1,4 +1,4 @@
-"""What a report says is what the run's tables say."""
+"""A report has the same figures as the run's tables."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def unpacked(page: str, name: str) -> Any:
     return orjson.loads(gzip.decompress(base64.b64decode(found[1])))
 
 
-def test_outcomes_are_means_over_episodes_with_their_intervals(small_run: Run) -> None:
+def test_standings_are_means_over_episodes_with_intervals(small_run: Run) -> None:
     found = {(each.by, each.name, each.figure): each for each in standings_of(small_run)}
     for model_id, rows in small_run.outcomes.groupby("model_id", observed=True):
         mine = found["model", str(model_id), "payoff"]
@@ -58,13 +58,13 @@ def test_outcomes_are_means_over_episodes_with_their_intervals(small_run: Run) -
     assert found["team", "red", "efficiency"].value == pytest.approx(reds["efficiency"].mean())
 
 
-def test_one_episode_has_no_interval(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_standings_of_one_episode_have_no_interval(make_plan: Callable[..., Plan], runs: Path) -> None:
     standings = standings_of(run_scenario(make_plan(episodes=1), out=runs))
     assert standings
     assert all(each.low is each.high is None for each in standings)
 
 
-def test_tiers_are_never_averaged_together(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_standings_never_average_tiers(make_plan: Callable[..., Plan], runs: Path) -> None:
     rows = (
         ModelConfig(model_id="a", model_name="cooperator"),
         ModelConfig(model_id="b", policy="tit_for_tat"),
@@ -76,33 +76,33 @@ def test_tiers_are_never_averaged_together(make_plan: Callable[..., Plan], runs:
     assert sorted(roles) == ["scripted", "simulated"]  # one role, two sources: two figures
 
 
-def test_the_course_ends_in_the_outcomes_payoff(small_run: Run) -> None:
+def test_course_ends_in_the_payoff_of_the_outcomes(small_run: Run) -> None:
     ends = {line.model: line.values[-1] for line in lines_of(small_run) if line.figure == "total_payoff"}
     means = small_run.outcomes.groupby("model_id", observed=True)["payoff"].mean()
     assert ends == pytest.approx({str(name): value for name, value in means.items()})
 
 
-def test_welfare_and_gini_are_the_episodes_own(small_run: Run) -> None:
+def test_course_has_welfare_and_gini_of_every_episode(small_run: Run) -> None:
     points = episodes_of(small_run)
     assert [(each.welfare, each.gini) for each in points] == list(
         zip(small_run.episodes["welfare"], small_run.episodes["gini"], strict=True)
     )
 
 
-def test_the_network_counts_every_hearing(small_run: Run) -> None:
+def test_network_counts_every_message_heard(small_run: Run) -> None:
     network = network_of(small_run)
-    told: Counter[tuple[str, str]] = Counter()
+    heard: Counter[tuple[str, str]] = Counter()
     for sender, audience in zip(small_run.messages["sender"], small_run.messages["audience"], strict=True):
-        told.update((str(sender), hearer) for hearer in audience)
+        heard.update((str(sender), hearer) for hearer in audience)
     names = [node.name for node in network.nodes]
     sums = {
         (names[a], names[b]): sum(step[link] for step in network.heard) for link, (a, b) in enumerate(network.links)
     }
-    assert sums == dict(told)
+    assert sums == dict(heard)
     assert len(network.heard) == len(network.bins) == 2  # steps
 
 
-def test_links_that_are_not_drawn_still_count(small_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_network_counts_links_that_are_not_drawn(small_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("simulation.report.network.MOST_LINKS", 1)
     network = network_of(small_run)
     hearings = int(small_run.messages["audience"].map(len).sum())
@@ -115,7 +115,7 @@ def test_links_that_are_not_drawn_still_count(small_run: Run, monkeypatch: pytes
     ]
 
 
-def test_what_failed_and_fell_is_said(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_honesty_counts_failures_and_fallbacks(make_plan: Callable[..., Plan], runs: Path) -> None:
     with in_thread(ScriptedVLLM()) as server:
         keys = {"tiers": ["http", "simulated"], "endpoints": [server.url], "retries": 0}
         server.script(Fault.SERVER_ERROR)
@@ -127,7 +127,7 @@ def test_what_failed_and_fell_is_said(make_plan: Callable[..., Plan], runs: Path
     assert honesty.real == pytest.approx(15 / 16)
 
 
-def test_the_page_asks_no_network_and_holds_every_text_with_its_prompt(small_run: Run, tmp_path: Path) -> None:
+def test_report_needs_no_network_and_has_every_text(small_run: Run, tmp_path: Path) -> None:
     page = write_report([small_run.path], tmp_path / "report.html").read_text(encoding="utf-8")
     assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=", page)
     assert "default-src 'none'" in page
@@ -153,7 +153,7 @@ def test_report_shows_every_metric_of_the_run(small_run: Run, tmp_path: Path) ->
     assert {row["metric"] for row in run["metrics"]["rows"]} >= {"iqm", "reciprocity", "polarization"}
 
 
-def test_hostile_text_stays_text(make_plan: Callable[..., Plan], runs: Path, tmp_path: Path) -> None:
+def test_hostile_text_stays_text_in_the_report(make_plan: Callable[..., Plan], runs: Path, tmp_path: Path) -> None:
     with in_thread(ScriptedVLLM(says=HOSTILE)) as server:
         keys = {"tiers": ["http"], "endpoints": [server.url], "max_tokens": 200}
         run = run_scenario(make_plan(episodes=1, inference=keys), out=runs)
@@ -170,9 +170,7 @@ def test_report_without_stored_prompts_says_why(make_plan: Callable[..., Plan], 
     assert not any(prompt for prompt, _, _ in unpacked(page, "details-0-0"))
 
 
-def test_an_unfinished_run_is_reported_as_far_as_it_got(
-    make_plan: Callable[..., Plan], runs: Path, tmp_path: Path
-) -> None:
+def test_unfinished_run_is_reported_up_to_its_end(make_plan: Callable[..., Plan], runs: Path, tmp_path: Path) -> None:
     def cut(event: object) -> None:
         if isinstance(event, StepResolved) and event.episode == 1:
             raise KeyboardInterrupt
@@ -189,7 +187,7 @@ def test_an_unfinished_run_is_reported_as_far_as_it_got(
     assert shown == {0: True, 1: True}
 
 
-def test_a_run_brings_along_the_tournament_it_is_part_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sources_of_a_run_include_its_tournament(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     game = ("--game", "prisoners_dilemma", "--tier", "simulated", "--episodes", "2", "--jobs", "1")
     _, out, _ = society(capsys, "tournament", "first_contact", *game, "--out", str(tmp_path))
     folder = Path(out.splitlines()[-1])
@@ -199,17 +197,17 @@ def test_a_run_brings_along_the_tournament_it_is_part_of(tmp_path: Path, capsys:
     assert [result.path.resolve() for result in found.tournaments] == [folder.resolve()]
 
 
-def test_outcomes_by_mode_are_over_all_models_of_a_game_and_tier(small_run: Run) -> None:
+def test_standings_by_mode_count_all_models(small_run: Run) -> None:
     [found] = [each for each in standings_of(small_run) if each.by == "mode" and each.figure == "payoff"]
     assert (found.name, found.mode, found.tier) == ("team_battle", "team_battle", "simulated")
     assert found.value == pytest.approx(small_run.outcomes["payoff"].mean())
 
 
-def test_a_folder_of_runs_is_taken_run_by_run(small_run: Run) -> None:
+def test_sources_of_a_folder_are_its_runs(small_run: Run) -> None:
     assert [run.path for run in find_sources([small_run.path.parent]).runs] == [small_run.path]
 
 
-def test_nothing_to_report_is_a_mistake(tmp_path: Path) -> None:
+def test_folder_without_anything_to_report_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SocietyError, match="holds no run"):
         write_report([tmp_path], tmp_path / "report.html")
     assert not list(tmp_path.iterdir())
@@ -222,7 +220,7 @@ def test_both_languages_have_the_same_labels(small_run: Run, tmp_path: Path) -> 
     assert set(re.findall(r'data-label(?:-title)?="(\w+)"', page)) <= set(labels["en"])
 
 
-def test_the_command_writes_the_file_and_names_it(
+def test_report_command_prints_the_file_it_wrote(
     small_run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, _ = society(capsys, "report", str(small_run.path), "--out", str(tmp_path / "mine.html"))

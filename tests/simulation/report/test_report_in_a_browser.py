@@ -1,4 +1,4 @@
-"""The report in a real Chromium: every control is used, and nothing is said on the console."""
+"""The report in a real Chromium: every control works, and the console stays empty."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 HOSTILE = "<script>window.hurt = 1</script><img src=x onerror='window.hurt = 1'> \x1b[31m"
-SLACK = 3  # a machine that runs all tests is this much slower than an idle one
+SLACK = 3  # how much slower a machine is that runs all tests
 
 
 @contextmanager
 def opened(browser: Browser, path: Path, **context: object) -> Iterator[Page]:
-    """The page, drawn; at the end nothing may have gone wrong in it."""
+    """The drawn page; at the end its console must be empty."""
     said: list[str] = []
     page = browser.new_page(**context)  # type: ignore[arg-type]
     page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
@@ -43,7 +43,7 @@ def opened(browser: Browser, path: Path, **context: object) -> Iterator[Page]:
 
 
 def settled(page: Page, script: str) -> float:
-    """Seconds until the browser has carried out `script` and drawn what came of it."""
+    """Seconds until the browser has run `script` and drawn the result."""
     drawn = "() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))"
     begun = time.perf_counter()
     page.evaluate(script)
@@ -147,10 +147,10 @@ def test_hostile_messages_do_nothing(
         assert page.evaluate("window.hurt") is None
 
 
-def test_100_000_messages_open_in_under_3_s_and_filter_in_under_300_ms(
+def test_report_of_100_000_messages_is_fast(
     make_plan: Callable[..., Plan], runs: Path, browser: Browser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Measured and printed; failed only beyond what a busy machine explains."""
+    """Measure and print; fail only where a busy machine is no explanation."""
     rows = tuple(
         ModelConfig(model_id=team, model_name="cooperator", team_id=team, count=50) for team in ("red", "blue")
     )
@@ -169,7 +169,7 @@ def test_100_000_messages_open_in_under_3_s_and_filter_in_under_300_ms(
         find = "document.querySelector('#search').value = 'cooperat'; filterTexts()"
         pick = "document.querySelector('#filter-sender').selectedIndex = 7; filterTexts()"
         filters = [settled(page, script) for script in (find, pick, find)]
-        assert page.locator(".row").count() < 60  # only what is in sight stands in the page
+        assert page.locator(".row").count() < 60  # the page has only the visible rows
         page.evaluate("document.querySelector('#list').scrollTop = 1e6")
     with capsys.disabled():
         print(f"\n100,000 messages: open {took:.2f} s, filters {', '.join(f'{each:.3f}' for each in filters)} s")  # noqa: T201

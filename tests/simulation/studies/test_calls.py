@@ -1,4 +1,4 @@
-"""`society calls`: what a run's calls add up to, group by group."""
+"""`society calls`: the figures of a run's calls, group by group."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
 
 
 @pytest.mark.parametrize("by", list(By))
-def test_groups_add_up_to_the_run(make_plan: Callable[..., Plan], runs: Path, by: By) -> None:
+def test_call_groups_add_up_to_the_run(make_plan: Callable[..., Plan], runs: Path, by: By) -> None:
     run = run_scenario(make_plan(6), out=runs)
     report = report_calls(run, by)
     assert sum(group.attempts for group in report.groups) == len(run.calls)
@@ -31,7 +31,7 @@ def test_groups_add_up_to_the_run(make_plan: Callable[..., Plan], runs: Path, by
     assert {group.name for group in report.groups} == names[by]
 
 
-def test_tokens_of_a_server_add_up_over_its_adapters(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_tokens_of_a_server_add_up_over_adapters(make_plan: Callable[..., Plan], runs: Path) -> None:
     rows = tuple(
         ModelConfig(model_id=f"m{i}", model_name=("cooperator", "defector")[i % 2], team_id="ab"[i % 2])
         for i in range(4)
@@ -49,14 +49,14 @@ def test_tokens_of_a_server_add_up_over_its_adapters(make_plan: Callable[..., Pl
     assert speeds[0] + speeds[1] == pytest.approx(speeds[2])  # type: ignore[operator]
 
 
-def test_a_run_of_scripted_players_has_nothing_to_tell(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_run_of_scripted_players_has_no_calls_to_report(make_plan: Callable[..., Plan], runs: Path) -> None:
     rows = tuple(ModelConfig(model_id=f"p{i}", policy="tit_for_tat", team_id="ab"[i]) for i in range(2))
     run = run_scenario(make_plan(rows=rows), out=runs)
     with pytest.raises(SocietyError, match="made no call"):
         report_calls(run)
 
 
-def test_the_command_prints_a_table_or_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_calls_command_prints_table_or_json(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = society(capsys, "run", "first_contact", "--tier", "simulated", "--episodes", "1")
     path = out.splitlines()[-1]
     code, out, _ = society(capsys, "calls", path, "--by", "adapter")

@@ -1,4 +1,4 @@
-"""Runs against runs: in pairs where there are twins, with verdicts the numbers support, nothing mixed in silence."""
+"""Runs against runs: in pairs where episodes have twins, with verdicts that the numbers support."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def richer(by: float) -> Change:
 
 
 def side(folder: Path, seeds: Iterable[int], change: Change = as_it_is, **scenario: Any) -> Path:
-    """The stored run once for every seed, its outcomes changed, and its scenario too."""
+    """A copy of the stored run for every seed, with changed outcomes and a changed scenario."""
     for seed in seeds:
         run = folder / f"run-{seed}"
         shutil.copytree(STORED, run)
@@ -54,9 +54,9 @@ def verdicts(found: Comparison) -> dict[ComparedFigure, ComparisonVerdict]:
     return {each.figure: each.verdict for each in found.differences if not each.model_id}
 
 
-def test_twins_are_compared_in_pairs_and_a_constant_difference_is_certain(tmp_path: Path) -> None:
+def test_constant_difference_of_twins_has_no_width(tmp_path: Path) -> None:
     def by_seed(frame: pd.DataFrame) -> pd.DataFrame:
-        return richer(100 * int(frame["payoff"].sum()) % 7)(frame)  # what a seed brings, it brings to both sides
+        return richer(100 * int(frame["payoff"].sum()) % 7)(frame)  # a seed has the same effect on both sides
 
     a = side(tmp_path / "a", range(6), lambda frame: richer(2.0)(by_seed(frame)), mode="cooperative")
     b = side(tmp_path / "b", range(6), by_seed, mode="competitive")
@@ -74,12 +74,14 @@ def test_twins_are_compared_in_pairs_and_a_constant_difference_is_certain(tmp_pa
 
 
 @pytest.mark.parametrize(("seeds", "verdict"), [(5, ComparisonVerdict.TOO_FEW_PAIRS), (6, ComparisonVerdict.HIGHER)])
-def test_a_verdict_needs_as_many_pairs_as_a_test_would(tmp_path: Path, seeds: int, verdict: ComparisonVerdict) -> None:
+def test_verdict_needs_as_many_pairs_as_a_permutation_test(
+    tmp_path: Path, seeds: int, verdict: ComparisonVerdict
+) -> None:
     a, b = side(tmp_path / "a", range(seeds), richer(1.0)), side(tmp_path / "b", range(seeds))
     assert verdicts(compare_runs(a, b))[ComparedFigure.WELFARE] is verdict
 
 
-def test_one_run_against_one_is_clustered_by_pass_and_says_how_little_that_is(tmp_path: Path) -> None:
+def test_two_single_runs_are_clustered_by_pass(tmp_path: Path) -> None:
     a, b = side(tmp_path / "a", [1], richer(1.0)), side(tmp_path / "b", [1])
     found = compare_runs(a / "run-1", b / "run-1")
     assert found.find(ComparedFigure.WELFARE).interval.n == 2
@@ -87,13 +89,13 @@ def test_one_run_against_one_is_clustered_by_pass_and_says_how_little_that_is(tm
     assert any("over passes" in note for note in found.notes)
 
 
-def test_runs_of_other_seeds_are_taken_as_independent_and_that_is_said(tmp_path: Path) -> None:
+def test_runs_of_other_seeds_are_compared_unpaired(tmp_path: Path) -> None:
     a, b = side(tmp_path / "a", range(4), richer(1.0)), side(tmp_path / "b", range(10, 14))
     found = compare_runs(a, b)
     assert not found.find(ComparedFigure.WELFARE).paired
     assert verdicts(found)[ComparedFigure.WELFARE] is ComparisonVerdict.HIGHER
     assert any("UNPAIRED" in note for note in found.notes)
-    few = compare_runs(next(iter(a.iterdir())), b)  # one seed: no interval at all
+    few = compare_runs(next(iter(a.iterdir())), b)  # one seed: no interval
     assert math.isnan(few.find(ComparedFigure.WELFARE).interval.low)
     assert verdicts(few)[ComparedFigure.WELFARE] is ComparisonVerdict.TOO_FEW_RUNS
 
@@ -104,7 +106,7 @@ def test_episodes_without_a_twin_are_left_out_and_counted(tmp_path: Path) -> Non
     assert any("4 episodes have no twin" in note for note in found.notes)
 
 
-def test_runs_of_one_seed_are_averaged_and_count_once(tmp_path: Path) -> None:
+def test_runs_of_one_seed_count_once(tmp_path: Path) -> None:
     a, b = side(tmp_path / "a", range(6)), side(tmp_path / "b", range(6))
     side(a / "again", range(6), richer(2.0))
     found = compare_runs(a, b)
@@ -113,7 +115,7 @@ def test_runs_of_one_seed_are_averaged_and_count_once(tmp_path: Path) -> None:
     assert any("have the same seed" in note for note in found.notes)
 
 
-def test_tiers_are_never_compared_in_silence(tmp_path: Path) -> None:
+def test_different_tiers_are_compared_only_when_asked(tmp_path: Path) -> None:
     real = side(tmp_path / "real", range(6), lambda frame: frame.assign(tier="http"))
     simulated = side(tmp_path / "simulated", range(6))
     with pytest.raises(MixedTiersError, match="http, simulated"):
@@ -124,7 +126,7 @@ def test_tiers_are_never_compared_in_silence(tmp_path: Path) -> None:
     )
 
 
-def test_synthetic_episodes_and_persons_stay_out_and_are_told(tmp_path: Path) -> None:
+def test_synthetic_episodes_and_persons_are_left_out_with_a_note(tmp_path: Path) -> None:
     def odd(frame: pd.DataFrame) -> pd.DataFrame:
         rows = frame.assign(tier=frame["tier"].astype(str))
         rows.loc[rows["model_id"] == "ada", ["tier", "payoff"]] = ("human", 1e6)
@@ -140,7 +142,7 @@ def test_synthetic_episodes_and_persons_stay_out_and_are_told(tmp_path: Path) ->
     assert any("SYNTHETIC" in note for note in compare_runs(whole, tmp_path / "b", synthetic=True).notes)
 
 
-def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
+def test_compare_runs_refuses_what_cannot_be_compared(tmp_path: Path) -> None:
     a = side(tmp_path / "a", range(2))
     commons = side(tmp_path / "commons", range(2), lambda frame: frame.assign(task_type="commons"))
     other = side(tmp_path / "other", range(2), lambda frame: frame.assign(task_id="else"))
@@ -154,7 +156,7 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path) -> None:
         compare_runs(a, a)
 
 
-def test_models_that_are_not_the_same_on_both_sides_are_not_compared(tmp_path: Path) -> None:
+def test_models_that_differ_between_sides_are_not_compared(tmp_path: Path) -> None:
     def another_ada(frame: pd.DataFrame) -> pd.DataFrame:
         names = frame["model_name"].astype(str).where(frame["model_id"] != "ada", "defector")
         return frame.assign(model_name=names)
@@ -164,15 +166,15 @@ def test_models_that_are_not_the_same_on_both_sides_are_not_compared(tmp_path: P
     assert any(note.endswith("not compared one by one: ada") for note in found.notes)
 
 
-def test_more_than_one_difference_in_settings_is_told(tmp_path: Path) -> None:
+def test_several_different_settings_are_noted(tmp_path: Path) -> None:
     a = side(tmp_path / "a", range(6), mode="cooperative", language="en")
     found = compare_runs(a, side(tmp_path / "b", range(6), mode="competitive", language="zh"))
     assert found.differs["language"] == ("en", "zh")
     assert any("no difference is due to one alone: mode, language" in note for note in found.notes)
 
 
-def test_what_varies_on_all_sides_alike_is_paired_and_laid_to_nothing(tmp_path: Path) -> None:
-    """Chinese episodes are 100 points richer on both sides: only the mode makes a difference."""
+def test_settings_that_vary_on_all_sides_are_paired(tmp_path: Path) -> None:
+    """Chinese episodes pay 100 points more on both sides, so only the mode makes a difference."""
     for mode, extra in (("cooperative", 1.0), ("competitive", 0.0)):
         for language, more in (("en", 0.0), ("zh", 100.0)):
             side(tmp_path / mode / language, range(6), richer(extra + more), mode=mode, language=language)
@@ -184,7 +186,7 @@ def test_what_varies_on_all_sides_alike_is_paired_and_laid_to_nothing(tmp_path: 
     assert any("24 pairs" in note for note in found.notes)
 
 
-def test_one_folder_is_split_by_a_key_of_the_scenario(tmp_path: Path) -> None:
+def test_compare_by_splits_a_folder_by_a_key(tmp_path: Path) -> None:
     side(tmp_path / "all" / "x", range(6), richer(1.0), mode="cooperative")
     side(tmp_path / "all" / "y", range(6), mode="competitive")
     found = compare_runs(tmp_path / "all", by="mode")
@@ -196,7 +198,7 @@ def test_one_folder_is_split_by_a_key_of_the_scenario(tmp_path: Path) -> None:
         compare_runs(tmp_path / "all", by="language")
 
 
-def test_the_command_prints_verdicts_and_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_compare_command_prints_verdicts_or_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a, b = side(tmp_path / "a", range(6), richer(1.0), mode="competitive"), side(tmp_path / "b", range(6))
     (b / "torn").mkdir()
     (b / "torn" / "manifest.json").write_text("{")
@@ -216,7 +218,7 @@ def test_the_command_prints_verdicts_and_json(tmp_path: Path, capsys: pytest.Cap
     assert (code, "none/*: there is no such folder" in err) == (1, True)
 
 
-# -- what theory says -------------------------------------------------------------------------------------
+# -- theory -----------------------------------------------------------------------------------------------
 
 PLAYERS = (
     ModelConfig(model_id="giver", policy="always_cooperate", role=ModelRole.LEADER),
@@ -227,10 +229,8 @@ PLAYERS = (
 
 
 @pytest.mark.slow
-def test_cooperative_public_goods_against_competitive_says_what_theory_says(
-    make_plan: Callable[..., Plan], runs: Path
-) -> None:
-    """Players who do what they hear hear nothing where all compete: they give nothing, as the dominant strategy has it.
+def test_public_goods_by_mode_as_in_theory(make_plan: Callable[..., Plan], runs: Path) -> None:
+    """Players who follow messages hear none in competitive mode: they give nothing, which is the dominant strategy.
 
     Where all cooperate they hear a giver. So welfare, efficiency and gifts must come out higher; and a giver among
     those who keep all is the poorest, so the competitive payoffs are the less equal ones.
@@ -254,9 +254,7 @@ def test_cooperative_public_goods_against_competitive_says_what_theory_says(
 
 
 @pytest.mark.slow
-def test_simulated_minds_do_not_care_for_the_mode_and_no_difference_is_made_of_that(
-    make_plan: Callable[..., Plan], runs: Path
-) -> None:
+def test_simulated_players_show_no_difference_between_modes(make_plan: Callable[..., Plan], runs: Path) -> None:
     for mode in ("cooperative", "competitive"):
         for seed in range(6):
             run_scenario(make_plan(mode=mode, seed=seed), out=runs / mode)

@@ -1,4 +1,4 @@
-"""The strategy effect: a planted one is found, a planted null is not, and what would lie is refused."""
+"""The effect of messages: a planted effect is found, a planted null is not, and misleading inputs are refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ GOODS = {"task_id": "goods", "task_type": "public_goods", "max_steps": 1}
 
 
 def table(listener: str) -> tuple[ModelConfig, ...]:
-    """Two players who announce a drawn plan and keep to it, and two listeners."""
+    """Two players who announce a random plan and follow it, and two listeners."""
     return (
         ModelConfig(model_id="rita", policy="random", role=ModelRole.LEADER),
         ModelConfig(model_id="rolf", policy="random", role=ModelRole.LEADER),
@@ -79,11 +79,11 @@ def test_a_planted_null_is_not_found(plan_for: MakePlan, runs: Path) -> None:
         (effect,) = report.find(Treatment.SILENCED, measure)
         assert effect.interval.n == PAIRS
         assert not effect.interval.excludes(0)
-        assert effect.p_value == 1.0  # players who ignore messages play their twin's episode to the letter
+        assert effect.p_value == 1.0  # players who ignore messages play the same episode in both runs
 
 
 def _superstitious(view: Observation, rng: random.Random) -> float:
-    """Every message changes what it does, none in any direction."""
+    """Every message changes the decision, in no particular direction."""
     return random.Random(f"{view.heard}{rng.random()}").choice((0.0, 1.0))
 
 
@@ -98,15 +98,15 @@ def test_a_noisy_null_is_not_found(plan_for: MakePlan, runs: Path, monkeypatch: 
         assert effect.p_value > 0.01
 
 
-def test_who_said_it_does_not_matter_to_those_who_average(plan_for: MakePlan, runs: Path) -> None:
+def test_shuffled_senders_do_not_matter_to_players_who_average(plan_for: MakePlan, runs: Path) -> None:
     report = measured(plan_for(episodes=10), runs, Treatment.SHUFFLED, Treatment.REPLACED)
     (shuffled,) = report.find(Treatment.SHUFFLED, EffectMeasure.COOPERATION, EffectScope.ROLE, "follower")
     (replaced,) = report.find(Treatment.REPLACED, EffectMeasure.COOPERATION, EffectScope.ROLE, "follower")
     assert shuffled.p_value == 1.0
-    assert replaced.interval.value != 0  # the leaders' plans gave way to what the other follower said
+    assert replaced.interval.value != 0  # the words of the other follower replaced the leaders' plans
 
 
-def test_what_is_sent_before_anything_is_heard_is_the_same_in_both(plan_for: MakePlan, runs: Path) -> None:
+def test_first_messages_are_the_same_in_both_runs(plan_for: MakePlan, runs: Path) -> None:
     folder = play_treatments(plan_for(), [Treatment.SILENCED], out=runs)
     texts = [
         list(load_run(run_folders(folder, treatment)[0]).messages.query("step == 0")["text"])
@@ -122,17 +122,17 @@ def test_every_task_and_mode_has_its_own_effect(plan_for: MakePlan, runs: Path) 
     assert [effect.task_id for effect in report.find(Treatment.SILENCED, EffectMeasure.WELFARE)] == ["goods", "long"]
     quiet = report.find(Treatment.SILENCED, EffectMeasure.WELFARE, EffectScope.MODE, "competitive")
     loud = report.find(Treatment.SILENCED, EffectMeasure.WELFARE, EffectScope.MODE, "cooperative")
-    assert {effect.interval.value for effect in quiet} == {0.0}  # nobody hears anybody there anyway
+    assert {effect.interval.value for effect in quiet} == {0.0}  # nobody hears a message in these episodes
     assert all(effect.interval.value > 0 for effect in loud)
 
 
-def test_the_report_is_kept_beside_its_runs(plan_for: MakePlan, runs: Path) -> None:
+def test_effect_report_is_written_beside_its_runs(plan_for: MakePlan, runs: Path) -> None:
     folder = play_treatments(plan_for(), [Treatment.SILENCED], out=runs)
     report = read_effects(folder)
-    kept = orjson.loads((folder / REPORT).read_bytes())
-    assert len(kept["effects"]) == len(report.effects)
-    assert set(kept["runs"]) == {"delivered", "silenced"}
-    assert kept["tiers"] == ["scripted"]
+    stored = orjson.loads((folder / REPORT).read_bytes())
+    assert len(stored["effects"]) == len(report.effects)
+    assert set(stored["runs"]) == {"delivered", "silenced"}
+    assert stored["tiers"] == ["scripted"]
     assert any("no p-value can be below 0.125" in note for note in report.notes)
 
 
@@ -147,9 +147,7 @@ def cut_at(number: int) -> Callable[[Event], None]:
 
 
 @pytest.mark.parametrize("decision", [6, 20])  # in the first run, in the second
-def test_an_effect_that_was_cut_off_is_finished_to_the_same_report(
-    plan_for: MakePlan, runs: Path, decision: int
-) -> None:
+def test_interrupted_effect_ends_in_the_same_report(plan_for: MakePlan, runs: Path, decision: int) -> None:
     whole = measured(plan_for(), runs, Treatment.SILENCED)
     with pytest.raises(SocietyError, match="society effect") as stopped:
         play_treatments(plan_for(), [Treatment.SILENCED], out=runs, on_event=cut_at(decision))
@@ -159,18 +157,18 @@ def test_an_effect_that_was_cut_off_is_finished_to_the_same_report(
     assert read_effects(resume_treatments(folder)).effects == whole.effects
 
 
-def test_a_bandit_would_play_other_modes_and_is_refused(plan_for: MakePlan, runs: Path) -> None:
+def test_learning_mixing_policy_is_refused(plan_for: MakePlan, runs: Path) -> None:
     with pytest.raises(SocietyError, match="fixed_cycle"):
         play_treatments(plan_for(mode="mixed"), out=runs)
     assert not runs.exists()
 
 
-def test_one_pair_is_refused(plan_for: MakePlan, runs: Path) -> None:
+def test_effect_of_one_pair_is_refused(plan_for: MakePlan, runs: Path) -> None:
     with pytest.raises(SocietyError, match="at least 2 pairs"):
         play_treatments(plan_for(episodes=1), out=runs)
 
 
-def test_where_nobody_hears_anybody_that_is_said(plan_for: MakePlan, runs: Path) -> None:
+def test_effect_notes_that_no_message_was_heard(plan_for: MakePlan, runs: Path) -> None:
     report = measured(plan_for(mode="competitive"), runs, Treatment.SILENCED)
     assert any("no message was heard" in note for note in report.notes)
 
@@ -183,7 +181,7 @@ def test_synthetic_outcomes_are_not_compared(plan_for: MakePlan, runs: Path) -> 
     assert {effect.task_id for effect in report.effects} == {"goods"}
 
 
-def test_runs_that_are_no_twins_are_refused(plan_for: MakePlan, runs: Path) -> None:
+def test_runs_that_are_not_comparable_are_refused(plan_for: MakePlan, runs: Path) -> None:
     def arm(seed: int, treatment: Treatment) -> Path:
         return run_folders(play_treatments(plan_for(seed=seed), [treatment], out=runs), treatment)[0]
 

@@ -1,4 +1,4 @@
-"""Fingerprints of players whose fingerprint is known, and what a report must say of itself."""
+"""Fingerprints of players with a known fingerprint, and what a report says about itself."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ COIN, IGNORING = "policy:random_75", "policy:says_anything"
 
 
 class SaysAnything(Policy):
-    """Announces an option at random and then decides at random, without a thought of what it said."""
+    """Announces a random option, then decides at random, independently of it."""
 
     def speak(self, view: Observation, rng: random.Random, _language: Language) -> str:
         return f"I play {random.Random(f'words {rng.random()}').choice(view.options).label}."
@@ -87,20 +87,20 @@ def test_tit_for_tat_is_exactly_tit_for_tat(known: FingerprintReport) -> None:
     assert row(known, TIT_FOR_TAT) == [1, 1, 0, 1, 0]
 
 
-def test_cells_nobody_came_to_say_so(known: FingerprintReport) -> None:
+def test_cells_without_data_say_so(known: FingerprintReport) -> None:
     assert row(known, ALL_D) == [0, None, None, 0, 0]
     assert row(known, ALL_C) == [1, 1, 1, None, None]
     assert known.figure(ALL_D, "CC").why == "no data"
 
 
-def test_a_coin_is_within_its_intervals_wherever_it_comes_to(known: FingerprintReport) -> None:
+def test_intervals_of_a_random_player_cover_one_half(known: FingerprintReport) -> None:
     for cell in REACTIONS:
         interval = known.figure(COIN, cell).interval
         assert interval is not None
         assert interval.low <= 0.75 <= interval.high
 
 
-def test_every_figure_lies_in_its_interval(known: FingerprintReport) -> None:
+def test_every_figure_is_in_its_interval(known: FingerprintReport) -> None:
     for each in known.figures:
         assert each.interval is None or each.interval.low <= each.interval.value <= each.interval.high
         assert (each.interval is None) == bool(each.why)
@@ -113,63 +113,63 @@ def test_exploitability_is_that_of_the_payoffs(known: FingerprintReport) -> None
     assert value(known, ALL_D, "exploitability") == 0
 
 
-def test_the_best_response_gap_is_none_for_a_defector_and_all_for_a_cooperator(known: FingerprintReport) -> None:
+def test_best_response_gap_of_defector_and_cooperator(known: FingerprintReport) -> None:
     for game in ("gap_dilemma", "gap_goods"):
         assert value(known, ALL_D, game) == pytest.approx(0)
         assert value(known, ALL_C, game) == pytest.approx(1)
 
 
-def test_the_contribution_curve_of_a_reciprocator_rises_and_of_others_is_flat(known: FingerprintReport) -> None:
+def test_contribution_curve_rises_for_reciprocators_only(known: FingerprintReport) -> None:
     low, mid, high = row(known, TIT_FOR_TAT, ("gift_low", "gift_mid", "gift_high"))
     assert (low or 0) < (mid or 0) < (high or 0)
     assert value(known, TIT_FOR_TAT, "gift_slope") == pytest.approx(1, abs=0.15)
     assert row(known, ALL_C, ("gift_first", "gift_low", "gift_mid", "gift_high", "gift_slope")) == [1, 1, 1, 1, 0]
 
 
-def test_who_never_changes_does_not_answer_to_punishment(known: FingerprintReport) -> None:
+def test_constant_player_does_not_respond_to_punishment(known: FingerprintReport) -> None:
     for name in (ALL_C, ALL_D):
         assert row(known, name, ("after_punished", "after_spared", "punishment_effect")) == [0, 0, 0]
 
 
-def test_scripted_players_keep_their_word_and_answer_readably(known: FingerprintReport) -> None:
+def test_scripted_players_do_what_they_announce(known: FingerprintReport) -> None:
     for name in (TIT_FOR_TAT, ALL_D, ALL_C, COIN):
         assert row(known, name, ("announces", "word_kept", "unreadable")) == [1, 1, 0]
-    kept = known.figure(TIT_FOR_TAT, "beyond_chance").interval
-    assert kept is not None
-    assert kept.low > 0.15
+    agreement = known.figure(TIT_FOR_TAT, "beyond_chance").interval
+    assert agreement is not None
+    assert agreement.low > 0.15
 
 
-def test_who_ignores_its_own_word_agrees_with_it_by_chance_only(known: FingerprintReport) -> None:
+def test_player_that_ignores_its_message_agrees_by_chance(known: FingerprintReport) -> None:
     interval = known.figure(IGNORING, "beyond_chance").interval
     assert interval is not None
     assert not interval.excludes(0)
     assert value(known, IGNORING, "announces") == 1
 
 
-# -- who can be told from whom --------------------------------------------------------------------------
+# -- which subjects differ -------------------------------------------------------------------------------
 
 
 def cells(report: FingerprintReport, first: str, second: str) -> tuple[str, ...]:
     return next(pair.cells for pair in report.pairs if (pair.first, pair.second) == (first, second))
 
 
-def test_different_players_are_separable_in_the_cells_in_which_they_differ(known: FingerprintReport) -> None:
+def test_different_players_are_separable_where_they_differ(known: FingerprintReport) -> None:
     assert {"opening", "DC", "exploitability", "gift_first"} <= set(cells(known, TIT_FOR_TAT, ALL_D))
-    assert "CC" not in cells(known, TIT_FOR_TAT, ALL_D)  # one of them was never there
+    assert "CC" not in cells(known, TIT_FOR_TAT, ALL_D)  # one of them has no such step
     assert "CD" in cells(known, TIT_FOR_TAT, ALL_C)
     assert not {"opening", "CC"} & set(cells(known, TIT_FOR_TAT, ALL_C))
     assert "beyond_chance" in cells(known, TIT_FOR_TAT, IGNORING)
 
 
-def test_the_same_player_twice_is_not_separable(tmp_path: Path) -> None:
+def test_equal_players_are_not_separable(tmp_path: Path) -> None:
     folder = take_fingerprints(scripted("random_50", "random"), conditions(8), out=tmp_path)
     report = read_fingerprints(folder)
     (pair,) = report.pairs
     dilemma = {cell.name for cell in CELLS if "dilemma" in cell.group} | {"announces", "word_kept", "beyond_chance"}
-    assert not dilemma & set(pair.cells)  # they draw alike where there are two options
+    assert not dilemma & set(pair.cells)  # with two options both draw the same
 
 
-def test_adjusted_p_values_are_those_of_all_comparisons(known: FingerprintReport) -> None:
+def test_p_values_are_adjusted_for_all_comparisons(known: FingerprintReport) -> None:
     assert len(known.pairs) == 10
     assert all(each.p_adjusted >= each.p_value for each in known.differences)
     smallest = min(known.differences, key=lambda each: each.p_value)
@@ -189,7 +189,7 @@ def test_subjects_are_the_models_of_a_roster_and_its_base_last() -> None:
     assert [each.base for each in found] == [False, False, False, True]
 
 
-def test_the_base_model_takes_part_unasked_and_a_copy_once() -> None:
+def test_base_model_takes_part_and_a_copy_counts_once() -> None:
     rows = tuple(ModelConfig(model_id=f"m{i}", model_name="a", role=role) for i, role in enumerate(ModelRole))
     assert [each.name for each in subjects(Roster(name="r", base_model="org/Base", models=rows))] == ["a", "org/Base"]
     warm = rows[0].model_copy(update={"sampling": SamplingConfig(temperature=2.0)})
@@ -198,7 +198,7 @@ def test_the_base_model_takes_part_unasked_and_a_copy_once() -> None:
     assert not any(each.base for each in subjects(scripted("grim")))
 
 
-def test_two_subjects_differ_in_nothing_but_who_answers() -> None:
+def test_probe_plans_differ_only_in_the_subject() -> None:
     plans = probe_plans(Roster.load("first_contact"), Conditions())
     for probe in Probe:
         same = [plan for arm, plan in plans.items() if arm.endswith(f"/{probe.value}")]
@@ -212,20 +212,20 @@ def test_two_subjects_differ_in_nothing_but_who_answers() -> None:
             assert all(row.part is PopulationPart.BACKGROUND and row.policy for row in others)
 
 
-def test_no_two_probes_draw_alike() -> None:
+def test_probes_have_different_seeds() -> None:
     seeds = [plan.scenario.seed for plan in probe_plans(scripted("random_50"), conditions(2)).values()]
     assert len(set(seeds)) == len(Probe)
     assert seeds == [plan.scenario.seed for plan in probe_plans(scripted("random_50"), conditions(2)).values()]
 
 
-def test_names_in_prompts_tell_nobody_s_part_or_policy() -> None:
+def test_prompts_show_no_part_and_no_policy() -> None:
     for plan in probe_plans(scripted("grim"), Conditions()).values():
         assert [row.model_id for row in plan.roster.models] == [
             f"player_{i + 1}" for i in range(len(plan.roster.models))
         ]
 
 
-def test_one_episode_is_refused_before_it_is_played(tmp_path: Path) -> None:
+def test_one_episode_is_refused_before_anything_is_played(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="at least 2 episodes"):
         take_fingerprints(scripted("grim"), conditions(1), out=tmp_path)
     assert not list(tmp_path.iterdir())
@@ -238,7 +238,7 @@ def test_every_cell_has_a_name_of_its_own_and_a_source() -> None:
 
 
 @pytest.mark.parametrize("partner", [1.0, 0.0])
-def test_the_exploiter_answers_best_whatever_its_partner_does(partner: float) -> None:
+def test_exploiter_is_a_best_responder(partner: float) -> None:
     setting = Setting((Seat("player_1"), Seat("player_2")), SETUPS[Probe.EXPLOITED].steps)
     game = PrisonersDilemma(setting)
     view = game.observe(game.start(random.Random(0)), 1, Language.EN)
@@ -252,7 +252,7 @@ def test_the_exploiter_answers_best_whatever_its_partner_does(partner: float) ->
 # -- reports --------------------------------------------------------------------------------------------
 
 
-def test_a_report_is_read_back_as_it_was_written(known: FingerprintReport, tmp_path: Path) -> None:
+def test_load_report_reads_what_was_written(known: FingerprintReport, tmp_path: Path) -> None:
     folder = take_fingerprints(scripted("grim", "random_50"), conditions(2), out=tmp_path)
     report = read_fingerprints(folder)
     assert load_report(folder / REPORT) == report
@@ -261,7 +261,7 @@ def test_a_report_is_read_back_as_it_was_written(known: FingerprintReport, tmp_p
     assert {"python", "lora-society"} <= set(report.origin.versions)
 
 
-def test_the_picture_is_well_formed_and_shows_what_is_missing(known: FingerprintReport) -> None:
+def test_fingerprint_picture_is_well_formed_svg(known: FingerprintReport) -> None:
     drawn = ElementTree.fromstring(picture(known))
     shown = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
     assert shown.count("no data") == 4
@@ -291,7 +291,7 @@ def cut_at(number: int) -> Callable[[Event], None]:
     return observe
 
 
-def test_fingerprints_cut_off_are_finished_to_the_same_report(tmp_path: Path) -> None:
+def test_interrupted_fingerprints_end_in_the_same_report(tmp_path: Path) -> None:
     roster = scripted("random_75")
     whole = read_fingerprints(take_fingerprints(roster, conditions(2), out=tmp_path, at_once=1))
     with pytest.raises(SocietyError, match=COMMAND) as stopped:
@@ -312,18 +312,18 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-def test_simulated_fingerprints_are_marked_and_no_adapter_s(simulated: Path) -> None:
+def test_simulated_fingerprints_are_marked(simulated: Path) -> None:
     report = read_fingerprints(simulated)
     assert report.tiers == ("simulated",)
     assert any(note.startswith("SIMULATED") for note in report.notes)
     assert "SIMULATED, no language model" in picture(report)
     assert report.base == "SmolLM2-135M-Instruct"
-    assert row(report, "cooperator") == row(report, report.base) == [1, 1, 0, 1, 0]  # a team-mate's mind, whoever asks
+    assert row(report, "cooperator") == row(report, report.base) == [1, 1, 0, 1, 0]  # the policy of a teammate
     assert [pair.cells for pair in report.pairs] == [()]
     assert set(report.origin.weights.values()) == {"not in this process"}
 
 
-def test_subjects_that_fell_to_another_tier_are_not_compared(simulated: Path) -> None:
+def test_subjects_of_different_tiers_are_not_compared(simulated: Path) -> None:
     table = next(simulated.glob("01-*/dilemma/*/tables/outcomes.parquet"))
     before = pd.read_parquet(table)
     before.assign(tier=before["tier"].astype(str).replace("simulated", "http")).to_parquet(table, index=False)
@@ -335,7 +335,7 @@ def test_subjects_that_fell_to_another_tier_are_not_compared(simulated: Path) ->
         before.to_parquet(table, index=False)
 
 
-def test_the_command_ends_in_table_pairs_and_folder(capsys: pytest.CaptureFixture[str]) -> None:
+def test_fingerprint_command_prints_table_pairs_and_folder(capsys: pytest.CaptureFixture[str]) -> None:
     roster = Roster.load("first_contact")
     roster.model_copy(update={"models": roster.models[:1]}).save("one.yaml")
     asked = ("fingerprint", "one.yaml", "--tier", "simulated", "--episodes", "2", "--role", "competitor")
@@ -351,14 +351,14 @@ def test_the_command_ends_in_table_pairs_and_folder(capsys: pytest.CaptureFixtur
     assert json.loads(again)["origin"]["role"] == "competitor"
 
 
-def test_a_folder_without_fingerprints_is_told(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_folder_without_fingerprints_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, _, err = society(capsys, "fingerprint", str(tmp_path))
     assert code == 1
     assert "start with: society fingerprint" in err
 
 
 @pytest.mark.parametrize("tier", [Tier.HTTP, pytest.param(Tier.CAMEL, marks=pytest.mark.slow)])
-async def test_a_server_s_models_are_asked_side_by_side(tier: Tier, tmp_path: Path) -> None:
+async def test_probes_on_a_server_run_side_by_side(tier: Tier, tmp_path: Path) -> None:
     roster = Roster(name="served", base_model="base", models=(ModelConfig(model_id="m", model_name="cooperator"),))
     async with ScriptedVLLM() as stub:
         stub.delay = 0.01
@@ -370,5 +370,5 @@ async def test_a_server_s_models_are_asked_side_by_side(tier: Tier, tmp_path: Pa
     assert report.tiers == (tier.value,)
     assert row(report, "cooperator") == [1, 1, 1, None, None]  # the stub takes the first choice
     assert value(report, "cooperator", "exploitability") == 4
-    assert report.figure("cooperator", "word_kept").why == "no data"  # and names no option
+    assert report.figure("cooperator", "word_kept").why == "no data"  # it names no option
     assert report.pairs[0].cells == ()

@@ -93,7 +93,7 @@ def test_metric_table_has_a_row_per_value(team_run: Run) -> None:
 
 @pytest.fixture
 def registered() -> Iterator[None]:
-    """Metrics registered by a test are gone after it."""
+    """Remove metrics that the test registered."""
     metrics()
     before = dict(REGISTERED)
     yield

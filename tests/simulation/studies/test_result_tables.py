@@ -43,7 +43,7 @@ ROWS = tuple(ModelConfig(model_id=name, policy=name) for name in ("random", "tit
 
 
 def points(figure: Figure) -> int:
-    """How many values a picture shows."""
+    """The number of values in a picture."""
     return sum(len(trace.x) for trace in figure.data)
 
 

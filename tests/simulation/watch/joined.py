@@ -23,9 +23,9 @@ def joined(views: Iterable[LiveView]) -> LiveView:
 
 def latest(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     seen: Counter[str] = Counter()
-    kept = []
+    latest = []
     for entry in reversed(entries):
         seen[entry.kind] += 1
         if seen[entry.kind] <= ENTRIES:
-            kept.append(entry)
-    return tuple(reversed(kept))
+            latest.append(entry)
+    return tuple(reversed(latest))

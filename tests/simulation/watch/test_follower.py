@@ -1,4 +1,4 @@
-"""Following a log that is being written: torn lines, resumed runs, runs that have not begun."""
+"""Follows a log that is being written: torn lines, resumed runs, runs that have not begun."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def finished(make_plan: Callable[..., Plan], runs: Path) -> Run:
 
 
 def copy_of(run: Run, place: Path) -> Path:
-    """The run's directory again, with an empty log."""
+    """A copy of the run's directory with an empty log."""
     place.mkdir(parents=True)
     shutil.copy(run.path / "manifest.json", place)
     (place / EventLog.NAME).touch()
@@ -41,8 +41,8 @@ def read_on(follower: Follower) -> LiveView:
     return follower.view()
 
 
-def test_a_line_that_is_being_written_waits(finished: Run, tmp_path: Path) -> None:
-    """The log byte by byte would give the same: cut anywhere, nothing is lost, doubled or misread."""
+def test_log_tail_does_not_read_an_unfinished_line(finished: Run, tmp_path: Path) -> None:
+    """A log that arrives in any pieces gives the same: nothing is lost, repeated or misread."""
     content = (finished.path / EventLog.NAME).read_bytes()
     log = copy_of(finished, tmp_path / "copy")
     follower = Follower(log.parent)
@@ -56,7 +56,7 @@ def test_a_line_that_is_being_written_waits(finished: Run, tmp_path: Path) -> No
     assert_tells_what_the_tables_tell(follower.view(), finished)
 
 
-def test_a_torn_line_is_cut_away_by_the_resumed_run(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_torn_line_is_cut_by_the_resumed_run(make_plan: Callable[..., Plan], runs: Path) -> None:
     with pytest.raises(RunStoppedError) as stopped:
         run_scenario(make_plan(), out=runs, on_event=cut_after(3, StepResolved))
     path = stopped.value.path
@@ -72,7 +72,7 @@ def test_a_torn_line_is_cut_away_by_the_resumed_run(make_plan: Callable[..., Pla
     assert_tells_what_the_tables_tell(view, run)
 
 
-def test_a_run_that_has_not_begun_is_waited_for(finished: Run, tmp_path: Path) -> None:
+def test_follower_waits_for_a_run_that_has_not_begun(finished: Run, tmp_path: Path) -> None:
     follower = Follower(tmp_path / "later")
     assert not follower.poll()
     assert follower.view().progress.status is WatchStatus.WAITING
@@ -80,7 +80,7 @@ def test_a_run_that_has_not_begun_is_waited_for(finished: Run, tmp_path: Path) -
     assert_tells_what_the_tables_tell(read_on(follower), finished)
 
 
-def test_of_a_folder_of_runs_the_one_written_to_last_is_watched(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_find_run_takes_the_newest_run_of_a_folder(make_plan: Callable[..., Plan], runs: Path) -> None:
     assert find_run(runs) is None
     first, second = (run_scenario(make_plan(episodes=1), out=runs) for _ in range(2))
     os.utime(first.path / EventLog.NAME, (1, 1))
@@ -90,7 +90,7 @@ def test_of_a_folder_of_runs_the_one_written_to_last_is_watched(make_plan: Calla
     assert find_run(second.path) == second.path
 
 
-def test_a_log_that_is_none_is_an_error_that_names_the_line(finished: Run) -> None:
+def test_bad_log_is_an_error_with_its_line(finished: Run) -> None:
     log = finished.path / EventLog.NAME
     lines = log.read_bytes().splitlines(keepends=True)
     log.write_bytes(b"".join((*lines[:4], b"nonsense\n", *lines[4:])))
@@ -102,7 +102,7 @@ def test_a_log_that_is_none_is_an_error_that_names_the_line(finished: Run) -> No
     assert not follower.poll()
 
 
-def test_a_log_that_shrank_is_an_error(finished: Run) -> None:
+def test_log_that_became_shorter_is_an_error(finished: Run) -> None:
     follower = Follower(finished.path)
     read_on(follower)
     (finished.path / EventLog.NAME).write_bytes(b"")
@@ -110,22 +110,22 @@ def test_a_log_that_shrank_is_an_error(finished: Run) -> None:
         follower.poll()
 
 
-def test_a_run_whose_process_is_gone_is_not_called_running(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_run_without_a_process_is_shown_as_stopped(make_plan: Callable[..., Plan], runs: Path) -> None:
     with pytest.raises(RunStoppedError) as stopped:
         run_scenario(make_plan(), out=runs, on_event=cut_after(3, StepResolved))
     log = stopped.value.path / EventLog.NAME
     lines = log.read_bytes().splitlines(keepends=True)
-    log.write_bytes(b"".join(lines[:-1]))  # without the word that it stopped: as if it was killed
+    log.write_bytes(b"".join(lines[:-1]))  # without its last event, as if it was killed
     follower = Follower(log.parent)
 
-    def told() -> tuple[WatchStatus, str]:
+    def status() -> tuple[WatchStatus, str]:
         progress = read_on(follower).progress
         return progress.status, progress.reason
 
     os.utime(log, (0, time.time() - 2 * QUIET))
     lock = locked(log.parent)
-    assert told() == (WatchStatus.RUNNING, "")  # a slow server, perhaps
+    assert status() == (WatchStatus.RUNNING, "")  # a slow server, perhaps
     lock.release()
-    assert told() == (WatchStatus.STOPPED, GONE)
+    assert status() == (WatchStatus.STOPPED, GONE)
     os.utime(log)
-    assert told() == (WatchStatus.RUNNING, "")  # it was resumed
+    assert status() == (WatchStatus.RUNNING, "")  # it was resumed

@@ -33,7 +33,7 @@ SCRIPT = "<img src=x onerror=\"document.title='owned'\"><script>document.title='
 
 @contextmanager
 def command(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """`society`, running in that folder; killed where the block leaves it running."""
+    """`society`, running in that folder; killed at the end of the block if it still runs."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     line = [sys.executable, "-m", "simulation.cli.app", *arguments]
     with subprocess.Popen(
@@ -51,14 +51,14 @@ def address_of(watch: subprocess.Popen[str]) -> str:
 
 
 def interrupted(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """What Ctrl-C makes of it: exit code and what it says."""
+    """Press Ctrl-C; the exit code and the output."""
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=10)
     return process.returncode, err
 
 
 def written(log: Path) -> bytes:
-    return log.read_bytes() if log.exists() else b""  # the directory is there before its log
+    return log.read_bytes() if log.exists() else b""  # the directory exists before its log
 
 
 def killed_in_the_middle(folder: Path) -> Path:
@@ -71,8 +71,8 @@ def killed_in_the_middle(folder: Path) -> Path:
     return path
 
 
-async def test_a_run_in_another_process_is_followed_to_its_end(tmp_path: Path) -> None:
-    """Watched before it begins, killed, resumed, and read by two who connect at different times."""
+async def test_watch_follows_a_run_of_another_process(tmp_path: Path) -> None:
+    """Watched before it begins, killed, resumed, and read by two readers who connect at different times."""
     with command(tmp_path, "watch") as watch:
         address = await asyncio.to_thread(address_of, watch)
         async with aiohttp.ClientSession() as session:
@@ -92,7 +92,7 @@ async def test_a_run_in_another_process_is_followed_to_its_end(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("options", [(), ("--terminal",)])
-def test_ctrl_c_ends_watching_without_a_word_of_complaint(tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_ctrl_c_ends_watching_without_an_error(tmp_path: Path, options: tuple[str, ...]) -> None:
     with command(tmp_path, "watch", "nothing-yet", *options) as watch:
         assert watch.stderr is not None
         assert "waiting for nothing-yet to begin" in watch.stderr.readline()
@@ -105,7 +105,7 @@ def test_ctrl_c_ends_watching_without_a_word_of_complaint(tmp_path: Path, option
 
 
 def test_the_page_follows_in_a_browser(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
-    """Live, without console errors, dark and on a phone; messages are text whatever they hold."""
+    """Live, without console errors, dark and on a phone; messages are always text."""
     from playwright.sync_api import expect, sync_playwright
 
     chromium = shutil.which("chromium")

@@ -1,4 +1,4 @@
-"""The live page over real HTTP: who is let in, and that a stream neither loses nor doubles anything."""
+"""The live page over real HTTP: who has access, and that a stream loses and repeats nothing."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ VIEW = TypeAdapter(LiveView)
 
 @asynccontextmanager
 async def page(path: Path) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
-    """The address of a run's live page, and a browser's HTTP."""
+    """The address of a run's live page, and an HTTP session."""
     async with (
         LivePage(Stream(Follower(path), pause=0.01)).serve(0) as address,
         aiohttp.ClientSession() as session,
@@ -67,7 +67,7 @@ async def until_finished(stream: AsyncIterator[tuple[str, LiveView]]) -> list[Li
 
 
 def undated(view: LiveView) -> dict[str, Any]:
-    """A view without what depends on when it was asked for."""
+    """A view without the values that depend on the time of the request."""
     body = VIEW.dump_python(view, mode="json")
     del body["progress"]["written"], body["progress"]["unread"]
     return body
@@ -79,7 +79,7 @@ def finished(make_plan: Callable[..., Plan], runs: Path) -> Run:
 
 
 async def written(log: Path, content: bytes, pieces: int) -> None:
-    """Write a log as a run does, a piece at a time."""
+    """Write a log piece by piece, as a run does."""
     size = -(-len(content) // pieces)
     with log.open("ab") as file:
         for start in range(0, len(content), size):
@@ -88,7 +88,7 @@ async def written(log: Path, content: bytes, pieces: int) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_early_and_late_readers_end_up_with_the_tables(finished: Run, tmp_path: Path) -> None:
+async def test_early_and_late_readers_end_with_the_same_tables(finished: Run, tmp_path: Path) -> None:
     log = copy_of(finished, tmp_path / "copy")
     content = (finished.path / EventLog.NAME).read_bytes()
     async with page(log.parent) as (address, session):
@@ -106,8 +106,8 @@ async def test_early_and_late_readers_end_up_with_the_tables(finished: Run, tmp_
         assert undated(joined(each)) == undated(joined(after))
 
 
-async def test_a_reader_that_comes_back_goes_on_where_it_stopped(finished: Run, tmp_path: Path) -> None:
-    """Cut off after every single event, and come back with Last-Event-ID, as a browser does."""
+async def test_stream_reader_goes_on_where_it_stopped(finished: Run, tmp_path: Path) -> None:
+    """Disconnect after every event and come back with Last-Event-ID, as a browser does."""
     log = copy_of(finished, tmp_path / "copy")
     seen: list[LiveView] = []
     async with page(log.parent) as (address, session):
@@ -126,7 +126,7 @@ async def test_a_reader_that_comes_back_goes_on_where_it_stopped(finished: Run, 
 
 
 @pytest.mark.parametrize("last", ["99999", "-1", "nonsense", "٣", "9" * 5000])
-async def test_an_unknown_place_is_answered_with_a_whole_view(finished: Run, last: str) -> None:
+async def test_unknown_event_id_gets_a_whole_view(finished: Run, last: str) -> None:
     async with page(finished.path) as (address, session):
         await until_finished(views(session, address))
         (only,) = await until_finished(views(session, address, last))
@@ -134,7 +134,7 @@ async def test_an_unknown_place_is_answered_with_a_whole_view(finished: Run, las
     assert_tells_what_the_tables_tell(only, finished)
 
 
-async def test_a_run_that_has_not_begun_is_waited_for(finished: Run, tmp_path: Path) -> None:
+async def test_live_page_waits_for_a_run_that_has_not_begun(finished: Run, tmp_path: Path) -> None:
     async with page(tmp_path / "later") as (address, session):
         stream = views(session, address)
         _, waiting = await anext_(stream)
@@ -149,11 +149,11 @@ async def anext_(stream: AsyncIterator[Any]) -> Any:
 
 
 def refused(address: str) -> list[tuple[str, dict[str, str]]]:
-    """Requests that must not be answered: address and headers."""
+    """Requests that must be refused: address and headers."""
     root, token = address.rstrip("/").rsplit("/", 1)
     port = root.rsplit(":", 1)[1]
     paths = ["", "/", "/events", "//events", "/favicon.ico", f"/{token[:-1]}/", f"/{token}x/", "/ü/", f"/x/{token}/"]
-    strangers = [
+    foreign_hosts = [
         "evil.example",
         f"evil.example:{port}",
         "127.0.0.1",
@@ -163,11 +163,11 @@ def refused(address: str) -> list[tuple[str, dict[str, str]]]:
     ]
     return [
         *((f"{root}{path}", {}) for path in paths),
-        *((f"{address}{name}", {"Host": host}) for name in ("", "events") for host in strangers),
+        *((f"{address}{name}", {"Host": host}) for name in ("", "events") for host in foreign_hosts),
     ]
 
 
-async def test_without_the_token_or_for_another_host_nothing_is_told(finished: Run) -> None:
+async def test_live_page_refuses_wrong_token_or_host(finished: Run) -> None:
     async with page(finished.path) as (address, session):
         for url, headers in refused(address):
             async with session.get(url, headers=headers) as response:
@@ -179,7 +179,7 @@ async def test_without_the_token_or_for_another_host_nothing_is_told(finished: R
             assert response.status == 405
 
 
-async def test_every_answer_forbids_what_the_page_does_not_need(finished: Run) -> None:
+async def test_live_page_has_strict_headers(finished: Run) -> None:
     async with page(finished.path) as (address, session):
         for name in ("", "page.css", "page.js", "icon.svg", "events"):
             async with session.get(f"{address}{name}") as response:
@@ -192,7 +192,7 @@ async def test_every_answer_forbids_what_the_page_does_not_need(finished: Run) -
             assert response.status == 404
 
 
-async def test_tokens_differ_and_only_this_machine_is_listened_to(finished: Run) -> None:
+async def test_live_page_has_new_token_and_local_address(finished: Run) -> None:
     async with page(finished.path) as (first, _), page(finished.path) as (second, _):
         tokens = {address.rstrip("/").rsplit("/", 1)[1] for address in (first, second)}
         assert len(tokens) == 2
@@ -200,7 +200,7 @@ async def test_tokens_differ_and_only_this_machine_is_listened_to(finished: Run)
         assert first.startswith("http://127.0.0.1:")
 
 
-def test_what_models_wrote_goes_into_the_page_as_text_only() -> None:
+def test_model_texts_reach_the_page_as_text_only() -> None:
     import simulation.watch
 
     script = (Path(simulation.watch.__file__).parent / "assets/page.js").read_text()
@@ -208,7 +208,7 @@ def test_what_models_wrote_goes_into_the_page_as_text_only() -> None:
         assert door not in script
 
 
-async def test_a_port_that_is_taken_is_named(finished: Run) -> None:
+async def test_port_in_use_is_refused(finished: Run) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"--port {port}"):
@@ -216,7 +216,7 @@ async def test_a_port_that_is_taken_is_named(finished: Run) -> None:
                 pass
 
 
-async def test_what_is_kept_for_readers_is_bounded(
+async def test_stream_keeps_a_bounded_number_of_bytes(
     finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simulation.watch.stream.RECENT_BYTES", 20_000)

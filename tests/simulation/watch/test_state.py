@@ -1,4 +1,4 @@
-"""What the followed events come to, against the run's own tables."""
+"""The state after all events, compared with the run's own tables."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def followed(run: Run) -> RunState:
 
 
 def assert_tells_what_the_tables_tell(view: LiveView, run: Run) -> None:
-    """Every sum that is shown, against the tables."""
+    """Compare every sum that is shown with the tables."""
     tiers = [*run.messages["tier"], *run.decisions["tier"], *run.acts["tier"]]
     assert view.honesty.texts == Counter(tiers)
     assert view.honesty.failed == (run.calls["status"] == "failed").sum()
@@ -78,17 +78,17 @@ def own(rows: pd.DataFrame, model_id: str, tier: str, synthetic: bool) -> pd.Dat
     ],
     ids=["plain", "social", "synthetic", "turns"],
 )
-def test_a_view_tells_what_the_tables_tell(make_plan: Callable[..., Plan], runs: Path, keys: dict[str, object]) -> None:
+def test_view_equals_the_tables(make_plan: Callable[..., Plan], runs: Path, keys: dict[str, object]) -> None:
     rows = (*models(3), ModelConfig(model_id="mirror", policy="tit_for_tat", role=ModelRole.LEADER, team_id="blue"))
     run = run_scenario(make_plan(rows=rows, **keys), out=runs)
     view = followed(run).view()
     assert_tells_what_the_tables_tell(view, run)
     assert view.progress.status is WatchStatus.FINISHED
-    told = [entry.text for entry in view.entries if entry.kind is EntryKind.MESSAGE]
-    assert told == list(run.messages["text"].astype(object))[-ENTRIES:]
+    texts = [entry.text for entry in view.entries if entry.kind is EntryKind.MESSAGE]
+    assert texts == list(run.messages["text"].astype(object))[-ENTRIES:]
 
 
-def test_increments_come_to_the_same_as_one_look(make_plan: Callable[..., Plan], runs: Path) -> None:
+def test_increments_add_up_to_the_whole_view(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = run_scenario(make_plan(episodes=3), out=runs)
     state, views = RunState(run.path.name, run.manifest), []
     views.append(state.view())
@@ -101,9 +101,7 @@ def test_increments_come_to_the_same_as_one_look(make_plan: Callable[..., Plan],
     assert not any(view.whole for view in views[1:])
 
 
-def test_a_resumed_run_forgets_the_unfinished_episode_but_not_its_calls(
-    make_plan: Callable[..., Plan], runs: Path
-) -> None:
+def test_resume_takes_back_the_episode_but_not_its_calls(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = run_scenario(make_plan(), out=runs)
     events = list(read_events(run.path / EventLog.NAME))
     second = next(n for n, each in enumerate(events) if isinstance(each, EpisodeStarted) and each.episode == 1)
@@ -125,7 +123,7 @@ def test_a_resumed_run_forgets_the_unfinished_episode_but_not_its_calls(
 
 
 def endless(plan: Plan, steps: int) -> RunState:
-    """A state that has seen that many steps of one player, none of them played."""
+    """A state after that many made-up steps of one player."""
     manifest = {
         "scenario": plan.scenario.model_dump(mode="json"),
         "roster": plan.roster.model_dump(mode="json"),
@@ -141,7 +139,7 @@ def endless(plan: Plan, steps: int) -> RunState:
     return state
 
 
-def test_a_long_run_is_thinned_but_its_sums_are_whole(make_plan: Callable[..., Plan]) -> None:
+def test_long_run_has_fewer_points_but_whole_sums(make_plan: Callable[..., Plan]) -> None:
     state = endless(make_plan(), 3000)
     view = state.view()
     assert len(view.points) <= POINTS
@@ -152,7 +150,7 @@ def test_a_long_run_is_thinned_but_its_sums_are_whole(make_plan: Callable[..., P
     assert view.entries[0].text.startswith("x" * LONGEST + "… (3,000")
 
 
-def test_thinning_is_told_to_those_who_follow(make_plan: Callable[..., Plan]) -> None:
+def test_fewer_points_are_sent_as_a_whole_view(make_plan: Callable[..., Plan]) -> None:
     state, views = endless(make_plan(), POINTS), []
     views.append(state.news())
     for step in range(POINTS, POINTS + 5):
@@ -162,7 +160,7 @@ def test_thinning_is_told_to_those_who_follow(make_plan: Callable[..., Plan]) ->
 
 
 @pytest.mark.parametrize(("count", "grouping"), [(4, Grouping.MODEL), (40, Grouping.TEAM)])
-def test_many_models_are_told_apart_by_team(
+def test_many_models_are_grouped_by_team(
     make_plan: Callable[..., Plan], runs: Path, count: int, grouping: Grouping
 ) -> None:
     run = run_scenario(make_plan(count, episodes=1), out=runs)

@@ -34,7 +34,7 @@ def shown(path: Path, *, terminal: bool, width: int = 100) -> str:
 
 
 @pytest.mark.parametrize("width", [80, 160])
-def test_a_finished_run_is_shown_and_said_to_be(finished: Run, width: int) -> None:
+def test_finished_run_is_shown_as_finished(finished: Run, width: int) -> None:
     text = shown(finished.path, terminal=False, width=width)
     assert f"{finished.path.name}  finished" in text
     assert "episode 2/2 step 2/2 public_goods" in text
@@ -47,7 +47,7 @@ def test_a_finished_run_is_shown_and_said_to_be(finished: Run, width: int) -> No
     assert list(finished.messages["text"])[-1][:30] in text
 
 
-def test_what_a_model_wrote_cannot_touch_the_terminal(finished: Run, tmp_path: Path) -> None:
+def test_model_texts_cannot_control_the_terminal(finished: Run, tmp_path: Path) -> None:
     log = copy_of(finished, tmp_path / "copy")
     evil = "\x1b]0;owned\x07\x1b[2J[bold red]\u202etxet"
     with log.open("wb") as file:
@@ -58,17 +58,17 @@ def test_what_a_model_wrote_cannot_touch_the_terminal(finished: Run, tmp_path: P
     plain, live = shown(log.parent, terminal=False), shown(log.parent, terminal=True)
     assert "\x1b" not in plain
     assert r"\x1b]0;owned\x07\x1b[2J[bold red]\u202etxet" in plain
-    for told in ("\x1b]0;", "\x1b[2J", "\u202e"):
-        assert told not in live
+    for control in ("\x1b]0;", "\x1b[2J", "\u202e"):
+        assert control not in live
 
 
-def test_the_command_ends_with_the_run(finished: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_watch_command_ends_with_the_run(finished: Run, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = society(capsys, "watch", str(finished.path.parent), "--terminal")
     assert code == 0
     assert "finished" in out
 
 
-def test_a_run_of_another_version_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_of_another_version_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "manifest.json").write_text('{"schema_version": 99}')
     code, _, err = society(capsys, "watch", str(tmp_path / "old"))

@@ -1,4 +1,4 @@
-"""Who is measured and in which company: tables, returns with known answers, and the mark in the data."""
+"""Populations: who plays, returns with known answers, and the part of each player in the data."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def scripted(*policies: str) -> tuple[ModelConfig, ...]:
 # -- tables ---------------------------------------------------------------------------------------------
 
 
-def test_a_visitor_sits_alone_among_strangers(make_plan: MakePlan) -> None:
+def test_visitor_is_alone_among_background_players(make_plan: MakePlan) -> None:
     plans = population_plans(make_plan(), Declaration(("m1",), ("grim",), (Population.VISITOR,)))
     (table,) = (plan.roster.models for plan in plans.values())
     assert list(plans) == ["visitor/m1/grim"]
@@ -65,28 +65,28 @@ def test_a_visitor_sits_alone_among_strangers(make_plan: MakePlan) -> None:
     assert [row.team_id for row in table] == ["red", "blue", "red", "blue"]
 
 
-def test_residents_are_all_but_one(make_plan: MakePlan) -> None:
+def test_residents_are_all_players_but_one(make_plan: MakePlan) -> None:
     plans = population_plans(make_plan(6), Declaration(("m1", "m2"), ("grim",), (Population.RESIDENT,)))
     table = plans["resident/grim"].roster.models
     assert [row.model_id for row in table] == ["m1_1", "m1_2", "m2_1", "m2_2", "m1_3", "other"]
     assert [row.part for row in table].count(PopulationPart.FOCAL) == 5
-    assert table[2].role is make_plan(6).roster.models[2].role  # a focal row brings what it is told of itself
+    assert table[2].role is make_plan(6).roster.models[2].role  # a focal row keeps its own description
 
 
-def test_a_row_of_the_roster_may_be_the_company(make_plan: MakePlan) -> None:
+def test_background_may_be_a_row_of_the_roster(make_plan: MakePlan) -> None:
     plans = population_plans(make_plan(), Declaration(("m0",), ("m3",)))
     assert [row.model_id for row in plans["visitor/m0/m3"].roster.models] == ["m0", "m3_1", "m3_2", "m3_3"]
     assert [row.model_id for row in plans["resident/m3"].roster.models] == ["m0_1", "m0_2", "m0_3", "m3"]
 
 
-def test_a_table_of_two_has_no_residents(make_plan: MakePlan) -> None:
+def test_two_seats_have_no_resident_population(make_plan: MakePlan) -> None:
     assert list(population_plans(make_plan(2), Declaration(("m0",), ("grim",)))) == ["visitor/m0/grim"]
     with pytest.raises(UsageError, match="needs 3 seats"):
         population_plans(make_plan(2), Declaration(("m0",), ("grim",), (Population.RESIDENT,)))
 
 
 @pytest.mark.parametrize(
-    ("declared", "told"),
+    ("declared", "message"),
     [
         (Declaration(("m11",), ("grim",)), r"no such model \(did you mean m1"),
         (Declaration(("m0",), ("grimm",)), r"neither a policy nor a model \(did you mean grim"),
@@ -95,12 +95,12 @@ def test_a_table_of_two_has_no_residents(make_plan: MakePlan) -> None:
         (Declaration(("m0",), ()), "one background"),
     ],
 )
-def test_a_declaration_that_does_not_fit_is_told(make_plan: MakePlan, declared: Declaration, told: str) -> None:
-    with pytest.raises(UsageError, match=told):
+def test_declaration_that_does_not_fit_is_refused(make_plan: MakePlan, declared: Declaration, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         population_plans(make_plan(), declared)
 
 
-def test_named_links_have_no_place_in_other_tables(make_plan: MakePlan) -> None:
+def test_topology_of_named_models_is_refused(make_plan: MakePlan) -> None:
     plan = make_plan(communication={"topology": [("m0", "m1")]})
     with pytest.raises(UsageError, match="topology=complete"):
         population_plans(plan, Declaration(("m0",), ("grim",)))
@@ -108,7 +108,7 @@ def test_named_links_have_no_place_in_other_tables(make_plan: MakePlan) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(st.data())
-def test_every_table_keeps_its_seats_and_its_majority(data: st.DataObject) -> None:
+def test_every_population_keeps_seats_and_majority(data: st.DataObject) -> None:
     count = data.draw(st.integers(2, 9))
     rows = scripted(*("random",) * count)
     ids = [row.model_id for row in rows]
@@ -140,7 +140,7 @@ def the(report: PopulationReport, population: Population, part: PopulationPart) 
     return found
 
 
-def test_returns_are_those_of_the_closed_form(make_plan: MakePlan, runs: Path) -> None:
+def test_returns_equal_the_closed_form(make_plan: MakePlan, runs: Path) -> None:
     plan = make_plan(rows=scripted("always_cooperate", *("random",) * 4), tasks=[GOODS], mode="cooperative")
     report = measured(plan, runs, "p0", "free_rider")
     expected = {  # n 5, endowment 20, multiplier 1.6: 20 - own + 1.6 * total / 5
@@ -156,17 +156,17 @@ def test_returns_are_those_of_the_closed_form(make_plan: MakePlan, runs: Path) -
         assert found.interval.n == 2
 
 
-def test_an_interval_covers_what_chance_gives(make_plan: MakePlan, runs: Path) -> None:
+def test_interval_covers_the_expected_return(make_plan: MakePlan, runs: Path) -> None:
     rows = scripted("random_50", "random")
     dilemma = {"task_id": "d", "task_type": "prisoners_dilemma", "max_steps": 5}
     plan = make_plan(rows=rows, tasks=[dilemma], mode="cooperative", episodes=40)
     interval = the(measured(plan, runs, "p0", "random_50"), Population.VISITOR, PopulationPart.FOCAL).interval
-    assert interval.low < 5 * 2.25 < interval.high  # (5 + 3 + 1 + 0) / 4 a step
+    assert interval.low < 5 * 2.25 < interval.high  # (5 + 3 + 1 + 0) / 4 per step
     assert interval.high - interval.low < 4
     assert interval.n == 40
 
 
-def test_focal_models_together_are_also_told_apart(make_plan: MakePlan, runs: Path) -> None:
+def test_returns_of_each_focal_model_and_of_all(make_plan: MakePlan, runs: Path) -> None:
     plan = make_plan(rows=scripted("always_cooperate", "free_rider", "random"), tasks=[GOODS], mode="cooperative")
     declared = Declaration(("p0", "p1"), ("always_defect",), (Population.RESIDENT,))
     found = read_populations(play_populations(plan, declared, out=runs)).returns
@@ -176,7 +176,7 @@ def test_focal_models_together_are_also_told_apart(make_plan: MakePlan, runs: Pa
     assert mine["all"] == pytest.approx((giver + rider) / 2)
 
 
-def test_the_part_is_in_the_data(make_plan: MakePlan, runs: Path) -> None:
+def test_tables_have_the_part_of_each_player(make_plan: MakePlan, runs: Path) -> None:
     folder = play_populations(make_plan(), Declaration(("m0",), ("grim",), (Population.VISITOR,)), out=runs)
     run = run_set.finished_runs(folder, COMMAND)["visitor/m0/grim"]
     assert dict(zip(run.agents["model_id"], run.agents["part"], strict=True)) == {
@@ -186,8 +186,8 @@ def test_the_part_is_in_the_data(make_plan: MakePlan, runs: Path) -> None:
     report = read_populations(folder)
     assert set(report.table()["part"]) == {"focal", "background"}
     assert {"low", "value", "high", "episodes"} <= set(report.table().columns)
-    kept = json.loads((folder / REPORT).read_text())
-    assert [each["part"] for each in kept["returns"]] == list(report.table()["part"])
+    stored = json.loads((folder / REPORT).read_text())
+    assert [each["part"] for each in stored["returns"]] == list(report.table()["part"])
     prompts = (run.path / "events.jsonl").read_text()
     assert "focal" not in prompts
 
@@ -200,7 +200,7 @@ def test_a_run_of_an_older_version_still_has_all_its_columns(make_plan: MakePlan
     assert set(load_run(path).agents["part"]) == {"focal", "background"}
 
 
-def test_simulated_returns_are_marked_and_tiers_never_mixed(make_plan: MakePlan, runs: Path) -> None:
+def test_simulated_returns_are_marked_and_tiers_not_mixed(make_plan: MakePlan, runs: Path) -> None:
     folder = play_populations(make_plan(), Declaration(("m0",), ("grim",)), out=runs)
     assert any("SIMULATED" in note for note in read_populations(folder).notes)
     table = next(folder.glob("resident/*/*/tables/outcomes.parquet"))
@@ -210,14 +210,14 @@ def test_simulated_returns_are_marked_and_tiers_never_mixed(make_plan: MakePlan,
     assert read_populations(folder, mix_tiers=True).tiers == ("http", "simulated")
 
 
-def test_synthetic_episodes_are_no_return(make_plan: MakePlan, runs: Path) -> None:
+def test_synthetic_episodes_have_no_return(make_plan: MakePlan, runs: Path) -> None:
     plan = make_plan(tasks=[{"task_id": "words", "task_type": "strategy", "max_steps": 1}])
     folder = play_populations(plan, Declaration(("m0",), ("grim",)), out=runs)
     with pytest.raises(SocietyError, match="synthetic"):
         read_populations(folder)
 
 
-def test_populations_cut_off_are_finished_to_the_same_report(make_plan: MakePlan, runs: Path) -> None:
+def test_interrupted_populations_end_in_the_same_report(make_plan: MakePlan, runs: Path) -> None:
     declared = Declaration(("m0", "m1"), ("random",))
     whole = read_populations(play_populations(make_plan(), declared, out=runs))
     seen = itertools.count(1)
@@ -232,13 +232,13 @@ def test_populations_cut_off_are_finished_to_the_same_report(make_plan: MakePlan
     assert read_populations(run_set.play(folder, COMMAND)).returns == whole.returns
 
 
-def test_one_episode_is_refused_before_it_is_played(make_plan: MakePlan, runs: Path) -> None:
+def test_one_episode_is_refused_before_anything_is_played(make_plan: MakePlan, runs: Path) -> None:
     with pytest.raises(UsageError, match="at least 2 episodes"):
         play_populations(make_plan(episodes=1), Declaration(("m0",), ("grim",)), out=runs)
     assert not runs.exists()
 
 
-def test_the_command_ends_in_a_table_and_its_folder(capsys: pytest.CaptureFixture[str]) -> None:
+def test_population_command_prints_table_and_folder(capsys: pytest.CaptureFixture[str]) -> None:
     asked = ("population", "first_contact", "--focal", "ada", "--background", "grim", "--tier", "simulated")
     code, out, err = society(capsys, *asked, "--episodes", "2")
     assert code == 0
@@ -251,7 +251,7 @@ def test_the_command_ends_in_a_table_and_its_folder(capsys: pytest.CaptureFixtur
     assert isinstance(Run(run_set.run_folders(folder, "resident/grim")[0]).agents, pd.DataFrame)
 
 
-def test_the_command_tells_what_it_lacks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_population_command_names_missing_options(capsys: pytest.CaptureFixture[str]) -> None:
     code, _, err = society(capsys, "population", "first_contact", "--tier", "simulated")
     assert code == 2
     assert "--focal MODEL_ID" in err

@@ -1,4 +1,4 @@
-"""Who sits down together."""
+"""Who plays together in a tournament."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def roster(*teams: str | None) -> Roster:
     return Roster(name="r", base_model="b", models=rows)
 
 
-def test_every_pair_meets_and_everyone_its_twin() -> None:
+def test_pair_matchups_include_self_play() -> None:
     found = matchups(roster(None, None, None), Format.PAIRS)
     assert [each.members for each in found] == [
         ("m0", "m0"), ("m0", "m1"), ("m0", "m2"), ("m1", "m1"), ("m1", "m2"), ("m2", "m2"),
@@ -29,13 +29,13 @@ def test_every_pair_meets_and_everyone_its_twin() -> None:
     assert found[1].label == "0001-m0-m1"
 
 
-def test_a_twins_name_is_nobodys() -> None:
+def test_copy_of_a_model_has_a_free_name() -> None:
     rows = tuple(ModelConfig(model_id=name, policy="random") for name in ("a", "a_twin"))
     found = matchups(Roster(name="r", models=rows), Format.PAIRS)
     assert found[0].seat_ids == ("a", "a_twin1")
 
 
-def test_every_coalition_of_a_team_meets_the_other_whole() -> None:
+def test_every_coalition_meets_the_whole_other_team() -> None:
     found = matchups(roster("red", "blue", "red"), Format.TEAMS)
     assert [(each.team, each.members) for each in found] == [
         ("red", ("m0",)), ("red", ("m2",)), ("red", ("m0", "m2")), ("blue", ("m1",)),
@@ -43,24 +43,24 @@ def test_every_coalition_of_a_team_meets_the_other_whole() -> None:
     assert [row.model_id for row in found[0].seats] == ["m0", "m1"]
 
 
-def test_a_stand_in_has_the_seats_of_the_absent() -> None:
+def test_stand_in_plays_for_absent_members() -> None:
     found = matchups(roster("red", "blue", "red"), Format.TEAMS, stand_in="random")
-    nobody = found[0]
-    assert nobody.members == ()
-    assert [(row.model_id, row.played_by, row.team_id) for row in nobody.seats] == [
+    empty = found[0]
+    assert empty.members == ()
+    assert [(row.model_id, row.played_by, row.team_id) for row in empty.seats] == [
         ("m0", "policy:random", "red"), ("m1", "a", "blue"), ("m2", "policy:random", "red"),
     ]  # fmt: skip
-    assert nobody.seats[0].persona == ""
+    assert empty.seats[0].persona == ""
 
 
-def test_without_teams_all_are_one_and_beside_teams_the_rest_always_plays() -> None:
+def test_rows_without_a_team_are_one_team_or_always_play() -> None:
     assert teams_of(roster(None, None)) == {EVERYONE: ("m0", "m1")}
     mixed = roster("red", None)
     assert teams_of(mixed) == {"red": ("m0",)}
     assert [len(each.seats) for each in matchups(mixed, Format.TEAMS)] == [2]
 
 
-def test_up_to_eight_all_coalitions_are_asked_for_beyond_those_of_drawn_orders() -> None:
+def test_coalitions_are_all_up_to_eight_members_else_sampled() -> None:
     eight, ten = [f"p{i}" for i in range(8)], [f"p{i}" for i in range(10)]
     assert len(coalitions_of(eight, 2, 0)) == 2**8
     drawn = coalitions_of(ten, 3, 0)
@@ -69,7 +69,7 @@ def test_up_to_eight_all_coalitions_are_asked_for_beyond_those_of_drawn_orders()
     assert {(), tuple(ten)} <= set(drawn)
 
 
-def test_people_and_lonely_models_are_refused() -> None:
+def test_persons_and_single_models_are_refused() -> None:
     with pytest.raises(SocietyError, match="me is a person"):
         matchups(Roster(name="r", models=(ModelConfig(model_id="me", human=True),)), Format.TEAMS)
     with pytest.raises(SocietyError, match="at least 2 models"):

@@ -28,7 +28,7 @@ def widths(play: CrossPlay) -> dict[tuple[str, str], float]:
 DILEMMA = CrossPlay(("c", "d"), {(0, 0): steady(3, 3), (0, 1): steady(0, 5), (1, 1): steady(1, 1)})
 
 
-def test_the_matrix_holds_what_was_earned_either_way() -> None:
+def test_matrix_has_the_payoffs_of_both_sides() -> None:
     cells = {(each.row, each.column): each.payoff for each in DILEMMA.meetings()}
     assert {pair: cell.value for pair, cell in cells.items()} == {
         ("c", "c"): 3, ("c", "d"): 0, ("d", "c"): 5, ("d", "d"): 1,
@@ -37,14 +37,14 @@ def test_the_matrix_holds_what_was_earned_either_way() -> None:
     assert {cell.level for cell in cells.values()} == {LEVEL}
 
 
-def test_self_play_is_the_mean_of_both_seats() -> None:
+def test_self_play_is_the_mean_of_both_players() -> None:
     play = CrossPlay(("a",), {(0, 0): np.array([[1.0, 3.0], [5.0, 7.0]])})
     (only,) = play.meetings()
     assert only.payoff.value == 4
     assert play.standings()[0].rating is None
 
 
-def test_the_dilemmas_standings() -> None:
+def test_standings_of_the_dilemma() -> None:
     first, second = DILEMMA.standings()
     assert (first.model_id, first.payoff.value, second.payoff.value) == ("d", 3.0, 1.5)
     assert first.mass.value > 0.99
@@ -66,11 +66,11 @@ def test_rock_paper_scissors_has_no_order_and_equal_masses() -> None:
 def test_intervals_grow_with_noise_and_shrink_with_episodes() -> None:
     few, many = widths(rock_paper_scissors(1.0, 10)), widths(rock_paper_scissors(1.0, 160))
     for pair, width in few.items():
-        assert 2 < width / many[pair] < 8  # a factor of 4, but for chance
+        assert 2 < width / many[pair] < 8  # about 4, by chance more or less
     assert set(widths(rock_paper_scissors(0.0)).values()) == {0.0}
 
 
-def test_an_interval_covers_the_truth() -> None:
+def test_interval_covers_the_true_payoff() -> None:
     inside = 0
     for seed in range(100):
         rng = np.random.default_rng(seed)
@@ -81,7 +81,7 @@ def test_an_interval_covers_the_truth() -> None:
     assert 0.88 <= inside / 100 <= 1
 
 
-def test_synergy_is_what_difference_brings() -> None:
+def test_synergy_of_pairs_by_hand() -> None:
     gains = CrossPlay(("x", "y"), {(0, 0): steady(1, 1), (0, 1): steady(4, 2), (1, 1): steady(2, 2)})
     (pair,) = gains.synergies()
     assert pair.value.value == 6 - (2 + 4) / 2

@@ -24,7 +24,7 @@ def made(players: list[str], episodes: dict[Coalition, np.ndarray], orders: int 
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 4), st.integers(0, 10_000))
-def test_shares_add_up_to_what_the_whole_team_earned(size: int, seed: int) -> None:
+def test_shares_add_up_to_what_the_team_earned(size: int, seed: int) -> None:
     players, rng = [f"p{i}" for i in range(size)], np.random.default_rng(seed)
     episodes = {team: rng.normal(size=5) for team in every(players)}
     shares = list(made(players, episodes).contributions())
@@ -34,15 +34,15 @@ def test_shares_add_up_to_what_the_whole_team_earned(size: int, seed: int) -> No
     assert {each.value.n for each in shares} == {5}
 
 
-def test_nobody_earns_nothing_unless_stand_ins_played() -> None:
+def test_empty_coalition_earns_0_without_stand_ins() -> None:
     empty = {frozenset({"a"}): np.array([4.0, 6.0])}
     assert next(made(["a"], empty).contributions()).value.value == 5
     stood_in = {**empty, frozenset(): np.array([1.0, 1.0])}
     assert next(made(["a"], stood_in).contributions()).value.value == 4
 
 
-def test_what_coalitions_share_leaves_the_interval() -> None:
-    """Every composition has a lucky or unlucky episode alike: what a member adds is known exactly."""
+def test_noise_common_to_coalitions_leaves_the_interval() -> None:
+    """All compositions have the same good and bad episodes, so what a member adds is exact."""
     luck = np.array([-3.0, 5.0, 1.0, -8.0])
     episodes = {team: luck + 2.0 * len(team) for team in every(["a", "b"])}
     figures = made(["a", "b"], episodes)
@@ -60,7 +60,7 @@ def test_synergy_has_an_interval_of_its_own() -> None:
     assert 1 <= pair.value.low < pair.value.high <= 3
 
 
-def test_more_than_eight_are_sampled_with_an_error_and_without_synergies() -> None:
+def test_more_than_eight_members_are_sampled_with_an_error() -> None:
     players = [f"p{i}" for i in range(9)]
     rng = np.random.default_rng(1)
     episodes = {frozenset(team): rng.normal(size=2) for team in coalitions_of(players, 3, 0)}

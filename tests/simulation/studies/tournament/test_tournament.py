@@ -1,14 +1,9 @@
-"""Tournaments played by the runner in OASIS: known answers, the axioms of Shapley, cutting off and going on."""
+"""Tournaments played by the runner in OASIS: known answers, the axioms of Shapley, interruptions."""
 
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +29,6 @@ from simulation.studies.tournament.tournament import (
     finished_matches,
     new_tournament,
     place_of,
-    read_tournament,
 )
 from simulation.studies.verify.axelrod_record import POLICY_OF, RECORD
 
@@ -77,7 +71,7 @@ def played(tournament: Tournament, runs: Path, jobs: int = 1) -> TournamentResul
 
 
 def tables(result: TournamentResult) -> dict[ResultTable, pd.DataFrame]:
-    """Every table, without what tells one playing from another: the names of run directories."""
+    """Every table without the names of run directories, which differ between two runs of a tournament."""
     names = [name for name in ResultTable if (result.path / "tables" / f"{name.value}.parquet").exists()]
     return {name: getattr(result, name.value).drop(columns="run", errors="ignore") for name in names}
 
@@ -108,7 +102,7 @@ def recorded() -> dict[tuple[str, str], tuple[float, float]]:
         ),
     ],
 )
-def test_the_dilemma_of_scripted_players_is_the_librarys(policies: tuple[str, ...], runs: Path) -> None:
+def test_dilemma_matrix_equals_the_axelrod_library(policies: tuple[str, ...], runs: Path) -> None:
     result = played(make(rows_of(*policies), steps=200), runs)
     name = {f"p{number}": policy for number, policy in enumerate(policies)}
     got = {(name[row["row"]], name[row["column"]]): row["value"] for row in result.matrix.to_dict("records")}
@@ -122,7 +116,7 @@ def test_the_dilemma_of_scripted_players_is_the_librarys(policies: tuple[str, ..
     assert checked == len(policies) * (len(policies) + 1) / 2
 
 
-def test_a_result_reads_as_typed_tables_and_json(runs: Path) -> None:
+def test_tournament_result_has_typed_tables_and_json(runs: Path) -> None:
     result = load_tournament(played(make(rows_of("random", "always_defect")), runs).path)
     assert set(tables(result)) == {
         ResultTable.MATCHES, ResultTable.MATRIX, ResultTable.STANDINGS, ResultTable.SYNERGIES, ResultTable.RATINGS,
@@ -141,7 +135,7 @@ def test_a_result_reads_as_typed_tables_and_json(runs: Path) -> None:
         _ = result.contributions
 
 
-def test_chance_shows_in_the_intervals(runs: Path) -> None:
+def test_intervals_of_random_players_have_a_width(runs: Path) -> None:
     result = played(make(rows_of("random", "always_defect"), steps=1, episodes=8), runs)
     cell = {(row["row"], row["column"]): row for row in result.matrix.to_dict("records")}
     assert cell["p1", "p0"]["low"] < cell["p1", "p0"]["value"] < cell["p1", "p0"]["high"]
@@ -149,7 +143,7 @@ def test_chance_shows_in_the_intervals(runs: Path) -> None:
     assert cell["p1", "p0"]["n"] == 8
 
 
-# -- teams: the axioms, through coalitions that really play -------------------------------------------------
+# -- teams: the axioms of Shapley, with played coalitions -------------------------------------------------
 
 
 def shares(result: TournamentResult, worth: Worth) -> dict[str, float]:
@@ -169,15 +163,13 @@ CASES = [
 
 
 @pytest.mark.parametrize(("game", "policies", "stand_in"), CASES)
-def test_shares_add_up_a_dummy_gets_nothing_and_equals_the_same(
-    game: str, policies: tuple[str, ...], stand_in: str, runs: Path
-) -> None:
+def test_shapley_axioms_with_stand_ins(game: str, policies: tuple[str, ...], stand_in: str, runs: Path) -> None:
     rows = rows_of(*policies, stand_in)
     result = played(make(rows, game, form=Format.TEAMS, stand_in=stand_in), runs)
     earned, share = values(result, Worth.PAYOFF), shares(result, Worth.PAYOFF)
     assert len(earned) == 2**3
     assert sum(share.values()) == pytest.approx(earned["p0+p1+p2"] - earned[""])
-    assert share["p2"] == pytest.approx(0, abs=1e-9)  # plays as the stand-in would, to the draw
+    assert share["p2"] == pytest.approx(0, abs=1e-9)  # plays as the stand-in would, with the same draws
     assert earned["p0"] != earned[""]
     if policies[0] == policies[1]:
         assert share["p0"] == pytest.approx(share["p1"])
@@ -188,7 +180,7 @@ def test_shares_add_up_a_dummy_gets_nothing_and_equals_the_same(
     assert np.allclose(with_dummy["value"], 0)
 
 
-def test_with_empty_seats_shares_add_up_to_the_teams_whole_reward(runs: Path) -> None:
+def test_shares_with_empty_seats_add_up_to_the_reward(runs: Path) -> None:
     rows = rows_of("always_cooperate", "free_rider", "random", "always_cooperate", teams=("red", "red", "blue", "blue"))
     result = played(make(rows, "public_goods", mode=TrainingMode.TEAM_BATTLE, form=Format.TEAMS, episodes=3), runs)
     earned, share = values(result, Worth.REWARD), shares(result, Worth.REWARD)
@@ -200,7 +192,7 @@ def test_with_empty_seats_shares_add_up_to_the_teams_whole_reward(runs: Path) ->
     assert result.report["worth"] == "reward"
 
 
-def test_coalitions_of_one_round_play_the_same_draws(runs: Path) -> None:
+def test_coalitions_have_the_same_seed(runs: Path) -> None:
     tournament = make(rows_of("random", "random"), "commons", form=Format.TEAMS, stand_in="random")
     seeds = {tournament.plan(matchup.number).scenario.seed for matchup in tournament.matchups}
     assert len(seeds) == 1
@@ -223,11 +215,11 @@ def test_a_large_team_is_sampled_with_an_error(runs: Path) -> None:
     assert any("2 drawn orders" in note for note in result.report["notes"])
 
 
-# -- cut off and going on -----------------------------------------------------------------------------------
+# -- interruptions ------------------------------------------------------------------------------------------
 
 
 def interrupted_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C in the given episode played from now on, when it has been played half."""
+    """Press Ctrl-C at the start of the given episode, counted from now on."""
     play, seen = MultiModelEnvironment.run_task, iter(range(10_000))
 
     async def run_task(self: MultiModelEnvironment, *arguments: Any) -> Any:
@@ -238,7 +230,7 @@ def interrupted_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MultiModelEnvironment, "run_task", run_task)
 
 
-def test_what_was_interrupted_goes_on_to_the_same_tables(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_tournament_ends_in_the_same_tables(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tournament = make(rows_of("random", "random_25", "always_defect"), episodes=3)
     whole = played(tournament, runs)
     folder = new_tournament(tournament, runs)
@@ -257,7 +249,7 @@ def test_what_was_interrupted_goes_on_to_the_same_tables(runs: Path, monkeypatch
     assert all(len(begun_runs(place_of(folder, tournament, number))) == 1 for number in again)
 
 
-def test_a_folder_is_worked_on_by_one_process_at_a_time(runs: Path) -> None:
+def test_tournament_folder_is_locked_by_one_process(runs: Path) -> None:
     from simulation.runs.folders import at_work
 
     folder = new_tournament(make(rows_of("random", "random")), runs)
@@ -265,7 +257,7 @@ def test_a_folder_is_worked_on_by_one_process_at_a_time(runs: Path) -> None:
         play_tournament(folder)
 
 
-# -- what is refused ----------------------------------------------------------------------------------------
+# -- refusals ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -286,7 +278,7 @@ def test_a_folder_is_worked_on_by_one_process_at_a_time(runs: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_compared_is_refused_before_anything_is_written(
+def test_new_tournament_refuses_before_anything_is_written(
     change: Callable[[], Tournament], message: str, runs: Path
 ) -> None:
     with pytest.raises(SocietyError, match=message):
@@ -310,119 +302,9 @@ def test_tiers_are_not_mixed_unless_asked(runs: Path) -> None:
     assert Figures(tournament, mixed, mix_tiers=True).tiers == ("http", "simulated")
 
 
-def test_a_folder_that_is_no_tournament_is_told(tmp_path: Path) -> None:
+def test_folder_without_tournament_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SocietyError, match="not a tournament"):
         load_tournament(tmp_path)
     (tmp_path / "tournament.json").write_text('{"schema_version": 99}')
     with pytest.raises(SocietyError, match="schema_version 99"):
         load_tournament(tmp_path)
-
-
-# -- processes ----------------------------------------------------------------------------------------------
-
-COMMAND = (sys.executable, "-m", "simulation.cli.app", "tournament")
-ROSTER = """\
-name: r
-models: [{model_id: a, policy: random}, {model_id: b, policy: random_25}, {model_id: c, policy: tit_for_tat}]
-"""
-OPTIONS = (
-    "--game",
-    "prisoners_dilemma",
-    "--steps",
-    "40",
-    "--episodes",
-    "6",
-    "--seed",
-    "3",
-    "--set",
-    "communication.talk_rounds=0",
-)
-
-
-@pytest.fixture
-def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts `society tournament` on a roster of three, in a folder of its own, two matches at a time."""
-    (tmp_path / "r.yaml").write_text(ROSTER)
-    begun: list[subprocess.Popen[str]] = []
-
-    def start(*arguments: str) -> subprocess.Popen[str]:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        command = [*COMMAND, *(arguments or ("r.yaml", *OPTIONS)), "--jobs", "2"]
-        begun.append(subprocess.Popen(command, cwd=tmp_path, text=True, env=environment, **pipes))
-        return begun[-1]
-
-    yield start
-    for process in begun:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
-
-
-def until_finished(folder: Path, count: int) -> Path:
-    """Wait for `count` finished matches; the tournament's folder."""
-    end = time.monotonic() + 300
-    while time.monotonic() < end:
-        for path in folder.glob("runs/tournament-*"):
-            if len(list(path.glob("matches/*/*/tables/outcomes.parquet"))) >= count:
-                return path
-        time.sleep(0.02)
-    raise AssertionError("no match was finished")
-
-
-def workers_of(process: subprocess.Popen[str]) -> list[int]:
-    """The worker processes of a tournament, the forking server's children."""
-    found: dict[int, int] = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            pid, rest = path.read_text().split(" (", 1)
-        except OSError:
-            continue
-        found[int(pid)] = int(rest.rsplit(") ", 1)[1].split()[1])
-    servers = [pid for pid, parent in found.items() if parent == process.pid]
-    return [pid for pid, parent in found.items() if parent in servers]
-
-
-def gone(pids: list[int], seconds: float = 60) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if not any(Path(f"/proc/{pid}").exists() for pid in pids):
-            return True
-        time.sleep(0.05)
-    return False
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_tournament_that_is_killed_goes_on_to_the_tables_of_an_unbroken_one(
-    started: Callable[..., subprocess.Popen[str]], tmp_path: Path, how: signal.Signals
-) -> None:
-    broken = started()
-    folder = until_finished(tmp_path, 1)
-    hands = workers_of(broken)
-    broken.send_signal(how)
-    _, err = broken.communicate(timeout=120)
-    assert broken.returncode != 0
-    assert gone(hands), "workers outlived the tournament"
-    assert not (folder / "report.json").exists()
-    if how is signal.SIGINT:
-        assert f"to go on: society tournament runs/{folder.name}" in err
-    out, err = started(f"runs/{folder.name}").communicate(timeout=300)
-    assert out.splitlines()[-1] == f"runs/{folder.name}", err
-    tournament = read_tournament(folder)
-    for matchup in tournament.matchups:
-        assert len(begun_runs(place_of(folder, tournament, matchup.number))) == 1
-    assert_same(load_tournament(folder), played(tournament, tmp_path / "whole"))
-
-
-@pytest.mark.slow
-def test_a_killed_workers_match_is_played_again_and_none_counted_twice(
-    started: Callable[..., subprocess.Popen[str]], tmp_path: Path
-) -> None:
-    process = started()
-    folder = until_finished(tmp_path, 1)
-    os.kill(workers_of(process)[0], signal.SIGKILL)
-    _, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
-    assert "a worker process died" in err
-    assert_same(load_tournament(folder), played(read_tournament(folder), tmp_path / "whole"))

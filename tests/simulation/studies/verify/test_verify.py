@@ -1,4 +1,4 @@
-"""`society verify`: known answers hold when played, and a wrong expectation is told."""
+"""`society verify`: known answers come out, and a wrong expectation is reported."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run_scenario(RIGHT.play.plan(), out=tmp_path_factory.mktemp("runs"))
 
 
-def test_a_case_goes_through_oasis_and_the_event_log(run: Run) -> None:
+def test_case_is_played_in_oasis_with_an_event_log(run: Run) -> None:
     assert {path.name for path in run.path.iterdir()} >= {"manifest.json", "events.jsonl", "oasis.db", "tables"}
     assert run.manifest["status"] == "finished"
     assert set(run.outcomes["tier"]) == {"scripted"}
 
 
-def test_right_figures_hold_and_a_wrong_one_does_not(run: Run) -> None:
+def test_right_figures_pass_and_a_wrong_one_does_not(run: Run) -> None:
     assert [finding.passed for finding in compare(RIGHT, run)] == [True, True]
     assert [finding.passed for finding in compare(WRONG, run)] == [False, True]
     assert compare(WRONG, run)[0].got == (9, 14)
@@ -58,7 +58,7 @@ def test_right_figures_hold_and_a_wrong_one_does_not(run: Run) -> None:
         (KnownFigure.GINI, (5 / 46,)),
     ],
 )
-def test_every_figure_is_read_from_the_tables(run: Run, figure: KnownFigure, values: tuple[float, ...]) -> None:
+def test_every_known_figure_is_read_from_the_tables(run: Run, figure: KnownFigure, values: tuple[float, ...]) -> None:
     [finding] = compare(replace(RIGHT, expected=(Expected(figure, values),)), run)
     assert finding.passed, finding.got
 
@@ -67,23 +67,23 @@ def test_every_figure_is_read_from_the_tables(run: Run, figure: KnownFigure, val
     ("got", "tolerance", "passed"),
     [((1.0, 2.0), EXACT, True), ((1.0, 2.1), 0.2, True), ((1.0, 2.1), 0.05, False), ((1.0,), 9.0, False)],
 )
-def test_a_finding_holds_within_its_tolerance(got: tuple[float, ...], tolerance: float, passed: bool) -> None:
+def test_case_result_passes_within_its_tolerance(got: tuple[float, ...], tolerance: float, passed: bool) -> None:
     assert CaseResult("case", KnownFigure.PAYOFF, (1.0, 2.0), got, tolerance, "source").passed == passed
 
 
-def test_figures_that_are_not_numbers_never_hold() -> None:
+def test_figure_that_is_nan_does_not_pass() -> None:
     assert not CaseResult("case", KnownFigure.COOPERATION, (1.0,), (float("nan"),), 1.0, "source").passed
 
 
-def test_verifying_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    told: list[KnownCase] = []
-    assert all(finding.passed for finding in verify([RIGHT], told.append))
-    assert told == [RIGHT]
+    seen: list[KnownCase] = []
+    assert all(finding.passed for finding in verify([RIGHT], seen.append))
+    assert seen == [RIGHT]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_cases_are_many_named_apart_and_can_be_played() -> None:
+def test_cases_have_different_names_and_can_be_played() -> None:
     cases = all_cases()
     assert len(cases) >= 20
     assert len({case.name for case in cases}) == len(cases)
@@ -93,12 +93,12 @@ def test_the_cases_are_many_named_apart_and_can_be_played() -> None:
         assert case.expected
 
 
-def test_only_cases_of_chance_have_a_wide_tolerance() -> None:
+def test_only_random_cases_have_a_wide_tolerance() -> None:
     wide = {case.name for case in all_cases() if any(each.tolerance > 1e-6 for each in case.expected)}
     assert all("by chance" in name for name in wide)
 
 
-def test_the_record_says_what_it_is_of() -> None:
+def test_axelrod_record_names_its_source() -> None:
     record = json.loads(RECORD.read_text(encoding="utf-8"))
     assert (record["library"], record["version"], record["turns"]) == ("Axelrod", "4.14.0", 200)
     assert record["game"] == {"reward": 3, "punishment": 1, "sucker": 0, "temptation": 5}
@@ -107,7 +107,7 @@ def test_the_record_says_what_it_is_of() -> None:
     assert names == set(POLICY_OF)
 
 
-def test_the_command_names_what_is_off_and_exits_with_1(
+def test_verify_command_exits_with_1_and_names_what_is_off(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify_cases, "all_cases", lambda: (RIGHT, WRONG))
@@ -117,7 +117,7 @@ def test_the_command_names_what_is_off_and_exits_with_1(
     assert out.splitlines()[-1].startswith("2 cases, 4 figures, 1 off")
 
 
-def test_the_command_gives_json_and_exits_with_0_where_all_holds(
+def test_verify_command_exits_with_0_where_all_pass(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify_cases, "all_cases", lambda: (RIGHT,))
@@ -129,6 +129,6 @@ def test_the_command_gives_json_and_exits_with_0_where_all_holds(
 
 
 @pytest.mark.slow
-def test_every_known_answer_holds() -> None:
+def test_every_known_answer_passes() -> None:
     off = [finding for finding in verify(all_cases()) if not finding.passed]
     assert off == []
