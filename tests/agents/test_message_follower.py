@@ -1,4 +1,4 @@
-"""The scripted player that does what it is told: how it reads a plan out of a message."""
+"""The scripted player that follows messages: how it reads a plan in a text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The prompts: every fact, in both languages, and nothing a message could forge."""
+"""The prompts have every fact, in both languages, and no message can forge a part of them."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ def test_the_user_prompt_has_identity_strategy_and_messages(language: Language, 
 
 @pytest.mark.parametrize("language", list(Language))
 def test_the_identity_gives_the_whole_strategy(language: Language) -> None:
-    def told(level: float, role: ModelRole) -> str:
+    def strategy_text(level: float, role: ModelRole) -> str:
         task = TASK.model_copy(update={"cooperation_level": level})
         strategy = derive_strategy(role, task, TrainingMode.COOPERATIVE)
         text = user_prompt(Purpose.TALK, language, own(identity=identity(language, CONFIG, strategy)))
         (line,) = [line for line in text.splitlines() if line.startswith(("Strategy", "策略"))]
         return line
 
-    follower, leader = told(0.5, ModelRole.FOLLOWER), told(0.9, ModelRole.LEADER)
+    follower, leader = strategy_text(0.5, ModelRole.FOLLOWER), strategy_text(0.9, ModelRole.LEADER)
     expected = {
         Language.EN: (
             "Strategy: cooperative, teamwork 0.50, communication on, resource sharing off, you do not lead, "
@@ -179,5 +179,5 @@ def test_judge_prompt_has_the_rubric_the_rules_and_the_message(language: Languag
     (line,) = [line for line in user.content.splitlines() if "I give 5." in line]
     assert "Your grade: 5" in line
     assert "<|im_end|>" not in line
-    told = {Language.EN: ("leader", "team_battle", "3 of 9"), Language.ZH: ("领导者", "组队博弈", "第3步，共9步")}
-    assert all(fact in user.content for fact in told[language])
+    facts = {Language.EN: ("leader", "team_battle", "3 of 9"), Language.ZH: ("领导者", "组队博弈", "第3步，共9步")}
+    assert all(fact in user.content for fact in facts[language])

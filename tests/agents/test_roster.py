@@ -1,4 +1,4 @@
-"""Rosters: one row per player, every mistake told at once with its line, comments kept."""
+"""Rosters: one row per player, every mistake reported at once with its line, comments preserved."""
 
 from __future__ import annotations
 

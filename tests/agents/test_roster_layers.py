@@ -1,4 +1,4 @@
-"""Rosters that extend others: what a change does, and that every mistake is told where it stands."""
+"""Rosters that extend others: what a change does, and where every mistake is reported."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class TestChanges:
 
 class TestMistakes:
     @pytest.mark.parametrize(
-        ("text", "told"),
+        ("text", "message"),
         [
             ("extends: 3\n", "own.yaml:1: extends: 3 is neither a roster file nor a shipped roster's name"),
             ("extends:\n", "own.yaml:1: extends: null is neither"),
@@ -117,12 +117,12 @@ class TestMistakes:
             ("extends: own.yaml\n", "own.yaml:1: extends: goes in a circle: own.yaml extends own.yaml"),
         ],
     )
-    def test_mistakes_of_the_extends_key(self, text: str, told: str) -> None:
+    def test_mistakes_of_the_extends_key(self, text: str, message: str) -> None:
         (only,) = mistakes(text)
-        assert only.startswith(told)
+        assert only.startswith(message)
 
     @pytest.mark.parametrize(
-        ("row", "told"),
+        ("row", "message"),
         [
             (
                 "{model_id: adda, remove: true}",
@@ -141,9 +141,9 @@ class TestMistakes:
             ("3", "3: models.0: 3 is not a mapping of keys to values"),
         ],
     )
-    def test_mistakes_of_a_row_have_its_own_line_and_place(self, row: str, told: str) -> None:
+    def test_mistakes_of_a_row_have_its_own_line_and_place(self, row: str, message: str) -> None:
         (only,) = mistakes(f"extends: base.yaml\nmodels:\n  - {row}\n")
-        assert only.startswith(f"own.yaml:{told}")
+        assert only.startswith(f"own.yaml:{message}")
 
     def test_a_row_changed_twice_is_a_mistake(self) -> None:
         assert mistakes("extends: base.yaml\nmodels:\n  - {model_id: ada}\n  - {model_id: ada, role: leader}\n") == [
@@ -160,12 +160,12 @@ class TestMistakes:
         assert load("extends: base.yaml\nmodels:\n  - {model_id: ada, role: leader}\n", base)
 
     def test_mistakes_of_both_files_are_reported_together(self) -> None:
-        told = mistakes("extends: base.yaml\nname: ''\n", BASE.replace("role: leader", "rolle: leader"))
-        assert [line.split(": ")[:2] for line in told] == [["base.yaml:7", "models.0.rolle"], ["own.yaml:2", "name"]]
+        found = mistakes("extends: base.yaml\nname: ''\n", BASE.replace("role: leader", "rolle: leader"))
+        assert [line.split(": ")[:2] for line in found] == [["base.yaml:7", "models.0.rolle"], ["own.yaml:2", "name"]]
 
     def test_a_circle_of_extends_names_its_files(self) -> None:
-        told = mistakes("extends: base.yaml\n", "extends: own.yaml\n")
-        assert told == ["base.yaml:1: extends: goes in a circle: own.yaml extends base.yaml extends own.yaml"]
+        found = mistakes("extends: base.yaml\n", "extends: own.yaml\n")
+        assert found == ["base.yaml:1: extends: goes in a circle: own.yaml extends base.yaml extends own.yaml"]
 
     def test_a_chain_of_too_many_files_is_refused(self) -> None:
         for number in range(MAX_LAYERS + 5):
@@ -215,9 +215,9 @@ def difference(before: Roster, after: Roster) -> list[dict[str, Any]]:
     new = {row.model_id: row.model_dump(mode="json") for row in after.models}
     rows: list[dict[str, Any]] = [{"model_id": name, "remove": True} for name in old if name not in new]
     for name, row in new.items():
-        said = {key: value for key, value in row.items() if value != old.get(name, {}).get(key) or key == "model_id"}
-        said.pop("sampling", None)
-        rows.append(said if name in old else {key: value for key, value in said.items() if value is not None})
+        changed = {key: value for key, value in row.items() if value != old.get(name, {}).get(key) or key == "model_id"}
+        changed.pop("sampling", None)
+        rows.append(changed if name in old else {key: value for key, value in changed.items() if value is not None})
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Model output reaches a terminal as text, never as a command to it."""
+"""Model output reaches a terminal as text, and never as a command."""
 
 from __future__ import annotations
 

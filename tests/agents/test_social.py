@@ -1,4 +1,4 @@
-"""Social actions as tools: legal targets only, and what comes is read strictly."""
+"""Social actions as tools: legal targets only, and strict reading of calls."""
 
 from __future__ import annotations
 

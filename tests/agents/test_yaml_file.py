@@ -1,4 +1,4 @@
-"""A YAML file knows where everything stands, and tells of everything that is wrong with it."""
+"""A YAML file knows the line of every value, and reports everything that is wrong with it."""
 
 from __future__ import annotations
 

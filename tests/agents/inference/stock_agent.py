@@ -1,4 +1,4 @@
-"""A stock OASIS society, of OASIS's own `SocialAgent`s, with nothing of ours but the model they are given."""
+"""A stock OASIS society of OASIS's own `SocialAgent`s; only their model is ours."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`VLLMClient`: tiers in order, retries, falls said once, records, floors, recorded replies."""
+"""`VLLMClient`: tiers in order, retries, fallbacks logged once, records, floors, recorded replies."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ UNUSED = "http://127.0.0.1:9/v1"
 
 
 class Society:
-    """A client whose records are kept."""
+    """A client, and the records of its calls."""
 
     def __init__(self, *urls: str, recording: Recording | None = None, **settings: Any) -> None:
         self.records: list[CallRecord] = []
@@ -105,7 +105,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 OK, FAILED = CallStatus.OK, CallStatus.FAILED
 
 
-class TestTheBestTierAnswers:
+class TestTierOrder:
     async def test_camel_answers_if_a_server_is_up(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url) as society:
             reply = await society.ask()
@@ -178,7 +178,7 @@ class TestRetries:
         stub.mishaps.append(faults.status(429, headers={"Retry-After": "3600"}))
         async with Society(stub.url) as society:
             assert (await society.ask()).provenance.tier is SIMULATED
-        assert len(stub.bodies) == 1  # whoever asks: it is the server that wants to be left alone
+        assert len(stub.bodies) == 1  # whoever asks: the server asks for it, for every call
 
     async def test_a_retry_moves_to_another_endpoint(self, stub: ScriptedVLLM) -> None:
         async with ScriptedVLLM() as other, Society(stub.url, other.url, balancing=Balancing.ROUND_ROBIN) as society:
@@ -228,16 +228,16 @@ class TestRecords:
         assert [record.reply for record in society.records] == [reply]
 
     async def test_calls_outside_of_episodes_ignore_the_recording(self, stub: ScriptedVLLM) -> None:
-        kept = Reply("as it was", Provenance(HTTP, "cooperator"))
-        recording = recorded(CallKey(-1, 0, "ask", Purpose.TALK), "", kept)
+        reply = Reply("as it was", Provenance(HTTP, "cooperator"))
+        recording = recorded(CallKey(-1, 0, "ask", Purpose.TALK), "", reply)
         async with VLLMClient(stub.url, "cooperator", recording=recording) as client:
             assert (await client.ask("Your plan?")).text == "hello from cooperator"
 
     async def test_recorded_replies_cost_no_call_and_leave_no_record(self, stub: ScriptedVLLM) -> None:
-        kept = Reply("as it was", Provenance(HTTP, "cooperator"))
+        reply = Reply("as it was", Provenance(HTTP, "cooperator"))
         request = make_request()
-        async with Society(stub.url, recording=recorded(request.key, prompt_hash(request), kept)) as society:
-            assert await society.ask() is kept
+        async with Society(stub.url, recording=recorded(request.key, prompt_hash(request), reply)) as society:
+            assert await society.ask() is reply
             fresh = await society.ask(key=CallKey(0, 2, "m1", Purpose.TALK))
         assert fresh.text == "hello from cooperator"
         assert (len(society.records), len(stub.bodies)) == (1, 1)
@@ -247,7 +247,7 @@ class TestUnknownAdapter:
     async def test_an_unknown_adapter_stops_and_no_tier_answers(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url) as society:
             with pytest.raises(UnknownAdapterError, match="served: base, cooperator, defector"):
-                await society.ask("stranger", base_model="another/base")
+                await society.ask("unknown", base_model="another/base")
         assert stub.bodies == []
         assert society.attempts == [(CAMEL, 1, FAILED)]
 
@@ -296,7 +296,7 @@ class TestNoServer:
             assert (await society.ask()).provenance.tier is CAMEL
 
 
-class TestServerDiesInMidRun:
+class TestServerGoesDown:
     async def test_calls_fall_back_and_return_after_the_cooldown(
         self, stub: ScriptedVLLM, caplog: pytest.LogCaptureFixture
     ) -> None:
@@ -311,8 +311,8 @@ class TestServerDiesInMidRun:
             await asyncio.sleep(0.5)
             assert (await society.ask()).provenance.tier is CAMEL
             assert society.client.connection_available
-            fall, back = warnings(caplog)
-            assert "falls back from camel, http to simulated" in fall
+            fallback, back = warnings(caplog)
+            assert "falls back from camel, http to simulated" in fallback
             assert back == f"inference returns to camel, http: {stub.url} serves base, cooperator, defector"
             await stub.stop()
             await society.ask()
@@ -327,7 +327,7 @@ class TestServerDiesInMidRun:
                 replies = await asyncio.gather(*(society.ask() for _ in range(100)))
                 assert asyncio.get_running_loop().time() - began < 0.3
             assert {reply.provenance.tier for reply in replies} == {SIMULATED}
-            assert (await society.ask()).provenance.tier is SIMULATED  # not looked at again yet
+            assert (await society.ask()).provenance.tier is SIMULATED  # not checked again yet
             await asyncio.sleep(0.6)
             assert (await society.ask()).provenance.tier is CAMEL
 

@@ -16,7 +16,7 @@ from agents.inference.portal import Portal
 
 
 async def nothing() -> None:
-    """The last thing to do, where there is none."""
+    """The last call of a portal that has nothing to do."""
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def loop_of() -> asyncio.AbstractEventLoop:
 
 
 async def fail() -> None:
-    raise ValueError("as told")
+    raise ValueError("on purpose")
 
 
 def test_portal_waits_for_results_in_one_loop(portal: Portal) -> None:
@@ -42,7 +42,7 @@ def test_portal_waits_for_results_in_one_loop(portal: Portal) -> None:
 
 
 def test_an_error_reaches_the_caller(portal: Portal) -> None:
-    with pytest.raises(ValueError, match="as told"):
+    with pytest.raises(ValueError, match="on purpose"):
         portal.run(fail())
 
 
@@ -96,7 +96,7 @@ async def test_closing_runs_the_last_call_only_if_the_loop_was_started() -> None
 
 
 def test_a_client_used_from_both_sides_closes_both(stub_in_thread: str, recwarn: pytest.WarningsRecorder) -> None:
-    """Its connections are kept loop by loop; closing it leaves none open."""
+    """It has connections per event loop; closing it leaves none open."""
 
     async def both() -> None:
         async with VLLMClient(stub_in_thread, "cooperator") as client:

@@ -1,4 +1,4 @@
-"""Replies that were paid for: a run's own recording, and the cache that runs share."""
+"""Replies that exist already: the recording of a run, and the cache that runs share."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class TestReplyJson:
     @given(
         text=TEXTS,
         tier=st.sampled_from(Tier),
-        fell=st.lists(st.sampled_from(Tier), max_size=3).map(tuple),
+        fallback=st.lists(st.sampled_from(Tier), max_size=3).map(tuple),
         tokens=st.none() | st.integers(0, 10**6),
         probability=st.none() | st.floats(0, 1),
         calls=st.lists(st.builds(ToolCall, TEXTS, TEXTS, TEXTS), max_size=2).map(tuple),
@@ -115,12 +115,12 @@ class TestReplyJson:
         self,
         text: str,
         tier: Tier,
-        fell: tuple[Tier, ...],
+        fallback: tuple[Tier, ...],
         tokens: int | None,
         probability: float | None,
         calls: tuple[ToolCall, ...],
     ) -> None:
-        origin = Provenance(tier, "a", "http://s/v1", 3, 0.25, tokens, tokens, "stop", fell, tokens, False)
+        origin = Provenance(tier, "a", "http://s/v1", 3, 0.25, tokens, tokens, "stop", fallback, tokens, False)
         reply = Reply(text, origin, probability, calls)
         assert read_reply(orjson.loads(orjson.dumps(reply))) == reply
         assert read_reply(orjson.loads(orjson.dumps(reply)), cached=True).provenance.cached

@@ -50,11 +50,11 @@ async def test_each_role_plays_its_policy(role: ModelRole, others_last: float | 
 @pytest.mark.parametrize("step", range(12))
 async def test_a_policy_does_what_it_says_in_a_step(step: int) -> None:
     own = situation(ModelRole.NEUTRAL)  # draws its plan
-    said = await answer(key=key(Purpose.TALK, step), situation=own, seed=7)
+    message = await answer(key=key(Purpose.TALK, step), situation=own, seed=7)
     for attempt in (0, 1):
         again = replace(key(Purpose.DECIDE, step), attempt=attempt)
-        done = await answer(key=again, situation=own, seed=7, choices=CHOICES)
-        assert f"{done} " in f"{said.replace('.', ' ').replace(';', ' ').replace(',', ' ')} "
+        action = await answer(key=again, situation=own, seed=7, choices=CHOICES)
+        assert f"{action} " in f"{message.replace('.', ' ').replace(';', ' ').replace(',', ' ')} "
 
 
 async def test_plans_vary_over_steps_and_seeds() -> None:

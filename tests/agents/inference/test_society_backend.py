@@ -18,7 +18,7 @@ from tests.support.scripted_vllm import ScriptedVLLM
 
 
 class TestSocietyBackend:
-    """A real CAMEL ChatAgent that speaks through the client."""
+    """A real CAMEL ChatAgent whose replies come through the client."""
 
     async def test_a_camel_agent_steps_through_the_client(self, stub: ScriptedVLLM) -> None:
         records: list[CallRecord] = []
@@ -88,16 +88,16 @@ class TestTools:
         stub.calls_tools = True
         tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
         called = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
-        said = [
+        messages = [
             {"role": "user", "content": "Look."},
             {"role": "assistant", "content": "", "tool_calls": [called]},
             {"role": "tool", "content": "nothing there", "tool_call_id": "c1"},
         ]
         async with VLLMClient(stub.url) as client:
             backend = SocietyBackend(client, "cooperator", config={"tool_choice": "required", "max_tokens": 9})
-            completion = await backend.arun(said, tools=[tool])
+            completion = await backend.arun(messages, tools=[tool])
         [body] = stub.bodies
-        assert (body["messages"], body["tools"], body["tool_choice"]) == (said, [tool], "required")
+        assert (body["messages"], body["tools"], body["tool_choice"]) == (messages, [tool], "required")
         assert body["max_completion_tokens"] == 9
         assert completion.choices[0].finish_reason == "tool_calls"
         assert completion.choices[0].message.tool_calls[0].function.name == "look"

@@ -1,4 +1,4 @@
-"""Which weights answered: what a record holds, when two differ, and what a cache's key makes of it."""
+"""Which weights answered: what a record has, when two differ, and how a cache's key depends on them."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def test_changed_weights_names_the_adapter_and_the_file(adapter: Path, file: str
     before = embedded(adapter)
     assert changed_weights(before, embedded(adapter)) == []
     (adapter / file).write_bytes((adapter / file).read_bytes() + b" ")
-    (said,) = changed_weights(before, embedded(adapter))
-    assert said.startswith(f"adapter 'mine in {adapter}': the SHA-256 of its {part} was ")
+    (sentence,) = changed_weights(before, embedded(adapter))
+    assert sentence.startswith(f"adapter 'mine in {adapter}': the SHA-256 of its {part} was ")
 
 
 def test_changed_weights_at_a_server_are_found_by_its_root() -> None:

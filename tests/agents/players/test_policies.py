@@ -1,4 +1,4 @@
-"""The scripted players in a crowd: public goods, gift by gift; and that their word and their deed agree."""
+"""Scripted players in a group: public goods, gift by gift; and that they do what they say."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Step = tuple[int | None, ...]
 
 
 def gifts(policy: str, others: list[Step], seed: int = 1) -> list[int]:
-    """What `policy` gives, step by step, among players who give `others` whatever happens."""
+    """What `policy` gives, step by step, among players who always give `others`."""
     game = game_of(PublicGoods, 1 + len(others[0]), steps=len(others))
     state, rng, given = opened(game), random.Random(seed), []
     for step in others:
@@ -78,9 +78,9 @@ def test_policies_do_what_they_say_all_game_long(policy: str, task_type: str, la
     state, rng, player = opened(game), random.Random(2), POLICIES[policy]
     while not game.is_terminal(state):
         views = [game.observe(state, seat, language) for seat in range(4)]
-        said = [player.speak(view, random.Random(f"{seat}"), language) for seat, view in enumerate(views)]
+        texts = [player.speak(view, random.Random(f"{seat}"), language) for seat, view in enumerate(views)]
         done = [player.decide(view, random.Random(f"{seat}")) for seat, view in enumerate(views)]
-        assert [announced_option(text, view.options) for text, view in zip(said, views, strict=True)] == done
+        assert [announced_option(text, view.options) for text, view in zip(texts, views, strict=True)] == done
         others = [Move(rng.choice(view.options).action) for view in views[1:]]
         state = game.resolve(state, [Move(done[0].action), *others])
 

@@ -19,7 +19,7 @@ HISTORY = "CDDCCDCD"
 
 
 def versus(policy: str, opponent: str, seed: int = 1, game: str = "prisoners_dilemma") -> str:
-    """The moves, C or D, of `policy` against a partner who plays the moves in `opponent` whatever happens."""
+    """The moves, C or D, of `policy` against a partner who always plays the moves in `opponent`."""
     table = game_of(find_game(game), 2, steps=len(opponent))
     state, rng, moves = opened(table), random.Random(seed), ""
     for letter in opponent:
@@ -181,16 +181,16 @@ FORESEEABLE = [name for name in task_types() if find_game(name).foreseeable]
 
 @pytest.mark.parametrize("game", FORESEEABLE)
 def test_a_payoff_model_has_nothing_the_player_cannot_know(game: str) -> None:
-    """Tables opened by other seeds that look the same to a player have the same outlook."""
+    """Tables opened by other seeds that look the same to a player have the same payoff model."""
     table = game_of(find_game(game), 3 if game == "minority" else 4, steps=2)
     seen: dict[object, object] = {}
     for seed in range(60):
         state = opened(table, seed)
         view = table.observe(state, 0, Language.EN)
         assert view.payoff_model is not None
-        told = (table.observation_text(state, 0, Language.EN).split("partner is")[0], view)
-        prospects = tuple(tuple(view.payoff_model(level)) for level in (0.0, 0.3, 0.5, 1.0))
-        assert seen.setdefault(told, prospects) == prospects
+        shown = (table.observation_text(state, 0, Language.EN).split("partner is")[0], view)
+        outcomes = tuple(tuple(view.payoff_model(level)) for level in (0.0, 0.3, 0.5, 1.0))
+        assert seen.setdefault(shown, outcomes) == outcomes
 
 
 @pytest.mark.parametrize("game", FORESEEABLE)

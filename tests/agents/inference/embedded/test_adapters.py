@@ -1,4 +1,4 @@
-"""An adapter is found by folder, then by shipped name; what cannot be used says why; no pickle is loaded."""
+"""An adapter is found by folder, then by shipped name; an unusable one gives the reason; no pickle is loaded."""
 
 from __future__ import annotations
 

@@ -104,8 +104,8 @@ async def texts(backend: EmbeddedBackend, requests: Sequence[Request]) -> list[s
 
 async def test_the_base_model_knows_the_capital_of_france() -> None:
     tier = EmbeddedBackend()
-    told: list[str] = []
-    await tier.prepare(told.append)
+    progress: list[str] = []
+    await tier.prepare(progress.append)
     reply = await tier.complete(ask(CAPITAL))
     assert "Paris" in reply.text
     assert reply.finish_reason == "stop"
@@ -220,10 +220,10 @@ async def test_each_row_stops_at_its_own_limit(backend: EmbeddedBackend) -> None
 
 async def test_the_first_token_comes_before_the_last(backend: EmbeddedBackend) -> None:
     began = time.perf_counter()
-    said = await backend.complete(ask("Tell me a story.", sampling=WARM))
-    taken = time.perf_counter() - began - said.waited
-    assert said.first_token_time is not None
-    assert 0 < said.first_token_time < taken
+    reply = await backend.complete(ask("Tell me a story.", sampling=WARM))
+    taken = time.perf_counter() - began - reply.waited
+    assert reply.first_token_time is not None
+    assert 0 < reply.first_token_time < taken
 
 
 async def test_more_requests_than_fit_a_batch_are_all_answered(backend: EmbeddedBackend) -> None:

@@ -1,4 +1,4 @@
-"""The store gives a whole, checked model or an error with its remedy; never half of one."""
+"""The store gives a complete, checked model or an error with its fix; never half a model."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class StubBrokenSource:
 
     def fetch(self, folder: Path, _say: Progress) -> ModelOrigin:
         (folder / "half.safetensors").write_bytes(b"we")
-        raise ModelStoreError("the line went dead")
+        raise ModelStoreError("the connection broke")
 
 
 @pytest.fixture(autouse=True)
@@ -69,15 +69,15 @@ def test_verify_names_the_command_before_the_first_pull(cache: Path) -> None:
 
 
 def test_pull_stores_the_model_and_its_source_only() -> None:
-    told: list[str] = []
-    folder = model_store.pull(told.append, sources=[StubSource()])
+    progress: list[str] = []
+    folder = model_store.pull(progress.append, sources=[StubSource()])
     assert model_store.model_path() == folder == model_store.verify()
     note = model_store.model_source()
     assert note is not None
     assert (note.source, note.revision, note.license) == ("stub", "v1", "Apache-2.0")
     assert {path.name for path in folder.parent.iterdir()} == {folder.name, f"{folder.name}.lock"}
-    assert told[0] == "stub source writes"
-    assert str(folder) in told[-1]
+    assert progress[0] == "stub source writes"
+    assert str(folder) in progress[-1]
 
 
 def test_a_stored_model_is_not_fetched_again_unless_forced() -> None:
@@ -92,15 +92,15 @@ def test_a_stored_model_is_not_fetched_again_unless_forced() -> None:
 
 
 def test_pull_tries_the_next_source_after_a_failure() -> None:
-    told: list[str] = []
-    folder = model_store.pull(told.append, sources=[StubBrokenSource(), StubSource()])
+    progress: list[str] = []
+    folder = model_store.pull(progress.append, sources=[StubBrokenSource(), StubSource()])
     assert not (folder / "half.safetensors").exists()
-    assert "broken stub source: the line went dead" in told
+    assert "broken stub source: the connection broke" in progress
 
 
 def test_pull_gives_every_sources_reason_and_leaves_the_old_model() -> None:
     folder = model_store.pull(sources=[StubSource()])
-    with pytest.raises(ModelStoreError, match="broken stub source: the line went dead"):
+    with pytest.raises(ModelStoreError, match="broken stub source: the connection broke"):
         model_store.pull(force=True, sources=[StubBrokenSource()])
     assert model_store.verify() == folder
 

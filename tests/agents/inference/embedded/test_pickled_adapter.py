@@ -1,4 +1,4 @@
-"""Weights kept as a pickle are refused, with the way to convert them."""
+"""Weights in a pickle are refused, with the way to convert them."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ TIERS = pytest.mark.parametrize("tier", [Tier.CAMEL, Tier.HTTP])
 
 @pytest.fixture
 async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ScriptedVLLM]:
-    """A server that wants the key, which the environment holds."""
+    """A server that wants the key, which is in the environment."""
     monkeypatch.setenv(VARIABLE, KEY)
     async with ScriptedVLLM(api_key=KEY) as server:
         yield server
@@ -87,9 +87,9 @@ async def test_a_missing_or_wrong_key_is_reported(
     monkeypatch.delenv(VARIABLE)
     if value is not None:
         monkeypatch.setenv(VARIABLE, value)
-    told = "answered 401: it wants an API key" if value else f"the environment variable {VARIABLE}, which is not set"
+    message = "answered 401: it wants an API key" if value else f"the environment variable {VARIABLE}, which is not set"
     async with client_of(server, tier, []) as client:
-        with pytest.raises(FloorReachedError, match=told):
+        with pytest.raises(FloorReachedError, match=message):
             await client.generate(make_request())
         assert not client.connection_available
     assert server.bodies == []
@@ -104,19 +104,19 @@ async def test_a_server_that_wants_a_key_says_how_to_give_it(server: ScriptedVLL
 
 @TIERS
 @pytest.mark.parametrize(
-    "spelt", ["sk/planted+7f", r"sk\/planted+7f", r"sk\u002fplanted\u002b7f", r"\u0073k/planted+7f"]
+    "spelled", ["sk/planted+7f", r"sk\/planted+7f", r"sk\u002fplanted\u002b7f", r"\u0073k/planted+7f"]
 )
 async def test_a_key_repeated_with_json_escapes_is_removed_too(
-    tier: Tier, spelt: str, monkeypatch: pytest.MonkeyPatch
+    tier: Tier, spelled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = "sk/planted+7f"
     monkeypatch.setenv(VARIABLE, key)
     reply = completion("you sent HERE", "cooperator")
     records: list[CallRecord] = []
     async with ScriptedVLLM(api_key=key) as server, client_of(server, tier, records) as client:
-        server.mishaps.append(faults.raw(orjson.dumps(reply).replace(b"HERE", spelt.encode())))
+        server.mishaps.append(faults.raw(orjson.dumps(reply).replace(b"HERE", spelled.encode())))
         assert (await client.generate(make_request())).text == "you sent (API key)"
-        error = orjson.dumps({"error": {"message": "no: HERE"}}).replace(b"HERE", spelt.encode())
+        error = orjson.dumps({"error": {"message": "no: HERE"}}).replace(b"HERE", spelled.encode())
         server.mishaps.append(faults.raw(error, status=400))
         with pytest.raises(FloorReachedError, match=r"no: \(API key\)"):
             await client.generate(make_request())
@@ -141,20 +141,20 @@ async def test_a_redirected_call_does_not_send_the_key(
     assert not [head for head in other.heads if KEY.encode() in head]
 
 
-# -- a key in what a server says, whatever that is ------------------------------------------------------------
+# -- a key in a body of any kind ----------------------------------------------------------------------------
 
 CHARACTERS = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
 
 
 @given(key=st.text(CHARACTERS, min_size=8, max_size=40), data=st.data())
 def test_without_key_removes_every_json_spelling_of_the_key(key: str, data: st.DataObject) -> None:
-    def spelt(character: str) -> str:
+    def spelled(character: str) -> str:
         ways = [orjson.dumps(character).decode()[1:-1], f"\\u{ord(character):04x}", f"\\u{ord(character):04X}"]
         return data.draw(st.sampled_from([*ways, *(["\\/"] if character == "/" else [])]))
 
-    said = "".join(map(spelt, key)).encode()
+    spelling = "".join(map(spelled, key)).encode()
     for before, after in ((b'{"error": "', b'"}'), (b"<p>", b"</p>"), (b'{"x": NaN, "y": "', b"")):
-        assert without_key(before + said + after, {"Authorization": f"Bearer {key}"}) == before + HIDDEN + after
+        assert without_key(before + spelling + after, {"Authorization": f"Bearer {key}"}) == before + HIDDEN + after
 
 
 @given(st.binary(max_size=300))

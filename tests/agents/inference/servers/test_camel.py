@@ -1,4 +1,4 @@
-"""The tier camel through CAMEL's real vLLM model, and CAMEL agents that have our client as their model."""
+"""The camel tier through CAMEL's real vLLM model, and CAMEL agents that have our client as their model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def backend(stub: ScriptedVLLM) -> AsyncIterator[CamelBackend]:
     await backend.aclose()
 
 
-class TestWhatIsSent:
+class TestRequests:
     async def test_camel_sends_the_adapter_as_model_and_the_sampling(
         self, stub: ScriptedVLLM, backend: CamelBackend
     ) -> None:
@@ -69,7 +69,7 @@ class TestWhatIsSent:
         assert [reply.text for reply in replies] == [f"hello from {name}" for name in names]
 
 
-class TestWhatFailsHow:
+class TestFailures:
     @pytest.mark.parametrize("code", [408, 409, 429, 500, 503])
     async def test_camel_retries_nothing_itself(self, stub: ScriptedVLLM, backend: CamelBackend, code: int) -> None:
         stub.mishaps.append(faults.status(code, "engine is busy"))
@@ -124,7 +124,7 @@ class TestWhatFailsHow:
 
     async def test_an_unknown_adapter_lists_those_served(self, stub: ScriptedVLLM, backend: CamelBackend) -> None:
         with pytest.raises(UnknownAdapterError, match="served: base, cooperator, defector"):
-            await backend.complete(make_request("stranger"), Route())
+            await backend.complete(make_request("unknown"), Route())
         stub.adapters.remove("defector")
         with pytest.raises(UnknownAdapterError, match="served: base, cooperator "):
             await backend.complete(make_request("defector"), Route())

@@ -1,4 +1,4 @@
-"""Asking servers about themselves, and saying in plain words why one does not answer."""
+"""Asking servers what they serve, and saying in plain words why one does not answer."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_how_to_start_gives_the_command(url: str, port: int) -> None:
     assert how_to_start(url) == f"start one with: vllm serve BASE --port {port} --enable-lora --lora-modules NAME=PATH"
 
 
-class TestOneSynchronousAsk:
+class TestAnswers:
     def test_answers_is_true_where_models_are_listed(self, stub_in_thread: str) -> None:
         assert answers(stub_in_thread, dict)
         assert not answers(stub_in_thread + "/other", dict)
@@ -144,7 +144,7 @@ class TestOneSynchronousAsk:
 
 class TestReasons:
     def test_reason_gives_an_error_number_in_words(self) -> None:
-        error = OSError(errno.ECONNRESET, "whatever the library says")
+        error = OSError(errno.ECONNRESET, "any text of the library")
         assert reason(error) == os.strerror(errno.ECONNRESET).lower()
 
     def test_is_refusal_finds_nested_refusals(self) -> None:
@@ -163,7 +163,7 @@ ODD_ROWS = [
 ]
 
 
-class TestListsOfAnotherShape:
+class TestReadModels:
     async def test_values_of_another_type_count_as_missing(
         self, stub: ScriptedVLLM, session: aiohttp.ClientSession
     ) -> None:

@@ -47,9 +47,9 @@ HANGS = (Fault.SLOW_HEADERS, Fault.NEVER_ENDING_BODY)
 
 @asynccontextmanager
 async def client_of(tier: Tier, *urls: str, **changes: Any) -> AsyncIterator[tuple[VLLMClient, list[CallRecord]]]:
-    """A client of one server tier, with the simulated tier below it, whose servers were asked before they broke."""
-    told: dict[str, Any] = {"timeout": 5.0, "deadline": 10.0, "cooldown": 0.2, "balancing": Balancing.ROUND_ROBIN}
-    settings = InferenceSettings(**({"tiers": (tier, Tier.SIMULATED)} | told | changes))
+    """A client of one server tier, with the simulated tier below it, whose servers were asked before the fault."""
+    values: dict[str, Any] = {"timeout": 5.0, "deadline": 10.0, "cooldown": 0.2, "balancing": Balancing.ROUND_ROBIN}
+    settings = InferenceSettings(**({"tiers": (tier, Tier.SIMULATED)} | values | changes))
     records: list[CallRecord] = []
     async with VLLMClient(endpoints=urls, settings=settings, on_call=records.append) as client:
         await client.detect()
@@ -57,7 +57,7 @@ async def client_of(tier: Tier, *urls: str, **changes: Any) -> AsyncIterator[tup
 
 
 def timeout_of(fault: Fault) -> float:
-    """Short where it is what ends an attempt."""
+    """Short for faults that only the time-out ends."""
     return 0.5 if fault in HANGS else 5.0
 
 
@@ -80,7 +80,7 @@ async def test_no_call_fails_while_another_server_is_healthy(tier: Tier, fault: 
     failed = [record for record in records if record.status is CallStatus.FAILED]
     assert {(record.endpoint, record.error_class) for record in failed} == {(bad.url, CLASS_OF[fault])}
     assert all(record.error.startswith(CLASS_OF[fault]) and record.reply is None for record in failed)
-    assert {record.tier for record in records} == {tier}  # nothing fell
+    assert {record.tier for record in records} == {tier}  # no fallback
     assert len(records) - len(failed) == 6
 
 

@@ -1,4 +1,4 @@
-"""The health watch: a server that is gone is left alone, one that is back is used again, one never there is not."""
+"""The health watch: a server that is down is not asked, one that is back is, one that was never up is not checked."""
 
 from __future__ import annotations
 

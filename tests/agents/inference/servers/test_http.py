@@ -1,4 +1,4 @@
-"""The tier http against a stub server on a real socket."""
+"""The http tier against a stub server on a real socket."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def backend(stub: ScriptedVLLM) -> AsyncIterator[HTTPBackend]:
     await backend.aclose()
 
 
-class TestWhatIsSent:
+class TestRequests:
     async def test_http_sends_the_adapter_as_model_and_the_sampling(
         self, stub: ScriptedVLLM, backend: HTTPBackend
     ) -> None:
@@ -70,7 +70,7 @@ class TestWhatIsSent:
         assert token_budget(replace(request, choices=None)) == 1
 
 
-class TestWhatFailsHow:
+class TestFailures:
     @pytest.mark.parametrize("code", [408, 429, 500, 502, 503])
     async def test_overload_and_server_errors_are_transient(
         self, stub: ScriptedVLLM, backend: HTTPBackend, code: int

@@ -1,4 +1,4 @@
-"""API keys from the system's keyring, where the environment has none: found, and hidden like the others."""
+"""API keys from the system's keyring, where the environment has none: found, and hidden like others."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ HOW = f"export {VARIABLE}=... or: python -m keyring set lora-society {VARIABLE}"
 
 @pytest.fixture(autouse=True)
 def ring(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryKeyring]:
-    """A keyring that holds the key; the environment does not."""
+    """A keyring that has the key; the environment does not."""
     monkeypatch.delenv(VARIABLE, raising=False)
     backend = MemoryKeyring()
     with in_use(backend):
@@ -46,7 +46,7 @@ def ring(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryKeyring]:
         yield backend
 
 
-class TestWhereAKeyIsFound:
+class TestFindKey:
     def test_find_key_asks_the_keyring_without_a_variable(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert find_key(VARIABLE) == KEY
         monkeypatch.setenv(VARIABLE, "")

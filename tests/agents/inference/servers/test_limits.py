@@ -1,4 +1,4 @@
-"""The adaptive limit: bounded, quick to fall, sure to come back."""
+"""The adaptive limit: bounded, quick to drop, certain to recover."""
 
 from __future__ import annotations
 

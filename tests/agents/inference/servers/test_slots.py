@@ -188,7 +188,7 @@ class TestManyCalls:
                 try:
                     await asyncio.sleep(rng.choice((0, 0, 0.001)))
                     if rng.random() < 0.3:
-                        raise rng.choice((PermanentError, TransientError, OutOfTimeError, BadReplyError))("as told")
+                        raise rng.choice((PermanentError, TransientError, OutOfTimeError, BadReplyError))("on purpose")
                 finally:
                     with lock:
                         flying[endpoint.url] -= 1

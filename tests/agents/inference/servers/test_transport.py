@@ -1,4 +1,4 @@
-"""Unpacking answers for the tier camel: every way a server may pack, bounded, and nothing else."""
+"""Decompressing answers for the camel tier: every encoding that is asked for, bounded, and no other."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ BODY = b'{"choices": []}' * 9
 URL = "http://box:8001/v1"
 
 
-def headless(body: bytes) -> bytes:
-    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return packer.compress(body) + packer.flush()
+def without_header(body: bytes) -> bytes:
+    compressor = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return compressor.compress(body) + compressor.flush()
 
 
 @pytest.mark.parametrize(
-    ("packed", "body"),
+    ("encoding", "body"),
     [
         ("", BODY),
         ("identity", BODY),
         ("gzip", gzip.compress(BODY, mtime=0)),
         ("gzip", gzip.compress(BODY[:40], mtime=0) + gzip.compress(BODY[40:], mtime=0)),
         ("deflate", zlib.compress(BODY)),
-        ("deflate", headless(BODY)),
+        ("deflate", without_header(BODY)),
     ],
 )
-def test_bodies_in_every_encoding_are_decompressed(packed: str, body: bytes) -> None:
-    assert _decompressed(body, packed, URL) == BODY
+def test_bodies_in_every_encoding_are_decompressed(encoding: str, body: bytes) -> None:
+    assert _decompressed(body, encoding, URL) == BODY
 
 
 @pytest.mark.parametrize(
-    ("packed", "body", "told"),
+    ("encoding", "body", "message"),
     [
         ("br", BODY, "not asked for"),
         ("gzip", BODY, "is no gzip"),
-        ("gzip", headless(BODY), "is no gzip"),
+        ("gzip", without_header(BODY), "is no gzip"),
         ("deflate", BODY, "is no deflate|truncated deflate"),
         ("gzip", gzip.compress(BODY, mtime=0)[:-9], "truncated gzip"),
     ],
 )
-def test_bodies_in_a_wrong_encoding_are_refused(packed: str, body: bytes, told: str) -> None:
-    with pytest.raises(BadReplyError, match=told):
-        _decompressed(body, packed, URL)
+def test_bodies_in_a_wrong_encoding_are_refused(encoding: str, body: bytes, message: str) -> None:
+    with pytest.raises(BadReplyError, match=message):
+        _decompressed(body, encoding, URL)
 
 
 def test_several_zip_bombs_in_one_body_are_bounded() -> None:

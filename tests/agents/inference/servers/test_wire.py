@@ -1,4 +1,4 @@
-"""What servers say, read with no trust: any JSON is a completion or one clear error, any error text is told whole."""
+"""Answers of servers, read without trust: any JSON is a completion or one clear error."""
 
 from __future__ import annotations
 
@@ -161,9 +161,9 @@ class TestErrors:
     def test_an_unknown_adapter_names_the_first_of_many_models(self) -> None:
         served = [f"m{number:05}" for number in range(30_000)]
         body = b'{"error": {"message": "The model `a` does not exist."}}'
-        told = str(error_of(404, body, {}, adapter="a", endpoint=URL, served=served))
-        assert "m00049 and 29950 more" in told
-        assert len(told) < 2000
+        text = str(error_of(404, body, {}, adapter="a", endpoint=URL, served=served))
+        assert "m00049 and 29950 more" in text
+        assert len(text) < 2000
 
     def test_a_404_of_the_adapter_is_an_unknown_adapter(self) -> None:
         error = self.error(404, b'{"error": {"message": "The model `a` does not exist."}}')
@@ -191,7 +191,7 @@ class TestRetryAfter:
         assert retry_after(header) is None
 
 
-class TestWhatIsSent:
+class TestRequests:
     @given(
         choices=st.none() | st.lists(st.text(min_size=1, max_size=9), min_size=1, max_size=4, unique=True).map(tuple)
     )

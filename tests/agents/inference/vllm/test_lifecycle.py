@@ -1,4 +1,4 @@
-"""Adapters that come and go, against a scripted server; tests/integration does it with a real one."""
+"""Loading and unloading adapters at a scripted server; tests/integration does it with a real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The `vllm serve` command for a roster: what it says, and what it keeps to itself."""
+"""The `vllm serve` command for a roster, its environment, and that it never contains a key."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def command(served: ServedRoster = SERVED, **options: object) -> ServeCommand:
 
 
 def values(argv: Sequence[str], option: str) -> list[str]:
-    """What stands after `option`, up to the next one."""
+    """The words after `option`, up to the next one."""
     rest = argv[argv.index(option) + 1 :]
     end = next((place for place, word in enumerate(rest) if word.startswith("--")), len(rest))
     return list(rest[:end])
 
 
-class TestWhatIsServed:
+class TestCommand:
     def test_the_command_names_the_base_and_each_adapter(self) -> None:
         argv = command().argv
         assert argv[:3] == ("vllm", "serve", "/models/qwen")
@@ -116,7 +116,7 @@ class TestReplicas:
         assert command(host="0.0.0.0").url == "http://127.0.0.1:8001/v1"
 
 
-class TestOnACPU:
+class TestCpu:
     def test_a_cpu_build_gets_its_options_and_variables(self) -> None:
         made = command(cpu=True, kv_space=2, openmp=Path("/v/lib/libiomp5.so"))
         assert {"--no-enable-chunked-prefill", "--enforce-eager"} <= set(made.argv)

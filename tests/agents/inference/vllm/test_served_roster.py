@@ -1,4 +1,4 @@
-"""Which folders a roster's adapters are found in, and what is said where there is none."""
+"""The folders that a roster's adapters are found in, and the errors if there is none."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def roster(*rows: dict[str, Any], base: str | None = BASE) -> Roster:
     return Roster(name="mine", base_model=base, models=models)
 
 
-class TestWhereAnAdapterIs:
+class TestAdapterFolders:
     def test_an_adapter_comes_from_its_rows_folder_first(self, tmp_path: Path) -> None:
         own, other = write_adapter(tmp_path / "own", base=BASE), write_adapter(tmp_path / "all/a", base=BASE)
         served = read_served_roster(roster({"model_name": "a", "adapter": str(own)}), adapters=tmp_path / "all")
@@ -55,7 +55,7 @@ class TestWhereAnAdapterIs:
         write_adapter(tmp_path / "a", base="Llama-3-8B")
         with pytest.raises(UnservableRosterError, match="belongs to base model Llama-3-8B, and qwen2-7b is served"):
             read_served_roster(roster({"model_name": "a"}), adapters=tmp_path)
-        write_adapter(tmp_path / "a", base="Qwen/Qwen2-7B")  # owner and case aside it is the same
+        write_adapter(tmp_path / "a", base="Qwen/Qwen2-7B")  # the same but for owner and case
         assert read_served_roster(roster({"model_name": "a"}), adapters=tmp_path).adapters
 
     def test_a_folder_without_a_lora_in_safetensors_is_refused(self, tmp_path: Path) -> None:
