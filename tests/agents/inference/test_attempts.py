@@ -1,4 +1,4 @@
-"""One call's http through a tier: moves, retries and the deadline. The servers are real, the tier is http."""
+"""The attempts of one call at one tier: moves, retries and the deadline. The servers are real, the tier is http."""
 
 from __future__ import annotations
 
