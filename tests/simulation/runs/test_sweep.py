@@ -26,7 +26,7 @@ from simulation.runs.workers import Engine
 from simulation.sweep_values import swept
 from simulation.tables.run import load_run
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
-from tests.simulation.studies.tournament.test_tournament import gone, workers_of
+from tests.simulation.studies.tournament.test_killed_tournaments import gone, workers_of
 from tests.support.scripted_process import ROOT, ScriptedProcess, scripted_process
 
 __all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
