@@ -36,7 +36,7 @@ class Vulnerability:
     mended_in: tuple[str, ...]
 
     def __str__(self) -> str:
-        mend = f"mended in {', '.join(self.mended_in)}" if self.mended_in else "not mended yet"
+        mend = f"mended in {', '.join(self.mended_in)}" if self.mended_in else "not fixed yet"
         return f"{self.package} {self.version}: {', '.join(sorted(self.names))} ({mend})"
 
 
