@@ -43,12 +43,12 @@ def test_a_begun_set_knows_what_it_is_to_play(plans: dict[str, Plan], runs: Path
 def test_set_of_an_earlier_version_keeps_its_plans(plans: dict[str, Plan], runs: Path) -> None:
     """An arm's plan is stored without a schema version; settings that were removed since are dropped."""
     folder = run_set.begin("trial", "a", plans, runs)
-    for arm in plans:
+    for arm, plan in plans.items():
         file = folder / arm / run_set.PLAN
         parts = orjson.loads(file.read_bytes())
         parts["scenario"]["inference"] |= {"hedge": None, "balancing": "power_of_two"}
         file.write_bytes(orjson.dumps(parts))
-        assert run_set.plan_of(folder, arm).roster == plans[arm].roster
+        assert run_set.plan_of(folder, arm).roster == plan.roster
 
 
 def test_side_by_side_is_the_same_as_one_by_one(
