@@ -1,0 +1,1 @@
+"""Generating texts: the client, its tiers, their records and provenance."""

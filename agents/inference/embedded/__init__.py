@@ -1,0 +1,1 @@
+"""The embedded tier: a small model with LoRA adapters in this process."""

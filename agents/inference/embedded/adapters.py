@@ -1,6 +1,6 @@
-"""Which LoRA adapter a request means: PEFT folders on disk, checked before any weight is read.
+"""Find the LoRA adapter of a request: PEFT folders on disk, checked before any weight is read.
 
-An adapter is looked for in this order: the request's own folder (`adapter_path`), the adapters that ship in
+An adapter is looked for in this order: the request's own folder (`adapter_path`), the shipped adapters in
 `agents/adapters/`, and then the base model itself, if its name is asked for.
 """
 
@@ -21,7 +21,7 @@ SHIPPED = Path(__file__).resolve().parents[2] / "adapters"
 CONFIG_FILE = "adapter_config.json"
 WEIGHTS_FILE = "adapter_model.safetensors"
 HERE = "the embedded tier"
-PLAIN_STARTS = (True, False, "gaussian")  # other starts change the base's own weights as well
+PLAIN_STARTS = (True, False, "gaussian")  # other initialisations change the base model's weights as well
 
 
 class UnusableAdapterError(UnknownAdapterError):
@@ -34,9 +34,9 @@ class UnusableAdapterError(UnknownAdapterError):
 
 
 class LoraFile(BaseModel):
-    """The part of PEFT's adapter_config.json that decides what the weights mean.
+    """The part of PEFT's adapter_config.json that defines what the weights mean.
 
-    Other keys are let through: the file is PEFT's and grows with its versions.
+    Other keys are ignored: the file is PEFT's and grows with its versions.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -53,7 +53,7 @@ class LoraFile(BaseModel):
 
 @dataclass(frozen=True)
 class AdapterFolder:
-    """A usable adapter folder. `stamp` (ns) changes when its weights are written anew."""
+    """A usable adapter folder; `stamp` (ns) changes when its weights are written again."""
 
     name: str
     path: Path
@@ -62,29 +62,31 @@ class AdapterFolder:
     use_rslora: bool
 
     def scale(self, rank: int) -> float:
-        """What the product of the two LoRA matrices of `rank` is multiplied with."""
+        """Return the factor of the product of the two LoRA matrices of `rank`."""
         return float(self.alpha / (rank**0.5 if self.use_rslora else rank))
 
 
 def shipped_adapters(root: Path = SHIPPED) -> dict[str, Path]:
-    """Name -> folder of every adapter that ships."""
+    """Return the folder of every shipped adapter, by name."""
     return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CONFIG_FILE}"))}
 
 
 def served_names() -> tuple[str, ...]:
-    """What a request may ask for without a folder of its own: the shipped adapters and the base model."""
+    """Return the names that a request may ask for without a folder of its own: shipped adapters and the base model."""
     return (*shipped_adapters(), base_name(MODEL_ID))
 
 
 def is_base(model: str) -> bool:
-    """True when `model` names the base model this tier holds, with or without its owner."""
+    """Return whether `model` names the base model of this tier, with or without its owner."""
     return base_name(model) == base_name(MODEL_ID)
 
 
 def resolve(request: Request) -> AdapterFolder | None:
-    """The adapter `request` asks for; None is the base model.
+    """Return the adapter that a request asks for; None is the base model.
 
-    Raises UnknownAdapterError for a name nobody has, UnusableAdapterError for a folder that cannot be used.
+    Raises:
+        UnknownAdapterError: No adapter has this name.
+        UnusableAdapterError: Its folder cannot be used.
     """
     if request.adapter_path is not None:
         return read_adapter(request.adapter, Path(request.adapter_path).expanduser())
@@ -97,7 +99,11 @@ def resolve(request: Request) -> AdapterFolder | None:
 
 
 def read_adapter(name: str, folder: Path) -> AdapterFolder:
-    """`folder` checked: its config is plain LoRA on our base and its weights are safetensors."""
+    """Check that a folder has a plain LoRA for our base model, with safetensors weights.
+
+    Raises:
+        UnusableAdapterError: It has not.
+    """
     config = _read_config(name, folder)
     weights = folder / WEIGHTS_FILE
     reason = _refusal(config) or _weights_refusal(weights)
@@ -119,11 +125,11 @@ def _refusal(config: LoraFile) -> str:
     if config.peft_type != "LORA":
         return f"it is a {config.peft_type} adapter, only LORA is supported"
     if config.base_model_name_or_path and not is_base(config.base_model_name_or_path):
-        return f"it belongs to base model {config.base_model_name_or_path}, {HERE} holds {MODEL_ID}"
+        return f"it belongs to base model {config.base_model_name_or_path}, {HERE} has {MODEL_ID}"
     if config.use_dora or config.alpha_pattern:
-        return "use_dora and alpha_pattern are not supported, train it without"
+        return "use_dora and alpha_pattern are not supported; train it without them"
     if config.init_lora_weights not in PLAIN_STARTS:
-        return f"init_lora_weights={config.init_lora_weights!r} changes the base model, train it without"
+        return f"init_lora_weights={config.init_lora_weights!r} changes the base model; train it without"
     return ""
 
 

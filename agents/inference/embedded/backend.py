@@ -1,7 +1,7 @@
 """The embedded tier: a small real model with real LoRA adapters in this process, on the CPU.
 
-Requests that wait at the same moment are answered in one batch, whatever their adapters, by one thread of
-the backend's own; the event loop never waits for the model. The model is loaded once per process.
+Requests that wait at the same time are answered in one batch, even if their adapters differ. The backend computes in a
+thread of its own, so the event loop never waits for the model. The model is loaded once per process.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ _loading = Lock()
 
 
 def load_engine(progress: Progress | None = None, dtype: str | None = None) -> EmbeddedEngine:
-    """The process's engine for `dtype`: pulled and loaded when first asked for (seconds), then at once.
+    """Return the process's engine for `dtype`. The first call pulls and loads the model, which takes seconds.
 
-    Raises ModelStoreError when the model is not stored and cannot be pulled.
+    Raises:
+        ModelStoreError: The model is not stored and cannot be pulled.
     """
     with _loading:
         folder = pull(progress)
@@ -54,11 +55,11 @@ class Job:
 
     @property
     def free(self) -> bool:
-        """True where the reply is free text."""
+        """Return whether the reply is free text."""
         return not self.request.choices
 
     def settle(self, outcome: Completion | BaseException) -> None:
-        """Hand over the outcome, from any thread; a caller who has gone away is not told."""
+        """Set the outcome, from any thread; it is dropped if the caller was cancelled."""
         self.answer.get_loop().call_soon_threadsafe(self._settle, outcome)
 
     def _settle(self, outcome: Completion | BaseException) -> None:
@@ -84,7 +85,7 @@ class EmbeddedBackend:
         self._failure = ""
 
     async def detect(self) -> Sequence[Detection]:
-        """Whether libraries and model are there. A model still to be pulled counts as available."""
+        """Find the libraries and the model. A model that is not pulled yet counts as available."""
         missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
         if missing:
             return (Detection(self.tier, False, f"{', '.join(missing)} not installed; run `make install`"),)
@@ -101,14 +102,17 @@ class EmbeddedBackend:
         )
 
     def refuses(self, request: Request) -> str:
-        """The reason when the request's model belongs to another base; an unknown adapter is no refusal."""
+        """Return why this tier cannot answer (tools, another base model), or an empty text.
+
+        An unknown adapter is no refusal: `complete` raises UnknownAdapterError for it.
+        """
         if request.tools:
             return f"{MODEL_ID} cannot call tools"
         if request.base_model is None:
             return self._refuses_unplaced(request)
         if is_base(request.base_model):
             return ""
-        return f"{request.adapter} belongs to base model {request.base_model}, this tier holds {MODEL_ID}"
+        return f"{request.adapter} belongs to base model {request.base_model}, this tier has {MODEL_ID}"
 
     def _refuses_unplaced(self, request: Request) -> str:
         if request.adapter_path is not None or request.adapter in served_names() or is_base(request.adapter):
@@ -116,18 +120,24 @@ class EmbeddedBackend:
         return f"{request.adapter} names no base model and is none of {', '.join(served_names())}"
 
     async def prepare(self, progress: Progress | None = None) -> None:
-        """Pull and load the model ahead of the first request; `progress` is called in another thread.
+        """Pull and load the model before the first request; `progress` is called in another thread.
 
-        Raises PermanentError when the model cannot be had.
+        Raises:
+            PermanentError: The model cannot be loaded.
         """
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._thread, self._engine, progress)
 
     async def complete(self, request: Request, _route: Route | None = None) -> Completion:
-        """One reply, computed together with whatever else waits."""
+        """Return one reply, computed in one batch with other waiting requests.
+
+        Raises:
+            UnknownAdapterError: The adapter is not known, or cannot be used.
+            PermanentError: The model cannot be loaded, or the prompt is too long for it.
+        """
         if self._closed:
             raise PermanentError("the embedded tier is closed")
-        resolve(request)  # an unknown adapter is told before anything is loaded
+        resolve(request)  # raise for an unknown adapter before anything is loaded
         loop = asyncio.get_running_loop()
         job = Job(request, loop.create_future())
         self._waiting.append(job)
@@ -136,7 +146,7 @@ class EmbeddedBackend:
         return await job.answer
 
     async def aclose(self) -> None:
-        """Finish the batch at work and take no more. The loaded model stays for the process."""
+        """Finish the batch that is computed now and take no more. The model stays loaded in the process."""
         self._closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
         left, self._waiting = self._waiting, []
@@ -148,7 +158,7 @@ class EmbeddedBackend:
     # -- the worker -------------------------------------------------------------------------------------
 
     async def _work(self) -> None:
-        """Answer what waits, batch after batch, until nothing does."""
+        """Answer waiting requests, batch after batch, until none is left."""
         loop = asyncio.get_running_loop()
         while self._waiting:
             await asyncio.sleep(GATHER_SECONDS)
@@ -162,14 +172,14 @@ class EmbeddedBackend:
                     job.settle(_attributed(error))
 
     def _take(self) -> list[Job]:
-        """A batch of waiting jobs, all of the kind (talk or choice) that has waited longest."""
+        """Take a batch of waiting jobs, all of the kind (talk or choice) that has waited longest."""
         live = [job for job in self._waiting if not job.answer.done()]
         taken = [job for job in live if job.free is live[0].free][:BATCH_ROWS]
         self._waiting = [job for job in live if job not in taken]
         return taken
 
     def _answer(self, jobs: Sequence[Job]) -> None:
-        """In the backend's thread: each job gets its completion or its own error."""
+        """Give each job its completion or its own error. Runs in the backend's thread."""
         engine = self._engine(None)
         began = time.perf_counter()
         tried = [(job, _ready(engine, job)) for job in jobs]
@@ -189,7 +199,7 @@ class EmbeddedBackend:
 
 
 def _ready(engine: EmbeddedEngine, job: Job) -> BatchRow | None:
-    """The job as a row; a job that cannot be one is settled with its own error."""
+    """Return the job as a row of a batch; a job that cannot be one gets its own error."""
     try:
         return engine.ready(job.request)
     except InferenceError as error:
@@ -198,7 +208,7 @@ def _ready(engine: EmbeddedEngine, job: Job) -> BatchRow | None:
 
 
 def _attributed(error: BaseException) -> BaseException:
-    """What torch reports (memory, numbers) becomes a failure of this tier; anything else stays what it is."""
+    """Return torch's errors (memory, shapes) as failures of this tier, and any other error as it is."""
     if isinstance(error, (RuntimeError, MemoryError)):
         failure = PermanentError(f"the embedded model failed: {error}")
         failure.__cause__ = error

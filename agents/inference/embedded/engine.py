@@ -1,8 +1,7 @@
 """Requests in, texts and probabilities out, in batches. Synchronous.
 
-Sampling a row uses that row's own logits and random stream only. The logits themselves carry the rounding of
-the batch they were computed in (about 1e-5 in fp32, 1e-2 in bf16), so a near-tie can fall otherwise in
-another batch.
+Sampling a row uses only that row's own logits and random stream. The logits have the rounding of the batch that they
+were computed in (about 1e-5 in fp32, 1e-2 in bf16), so a near-tie can be decided differently in another batch.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class BatchRow:
-    """A request made ready: its prompt in tokens, its adapter (None is the base), its choices as a tree."""
+    """A request as a row of a batch: its prompt in tokens, its adapter (None is the base), its choices as a tree."""
 
     request: Request
     tokens: Tokens
@@ -52,19 +51,19 @@ class BatchRow:
 
     @property
     def choices(self) -> ChoiceTree:
-        """The choices; ValueError for a request without."""
+        """Return the choices. Raises ValueError for a request without choices."""
         if self.tree is None:
             raise ValueError(f"{self.request.key}: the request has no choices")
         return self.tree
 
     def stream(self) -> np.random.Generator:
-        """This row's own random stream."""
+        """Return this row's own random stream."""
         return row_generator(self.request.seed, self.request.key)
 
 
 @dataclass
 class Draft:
-    """A text being written for `row`: the tokens drawn so far; `finish_reason` is empty until it ends."""
+    """A text that is being generated for `row`: the tokens so far; `finish_reason` is empty until it ends."""
 
     row: BatchRow
     rng: np.random.Generator
@@ -72,7 +71,7 @@ class Draft:
     finish_reason: str = ""
 
     def extend(self, logits: Floats, stops: frozenset[int]) -> None:
-        """Draw the next token."""
+        """Draw the next token from `logits`; `stops` are the tokens that end the text."""
         sampling = self.row.request.sampling
         self.tokens.append(draw_token(logits, sampling.temperature, sampling.top_p, self.rng))
         if self.tokens[-1] in stops:
@@ -85,15 +84,16 @@ class EmbeddedEngine:
     """The embedded model as a function of requests. A lock lets one thread compute at a time."""
 
     def __init__(self, folder: Path, dtype: str | None = None) -> None:
-        """Loads the model; arguments as for EmbeddedModel."""
+        """Load the model; the arguments are those of EmbeddedModel."""
         self.model = EmbeddedModel(folder, dtype)
         self._lock = Lock()
 
     def ready(self, request: Request) -> BatchRow:
-        """`request` tokenised and checked, its adapter loaded.
+        """Tokenise and check a request, and load its adapter.
 
-        Raises UnknownAdapterError (also for an unusable folder) and PermanentError when prompt and reply do
-        not fit the model's context.
+        Raises:
+            UnknownAdapterError: The adapter is not known, or its folder cannot be used.
+            PermanentError: Prompt and reply do not fit into the model's context.
         """
         adapter = resolve(request)
         tokens = self.model.prompt(request.messages)
@@ -115,25 +115,25 @@ class EmbeddedEngine:
             )
 
     def talk(self, rows: Sequence[BatchRow]) -> list[Completion]:
-        """A free text for each row, in order; `first_token_time` counts from this call."""
+        """Return a free text for each row, in order; `first_token_time` counts from this call."""
         return self._in_batches(rows, partial(self._talk, time.perf_counter()))
 
     def choose(self, rows: Sequence[BatchRow]) -> list[Completion]:
-        """One of its choices for each row, in order; `choice_probability` is its P at temperature 1.
+        """Return one of its choices for each row, in order; `choice_probability` is its P at temperature 1.
 
-        Temperature acts on whole choices; `top_p` and `max_tokens` do not apply.
+        The temperature applies to whole choices; `top_p` and `max_tokens` do not apply.
         """
         distributions = self._in_batches(rows, self._distributions)
         return [_chosen(row, shares) for row, shares in zip(rows, distributions, strict=True)]
 
     def choice_distribution(self, requests: Sequence[Request]) -> list[dict[str, float]]:
-        """The exact P of every choice of each request at temperature 1, in order; each sums to 1."""
+        """Return the exact P of every choice of each request at temperature 1, in order; each sums to 1."""
         return self._in_batches([self.ready(request) for request in requests], self._distributions)
 
     def _in_batches(
         self, rows: Sequence[BatchRow], answer: Callable[[Sequence[BatchRow]], list[Answer]]
     ) -> list[Answer]:
-        """`answer` over batches of rows of similar length; the batches do not depend on the rows' order."""
+        """Apply `answer` to batches of rows of similar length; the batches do not depend on the order of the rows."""
         import torch
 
         answers: dict[int, Answer] = {}
@@ -150,15 +150,15 @@ class EmbeddedEngine:
             for place, draft in enumerate(live):
                 draft.extend(batch.last(place), self.model.stops)
             first_token_time = first_token_time or time.perf_counter() - began
-            going = [place for place, draft in enumerate(live) if not draft.finish_reason]
-            if not going:
-                return [self._written(draft, first_token_time) for draft in drafts]
-            if len(going) < len(live):
-                self.model.select(batch, going)
-                live = [live[place] for place in going]
+            unfinished = [place for place, draft in enumerate(live) if not draft.finish_reason]
+            if not unfinished:
+                return [self._completion(draft, first_token_time) for draft in drafts]
+            if len(unfinished) < len(live):
+                self.model.select(batch, unfinished)
+                live = [live[place] for place in unfinished]
             self.model.advance(batch, [[draft.tokens[-1]] for draft in live])
 
-    def _written(self, draft: Draft, first_token_time: float) -> Completion:
+    def _completion(self, draft: Draft, first_token_time: float) -> Completion:
         return Completion(
             text=self.model.decode(draft.tokens),
             prompt_tokens=len(draft.row.tokens),
@@ -168,7 +168,7 @@ class EmbeddedEngine:
         )
 
     def _distributions(self, rows: Sequence[BatchRow]) -> list[dict[str, float]]:
-        """One pass over the prompts, and one over all places further down where choices part."""
+        """Return P of every choice: one pass over the prompts, and one over all later tokens where choices differ."""
         trees = [row.choices for row in rows]
         batch = self.model.prefill([row.tokens for row in rows], [row.adapter for row in rows])
         logits: list[dict[Tokens, Floats]] = [{(): _allowed(tree, (), batch.last(i))} for i, tree in enumerate(trees)]
@@ -181,7 +181,7 @@ class EmbeddedEngine:
 
 
 def _allowed(tree: ChoiceTree, prefix: Tokens, logits: Floats) -> Floats:
-    """The logits of the tokens allowed after `prefix`; none where the tree has a single way."""
+    """Return the logits of the tokens allowed after `prefix`; none where only one token is allowed."""
     return logits[list(tree.branches.get(prefix, ()))]
 
 
@@ -196,7 +196,7 @@ def _chosen(row: BatchRow, shares: dict[str, float]) -> Completion:
 
 
 def batches(rows: Sequence[BatchRow]) -> Iterator[list[int]]:
-    """Indices of `rows` by rising length, at most BATCH_ROWS rows and BATCH_TOKENS padded tokens at once."""
+    """Yield the indices of each batch, by rising length: at most BATCH_ROWS rows and BATCH_TOKENS padded tokens."""
     order = sorted(range(len(rows)), key=lambda i: (len(rows[i].tokens), repr(rows[i].request.key)))
     batch: list[int] = []
     for index in order:

@@ -1,8 +1,8 @@
 """LoRA adapters on the model's Linear layers, a different one for each row of a batch.
 
-peft's own mixed batches loop over the adapters in each layer, which costs half of the time of a batch on a
-CPU. Here the adapters of a batch are stacked: one pair of matrices per layer, and a gate that leaves each row
-its own part. The sums are those peft computes; the tests hold them against peft.
+peft's own mixed batches loop over the adapters in each layer, which takes half of the time of a batch on a CPU. Here
+the adapters of a batch are stacked: one pair of matrices per layer, and a gate that gives each row its own part. The
+sums are those that peft computes; the tests compare them with peft's.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ DOWN, UP = ".lora_A.weight", ".lora_B.weight"
 
 
 class AdapterBank:
-    """Every adapter loaded so far, and the stack of those the present batch uses.
+    """Every adapter loaded so far, and the stack of those that the present batch uses.
 
-    `activate` names the adapter of each row before a forward pass; `select` follows a batch that shrinks.
+    `activate` sets the adapter of each row before a forward pass; `select` removes rows when a batch shrinks.
     """
 
     def __init__(self, model: Any) -> None:
@@ -38,7 +38,11 @@ class AdapterBank:
             module.register_forward_hook(self._hook(name))
 
     def load(self, adapter: AdapterFolder) -> None:
-        """Read an adapter's weights once. Raises UnusableAdapterError when they do not fit the model."""
+        """Read an adapter's weights, once.
+
+        Raises:
+            UnusableAdapterError: The weights do not fit the model.
+        """
         if adapter in self._loaded:
             return
         from safetensors import SafetensorError
@@ -53,14 +57,14 @@ class AdapterBank:
     def _pairs(self, adapter: AdapterFolder, weights: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
         names = {key.removeprefix(PREFIX).removesuffix(DOWN).removesuffix(UP) for key in weights}
         expected = {f"{PREFIX}{name}{end}" for name in names for end in (DOWN, UP)}
-        strange = sorted((names - self._linears.keys()) | (expected ^ weights.keys()))
-        if strange or not names:
-            reason = f"it adapts what {WEIGHTS_FILE} of a plain LoRA does not hold: {strange[:3]}"
+        unknown = sorted((names - self._linears.keys()) | (expected ^ weights.keys()))
+        if unknown or not names:
+            reason = f"{WEIGHTS_FILE} has weights that a plain LoRA has not, or lacks some: {unknown[:3]}"
             raise UnusableAdapterError(adapter.name, adapter.path, reason)
         return {name: self._pair(adapter, name, weights) for name in sorted(names)}
 
     def _pair(self, adapter: AdapterFolder, name: str, weights: dict[str, Any]) -> tuple[Any, Any]:
-        """Down (rank, in) and up (out, rank), the scale folded into up, in the model's own number type."""
+        """Return down (rank, in) and up (out, rank), with the scale in up, in the model's own number type."""
         linear = self._linears[name]
         down, up = weights[f"{PREFIX}{name}{DOWN}"], weights[f"{PREFIX}{name}{UP}"]
         rank = down.shape[0]
@@ -71,14 +75,14 @@ class AdapterBank:
         return down.to(kind), (up.float() * adapter.scale(rank)).to(kind)
 
     def activate(self, rows: Sequence[AdapterFolder | None]) -> None:
-        """Row i of the next forward passes uses adapter `rows[i]`; None is the base model."""
+        """Set the adapter of each row of the next forward passes; None is the base model."""
         used = tuple(sorted({row for row in rows if row}, key=lambda row: (row.name, row.path, row.stamp)))
         if used != self._stacked:
             self._stack, self._stacked = self._build_stack(used), used
         self._gate = self._build_gate(rows)
 
     def select(self, rows: Sequence[int]) -> None:
-        """Keep only these rows of the batch, in this order; a row may be named more than once."""
+        """Reduce the batch to these rows, in this order; a row may be named more than once."""
         self._gate = None if self._gate is None else self._gate[list(rows)]
 
     def _build_stack(self, used: Sequence[AdapterFolder]) -> dict[str, tuple[Any, Any]]:
@@ -86,7 +90,7 @@ class AdapterBank:
         return {name: self._stack_one(name, used) for name in names}
 
     def _stack_one(self, name: str, used: Sequence[AdapterFolder]) -> tuple[Any, Any]:
-        """Down (in, ranks) and up (ranks, out) of all `used`, missing or smaller ranks filled with zeros."""
+        """Return down (in, ranks) and up (ranks, out) of all `used`; missing or smaller ranks are zeros."""
         import torch
 
         linear = self._linears[name]
@@ -107,7 +111,7 @@ class AdapterBank:
         return max(int(down.shape[0]) for down, _ in self._loaded[adapter].values())
 
     def _build_gate(self, rows: Sequence[AdapterFolder | None]) -> Any:
-        """(rows, 1, ranks): 1 where a rank belongs to the row's adapter; None when all rows are the base."""
+        """Return (rows, 1, ranks) with 1 where a rank belongs to the row's adapter; None if all rows are the base."""
         import torch
 
         if not self._stacked:

@@ -1,4 +1,4 @@
-"""The small model itself: tokens in, logits out, for batches of rows that each have their own adapter."""
+"""The small model: tokens in, logits out, for batches of rows that each have their own adapter."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agents.inference.provenance import ChatMessage
 
 @dataclass
 class Batch:
-    """Rows inside the model: key-value cache, mask (rows, seen), length of each row, last logits."""
+    """Rows in the model: key-value cache, mask (rows, tokens so far), length of each row, last logits."""
 
     adapters: Sequence[AdapterFolder | None]
     cache: Any
@@ -26,16 +26,20 @@ class Batch:
     logits: Any
 
     def last(self, row: int) -> Floats:
-        """The last logits of a row, (vocabulary size,)."""
+        """Return the last logits of a row, (vocabulary size,)."""
         logits: Floats = self.logits[row].double().numpy()
         return logits
 
 
 class EmbeddedModel:
-    """SmolLM2-135M-Instruct, its tokenizer and its adapters on the CPU. One thread at a time."""
+    """SmolLM2-135M-Instruct, its tokenizer and its adapters on the CPU. For one thread at a time.
+
+    Args:
+        folder: The model's folder, as the model store pulls it.
+        dtype: "float32" or "bfloat16"; None for the faster on this machine.
+    """
 
     def __init__(self, folder: Path, dtype: str | None = None) -> None:
-        """`folder` as the model store pulls it; `dtype` "float32" or "bfloat16", None for the faster."""
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         _use_all_processors()
@@ -44,7 +48,7 @@ class EmbeddedModel:
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=self.dtype, local_files_only=True).eval()
         self.bank = AdapterBank(model)
         self._layers = model.model
-        # In bf16, logits near 20 lie 0.125 apart and tie: the output layer is fp32 always.
+        # in bf16, logits near 20 are 0.125 apart and tie, so the output layer is always fp32
         self._head = model.lm_head.weight.detach().float()
         self.context = int(model.config.max_position_embeddings)
         self.end = int(self._tokenizer.eos_token_id)
@@ -53,22 +57,22 @@ class EmbeddedModel:
     # -- text and tokens --------------------------------------------------------------------------------
 
     def prompt(self, messages: Sequence[ChatMessage]) -> Tokens:
-        """`messages` in the model's chat template, up to where its reply begins."""
+        """Return messages as tokens in the model's chat template, up to where its reply begins."""
         return tuple(self._tokenizer.apply_chat_template(as_openai(messages), add_generation_prompt=True))
 
     def encode(self, text: str) -> Tokens:
-        """The tokens of a bare text."""
+        """Return the tokens of a text without the chat template."""
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of a reply, without special tokens, outer blanks and a last character cut in half."""
+        """Return the text of a reply without special tokens, outer blanks and an incomplete last character."""
         text: str = self._tokenizer.decode(tokens, skip_special_tokens=True)
         return text.rstrip("\ufffd").strip()
 
     # -- batches ----------------------------------------------------------------------------------------
 
     def prefill(self, prompts: Sequence[Tokens], adapters: Sequence[AdapterFolder | None]) -> Batch:
-        """Left-padded prompts through the model; the output layer sees the last position only."""
+        """Run left-padded prompts through the model; the output layer computes the last position only."""
         import torch
 
         self.bank.activate(adapters)
@@ -99,14 +103,14 @@ class EmbeddedModel:
         batch.lengths, batch.logits = batch.lengths + 1, self._logits(out, -1)
 
     def select(self, batch: Batch, rows: Sequence[int]) -> None:
-        """Keep only these rows, in this order."""
+        """Reduce the batch to these rows, in this order."""
         batch.adapters = [batch.adapters[row] for row in rows]
         batch.cache.batch_select_indices(list(rows))
         batch.mask, batch.lengths = batch.mask[list(rows)], batch.lengths[list(rows)]
         self.bank.select(rows)
 
     def look_ahead(self, batch: Batch, places: Sequence[tuple[int, Tokens]]) -> list[Floats]:
-        """The logits after each (row, prefix) of `places`; `batch` stays as it is."""
+        """Return the logits after each (row, prefix) of `places`; `batch` stays as it is."""
         import torch
         from transformers import DynamicCache
 
@@ -129,7 +133,7 @@ class EmbeddedModel:
         return list(self._logits(out, ends).double().numpy())
 
     def _logits(self, out: Any, position: Any) -> Any:
-        """(rows, vocabulary size) at one position, or at one for each row."""
+        """Return logits (rows, vocabulary size) at one position, or at one position for each row."""
         import torch
 
         states = out.last_hidden_state
@@ -137,7 +141,7 @@ class EmbeddedModel:
 
 
 def fastest_dtype() -> str:
-    """bf16 where the processor multiplies it natively, else fp32."""
+    """Return "bfloat16" if the processor multiplies it natively, else "float32"."""
     import torch
 
     able = torch.cpu.get_capabilities()
@@ -145,7 +149,7 @@ def fastest_dtype() -> str:
 
 
 def _use_all_processors() -> None:
-    """One torch thread per processor this process may use, unless OMP_NUM_THREADS says otherwise."""
+    """Give torch one thread per processor that this process may use, unless OMP_NUM_THREADS is set."""
     import torch
 
     if "OMP_NUM_THREADS" not in os.environ:

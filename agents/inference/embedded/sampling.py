@@ -1,4 +1,4 @@
-"""How the embedded tier draws: pure functions, so that a row's draw depends on that row alone."""
+"""Sampling in the embedded tier. Pure functions: a row's draw depends only on that row."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Tokens = tuple[int, ...]
 
 @dataclass(frozen=True)
 class ChoiceTree:
-    """The options as token paths, each ended by the end token, so that "1" and "10" part at the end.
+    """The options as token paths that end with the end token, so that "1" and "10" differ in their last token.
 
-    `branches` maps every prefix at which paths part to the tokens allowed next; elsewhere a path has one way.
+    `branches` maps every prefix after which paths differ to the tokens allowed next.
     """
 
     paths: Mapping[str, Tokens]
@@ -29,7 +29,16 @@ class ChoiceTree:
 
 
 def choice_tree(options: Sequence[str], encode: Callable[[str], Sequence[int]], end: int) -> ChoiceTree:
-    """The tree of `options`. Raises PermanentError without options or when two of them are the same."""
+    """Return the tree of `options`.
+
+    Args:
+        options: The texts.
+        encode: Gives the tokens of a text.
+        end: The end token.
+
+    Raises:
+        PermanentError: There are no options, or two have the same tokens.
+    """
     paths = {option: (*encode(option), end) for option in options}
     if not options or len(set(paths.values())) < len(options):
         raise PermanentError(f"choices must be one or more different texts, got {list(options)}")
@@ -41,10 +50,14 @@ def choice_tree(options: Sequence[str], encode: Callable[[str], Sequence[int]], 
 
 
 def choice_probabilities(tree: ChoiceTree, logits: Mapping[Tokens, Floats]) -> dict[str, float]:
-    """P of every option at temperature 1; the sum is 1.
+    """Return P of every option at temperature 1; the sum is 1.
 
-    `logits` has, for each prefix of `tree.branches`, the logits of the tokens allowed there. P of an option
-    is the product along its path of the probabilities renormalised over the tokens allowed at each branch.
+    P of an option is the product, along its path, of the probabilities renormalised over the tokens allowed at each
+    branch.
+
+    Args:
+        tree: The options.
+        logits: For each prefix of `tree.branches`, the logits of the tokens allowed there.
     """
     shares = {prefix: dict(zip(ways, softmax(logits[prefix]), strict=True)) for prefix, ways in tree.branches.items()}
     return {option: _along(path, shares) for option, path in tree.paths.items()}
@@ -58,7 +71,7 @@ def _along(path: Tokens, shares: Mapping[Tokens, Mapping[int, float]]) -> float:
 
 
 def row_generator(seed: int | None, key: CallKey) -> np.random.Generator:
-    """A random stream of this call's own: the same seed and key draw the same; without a seed, fresh."""
+    """Return the random stream of one call: the same for the same seed and key; a new one without a seed."""
     if seed is None:
         return np.random.default_rng()
     digest = hashlib.sha256(repr(_key_parts(key)).encode()).digest()
@@ -70,14 +83,14 @@ def _key_parts(key: CallKey) -> tuple[Any, ...]:
 
 
 def draw_token(logits: Floats, temperature: float, top_p: float, rng: np.random.Generator) -> int:
-    """One token from `logits` (vocabulary size,). Temperature 0 is greedy."""
+    """Draw one token from `logits` (vocabulary size,). Temperature 0 is greedy."""
     if temperature <= 0:
         return int(logits.argmax())
     return _draw(_nucleus(softmax(logits / temperature), top_p), rng)
 
 
 def draw_choice(probabilities: Mapping[str, float], temperature: float, rng: np.random.Generator) -> str:
-    """One option, from P ** (1 / temperature) renormalised. Temperature 0 is the most probable option."""
+    """Draw one option from P ** (1 / temperature), renormalised. Temperature 0 gives the most probable option."""
     options = list(probabilities)
     values = np.array([probabilities[option] for option in options], float)
     if temperature <= 0:
@@ -87,17 +100,17 @@ def draw_choice(probabilities: Mapping[str, float], temperature: float, rng: np.
 
 
 def softmax(values: Floats) -> Floats:
-    """Probabilities of logits `values` (n,), summing to 1."""
+    """Return the probabilities of logits (n,); they sum to 1."""
     powers = np.exp(values - values.max())
     shares: Floats = powers / powers.sum()
     return shares
 
 
 def _nucleus(probabilities: Floats, top_p: float) -> Floats:
-    """`probabilities` with all but the most probable tokens, up to a mass of `top_p`, set to 0."""
+    """Return `probabilities` with 0 for all but the most probable tokens, up to a mass of `top_p`."""
     if top_p >= 1:
         return probabilities
-    # Tokens below this floor weigh less than 1 - top_p together, so none of them belongs to the nucleus.
+    # all tokens below this floor together have less than 1 - top_p, so none of them belongs to the nucleus
     candidates = np.flatnonzero(probabilities > (1 - top_p) / len(probabilities))
     order = candidates[np.argsort(-probabilities[candidates], kind="stable")]
     count = int(np.searchsorted(probabilities[order].cumsum(), top_p)) + 1

@@ -1,0 +1,1 @@
+"""The server tiers: endpoints, their slots, and the API of vLLM servers."""

@@ -1,7 +1,7 @@
-"""The key that opens a server: where it is kept, and that it stands in nothing the server says.
+"""API keys of servers: find them, and remove them from everything that a server sends.
 
-A file names a variable. The environment is asked for it, and where that has none the system's keyring (the extra
-`keyring`): service `lora-society`, user name the variable's.
+A file names a variable. The key is its value in the environment, else the entry in the system's keyring (the extra
+`keyring`) under the service `lora-society` and the variable's name.
 """
 
 from __future__ import annotations
@@ -17,18 +17,26 @@ SERVICE = "lora-society"
 HIDDEN = b"(API key)"
 _BEARER = "Bearer "
 _ESCAPED = '"\\/'
-"""What JSON may write behind a backslash and a key may hold."""
+"""Characters that JSON may write after a backslash and that a key may contain."""
 
 _from_keyring: dict[str, str] = {}
-"""Keys the keyring gave: a call wants its key each time, and a keyring may take a while, or ask the person."""
+"""Keys from the keyring: every call needs its key, and a keyring may be slow or ask the person."""
 
 
 class MissingKeyError(SocietyError):
-    """Neither the environment nor the keyring holds a key; the message names both ways to give it."""
+    """Neither the environment nor the keyring has a key; the message names both ways to give it."""
 
 
 def find_key(name: str, environment: Mapping[str, str] | None = None) -> str:
-    """The key that the variable `name` stands for. Raises MissingKeyError."""
+    """Return the key that the variable `name` holds.
+
+    Args:
+        name: The variable.
+        environment: The environment; that of the process if None.
+
+    Raises:
+        MissingKeyError: Neither the environment nor the keyring has it.
+    """
     key = (os.environ if environment is None else environment).get(name) or _from_keyring.get(name)
     if key:
         return key
@@ -39,24 +47,29 @@ def find_key(name: str, environment: Mapping[str, str] | None = None) -> str:
 
 
 def how_to_give(name: str) -> str:
-    """The commands that make the key known, either of which will do."""
+    """Return the two commands that give the key, either of which is enough."""
     return f"export {name}=... or: python -m keyring set {SERVICE} {name}"
 
 
 def _ask_keyring(name: str) -> tuple[str | None, str]:
-    """The key, or why there is none."""
+    """Return the key and, if there is none, the reason."""
     try:
         import keyring
     except ImportError:
         return None, "no keyring is installed (pip install 'lora-society[keyring]')"
     try:
-        return keyring.get_password(SERVICE, name), "the keyring does not hold it"
+        return keyring.get_password(SERVICE, name), "the keyring does not have it"
     except Exception as error:  # noqa: BLE001 - locked, refused, none on this machine, or one that is set up wrong
         return None, f"the keyring cannot be asked ({' '.join(str(error).split())[:200]})"
 
 
 def without_key(body: bytes, headers: Mapping[str, str]) -> bytes:
-    """What came back to a request with these `headers`, without the key they held, be it spelt with JSON's escapes."""
+    """Return a response body without the API key of the request, also where JSON escapes spell it.
+
+    Args:
+        body: The body.
+        headers: The headers of the request.
+    """
     key = headers.get("Authorization", "").removeprefix(_BEARER)
     if not key:
         return body
@@ -66,8 +79,10 @@ def without_key(body: bytes, headers: Mapping[str, str]) -> bytes:
 
 @lru_cache(maxsize=64)
 def _spellings(key: str) -> re.Pattern[bytes]:
-    """A key as JSON may spell it: every character plain, by its number, or behind a backslash. The body need not be
-    JSON, and is not read: reading is what it could be made to be costly for."""
+    """Return a pattern for a key as JSON may spell it: each character plain, by number, or after a backslash.
+
+    The body need not be JSON, and is not parsed: a hostile body could make parsing expensive.
+    """
     return re.compile(b"".join(_ways(character) for character in key))
 
 

@@ -1,11 +1,14 @@
-"""The circuit breaker of one server: pure, time is handed in (seconds of any monotonic clock).
+"""The circuit breaker of one server. Pure: the time is an argument (seconds of any monotonic clock).
 
     closed     every call passes; `threshold` failures in a row open it
     open       no call passes until a pause is over
     half-open  one call passes, the probe: its success closes the breaker, its failure opens it for longer
 
-The pause doubles with every opening in a row, up to `longest`, and is jittered so that many clients do not come back at
-once. (Nygard, Release It!, 2nd ed. 2018, "Circuit Breaker".)
+The pause doubles with every opening in a row, up to `longest`, with jitter, so that many clients do not come back at
+once.
+
+Source:
+    Nygard, Release It!, 2nd ed. 2018, "Circuit Breaker".
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ THRESHOLD = 3
 
 
 class BreakerState(str, Enum):
+    """Whether calls pass."""
+
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half-open"
@@ -26,8 +31,18 @@ class BreakerState(str, Enum):
 
 @dataclass
 class Breaker:
-    """`longest` bounds the pause, in seconds; `openings` counts those since it was last closed; `probe` is the number
-    of the probe that is out, 0 for none."""
+    """A circuit breaker.
+
+    Args:
+        longest: The longest pause, in seconds.
+        threshold: Failures in a row that open it.
+        failures: Failures in a row so far.
+        openings: Openings since it was last closed.
+        reopens: The moment at which the pause ends.
+        probe: The number of the probe in flight, 0 for none.
+        probes: The number of the last probe.
+        rng: Draws the jitter.
+    """
 
     longest: float
     threshold: int = THRESHOLD
@@ -39,16 +54,17 @@ class Breaker:
     rng: random.Random = field(default_factory=random.Random, repr=False)
 
     def state(self, now: float) -> BreakerState:
+        """Return the state at the moment `now`."""
         if not self.openings:
             return BreakerState.CLOSED
         return BreakerState.OPEN if now < self.reopens else BreakerState.HALF_OPEN
 
     def allows(self, now: float) -> bool:
-        """Whether a call may pass now."""
+        """Return whether a call may pass now."""
         return not self.openings or (now >= self.reopens and not self.probe)
 
     def begin(self) -> int:
-        """A call passes; its number where it is the probe, else 0. The caller tells it when the call has ended."""
+        """Let a call pass; return its number if it is the probe, else 0. The caller reports how the call ends."""
         if not self.openings:
             return 0
         self.probes += 1
@@ -56,11 +72,11 @@ class Breaker:
         return self.probe
 
     def succeeded(self) -> None:
-        """A call succeeded, whenever it began: the server works."""
+        """Close the breaker: a call succeeded, so the server works, no matter when the call began."""
         self.failures = self.openings = self.probe = 0
 
     def failed(self, now: float, probe: int = 0) -> None:
-        """A call failed. One that began before the breaker opened tells nothing new, nor does an earlier probe."""
+        """Count a failed call. A call that began before the breaker opened is ignored, and so is an earlier probe."""
         probed = bool(probe) and probe == self.probe
         if self.openings and not probed:
             return
@@ -69,7 +85,7 @@ class Breaker:
             self._open(now)
 
     def abandoned(self, probe: int = 0) -> None:
-        """A call ended without telling anything of the server: it was cancelled, or was itself wrong."""
+        """End a call that says nothing about the server: it was cancelled, or was itself wrong."""
         if probe == self.probe:
             self.probe = 0
 

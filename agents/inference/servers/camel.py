@@ -1,6 +1,6 @@
-"""The tier camel: CAMEL's own vLLM model, one per endpoint.
+"""The camel tier: CAMEL's own vLLM model, one per endpoint.
 
-Importing this module imports CAMEL (1.3 s), so it is imported where it is first needed.
+Importing this module imports CAMEL (1.3 s), so it is imported only when first needed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from agents.inference.servers.wire import constraint, error_of, read_completion,
 
 @contextmanager
 def _quiet_import() -> Iterator[None]:
-    """CAMEL gives the root logger a handler to stdout when imported, unless this variable says not to."""
+    """Set the variable that stops CAMEL from giving the root logger a handler when it is imported."""
     name = "CAMEL_LOGGING_DISABLED"
     before = os.environ.get(name)
     os.environ[name] = before or "true"
@@ -54,16 +54,19 @@ _BYTES_PER_TOKEN = 3
 
 
 class OfflineTokenCounter(BaseTokenCounter):
-    """An estimate that needs no download: three bytes of UTF-8 a token (a Chinese character is one)."""
+    """Estimates token counts without a download: three bytes of UTF-8 a token (a Chinese character is one token)."""
 
     def count_tokens_from_messages(self, messages: list[dict[str, Any]]) -> int:
+        """Return the estimated number of tokens of a prompt."""
         return sum(4 + len(self.encode(text_of(message))) for message in messages)
 
     def encode(self, text: str) -> list[int]:
+        """Return one number for every three bytes of the text."""
         data, width = text.encode(), _BYTES_PER_TOKEN
         return [int.from_bytes(b"\x01" + data[i : i + width], "big") for i in range(0, len(data), width)]
 
     def decode(self, token_ids: list[int]) -> str:
+        """Return the text that `encode` made the numbers of."""
         parts = (token.to_bytes(_BYTES_PER_TOKEN + 1, "big").lstrip(b"\x00")[1:] for token in token_ids)
         return b"".join(parts).decode(errors="ignore")
 
@@ -74,9 +77,15 @@ TOKEN_COUNTER = OfflineTokenCounter()
 def vllm_model(
     url: str, model_name: str, timeout: float, retries: int = 0, api_key: str | None = None
 ) -> BaseModelBackend:
-    """CAMEL's model for a served name. It contacts nothing; given a URL, it starts no server.
+    """Return CAMEL's model for a served name. It contacts nothing and starts no server.
 
-    With an `api_key` it is CAMEL's model for OpenAI-compatible servers: its vLLM model ignores the key.
+    Args:
+        url: The server's URL.
+        model_name: The served name.
+        timeout: Seconds for one attempt.
+        retries: Attempts after the first one.
+        api_key: The server's key. With one it is CAMEL's model for OpenAI-compatible servers, as CAMEL's vLLM model
+            ignores the key.
     """
     return ModelFactory.create(
         model_platform=ModelPlatformType.OPENAI_COMPATIBLE_MODEL if api_key else ModelPlatformType.VLLM,
@@ -91,7 +100,7 @@ def vllm_model(
 
 
 class CamelBackend(ServerBackend):
-    """A `TierBackend` over the endpoints of `slots`; one CAMEL model per endpoint and event loop."""
+    """A `TierBackend` that asks the endpoints of `slots` through CAMEL; one CAMEL model per endpoint and event loop."""
 
     tier = Tier.CAMEL
 
@@ -113,17 +122,17 @@ class CamelBackend(ServerBackend):
         except APIConnectionError as error:  # a time-out of openai's is one too
             if isinstance(error.__cause__, BadReplyError):
                 raise error.__cause__ from None
-            message = f"the connection to {endpoint.url} broke ({reason(error)})"
+            message = f"the connection to {endpoint.url} failed ({reason(error)})"
             raise ServerLostError(message, refused=is_refusal(error)) from error
         except APIStatusError as error:
             raise _status_error(error, endpoint, request.adapter) from error
         except (OpenAIError, ValueError, RecursionError) as error:
-            raise BadReplyError(f"{endpoint.url} answered what CAMEL cannot read: {shown(str(error))}") from error
+            raise BadReplyError(f"{endpoint.url} sent an answer that CAMEL cannot read: {shown(str(error))}") from error
         payload = result.model_dump(warnings=False) if isinstance(result, ChatCompletion) else result
         return read_completion(payload, endpoint.url, request.adapter)
 
     def _model_for(self, endpoint: Endpoint, request: Request) -> BaseModelBackend:
-        """A copy of the endpoint's model (0.01 ms, where building one takes 50) that asks for one adapter."""
+        """Return a copy of the endpoint's model for one adapter: a copy takes 0.01 ms, building one takes 50 ms."""
         models = self._models.get()
         if models is None:
             models = self._models.put({})
@@ -138,7 +147,7 @@ class CamelBackend(ServerBackend):
         from agents.inference.servers.transport import bounded_client
 
         model = vllm_model(endpoint.url, adapter, self._settings.timeout, api_key=endpoint.api_key())
-        # CAMEL hands one http_client to its synchronous and its asynchronous client alike, so it is exchanged here
+        # CAMEL gives its synchronous and asynchronous clients the same http_client, so it is replaced here
         model._async_client = model._async_client.with_options(http_client=bounded_client(endpoint.url))
         return model
 
@@ -170,7 +179,7 @@ def _status_error(error: Any, endpoint: Endpoint, adapter: str) -> InferenceErro
 
 
 def text_of(message: Mapping[str, Any]) -> str:
-    """A message's text; of a list of parts, those that are text."""
+    """Return a message's text; of a list of parts, those that are text."""
     content = message.get("content") or ""
     if isinstance(content, str):
         return content

@@ -1,4 +1,4 @@
-"""Asking a server about itself: what it serves, whether it is well, which vLLM it is. And how one is started."""
+"""Ask a server what it serves, whether it is healthy and which vLLM it is; and the command that starts one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BUSY = 429
 
 @dataclass(frozen=True)
 class ServedModel:
-    """One row of a server's `/models`; an adapter names the base it belongs to as its `parent`."""
+    """One row of a server's `/models`; the `parent` of an adapter is its base model."""
 
     name: str
     parent: str | None = None
@@ -35,14 +35,19 @@ class ServedModel:
 
 
 def open_session() -> aiohttp.ClientSession:
-    """A session for questions of this kind: short time-outs."""
+    """Return a session with short time-outs for these questions."""
     import aiohttp
 
     return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ASK_TIMEOUT, connect=CONNECT_TIMEOUT))
 
 
 async def list_models(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> list[ServedModel]:
-    """What the server at `url` serves. Raises ServerLostError where none answers, PermanentError for another answer."""
+    """Return what the server at `url` serves.
+
+    Raises:
+        ServerLostError: No server answers.
+        PermanentError: It answers something else.
+    """
     status, body = await _get(session, f"{url}/models", url, headers)
     if status in _UNAUTHORIZED:
         raise PermanentError(
@@ -57,9 +62,10 @@ async def list_models(session: aiohttp.ClientSession, url: str, headers: Mapping
 
 
 async def is_healthy(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> bool:
-    """Whether the server says it is well: `/health`, or `/models` where there is no such page.
+    """Return whether the server reports that it is healthy: at `/health`, or at `/models` if there is no such page.
 
-    Raises ServerLostError where none answers.
+    Raises:
+        ServerLostError: No server answers.
     """
     status, _ = await _get(session, f"{root_of(url)}/health", url, headers)
     if 400 <= status < 500:  # no such page, or a gateway that does not show it
@@ -68,13 +74,17 @@ async def is_healthy(session: aiohttp.ClientSession, url: str, headers: Mapping[
 
 
 async def ask_version(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> str | None:
-    """The vLLM version the server tells; None where it tells none. Raises ServerLostError where none answers."""
+    """Return the server's vLLM version; None if it gives none.
+
+    Raises:
+        ServerLostError: No server answers.
+    """
     status, body = await _get(session, f"{root_of(url)}/version", url, headers)
     try:
-        told = read_json(body, url) if status == 200 else None
+        answer = read_json(body, url) if status == 200 else None
     except BadReplyError:
         return None
-    return sanitize(shown(told["version"])) if isinstance(told, dict) and "version" in told else None
+    return sanitize(shown(answer["version"])) if isinstance(answer, dict) and "version" in answer else None
 
 
 async def _get(session: aiohttp.ClientSession, address: str, url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
@@ -92,9 +102,13 @@ async def _get(session: aiohttp.ClientSession, address: str, url: str, headers: 
 
 
 async def read_body(response: aiohttp.ClientResponse, url: str) -> bytes:
-    """The whole body. Raises BadReplyError where it is longer than is sensible."""
-    told = response.content_length
-    if told is not None and told <= LONGEST_BODY and "Content-Encoding" not in response.headers:
+    """Return the whole body.
+
+    Raises:
+        BadReplyError: It is longer than `LONGEST_BODY`.
+    """
+    length = response.content_length
+    if length is not None and length <= LONGEST_BODY and "Content-Encoding" not in response.headers:
         return await response.read()
     parts, size = [], 0
     async for part in response.content.iter_any():
@@ -106,7 +120,11 @@ async def read_body(response: aiohttp.ClientResponse, url: str) -> bytes:
 
 
 def read_models(payload: Any, url: str) -> list[ServedModel]:
-    """The rows of a server's `/models`. Raises PermanentError where it is no such list."""
+    """Return the rows of a server's `/models`.
+
+    Raises:
+        PermanentError: The answer is no such list.
+    """
     match payload:
         case {"data": list(rows)}:
             return [_served(row) for row in rows if isinstance(row, dict) and _name(row.get("id"))]
@@ -115,7 +133,7 @@ def read_models(payload: Any, url: str) -> list[ServedModel]:
 
 
 def _served(row: dict[str, Any]) -> ServedModel:
-    """What is told of a model; what is of another type than vLLM's counts as not told."""
+    """Return a row as a model; a value of another type than vLLM's counts as missing."""
     longest = row.get("max_model_len")
     return ServedModel(
         name=row["id"],
@@ -125,18 +143,18 @@ def _served(row: dict[str, Any]) -> ServedModel:
     )
 
 
-def _name(told: object) -> str | None:
-    """A name that may be printed; None where a server tells something else."""
-    return told if isinstance(told, str) and told and sanitize(told) == told else None
+def _name(value: object) -> str | None:
+    """Return a name that can be printed safely; None for anything else."""
+    return value if isinstance(value, str) and value and sanitize(value) == value else None
 
 
 def root_of(url: str) -> str:
-    """The address above the API: vLLM's `/health`, `/version` and `/metrics` stand there, beside `/v1`."""
+    """Return the address above the API: vLLM has `/health`, `/version` and `/metrics` there, beside `/v1`."""
     return url.removesuffix("/v1")
 
 
 def how_to_start(url: str) -> str:
-    """The command that would make a server answer at `url`."""
+    """Return the command that starts a server at `url`."""
     try:
         port = urlsplit(url).port
     except ValueError:
@@ -145,7 +163,12 @@ def how_to_start(url: str) -> str:
 
 
 def answers(url: str, headers: Callable[[], Mapping[str, str]]) -> bool:
-    """One synchronous ask, for callers without an event loop: does a server list models there?"""
+    """Return whether a server lists models at `url`. Synchronous, for callers without an event loop.
+
+    Args:
+        url: The server's URL.
+        headers: Gives the headers; may raise PermanentError.
+    """
     from urllib.request import ProxyHandler, Request, build_opener
 
     try:
@@ -157,7 +180,7 @@ def answers(url: str, headers: Callable[[], Mapping[str, str]]) -> bool:
 
 
 def reason(error: BaseException) -> str:
-    """A connection error in a few words."""
+    """Return a connection error in a few words."""
     cause = _cause(error)
     number = getattr(cause, "errno", None) or 0
     if number > 0:
@@ -166,7 +189,7 @@ def reason(error: BaseException) -> str:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether the machine answered that nothing listens there, which a busy server never does."""
+    """Return whether the machine refused the connection, as nothing listens there. A busy server does not refuse."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(_cause(seen), ConnectionRefusedError):

@@ -1,4 +1,4 @@
-"""One server: what it serves, whether it can be asked now, and what it learns from how calls end."""
+"""One server: what it serves, whether it takes a call now, and what the outcomes of calls say about it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,20 @@ from agents.inference.servers.limits import AdaptiveLimit
 
 @dataclass(eq=False)
 class Endpoint:
-    """One server. `detail` says in a sentence how the last ask went; times are of the monotonic clock."""
+    """One server. Times are of the monotonic clock.
+
+    Args:
+        settings: Its URL, key and adapters.
+        breaker: Stops calls after failures in a row.
+        limit: Bounds the calls in flight.
+        models: What it listed when last asked.
+        up: True if it answered the last time.
+        asked: True once it was asked.
+        detail: How the last ask went, as a text for the user.
+        pending: Calls in flight.
+        credit: The turns that round robin owes it.
+        rest_until: The moment until which it asked for no calls (Retry-After).
+    """
 
     settings: EndpointSettings
     breaker: Breaker
@@ -32,39 +45,44 @@ class Endpoint:
 
     @property
     def url(self) -> str:
+        """Return the server's URL."""
         return self.settings.url
 
     @property
     def served(self) -> tuple[str, ...]:
-        """What may be asked for here: what the server lists, within what the settings name."""
+        """Return the names that may be asked for here: those the server lists and the settings allow."""
         return tuple(name for name in self.models if self.serves(name))
 
     def serves(self, adapter: str) -> bool:
+        """Return whether `adapter` may be asked for here."""
         wanted = self.settings.adapters
         return adapter in self.models and (wanted is None or adapter in wanted)
 
     def takes(self, pinned: str | None) -> bool:
-        """Whether a call that is pinned to a URL, or to none, may go here."""
+        """Return whether a call that is pinned to a URL, or to none, may go here."""
         return self.url == pinned or (pinned is None and not self.settings.pinned_only)
 
     def api_key(self) -> str | None:
-        """Raises PermanentError where the key that the settings ask for is kept nowhere."""
+        """Return the server's API key, if it needs one. Raises PermanentError if the key is found nowhere."""
         return api_key(self.settings)
 
     def headers(self) -> dict[str, str]:
-        """Raises PermanentError as `api_key` does."""
+        """Return the headers with the API key. Raises PermanentError if the key is found nowhere."""
         return api_headers(self.settings)
 
     async def headers_found(self) -> dict[str, str]:
-        """The same; a keyring that takes its time, or asks the person, keeps no event loop. It is asked once for a key
-        that it holds, so `headers` is quick afterwards."""
+        """Return the headers without blocking the event loop: a keyring may be slow, or ask the person.
+
+        A keyring is asked only once for a key that it has, so `headers` is quick afterwards.
+        """
         return await asyncio.to_thread(self.headers) if self.settings.api_key_env else self.headers()
 
     def without_key(self, body: bytes) -> bytes:
-        """What the server sent, without the key that was sent to it."""
+        """Return what the server sent without the key that was sent to it."""
         return without_key(body, self.headers())
 
     def detection(self, tier: Tier) -> Detection:
+        """Return what the last ask found, as a detection of `tier`."""
         present = [self.models[name] for name in self.served] if self.up else ()
         return Detection(
             tier=tier,
@@ -76,7 +94,7 @@ class Endpoint:
         )
 
     def answered(self, models: Iterable[ServedModel]) -> None:
-        """It listed what it serves: it is there, and may be asked at once where it was away."""
+        """Mark the server as up, with the models it listed. One that was down may be asked at once."""
         if not self.up:
             self.breaker.succeeded()
             self.rest_until = 0.0
@@ -84,28 +102,29 @@ class Endpoint:
         self.detail = f"{self.url} serves {', '.join(self.served) or 'no model'}"
 
     def down(self, detail: str) -> None:
+        """Mark the server as down; `detail` is the reason."""
         self.up, self.asked, self.detail = False, True, detail
 
     def lost(self, error: ServerLostError) -> None:
-        """Nothing answers there."""
+        """Mark the server as down because nothing answers there."""
         self.down(f"{error}; {how_to_start(self.url)}")
 
     def free(self, now: float) -> bool:
-        """Whether a call may be sent now."""
+        """Return whether a call may be sent now."""
         return self.pending < self.limit.value and now >= self.rest_until and self.breaker.allows(now)
 
     def free_at(self, now: float) -> float | None:
-        """When it may be asked again, where only time keeps it; None where a call in flight does."""
+        """Return the moment from which it may be asked; None if it waits for a call in flight, or for nothing."""
         moment = max(self.rest_until, self.breaker.reopens if self.breaker.openings else 0.0)
         return moment if moment > now else None
 
     def succeeded(self, began: float, now: float) -> None:
-        """A call came back whole; it still counts as pending."""
+        """Learn from a call that succeeded; the call still counts as pending."""
         self.breaker.succeeded()
         self.limit.returned(began, now, self.pending)
 
     def failed(self, error: InferenceError, began: float, now: float, probe: int) -> None:
-        """A call came back with `error`."""
+        """Learn from a call that failed; `probe` is its number at the circuit breaker, 0 for none."""
         if not isinstance(error, TransientError) or isinstance(error, OutOfTimeError):
             self.breaker.abandoned(probe)
             return
@@ -121,7 +140,11 @@ class Endpoint:
 
 
 def api_key(endpoint: EndpointSettings) -> str | None:
-    """The key that opens a server, None where it wants none. Raises PermanentError where it is kept nowhere."""
+    """Return the API key of a server, None if it needs none.
+
+    Raises:
+        PermanentError: The key is found nowhere.
+    """
     name = endpoint.api_key_env
     if not name:
         return None
@@ -133,6 +156,10 @@ def api_key(endpoint: EndpointSettings) -> str | None:
 
 
 def api_headers(endpoint: EndpointSettings) -> dict[str, str]:
-    """The headers that open a server. Raises PermanentError as `api_key` does."""
+    """Return the headers with the API key of a server.
+
+    Raises:
+        PermanentError: The key is found nowhere.
+    """
     key = api_key(endpoint)
     return {"Authorization": f"Bearer {key}"} if key else {}

@@ -29,7 +29,11 @@ class EndpointRegistry:
     """The endpoints that the server tiers of one client share.
 
     `lock` guards what is known of the endpoints, over event loops and threads. `on_change` is called after an ask or a
-    check, when servers may have come or gone. `returns` counts the servers that answered again after an outage.
+    check, when servers may have come up or gone down. `returns` counts the servers that came back after an outage.
+
+    Args:
+        endpoints: The servers, as URLs or spelt out; a URL given twice is one server.
+        settings: The client's settings.
     """
 
     def __init__(self, endpoints: Sequence[str | EndpointSettings], settings: InferenceSettings) -> None:
@@ -52,28 +56,28 @@ class EndpointRegistry:
                 known.settings = replace(known.settings, adapters=(*known.settings.adapters, adapter))
 
     def find(self, url: str) -> Endpoint | None:
-        """The endpoint at `url`."""
+        """Return the endpoint at `url`."""
         return next((endpoint for endpoint in self.endpoints if endpoint.url == url), None)
 
     # -- detection and health -----------------------------------------------------------------------------
 
     @property
     def up(self) -> bool:
-        """True where any server answered the last time it was asked."""
+        """Return whether any server answered the last time it was asked."""
         return any(endpoint.up for endpoint in self.endpoints)
 
     @property
     def asked(self) -> bool:
-        """True where every server was asked at least once."""
+        """Return whether every server was asked at least once."""
         return all(endpoint.asked for endpoint in self.endpoints)
 
     @property
     def detail(self) -> str:
-        """Why no endpoint answers."""
+        """Return why no endpoint answers."""
         return "; ".join(endpoint.detail for endpoint in self.endpoints) or "no endpoint is configured"
 
     def detections(self, tier: Tier) -> tuple[Detection, ...]:
-        """What the last ask found at each endpoint, as detections of `tier`."""
+        """Return what the last ask found at each endpoint, as detections of `tier`."""
         return tuple(endpoint.detection(tier) for endpoint in self.endpoints)
 
     async def refresh(self) -> None:
@@ -114,7 +118,7 @@ class EndpointRegistry:
                 await self._ask(session, endpoint)
             elif not healthy:
                 with self.lock:
-                    endpoint.down(f"{endpoint.url} says that it is not well")
+                    endpoint.down(f"{endpoint.url} reports that it is unhealthy")
 
     def _unanswered(self, endpoint: Endpoint, error: ServerLostError | PermanentError) -> None:
         with self.lock:
@@ -136,28 +140,28 @@ class EndpointRegistry:
             return None
 
     def probe(self) -> bool:
-        """Ask once without an event loop: does any endpoint answer?"""
+        """Return whether any endpoint answers, asked once and without an event loop."""
         return any(answers(endpoint.url, endpoint.headers) for endpoint in self.endpoints)
 
     # -- which endpoint serves what -----------------------------------------------------------------------
 
     def missing(self, adapters: Iterable[str]) -> tuple[str, ...]:
-        """Those of `adapters` that no answering server has; empty where no server answers."""
+        """Return those of `adapters` that no answering server has; nothing if no server answers."""
         up = [endpoint for endpoint in self.endpoints if endpoint.up]
         return tuple(name for name in adapters if up and not any(each.serves(name) for each in up))
 
     def able(self, adapter: str, pinned: str | None = None) -> list[Endpoint]:
-        """The endpoints that are up and serve `adapter`; with a `pinned` URL, the one at that URL only."""
+        """Return the endpoints that are up and serve `adapter`; with a `pinned` URL, only the one at that URL."""
         return [each for each in self.endpoints if each.up and each.serves(adapter) and each.takes(pinned)]
 
     def has_untried(self, request: Request, tried: Collection[str]) -> bool:
-        """Whether a server that is not among the `tried` URLs takes calls now, at once or after a call in flight."""
+        """Return whether a server that is not among the `tried` URLs takes calls now, or after a call in flight."""
         now = time.monotonic()
         untried = (each for each in self.able(request.adapter, pinned_url(request)) if each.url not in tried)
         return any(each.free_at(now) is None for each in untried)
 
     def why_none(self, adapter: str, pinned: str | None = None) -> InferenceError:
-        """The error that says why no server can take a call to `adapter`."""
+        """Return the error that says why no server can take a call to `adapter`."""
         asked = [each for each in self.endpoints if each.takes(pinned)]
         if not asked:
             return PermanentError(f"a call is pinned to {pinned}, which is none of the client's endpoints")
@@ -176,7 +180,7 @@ class EndpointRegistry:
 
 
 def pinned_url(request: Request) -> str | None:
-    """The URL of the only server that may answer, as the registry spells it."""
+    """Return the URL of the only server that may answer, as the registry spells it; None for any server."""
     return request.endpoint.rstrip("/") if request.endpoint else None
 
 
@@ -186,4 +190,4 @@ def _endpoint(given: EndpointSettings, settings: InferenceSettings) -> Endpoint:
 
 
 def _ignore() -> None:
-    """Before slots are handed out, nobody waits for a change."""
+    """The callback of a registry without slots."""

@@ -1,6 +1,6 @@
-"""A background look at every server that answered once: one that is gone is left alone, one that is back is used again.
+"""Check in the background every server that answered once: one that is down is not asked, one that is back is.
 
-A server that never answered is not looked for: a run does not change hands unasked.
+A server that never answered is not checked, so the tier of a run does not change by surprise.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class HealthWatch:
         self._tasks: PerLoop[asyncio.Task[None]] = PerLoop()
 
     def begin(self) -> None:
-        """Watch in the running loop from now on; once however often it is called."""
+        """Start checking in the running loop, unless that is done already."""
         task = self._tasks.get()
         if task is None or task.done():
-            # the task must not keep a client alive that nobody closed
+            # a weak reference: the task must not keep alive a client that nobody closed
             self._tasks.put(asyncio.create_task(_watch(ref(self._registry), self._interval), name="society-health"))
 
     async def end(self) -> None:
-        """Stop watching in the running loop."""
+        """Stop checking in the running loop."""
         task = self._tasks.pop()
         if task is not None:
             task.cancel()

@@ -1,4 +1,4 @@
-"""The tier http: a server's `/chat/completions` asked directly with aiohttp."""
+"""The http tier: `/chat/completions` of a server, asked directly with aiohttp."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class HTTPBackend(ServerBackend):
-    """A `TierBackend` over the endpoints of `slots`; one session per event loop."""
+    """A `TierBackend` that asks the endpoints of `slots` with aiohttp; one session per event loop."""
 
     tier = Tier.HTTP
 
@@ -57,14 +57,16 @@ class HTTPBackend(ServerBackend):
         try:
             async with self._session().post(f"{url}/chat/completions", data=data, headers=headers) as response:
                 return response.status, await read_body(response, url), response.headers
-        except asyncio.TimeoutError as error:  # to connect: the whole attempt's time is kept elsewhere
-            raise ServerLostError(f"{url} took no connection within {CONNECT_TIMEOUT:g} s", overload=True) from error
+        except asyncio.TimeoutError as error:  # to connect: the time of the whole attempt is bounded elsewhere
+            raise ServerLostError(
+                f"{url} accepted no connection within {CONNECT_TIMEOUT:g} s", overload=True
+            ) from error
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
             raise ServerLostError(
-                f"the connection to {url} broke ({reason(error)})", refused=is_refusal(error)
+                f"the connection to {url} failed ({reason(error)})", refused=is_refusal(error)
             ) from error
         except aiohttp.ClientResponseError as error:
-            raise BadReplyError(f"{url} answered what is not HTTP: {error}") from error
+            raise BadReplyError(f"{url} sent an answer that is not HTTP: {error}") from error
         except (aiohttp.ClientError, ValueError) as error:
             raise PermanentError(f"{url} cannot be asked: {error}") from error
 

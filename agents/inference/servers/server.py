@@ -1,4 +1,4 @@
-"""What the two server tiers share: the endpoints with their slots, and one attempt at one endpoint."""
+"""The part that the two server tiers share: the endpoints with their slots, and one attempt at one endpoint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from agents.inference.timer import within
 
 
 class ServerBackend(ABC):
-    """A `TierBackend` whose models live behind endpoints; a subclass says how one of them is asked."""
+    """A `TierBackend` that asks servers; a subclass defines how one of them is asked."""
 
     tier: Tier
 
@@ -28,17 +28,19 @@ class ServerBackend(ABC):
         self._longest = min(self._settings.timeout, self._settings.deadline)
 
     async def detect(self) -> Sequence[Detection]:
+        """Ask every endpoint what it serves."""
         await self._registry.refresh()
         return self._registry.detections(self.tier)
 
     def refuses(self, _request: Request) -> str:
+        """Return why no server answers; an empty text if one does."""
         return "" if self._registry.up else self._registry.detail
 
     async def prepare(self, progress: Progress) -> None:  # noqa: B027 - not abstract: servers load nothing
-        """Nothing to load: the server holds the models."""
+        """Do nothing: the server has loaded the models."""
 
     async def complete(self, request: Request, route: Route) -> Completion:
-        """One attempt. Raises TransientError, PermanentError or UnknownAdapterError."""
+        """Make one attempt at one server. Raises TransientError, PermanentError or UnknownAdapterError."""
         async with self._slots.lease(request, route) as endpoint:
             seconds = min(self._longest, max(0.0, route.until - time.monotonic()))
             try:
@@ -48,15 +50,15 @@ class ServerBackend(ABC):
                 raise self._too_slow(endpoint, seconds) from error
 
     def _too_slow(self, endpoint: Endpoint, seconds: float) -> TransientError:
-        """ServerLostError where the server had the time an attempt has, OutOfTimeError where little of it was left."""
+        """Return ServerLostError if the server had about the time of an attempt, OutOfTimeError if it had much less."""
         message = f"{endpoint.url} gave no answer within {seconds:.3g} s"
         if seconds < SLOW_SHARE * self._longest:
-            return OutOfTimeError(f"{message}, all that was left of the call's time")
+            return OutOfTimeError(f"{message}, the time that the call had left")
         return ServerLostError(message, overload=True)
 
     @abstractmethod
     async def _ask(self, endpoint: Endpoint, request: Request) -> Completion:
-        """Ask this endpoint once, for as long as it takes."""
+        """Ask this endpoint once, without a time limit."""
 
     @abstractmethod
     async def aclose(self) -> None:

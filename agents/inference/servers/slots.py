@@ -75,7 +75,7 @@ class Slots:
         registry.on_change = self.hand_out
 
     def lease(self, request: Request, route: Route) -> Lease:
-        """A slot for as long as an `async with` block takes; entering gives the endpoint.
+        """Return a context manager that holds a slot; entering it returns the endpoint.
 
         Raises:
             UnknownAdapterError: Servers answer, and none has the adapter.
@@ -88,13 +88,13 @@ class Slots:
     # -- taking a slot ------------------------------------------------------------------------------------
 
     def take_now(self, kind: CallKind, route: Route) -> Slot | None:
-        """A slot, where one is free at once and no call of this kind waits."""
+        """Take a slot, if one is free at once and no call of this kind waits."""
         with self._lock:
             found = None if kind in self._lines else self._find(kind, route)
         return None if isinstance(found, _Blocked) else found
 
     async def take(self, kind: CallKind, route: Route) -> Slot:
-        """A slot, waited for until `route.until`. Raises as `lease`."""
+        """Take a slot, and wait for one until `route.until`. Raises as `lease`."""
         refreshed = False
         while True:
             slot = await self._wait(kind, route)
@@ -110,7 +110,7 @@ class Slots:
                 raise TransientError(futile, overload=True)
 
     def _find(self, kind: CallKind, route: Route) -> Slot | _Blocked:
-        """Take a slot, or say why none is free. The caller holds the lock."""
+        """Take a slot, or return why none is free. The caller has the lock."""
         now, able = time.monotonic(), self.registry.able(*kind)
         free = [each for each in able if each.free(now)]
         untried = [each for each in free if each.url not in route.avoid] or free
@@ -122,17 +122,17 @@ class Slots:
         return _Blocked(not able or bool(self._futile(able, route, now)), min(moments, default=math.inf))
 
     def _futile(self, able: Sequence[Endpoint], route: Route, now: float) -> str:
-        """Why waiting for any of `able` is useless; empty where it may help."""
+        """Return why waiting for any of `able` is useless; an empty text if it may help."""
         urls = ", ".join(endpoint.url for endpoint in able)
         patience = self.settings.retries + 1
         if all(each.breaker.openings > patience and not each.breaker.allows(now) for each in able):
-            return f"{urls}: calls keep failing, and so did every new try"
+            return f"{urls}: calls keep failing, also after pauses"
         if all(each.rest_until > max(now, min(route.until, now + self.settings.timeout)) for each in able):
             return f"{urls}: every server sent a Retry-After longer than the call may take"
         return ""
 
     async def _wait(self, kind: CallKind, route: Route) -> Slot | None:
-        """A slot; None where the caller must look again at which servers there are. Raises OutOfTimeError."""
+        """Wait for a slot; None if the caller must look again at which servers there are. Raises OutOfTimeError."""
         with self._lock:
             if kind not in self._lines:
                 found = self._find(kind, route)
@@ -219,13 +219,13 @@ class Slots:
         return waiting
 
     def _leave(self, waiting: _Waiting) -> None:
-        """A waiting call was cancelled: it leaves its line, or gives back the slot that is on its way to it."""
+        """End a waiting call that was cancelled: it leaves its line, or gives back the slot it was handed."""
         slot = waiting.slot
         if not self._withdraw(waiting) and slot.done() and not slot.cancelled() and slot.exception() is None:
             self._unused(slot.result())
 
     def _withdraw(self, waiting: _Waiting) -> bool:
-        """Take a call out of its line; False where it is no longer there, because a slot is on its way to it."""
+        """Take a call out of its line; False if it is no longer there, because it was handed a slot."""
         with self._lock:
             line = self._lines.get(waiting.kind)
             if line is None or waiting not in line:
@@ -251,7 +251,7 @@ class Slots:
 
     def _expire(self, waiting: _Waiting) -> None:
         self._withdraw(waiting)
-        if not waiting.slot.done():  # else it has its slot, although it did not wake up yet
+        if not waiting.slot.done():  # else it has a slot, although it did not wake up yet
             message = f"no server had a free slot for {waiting.kind[0]} in time"
             waiting.slot.set_exception(OutOfTimeError(message))
 

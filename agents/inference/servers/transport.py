@@ -1,9 +1,9 @@
-"""The HTTP client the tier camel asks with: aiohttp beneath httpx, and no answer that is not a reply.
+"""The HTTP client of the camel tier: httpx on top of aiohttp, which refuses answers that are no replies.
 
-CAMEL's own reader takes what no file can hold (NaN, half a surrogate pair), and seconds of the event loop for a reply
-of a hundred thousand parts. So every reply is read here first, as the tier http reads it.
+CAMEL's own reader accepts values that no file can store (NaN, half a surrogate pair), and blocks the event loop for
+seconds on a reply of a hundred thousand parts. So every reply is read here first, as the http tier reads it.
 
-httpx's own transport scans its pool at every call and is the larger part of what a call through CAMEL costs.
+httpx's own transport scans its pool at every call, which is the larger part of what a call through CAMEL costs.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from agents.inference.servers.api_key import without_key
 from agents.inference.servers.discovery import CONNECT_TIMEOUT
 from agents.inference.servers.wire import LONGEST_BODY, read_completion, read_json, shown, too_long
 
-_PACKINGS = {"gzip": (32 + zlib.MAX_WBITS,), "deflate": (32 + zlib.MAX_WBITS, -zlib.MAX_WBITS)}
-"""What is asked for, and the ways it may be read: some servers send deflate without its head."""
+_ENCODINGS = {"gzip": (32 + zlib.MAX_WBITS,), "deflate": (32 + zlib.MAX_WBITS, -zlib.MAX_WBITS)}
+"""The encodings that are asked for, and zlib's windows to read them: some servers send deflate without its header."""
 _NO_KEY = "Bearer Not_Used"
-"""What CAMEL sends where a server wants no key."""
+"""What CAMEL sends to a server that needs no key."""
 
 
 def bounded_client(url: str) -> httpx.AsyncClient:
-    """A client for the server at `url`. It raises BadReplyError for what is no reply to the request, or too long."""
-    headers = {"Accept-Encoding": ", ".join(_PACKINGS)}
+    """Return a client for the server at `url`; it raises BadReplyError for an answer that is no reply, or too long."""
+    headers = {"Accept-Encoding": ", ".join(_ENCODINGS)}
     return httpx.AsyncClient(transport=_BoundedTransport(url), follow_redirects=True, headers=headers)
 
 
@@ -40,8 +40,8 @@ class _BoundedTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await self._inner.handle_async_request(request)
         assert isinstance(response.stream, httpx.AsyncByteStream)
-        packed = response.headers.pop("Content-Encoding", "")  # unpacked here: httpx would do it without a bound
-        response.stream = _BoundedStream(response, response.stream, packed, self._url, request)
+        encoding = response.headers.pop("Content-Encoding", "")  # decompressed here: httpx would do it without a bound
+        response.stream = _BoundedStream(response, response.stream, encoding, self._url, request)
         return response
 
     async def aclose(self) -> None:
@@ -49,14 +49,14 @@ class _BoundedTransport(httpx.AsyncBaseTransport):
 
 
 class _BoundedStream(httpx.AsyncByteStream):
-    """One body, in one part: no reply is streamed, and what CAMEL logs of it must not hold the key."""
+    """A body in one part: no reply is streamed, and what CAMEL logs of it must not contain the key."""
 
     def __init__(
-        self, response: httpx.Response, stream: httpx.AsyncByteStream, packed: str, url: str, request: httpx.Request
+        self, response: httpx.Response, stream: httpx.AsyncByteStream, encoding: str, url: str, request: httpx.Request
     ) -> None:
         self._response = response
         self._stream = stream
-        self._packed = packed
+        self._encoding = encoding
         self._url = url
         self._request = request
 
@@ -67,7 +67,7 @@ class _BoundedStream(httpx.AsyncByteStream):
             size += len(part)
             if size > LONGEST_BODY:
                 raise too_long(self._url)
-        body = _unpacked(b"".join(parts), self._packed.strip().lower(), self._url)
+        body = _decompressed(b"".join(parts), self._encoding.strip().lower(), self._url)
         if self._request.headers.get("Authorization") != _NO_KEY:
             body = without_key(body, self._request.headers)
         if self._response.status_code == 200:
@@ -79,22 +79,22 @@ class _BoundedStream(httpx.AsyncByteStream):
         await self._stream.aclose()
 
 
-def _unpacked(body: bytes, packed: str, url: str) -> bytes:
-    if packed in ("", "identity"):
+def _decompressed(body: bytes, encoding: str, url: str) -> bytes:
+    if encoding in ("", "identity"):
         return body
-    if packed not in _PACKINGS:
-        raise BadReplyError(f"{url} answered packed as {shown(packed)}, which was not asked for")
+    if encoding not in _ENCODINGS:
+        raise BadReplyError(f"{url} sent the encoding {shown(encoding)}, which was not asked for")
     refused: zlib.error | None = None
-    for wbits in _PACKINGS[packed]:
+    for wbits in _ENCODINGS[encoding]:
         try:
-            return _inflated(body, wbits, packed, url)
+            return _inflated(body, wbits, encoding, url)
         except zlib.error as error:
             refused = refused or error
-    raise BadReplyError(f"{url} answered with what is not packed as it says: {refused}") from refused
+    raise BadReplyError(f"{url} sent a body that is no {encoding}: {refused}") from refused
 
 
-def _inflated(body: bytes, wbits: int, packed: str, url: str) -> bytes:
-    """The body unpacked, however many parts it was packed in. Raises zlib.error where it is not of that kind."""
+def _inflated(body: bytes, wbits: int, encoding: str, url: str) -> bytes:
+    """Return the body decompressed; it may have several parts. Raises zlib.error if it has another encoding."""
     parts, left = [], LONGEST_BODY + 1
     while body:
         unpacker = zlib.decompressobj(wbits=wbits)
@@ -103,7 +103,7 @@ def _inflated(body: bytes, wbits: int, packed: str, url: str) -> bytes:
         if left <= 0:
             raise too_long(url)
         if not unpacker.eof:
-            raise BadReplyError(f"{url} answered with what ends before its end: {packed}")
+            raise BadReplyError(f"{url} sent a truncated {encoding} body")
         body = unpacker.unused_data
     return b"".join(parts)
 

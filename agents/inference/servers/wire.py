@@ -1,6 +1,6 @@
-"""What goes over the wire to a vLLM server and how its answers read. Pure: no socket here.
+"""Requests to and answers from a vLLM server. Pure: no input or output.
 
-The server speaks the OpenAI chat API; `structured_outputs` is vLLM's own field for constrained replies.
+The server has the OpenAI chat API; `structured_outputs` is vLLM's own field for constrained replies.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from agents.inference.provenance import Request, ToolCall
 
 NOT_FOUND, REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERROR, UNAVAILABLE = 404, 408, 429, 500, 503
 LONGEST_BODY = 8 * 2**20
-"""Bytes of an answer that are read; a reply of 4096 tokens takes some 30,000."""
+"""The most bytes of an answer that are read; a reply of 4096 tokens has about 30,000."""
 MOST_PARTS = 100_000
-"""Lists and mappings an answer may hold: a body of nothing else takes thirty times its length when it is read."""
+"""The most lists and mappings in an answer: a body of nothing else takes thirty times its length in memory."""
 MOST_TOOL_CALLS = 128
 MOST_TOKENS = 2**31 - 1
 _SHOWN = 300
@@ -32,7 +32,7 @@ _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxstring, _SHORT.maxoth
 
 
 def chat_body(request: Request) -> dict[str, Any]:
-    """The JSON body of `/chat/completions` for `request`."""
+    """Return the JSON body of `/chat/completions` for a request."""
     body: dict[str, Any] = {
         "model": request.adapter,
         "messages": as_openai(request.messages),
@@ -46,34 +46,40 @@ def chat_body(request: Request) -> dict[str, Any]:
 
 
 def constraint(request: Request) -> dict[str, Any]:
-    """vLLM's field that makes the reply one of `request.choices`; empty for free text."""
+    """Return vLLM's field that makes the reply one of `request.choices`; empty for free text."""
     return {"structured_outputs": {"choice": list(request.choices)}} if request.choices else {}
 
 
 def tool_fields(request: Request) -> dict[str, Any]:
-    """The fields that offer `request.tools`; empty without."""
+    """Return the fields that offer `request.tools`; empty without tools."""
     if not request.tools:
         return {}
     return {"tools": list(request.tools), "tool_choice": "required" if request.must_use_tool else "auto"}
 
 
 def token_budget(request: Request) -> int:
-    """Tokens the reply may take: a constrained choice is never cut (a token is at least one byte)."""
+    """Return the tokens that the reply may have: enough for the longest choice (a token is at least one byte)."""
     longest = max((len(choice.encode()) for choice in request.choices or ()), default=0)
     return max(request.sampling.max_tokens, longest + 1 if longest else 0)
 
 
 def read_completion(payload: Any, endpoint: str, adapter: str | None) -> Completion:
-    """The text, tool calls and token counts of a chat completion.
+    """Read the text, tool calls and token counts of a chat completion.
 
-    Raises BadReplyError for another shape, for more answers than were asked for, and for another model's answer.
+    Args:
+        payload: The answer's JSON.
+        endpoint: The server's URL.
+        adapter: The name that was asked for.
+
+    Raises:
+        BadReplyError: The answer has another shape, several replies, or comes from another model.
     """
     choices = payload.get("choices") if isinstance(payload, dict) else None
     match choices:
         case [{"message": dict(message)} as choice]:
             answered_by = payload.get("model", adapter)
             if answered_by != adapter:
-                raise BadReplyError(f"{endpoint} let the model {shown(answered_by)!r} answer for {adapter!r}")
+                raise BadReplyError(f"{endpoint} answered as model {shown(answered_by)!r} instead of {adapter!r}")
             return _completion(message, choice, payload.get("usage"), endpoint)
         case [_, _, *_]:
             raise BadReplyError(f"{endpoint} sent {len(choices)} answers to one request")
@@ -105,34 +111,38 @@ def _tool_calls(rows: Any, endpoint: str) -> tuple[ToolCall, ...]:
     if not rows:
         return ()
     if not isinstance(rows, list):
-        raise BadReplyError(f"{endpoint} answered with tool calls that are no list: {shown(rows)}")
+        raise BadReplyError(f"{endpoint} answered with tool calls that are not a list: {shown(rows)}")
     if len(rows) > MOST_TOOL_CALLS:
-        raise BadReplyError(f"{endpoint} answered with {len(rows)} tool calls; {MOST_TOOL_CALLS} are read at most")
+        raise BadReplyError(f"{endpoint} answered with {len(rows)} tool calls; at most {MOST_TOOL_CALLS} are read")
     return tuple(_tool_call(row, endpoint) for row in rows)
 
 
 def _tool_call(row: Any, endpoint: str) -> ToolCall:
     match row:
         case {"function": {"name": str(name), "arguments": str(arguments)}, **rest}:
-            told = rest.get("id")
-            return ToolCall(told if isinstance(told, str) else "", name, arguments)
+            number = rest.get("id")
+            return ToolCall(number if isinstance(number, str) else "", name, arguments)
         case _:
             raise BadReplyError(f"{endpoint} answered with a tool call that names no function: {shown(row)}")
 
 
 def _count(counts: Any, name: str) -> int | None:
-    """A number of tokens; None where none is told, or what is told is none."""
+    """Return a number of tokens; None if there is none, or if it is no number."""
     found = counts.get(name) if isinstance(counts, dict) else None
     return found if type(found) is int and 0 <= found <= MOST_TOKENS else None
 
 
 def shown(value: Any) -> str:
-    """What a server sent, whatever that is, in a few words."""
+    """Return any value that a server sent as a short text."""
     return (value if isinstance(value, str) else _SHORT.repr(value))[:_SHOWN]
 
 
 def read_json(body: bytes, endpoint: str) -> Any:
-    """`body` as JSON. Raises BadReplyError where it is none, or of more than `MOST_PARTS` lists and mappings."""
+    """Read a body as JSON.
+
+    Raises:
+        BadReplyError: It is not JSON, or has more than `MOST_PARTS` lists and mappings.
+    """
     parts = body.count(b"[") + body.count(b"{")
     if parts > MOST_PARTS:
         raise BadReplyError(f"{endpoint} sent {parts:,} lists and mappings in one answer; {MOST_PARTS:,} are read")
@@ -144,7 +154,7 @@ def read_json(body: bytes, endpoint: str) -> Any:
 
 
 def too_long(endpoint: str) -> BadReplyError:
-    """The error for an answer of more than `LONGEST_BODY` bytes."""
+    """Return the error for an answer of more than `LONGEST_BODY` bytes."""
     return BadReplyError(f"{endpoint} sent more than {LONGEST_BODY // 2**20} MiB in answer to one request")
 
 
@@ -157,21 +167,30 @@ def error_of(
     endpoint: str,
     served: Sequence[str],
 ) -> InferenceError:
-    """The error an HTTP answer other than 200 is. `served` is what the endpoint was known to serve."""
+    """Return the error that an HTTP answer other than 200 means.
+
+    Args:
+        status: The HTTP status.
+        body: The body.
+        headers: The answer's headers.
+        adapter: The name that was asked for.
+        endpoint: The server's URL.
+        served: The names that the endpoint was known to serve.
+    """
     message = server_message(body)
-    said = f"{endpoint} answered {status}: {message[:_LONGEST_MESSAGE]}"
+    text = f"{endpoint} answered {status}: {message[:_LONGEST_MESSAGE]}"
     if status == NOT_FOUND and any(f"{quote}{adapter}{quote}" in message for quote in "`'\""):
         return UnknownAdapterError(adapter, endpoint, [name for name in served if name != adapter])
     if status == NOT_FOUND:
-        return PermanentError(f"{said} (does the endpoint's URL end in /v1?)")
+        return PermanentError(f"{text} (does the endpoint's URL end in /v1?)")
     if status in (REQUEST_TIMEOUT, TOO_MANY_REQUESTS) or status >= SERVER_ERROR:
         overload = status in (REQUEST_TIMEOUT, TOO_MANY_REQUESTS, UNAVAILABLE)
-        return TransientError(said, retry_after(headers.get("Retry-After")), overload=overload)
-    return PermanentError(said)
+        return TransientError(text, retry_after(headers.get("Retry-After")), overload=overload)
+    return PermanentError(text)
 
 
 def server_message(body: bytes) -> str:
-    """What the server says went wrong, in whichever of the known shapes; else the body's beginning."""
+    """Return the server's error message, in any of the known shapes; else the beginning of the body."""
     try:
         payload = read_json(body, "")
     except BadReplyError:
@@ -186,7 +205,7 @@ def server_message(body: bytes) -> str:
 
 
 def retry_after(header: str | None) -> float | None:
-    """Seconds to wait by a Retry-After header (a number of seconds or an HTTP date); None without one."""
+    """Return the seconds to wait by a Retry-After header (a number of seconds or an HTTP date); None without one."""
     if header is None:
         return None
     try:

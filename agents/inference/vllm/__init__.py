@@ -1,0 +1,1 @@
+"""Starting vLLM for a roster, and loading adapters while it runs."""

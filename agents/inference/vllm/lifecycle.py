@@ -1,10 +1,10 @@
-"""LoRA adapters that come and go while a vLLM server runs: listed, loaded, unloaded.
+"""List, load and unload LoRA adapters while a vLLM server runs.
 
-A served name means the same weights for as long as the server runs. vLLM keeps what it computed for a prompt under
-the adapter's name (the prefix cache), so other weights under an old name could be answered from the old ones' cache.
-Therefore nothing is ever loaded in place: an adapter is served under its plain name where no version of it is served
-yet, and as `name-<8 hex digits of its weights and config>` where one is. (vLLM 0.32 keeps caches apart by name and
-path, so one way is left open: to unload the plain name, write other weights into the same folder, and load that.)
+A served name means the same weights for as long as the server runs. vLLM's prefix cache stores what it computed for a
+prompt under the adapter's name, so other weights under an old name could get answers from the old cache. Therefore an
+adapter is never replaced under its name: it is served under its plain name if no version of it is served yet, and as
+`name-<8 hex digits of its weights and config>` if one is. (vLLM 0.32 separates caches by name and path, so one gap
+remains: to unload the plain name, write other weights into the same folder, and load that.)
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _RANK_TOO_LARGE = re.compile(r"LoRA rank (\d+) is greater than max_lora_rank (\d
 
 
 class LifecycleError(SocietyError):
-    """An adapter that could not be listed, loaded or unloaded; the message says why, and the mend."""
+    """An adapter could not be listed, loaded or unloaded; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
 class ServedBase:
-    """A base model of the server: its served name, and where its weights are."""
+    """A base model of the server: its served name, and the place of its weights."""
 
     name: str
     root: str
@@ -51,7 +51,7 @@ class ServedBase:
 
 @dataclass(frozen=True)
 class ServedAdapter:
-    """An adapter of the server: its served name, the base it belongs to, and the folder it was loaded from."""
+    """An adapter of the server: its served name, its base model, and the folder that it was loaded from."""
 
     name: str
     base: str
@@ -60,19 +60,20 @@ class ServedAdapter:
 
 @dataclass(frozen=True)
 class ServedModels:
-    """What one server serves now."""
+    """The base models and adapters that one server serves now."""
 
     bases: tuple[ServedBase, ...]
     adapters: tuple[ServedAdapter, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Return the served names of the adapters."""
         return tuple(adapter.name for adapter in self.adapters)
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load came to: the served `name`, whether it was `already` there, and the versions it replaced."""
+    """The result of a load: the served `name`, whether it was `already` loaded, and the versions that it replaced."""
 
     name: str
     already: bool = False
@@ -80,13 +81,19 @@ class Loaded:
 
 
 def version_name(name: str, digest: str, served: Iterable[str]) -> str:
-    """What an adapter called `name` with this digest is served as, where `served` are the names taken."""
+    """Return the name under which an adapter with this digest is served.
+
+    Args:
+        name: The adapter's plain name.
+        digest: The digest of its weights and config.
+        served: The names that are taken.
+    """
     own = f"{name}-{digest}"
     return own if versions(name, served) else name
 
 
 def versions(name: str, served: Iterable[str]) -> tuple[str, ...]:
-    """Those of `served` that are versions of the adapter `name`: its plain name, and those with a digest."""
+    """Return those of `served` that are versions of the adapter `name`: its plain name, and names with a digest."""
     return tuple(
         each
         for each in served
@@ -95,10 +102,15 @@ def versions(name: str, served: Iterable[str]) -> tuple[str, ...]:
 
 
 class LoraLifecycle:
-    """The adapters of one endpoint. `async with LoraLifecycle("http://localhost:8001/v1") as lifecycle: ...`
+    """The adapters of one endpoint: `async with LoraLifecycle("http://localhost:8001/v1") as lifecycle: ...`
 
-    Every method raises LifecycleError where the server refuses or cannot be reached. Paths are this machine's and
-    the server's: it reads them itself.
+    Every method raises LifecycleError if the server refuses or cannot be reached. The server reads the paths itself, so
+    they must be the same on its machine and on this one.
+
+    Args:
+        endpoint: The server's address, with or without `/v1`.
+        api_key: The server's key.
+        timeout: Seconds for one request.
     """
 
     def __init__(self, endpoint: str, api_key: str | None = None, timeout: float = TIMEOUT) -> None:
@@ -116,12 +128,13 @@ class LoraLifecycle:
         await self.aclose()
 
     async def aclose(self) -> None:
+        """Close the connections; a later call opens new ones."""
         if self._session is not None:
             await self._session.close()
             self._session = None
 
     async def served(self) -> ServedModels:
-        """What the server serves now."""
+        """Return what the server serves now."""
         status, body = await self._call("GET", "/models")
         if status != 200:
             raise LifecycleError(f"{self.url}/models answered {status}: {_words(body)}")
@@ -135,11 +148,18 @@ class LoraLifecycle:
         )
 
     async def load(self, path: Path, name: str | None = None, *, replace: bool = False) -> Loaded:
-        """Serve the adapter in `path` (by default under the folder's name), beside what is served under that name.
+        """Load an adapter, beside the versions of it that are served already.
 
-        With `replace`, its other versions are unloaded once the new one has answered; calls they are working on
-        come to their end. Weights that are served under their own version's name already are not loaded again.
-        Raises UnusableAdapterError where the folder holds no adapter.
+        Weights that are served under their version's name already are not loaded again.
+
+        Args:
+            path: The adapter's folder.
+            name: The adapter's plain name; the folder's name by default.
+            replace: Unload its other versions once the new one has answered; calls in flight are finished.
+
+        Raises:
+            UnusableAdapterError: The folder has no usable adapter.
+            LifecycleError: The server refuses, or the adapter has another base model.
         """
         adapter, digest = await asyncio.to_thread(_read_and_hash, path, name)
         served = await self.served()
@@ -156,7 +176,7 @@ class LoraLifecycle:
         return Loaded(own, already, others if replace else ())
 
     async def unload(self, name: str) -> None:
-        """Serve `name` no more; calls in flight come to their end."""
+        """Unload the adapter with the served name `name`; calls in flight are finished."""
         status, body = await self._call("POST", "/unload_lora_adapter", {"lora_name": name})
         if status == NOT_FOUND and name in _words(body):
             names = (await self.served()).names
@@ -164,39 +184,39 @@ class LoraLifecycle:
         self._check(status, body, f"{self.url} did not unload {name!r}")
 
     async def _load(self, name: str, adapter: AdapterOnDisk) -> None:
-        told = {"lora_name": name, "lora_path": str(adapter.path)}
-        status, body = await self._call("POST", "/load_lora_adapter", told)
+        request = {"lora_name": name, "lora_path": str(adapter.path)}
+        status, body = await self._call("POST", "/load_lora_adapter", request)
         self._check(status, body, f"{self.url} did not load {name!r} from {adapter.path}")
 
     async def _answer(self, name: str, *, forget: bool) -> None:
-        """One token from `name`; where there is none it is unloaded (`forget`), so that all is as before."""
-        told = {"model": name, "prompt": "a", "max_tokens": 1}
-        status, body = await self._call("POST", "/completions", told)
+        """Ask `name` for one token; if there is none, unload it (`forget`), so that all is as before."""
+        request = {"model": name, "prompt": "a", "max_tokens": 1}
+        status, body = await self._call("POST", "/completions", request)
         if status != 200:
             if forget:
                 await self.unload(name)
-            said = f"{name!r} was loaded at {self.url} but does not answer ({status}: {_words(body)})"
-            raise LifecycleError(f"{said}; the versions before it are still served")
+            failure = f"{name!r} was loaded at {self.url} but does not answer ({status}: {_words(body)})"
+            raise LifecycleError(f"{failure}; the earlier versions are still served")
 
     def _check(self, status: int, body: bytes, failure: str) -> None:
-        """Raises LifecycleError for an answer other than 200."""
+        """Raise LifecycleError for an answer other than 200."""
         if status == 200:
             return
         words = _words(body)
         if status == NOT_FOUND and words == "Not Found":  # the route itself
             raise LifecycleError(
-                f"{self.url} loads no adapters while it runs; start it with {RUNTIME_LORA_VARIABLE}=True in its "
+                f"{self.url} cannot load adapters while it runs; start it with {RUNTIME_LORA_VARIABLE}=True in its "
                 "environment (society serve does)"
             )
         limit = _RANK_TOO_LARGE.search(words)
         hint = f"; start the server with --max-lora-rank {allowed_rank(int(limit[1]))}" if limit else ""
         raise LifecycleError(f"{failure}: {words}{hint}")
 
-    async def _call(self, method: str, path: str, told: Mapping[str, Any] | None = None) -> tuple[int, bytes]:
+    async def _call(self, method: str, path: str, request: Mapping[str, Any] | None = None) -> tuple[int, bytes]:
         import aiohttp
 
         try:
-            async with self._open().request(method, f"{self.url}{path}", json=told) as response:
+            async with self._open().request(method, f"{self.url}{path}", json=request) as response:
                 body = without_key(await read_body(response, self.url), self._headers)
         except BadReplyError as error:
             raise LifecycleError(str(error)) from error
@@ -205,7 +225,7 @@ class LoraLifecycle:
         except (aiohttp.ClientError, ValueError) as error:
             raise LifecycleError(f"nothing answers at {self.url} ({error}); start it with society serve") from error
         if response.status == UNAUTHORIZED:
-            raise LifecycleError(f"{self.url} wants its key: --api-key-env names the variable that holds it")
+            raise LifecycleError(f"{self.url} wants its key: --api-key-env names the variable that has it")
         return response.status, body
 
     def _open(self) -> aiohttp.ClientSession:
@@ -223,7 +243,7 @@ def _read_and_hash(path: Path, name: str | None) -> tuple[AdapterOnDisk, str]:
 
 
 def _with_version(endpoint: str) -> str:
-    """The endpoint's URL up to /v1, which an address without a path leaves out."""
+    """Return the endpoint's URL; `/v1` is added to an address without a path."""
     url = endpoint.rstrip("/")
     return url if urlsplit(url).path else f"{url}/v1"
 
@@ -235,5 +255,5 @@ def _refuse_other_base(adapter: AdapterOnDisk, served: ServedModels, url: str) -
 
 
 def _words(body: bytes) -> str:
-    """What the server says, in vLLM's shape of an error or its framework's; else the body's beginning."""
+    """Return the server's error message, shortened."""
     return server_message(body)[:_LONGEST_WORDS]

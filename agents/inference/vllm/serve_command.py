@@ -1,6 +1,6 @@
-"""The `vllm serve` command that serves a roster: one base, its adapters by name, one command per replica.
+"""The `vllm serve` command that serves a roster: one base model, its adapters by name, one command per replica.
 
-Pure: what is on disk comes in as a `ServedRoster` (`agents.inference.vllm.served_roster` reads it). The same commands
+Pure: the files on disk come in as a `ServedRoster` (`agents.inference.vllm.served_roster` reads it). The same commands
 are printed for a user, run by `society serve --exec`, and run by the tests.
 """
 
@@ -16,23 +16,26 @@ from agents.inference.vllm.adapter_folders import AdapterOnDisk
 from agents.problems import UsageError
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""The LoRA ranks vLLM reserves room for; a smaller adapter fits into a larger one's room."""
-MOST_LORAS = 16  # adapters in one batch, unless told: each takes memory whether it is asked or not
-CPU_BLOCK = 32  # tokens; a CPU build's own default of 128 lets short prompts never share a prefix
+"""The LoRA ranks that vLLM can reserve memory for; an adapter fits if its rank is not larger."""
+MOST_LORAS = 16  # default of adapters in one batch: each takes memory, whether it is used or not
+CPU_BLOCK = 32  # tokens; with a CPU build's own default of 128, short prompts never share a prefix
 API_KEY_VARIABLE = "VLLM_API_KEY"
 RUNTIME_LORA_VARIABLE = "VLLM_ALLOW_RUNTIME_LORA_UPDATING"
 NO_PARSER = "none"
 
 _PARSERS = {"llama-3": "llama3_json", "mistral": "mistral"}
-_USUAL_PARSER = "hermes"  # Qwen and SmolLM2 are taught this form
+_USUAL_PARSER = "hermes"  # Qwen and SmolLM2 are trained on this form
 
 
 @dataclass(frozen=True)
 class ServedRoster:
-    """What a server has to have for a roster.
+    """What a server needs for a roster.
 
-    `base` is what the weights are found by (a path or a hub's name), `base_names` what requests call it, the
-    roster's own name first. `rank` is the largest of the adapters.
+    Args:
+        base: The path or hub name of the base model's weights.
+        base_names: The names that requests use for the base model, the roster's own first.
+        adapters: The adapters.
+        rank: The largest rank of the adapters.
     """
 
     base: str
@@ -43,11 +46,26 @@ class ServedRoster:
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """How it is served. None leaves a choice to this module, or to vLLM.
+    """How a roster is served. None leaves a choice to this module, or to vLLM.
 
-    `replicas` listen on `port` and those that follow. `devices` are CUDA's numbers, one per replica. `api_key_env`
-    names the environment variable that holds the key. On a CPU, `cores` are shared out among replicas, `kv_space`
-    is GiB of cache each, `openmp` the library to preload.
+    Args:
+        vllm: The vLLM executable.
+        host: The address to listen on.
+        port: The port of the first replica; the others take the ports that follow.
+        replicas: The number of servers.
+        devices: CUDA's device numbers, one per replica.
+        max_loras: Adapters in one batch.
+        max_cpu_loras: Adapters in memory.
+        max_model_len: The longest prompt and reply, in tokens.
+        block_size: Tokens of a block of the cache.
+        tool_parser: vLLM's name for the form of tool calls, or "none".
+        runtime_lora: Allow loading and unloading adapters while the server runs.
+        api_key_env: The environment variable that has the API key.
+        cpu: Serve with a CPU build of vLLM.
+        cores: On a CPU, the cores that the replicas share.
+        kv_space: On a CPU, GiB of cache for each replica.
+        openmp: On a CPU, the OpenMP library to preload.
+        extra: More options for vLLM.
     """
 
     vllm: str = "vllm"
@@ -71,7 +89,7 @@ class ServeOptions:
 
 @dataclass(frozen=True)
 class ServeCommand:
-    """One server: `argv`, and what it needs in its environment beyond what is there.
+    """One server: `argv`, and the variables that it needs in its environment besides those that are there.
 
     The key itself is never part of it: `key_from` names the variable whose value becomes VLLM_API_KEY.
     """
@@ -84,33 +102,37 @@ class ServeCommand:
 
     @property
     def root(self) -> str:
-        """The server's address as a client on this machine reaches it."""
+        """Return the server's address for a client on this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
         return f"http://{host}:{self.port}"
 
     @property
     def url(self) -> str:
-        """What a scenario's `inference.endpoints` names."""
+        """Return the URL for a scenario's `inference.endpoints`."""
         return f"{self.root}/v1"
 
     def whole_environment(self, present: Mapping[str, str]) -> dict[str, str]:
-        """`present` with what the server needs. Raises UsageError where it lacks the key."""
-        told = {**present, **self.environment}
+        """Return the environment `present` with the variables that the server needs.
+
+        Raises:
+            UsageError: The API key is found nowhere.
+        """
+        environment = {**present, **self.environment}
         if self.key_from is not None:
-            told[API_KEY_VARIABLE] = key_for_option(self.key_from, present)
-        return told
+            environment[API_KEY_VARIABLE] = key_for_option(self.key_from, present)
+        return environment
 
     def shell(self) -> str:
-        """The command for a shell, one option a line; a key stays a variable's name."""
+        """Return the command for a shell, one option a line, with the name of the key's variable."""
         words = [f"{name}={shlex.quote(value)}" for name, value in self.environment.items()]
         if self.key_from is not None:
-            words.append(f'{API_KEY_VARIABLE}="${{{self.key_from}:?}}"')  # unset, it would start a server for all
+            words.append(f'{API_KEY_VARIABLE}="${{{self.key_from}:?}}"')  # unset, the server would be open to everyone
         head = [" ".join(words)] if words else []
         return " \\\n  ".join([*head, *_lines(self.argv)])
 
 
 def _lines(argv: Sequence[str]) -> Iterator[str]:
-    """A shell's words, a new line before each option."""
+    """Yield the words of a shell command, with a new line before each option."""
     line: list[str] = []
     for word in argv:
         if word.startswith("--") and line:
@@ -121,7 +143,11 @@ def _lines(argv: Sequence[str]) -> Iterator[str]:
 
 
 def serve_commands(served: ServedRoster, options: ServeOptions) -> tuple[ServeCommand, ...]:
-    """One command per replica. Raises UsageError for options that do not fit together."""
+    """Return one command per replica.
+
+    Raises:
+        UsageError: Options contradict each other.
+    """
     if options.devices and len(options.devices) != options.replicas:
         raise UsageError(f"--devices names {len(options.devices)} devices for {options.replicas} replicas: one each")
     if options.port + options.replicas - 1 > 65535:
@@ -139,7 +165,7 @@ def _command(served: ServedRoster, options: ServeOptions, number: int) -> ServeC
         *_cache_flags(options),
         *_tool_flags(served, options),
         *(_cpu_flags() if options.cpu else ()),
-        *options.extra,  # last: vLLM heeds the last of an option given twice
+        *options.extra,  # last: of an option given twice, vLLM uses the last
     ]
     return ServeCommand(
         options.host, port, tuple(argv), dict(_environment(served, options, number)), options.api_key_env
@@ -149,7 +175,7 @@ def _command(served: ServedRoster, options: ServeOptions, number: int) -> ServeC
 def _lora_flags(served: ServedRoster, options: ServeOptions) -> Iterator[str]:
     count = len(served.adapters)
     at_once = options.max_loras or max(1, min(count, MOST_LORAS))
-    # twice the adapters: room for the next version of each beside the present one
+    # twice the adapters: memory for the next version of each beside the present one
     in_memory = options.max_cpu_loras or max(at_once, 2 * count)
     if in_memory < at_once:
         raise UsageError(f"--max-cpu-loras {in_memory} is less than the {at_once} of --max-loras")
@@ -162,7 +188,11 @@ def _lora_flags(served: ServedRoster, options: ServeOptions) -> Iterator[str]:
 
 
 def allowed_rank(rank: int) -> int:
-    """The least rank vLLM can be told that has room for `rank`. Raises UsageError above the largest."""
+    """Return the smallest rank that vLLM allows and that is not below `rank`.
+
+    Raises:
+        UsageError: `rank` is larger than vLLM allows.
+    """
     fitting = next((each for each in RANKS if each >= rank), None)
     if fitting is None:
         raise UsageError(f"an adapter has rank {rank}; vLLM serves {RANKS[-1]} at most")
@@ -176,7 +206,7 @@ def _cache_flags(options: ServeOptions) -> Iterator[str]:
         yield from ("--block-size", str(block))
     if options.max_model_len:
         yield from ("--max-model-len", str(options.max_model_len))
-    yield "--enable-prompt-tokens-details"  # a reply's usage tells how much of its prompt was cached
+    yield "--enable-prompt-tokens-details"  # a reply's usage then includes the cached tokens of its prompt
 
 
 def _tool_flags(served: ServedRoster, options: ServeOptions) -> Iterator[str]:
@@ -186,22 +216,22 @@ def _tool_flags(served: ServedRoster, options: ServeOptions) -> Iterator[str]:
 
 
 def tool_parser(base: str) -> str:
-    """vLLM's name for the form in which a family of models writes tool calls, told by the base's name."""
+    """Return vLLM's name for the form in which a base model writes tool calls, by the model's name."""
     name = base.lower()
     return next((parser for family, parser in _PARSERS.items() if family in name), _USUAL_PARSER)
 
 
 def _cpu_flags() -> Iterator[str]:
-    yield "--no-enable-chunked-prefill"  # with it, a request that carries `seed` kills a CPU build's engine
-    yield "--enforce-eager"  # nothing is compiled at start-up
+    yield "--no-enable-chunked-prefill"  # with it, a request that has a `seed` crashes a CPU build's engine
+    yield "--enforce-eager"  # compile nothing at start-up
 
 
 def _environment(served: ServedRoster, options: ServeOptions, number: int) -> Iterator[tuple[str, str]]:
-    yield "VLLM_NO_USAGE_STATS", "1"  # it would report to its makers
+    yield "VLLM_NO_USAGE_STATS", "1"  # otherwise vLLM reports usage to its developers
     if options.runtime_lora:
         yield RUNTIME_LORA_VARIABLE, "True"
     if Path(served.base).is_absolute():
-        yield "HF_HUB_OFFLINE", "1"  # all it needs is on disk
+        yield "HF_HUB_OFFLINE", "1"  # everything that it needs is on disk
     if options.devices:
         yield "CUDA_VISIBLE_DEVICES", options.devices[number]
     if options.cpu:
@@ -209,10 +239,10 @@ def _environment(served: ServedRoster, options: ServeOptions, number: int) -> It
 
 
 def _cpu_environment(options: ServeOptions, number: int) -> Iterator[tuple[str, str]]:
-    yield "VLLM_CPU_KVCACHE_SPACE", str(options.kv_space)  # else most of the machine's memory
+    yield "VLLM_CPU_KVCACHE_SPACE", str(options.kv_space)  # otherwise it takes most of the machine's memory
     if options.openmp:
-        yield "LD_PRELOAD", str(options.openmp)  # Intel's OpenMP: the one a CPU build is tuned for
-    if options.replicas > 1:  # else every replica binds its threads to the same first cores
+        yield "LD_PRELOAD", str(options.openmp)  # Intel's OpenMP, which CPU builds are tuned for
+    if options.replicas > 1:  # otherwise every replica binds its threads to the same first cores
         yield "VLLM_CPU_OMP_THREADS_BIND", _cores_of(options.cores, options.replicas, number)
 
 
@@ -223,7 +253,15 @@ def _cores_of(cores: Sequence[int], replicas: int, number: int) -> str:
 
 
 def key_for_option(variable: str, present: Mapping[str, str] | None = None) -> str:
-    """The key that `--api-key-env` names. Raises UsageError where it is kept nowhere."""
+    """Return the key that `--api-key-env` names.
+
+    Args:
+        variable: The variable.
+        present: The environment; that of the process if None.
+
+    Raises:
+        UsageError: The key is found nowhere.
+    """
     try:
         return find_key(variable, present)
     except MissingKeyError as error:

@@ -1,4 +1,4 @@
-"""What a server has to have for a roster: the base's weights, and a folder for every adapter its rows name."""
+"""Find what a server needs for a roster: the base model's weights, and a folder for every adapter of its rows."""
 
 from __future__ import annotations
 
@@ -17,27 +17,34 @@ from agents.roster import ModelConfig, Roster
 
 
 class UnservableRosterError(SocietyError):
-    """A roster no server can be started for; the message names each row and its mend."""
+    """No server can be started for a roster; the message names each row and what to do."""
 
 
 @dataclass(frozen=True)
 class _ServedRow:
-    """A row that asks for an adapter, and the path its errors name."""
+    """A row that asks for an adapter, and its place in error messages."""
 
     place: str
     config: ModelConfig
 
     @property
     def adapter(self) -> str:
+        """Return the served name."""
         return self.config.model_name or ""
 
 
 def read_served_roster(roster: Roster, base: str | None = None, adapters: Path | None = None) -> ServedRoster:
-    """The base and adapters of `roster`.
+    """Find the base model and the adapters of a roster.
 
-    `base` is a path or a hub's name for the weights, in place of the roster's own word for them. An adapter is
-    looked for in its row's `adapter`, then below the folder `adapters`, then among those that ship. Raises
-    UnservableRosterError with every row that is wrong.
+    An adapter is looked for in its row's `adapter`, then in the folder `adapters`, then among the shipped ones.
+
+    Args:
+        roster: The roster.
+        base: A path or hub name of the base model's weights, in place of the roster's `base_model`.
+        adapters: A folder with a subfolder per adapter.
+
+    Raises:
+        UnservableRosterError: Rows are wrong; the message names each of them.
     """
     if roster.base_model is None:
         raise UnservableRosterError(f"{roster.name}: has no base_model, so there is nothing to serve; name it")
@@ -58,12 +65,12 @@ def read_served_roster(roster: Roster, base: str | None = None, adapters: Path |
     return ServedRoster(weights, names, tuple(found.values()), max(ranks, default=RANKS[0]))
 
 
-def _weights(base_model: str, told: str | None) -> str:
-    """Where the base's weights are: what was told, made absolute if it is a folder; the embedded model's own folder."""
-    wanted = told or base_model
+def _weights(base_model: str, base: str | None) -> str:
+    """Return where the weights are: `base` if given, a folder made absolute, or the embedded model's own folder."""
+    wanted = base or base_model
     if Path(wanted).expanduser().is_dir():
         return str(Path(wanted).expanduser().absolute())
-    if told is None and is_base(base_model):
+    if base is None and is_base(base_model):
         return str(model_path() or MODEL_ID)
     return wanted
 
@@ -71,7 +78,7 @@ def _weights(base_model: str, told: str | None) -> str:
 def _find(
     rows: list[_ServedRow], bases: tuple[str, ...], folder: Path | None
 ) -> tuple[dict[str, AdapterOnDisk], list[str]]:
-    """The adapters by name, and what is wrong with which row."""
+    """Return the adapters by name, and what is wrong with each wrong row."""
     found: dict[str, AdapterOnDisk] = {}
     wrong = []
     for row in rows:
@@ -94,7 +101,7 @@ def _adapter(row: _ServedRow, folder: Path | None) -> AdapterOnDisk:
     shipped = shipped_adapters()
     if name in shipped:
         return read_adapter_folder(shipped[name], name)
-    looked = f"{folder} has no folder of that name" if folder else "--adapters DIR names a folder that holds one"
+    looked = f"{folder} has no folder of that name" if folder else "--adapters DIR names a folder that has one"
     raise UnservableRosterError(
         f"there is no folder for adapter {name!r}: give the row an `adapter` path; {looked}; shipped are "
         f"{', '.join(shipped)}"
@@ -110,5 +117,5 @@ def _conflicts(adapter: AdapterOnDisk, other: AdapterOnDisk | None, bases: tuple
 
 
 def _rank(row: _ServedRow, adapter: AdapterOnDisk) -> int:
-    """What its files say, else the row, else what PEFT takes where nothing is said."""
+    """Return the rank in the adapter's files, else the row's, else PEFT's default."""
     return adapter.rank or row.config.lora_rank or RANKS[0]

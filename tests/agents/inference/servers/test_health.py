@@ -47,7 +47,7 @@ class TestHealthWatch:
         await registry.refresh()
         async with stub.faulty(Fault.SERVER_ERROR, Page.HEALTH):  # a dead engine: the front still lists its models
             await registry.check(registry.endpoints)
-            assert registry.detail == f"{stub.url} says that it is not well"
+            assert registry.detail == f"{stub.url} reports that it is unhealthy"
         await registry.check(registry.endpoints)
         assert registry.up
 

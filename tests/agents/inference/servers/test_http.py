@@ -118,7 +118,7 @@ class TestWhatFailsHow:
         self, stub: ScriptedVLLM, backend: HTTPBackend, mishap: faults.Mishap
     ) -> None:
         stub.mishaps.append(mishap)
-        with pytest.raises(ServerLostError, match=f"the connection to {stub.url} broke"):
+        with pytest.raises(ServerLostError, match=f"the connection to {stub.url} failed"):
             await backend.complete(make_request(), Route())
 
     async def test_a_server_too_slow_is_transient(self, stub: ScriptedVLLM) -> None:

@@ -71,7 +71,7 @@ class TestWhereAKeyIsFound:
     def test_nowhere_says_both_ways(self) -> None:
         with pytest.raises(MissingKeyError) as caught:
             find_key("OTHER")
-        assert str(caught.value) == f"the keyring does not hold it; {HOW.replace(VARIABLE, 'OTHER')}"
+        assert str(caught.value) == f"the keyring does not have it; {HOW.replace(VARIABLE, 'OTHER')}"
 
     def test_a_locked_keyring_is_told_in_a_line(self) -> None:
         with in_use(LockedKeyring()), pytest.raises(MissingKeyError) as caught:
@@ -116,7 +116,7 @@ async def test_a_key_kept_nowhere_stops_the_call_and_says_both_ways(tier: Tier) 
     async with ScriptedVLLM(api_key=KEY) as server, client_of(server, tier, []) as client:
         with pytest.raises(FloorReachedError) as caught:
             await client.generate(make_request())
-    assert f"{VARIABLE}, which is not set, and the keyring does not hold it; {HOW}" in str(caught.value)
+    assert f"{VARIABLE}, which is not set, and the keyring does not have it; {HOW}" in str(caught.value)
     assert server.bodies == []
 
 
@@ -153,5 +153,5 @@ class TestCommands:
         assert command.whole_environment({})["VLLM_API_KEY"] == KEY
         api_key._from_keyring.clear()
         keyring.delete_password(SERVICE, VARIABLE)
-        with pytest.raises(UsageError, match=f"the environment has no {VARIABLE}, and the keyring does not hold it"):
+        with pytest.raises(UsageError, match=f"the environment has no {VARIABLE}, and the keyring does not have it"):
             command.whole_environment({})

@@ -73,7 +73,7 @@ class TestCompletions:
             assert read_completion(payload, URL, "a").finish_reason in ("", "stop")
 
     def test_another_models_answer_is_no_reply(self) -> None:
-        with pytest.raises(BadReplyError, match="let the model 'base' answer for 'a'"):
+        with pytest.raises(BadReplyError, match="answered as model 'base' instead of 'a'"):
             read_completion(completion("hello", "base"), URL, "a")
 
     def test_two_answers_are_no_reply(self) -> None:

@@ -89,7 +89,7 @@ class TestLoad:
     ) -> None:
         await lifecycle.load(write_adapter(tmp_path / "a"))
         server.script(Fault.SERVER_ERROR, route=Route.COMPLETIONS)
-        with pytest.raises(LifecycleError, match=r"does not answer \(500.*the versions before it are still served"):
+        with pytest.raises(LifecycleError, match=r"does not answer \(500.*the earlier versions are still served"):
             await lifecycle.load(write_adapter(tmp_path / "a", weights=b"new"), replace=True)
         assert server.adapters == ["a"]
 
