@@ -33,19 +33,19 @@ def level(options: tuple[Option, ...], *heard: str) -> float:
         ("", None),
     ],
 )
-def test_the_first_whole_number_that_is_an_option_is_the_plan(text: str, label: str | None) -> None:
+def test_announced_option_takes_the_first_number_that_is_one(text: str, label: str | None) -> None:
     found = announced_option(text, NUMBERS)
     assert (found.label if found else None) == label
 
 
-def test_of_labels_that_begin_alike_the_longest_is_meant() -> None:
+def test_announced_option_takes_the_longest_of_similar_labels() -> None:
     options = (Option("a", "plan", 0.0), Option("b", "plan b", 1.0))
     assert announced_option("My plan b is ready", options) == options[1]
 
 
 @pytest.mark.parametrize("language", list(Language))
 @pytest.mark.parametrize("name", ["always_cooperate", "always_defect", "suspicious_tit_for_tat"])
-def test_it_does_what_scripted_players_announce(language: Language, name: str) -> None:
+def test_message_follower_does_what_others_announce(language: Language, name: str) -> None:
     options = WORDS[language]
     view = Observation(step=1, max_steps=5, options=options)
     for seed in range(10):
@@ -53,13 +53,13 @@ def test_it_does_what_scripted_players_announce(language: Language, name: str) -
         assert level(options, text) == POLICIES[name].decide(view, random.Random(seed)).cooperation
 
 
-def test_it_averages_over_what_it_heard_and_passes_over_idle_talk() -> None:
+def test_message_follower_averages_plans_and_ignores_other_talk() -> None:
     assert level(NUMBERS, "I give 0", "I give 20", "fine weather") == 0.5
 
 
-def test_unasked_it_gives_nothing() -> None:
+def test_message_follower_without_messages_gives_nothing() -> None:
     assert level(NUMBERS) == level(NUMBERS, "fine weather") == 0.0
 
 
-def test_it_has_a_manner_of_speaking() -> None:
+def test_message_follower_has_a_style_of_speaking() -> None:
     assert POLICIES["message_follower"].style is SpeakingStyle.RECIPROCATE

@@ -90,11 +90,11 @@ class TestShipped:
                 trained = json.loads(config.read_text(encoding="utf-8"))
                 assert (row.lora_rank, row.lora_alpha) == (trained["r"], trained["lora_alpha"])
 
-    def test_the_rosters_asked_for_are_there(self) -> None:
+    def test_the_documented_rosters_are_shipped(self) -> None:
         asked = {"cooperative_team", "competitors", "two_teams", "mixed_society", "with_scripted_players"}
         assert asked | {"first_contact"} <= set(shipped_rosters())
 
-    def test_an_unknown_name_is_told_the_nearest_and_all(self) -> None:
+    def test_an_unknown_roster_name_gives_the_nearest_and_all(self) -> None:
         with pytest.raises(InvalidFileError, match=r"did you mean two_teams\? shipped: competitors, "):
             Roster.load("two_tems")
 
@@ -112,7 +112,7 @@ class TestExpand:
 
 
 class TestMistakes:
-    def test_are_told_all_at_once_with_line_value_and_nearest(self, tmp_path: Path) -> None:
+    def test_mistakes_are_reported_at_once_with_line_and_fix(self, tmp_path: Path) -> None:
         text = """\
 name: 12
 base_modl: Base
@@ -196,16 +196,16 @@ models:
             ),
         ],
     )
-    def test_are_told_once_each(self, tmp_path: Path, rows: str, mistake: str) -> None:
+    def test_mistakes_are_reported_once_each(self, tmp_path: Path, rows: str, mistake: str) -> None:
         assert mistakes(tmp_path, f"name: r\n{rows}\n") == [mistake]
 
-    def test_a_crowd_beyond_the_limit_is_refused_before_it_is_made(self, tmp_path: Path) -> None:
+    def test_too_many_players_are_refused_before_they_are_made(self, tmp_path: Path) -> None:
         rows = "".join(f"  - {{model_id: m{n}, policy: random, count: 60000}}\n" for n in range(2))
         assert mistakes(tmp_path, f"name: r\nmodels:\n{rows}") == [
             "2: models: makes 120,000 players; a roster may have 100,000"
         ]
 
-    def test_the_same_rules_hold_in_python(self) -> None:
+    def test_the_same_rules_apply_in_python(self) -> None:
         with pytest.raises(ValidationError, match="neither a model_name nor a policy"):
             ModelConfig(model_id="a")
         with pytest.raises(ValidationError, match=r"did you mean tit_for_tat\?"):
@@ -221,26 +221,26 @@ models:
 class TestAdapters:
     ROW = "name: r\nbase_model: B\nmodels:\n  - model_id: a\n    model_name: alpha\n    adapter: {adapter}\n"
 
-    def test_paths_start_at_the_roster_file(self, tmp_path: Path) -> None:
+    def test_adapter_paths_start_at_the_roster_file(self, tmp_path: Path) -> None:
         (tmp_path / "tuned").mkdir()
         (tmp_path / "tuned" / "adapter_config.json").write_text("{}")
         roster = Roster.load(written(tmp_path, self.ROW.format(adapter="./tuned")))
         assert roster.models[0].adapter == str(tmp_path / "tuned")
 
-    def test_a_path_that_leads_nowhere_is_told_its_neighbour(self, tmp_path: Path) -> None:
+    def test_a_missing_adapter_path_gives_the_nearest_folder(self, tmp_path: Path) -> None:
         (tmp_path / "tuned").mkdir()
         (tmp_path / "tuned" / "adapter_config.json").write_text("{}")
         assert mistakes(tmp_path, self.ROW.format(adapter="tunned")) == [
             "6: models.0.adapter: 'tunned' is not a folder (did you mean tuned?)"
         ]
 
-    def test_a_folder_must_be_an_adapter(self, tmp_path: Path) -> None:
+    def test_an_adapter_path_must_be_a_peft_folder(self, tmp_path: Path) -> None:
         (tmp_path / "empty").mkdir()
         assert mistakes(tmp_path, self.ROW.format(adapter="empty")) == [
             "6: models.0.adapter: 'empty' has no adapter_config.json (name the folder that PEFT saved to)"
         ]
 
-    def test_a_scripted_player_has_none(self, tmp_path: Path) -> None:
+    def test_a_scripted_player_has_no_adapter(self, tmp_path: Path) -> None:
         (tmp_path / "adapter_config.json").write_text("{}")
         text = "name: r\nmodels:\n  - {model_id: a, policy: random, adapter: .}\nbase_model: B\n"
         assert mistakes(tmp_path, text) == [
@@ -252,11 +252,11 @@ class TestSaving:
     def load(self, folder: Path) -> Roster:
         return Roster.load(written(folder, COMMENTED))
 
-    def test_an_unchanged_roster_leaves_the_file_as_it_was(self, tmp_path: Path) -> None:
+    def test_saving_an_unchanged_roster_leaves_the_file(self, tmp_path: Path) -> None:
         self.load(tmp_path).save(tmp_path / "roster.yaml")
         assert (tmp_path / "roster.yaml").read_text() == COMMENTED
 
-    def test_only_what_changed_is_rewritten(self, tmp_path: Path) -> None:
+    def test_saving_rewrites_only_what_changed(self, tmp_path: Path) -> None:
         ada, ben, cleo, dan = self.load(tmp_path).models
         changed = Roster(
             name="club",
@@ -280,7 +280,7 @@ class TestSaving:
         assert (tmp_path / "roster.yaml").read_text() == expected
         assert Roster.load(tmp_path / "roster.yaml") == changed
 
-    def test_comments_stay_with_their_rows(self, tmp_path: Path) -> None:
+    def test_saving_leaves_comments_with_their_rows(self, tmp_path: Path) -> None:
         roster = self.load(tmp_path)
         ada, _, cleo, dan = roster.models
         roster.model_copy(update={"models": (cleo, dan, ada, player("eve"))}).save(tmp_path / "roster.yaml")
@@ -306,23 +306,23 @@ class TestSaving:
 """
         )
 
-    def test_a_new_file_says_only_what_is_no_default(self, tmp_path: Path) -> None:
+    def test_saving_a_new_file_leaves_defaults_out(self, tmp_path: Path) -> None:
         Roster(name="r", models=(player("a", role=ModelRole.LEADER, persona="Yes: 1"),)).save(tmp_path / "n.yaml")
         assert (tmp_path / "n.yaml").read_text() == (
             'name: r\nmodels:\n  - model_id: a\n    role: leader\n    persona: "Yes: 1"\n    policy: random\n'
         )
 
-    def test_a_folder_that_is_not_there_is_a_problem(self, tmp_path: Path) -> None:
+    def test_saving_to_a_missing_folder_is_a_problem(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidFileError, match="cannot be written: No such file"):
             Roster(name="r", models=(player("a"),)).save(tmp_path / "absent" / "n.yaml")
 
-    def test_an_adapter_path_is_written_as_it_was(self, tmp_path: Path) -> None:
+    def test_saving_leaves_adapter_paths_as_they_were(self, tmp_path: Path) -> None:
         (tmp_path / "adapter_config.json").write_text("{}")
         text = TestAdapters.ROW.format(adapter="./")
         Roster.load(written(tmp_path, text)).save(tmp_path / "roster.yaml")
         assert (tmp_path / "roster.yaml").read_text() == text
 
-    def test_shared_values_are_not_changed_behind_the_back_of_other_rows(self, tmp_path: Path) -> None:
+    def test_saving_does_not_change_values_shared_by_aliases(self, tmp_path: Path) -> None:
         text = (
             "name: r\nmodels:\n  - {model_id: a, policy: random, sampling: &s {top_p: 0.5}}\n"
             "  - {model_id: b, policy: random, sampling: *s}\n"
@@ -334,7 +334,7 @@ class TestSaving:
         assert Roster.load(tmp_path / "roster.yaml") == changed
 
     @pytest.mark.parametrize("text", ["name: [\n", "name: a\nname: b\n", "- a\n"])
-    def test_a_file_that_is_not_sound_is_left_alone(self, tmp_path: Path, text: str) -> None:
+    def test_saving_leaves_an_invalid_file_as_it_is(self, tmp_path: Path, text: str) -> None:
         path = written(tmp_path, text)
         with pytest.raises(InvalidFileError):
             Roster(name="r", models=(player("a"),)).save(path)
@@ -342,7 +342,7 @@ class TestSaving:
 
     @settings(max_examples=40, deadline=None)
     @given(data=st.data())
-    def test_whatever_is_saved_reads_back(self, data: st.DataObject) -> None:
+    def test_any_saved_roster_reads_back(self, data: st.DataObject) -> None:
         words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
         rows = st.builds(
             player,
@@ -379,11 +379,11 @@ def test_the_roster_schema_gives_the_ranges_of_numbers() -> None:
 
 
 class TestSchema:
-    def test_shipped_rosters_keep_to_it(self) -> None:
+    def test_shipped_rosters_match_the_schema(self) -> None:
         for path in SHIPPED:
             jsonschema.validate(read_yaml(path).data, roster_schema())
 
-    def test_knows_roles_policies_and_no_other_keys(self) -> None:
+    def test_the_schema_knows_roles_and_policies_and_no_other_keys(self) -> None:
         row = {"model_id": "a", "policy": "random"}
         checker = jsonschema.Draft202012Validator(roster_schema())
         assert checker.is_valid({"name": "r", "models": [row]})
@@ -401,7 +401,7 @@ VALUES = st.recursive(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(row=st.dictionaries(st.sampled_from(KEYS), VALUES), top=st.dictionaries(st.sampled_from(KEYS), VALUES))
-def test_no_mapping_does_worse_than_be_invalid(tmp_path: Path, row: dict[str, Any], top: dict[str, Any]) -> None:
+def test_any_mapping_is_valid_or_has_findings(tmp_path: Path, row: dict[str, Any], top: dict[str, Any]) -> None:
     sound = {"model_id": "a", "policy": "random"}
     path = tmp_path / "any.yaml"
     path.write_text(json.dumps({"name": "r", "models": [sound, {**sound, **row}], **top}), encoding="utf-8")

@@ -52,10 +52,10 @@ def mistakes(text: str, base: str = BASE) -> list[str]:
 
 
 class TestChanges:
-    def test_nothing_more_said_is_the_same_roster(self) -> None:
+    def test_extending_without_changes_is_the_same_roster(self) -> None:
         assert load("extends: base.yaml\n") == Roster.load("base.yaml")
 
-    def test_top_keys_take_the_place_of_those_extended(self) -> None:
+    def test_top_keys_replace_those_of_the_extended_roster(self) -> None:
         roster = load("extends: base.yaml\nname: own\ndescription: null\n")
         assert (roster.name, roster.description, roster.base_model) == ("own", "", "Base")
 
@@ -66,11 +66,11 @@ class TestChanges:
         assert (ada.sampling.temperature, ada.sampling.top_p) == (0.5, 0.1)
         assert ben == Roster.load("base.yaml").models[1]
 
-    def test_null_leaves_a_key_out(self) -> None:
+    def test_null_removes_a_key(self) -> None:
         ada = load("extends: base.yaml\nmodels:\n  - {model_id: ada, lora_rank: null, sampling: null}\n").models[0]
         assert (ada.lora_rank, ada.sampling.temperature) == (None, None)
 
-    def test_a_policy_takes_the_place_of_a_model(self) -> None:
+    def test_a_policy_replaces_a_model_name(self) -> None:
         ada = load("extends: base.yaml\nmodels:\n  - {model_id: ada, policy: grim}\n").models[0]
         assert ada == ModelConfig(model_id="ada", role=ModelRole.LEADER, policy="grim")
 
@@ -93,13 +93,13 @@ class TestChanges:
         Path("own.yaml").write_text("extends: sub/base.yaml\n")
         assert Roster.load("own.yaml").models[1].adapter == str(Path("sub/tuned").absolute())
 
-    def test_saving_writes_the_whole_that_no_longer_extends(self) -> None:
+    def test_saving_writes_the_composed_roster_without_extends(self) -> None:
         roster = load("extends: base.yaml\nmodels:\n  - {model_id: ada, role: follower}\n")
         roster.save("own.yaml")
         Path("base.yaml").unlink()
         assert Roster.load("own.yaml") == roster
 
-    def test_a_chain_of_files(self) -> None:
+    def test_rosters_extend_in_a_chain(self) -> None:
         Path("middle.yaml").write_text("extends: base.yaml\nmodels:\n  - {model_id: ben, remove: true}\n")
         roster = load("extends: middle.yaml\nmodels:\n  - {model_id: ada, persona: Calm.}\n")
         assert [(row.model_id, row.persona) for row in roster.models] == [("ada", "Calm.")]
@@ -117,7 +117,7 @@ class TestMistakes:
             ("extends: own.yaml\n", "own.yaml:1: extends: goes in a circle: own.yaml extends own.yaml"),
         ],
     )
-    def test_of_extends_itself(self, text: str, told: str) -> None:
+    def test_mistakes_of_the_extends_key(self, text: str, told: str) -> None:
         (only,) = mistakes(text)
         assert only.startswith(told)
 
@@ -141,39 +141,39 @@ class TestMistakes:
             ("3", "3: models.0: 3 is not a mapping of keys to values"),
         ],
     )
-    def test_of_a_row_are_told_at_its_own_line_and_place(self, row: str, told: str) -> None:
+    def test_mistakes_of_a_row_have_its_own_line_and_place(self, row: str, told: str) -> None:
         (only,) = mistakes(f"extends: base.yaml\nmodels:\n  - {row}\n")
         assert only.startswith(f"own.yaml:{told}")
 
-    def test_a_row_changed_twice(self) -> None:
+    def test_a_row_changed_twice_is_a_mistake(self) -> None:
         assert mistakes("extends: base.yaml\nmodels:\n  - {model_id: ada}\n  - {model_id: ada, role: leader}\n") == [
             "own.yaml:4: models.1.model_id: 'ada' is already changed by models.0"
         ]
 
-    def test_of_the_file_extended_are_told_there(self) -> None:
+    def test_mistakes_of_the_extended_file_are_reported_there(self) -> None:
         base = BASE.replace("role: leader", "role: boss")
         (only,) = mistakes("name: own\nextends: base.yaml\nmodels:\n  - {model_id: ben, role: leader}\n", base)
         assert only.startswith("base.yaml:7: models.0.role: 'boss' is not known")
 
-    def test_what_is_replaced_is_no_mistake(self) -> None:
+    def test_a_replaced_value_is_no_mistake(self) -> None:
         base = BASE.replace("role: leader", "role: boss")
         assert load("extends: base.yaml\nmodels:\n  - {model_id: ada, role: leader}\n", base)
 
-    def test_of_both_files_are_told_together(self) -> None:
+    def test_mistakes_of_both_files_are_reported_together(self) -> None:
         told = mistakes("extends: base.yaml\nname: ''\n", BASE.replace("role: leader", "rolle: leader"))
         assert [line.split(": ")[:2] for line in told] == [["base.yaml:7", "models.0.rolle"], ["own.yaml:2", "name"]]
 
-    def test_a_circle_names_its_files(self) -> None:
+    def test_a_circle_of_extends_names_its_files(self) -> None:
         told = mistakes("extends: base.yaml\n", "extends: own.yaml\n")
         assert told == ["base.yaml:1: extends: goes in a circle: own.yaml extends base.yaml extends own.yaml"]
 
-    def test_a_chain_has_an_end(self) -> None:
+    def test_a_chain_of_too_many_files_is_refused(self) -> None:
         for number in range(MAX_LAYERS + 5):
             Path(f"r{number}.yaml").write_text(f"extends: r{number + 1}.yaml\n")
         with pytest.raises(InvalidFileError, match="makes a chain of more than 20 files"):
             Roster.load("r0.yaml")
 
-    def test_a_mistake_beneath_a_scenario_keeps_its_place(self) -> None:
+    def test_a_roster_mistake_in_a_scenario_has_its_own_place(self) -> None:
         from simulation.plan import Plan
 
         Path("base.yaml").write_text(BASE.replace("role: leader", "role: boss"))
@@ -223,7 +223,7 @@ def difference(before: Roster, after: Roster) -> list[dict[str, Any]]:
 
 @settings(max_examples=60, deadline=None)
 @given(chain=st.lists(ROSTERS, min_size=2, max_size=4))
-def test_any_roster_can_be_made_of_any_other_in_a_chain(chain: list[Roster]) -> None:
+def test_any_roster_can_be_made_from_any_other(chain: list[Roster]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         chain[0].save(folder / "r0.yaml")
@@ -245,7 +245,7 @@ def test_any_roster_can_be_made_of_any_other_in_a_chain(chain: list[Roster]) -> 
         max_size=5,
     )
 )
-def test_whatever_a_row_says_each_mistake_has_a_line_of_a_file(rows: list[Any]) -> None:
+def test_every_mistake_of_any_row_has_a_line_of_a_file(rows: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "base.yaml").write_text(BASE, encoding="utf-8")

@@ -25,17 +25,17 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()))
         ("合作 👩\u200d🔬 né", "合作 👩\u200d🔬 né"),
     ],
 )
-def test_what_a_terminal_would_obey_is_spelt_out(text: str, shown: str) -> None:
+def test_sanitize_escapes_control_characters(text: str, shown: str) -> None:
     assert sanitize(text) == sanitize_lines(text) == shown
 
 
-def test_lines_are_kept_where_a_text_may_have_them() -> None:
+def test_sanitize_lines_leaves_line_ends() -> None:
     assert sanitize_lines("one\n\ttwo") == "one\n\ttwo"
     assert sanitize("one\n\ttwo") == r"one\n\ttwo"
 
 
 @given(text=ANY_TEXT)
-def test_nothing_that_controls_a_terminal_is_left(text: str) -> None:
+def test_sanitize_leaves_nothing_that_controls_a_terminal(text: str) -> None:
     shown = sanitize(text)
     assert not {unicodedata.category(character) for character in shown} & {"Cc", "Cs", "Zl", "Zp"}
     assert not {unicodedata.bidirectional(character) for character in shown} & {"RLO", "LRO", "RLE", "LRE", "PDF"}

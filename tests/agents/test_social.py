@@ -37,7 +37,7 @@ def test_targets_are_the_posts_shown_and_their_authors() -> None:
     assert shapes["follow"]["followee_id"]["enum"] == [2]
 
 
-def test_a_server_is_held_to_the_schema() -> None:
+def test_social_tools_are_strict_schemas() -> None:
     for tool in social_tools(EVERYTHING, FEED, 0):
         assert tool["function"]["strict"] is True
         assert tool["function"]["parameters"]["additionalProperties"] is False
@@ -68,12 +68,12 @@ def test_a_legal_call_is_a_move() -> None:
         (ToolCall("1", "create_post", "[1]"),),
     ],
 )
-def test_anything_else_is_none(calls: tuple[ToolCall, ...]) -> None:
+def test_an_illegal_call_is_no_move(calls: tuple[ToolCall, ...]) -> None:
     assert read_move(calls, social_tools(EVERYTHING, FEED, 0)) is None
 
 
 @given(st.text(), st.text())
-def test_whatever_a_model_writes_is_read_without_an_error(name: str, arguments: str) -> None:
+def test_read_move_reads_any_text_without_an_error(name: str, arguments: str) -> None:
     read_move((ToolCall("1", name, arguments),), social_tools(EVERYTHING, FEED, 0))
 
 

@@ -52,6 +52,6 @@ def test_leadership_and_decisions_follow_the_role() -> None:
     assert found[ModelRole.TEAMMATE].decision_making is DecisionMaking.CONSENSUS
 
 
-def test_mixed_is_no_strategy() -> None:
+def test_mixed_has_no_strategy() -> None:
     with pytest.raises(ValueError, match="mixed"):
         derive_strategy(ModelRole.LEADER, task(0.5), TrainingMode.MIXED)

@@ -44,13 +44,13 @@ class TestLocate:
             (("rows", 1, "id"), 8),
         ],
     )
-    def test_gives_the_line_of_a_key_or_entry(self, path: tuple[str | int, ...], line: int) -> None:
+    def test_locate_gives_the_line_of_a_key_or_entry(self, path: tuple[str | int, ...], line: int) -> None:
         assert parse_yaml(TEXT, "f").locate(path) == line
 
     @pytest.mark.parametrize(
         ("path", "line"), [(("rows", 0, "absent"), 5), (("rows", 9, "id"), 4), (("absent",), 2), ((), 2)]
     )
-    def test_falls_back_to_the_nearest_enclosing_key(self, path: tuple[str | int, ...], line: int) -> None:
+    def test_locate_falls_back_to_the_enclosing_key(self, path: tuple[str | int, ...], line: int) -> None:
         assert parse_yaml(TEXT, "f").locate(path) == line
 
 
@@ -75,12 +75,12 @@ class TestScalars:
             ("|\n  two\n  lines\n", "two\nlines\n"),
         ],
     )
-    def test_are_read_by_yaml_1_2(self, text: str, value: object) -> None:
+    def test_scalars_are_read_by_yaml_1_2(self, text: str, value: object) -> None:
         found = parse_yaml(f"key: {text}\n", "f").data["key"]
         assert found == value
         assert type(found) is type(value)
 
-    def test_merge_keys_bring_in_what_is_not_said(self) -> None:
+    def test_merge_keys_add_missing_keys(self) -> None:
         file = parse_yaml("base: &b {x: 1, y: 2}\nrow:\n  <<: *b\n  y: 3\n", "f")
         assert file.data["row"] == {"x": 1, "y": 3}
 
@@ -91,7 +91,7 @@ class TestProblems:
             "f.yaml:3: is not valid YAML: expected the node content, but found '<stream end>'"
         ]
 
-    def test_a_tab_is_called_one(self) -> None:
+    def test_a_tab_in_the_indentation_has_a_hint(self) -> None:
         (problem,) = problems_of("a:\n\tb: 1\n")
         assert problem.startswith("f.yaml:2: ")
         assert problem.endswith("(indent with spaces)")
@@ -101,7 +101,7 @@ class TestProblems:
         assert problems_of(text) == ["f.yaml:1: is not a mapping of keys to values"]
 
     @pytest.mark.parametrize("text", ["", "# nothing\n"])
-    def test_an_empty_file_is_called_empty(self, text: str) -> None:
+    def test_an_empty_file_is_reported_as_empty(self, text: str) -> None:
         assert problems_of(text) == ["f.yaml: is empty"]
 
     def test_every_duplicate_key_is_found_and_the_rest_stays_readable(self) -> None:
@@ -112,7 +112,7 @@ class TestProblems:
             "f.yaml:5: a: the key 'a' is given twice (first in line 1)",
         ]
 
-    def test_tags_build_nothing(self) -> None:
+    def test_yaml_tags_build_no_objects(self) -> None:
         file = parse_yaml("a: !!python/object/apply:os.getcwd []\nb: !mine x\nc: !!int x\n", "f.yaml")
         assert [(problem.line, problem.where) for problem in file.problems] == [(1, "a"), (2, "b"), (3, "c")]
 
@@ -136,7 +136,7 @@ class TestProblems:
 
     @settings(deadline=None)
     @given(st.text(alphabet="ab01:-?!&*|>%@`'\"#,[]{}<~ \n\t\\.x\x00\ufeffé"))
-    def test_no_text_does_worse_than_be_invalid(self, text: str) -> None:
+    def test_any_text_is_read_or_a_problem(self, text: str) -> None:
         with contextlib.suppress(InvalidFileError):
             assert isinstance(parse_yaml(text, "f").data, dict)
 
@@ -156,7 +156,7 @@ class TestReading:
         with pytest.raises(InvalidFileError, match="larger than 1,000,000 bytes"):
             read_yaml(path)
 
-    def test_bytes_that_are_no_text_have_their_line(self, tmp_path: Path) -> None:
+    def test_bytes_that_are_not_utf8_have_their_line(self, tmp_path: Path) -> None:
         path = tmp_path / "latin.yaml"
         path.write_bytes("a: 1\nb: Gächter\n".encode("latin-1"))
         with pytest.raises(InvalidFileError) as caught:
@@ -168,7 +168,9 @@ class TestReading:
         path.write_bytes(b"\xef\xbb\xbfa: 1\n")
         assert read_yaml(path).data == {"a": 1}
 
-    def test_names_are_shown_from_the_working_directory(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_display_shows_paths_from_the_working_directory(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.chdir(tmp_path)
         assert display(tmp_path / "sub" / "f.yaml") == str(Path("sub/f.yaml"))
         assert display(Path("/elsewhere/f.yaml")) == "/elsewhere/f.yaml"
@@ -178,38 +180,38 @@ SHIPPED = {"alpha": Path("/shipped/alpha.yaml"), "beta": Path("/shipped/beta.yam
 
 
 class TestFindFile:
-    def test_a_name_is_a_shipped_file(self) -> None:
+    def test_find_file_finds_a_shipped_name(self) -> None:
         assert find_file("alpha", "roster", SHIPPED) == Path("/shipped/alpha.yaml")
 
-    def test_a_file_that_exists_comes_first(self, tmp_path: Path) -> None:
+    def test_find_file_takes_an_existing_file_first(self, tmp_path: Path) -> None:
         (tmp_path / "alpha").write_text("name: mine")
         assert find_file("alpha", "roster", SHIPPED, tmp_path) == tmp_path / "alpha"
 
-    def test_an_unknown_name_is_told_the_nearest_and_all(self) -> None:
+    def test_find_file_gives_the_nearest_name_and_all(self) -> None:
         with pytest.raises(InvalidFileError, match=r"did you mean alpha\? shipped: alpha, beta"):
             find_file("alhpa", "roster", SHIPPED)
 
     @pytest.mark.parametrize("path", ["absent.yaml", "sub/absent", "\0", "x" * 5000])
-    def test_no_path_does_worse_than_be_absent(self, path: str) -> None:
+    def test_find_file_of_any_path_finds_it_or_reports_it(self, path: str) -> None:
         with pytest.raises(InvalidFileError, match="there is no"):
             find_file(path, "roster", SHIPPED)
 
 
 class TestOverrides:
-    def test_replace_a_value_and_leave_the_file_as_it_was(self) -> None:
+    def test_override_replaces_a_value_and_leaves_the_file(self) -> None:
         file = parse_yaml(TEXT, "f")
         changed = file.override("rows.1.id", "c").override("rows.0.tags", "[x]").override("name", "3")
         assert changed.data == {"name": 3, "rows": [{"id": "a", "tags": ["x"]}, {"id": "c"}]}
         assert file.data["rows"][1] == {"id": "b"}
 
-    def test_make_the_mappings_they_need(self) -> None:
+    def test_override_makes_missing_mappings(self) -> None:
         assert parse_yaml("a: 1\nempty:\n", "f").override("b.c.d", "1").override("empty.x", "2").data == {
             "a": 1,
             "b": {"c": {"d": 1}},
             "empty": {"x": 2},
         }
 
-    def test_an_override_to_blame_is_named_in_place_of_the_line(self) -> None:
+    def test_a_mistake_of_an_override_names_the_override(self) -> None:
         file = parse_yaml(TEXT, "f.yaml").override("rows.0.id", "bad").override("new.key", "1")
         blamed = [Finding(("rows", 0, "id"), "m"), Finding(("new",), "m"), Finding(("rows", 0, "tags"), "m")]
         assert [str(file.problem(finding)) for finding in blamed] == [
@@ -228,7 +230,7 @@ class TestOverrides:
             ("name", "{a: 1, a: 2}", "is given twice"),
         ],
     )
-    def test_that_cannot_be_set_names_its_key(self, key: str, text: str, cause: str) -> None:
+    def test_an_override_that_cannot_be_set_names_its_key(self, key: str, text: str, cause: str) -> None:
         with pytest.raises(InvalidFileError) as caught:
             parse_yaml(TEXT, "f").override(key, text)
         (problem,) = caught.value.problems

@@ -88,7 +88,7 @@ class TestMoves:
         assert {record.endpoint for record in way.records} == {left.url, right.url}
         assert len(way.records) == 2
 
-    async def test_then_it_pauses_and_may_go_anywhere_again(self, pair: Pair) -> None:
+    async def test_a_retry_pauses_and_may_go_to_any_server(self, pair: Pair) -> None:
         left, right = pair
         left.script(Fault.SERVER_ERROR)
         right.script(Fault.SERVER_ERROR)
@@ -98,7 +98,7 @@ class TestMoves:
             assert time.monotonic() - began > 0.1
         assert [status for _, status, _ in way.ends] == [FAILED, FAILED, OK]
 
-    async def test_a_server_left_alone_is_not_moved_to(self, pair: Pair) -> None:
+    async def test_a_call_does_not_move_to_a_resting_server(self, pair: Pair) -> None:
         """A move that would end up at the server that just failed waits as a retry does."""
         left, right = pair
         async with way_of(left, right, retries=1) as way:
@@ -109,7 +109,7 @@ class TestMoves:
             assert time.monotonic() - began > 0.1
         assert [url for _, _, url in way.ends] == [left.url, left.url]
 
-    async def test_what_would_fail_anywhere_is_not_moved(self, pair: Pair) -> None:
+    async def test_a_permanent_error_is_not_moved(self, pair: Pair) -> None:
         left, right = pair
         left.mishaps.append(faults.status(400, "too long"))
         async with way_of(left, right) as way:
@@ -126,7 +126,7 @@ class TestDeadline:
                 await way.ask(0.0)
         assert (way.records, stub.bodies) == ([], [])
 
-    async def test_it_bounds_all_attempts_pauses_and_looks_together(self, pair: Pair) -> None:
+    async def test_the_deadline_bounds_attempts_pauses_and_checks_together(self, pair: Pair) -> None:
         hang, drip = pair[0].faulty(Fault.SLOW_HEADERS), pair[1].faulty(Fault.NEVER_ENDING_BODY)
         async with way_of(*pair, timeout=0.3, retries=50) as way, hang, drip:
             began = time.monotonic()
@@ -135,7 +135,7 @@ class TestDeadline:
             assert time.monotonic() - began < 1.4
         assert len(way.records) >= 3
 
-    async def test_giving_up_on_a_server_that_hangs_altogether_takes_no_longer(self, stub: ScriptedVLLM) -> None:
+    async def test_the_deadline_bounds_the_last_health_check_too(self, stub: ScriptedVLLM) -> None:
         stub.script(Fault.SLOW_HEADERS)
         async with way_of(stub, timeout=0.2, retries=0) as way:
             stub.script(Fault.SLOW_HEADERS, route=Page.HEALTH)
@@ -153,7 +153,7 @@ class TestDeadline:
             assert endpoint.limit.value == way.registry.settings.concurrency
             assert endpoint.breaker.failures == 0
 
-    async def test_waiting_for_a_place_takes_nothing_from_an_attempts_own_time(self, stub: ScriptedVLLM) -> None:
+    async def test_waiting_for_a_slot_does_not_shorten_an_attempt(self, stub: ScriptedVLLM) -> None:
         """However long the queue, an attempt has `timeout` seconds from when it is sent."""
         stub.delay = 0.15
         async with way_of(stub, timeout=0.5, concurrency=2, retries=0) as way:
@@ -164,7 +164,7 @@ class TestDeadline:
 
 
 class TestRecords:
-    async def test_a_cancelled_attempt_tells_how_long_it_had_waited(self, stub: ScriptedVLLM) -> None:
+    async def test_a_cancelled_attempt_records_its_queue_time(self, stub: ScriptedVLLM) -> None:
         stub.delay = 0.2
         async with way_of(stub, concurrency=1) as way:
             first = asyncio.create_task(way.ask())

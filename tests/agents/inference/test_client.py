@@ -106,7 +106,7 @@ OK, FAILED = CallStatus.OK, CallStatus.FAILED
 
 
 class TestTheBestTierAnswers:
-    async def test_camel_answers_where_a_server_is(self, stub: ScriptedVLLM) -> None:
+    async def test_camel_answers_if_a_server_is_up(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url) as society:
             reply = await society.ask()
         assert reply.text == "hello from cooperator"
@@ -115,11 +115,11 @@ class TestTheBestTierAnswers:
         assert reply.provenance.fallback_from == ()
         assert society.attempts == [(CAMEL, 1, OK)]
 
-    async def test_the_order_of_the_tiers_is_the_runs_own(self, stub: ScriptedVLLM) -> None:
+    async def test_tiers_are_tried_in_the_order_of_the_settings(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url, tiers=(HTTP, SIMULATED)) as society:
             assert (await society.ask()).provenance.tier is HTTP
 
-    async def test_servers_are_asked_once_however_many_calls_start_at_once(self, stub: ScriptedVLLM) -> None:
+    async def test_servers_are_asked_once_for_many_concurrent_calls(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url) as society:
             await asyncio.gather(*(society.ask() for _ in range(20)))
         assert stub.asked_models == 1
@@ -132,14 +132,14 @@ class TestTheBestTierAnswers:
 
 
 class TestRetries:
-    async def test_what_can_be_mended_by_waiting_is_tried_again_in_the_same_tier(self, stub: ScriptedVLLM) -> None:
+    async def test_transient_errors_are_retried_in_the_same_tier(self, stub: ScriptedVLLM) -> None:
         stub.mishaps.extend([faults.status(500), faults.drop])
         async with Society(stub.url, retries=2) as society:
             reply = await society.ask()
         assert (reply.provenance.tier, reply.provenance.attempt) == (CAMEL, 3)
         assert society.attempts == [(CAMEL, 1, FAILED), (CAMEL, 2, FAILED), (CAMEL, 3, OK)]
 
-    async def test_then_the_call_falls_one_tier(self, stub: ScriptedVLLM) -> None:
+    async def test_a_call_falls_back_after_its_retries(self, stub: ScriptedVLLM) -> None:
         stub.mishaps.extend([faults.status(503)] * 2)
         async with Society(stub.url, retries=1) as society:
             reply = await society.ask()
@@ -147,7 +147,7 @@ class TestRetries:
         assert reply.provenance.fallback_from == (CAMEL,)
         assert society.attempts == [(CAMEL, 1, FAILED), (CAMEL, 2, FAILED), (HTTP, 1, OK)]
 
-    async def test_then_the_next(self, stub: ScriptedVLLM) -> None:
+    async def test_a_call_falls_back_through_every_tier(self, stub: ScriptedVLLM) -> None:
         stub.mishaps.extend([faults.status(503)] * 4)
         async with Society(stub.url, retries=1) as society:
             reply = await society.ask()
@@ -155,13 +155,13 @@ class TestRetries:
         assert not reply.provenance.tier.real
         assert len(stub.bodies) == 4
 
-    async def test_what_would_fail_again_falls_at_once(self, stub: ScriptedVLLM) -> None:
+    async def test_a_permanent_error_falls_back_at_once(self, stub: ScriptedVLLM) -> None:
         stub.mishaps.append(faults.status(400, "too long"))
         async with Society(stub.url, retries=5) as society:
             assert (await society.ask()).provenance.tier is HTTP
         assert society.attempts == [(CAMEL, 1, FAILED), (HTTP, 1, OK)]
 
-    async def test_a_fall_of_one_call_leaves_the_tier_to_the_next(self, stub: ScriptedVLLM) -> None:
+    async def test_a_fallback_of_one_call_leaves_the_tier_to_the_next(self, stub: ScriptedVLLM) -> None:
         stub.mishaps.append(faults.status(400))
         async with Society(stub.url) as society:
             assert [(await society.ask()).provenance.tier for _ in range(3)] == [HTTP, CAMEL, CAMEL]
@@ -190,7 +190,7 @@ class TestRetries:
 
 
 class TestRecords:
-    async def test_a_record_says_what_was_asked_and_what_failed(self, stub: ScriptedVLLM) -> None:
+    async def test_a_record_has_the_request_and_the_error(self, stub: ScriptedVLLM) -> None:
         stub.mishaps.append(faults.status(500, "out of blocks"))
         async with Society(stub.url) as society:
             await society.ask()
@@ -203,7 +203,7 @@ class TestRecords:
         assert failed.prompt_hash == ok.prompt_hash
         assert len(ok.prompt_hash) == 64
 
-    async def test_the_hash_tells_requests_apart_and_moments_not(self, stub: ScriptedVLLM) -> None:
+    async def test_prompt_hash_depends_on_the_request_and_not_the_moment(self, stub: ScriptedVLLM) -> None:
         later = replace(make_request().key, step=9)
         async with Society(stub.url, tiers=(SIMULATED,)) as society:
             for changes in ({}, {"key": later}, {"seed": 1}, {"choices": ("a",)}, {"adapter": "defector"}):
@@ -212,7 +212,7 @@ class TestRecords:
         assert first == same
         assert len({first, *others}) == 4
 
-    async def test_waiting_for_a_slot_is_told_from_waiting_for_the_server(self, stub: ScriptedVLLM) -> None:
+    async def test_queue_time_and_latency_are_separate(self, stub: ScriptedVLLM) -> None:
         stub.delay = 0.1
         async with Society(stub.url, tiers=(HTTP,), concurrency=2) as society:
             await society.client.detect()
@@ -222,12 +222,12 @@ class TestRecords:
         assert queued[2] >= 0.09  # two waited for a slot, and that is not counted as latency
         assert sum(queued) + sum(record.latency for record in society.records) >= 0.58
 
-    async def test_a_record_carries_the_reply_it_brought(self, stub: ScriptedVLLM) -> None:
+    async def test_a_record_has_its_reply(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url, tiers=(HTTP,)) as society:
             reply = await society.ask()
         assert [record.reply for record in society.records] == [reply]
 
-    async def test_questions_outside_of_episodes_are_not_answered_from_a_record(self, stub: ScriptedVLLM) -> None:
+    async def test_calls_outside_of_episodes_ignore_the_recording(self, stub: ScriptedVLLM) -> None:
         kept = Reply("as it was", Provenance(HTTP, "cooperator"))
         recording = recorded(CallKey(-1, 0, "ask", Purpose.TALK), "", kept)
         async with VLLMClient(stub.url, "cooperator", recording=recording) as client:
@@ -244,7 +244,7 @@ class TestRecords:
 
 
 class TestUnknownAdapter:
-    async def test_it_stops_and_no_tier_answers_in_its_place(self, stub: ScriptedVLLM) -> None:
+    async def test_an_unknown_adapter_stops_and_no_tier_answers(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url) as society:
             with pytest.raises(UnknownAdapterError, match="served: base, cooperator, defector"):
                 await society.ask("stranger", base_model="another/base")
@@ -253,7 +253,7 @@ class TestUnknownAdapter:
 
 
 class TestFloor:
-    async def test_no_call_falls_below_what_is_required(self, stub: ScriptedVLLM) -> None:
+    async def test_no_call_falls_back_below_the_required_tier(self, stub: ScriptedVLLM) -> None:
         stub.mishaps.extend([faults.status(400, "too long")] * 2)
         async with Society(stub.url, require=HTTP) as society:
             with pytest.raises(FloorReachedError, match="tier http is required and failed") as caught:
@@ -268,14 +268,14 @@ class TestFloor:
                 await society.ask()
         assert society.attempts == []
 
-    async def test_a_floor_above_every_tier_is_said(self) -> None:
+    async def test_a_required_tier_above_all_allowed_is_an_error(self) -> None:
         async with Society(UNUSED, tiers=(SIMULATED,), require=HTTP) as society:
             with pytest.raises(FloorReachedError, match="no tier is allowed"):
                 await society.ask()
 
 
 class TestNoServer:
-    async def test_the_fall_at_the_start_is_quick_and_said_once(self, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_a_fallback_at_the_start_is_quick_and_logged_once(self, caplog: pytest.LogCaptureFixture) -> None:
         async with Society(UNUSED) as society:
             started = asyncio.get_running_loop().time()
             replies = [await society.ask() for _ in range(5)]
@@ -286,7 +286,7 @@ class TestNoServer:
         assert "NO language model answers" in line
         assert society.attempts == [(SIMULATED, 1, OK)] * 5
 
-    async def test_a_server_that_comes_late_does_not_take_over_a_run(self, stub: ScriptedVLLM) -> None:
+    async def test_a_server_that_starts_late_does_not_take_over_a_run(self, stub: ScriptedVLLM) -> None:
         await stub.stop()
         async with Society(stub.url, cooldown=0.0) as society:
             await society.ask()
@@ -297,7 +297,7 @@ class TestNoServer:
 
 
 class TestServerDiesInMidRun:
-    async def test_calls_fall_row_by_row_and_return_after_the_cooldown(
+    async def test_calls_fall_back_and_return_after_the_cooldown(
         self, stub: ScriptedVLLM, caplog: pytest.LogCaptureFixture
     ) -> None:
         async with Society(stub.url, retries=1, health_interval=0.4) as society:
@@ -318,7 +318,7 @@ class TestServerDiesInMidRun:
             await society.ask()
         assert len(warnings(caplog)) == 3
 
-    async def test_calls_do_not_look_for_a_lost_server_themselves(self, stub: ScriptedVLLM) -> None:
+    async def test_calls_do_not_check_a_lost_server_themselves(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url, retries=0, health_interval=0.4) as society:
             await society.ask()
             async with stub.faulty(Fault.REFUSED):
@@ -331,12 +331,12 @@ class TestServerDiesInMidRun:
             await asyncio.sleep(0.6)
             assert (await society.ask()).provenance.tier is CAMEL
 
-    async def test_connections_that_break_while_the_server_lives_cost_their_call_only(self, stub: ScriptedVLLM) -> None:
+    async def test_a_broken_connection_to_a_live_server_fails_one_call(self, stub: ScriptedVLLM) -> None:
         stub.mishaps.extend([faults.drop] * 2)
         async with Society(stub.url, retries=1) as society:
             assert [(await society.ask()).provenance.tier for _ in range(2)] == [HTTP, CAMEL]
 
-    async def test_calls_in_flight_fall_together_and_are_said_once(
+    async def test_calls_in_flight_fall_back_and_are_logged_once(
         self, stub: ScriptedVLLM, caplog: pytest.LogCaptureFixture
     ) -> None:
         stub.delay = 0.1
@@ -351,7 +351,7 @@ class TestServerDiesInMidRun:
 
 
 class TestDetection:
-    async def test_every_allowed_tier_is_told_and_servers_are_asked_once(self, stub: ScriptedVLLM) -> None:
+    async def test_detect_covers_every_tier_and_asks_servers_once(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url, UNUSED) as society:
             found = await society.client.detect()
         assert [(d.tier, d.available) for d in found] == [
@@ -375,7 +375,7 @@ class TestDetection:
         assert VLLMClient(stub_in_thread).connection_available
         assert not VLLMClient(UNUSED).connection_available
 
-    async def test_connection_available_is_what_detection_last_found(self, stub: ScriptedVLLM) -> None:
+    async def test_connection_available_is_the_result_of_detection(self, stub: ScriptedVLLM) -> None:
         async with Society(stub.url) as society:
             await society.client.detect()
             assert society.client.connection_available
@@ -385,7 +385,7 @@ class TestDetection:
 
 
 class TestAsk:
-    async def test_a_question_from_a_notebook(self, stub: ScriptedVLLM) -> None:
+    async def test_ask_answers_a_question_from_a_notebook(self, stub: ScriptedVLLM) -> None:
         async with VLLMClient(stub.url, "defector") as client:
             reply = await client.ask("Your plan?", system="You play.", temperature=0.1, max_tokens=5)
             choice = await client.ask("Now?", choices=["stay", "leave"], adapter="cooperator", seed=1)
@@ -414,7 +414,7 @@ async def test_a_fresh_machine_answers_from_the_embedded_model(caplog: pytest.Lo
     assert "falls back from camel, http to embedded" in line
 
 
-async def test_a_roster_on_another_base_is_not_answered_by_the_embedded_model(
+async def test_the_embedded_model_does_not_answer_for_another_base(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with VLLMClient(UNUSED, "cooperator", base_model="Qwen/Qwen2-7B-Instruct") as client:

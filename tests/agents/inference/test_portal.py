@@ -34,7 +34,7 @@ async def fail() -> None:
     raise ValueError("as told")
 
 
-def test_the_result_is_waited_for_and_one_loop_serves_all(portal: Portal) -> None:
+def test_portal_waits_for_results_in_one_loop(portal: Portal) -> None:
     with ThreadPoolExecutor(8) as threads:
         loops = list(threads.map(lambda _: portal.run(loop_of()), range(40)))
     assert len(set(loops)) == 1
@@ -46,11 +46,11 @@ def test_an_error_reaches_the_caller(portal: Portal) -> None:
         portal.run(fail())
 
 
-async def test_it_works_inside_of_another_running_loop(portal: Portal) -> None:
+async def test_portal_works_inside_another_running_loop(portal: Portal) -> None:
     assert portal.run(loop_of()) is not asyncio.get_running_loop()
 
 
-def test_a_call_from_inside_of_its_own_loop_is_refused_rather_than_never_ending(portal: Portal) -> None:
+def test_portal_refuses_a_call_from_its_own_loop(portal: Portal) -> None:
     async def inside() -> None:
         portal.run(nothing())
 
@@ -58,7 +58,7 @@ def test_a_call_from_inside_of_its_own_loop_is_refused_rather_than_never_ending(
         portal.run(inside())
 
 
-def test_closing_ends_what_still_runs_and_its_callers(portal: Portal) -> None:
+def test_closing_the_portal_cancels_running_calls(portal: Portal) -> None:
     cleaned = threading.Event()
 
     async def long() -> None:
@@ -76,13 +76,13 @@ def test_closing_ends_what_still_runs_and_its_callers(portal: Portal) -> None:
     assert cleaned.is_set()
 
 
-def test_after_closing_it_begins_anew(portal: Portal) -> None:
+def test_a_closed_portal_starts_again(portal: Portal) -> None:
     first = portal.run(loop_of())
     asyncio.run(portal.aclose(nothing))
     assert portal.run(loop_of()) is not first
 
 
-async def test_closing_runs_what_is_last_in_its_loop_and_nothing_where_there_is_none() -> None:
+async def test_closing_runs_the_last_call_only_if_the_loop_was_started() -> None:
     portal, seen = Portal(), []
 
     async def last() -> None:

@@ -53,22 +53,22 @@ def recording_of(request: Request, reply: Reply = REPLY, *, strict: bool = False
 
 
 class TestRecording:
-    def test_the_same_question_at_the_same_moment_has_the_same_reply(self) -> None:
+    def test_recording_answers_the_same_prompt_at_the_same_moment(self) -> None:
         request = make_request()
         assert recording_of(request).find(request) is REPLY
 
-    def test_another_moment_is_asked_anew(self) -> None:
+    def test_recording_has_no_reply_for_another_moment(self) -> None:
         later = replace(make_request(), key=replace(make_request().key, step=7))
         assert recording_of(make_request()).find(later) is None
 
-    def test_in_a_replay_every_reply_must_be_there(self) -> None:
+    def test_a_strict_recording_needs_every_reply(self) -> None:
         later = replace(make_request(), key=replace(make_request().key, step=7))
         with pytest.raises(RecordingMismatchError, match="episode 0, step 7, m1, talk: the recording has no reply"):
             recording_of(make_request(), strict=True).find(later)
 
     @pytest.mark.parametrize("strict", [False, True])
     @pytest.mark.parametrize("changed", [{"seed": 5}, {"adapter": "defector"}, {"choices": ("a",)}])
-    def test_another_question_at_a_recorded_moment_is_not_answered(
+    def test_recording_refuses_another_prompt_at_a_recorded_moment(
         self, strict: bool, changed: dict[str, object]
     ) -> None:
         recording = recording_of(make_request(), strict=strict)
@@ -76,7 +76,7 @@ class TestRecording:
             recording.find(make_request(**changed))
 
     @pytest.mark.parametrize("strict", [False, True])
-    def test_calls_outside_of_episodes_are_never_answered_from_it(self, strict: bool) -> None:
+    def test_recording_ignores_calls_outside_of_episodes(self, strict: bool) -> None:
         outside = make_request(key=CallKey(OUTSIDE_EPISODES, 0, "ask", Purpose.TALK))
         if strict:
             with pytest.raises(RecordingMismatchError):
@@ -84,14 +84,14 @@ class TestRecording:
         else:
             assert recording_of(outside).find(outside) is None
 
-    def test_what_a_person_typed_has_no_prompt_to_compare(self) -> None:
+    def test_recording_compares_no_prompt_of_a_persons_reply(self) -> None:
         request = make_request()
         assert Recording({request.key: Recorded(REPLY)}).find(replace(request, seed=9)) is REPLY
 
-    def test_it_tells_its_episodes(self) -> None:
+    def test_recording_lists_its_episodes(self) -> None:
         assert recording_of(make_request()).episodes == {0}
 
-    async def test_a_strict_client_calls_nobody(self, stub: ScriptedVLLM) -> None:
+    async def test_a_client_with_a_strict_recording_makes_no_call(self, stub: ScriptedVLLM) -> None:
         async with VLLMClient(stub.url, recording=recording_of(make_request(), strict=True)) as client:
             assert await client.generate(make_request()) is REPLY
             with pytest.raises(RecordingMismatchError):
@@ -111,7 +111,7 @@ class TestReplyJson:
         probability=st.none() | st.floats(0, 1),
         calls=st.lists(st.builds(ToolCall, TEXTS, TEXTS, TEXTS), max_size=2).map(tuple),
     )
-    def test_a_reply_reads_as_it_was_written(
+    def test_read_reply_reads_what_was_written(
         self,
         text: str,
         tier: Tier,
@@ -127,14 +127,14 @@ class TestReplyJson:
 
 
 class TestReplyCache:
-    def test_a_reply_of_a_real_model_is_kept_and_marked(self, tmp_path: Path) -> None:
+    def test_reply_cache_stores_and_marks_replies_of_real_models(self, tmp_path: Path) -> None:
         cache = ReplyCache(tmp_path / "new" / "folder")
         cache.put(make_request(), REPLY)
         found = cache.get(make_request())
         assert found == replace(REPLY, provenance=replace(REPLY.provenance, cached=True))
         cache.close()
 
-    def test_it_outlives_the_process(self, tmp_path: Path) -> None:
+    def test_reply_cache_outlives_the_process(self, tmp_path: Path) -> None:
         first = ReplyCache(tmp_path)
         first.put(make_request(), REPLY)
         first.close()
@@ -142,7 +142,7 @@ class TestReplyCache:
         assert second.get(make_request()) is not None
         second.close()
 
-    def test_the_moment_does_not_matter_and_the_question_and_base_do(self, tmp_path: Path) -> None:
+    def test_reply_cache_depends_on_prompt_and_base_not_moment(self, tmp_path: Path) -> None:
         cache = ReplyCache(tmp_path)
         cache.put(make_request(base_model="qwen"), REPLY)
         assert cache.get(make_request(base_model="qwen", key=CallKey(3, 9, "m9", Purpose.TALK)))
@@ -155,13 +155,13 @@ class TestReplyCache:
         [Provenance(Tier.SIMULATED, "a"), Provenance(Tier.HTTP, "a", cached=True)],
         ids=["simulated", "cached"],
     )
-    def test_nothing_else_is_kept(self, tmp_path: Path, origin: Provenance) -> None:
+    def test_reply_cache_stores_no_other_replies(self, tmp_path: Path, origin: Provenance) -> None:
         cache = ReplyCache(tmp_path)
         cache.put(make_request(), Reply("x", origin))
         assert cache.get(make_request()) is None
         cache.close()
 
-    def test_the_first_reply_stays(self, tmp_path: Path) -> None:
+    def test_reply_cache_leaves_the_first_reply(self, tmp_path: Path) -> None:
         cache = ReplyCache(tmp_path)
         cache.put(make_request(), REPLY)
         cache.put(make_request(), replace(REPLY, text="another"))
@@ -170,7 +170,7 @@ class TestReplyCache:
         assert found.text == "as it was"
         cache.close()
 
-    def test_threads_may_share_one(self, tmp_path: Path) -> None:
+    def test_threads_share_a_reply_cache(self, tmp_path: Path) -> None:
         cache = ReplyCache(tmp_path)
 
         def work(number: int) -> None:
@@ -183,7 +183,7 @@ class TestReplyCache:
             list(threads.map(work, range(200)))
         cache.close()
 
-    def test_processes_may_share_one_folder_from_the_first_moment(self, tmp_path: Path) -> None:
+    def test_processes_share_a_reply_cache_from_the_start(self, tmp_path: Path) -> None:
         script = (
             "import sys; from pathlib import Path; from dataclasses import replace\n"
             "from tests.agents.inference.test_recording import REPLY, ReplyCache, make_request\n"
@@ -202,17 +202,17 @@ class TestReplyCache:
         assert all(cache.get(make_request(seed=number)) for number in range(100))
         cache.close()
 
-    def test_a_file_that_is_no_database_says_which_and_what_to_do(self, tmp_path: Path) -> None:
+    def test_reply_cache_names_a_file_that_is_no_database(self, tmp_path: Path) -> None:
         (tmp_path / CACHE_FILE).write_bytes(b"this is not a database, and is longer than a page header" * 100)
         with pytest.raises(SocietyError, match=f"{CACHE_FILE} cannot be used as a reply cache.*remove it"):
             ReplyCache(tmp_path)
 
-    def test_a_folder_that_cannot_be_made_is_said(self, tmp_path: Path) -> None:
+    def test_reply_cache_reports_a_folder_that_cannot_be_made(self, tmp_path: Path) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(SocietyError, match="cannot be used as a reply cache"):
             ReplyCache(tmp_path / "file" / "cache")
 
-    def test_a_file_damaged_later_is_an_error_and_no_wrong_answer(self, tmp_path: Path) -> None:
+    def test_reply_cache_reports_a_file_damaged_later(self, tmp_path: Path) -> None:
         cache = ReplyCache(tmp_path)
         for number in range(300):
             cache.put(make_request(seed=number), REPLY)
@@ -227,7 +227,7 @@ class TestReplyCache:
         again.close()
 
     @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"text": 5}', b"\xff", b'{"provenance": {"tier": "warp"}}'])
-    def test_a_row_that_is_no_reply_is_an_error(self, tmp_path: Path, body: bytes) -> None:
+    def test_reply_cache_reports_a_row_that_is_no_reply(self, tmp_path: Path, body: bytes) -> None:
         cache = ReplyCache(tmp_path)
         with sqlite3.connect(tmp_path / CACHE_FILE) as database:
             database.execute("INSERT INTO reply VALUES (?, ?)", (cache_key(make_request()), body))
@@ -236,13 +236,13 @@ class TestReplyCache:
             cache.get(make_request())
         cache.close()
 
-    def test_a_closed_cache_says_so(self, tmp_path: Path) -> None:
+    def test_a_closed_reply_cache_raises(self, tmp_path: Path) -> None:
         cache = ReplyCache(tmp_path)
         cache.close()
         with pytest.raises(SocietyError, match="cannot be used"):
             cache.get(make_request())
 
-    async def test_a_client_asks_once_and_leaves_a_record_of_both(self, stub: ScriptedVLLM, tmp_path: Path) -> None:
+    async def test_a_client_with_a_cache_asks_once_and_records_both(self, stub: ScriptedVLLM, tmp_path: Path) -> None:
         cache, records = ReplyCache(tmp_path), list[CallRecord]()
         settings = InferenceSettings(tiers=(Tier.HTTP, Tier.SIMULATED))
         async with VLLMClient(stub.url, settings=settings, cache=cache, on_call=records.append) as client:
@@ -255,14 +255,14 @@ class TestReplyCache:
             assert (await client.generate(make_request())).provenance.tier is Tier.SIMULATED
         cache.close()
 
-    def test_a_write_does_not_wait_for_the_disk(self, tmp_path: Path) -> None:
+    def test_reply_cache_does_not_wait_for_the_disk(self, tmp_path: Path) -> None:
         cache = ReplyCache(tmp_path)
         assert cache._database.execute("PRAGMA synchronous").fetchone() == (1,)  # NORMAL
         assert cache._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         cache.close()
 
 
-def test_one_cache_serves_event_loops_one_after_the_other(stub_in_thread: str, tmp_path: Path) -> None:
+def test_one_reply_cache_serves_several_event_loops(stub_in_thread: str, tmp_path: Path) -> None:
     cache = ReplyCache(tmp_path)
 
     async def ask() -> bool:

@@ -83,7 +83,7 @@ async def test_without_a_situation_a_choice_is_a_seeded_draw() -> None:
 
 
 @pytest.mark.parametrize(("prompt", "mark"), [("Hello", "simulated reply"), ("你好", "模拟回复")])
-async def test_without_a_situation_a_text_says_what_it_is(prompt: str, mark: str) -> None:
+async def test_without_a_situation_a_text_says_it_is_simulated(prompt: str, mark: str) -> None:
     assert mark in await answer(messages=(ChatMessage("user", prompt),))
 
 

@@ -20,7 +20,7 @@ from tests.support.scripted_vllm import ScriptedVLLM
 class TestSocietyBackend:
     """A real CAMEL ChatAgent that speaks through the client."""
 
-    async def test_an_agent_steps_through_the_client(self, stub: ScriptedVLLM) -> None:
+    async def test_a_camel_agent_steps_through_the_client(self, stub: ScriptedVLLM) -> None:
         records: list[CallRecord] = []
         async with VLLMClient(stub.url, on_call=records.append) as client:
             agent = ChatAgent("You are a leader.", model=SocietyBackend(client, "defector", model_id="m7"))
@@ -37,7 +37,7 @@ class TestSocietyBackend:
         assert [record.key.model_id for record in records] == ["m7", "m7"]
         assert len({record.key for record in records}) == 2
 
-    async def test_the_template_says_how(self, stub: ScriptedVLLM) -> None:
+    async def test_the_template_sets_sampling_choices_and_seed(self, stub: ScriptedVLLM) -> None:
         async with VLLMClient(stub.url) as client:
             backend = SocietyBackend(client, "cooperator")
             backend.template = replace(backend.template, sampling=Sampling(max_tokens=9), choices=("x", "y"))
@@ -45,7 +45,7 @@ class TestSocietyBackend:
         assert response.msg.content == "x"
         assert stub.bodies[0]["max_completion_tokens"] == 9
 
-    async def test_a_simulated_reply_says_so(self) -> None:
+    async def test_the_completion_names_the_tier_that_answered(self) -> None:
         async with VLLMClient(settings=InferenceSettings(tiers=(Tier.SIMULATED,))) as client:
             result = await SocietyBackend(client, "cooperator").arun([{"role": "user", "content": "hello"}])
         assert result.system_fingerprint == "simulated"
@@ -63,7 +63,7 @@ class TestSocietyBackend:
         agent = ChatAgent("You play.", model=SocietyBackend(VLLMClient(stub_in_thread), "cooperator"))
         assert agent.step("Speak.").msg.content == "hello from cooperator"
 
-    def test_one_is_built_in_less_than_a_fifth_of_a_millisecond(self) -> None:
+    def test_a_society_backend_is_built_in_a_fifth_of_a_millisecond(self) -> None:
         client = VLLMClient()
         seconds = min(timeit.repeat(lambda: SocietyBackend(client, "cooperator"), number=200, repeat=3)) / 200
         assert seconds < 0.0002
@@ -102,13 +102,13 @@ class TestTools:
         assert completion.choices[0].finish_reason == "tool_calls"
         assert completion.choices[0].message.tool_calls[0].function.name == "look"
 
-    async def test_a_tier_without_tools_is_passed_over(self, stub: ScriptedVLLM) -> None:
+    async def test_a_tier_without_tools_is_not_asked(self, stub: ScriptedVLLM) -> None:
         async with VLLMClient(stub.url, settings=InferenceSettings(tiers=(Tier.EMBEDDED,))) as client:
             with pytest.raises(FloorReachedError, match="cannot call tools"):
                 await SocietyBackend(client, "cooperator").arun(
                     [], tools=[{"type": "function", "function": {"name": "f"}}]
                 )
 
-    async def test_what_no_tier_can_keep_to_is_refused(self) -> None:
+    async def test_unknown_configuration_is_refused(self) -> None:
         with pytest.raises(PermanentError, match="does not take stop"):
             SocietyBackend(VLLMClient(), "cooperator", config={"stop": ["x"]})

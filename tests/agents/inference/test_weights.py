@@ -56,7 +56,7 @@ def test_changed_weights_names_the_adapter_and_the_file(adapter: Path, file: str
     assert said.startswith(f"adapter 'mine in {adapter}': the SHA-256 of its {part} was ")
 
 
-def test_changed_weights_at_a_server_are_told_by_its_root() -> None:
+def test_changed_weights_at_a_server_are_found_by_its_root() -> None:
     before, now = (
         record_weights([("ada", None)], embedded=False, endpoints=[server(ada=root)]) for root in ("/v1", "/v2")
     )
@@ -77,7 +77,7 @@ def test_weights_identity_follows_what_is_known(adapter: Path) -> None:
     assert weights_identity({"servers": {URL: {"base": "b", "root": None}}}) == ""
 
 
-def test_reply_cache_keeps_replies_of_other_weights_apart(tmp_path: Path) -> None:
+def test_reply_cache_separates_replies_of_other_weights(tmp_path: Path) -> None:
     request = Request(CallKey(0, 0, "ada", Purpose.TALK), "ada", ())
     cache = ReplyCache(tmp_path)
     cache.put(request, Reply("old", Provenance(Tier.EMBEDDED, "ada")), "aaaa")

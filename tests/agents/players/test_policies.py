@@ -48,11 +48,11 @@ ALL_GIVE, NONE_GIVES, HALF_GIVES, QUARTER, INVALID = (20, 20), (0, 0), (20, 0), 
         ("grim", [NONE_GIVES, INVALID, ALL_GIVE], [20, 0, 0]),
     ],
 )
-def test_in_public_goods(policy: str, others: list[Step], expected: list[int]) -> None:
+def test_policies_in_public_goods(policy: str, others: list[Step], expected: list[int]) -> None:
     assert gifts(policy, others) == expected
 
 
-def test_a_forgiving_player_gives_all_a_third_of_the_time_and_else_what_it_got() -> None:
+def test_generous_tit_for_tat_forgives_a_third_of_the_time() -> None:
     given = gifts("generous_tit_for_tat", [NONE_GIVES] * 1501, seed=3)[1:]
     assert set(given) == {0, 20}
     four_sigma = 4 * (GENEROSITY * (1 - GENEROSITY) / 1500) ** 0.5
@@ -73,7 +73,7 @@ def test_generosity_is_the_most_that_no_defector_profits_from() -> None:
 
 @pytest.mark.parametrize(("policy", "language"), itertools.product(POLICIES, Language))
 @pytest.mark.parametrize("task_type", ["prisoners_dilemma", "public_goods", "commons"])
-def test_what_is_said_is_what_is_done_all_game_long(policy: str, task_type: str, language: Language) -> None:
+def test_policies_do_what_they_say_all_game_long(policy: str, task_type: str, language: Language) -> None:
     game: Game[Any] = game_of(find_game(task_type), 4, steps=5)
     state, rng, player = opened(game), random.Random(2), POLICIES[policy]
     while not game.is_terminal(state):
@@ -85,7 +85,7 @@ def test_what_is_said_is_what_is_done_all_game_long(policy: str, task_type: str,
         state = game.resolve(state, [Move(done[0].action), *others])
 
 
-def test_every_role_has_a_mind() -> None:
+def test_every_role_has_a_policy() -> None:
     assert set(ROLE_POLICIES) == set(ModelRole)
     assert set(ROLE_POLICIES.values()) <= set(POLICIES.values())
     assert {name: policy.name for name, policy in POLICIES.items()} == {name: name for name in POLICIES}

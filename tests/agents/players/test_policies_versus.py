@@ -53,7 +53,7 @@ def versus(policy: str, opponent: str, seed: int = 1, game: str = "prisoners_dil
         ("nash_mixer", HISTORY, "DDDDDDDD"),
     ],
 )
-def test_in_the_prisoners_dilemma(policy: str, opponent: str, expected: str) -> None:
+def test_policies_in_the_prisoners_dilemma(policy: str, opponent: str, expected: str) -> None:
     assert versus(policy, opponent) == expected
 
 
@@ -67,7 +67,7 @@ def test_in_the_prisoners_dilemma(policy: str, opponent: str, expected: str) -> 
         ("best_response", "stag_hunt", "DCDDCCDC"),  # the partner's last move
     ],
 )
-def test_payoffs_decide_what_a_reckoning_player_does(policy: str, game: str, expected: str) -> None:
+def test_payoffs_decide_what_payoff_players_do(policy: str, game: str, expected: str) -> None:
     assert versus(policy, HISTORY, game=game) == expected
 
 
@@ -101,11 +101,11 @@ def test_in_the_beauty_contest_each_level_answers_the_one_below(policy: str, gue
 @pytest.mark.parametrize(
     ("policy", "gift"), [("level_1", "0"), ("best_response", "0"), ("nash_mixer", "0"), ("punisher", "20")]
 )
-def test_in_public_goods(policy: str, gift: str) -> None:
+def test_policies_in_public_goods(policy: str, gift: str) -> None:
     assert decided(game_of(find_game("public_goods"), 5), policy) == gift
 
 
-def test_in_public_goods_that_pay_everyone_even_the_selfish_give() -> None:
+def test_selfish_policies_give_where_public_goods_pay_everyone() -> None:
     table = game_of(find_game("public_goods"), 2, multiplier=3.0)
     assert {decided(table, policy) for policy in ("level_1", "level_2", "best_response", "nash_mixer")} == {"20"}
 
@@ -113,7 +113,7 @@ def test_in_public_goods_that_pay_everyone_even_the_selfish_give() -> None:
 @pytest.mark.parametrize(
     ("policy", "harvest"), [("greedy_harvester", "20"), ("sustainable_harvester", "10"), ("best_response", "20")]
 )
-def test_in_the_commons(policy: str, harvest: str) -> None:
+def test_policies_in_the_commons(policy: str, harvest: str) -> None:
     assert decided(game_of(find_game("commons"), 5, steps=12), policy) == harvest
 
 
@@ -127,7 +127,7 @@ def test_in_the_commons(policy: str, harvest: str) -> None:
         ("best_response", (20, 20, 0, 10), "spare"),
     ],
 )
-def test_whom_they_punish(policy: str, gifts: tuple[int, ...], expected: str) -> None:
+def test_whom_policies_punish(policy: str, gifts: tuple[int, ...], expected: str) -> None:
     table = game_of(find_game("public_goods_punishment"), 4, steps=2)
     state = played(table, opened(table), *gifts)
     assert POLICIES[policy].decide(table.observe(state, 0, Language.EN), random.Random(0)).action == expected
@@ -159,7 +159,7 @@ def test_a_player_announces_what_it_does_in_every_sentence(policy: str, language
 
 
 @pytest.mark.parametrize(("language", "manner"), itertools.product(Language, SpeakingStyle))
-def test_every_manner_has_words_in_every_language(language: Language, manner: SpeakingStyle) -> None:
+def test_every_style_has_sentences_in_every_language(language: Language, manner: SpeakingStyle) -> None:
     sentences = SENTENCES[language][manner]
     assert len(set(sentences)) >= 2
     for sentence in sentences:
@@ -168,7 +168,7 @@ def test_every_manner_has_words_in_every_language(language: Language, manner: Sp
 
 
 @pytest.mark.parametrize("policy", ["level_1", "level_2", "level_3", "best_response", "nash_mixer"])
-def test_without_an_outlook_a_reckoning_player_draws_like_level_0(policy: str) -> None:
+def test_without_a_payoff_model_policies_draw_like_level_0(policy: str) -> None:
     def draws(name: str) -> list[Option]:
         return [POLICIES[name].decide(UNKNOWING, random.Random(seed)) for seed in range(40)]
 
@@ -180,7 +180,7 @@ FORESEEABLE = [name for name in task_types() if find_game(name).foreseeable]
 
 
 @pytest.mark.parametrize("game", FORESEEABLE)
-def test_an_outlook_tells_nothing_that_the_player_cannot_know(game: str) -> None:
+def test_a_payoff_model_has_nothing_the_player_cannot_know(game: str) -> None:
     """Tables opened by other seeds that look the same to a player have the same outlook."""
     table = game_of(find_game(game), 3 if game == "minority" else 4, steps=2)
     seen: dict[object, object] = {}
@@ -194,7 +194,7 @@ def test_an_outlook_tells_nothing_that_the_player_cannot_know(game: str) -> None
 
 
 @pytest.mark.parametrize("game", FORESEEABLE)
-def test_an_outlook_is_what_the_step_then_pays(game: str) -> None:
+def test_a_payoff_model_gives_what_the_step_pays(game: str) -> None:
     table = game_of(find_game(game), 3 if game == "minority" else 4, steps=2)
     state = opened(table)
     view = table.observe(state, 0, Language.EN)
@@ -211,6 +211,6 @@ def nearest(table: Game[object], state: object, player: int, level: float) -> Mo
     return Move(min(options, key=lambda option: abs(option.cooperation - level)).action)
 
 
-def test_games_with_hidden_facts_give_no_outlook() -> None:
+def test_games_with_hidden_facts_give_no_payoff_model() -> None:
     assert {"estimation", "hidden_profile", "coordination", "strategy"}.isdisjoint(FORESEEABLE)
     assert {"prisoners_dilemma", "public_goods", "commons", "chicken", "stag_hunt"} <= set(FORESEEABLE)

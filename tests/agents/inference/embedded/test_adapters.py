@@ -52,7 +52,7 @@ def test_every_shipped_adapter_can_be_used() -> None:
         assert resolve(request(name)) == read_adapter(name, folder)
 
 
-def test_shipped_adapters_are_the_folders_that_hold_an_adapter_config(tmp_path: Path) -> None:
+def test_shipped_adapters_are_folders_with_an_adapter_config(tmp_path: Path) -> None:
     adapter_folder(tmp_path / "kind")
     (tmp_path / "notes").mkdir()
     assert shipped_adapters(tmp_path) == {"kind": tmp_path / "kind"}
@@ -60,12 +60,12 @@ def test_shipped_adapters_are_the_folders_that_hold_an_adapter_config(tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["SmolLM2-135M-Instruct", MODEL_ID, "smollm2-135m-instruct"])
-def test_the_base_models_own_name_means_no_adapter(name: str) -> None:
+def test_resolve_takes_the_base_models_name_for_no_adapter(name: str) -> None:
     assert is_base(name)
     assert resolve(request(name)) is None
 
 
-def test_a_requests_own_folder_comes_first(tmp_path: Path) -> None:
+def test_resolve_looks_in_the_requests_own_folder_first(tmp_path: Path) -> None:
     folder = adapter_folder(tmp_path / "mine")
     found = resolve(request("SmolLM2-135M-Instruct", path=folder))
     assert found is not None
@@ -77,7 +77,7 @@ def test_rank_stabilised_lora_divides_by_the_root_of_the_rank(tmp_path: Path) ->
     assert read_adapter("mine", adapter_folder(tmp_path / "mine", use_rslora=True)).scale(16) == 4.0
 
 
-def test_an_unknown_adapter_lists_those_there_are() -> None:
+def test_an_unknown_adapter_error_lists_the_known_ones() -> None:
     with pytest.raises(UnknownAdapterError, match=r"adapter 'nobody' is not served at the embedded tier"):
         resolve(request("nobody"))
     assert "smollm2-135m-instruct" in served_names()
@@ -96,7 +96,7 @@ def test_an_unknown_adapter_lists_those_there_are() -> None:
         ({"r": "many"}, "adapter_model.safetensors", "adapter_config.json cannot be read"),
     ],
 )
-def test_a_folder_that_cannot_be_used_says_why(
+def test_an_unusable_folder_error_gives_the_reason(
     tmp_path: Path, config: dict[str, Any], weights: str | None, reason: str
 ) -> None:
     folder = adapter_folder(tmp_path / "odd", weights, **config)
@@ -105,35 +105,35 @@ def test_a_folder_that_cannot_be_used_says_why(
     assert str(folder) in str(caught.value)
 
 
-def test_a_folder_without_an_adapter_says_so(tmp_path: Path) -> None:
+def test_a_folder_without_an_adapter_is_unusable(tmp_path: Path) -> None:
     with pytest.raises(UnusableAdapterError, match=r"no adapter_config\.json"):
         read_adapter("void", tmp_path / "void")
 
 
-def test_a_base_trained_under_a_local_path_is_known_by_its_folders_name(tmp_path: Path) -> None:
+def test_a_base_at_a_local_path_is_known_by_its_folder_name(tmp_path: Path) -> None:
     folder = adapter_folder(tmp_path / "mine", base_model_name_or_path="/models/SmolLM2-135M-Instruct")
     assert read_adapter("mine", folder).path == folder
 
 
-def test_the_tier_refuses_another_base_and_names_both() -> None:
+def test_refuses_another_base_model_and_names_both() -> None:
     refusal = EmbeddedBackend().refuses(request("poet", base="Qwen/Qwen2-7B-Instruct"))
     assert "Qwen/Qwen2-7B-Instruct" in refusal
     assert MODEL_ID in refusal
 
 
-def test_the_tier_does_not_refuse_its_own_base_nor_an_unknown_adapter_of_it() -> None:
+def test_refuses_neither_its_base_nor_an_unknown_adapter_of_it() -> None:
     backend = EmbeddedBackend()
     assert backend.refuses(request("SmolLM2-135M-Instruct")) == ""
     assert backend.refuses(request("nobody", base="smollm2-135m-instruct")) == ""
 
 
-def test_without_a_base_the_tier_refuses_what_it_does_not_hold() -> None:
+def test_refuses_unknown_names_of_requests_without_a_base() -> None:
     backend = EmbeddedBackend()
     assert "qwen-2" in backend.refuses(request("qwen-2", base=None))
     assert backend.refuses(request("SmolLM2-135M-Instruct", base=None)) == ""
 
 
-async def test_an_unknown_adapter_is_told_without_loading_the_model(
+async def test_an_unknown_adapter_fails_without_loading_the_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LORA_SOCIETY_CACHE", str(tmp_path))

@@ -114,7 +114,7 @@ async def test_the_base_model_knows_the_capital_of_france() -> None:
     await tier.aclose()
 
 
-async def test_each_row_of_a_batch_says_what_its_adapter_says_alone(
+async def test_each_row_of_a_batch_replies_as_its_adapter_does_alone(
     backend: EmbeddedBackend, folders: dict[str, Path]
 ) -> None:
     story = "Tell me a story of a long journey."
@@ -191,7 +191,7 @@ async def test_a_greedy_choice_is_the_most_probable_one_with_its_probability(
     assert reply.choice_probability == pytest.approx(shares[reply.text])
 
 
-async def test_the_same_seed_says_the_same_in_whatever_company(backend: EmbeddedBackend) -> None:
+async def test_the_same_seed_gives_the_same_reply_in_any_batch(backend: EmbeddedBackend) -> None:
     request = ask("Tell me a story.", sampling=WARM)
     company = [ask(f"Name {n} colours.", sampling=WARM, who=f"m{n}") for n in range(3)]
     (alone,) = await texts(backend, [request])
@@ -199,7 +199,7 @@ async def test_the_same_seed_says_the_same_in_whatever_company(backend: Embedded
     assert (await texts(backend, [*company, request]))[-1] == alone
 
 
-async def test_other_seeds_and_other_models_say_other_things(backend: EmbeddedBackend) -> None:
+async def test_other_seeds_and_models_give_other_replies(backend: EmbeddedBackend) -> None:
     requests = [ask("Tell me a story.", sampling=WARM, seed=seed) for seed in range(4)]
     requests += [ask("Tell me a story.", sampling=WARM, seed=1, who=who) for who in ("bob", "eve")]
     assert len(set(await texts(backend, requests))) > 3
@@ -226,12 +226,12 @@ async def test_the_first_token_comes_before_the_last(backend: EmbeddedBackend) -
     assert 0 < said.first_token_time < taken
 
 
-async def test_more_requests_than_a_batch_holds_are_all_answered(backend: EmbeddedBackend) -> None:
+async def test_more_requests_than_fit_a_batch_are_all_answered(backend: EmbeddedBackend) -> None:
     requests = [ask(CAPITAL, choices=("Paris", "Rome"), who=f"m{n}") for n in range(35)]
     assert set(await texts(backend, requests)) == {"Paris"}
 
 
-async def test_one_bad_request_does_not_harm_the_others(
+async def test_one_bad_request_does_not_fail_the_others(
     backend: EmbeddedBackend, tmp_path: Path, folders: dict[str, Path]
 ) -> None:
     broken = tmp_path / "broken"
@@ -285,7 +285,7 @@ async def test_the_event_loop_runs_on_while_the_model_computes(backend: Embedded
     assert ticks > 10
 
 
-async def test_a_caller_who_gives_up_leaves_the_others_their_answers(backend: EmbeddedBackend) -> None:
+async def test_a_cancelled_caller_leaves_the_others_their_replies(backend: EmbeddedBackend) -> None:
     waiting = asyncio.create_task(backend.complete(ask(CAPITAL, who="impatient")))
     patient = asyncio.create_task(backend.complete(ask(CAPITAL)))
     await asyncio.sleep(0.02)
@@ -294,7 +294,7 @@ async def test_a_caller_who_gives_up_leaves_the_others_their_answers(backend: Em
     assert waiting.cancelled()
 
 
-async def test_a_closed_tier_says_so(backend: EmbeddedBackend) -> None:
+async def test_a_closed_embedded_tier_raises(backend: EmbeddedBackend) -> None:
     await backend.aclose()
     with pytest.raises(PermanentError, match="closed"):
         await backend.complete(ask(CAPITAL))

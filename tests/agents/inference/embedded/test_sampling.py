@@ -41,12 +41,12 @@ def flat(tree: ChoiceTree) -> dict[Tokens, Floats]:
     return {prefix: np.zeros(len(ways)) for prefix, ways in tree.branches.items()}
 
 
-def test_only_places_where_options_part_are_branches() -> None:
+def test_choice_tree_branches_only_where_options_differ() -> None:
     tree = tree_of("1", "10", "2")
     assert tree.branches == {(): (ord("1"), ord("2")), (ord("1"),): (END, ord("0"))}
 
 
-def test_an_option_that_begins_another_is_told_from_it_by_the_end_token() -> None:
+def test_an_option_that_begins_another_differs_by_the_end_token() -> None:
     tree = tree_of("1", "10")
     logits = {(ord("1"),): np.log([3.0, 1.0])}
     assert choice_probabilities(tree, logits) == pytest.approx({"1": 0.75, "10": 0.25})
@@ -56,7 +56,7 @@ def test_an_only_option_is_certain() -> None:
     assert choice_probabilities(tree_of("wait"), {}) == {"wait": 1.0}
 
 
-def test_at_equal_logits_the_first_token_shares_by_branch_not_by_option() -> None:
+def test_equal_logits_share_by_branch_and_not_by_option() -> None:
     tree = tree_of("ab", "ac", "d")
     assert choice_probabilities(tree, flat(tree)) == pytest.approx({"ab": 0.25, "ac": 0.25, "d": 0.5})
 

@@ -44,7 +44,7 @@ def client_of(server: ScriptedVLLM, tier: Tier, records: list[CallRecord], **cha
 
 
 @TIERS
-async def test_the_key_is_sent_and_nothing_that_is_kept_holds_it(
+async def test_the_key_is_sent_and_stored_nowhere(
     server: ScriptedVLLM, tier: Tier, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -62,7 +62,7 @@ async def test_the_key_is_sent_and_nothing_that_is_kept_holds_it(
 
 
 @TIERS
-async def test_a_server_that_repeats_the_key_in_its_error_is_not_quoted(
+async def test_a_key_repeated_in_a_servers_error_is_removed(
     server: ScriptedVLLM, tier: Tier, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def repeat(request: web.Request) -> web.StreamResponse:
@@ -81,7 +81,7 @@ async def test_a_server_that_repeats_the_key_in_its_error_is_not_quoted(
 
 @TIERS
 @pytest.mark.parametrize("value", [None, "", "wrong"])
-async def test_a_key_that_is_missing_or_wrong_is_said(
+async def test_a_missing_or_wrong_key_is_reported(
     server: ScriptedVLLM, tier: Tier, value: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(VARIABLE)
@@ -96,7 +96,7 @@ async def test_a_key_that_is_missing_or_wrong_is_said(
 
 
 @TIERS
-async def test_a_server_that_wants_a_key_and_is_told_none_says_how(server: ScriptedVLLM, tier: Tier) -> None:
+async def test_a_server_that_wants_a_key_says_how_to_give_it(server: ScriptedVLLM, tier: Tier) -> None:
     async with client_of(server, tier, [], api_key_env=None) as client:
         with pytest.raises(FloorReachedError, match="name the variable that holds it: api_key_env"):
             await client.generate(make_request())
@@ -106,7 +106,7 @@ async def test_a_server_that_wants_a_key_and_is_told_none_says_how(server: Scrip
 @pytest.mark.parametrize(
     "spelt", ["sk/planted+7f", r"sk\/planted+7f", r"sk\u002fplanted\u002b7f", r"\u0073k/planted+7f"]
 )
-async def test_a_key_that_is_repeated_with_escapes_is_taken_out_as_well(
+async def test_a_key_repeated_with_json_escapes_is_removed_too(
     tier: Tier, spelt: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = "sk/planted+7f"
@@ -125,7 +125,7 @@ async def test_a_key_that_is_repeated_with_escapes_is_taken_out_as_well(
 
 @TIERS
 @pytest.mark.parametrize("status", [302, 307, 308])
-async def test_a_server_that_sends_a_call_elsewhere_does_not_send_the_key(
+async def test_a_redirected_call_does_not_send_the_key(
     tier: Tier, status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, KEY)
@@ -147,7 +147,7 @@ CHARACTERS = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
 
 
 @given(key=st.text(CHARACTERS, min_size=8, max_size=40), data=st.data())
-def test_a_key_is_found_however_json_may_spell_it_in_json_or_not(key: str, data: st.DataObject) -> None:
+def test_without_key_removes_every_json_spelling_of_the_key(key: str, data: st.DataObject) -> None:
     def spelt(character: str) -> str:
         ways = [orjson.dumps(character).decode()[1:-1], f"\\u{ord(character):04x}", f"\\u{ord(character):04X}"]
         return data.draw(st.sampled_from([*ways, *(["\\/"] if character == "/" else [])]))
@@ -158,11 +158,11 @@ def test_a_key_is_found_however_json_may_spell_it_in_json_or_not(key: str, data:
 
 
 @given(st.binary(max_size=300))
-def test_what_holds_no_key_stays_as_it_is(body: bytes) -> None:
+def test_without_key_leaves_other_bodies_as_they_are(body: bytes) -> None:
     assert without_key(body, {"Authorization": "Bearer sk-of-thirty-or-more-characters"}) == body
 
 
-def test_looking_for_a_key_costs_no_memory_that_an_answer_could_ask_for() -> None:
+def test_without_key_takes_bounded_memory() -> None:
     hostile = b"[" * (4 * 2**20) + b'"\\u0041\\n"' + b"]" * (4 * 2**20)
     began = time.perf_counter()
     tracemalloc.start()

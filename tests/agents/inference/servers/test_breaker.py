@@ -83,7 +83,7 @@ def opened(now: float = 0.0) -> Breaker:
     return breaker
 
 
-def test_failures_in_a_row_open_it_and_a_success_between_does_not() -> None:
+def test_only_failures_in_a_row_open_the_breaker() -> None:
     breaker = Breaker(LONGEST)
     for _ in range(THRESHOLD - 1):
         breaker.failed(0.0)
@@ -95,7 +95,7 @@ def test_failures_in_a_row_open_it_and_a_success_between_does_not() -> None:
     assert breaker.state(0.0) is BreakerState.OPEN
 
 
-def test_calls_that_began_before_it_opened_do_not_lengthen_the_pause() -> None:
+def test_calls_sent_before_it_opened_do_not_lengthen_the_pause() -> None:
     breaker = opened()
     reopens = breaker.reopens
     for _ in range(60):
@@ -103,7 +103,7 @@ def test_calls_that_began_before_it_opened_do_not_lengthen_the_pause() -> None:
     assert (breaker.reopens, breaker.openings) == (reopens, 1)
 
 
-def test_a_place_given_back_does_not_end_another_calls_probe() -> None:
+def test_an_unused_slot_does_not_end_the_probe_of_another_call() -> None:
     breaker = opened()
     early = 0  # began while it was closed
     breaker.begin()
@@ -111,7 +111,7 @@ def test_a_place_given_back_does_not_end_another_calls_probe() -> None:
     assert not breaker.allows(LONGEST)
 
 
-def test_a_probe_of_an_earlier_outage_says_nothing_of_this_one() -> None:
+def test_a_probe_of_an_earlier_outage_is_ignored() -> None:
     breaker = opened()
     first = breaker.begin()
     breaker.succeeded()  # a call from before the outage came back

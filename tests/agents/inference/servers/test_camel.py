@@ -36,7 +36,7 @@ async def backend(stub: ScriptedVLLM) -> AsyncIterator[CamelBackend]:
 
 
 class TestWhatIsSent:
-    async def test_the_adapter_is_the_model_and_sampling_travels(
+    async def test_camel_sends_the_adapter_as_model_and_the_sampling(
         self, stub: ScriptedVLLM, backend: CamelBackend
     ) -> None:
         request = make_request(sampling=Sampling(temperature=0.2, top_p=0.9, max_tokens=17), seed=5)
@@ -62,7 +62,7 @@ class TestWhatIsSent:
         assert stub.bodies[0]["structured_outputs"] == {"choice": ["合作", "背叛"]}
         assert completion.text == "合作"
 
-    async def test_agents_at_once_get_their_own_adapters(self, stub: ScriptedVLLM, backend: CamelBackend) -> None:
+    async def test_concurrent_agents_get_their_own_adapters(self, stub: ScriptedVLLM, backend: CamelBackend) -> None:
         stub.delay = 0.02
         names = ["cooperator", "defector"] * 4
         replies = await asyncio.gather(*(backend.complete(make_request(name), Route()) for name in names))
@@ -100,7 +100,7 @@ class TestWhatFailsHow:
             faults.raw('{"choices": [{"message": {"content": null}}]}'),
         ],
     )
-    async def test_an_answer_that_is_no_completion_is_no_reply(
+    async def test_camel_refuses_an_answer_that_is_no_completion(
         self, stub: ScriptedVLLM, backend: CamelBackend, mishap: faults.Mishap
     ) -> None:
         stub.mishaps.append(mishap)
@@ -141,19 +141,19 @@ def test_tokens_of_parts_of_a_message_are_counted() -> None:
 
 
 class TestCamelModel:
-    def test_it_is_camels_own_vllm_model_and_nothing_is_contacted(self) -> None:
+    def test_camel_model_is_camels_vllm_model_and_contacts_nothing(self) -> None:
         model = VLLMClient("http://127.0.0.1:9/v1", "qwen-2").camel_model
         assert type(model).__name__ == "VLLMModel"
         assert model.model_type == "qwen-2"
         assert model.count_tokens_from_messages([{"role": "user", "content": "hello"}]) > 0
 
-    async def test_it_answers(self, stub: ScriptedVLLM) -> None:
+    async def test_camel_model_answers(self, stub: ScriptedVLLM) -> None:
         async with VLLMClient(stub.url, "cooperator") as client:
             result = await client.camel_model.arun([{"role": "user", "content": "hello"}])
         assert result.choices[0].message.content == "hello from cooperator"
 
 
-def test_importing_it_is_silent_and_writes_nothing(tmp_path: Path) -> None:
+def test_importing_camel_is_silent_and_writes_nothing(tmp_path: Path) -> None:
     code = (
         "import logging, agents.inference.servers.camel; "
         "assert not logging.root.handlers; assert logging.root.level == logging.WARNING; "

@@ -57,9 +57,7 @@ class TestListing:
             ServedModel("cooperator", "base", "/a/cooperator", None),
         ]
 
-    async def test_a_server_that_wants_a_key_is_told_from_one_that_is_not_there(
-        self, session: aiohttp.ClientSession
-    ) -> None:
+    async def test_a_missing_key_is_not_a_missing_server(self, session: aiohttp.ClientSession) -> None:
         async with ScriptedVLLM(api_key="k") as server:
             with pytest.raises(PermanentError, match="answered 401: it wants an API key; name the variable"):
                 await list_models(session, server.url, {})
@@ -69,7 +67,7 @@ class TestListing:
         assert caught.value.refused
 
     @pytest.mark.parametrize("fault", [Fault.DROPPED, Fault.RESET_MID_BODY])
-    async def test_a_connection_that_breaks_is_no_refusal(
+    async def test_a_broken_connection_is_no_refusal(
         self, stub: ScriptedVLLM, session: aiohttp.ClientSession, fault: Fault
     ) -> None:
         async with stub.faulty(fault, Page.MODELS):
@@ -77,7 +75,7 @@ class TestListing:
                 await list_models(session, stub.url, {})
         assert not caught.value.refused
 
-    async def test_an_endless_list_is_not_read_to_its_end(
+    async def test_an_endless_model_list_is_not_read_to_its_end(
         self, stub: ScriptedVLLM, session: aiohttp.ClientSession
     ) -> None:
         stub._standing[Page.MODELS] = faults.raw(b" " * faults.HUGE)
@@ -85,36 +83,36 @@ class TestListing:
             await list_models(session, stub.url, {})
 
     @given(payload=JSON)
-    def test_whatever_is_listed_is_models_or_a_clear_error(self, payload: Any) -> None:
+    def test_any_model_list_is_read_or_a_clear_error(self, payload: Any) -> None:
         with suppress(PermanentError):
             assert all(isinstance(model.name, str) for model in read_models(payload, "http://s/v1"))
 
 
 class TestHealthAndVersion:
-    async def test_a_well_server_says_so(self, stub: ScriptedVLLM, session: aiohttp.ClientSession) -> None:
+    async def test_a_healthy_server_is_healthy(self, stub: ScriptedVLLM, session: aiohttp.ClientSession) -> None:
         assert await is_healthy(session, stub.url, {})
         assert await ask_version(session, stub.url, {}) == VERSION
 
     @pytest.mark.parametrize(("status", "well"), [(500, False), (503, False), (404, True), (401, True), (429, True)])
-    async def test_only_an_error_of_its_own_makes_it_unwell(
+    async def test_only_server_errors_make_a_server_unhealthy(
         self, stub: ScriptedVLLM, session: aiohttp.ClientSession, status: int, well: bool
     ) -> None:
         stub._standing[Page.HEALTH] = faults.status(status)
         assert await is_healthy(session, stub.url, {}) is well
 
-    async def test_a_version_does_nothing_to_a_terminal(
+    async def test_a_version_is_harmless_for_a_terminal(
         self, stub: ScriptedVLLM, session: aiohttp.ClientSession
     ) -> None:
         stub._standing[Page.VERSION] = faults.raw(orjson.dumps({"version": "0.1\x1b[31mRED"}))
         assert await ask_version(session, stub.url, {}) == r"0.1\x1b[31mRED"
 
-    async def test_where_nothing_answers_both_say_so(self, session: aiohttp.ClientSession) -> None:
+    async def test_health_and_version_fail_where_nothing_answers(self, session: aiohttp.ClientSession) -> None:
         for ask in (is_healthy, ask_version):
             with pytest.raises(ServerLostError):
                 await ask(session, UNUSED, {})
 
 
-def test_pages_beside_the_api_stand_at_the_root() -> None:
+def test_root_of_is_the_address_above_the_api() -> None:
     assert root_of("http://s:8000/v1") == "http://s:8000"
     assert root_of("http://s/base") == "http://s/base"
 
@@ -122,18 +120,18 @@ def test_pages_beside_the_api_stand_at_the_root() -> None:
 @pytest.mark.parametrize(
     ("url", "port"), [("http://s:8123/v1", 8123), ("http://s/v1", 8000), ("http://s:x/v1", 8000), ("", 8000)]
 )
-def test_how_a_server_is_started(url: str, port: int) -> None:
+def test_how_to_start_gives_the_command(url: str, port: int) -> None:
     assert how_to_start(url) == f"start one with: vllm serve BASE --port {port} --enable-lora --lora-modules NAME=PATH"
 
 
 class TestOneSynchronousAsk:
-    def test_it_tells_whether_models_are_listed(self, stub_in_thread: str) -> None:
+    def test_answers_is_true_where_models_are_listed(self, stub_in_thread: str) -> None:
         assert answers(stub_in_thread, dict)
         assert not answers(stub_in_thread + "/other", dict)
         assert not answers(UNUSED, dict)
         assert not answers("not a url", dict)
 
-    def test_it_sends_the_key(self, stub_in_thread: str) -> None:
+    def test_answers_sends_the_key(self, stub_in_thread: str) -> None:
         asked = []
 
         def headers() -> dict[str, str]:
@@ -145,11 +143,11 @@ class TestOneSynchronousAsk:
 
 
 class TestReasons:
-    def test_an_errors_number_is_told_in_words(self) -> None:
+    def test_reason_gives_an_error_number_in_words(self) -> None:
         error = OSError(errno.ECONNRESET, "whatever the library says")
         assert reason(error) == os.strerror(errno.ECONNRESET).lower()
 
-    def test_a_refusal_is_found_however_deep(self) -> None:
+    def test_is_refusal_finds_nested_refusals(self) -> None:
         outer = RuntimeError("outer")
         outer.__cause__ = ValueError("middle")
         outer.__cause__.__context__ = ConnectionRefusedError(errno.ECONNREFUSED, "refused")
@@ -166,7 +164,7 @@ ODD_ROWS = [
 
 
 class TestListsOfAnotherShape:
-    async def test_what_is_of_another_type_counts_as_not_told(
+    async def test_values_of_another_type_count_as_missing(
         self, stub: ScriptedVLLM, session: aiohttp.ClientSession
     ) -> None:
         nameless: list[Any] = [None, 5, {}, {"id": None}, {"id": ["a"]}, {"name": "a"}, {"id": "\x1b[2J"}]
@@ -177,7 +175,7 @@ class TestListsOfAnotherShape:
     @pytest.mark.parametrize(
         "body", [b"", b"[", b'{"data": null}', b"[" * 1000 + b"]" * 1000, b"x" * (LONGEST_BODY + 1)], ids=range(5)
     )
-    async def test_what_is_no_list_is_told_once(
+    async def test_an_answer_that_is_no_model_list_is_refused(
         self, stub: ScriptedVLLM, session: aiohttp.ClientSession, body: bytes
     ) -> None:
         stub._standing[Page.MODELS] = faults.raw(body)

@@ -61,13 +61,13 @@ def timeout_of(fault: Fault) -> float:
     return 0.5 if fault in HANGS else 5.0
 
 
-def test_every_fault_has_its_row() -> None:
+def test_every_fault_is_in_the_table() -> None:
     assert {*CLASS_OF, Fault.EMPTY_CONTENT} == set(Fault)
 
 
 @TIERS
 @FAULTS
-async def test_beside_a_healthy_server_no_call_notices(tier: Tier, fault: Fault) -> None:
+async def test_no_call_fails_while_another_server_is_healthy(tier: Tier, fault: Fault) -> None:
     async with (
         ScriptedVLLM() as bad,
         ScriptedVLLM() as good,
@@ -85,7 +85,7 @@ async def test_beside_a_healthy_server_no_call_notices(tier: Tier, fault: Fault)
 
 
 @TIERS
-async def test_an_empty_text_is_passed_on_as_what_the_model_said(tier: Tier) -> None:
+async def test_an_empty_text_is_a_reply(tier: Tier) -> None:
     async with (
         ScriptedVLLM() as server,
         client_of(tier, server.url) as (client, records),
@@ -99,7 +99,7 @@ async def test_an_empty_text_is_passed_on_as_what_the_model_said(tier: Tier) -> 
 @pytest.mark.slow
 @TIERS
 @FAULTS
-async def test_a_server_alone_gives_one_clear_error_within_the_deadline(tier: Tier, fault: Fault) -> None:
+async def test_a_single_faulty_server_gives_one_error_in_time(tier: Tier, fault: Fault) -> None:
     limits = {"tiers": (tier,), "timeout": timeout_of(fault), "deadline": 4.0, "retries": 1}
     async with (
         ScriptedVLLM() as server,
@@ -119,7 +119,7 @@ async def test_a_server_alone_gives_one_clear_error_within_the_deadline(tier: Ti
 
 @TIERS
 @pytest.mark.parametrize("fault", [Fault.SERVER_ERROR, Fault.REFUSED])
-async def test_a_server_that_mends_is_used_again(tier: Tier, fault: Fault) -> None:
+async def test_a_server_that_recovers_is_used_again(tier: Tier, fault: Fault) -> None:
     async with (
         ScriptedVLLM() as left,
         ScriptedVLLM() as right,
@@ -139,7 +139,7 @@ async def test_a_server_that_mends_is_used_again(tier: Tier, fault: Fault) -> No
 @pytest.mark.slow
 @TIERS
 @pytest.mark.parametrize("fault", [Fault.HUGE_BODY, Fault.NEVER_ENDING_BODY])
-async def test_a_body_without_end_takes_a_bounded_part_of_memory(tier: Tier, fault: Fault) -> None:
+async def test_an_endless_body_takes_bounded_memory(tier: Tier, fault: Fault) -> None:
     calls = 4
     with scripted_process() as server:
         limits = {"tiers": (tier,), "timeout": 4 * timeout_of(fault), "retries": 0}

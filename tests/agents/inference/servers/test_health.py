@@ -30,7 +30,7 @@ async def turns(registry: EndpointRegistry, up: bool) -> None:
 
 
 class TestHealthWatch:
-    async def test_it_finds_out_that_a_server_goes_and_comes_back(self, stub: ScriptedVLLM) -> None:
+    async def test_health_watch_sees_a_server_go_down_and_come_back(self, stub: ScriptedVLLM) -> None:
         registry = EndpointRegistry((stub.url,), InferenceSettings())
         await registry.refresh()
         watch = HealthWatch(registry, INTERVAL)
@@ -42,7 +42,7 @@ class TestHealthWatch:
         assert registry.returns == 1
         await watch.end()
 
-    async def test_a_server_that_says_it_is_not_well_is_left_alone(self, stub: ScriptedVLLM) -> None:
+    async def test_an_unhealthy_server_is_marked_down(self, stub: ScriptedVLLM) -> None:
         registry = EndpointRegistry((stub.url,), InferenceSettings())
         await registry.refresh()
         async with stub.faulty(Fault.SERVER_ERROR, Page.HEALTH):  # a dead engine: the front still lists its models
@@ -52,9 +52,7 @@ class TestHealthWatch:
         assert registry.up
 
     @pytest.mark.parametrize("status", [401, 403, 404, 405])
-    async def test_a_gateway_that_does_not_show_the_health_page_is_asked_for_its_models(
-        self, stub: ScriptedVLLM, status: int
-    ) -> None:
+    async def test_a_gateway_without_a_health_page_is_asked_for_models(self, stub: ScriptedVLLM, status: int) -> None:
         registry = EndpointRegistry((stub.url,), InferenceSettings())
         await registry.refresh()
         stub._standing[Page.HEALTH] = faults.status(status)
@@ -64,7 +62,7 @@ class TestHealthWatch:
         await registry.check(registry.endpoints)
         assert not registry.up
 
-    async def test_a_server_that_never_answered_is_not_looked_for(self, stub: ScriptedVLLM) -> None:
+    async def test_a_server_that_never_answered_is_not_checked(self, stub: ScriptedVLLM) -> None:
         registry = EndpointRegistry((stub.url,), InferenceSettings())
         await stub.stop()
         await registry.refresh()
@@ -75,7 +73,7 @@ class TestHealthWatch:
         assert not registry.up
         await watch.end()
 
-    async def test_a_server_that_comes_back_with_other_adapters_is_known_by_these(self) -> None:
+    async def test_a_server_may_come_back_with_other_adapters(self) -> None:
         async with ScriptedVLLM(("old",)) as server:
             registry = EndpointRegistry((server.url,), InferenceSettings())
             await registry.refresh()
@@ -85,7 +83,7 @@ class TestHealthWatch:
             await registry.check(registry.endpoints)
             assert registry.endpoints[0].served == ("base", "new")
 
-    async def test_it_begins_once_and_ends(self, stub: ScriptedVLLM) -> None:
+    async def test_health_watch_begins_once_and_ends(self, stub: ScriptedVLLM) -> None:
         watch = HealthWatch(EndpointRegistry((stub.url,), InferenceSettings()), INTERVAL)
         for _ in range(5):
             watch.begin()
@@ -108,7 +106,7 @@ class TestHealthWatch:
 
 
 class TestPerLoop:
-    def test_every_loop_has_its_own(self) -> None:
+    def test_per_loop_gives_every_loop_its_own(self) -> None:
         things: PerLoop[str] = PerLoop()
 
         async def use(name: str) -> tuple[str | None, str | None, str | None]:
@@ -118,7 +116,7 @@ class TestPerLoop:
 
         assert [asyncio.run(use(name)) for name in "ab"] == [(None, "a", "a"), (None, "b", "b")]
 
-    def test_what_a_closed_loop_left_is_dropped(self) -> None:
+    def test_per_loop_drops_objects_of_closed_loops(self) -> None:
         things: PerLoop[set[int]] = PerLoop()
 
         async def leave() -> ref[set[int]]:

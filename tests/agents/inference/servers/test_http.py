@@ -37,7 +37,7 @@ async def backend(stub: ScriptedVLLM) -> AsyncIterator[HTTPBackend]:
 
 
 class TestWhatIsSent:
-    async def test_the_adapter_is_the_model_and_sampling_travels(
+    async def test_http_sends_the_adapter_as_model_and_the_sampling(
         self, stub: ScriptedVLLM, backend: HTTPBackend
     ) -> None:
         request = make_request(sampling=Sampling(temperature=0.2, top_p=0.9, max_tokens=17), seed=5)
@@ -81,7 +81,7 @@ class TestWhatFailsHow:
         assert caught.value.retry_after is None
         assert caught.value.endpoint == stub.url
 
-    async def test_retry_after_is_read_whatever_its_case(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
+    async def test_retry_after_is_read_in_any_case(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
         stub.mishaps.append(faults.status(429, headers={"retry-after": "1.5"}))
         with pytest.raises(TransientError) as caught:
             await backend.complete(make_request(), Route())
@@ -91,11 +91,11 @@ class TestWhatFailsHow:
         ("header", "seconds"),
         [(None, None), ("3", 3.0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0), ("soon", None), ("-1", 0.0)],
     )
-    def test_retry_after_comes_as_seconds_or_as_a_date(self, header: str | None, seconds: float | None) -> None:
+    def test_retry_after_is_seconds_or_a_date(self, header: str | None, seconds: float | None) -> None:
         assert retry_after(header) == seconds
 
     @pytest.mark.parametrize("code", [400, 401, 403, 413, 422])
-    async def test_other_client_errors_are_permanent_with_the_servers_words(
+    async def test_client_errors_are_permanent_with_the_servers_message(
         self, stub: ScriptedVLLM, backend: HTTPBackend, code: int
     ) -> None:
         stub.mishaps.append(faults.status(code, "the prompt has 4097 tokens"))
@@ -106,7 +106,7 @@ class TestWhatFailsHow:
         "answer",
         ["{broken", "", "[]", "{}", '{"choices": []}', '{"choices": [{"message": {"content": null}}]}'],
     )
-    async def test_an_answer_that_is_no_completion_is_no_reply(
+    async def test_http_refuses_an_answer_that_is_no_completion(
         self, stub: ScriptedVLLM, backend: HTTPBackend, answer: str
     ) -> None:
         stub.mishaps.append(faults.raw(answer))
@@ -144,7 +144,7 @@ class TestUnknownAdapter:
         assert "did you mean cooperator?" in str(caught.value)
         assert stub.bodies == []
 
-    async def test_an_adapter_unloaded_in_mid_run_is_unknown(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
+    async def test_an_adapter_unloaded_during_a_run_is_unknown(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
         await backend.complete(make_request("defector"), Route())
         stub.adapters.remove("defector")
         with pytest.raises(UnknownAdapterError) as caught:
@@ -158,7 +158,7 @@ class TestUnknownAdapter:
 
 
 class TestDetection:
-    async def test_it_tells_adapters_from_bases(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
+    async def test_detect_separates_adapters_and_bases(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
         [detection] = await backend.detect()
         assert detection.tier is Tier.HTTP
         assert detection.available
@@ -166,7 +166,7 @@ class TestDetection:
         assert detection.base_models == ("base",)
         assert detection.endpoint == stub.url
 
-    async def test_without_a_server_it_says_how_to_start_one(self) -> None:
+    async def test_detect_without_a_server_says_how_to_start_one(self) -> None:
         backend = backend_for(UNUSED)
         [detection] = await backend.detect()
         assert not detection.available
@@ -175,11 +175,11 @@ class TestDetection:
         assert "vllm serve BASE --port 9 --enable-lora" in detection.detail
         assert backend.refuses(make_request()) == detection.detail
 
-    async def test_a_url_that_is_none_is_said(self) -> None:
+    async def test_detect_reports_an_invalid_url(self) -> None:
         [detection] = await backend_for("not a url").detect()
         assert not detection.available
 
-    async def test_a_server_of_something_else_is_said(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
+    async def test_detect_reports_a_server_of_another_kind(self, stub: ScriptedVLLM, backend: HTTPBackend) -> None:
         stub.models_status = 500
         [detection] = await backend.detect()
         assert "answered 500" in detection.detail
@@ -190,7 +190,7 @@ class TestDetection:
 
 
 class TestSeveralEndpoints:
-    async def test_a_call_goes_where_its_adapter_is(self) -> None:
+    async def test_a_call_goes_to_a_server_that_has_its_adapter(self) -> None:
         async with ScriptedVLLM(("a",)) as left, ScriptedVLLM(("b",)) as right:
             backend = backend_for(left.url, right.url)
             await backend.detect()
@@ -198,7 +198,7 @@ class TestSeveralEndpoints:
             assert (await backend.complete(make_request("a"), Route())).endpoint == left.url
             await backend.aclose()
 
-    async def test_calls_at_once_are_spread_over_the_least_busy(self) -> None:
+    async def test_concurrent_calls_spread_over_the_least_busy_servers(self) -> None:
         async with ScriptedVLLM() as left, ScriptedVLLM() as right:
             backend = backend_for(left.url, right.url, balancing=Balancing.LEAST_PENDING)
             left.delay = right.delay = 0.05
@@ -207,7 +207,7 @@ class TestSeveralEndpoints:
             await backend.aclose()
 
     @pytest.mark.parametrize("mishap", [faults.drop, faults.status(503)])
-    async def test_a_server_that_failed_the_call_is_passed_over(self, mishap: faults.Mishap) -> None:
+    async def test_a_server_that_failed_the_call_is_not_asked_again(self, mishap: faults.Mishap) -> None:
         async with ScriptedVLLM() as left, ScriptedVLLM() as right:
             backend = backend_for(left.url, right.url)
             for server in (left, right):

@@ -47,48 +47,48 @@ def ring(monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryKeyring]:
 
 
 class TestWhereAKeyIsFound:
-    def test_in_the_keyring_where_the_environment_has_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_find_key_asks_the_keyring_without_a_variable(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert find_key(VARIABLE) == KEY
         monkeypatch.setenv(VARIABLE, "")
         assert find_key(VARIABLE) == KEY
 
-    def test_in_the_environment_first(self, ring: MemoryKeyring, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_find_key_takes_the_environment_first(self, ring: MemoryKeyring, monkeypatch: pytest.MonkeyPatch) -> None:
         assert find_key(VARIABLE) == KEY
         monkeypatch.setenv(VARIABLE, "sk-of-the-environment")
         assert find_key(VARIABLE) == "sk-of-the-environment"
 
-    def test_the_keyring_is_asked_once_for_a_key_it_has(self, ring: MemoryKeyring) -> None:
+    def test_find_key_asks_once_for_a_key_the_keyring_has(self, ring: MemoryKeyring) -> None:
         assert [find_key(VARIABLE) for _ in range(3)] == [KEY] * 3
         assert ring.asked == 1
 
-    def test_and_again_for_one_it_had_not(self, ring: MemoryKeyring) -> None:
+    def test_find_key_asks_again_for_a_key_that_was_missing(self, ring: MemoryKeyring) -> None:
         keyring.delete_password(SERVICE, VARIABLE)
         with pytest.raises(MissingKeyError):
             find_key(VARIABLE)
         keyring.set_password(SERVICE, VARIABLE, KEY)
         assert find_key(VARIABLE) == KEY
 
-    def test_nowhere_says_both_ways(self) -> None:
+    def test_find_key_without_a_key_names_both_ways(self) -> None:
         with pytest.raises(MissingKeyError) as caught:
             find_key("OTHER")
         assert str(caught.value) == f"the keyring does not have it; {HOW.replace(VARIABLE, 'OTHER')}"
 
-    def test_a_locked_keyring_is_told_in_a_line(self) -> None:
+    def test_a_locked_keyring_is_reported_on_one_line(self) -> None:
         with in_use(LockedKeyring()), pytest.raises(MissingKeyError) as caught:
             find_key(VARIABLE)
         assert str(caught.value) == f"the keyring cannot be asked (the person said no); {HOW}"
 
-    def test_a_keyring_that_is_set_up_wrong_is_told_in_a_line(self) -> None:
+    def test_a_broken_keyring_is_reported_on_one_line(self) -> None:
         with in_use(BrokenKeyring()), pytest.raises(MissingKeyError) as caught:
             find_key(VARIABLE)
         assert str(caught.value) == f"the keyring cannot be asked (Empty module name); {HOW}"
 
-    def test_without_the_library_the_way_to_it_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_missing_keyring_library_is_named(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "keyring", None)
         with pytest.raises(MissingKeyError, match=r"no keyring is installed \(pip install 'lora-society\[keyring\]'\)"):
             find_key(VARIABLE)
 
-    def test_the_library_is_not_loaded_before_it_is_needed(self) -> None:
+    def test_keyring_is_imported_only_when_needed(self) -> None:
         code = (
             f"import os, sys; os.environ['{VARIABLE}'] = 'k'; from agents.inference.servers.api_key import find_key; "
         )
@@ -98,9 +98,7 @@ class TestWhereAKeyIsFound:
 
 
 @TIERS
-async def test_the_key_opens_the_server_and_nothing_that_is_kept_holds_it(
-    tier: Tier, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_key_from_the_keyring_is_sent_and_stored_nowhere(tier: Tier, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     records: list[CallRecord] = []
     async with ScriptedVLLM(api_key=KEY, says=f"you sent {KEY}") as server, client_of(server, tier, records) as client:
@@ -111,7 +109,7 @@ async def test_the_key_opens_the_server_and_nothing_that_is_kept_holds_it(
 
 
 @TIERS
-async def test_a_key_kept_nowhere_stops_the_call_and_says_both_ways(tier: Tier) -> None:
+async def test_a_call_without_a_key_fails_and_names_both_ways(tier: Tier) -> None:
     keyring.delete_password(SERVICE, VARIABLE)
     async with ScriptedVLLM(api_key=KEY) as server, client_of(server, tier, []) as client:
         with pytest.raises(FloorReachedError) as caught:
@@ -121,7 +119,7 @@ async def test_a_key_kept_nowhere_stops_the_call_and_says_both_ways(tier: Tier) 
 
 
 @TIERS
-async def test_a_keyring_that_takes_its_time_keeps_no_event_loop(tier: Tier, ring: MemoryKeyring) -> None:
+async def test_a_slow_keyring_does_not_block_the_event_loop(tier: Tier, ring: MemoryKeyring) -> None:
     async with ScriptedVLLM(api_key=KEY) as server, client_of(server, tier, []) as client:
         await client.generate(make_request())
     assert len(ring.threads) == 1
@@ -138,17 +136,17 @@ async def test_the_key_is_in_no_file_of_a_run(tier: str, tmp_path: Path) -> None
 
 
 class TestCommands:
-    def test_adapters_are_listed_with_it(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_adapters_list_takes_a_key_from_the_keyring(self, capsys: pytest.CaptureFixture[str]) -> None:
         with in_thread(ScriptedVLLM(api_key=KEY)) as server:
             code, out, err = society(capsys, "adapters", "list", server.url, "--api-key-env", VARIABLE)
         assert (code, "cooperator" in out, KEY in out + err) == (0, True, False)
 
-    def test_without_it_both_ways_are_told(self, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_adapters_list_without_a_key_names_both_ways(self, capsys: pytest.CaptureFixture[str]) -> None:
         code, _, err = society(capsys, "adapters", "list", "http://127.0.0.1:9", "--api-key-env", "OTHER")
         assert code == 2
         assert HOW.replace(VARIABLE, "OTHER") in err
 
-    def test_a_server_is_started_with_it(self) -> None:
+    def test_serve_takes_a_key_from_the_keyring(self) -> None:
         command = ServeCommand("127.0.0.1", 8001, ("vllm",), {}, VARIABLE)
         assert command.whole_environment({})["VLLM_API_KEY"] == KEY
         api_key._from_keyring.clear()

@@ -13,7 +13,7 @@ EVENTS = st.lists(st.tuples(st.sampled_from(["whole", "overload"]), st.floats(0,
 
 
 @given(most=st.integers(1, 64), events=EVENTS)
-def test_it_stays_between_one_and_the_most_whatever_comes(most: int, events: list[Event]) -> None:
+def test_the_limit_stays_between_one_and_its_maximum(most: int, events: list[Event]) -> None:
     limit, now = AdaptiveLimit(most, SLOW), 0.0
     for kind, took, in_flight in events:
         began, now = now, now + took
@@ -25,7 +25,7 @@ def test_it_stays_between_one_and_the_most_whatever_comes(most: int, events: lis
 
 
 @given(most=st.integers(1, 64), events=EVENTS)
-def test_after_any_trouble_calls_in_time_bring_it_back(most: int, events: list[Event]) -> None:
+def test_calls_in_time_raise_the_limit_again(most: int, events: list[Event]) -> None:
     limit, now = AdaptiveLimit(most, SLOW), 0.0
     for _, took, _ in events:
         now += took
@@ -48,7 +48,7 @@ def test_a_call_that_took_too_long_counts_as_overload() -> None:
     assert limit.value == 7
 
 
-def test_it_rises_by_one_for_every_limits_worth_of_calls() -> None:
+def test_the_limit_rises_by_one_per_limits_worth_of_calls() -> None:
     limit = AdaptiveLimit(64, SLOW)
     for moment in range(3):
         limit.overloaded(moment, moment)

@@ -32,7 +32,7 @@ def headless(body: bytes) -> bytes:
         ("deflate", headless(BODY)),
     ],
 )
-def test_what_is_packed_as_told_is_read(packed: str, body: bytes) -> None:
+def test_bodies_in_every_encoding_are_decompressed(packed: str, body: bytes) -> None:
     assert _decompressed(body, packed, URL) == BODY
 
 
@@ -46,12 +46,12 @@ def test_what_is_packed_as_told_is_read(packed: str, body: bytes) -> None:
         ("gzip", gzip.compress(BODY, mtime=0)[:-9], "truncated gzip"),
     ],
 )
-def test_what_is_not_is_told(packed: str, body: bytes, told: str) -> None:
+def test_bodies_in_a_wrong_encoding_are_refused(packed: str, body: bytes, told: str) -> None:
     with pytest.raises(BadReplyError, match=told):
         _decompressed(body, packed, URL)
 
 
-def test_many_bombs_in_one_answer_are_bounded_together() -> None:
+def test_several_zip_bombs_in_one_body_are_bounded() -> None:
     bombs = gzip.compress(bytes(LONGEST_BODY // 2)) * 3
     tracemalloc.start()
     with pytest.raises(BadReplyError, match="more than 8 MiB"):
@@ -61,5 +61,5 @@ def test_many_bombs_in_one_answer_are_bounded_together() -> None:
     assert most < 3 * LONGEST_BODY
 
 
-def test_only_what_can_be_read_is_asked_for() -> None:
+def test_only_readable_encodings_are_asked_for() -> None:
     assert bounded_client(URL).headers["Accept-Encoding"] == "gzip, deflate"

@@ -40,17 +40,17 @@ FRAGMENTS += b'[ ] { } : , " 1 -0 1e9 1e999 NaN Infinity null true \\ud800 \\u00
 
 
 class TestCompletions:
-    def test_text_counts_and_reason(self) -> None:
+    def test_read_completion_reads_text_counts_and_reason(self) -> None:
         payload = completion("hello", "a", prompt_tokens=9, cached_tokens=4)
         assert read_completion(payload, URL, "a") == Completion("hello", URL, 9, 2, "stop", cached_tokens=4)
 
     @given(payload=JSON)
-    def test_any_json_is_a_completion_or_no_reply(self, payload: Any) -> None:
+    def test_any_json_is_a_completion_or_a_bad_reply(self, payload: Any) -> None:
         with suppress(BadReplyError):
             assert isinstance(read_completion(payload, URL, "a").text, str)
 
     @given(part=st.sampled_from(["message", "usage", "tool_calls", "content", "finish_reason"]), garbage=JSON)
-    def test_a_reply_with_one_part_broken_is_a_completion_or_no_reply(self, part: str, garbage: Any) -> None:
+    def test_a_reply_with_a_broken_part_is_read_or_refused(self, part: str, garbage: Any) -> None:
         payload = completion("hello", "a")
         choice = payload["choices"][0]
         holder = {"usage": payload, "tool_calls": choice["message"], "content": choice["message"]}.get(part, choice)
@@ -64,7 +64,7 @@ class TestCompletions:
             assert count is None or 0 <= count <= MOST_TOKENS
 
     @given(place=st.sampled_from(["model", "choices", "usage", "finish_reason", "tool_calls"]), depth=st.just(1000))
-    def test_what_runs_deep_is_a_completion_or_no_reply(self, place: str, depth: int) -> None:
+    def test_a_deeply_nested_reply_is_read_or_refused(self, place: str, depth: int) -> None:
         payload = completion("hello", "a")
         choice = payload["choices"][0]
         holder = {"finish_reason": choice, "tool_calls": choice["message"]}.get(place, payload)
@@ -72,21 +72,21 @@ class TestCompletions:
         with suppress(BadReplyError):
             assert read_completion(payload, URL, "a").finish_reason in ("", "stop")
 
-    def test_another_models_answer_is_no_reply(self) -> None:
+    def test_an_answer_of_another_model_is_refused(self) -> None:
         with pytest.raises(BadReplyError, match="answered as model 'base' instead of 'a'"):
             read_completion(completion("hello", "base"), URL, "a")
 
-    def test_two_answers_are_no_reply(self) -> None:
+    def test_two_answers_to_one_request_are_refused(self) -> None:
         payload = completion("one", "a")
         payload["choices"] *= 2
         with pytest.raises(BadReplyError, match="sent 2 answers to one request"):
             read_completion(payload, URL, "a")
 
-    def test_an_empty_text_is_what_the_model_said(self) -> None:
+    def test_an_empty_text_is_a_completion(self) -> None:
         assert read_completion(completion("", "a"), URL, "a").text == ""
 
     @pytest.mark.parametrize("calls", [None, [], [{"function": {"name": "f", "arguments": "{}"}, "id": "1"}]])
-    def test_tool_calls_may_stand_in_for_text(self, calls: list[Any] | None) -> None:
+    def test_tool_calls_without_text_are_a_completion(self, calls: list[Any] | None) -> None:
         payload = completion(None, "a")
         payload["choices"][0]["message"] = {"content": None, "tool_calls": calls}
         if calls:
@@ -96,18 +96,18 @@ class TestCompletions:
                 read_completion(payload, URL, "a")
 
     @pytest.mark.parametrize("calls", [5, "f", {"name": "f"}, [None], [{"function": {}}]])
-    def test_tool_calls_of_another_shape_are_no_reply(self, calls: Any) -> None:
+    def test_malformed_tool_calls_are_refused(self, calls: Any) -> None:
         payload = completion("x", "a")
         payload["choices"][0]["message"]["tool_calls"] = calls
         with pytest.raises(BadReplyError, match="tool call"):
             read_completion(payload, URL, "a")
 
     @given(value=JSON | st.text(min_size=290, max_size=400))
-    def test_any_json_is_told_in_a_few_words(self, value: Any) -> None:
+    def test_shown_shortens_any_json(self, value: Any) -> None:
         assert 0 < len(shown(value)) <= 300 or value == ""
 
     @given(body=st.binary(max_size=50) | st.lists(st.sampled_from(FRAGMENTS), max_size=12).map(b"".join))
-    def test_any_bytes_are_json_or_no_reply(self, body: bytes) -> None:
+    def test_any_bytes_are_json_or_a_bad_reply(self, body: bytes) -> None:
         with suppress(BadReplyError):
             assert read_json(body, URL) == orjson.loads(body)
 
@@ -117,14 +117,14 @@ class TestErrors:
         return error_of(status, body, headers, adapter="a", endpoint=URL, served=("a", "base", "b"))
 
     @given(status=st.integers(300, 599), body=st.binary(max_size=40) | JSON.map(orjson.dumps))
-    def test_any_answer_is_an_error_that_names_the_server_and_the_status(self, status: int, body: bytes) -> None:
+    def test_error_of_names_the_server_and_the_status(self, status: int, body: bytes) -> None:
         error = self.error(status, body)
         assert URL in str(error)
         assert isinstance(error, UnknownAdapterError) or str(status) in str(error)
         assert len(str(error)) < 2000
 
     @pytest.mark.parametrize("body", [b"x" * 10**6, b'{"error": "%b"}' % (b"x" * 10**6), b"[" * 1000 + b"]" * 1000])
-    def test_a_long_or_deep_one_is_told_shortly(self, body: bytes) -> None:
+    def test_error_of_shortens_long_or_deep_messages(self, body: bytes) -> None:
         assert f"{URL} answered 500" in str(self.error(500, body))
         assert len(str(self.error(500, body))) < 2000
 
@@ -138,7 +138,7 @@ class TestErrors:
             b"out of blocks",
         ],
     )
-    def test_the_servers_own_words_are_found(self, body: bytes) -> None:
+    def test_server_message_finds_the_servers_message(self, body: bytes) -> None:
         assert str(self.error(500, body)) == f"{URL} answered 500: out of blocks"
 
     @pytest.mark.parametrize(
@@ -153,12 +153,12 @@ class TestErrors:
             (404, PermanentError, None),
         ],
     )
-    def test_what_a_status_means(self, status: int, kind: type[Exception], overload: bool | None) -> None:
+    def test_error_of_maps_statuses_to_errors(self, status: int, kind: type[Exception], overload: bool | None) -> None:
         error = self.error(status, b"{}")
         assert type(error) is kind
         assert getattr(error, "overload", None) is overload
 
-    def test_of_many_models_the_first_are_named(self) -> None:
+    def test_an_unknown_adapter_names_the_first_of_many_models(self) -> None:
         served = [f"m{number:05}" for number in range(30_000)]
         body = b'{"error": {"message": "The model `a` does not exist."}}'
         told = str(error_of(404, body, {}, adapter="a", endpoint=URL, served=served))
@@ -177,17 +177,17 @@ DATES += ["GMT", "+0000", "-9999", "+2359", ":", ",", "-", "٣", "nan"]
 
 class TestRetryAfter:
     @given(header=st.text(max_size=40) | st.sampled_from(["inf", "nan", "1e999", "-5", "Wed, 99 Foo 2015", "0"]))
-    def test_any_header_is_a_finite_wait_or_none(self, header: str) -> None:
+    def test_retry_after_of_any_header_is_finite_or_none(self, header: str) -> None:
         seconds = retry_after(header)
         assert seconds is None or 0 <= seconds < math.inf
 
     @given(parts=st.lists(st.sampled_from(DATES), max_size=8), between=st.sampled_from([" ", "", "-"]))
-    def test_any_date_is_a_finite_wait_or_none(self, parts: list[str], between: str) -> None:
+    def test_retry_after_of_any_date_is_finite_or_none(self, parts: list[str], between: str) -> None:
         seconds = retry_after(between.join(parts))
         assert seconds is None or 0 <= seconds < math.inf
 
     @pytest.mark.parametrize("header", ["inf", "nan", "1e999", "-inf"])
-    def test_a_server_cannot_ask_to_be_left_alone_for_ever(self, header: str) -> None:
+    def test_retry_after_is_never_infinite(self, header: str) -> None:
         assert retry_after(header) is None
 
 
@@ -195,7 +195,7 @@ class TestWhatIsSent:
     @given(
         choices=st.none() | st.lists(st.text(min_size=1, max_size=9), min_size=1, max_size=4, unique=True).map(tuple)
     )
-    def test_a_body_holds_what_was_asked_and_room_for_the_longest_choice(self, choices: tuple[str, ...] | None) -> None:
+    def test_chat_body_has_room_for_the_longest_choice(self, choices: tuple[str, ...] | None) -> None:
         request = make_request(choices=choices)
         body = orjson.loads(orjson.dumps(chat_body(request)))
         assert body["model"] == request.adapter
@@ -203,7 +203,7 @@ class TestWhatIsSent:
         assert body.get("structured_outputs", {"choice": None})["choice"] == (list(choices) if choices else None)
         assert body["max_tokens"] > max((len(choice.encode()) for choice in choices or ()), default=0)
 
-    def test_a_tools_answer_names_the_call_it_answers(self) -> None:
+    def test_chat_body_names_the_call_that_a_tool_answers(self) -> None:
         call = ToolCall("1", "f", "{}")
         messages = (ChatMessage("assistant", "", (call,)), ChatMessage("tool", "done", tool_call_id="1"))
         body = chat_body(

@@ -31,14 +31,14 @@ async def lifecycle(server: ScriptedVLLM) -> AsyncIterator[LoraLifecycle]:
 
 
 class TestNames:
-    def test_the_first_has_the_plain_name_and_the_next_its_hash(self) -> None:
+    def test_version_name_is_plain_first_and_then_has_a_digest(self) -> None:
         assert version_name("a", "0123abcd", []) == "a"
         assert version_name("a", "0123abcd", ["a"]) == "a-0123abcd"
         assert version_name("a", "0123abcd", ["a-99999999"]) == "a-0123abcd"  # the plain name had other weights
         assert version_name("a", "0123abcd", ["ab", "b", "a-b", "a-0123abcdef"]) == "a"
 
     @given(st.text("ab-0", min_size=1, max_size=4), st.lists(st.text("ab-0", min_size=1, max_size=12)))
-    def test_a_name_with_other_weights_is_never_given_again(self, name: str, served: list[str]) -> None:
+    def test_version_name_is_never_reused_for_other_weights(self, name: str, served: list[str]) -> None:
         given_name = version_name(name, "0" * 8, served)
         assert given_name in (name, f"{name}-00000000")
         assert given_name == f"{name}-00000000" or given_name not in served
@@ -46,7 +46,7 @@ class TestNames:
 
 
 class TestLoad:
-    async def test_a_folder_is_served_under_its_name(
+    async def test_load_serves_a_folder_under_its_name(
         self, server: ScriptedVLLM, lifecycle: LoraLifecycle, tmp_path: Path
     ) -> None:
         folder = write_adapter(tmp_path / "negotiator")
@@ -54,7 +54,7 @@ class TestLoad:
         [adapter] = (await lifecycle.served()).adapters
         assert (adapter.name, adapter.base, adapter.root) == ("negotiator", "base", str(folder))
 
-    async def test_other_weights_get_a_name_of_their_own_and_both_are_served(
+    async def test_load_serves_other_weights_under_another_name(
         self, server: ScriptedVLLM, lifecycle: LoraLifecycle, tmp_path: Path
     ) -> None:
         folder = write_adapter(tmp_path / "a")
@@ -66,7 +66,7 @@ class TestLoad:
         assert (again.name, again.already, second.already) == (second.name, True, False)
         assert server.adapters == [first.name, second.name]
 
-    async def test_the_config_tells_versions_apart_as_well(self, lifecycle: LoraLifecycle, tmp_path: Path) -> None:
+    async def test_load_separates_versions_by_their_config_too(self, lifecycle: LoraLifecycle, tmp_path: Path) -> None:
         folder = write_adapter(tmp_path / "a", lora_alpha=8)
         names = {(await lifecycle.load(folder)).name}
         for alpha in (16, 32):
@@ -74,7 +74,7 @@ class TestLoad:
             names.add((await lifecycle.load(folder)).name)
         assert len(names) == 3
 
-    async def test_replace_leaves_the_new_one_only(
+    async def test_load_with_replace_leaves_only_the_new_version(
         self, server: ScriptedVLLM, lifecycle: LoraLifecycle, tmp_path: Path
     ) -> None:
         await lifecycle.load(write_adapter(tmp_path / "b"))
@@ -84,7 +84,7 @@ class TestLoad:
         assert len(loaded.replaced) == 1
         assert loaded.replaced[0].startswith("a-")
 
-    async def test_what_does_not_answer_replaces_nothing(
+    async def test_load_replaces_nothing_if_the_new_one_does_not_answer(
         self, server: ScriptedVLLM, lifecycle: LoraLifecycle, tmp_path: Path
     ) -> None:
         await lifecycle.load(write_adapter(tmp_path / "a"))
@@ -95,35 +95,37 @@ class TestLoad:
 
 
 class TestRefusals:
-    async def test_an_adapter_of_another_base(self, lifecycle: LoraLifecycle, tmp_path: Path) -> None:
+    async def test_load_refuses_an_adapter_of_another_base(self, lifecycle: LoraLifecycle, tmp_path: Path) -> None:
         with pytest.raises(LifecycleError, match=r"belongs to base model Llama-3; .* serves base \(/models/tiny\)"):
             await lifecycle.load(write_adapter(tmp_path / "a", base="Llama-3"))
 
-    async def test_a_base_is_known_by_its_folder_too(self, lifecycle: LoraLifecycle, tmp_path: Path) -> None:
+    async def test_load_knows_a_base_by_its_folder_too(self, lifecycle: LoraLifecycle, tmp_path: Path) -> None:
         assert await lifecycle.load(write_adapter(tmp_path / "a", base="/elsewhere/tiny"))
         assert await lifecycle.load(write_adapter(tmp_path / "b", base=None))
 
-    async def test_a_rank_over_the_servers_limit(self, lifecycle: LoraLifecycle, tmp_path: Path) -> None:
+    async def test_load_names_the_option_for_a_larger_rank(self, lifecycle: LoraLifecycle, tmp_path: Path) -> None:
         with pytest.raises(LifecycleError, match=r"LoRA rank 24 is greater .* with --max-lora-rank 32"):
             await lifecycle.load(write_adapter(tmp_path / "a", rank=24))
 
-    async def test_a_folder_that_holds_no_adapter(self, lifecycle: LoraLifecycle, tmp_path: Path) -> None:
+    async def test_load_refuses_a_folder_without_an_adapter(self, lifecycle: LoraLifecycle, tmp_path: Path) -> None:
         with pytest.raises(UnusableAdapterError, match=r"there is no adapter_config\.json"):
             await lifecycle.load(tmp_path)
 
-    async def test_a_server_that_loads_nothing_while_it_runs(self, tmp_path: Path) -> None:
+    async def test_load_names_the_variable_that_allows_loading(self, tmp_path: Path) -> None:
         async with ScriptedVLLM(adapters=("b",), runtime_lora=False) as server, LoraLifecycle(server.url) as lifecycle:
             with pytest.raises(LifecycleError, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"):
                 await lifecycle.load(write_adapter(tmp_path / "a"))
             with pytest.raises(LifecycleError, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING=True"):
                 await lifecycle.unload("b")
 
-    async def test_a_name_nobody_serves(self, server: ScriptedVLLM, lifecycle: LoraLifecycle) -> None:
+    async def test_unload_of_an_unknown_name_gives_the_nearest(
+        self, server: ScriptedVLLM, lifecycle: LoraLifecycle
+    ) -> None:
         server.adapters.append("negotiator")
         with pytest.raises(LifecycleError, match="serves no adapter 'negotiater': did you mean negotiator"):
             await lifecycle.unload("negotiater")
 
-    async def test_a_server_with_a_key(self) -> None:
+    async def test_lifecycle_sends_the_key(self) -> None:
         async with ScriptedVLLM(api_key="s3cret") as server:
             async with LoraLifecycle(server.url) as lifecycle:
                 with pytest.raises(LifecycleError, match="wants its key: --api-key-env"):
@@ -131,7 +133,7 @@ class TestRefusals:
             async with LoraLifecycle(server.url, "s3cret") as lifecycle:
                 assert (await lifecycle.served()).names == ("cooperator", "defector")
 
-    async def test_no_server_and_no_vllm(self, server: ScriptedVLLM, lifecycle: LoraLifecycle) -> None:
+    async def test_lifecycle_reports_a_missing_server(self, server: ScriptedVLLM, lifecycle: LoraLifecycle) -> None:
         async with LoraLifecycle(UNUSED) as nobody:
             with pytest.raises(LifecycleError, match=f"nothing answers at {UNUSED}/v1"):
                 await nobody.served()

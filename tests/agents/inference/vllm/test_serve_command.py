@@ -39,27 +39,27 @@ def values(argv: Sequence[str], option: str) -> list[str]:
 
 
 class TestWhatIsServed:
-    def test_the_base_by_all_its_names_and_each_adapter_by_its_own(self) -> None:
+    def test_the_command_names_the_base_and_each_adapter(self) -> None:
         argv = command().argv
         assert argv[:3] == ("vllm", "serve", "/models/qwen")
         assert values(argv, "--served-model-name") == ["qwen2-7b", "Qwen/Qwen2-7B"]
         assert values(argv, "--lora-modules") == ["a=/a/one", "b=/a/two"]
         assert "--enable-lora" in argv
 
-    def test_room_for_every_adapter_and_its_next_version(self) -> None:
+    def test_memory_fits_every_adapter_and_its_next_version(self) -> None:
         argv = command().argv
         assert values(argv, "--max-lora-rank") == ["16"]
         assert values(argv, "--max-loras") == ["2"]
         assert values(argv, "--max-cpu-loras") == ["4"]
 
-    def test_many_adapters_share_the_places_of_a_batch(self) -> None:
+    def test_many_adapters_share_a_batch(self) -> None:
         many = tuple(AdapterOnDisk(f"m{number}", Path("/a")) for number in range(40))
         argv = command(ServedRoster("b", ("b",), many)).argv
         assert (values(argv, "--max-loras"), values(argv, "--max-cpu-loras")) == (["16"], ["80"])
         argv = command(ServedRoster("b", ("b",), many), max_loras=4).argv
         assert values(argv, "--max-loras") == ["4"]
 
-    def test_a_base_alone_can_still_be_given_adapters_later(self) -> None:
+    def test_a_base_alone_can_load_adapters_later(self) -> None:
         argv = command(ServedRoster("b", ("b",))).argv
         assert "--enable-lora" in argv
         assert "--lora-modules" not in argv
@@ -67,17 +67,17 @@ class TestWhatIsServed:
         assert "VLLM_ALLOW_RUNTIME_LORA_UPDATING" not in command(runtime_lora=False).environment
 
     @given(st.integers(1, RANKS[-1]))
-    def test_a_rank_is_rounded_up_to_the_least_that_fits(self, rank: int) -> None:
+    def test_allowed_rank_rounds_up(self, rank: int) -> None:
         chosen = allowed_rank(rank)
         assert chosen in RANKS
         assert chosen >= rank
         assert not [each for each in RANKS if rank <= each < chosen]
 
-    def test_a_rank_vllm_does_not_know_is_told(self) -> None:
+    def test_allowed_rank_refuses_a_rank_that_is_too_large(self) -> None:
         with pytest.raises(UsageError, match="rank 513; vLLM serves 512 at most"):
             allowed_rank(513)
 
-    def test_fewer_adapters_in_memory_than_in_a_batch_are_told(self) -> None:
+    def test_fewer_adapters_in_memory_than_in_a_batch_are_refused(self) -> None:
         with pytest.raises(UsageError, match="--max-cpu-loras 1 is less than the 2"):
             command(max_cpu_loras=1)
 
@@ -85,46 +85,46 @@ class TestWhatIsServed:
         ("base", "parser"),
         [("Qwen/Qwen2-7B-Instruct", "hermes"), ("meta-llama/Llama-3.1-8B", "llama3_json"), ("mistral-7b", "mistral")],
     )
-    def test_tools_are_read_in_the_form_of_the_bases_family(self, base: str, parser: str) -> None:
+    def test_tool_parser_follows_the_family_of_the_base(self, base: str, parser: str) -> None:
         assert tool_parser(base) == parser
         assert values(command(ServedRoster("b", (base,))).argv, "--tool-call-parser") == [parser]
 
     def test_tools_can_be_left_out(self) -> None:
         assert not {"--tool-call-parser", "--enable-auto-tool-choice"} & set(command(tool_parser="none").argv)
 
-    def test_what_a_user_adds_comes_last_and_so_wins(self) -> None:
+    def test_extra_options_come_last_and_win(self) -> None:
         assert command(extra=("--dtype", "float32")).argv[-2:] == ("--dtype", "float32")
 
 
 class TestReplicas:
-    def test_ports_follow_one_another(self) -> None:
+    def test_replicas_take_the_ports_that_follow(self) -> None:
         commands = serve_commands(SERVED, ServeOptions(port=9000, replicas=3))
         assert [each.url for each in commands] == [f"http://127.0.0.1:{port}/v1" for port in (9000, 9001, 9002)]
         assert [values(each.argv, "--port") for each in commands] == [["9000"], ["9001"], ["9002"]]
 
-    def test_each_has_its_device(self) -> None:
+    def test_each_replica_has_its_device(self) -> None:
         commands = serve_commands(SERVED, ServeOptions(replicas=2, devices=("0", "3")))
         assert [each.environment["CUDA_VISIBLE_DEVICES"] for each in commands] == ["0", "3"]
         with pytest.raises(UsageError, match="names 1 devices for 2 replicas"):
             serve_commands(SERVED, ServeOptions(replicas=2, devices=("0",)))
 
-    def test_ports_beyond_the_last_are_told(self) -> None:
+    def test_ports_above_65535_are_refused(self) -> None:
         with pytest.raises(UsageError, match="65535"):
             serve_commands(SERVED, ServeOptions(port=65535, replicas=2))
 
-    def test_a_server_that_listens_everywhere_is_reached_here(self) -> None:
+    def test_the_url_of_a_server_on_all_addresses_is_local(self) -> None:
         assert command(host="0.0.0.0").url == "http://127.0.0.1:8001/v1"
 
 
 class TestOnACPU:
-    def test_what_a_cpu_build_needs(self) -> None:
+    def test_a_cpu_build_gets_its_options_and_variables(self) -> None:
         made = command(cpu=True, kv_space=2, openmp=Path("/v/lib/libiomp5.so"))
         assert {"--no-enable-chunked-prefill", "--enforce-eager"} <= set(made.argv)
         assert values(made.argv, "--block-size") == ["32"]
         assert made.environment["VLLM_CPU_KVCACHE_SPACE"] == "2"
         assert made.environment["LD_PRELOAD"] == "/v/lib/libiomp5.so"
 
-    def test_nothing_of_it_reaches_a_gpu(self) -> None:
+    def test_cpu_options_are_not_given_to_a_gpu(self) -> None:
         made = command()
         assert not {"--no-enable-chunked-prefill", "--enforce-eager", "--block-size"} & set(made.argv)
         assert not [name for name in made.environment if "CPU" in name]
@@ -136,7 +136,7 @@ class TestOnACPU:
         commands = serve_commands(SERVED, ServeOptions(cpu=True, replicas=2, cores=cores))
         assert [each.environment["VLLM_CPU_OMP_THREADS_BIND"] for each in commands] == shares
 
-    def test_one_server_is_left_to_vllms_own_binding(self) -> None:
+    def test_a_single_cpu_server_gets_no_core_binding(self) -> None:
         assert "VLLM_CPU_OMP_THREADS_BIND" not in command(cpu=True, cores=(0, 1)).environment
 
 
@@ -147,13 +147,13 @@ class TestSecretsAndShells:
         assert 'VLLM_API_KEY="${MY_KEY:?}"' in made.shell()
         assert "s3cret" not in made.shell() + " ".join(made.argv) + str(made.environment)
 
-    def test_a_key_that_is_not_there_is_told(self) -> None:
+    def test_a_missing_key_is_refused(self) -> None:
         with pytest.raises(UsageError, match="the environment has no MY_KEY"):
             command(api_key_env="MY_KEY").whole_environment({})
 
     @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20))
     @example("\\\n")
-    def test_a_shell_reads_back_what_was_meant(self, odd: str) -> None:
+    def test_a_shell_reads_back_the_same_command(self, odd: str) -> None:
         made = command(ServedRoster(odd, (odd,), (AdapterOnDisk("a", Path("/x") / "y z"),)))
         words = shlex.split(made.shell().replace(" \\\n  ", " "))
         assert tuple(words[-len(made.argv) :]) == made.argv

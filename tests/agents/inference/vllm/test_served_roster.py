@@ -21,23 +21,23 @@ def roster(*rows: dict[str, Any], base: str | None = BASE) -> Roster:
 
 
 class TestWhereAnAdapterIs:
-    def test_the_rows_own_folder_comes_first(self, tmp_path: Path) -> None:
+    def test_an_adapter_comes_from_its_rows_folder_first(self, tmp_path: Path) -> None:
         own, other = write_adapter(tmp_path / "own", base=BASE), write_adapter(tmp_path / "all/a", base=BASE)
         served = read_served_roster(roster({"model_name": "a", "adapter": str(own)}), adapters=tmp_path / "all")
         assert [(each.name, each.path) for each in served.adapters] == [("a", own)]
         served = read_served_roster(roster({"model_name": "a"}), adapters=tmp_path / "all")
         assert [each.path for each in served.adapters] == [other]
 
-    def test_then_the_shipped_one(self) -> None:
+    def test_an_adapter_comes_from_the_shipped_ones_last(self) -> None:
         served = read_served_roster(roster({"model_name": "cooperator"}, base="SmolLM2-135M-Instruct"))
         assert [each.path for each in served.adapters] == [SHIPPED / "cooperator"]
 
-    def test_a_name_is_served_once_however_many_rows_ask_for_it(self, tmp_path: Path) -> None:
+    def test_a_name_is_served_once_for_many_rows(self, tmp_path: Path) -> None:
         write_adapter(tmp_path / "a", base=BASE)
         served = read_served_roster(roster({"model_name": "a", "count": 3}, {"model_name": "a"}), adapters=tmp_path)
         assert [each.name for each in served.adapters] == ["a"]
 
-    def test_every_row_without_one_is_named(self, tmp_path: Path) -> None:
+    def test_every_row_without_an_adapter_folder_is_named(self, tmp_path: Path) -> None:
         rows = ({"model_name": "a"}, {"policy": "tit_for_tat"}, {"model_name": "b"})
         with pytest.raises(UnservableRosterError) as caught:
             read_served_roster(roster(*rows), adapters=tmp_path)
@@ -58,7 +58,7 @@ class TestWhereAnAdapterIs:
         write_adapter(tmp_path / "a", base="Qwen/Qwen2-7B")  # owner and case aside it is the same
         assert read_served_roster(roster({"model_name": "a"}), adapters=tmp_path).adapters
 
-    def test_what_is_not_a_lora_in_safetensors_is_refused(self, tmp_path: Path) -> None:
+    def test_a_folder_without_a_lora_in_safetensors_is_refused(self, tmp_path: Path) -> None:
         write_adapter(tmp_path / "a", base=BASE, peft_type="IA3")
         with pytest.raises(UnservableRosterError, match="it is a IA3 adapter"):
             read_served_roster(roster({"model_name": "a"}), adapters=tmp_path)
@@ -68,12 +68,12 @@ class TestWhereAnAdapterIs:
 
 
 class TestTheBase:
-    def test_rows_that_ask_for_it_give_it_their_name(self) -> None:
+    def test_rows_that_ask_for_the_base_give_it_their_name(self) -> None:
         served = read_served_roster(roster({"model_name": "Qwen/Qwen2-7B"}, {"model_name": BASE}))
         assert served.base_names == (BASE, "Qwen/Qwen2-7B")
         assert (served.base, served.adapters) == (BASE, ())
 
-    def test_its_weights_can_lie_elsewhere(self, tmp_path: Path) -> None:
+    def test_the_weights_of_the_base_can_be_elsewhere(self, tmp_path: Path) -> None:
         served = read_served_roster(roster({"model_name": BASE}), base=str(tmp_path))
         assert (served.base, served.base_names) == (str(tmp_path), (BASE,))
 
@@ -83,13 +83,13 @@ class TestTheBase:
 
 
 class TestTheRank:
-    def test_it_is_the_largest_its_files_name(self, tmp_path: Path) -> None:
+    def test_the_rank_is_the_largest_of_the_files(self, tmp_path: Path) -> None:
         write_adapter(tmp_path / "a", base=BASE, rank=8)
         write_adapter(tmp_path / "b", base=BASE, rank=48)
         rows = ({"model_name": "a", "lora_rank": 64}, {"model_name": "b"})
         assert read_served_roster(roster(*rows), adapters=tmp_path).rank == 48
 
-    def test_else_what_the_row_says(self, tmp_path: Path) -> None:
+    def test_the_rank_is_the_rows_if_the_files_have_none(self, tmp_path: Path) -> None:
         write_adapter(tmp_path / "a", base=BASE, rank=None)
         rows = ({"model_name": "a", "lora_rank": 64},)
         assert read_served_roster(roster(*rows), adapters=tmp_path).rank == 64
