@@ -40,7 +40,7 @@ class FoundAdapters:
 
     @property
     def adapter_bases(self) -> tuple[str, ...]:
-        """The different base models that the adapters are made for; owners and folders of names do not count."""
+        """Return the different base models that the adapters are made for; owners and folders do not count."""
         by_name: dict[str, str] = {}
         for each in self.candidates:
             if each.base:

@@ -31,7 +31,7 @@ REMOVED: Mapping[str, str] = {
     "inference.endpoints.weight": "weights were removed, servers share the calls evenly; leave the key out",
     "inference.balancing=power_of_two": "power_of_two was removed; use least_pending",
 }
-"""Keys, and values (`key=value`), that older files may hold: why this version refuses them, and what to do."""
+"""Keys, and values (`key=value`), that older files may have: why this version refuses them, and what to do."""
 _FINDINGS = "findings"
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 80

@@ -75,11 +75,13 @@ class _LayeredRow:
 
     @classmethod
     def first(cls, layer: Layer, index: int, values: dict[str, Any]) -> _LayeredRow:
+        """Return a row as its first layer gives it."""
         place: KeyPath = ("models", index)
         keys: dict[KeyPath, RowOrigin] = {(key,): RowOrigin(layer, (*place, key)) for key in values}
         return cls(dict(values), {(): RowOrigin(layer, place), **keys})
 
     def change(self, layer: Layer, index: int, change: Mapping[str, Any]) -> None:
+        """Apply a later layer's change to the row."""
         place: KeyPath = ("models", index)
         self.origins[()] = RowOrigin(layer, place)
         for key in _displaced(change):
@@ -114,6 +116,8 @@ def _displaced(change: Mapping[str, Any]) -> tuple[str, ...]:
 
 @dataclass
 class _Composition:
+    """A roster while its layers are applied one after the other."""
+
     layers: tuple[Layer, ...]
     top: dict[str, Any] = field(default_factory=dict)
     origins: dict[KeyPath, RowOrigin] = field(default_factory=dict)
@@ -122,6 +126,7 @@ class _Composition:
     broken_rows: bool = False
 
     def add(self, layer: Layer) -> None:
+        """Apply one more layer."""
         builds_on_another = layer is not self.layers[0]
         for key, value in with_absolute_adapters(layer.file.data, layer.folder).items():
             if key == EXTENDS:
@@ -165,6 +170,7 @@ class _Composition:
                 first.setdefault(model_id, index)
 
     def finish(self) -> ComposedRoster:
+        """Return the composed roster with the origin of every value."""
         leaf = self.layers[-1]
         self.origins.setdefault((), RowOrigin(leaf, ()))
         data = dict(self.top)

@@ -51,15 +51,29 @@ class TaskFacts(Protocol):
     """The attributes of a task that strategies and prompts use; `simulation.TrainingTask` has them."""
 
     @property
-    def task_id(self) -> str: ...
+    def task_id(self) -> str:
+        """The task's name."""
+        ...
+
     @property
-    def task_type(self) -> str: ...
+    def task_type(self) -> str:
+        """The game."""
+        ...
+
     @property
-    def difficulty(self) -> float: ...
+    def difficulty(self) -> float:
+        """The difficulty, from 0 to 1."""
+        ...
+
     @property
-    def reward_pool(self) -> float: ...
+    def reward_pool(self) -> float:
+        """The reward that is shared out at the end."""
+        ...
+
     @property
-    def cooperation_level(self) -> float: ...
+    def cooperation_level(self) -> float:
+        """How much the task rewards cooperation, from 0 to 1."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -140,13 +140,20 @@ class TierBackend(Protocol):
         ...
 
     async def prepare(self, progress: Progress) -> None:
-        """Load what the first call would wait for. Raises PermanentError if it cannot be loaded."""
+        """Load what the first call would wait for.
+
+        Raises:
+            PermanentError: It cannot be loaded.
+        """
         ...
 
     async def complete(self, request: Request, route: Route) -> Completion:
         """Make one attempt; with `request.choices` the text is one of them, if the tier can constrain its output.
 
-        A tier without servers ignores `route`. Raises TransientError, PermanentError or UnknownAdapterError.
+        A tier without servers ignores `route`.
+
+        Raises:
+            TransientError, PermanentError, UnknownAdapterError: The attempt failed; `agents.inference.errors` says how.
         """
         ...
 

@@ -174,12 +174,12 @@ def _check_choices(choices: tuple[str, ...]) -> None:
         "".join(choices)
     except TypeError:
         wrong = next(choice for choice in choices if not isinstance(choice, str))
-        raise InvalidRequestError(f"choices holds {wrong!r}, which is not text") from None
+        raise InvalidRequestError(f"choices has {wrong!r}, which is not text") from None
     if "" in choices:
-        raise InvalidRequestError("choices holds an empty text")
+        raise InvalidRequestError("choices has an empty text")
     if len(set(choices)) < len(choices):
         twice = next(choice for choice in choices if choices.count(choice) > 1)
-        raise InvalidRequestError(f"choices holds {twice!r} twice")
+        raise InvalidRequestError(f"choices has {twice!r} twice")
 
 
 def _plain_tools(tools: tuple[Mapping[str, Any], ...]) -> bool:

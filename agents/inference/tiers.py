@@ -41,6 +41,7 @@ class LazyBackend:
             await asyncio.to_thread(self._build_once)
 
     async def detect(self) -> Sequence[Detection]:
+        """Find what the tier has, as `TierBackend.detect`."""
         if self._registry is not None:
             await self._registry.refresh()
         await self.load()
@@ -51,22 +52,26 @@ class LazyBackend:
         return await self._backend.detect() if self._backend else ()
 
     def refuses(self, request: Request) -> str:
+        """Return why this tier cannot answer the request, as `TierBackend.refuses`."""
         if self._backend is not None:
             return self._backend.refuses(request)
         return self._missing or ("" if self._registry is None or self._registry.up else self._registry.detail)
 
     async def prepare(self, progress: Progress) -> None:
+        """Load what the first call would wait for, as `TierBackend.prepare`."""
         await self.load()
         if self._backend is not None:
             await self._backend.prepare(progress)
 
     async def complete(self, request: Request, route: Route) -> Completion:
+        """Make one attempt, as `TierBackend.complete`."""
         await self.load()
         if self._backend is None:
             raise PermanentError(self.refuses(request))
         return await self._backend.complete(request, route)
 
     async def aclose(self) -> None:
+        """Release what the running event loop's calls used."""
         backend = self._backend
         if self._registry is None:
             self._backend = None  # a later call makes another; a server tier has one client per event loop and stays

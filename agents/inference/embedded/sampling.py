@@ -114,9 +114,9 @@ def _nucleus(probabilities: Floats, top_p: float) -> Floats:
     candidates = np.flatnonzero(probabilities > (1 - top_p) / len(probabilities))
     order = candidates[np.argsort(-probabilities[candidates], kind="stable")]
     count = int(np.searchsorted(probabilities[order].cumsum(), top_p)) + 1
-    kept: Floats = np.zeros_like(probabilities)
-    kept[order[:count]] = probabilities[order[:count]]
-    return kept
+    nucleus: Floats = np.zeros_like(probabilities)
+    nucleus[order[:count]] = probabilities[order[:count]]
+    return nucleus
 
 
 def _draw(weights: Floats, rng: np.random.Generator) -> int:

@@ -28,7 +28,7 @@ class MissingKeyError(SocietyError):
 
 
 def find_key(name: str, environment: Mapping[str, str] | None = None) -> str:
-    """Return the key that the variable `name` holds.
+    """Return the key in the variable `name`.
 
     Args:
         name: The variable.

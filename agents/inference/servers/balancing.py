@@ -7,7 +7,7 @@
 | least_pending    | the one with the fewest calls in flight                                                   |
 | adapter_affinity | one of the adapter's own few servers, unless these are busier than the rest               |
 
-vLLM keeps its prefix cache per adapter, and a batch that holds more adapters than `--max-loras` swaps weights: calls to
+vLLM keeps its prefix cache per adapter, and a batch that has more adapters than `--max-loras` swaps weights: calls to
 one adapter are best sent to the same servers. `adapter_affinity` ranks the servers for each adapter by rendezvous
 hashing (Thaler & Ravishankar, IEEE/ACM ToN 6(1), 1998) and picks among the first `replicas` of them, with bounded load
 (Mirrokni, Thorup & Zadimoghaddam, SODA 2018): it passes over a server with more than `LOAD_BOUND` times its share of
@@ -43,7 +43,9 @@ class BalancedServer(Protocol):
     credit: int
 
     @property
-    def url(self) -> str: ...
+    def url(self) -> str:
+        """Return the server's URL."""
+        ...
 
 
 S = TypeVar("S", bound=BalancedServer)

@@ -109,6 +109,7 @@ class CamelBackend(ServerBackend):
         self._models: PerLoop[dict[str, BaseModelBackend]] = PerLoop()
 
     async def aclose(self) -> None:
+        """Close the running loop's connections."""
         for model in (self._models.pop() or {}).values():
             await model._async_client.close()
             model._client.close()

@@ -63,11 +63,19 @@ class Endpoint:
         return self.url == pinned or (pinned is None and not self.settings.pinned_only)
 
     def api_key(self) -> str | None:
-        """Return the server's API key, if it needs one. Raises PermanentError if the key is found nowhere."""
+        """Return the server's API key, if it needs one.
+
+        Raises:
+            PermanentError: The key is found nowhere.
+        """
         return api_key(self.settings)
 
     def headers(self) -> dict[str, str]:
-        """Return the headers with the API key. Raises PermanentError if the key is found nowhere."""
+        """Return the headers with the API key.
+
+        Raises:
+            PermanentError: The key is found nowhere.
+        """
         return api_headers(self.settings)
 
     async def headers_found(self) -> dict[str, str]:

@@ -32,6 +32,7 @@ class HTTPBackend(ServerBackend):
         self._sessions: PerLoop[aiohttp.ClientSession] = PerLoop()
 
     async def aclose(self) -> None:
+        """Close the running loop's connections."""
         session = self._sessions.pop()
         if session is not None:
             await session.close()

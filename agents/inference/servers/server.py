@@ -40,7 +40,11 @@ class ServerBackend(ABC):
         """Do nothing: the server has loaded the models."""
 
     async def complete(self, request: Request, route: Route) -> Completion:
-        """Make one attempt at one server. Raises TransientError, PermanentError or UnknownAdapterError."""
+        """Make one attempt at one server.
+
+        Raises:
+            TransientError, PermanentError, UnknownAdapterError: The attempt failed; `agents.inference.errors` says how.
+        """
         async with self._slots.lease(request, route) as endpoint:
             seconds = min(self._longest, max(0.0, route.until - time.monotonic()))
             try:

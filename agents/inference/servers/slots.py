@@ -94,7 +94,11 @@ class Slots:
         return None if isinstance(found, _Blocked) else found
 
     async def take(self, kind: CallKind, route: Route) -> Slot:
-        """Take a slot, and wait for one until `route.until`. Raises as `lease`."""
+        """Take a slot, and wait for one until `route.until`.
+
+        Raises:
+            InferenceError: As `lease`.
+        """
         refreshed = False
         while True:
             slot = await self._wait(kind, route)
@@ -197,7 +201,7 @@ class Slots:
                 handed.append((waiting, None if isinstance(found, _Blocked) else found))
             self._next_moment = moment
             self._set_alarms()
-            for waiting, slot in handed:  # last: a slot that comes back is handed out anew
+            for waiting, slot in handed:  # last: a slot that comes back is handed out again
                 self._hand(waiting, slot)
 
     # -- lines of waiting calls ---------------------------------------------------------------------------

@@ -33,6 +33,8 @@ def bounded_client(url: str) -> httpx.AsyncClient:
 
 
 class _BoundedTransport(httpx.AsyncBaseTransport):
+    """httpx's transport, on top of aiohttp, whose responses have bounded bodies."""
+
     def __init__(self, url: str) -> None:
         self._url = url
         self._inner = AiohttpTransport(client=_open)
