@@ -44,7 +44,7 @@ bench-grid: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/lint-imports --no-timing
+	$(BIN)/lint-imports --no-logo
 
 types: install
 	$(BIN)/mypy

@@ -33,11 +33,11 @@ class Vulnerability:
     package: str
     version: str
     names: frozenset[str]
-    mended_in: tuple[str, ...]
+    fixed_in: tuple[str, ...]
 
     def __str__(self) -> str:
-        mend = f"mended in {', '.join(self.mended_in)}" if self.mended_in else "not mended yet"
-        return f"{self.package} {self.version}: {', '.join(sorted(self.names))} ({mend})"
+        fix = f"fixed in {', '.join(self.fixed_in)}" if self.fixed_in else "not fixed yet"
+        return f"{self.package} {self.version}: {', '.join(sorted(self.names))} ({fix})"
 
 
 def read_accepted(file: Path) -> dict[tuple[str, str], str]:

@@ -202,6 +202,20 @@ def crowd(quick: bool) -> list[Result]:
     ]
 
 
+def prompts(quick: bool) -> list[Result]:
+    """The same run with stored prompts and without, in turns."""
+    from benchmarks.stored_prompts import STEPS, measure
+
+    n = 100 if quick else 1000
+    costs = measure(n, 1 if quick else 5)
+    of = f"{n} simulated agents, median of {STEPS} steps, against the same run with `prompts: off`"
+    size = f"{n} simulated agents: bytes of the stored prompts against those of the event log"
+    return [
+        Result("a step with stored prompts", "x", tuple(cost.time for cost in costs), 1.1, True, of),
+        Result("stored prompts", "x", tuple(cost.size for cost in costs), 1.0, True, size),
+    ]
+
+
 def start(quick: bool) -> list[Result]:
     spent: dict[str, list[float]] = {"help": [], "first": [], "own": []}
     command = "from simulation.cli.start import main; main()"
@@ -233,6 +247,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Result]]] = {
     "inference": inference,
     "steps": steps,
     "crowd": crowd,
+    "prompts": prompts,
     "load": load,
     "start": start,
 }

@@ -15,10 +15,6 @@ matters what the role says. In a team battle a replaced text may come from the o
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 class Treatment(str, Enum):

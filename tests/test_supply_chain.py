@@ -64,7 +64,7 @@ class TestAudit:
     def test_audit_reports_a_vulnerability_with_its_ids(self, auditor: Auditor) -> None:
         code, out, _ = auditor.run([CANARY], [SOUND, BAD])
         assert code == 1
-        assert "VULNERABLE: nothing-like 1.0: CVE-1, GHSA-1, PYSEC-1 (not mended yet)" in out
+        assert "VULNERABLE: nothing-like 1.0: CVE-1, GHSA-1, PYSEC-1 (not fixed yet)" in out
 
     @pytest.mark.parametrize("name", ["PYSEC-1", "CVE-1", "GHSA-1"])
     def test_audit_shows_an_accepted_vulnerability_with_its_reason(self, auditor: Auditor, name: str) -> None:

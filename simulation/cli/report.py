@@ -31,7 +31,7 @@ def report(
     from simulation.report import write_report
 
     console = stderr()
-    written = write_report(paths, out, prompts=prompts, tell=lambda line: console.print(line, highlight=False))
+    written = write_report(paths, out, prompts=prompts, log=lambda line: console.print(line, highlight=False))
     if open_:
         typer.launch(str(written))
     typer.echo(str(written))

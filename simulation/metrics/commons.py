@@ -148,10 +148,10 @@ def _greenwood(survival: float, hazard: float, z: float) -> tuple[float, float]:
 def sustainability(levels: Sequence[float]) -> float:
     """Share of valid commons harvests at or below the sustainable share of their step (0-1)."""
     if not levels:
-        raise SocietyError("the run holds no valid commons harvest")
+        raise SocietyError("the run has no valid commons harvest")
     return sum(level >= 1.0 for level in levels) / len(levels)  # the game gives a sustainable harvest exactly 1
 
 
 def _require(lives: Sequence[Lifetime]) -> None:
     if not lives:
-        raise SocietyError("the run holds no finished commons episode")
+        raise SocietyError("the run has no finished commons episode")

@@ -34,7 +34,7 @@ ASSETS = Path(__file__).parent / "assets"
 SCRIPTS = ("page.js", "charts.js", "network.js", "browser.js", "main.js")
 _PACKED = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
-Tell = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Blob:
 
 
 def write_report(
-    paths: Sequence[str | Path], out: str | Path, *, prompts: bool = True, tell: Tell = lambda line: None
+    paths: Sequence[str | Path], out: str | Path, *, prompts: bool = True, log: Log = lambda line: None
 ) -> Path:
     """Write a report of runs, folders of runs, fingerprints or tournaments to one HTML file that needs no network.
 
@@ -54,7 +54,7 @@ def write_report(
         paths: Their directories.
         out: The file to write.
         prompts: Whether to show every prompt: its words are computed from the events, without a server.
-        tell: Called with a line about each part of the work.
+        log: Called with a line about each part of the work.
 
     Raises:
         SocietyError: A path has nothing to report, or the file cannot be written.
@@ -63,19 +63,19 @@ def write_report(
     target = Path(out)
     with translating_os_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-    page = _render(sources, prompts, tell).encode()
+    page = _render(sources, prompts, log).encode()
     with translating_os_errors(target):
         replace_file(target, page)
     return target
 
 
-def _render(sources: Sources, prompts: bool, tell: Tell) -> str:
+def _render(sources: Sources, prompts: bool, log: Log) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     runs, blobs = [], []
     for number, run in enumerate(sources.runs):
-        tell(f"{run.path.name}: tables")
-        head, packed = _run(number, run, prompts, tell)
+        log(f"{run.path.name}: tables")
+        head, packed = _run(number, run, prompts, log)
         runs.append(head)
         blobs += packed
     summary = {
@@ -95,11 +95,11 @@ def _render(sources: Sources, prompts: bool, tell: Tell) -> str:
     )
 
 
-def _run(number: int, run: Run, prompts: bool, tell: Tell) -> tuple[dict[str, Any], list[Blob]]:
+def _run(number: int, run: Run, prompts: bool, log: Log) -> tuple[dict[str, Any], list[Blob]]:
     """What the page shows of a run first, and what it unpacks later."""
     known = Prompts(why="the report was made without prompts (--no-prompts)")
     if prompts:
-        tell(f"{run.path.name}: prompts")
+        log(f"{run.path.name}: prompts")
         known = prompts_of(run)
     texts, details = texts_of(run), details_of(run, known.by_call)
     chunks = [details[first : first + CHUNK] for first in range(0, len(details), CHUNK)]

@@ -71,5 +71,5 @@ def _add(path: Path, found: Sources) -> None:
     _add_set_of(path, found)
     folders = list(runs_below(path))
     if not folders:
-        raise SocietyError(f"{path} holds no run, no fingerprint and no tournament; name a run directory: runs/NAME")
+        raise SocietyError(f"{path} has no run, no fingerprint and no tournament; name a run directory: runs/NAME")
     found.runs.extend(load_run(folder) for folder in folders)

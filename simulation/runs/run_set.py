@@ -23,6 +23,7 @@ from simulation.runs.folders import begun_runs, finished_run, new_folder, play_i
 from simulation.runs.runner import Observer, RunStoppedError
 from simulation.store.events import Event, RunEnded
 from simulation.store.files import atomic_directory
+from simulation.store.migrations import without_removed_settings
 from simulation.tables.run import Run
 
 PLAN = "plan.json"
@@ -61,7 +62,7 @@ def arms_of(folder: Path) -> tuple[str, ...]:
 def plan_of(folder: Path, arm: str) -> Plan:
     """Return what an arm plays."""
     parts = orjson.loads((folder / arm / PLAN).read_bytes())
-    return Plan.of(parts)
+    return Plan.of({**parts, "scenario": without_removed_settings(parts["scenario"])})
 
 
 def run_folders(folder: Path, arm: str) -> list[Path]:

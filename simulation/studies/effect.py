@@ -249,7 +249,7 @@ def _notes(delivered: Run, played: Sequence[Treatment], control: pd.DataFrame) -
     if heard.empty:
         yield "no message was heard in the delivered run (mode or topology): there is nothing to treat"
     elif Treatment.SHUFFLED in played and int(inboxes.max()) < 2:
-        yield "nobody heard two messages at the same time: shuffled changes nothing here"
+        yield "no model heard two messages at the same time: shuffled changes nothing here"
     if Treatment.REPLACED in played and control["role"].nunique() < 2:
         yield "all models have one role: replaced changes nothing here"
     pairs = control.groupby("task_id")["episode"].nunique().min()

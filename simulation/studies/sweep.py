@@ -19,7 +19,7 @@ SWEPT_FIGURES = ("welfare", "efficiency", "cooperation_score", "payoff", "gini")
 
 @dataclass(frozen=True)
 class SweepReport:
-    """Means over seeds, models and episodes. `keys` are the columns that tell combinations apart."""
+    """Means over seeds, models and episodes. `keys` are the columns of the swept values, task and tier."""
 
     means: pd.DataFrame
     keys: tuple[str, ...]
@@ -44,7 +44,7 @@ def measure_sweep(runs: Runs) -> SweepReport:
     """The mean outcomes of each combination, seeds together, each task and tier by itself.
 
     Args:
-        runs: The runs of a sweep, or any others: runs that nothing tells apart are one combination.
+        runs: The runs of a sweep, or any others: runs without swept values are one combination.
     """
     rows = comparable_rows(runs.outcomes, mix_tiers=True)  # a row for each tier
     keys = [column.name for column in runs.leading[3:] if column.name != "sweep.seed"] + ["task_id", "tier"]

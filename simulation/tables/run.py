@@ -196,6 +196,8 @@ class Run(Tables):
         """Return why `prompts` is empty, where it is."""
         if self.manifest["scenario"].get("prompts") == "off":
             return "its scenario says prompts: off"
+        if self.manifest["status"] == "running":
+            return "no step of it has ended yet"
         return "it was made by an earlier version, or no language model was asked"
 
     @cached_property

@@ -7,6 +7,7 @@ import asyncio
 from benchmarks.goals import Result
 from benchmarks.page import PAGE, committed, page
 from benchmarks.societies import play
+from benchmarks.stored_prompts import measure
 
 
 def test_median_of_the_repetitions_decides() -> None:
@@ -19,6 +20,12 @@ def test_play_times_every_step() -> None:
     assert watched.messages == 6
     assert len(watched.steps) == 2
     assert min(watched.steps) > 0
+
+
+def test_stored_prompts_are_measured_against_none() -> None:
+    (cost,) = measure(8, 1)
+    assert 0.2 < cost.time < 5
+    assert 0 < cost.size < 1
 
 
 def test_page_is_made_from_the_figures() -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from agents.inference.embedded.adapters import WEIGHTS_FILE, shipped_adapters
+from agents.inference.embedded.model_sources import file_sha256
 from agents.inference.provenance import Tier
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
@@ -26,6 +28,10 @@ def test_embedded_model_plays_first_contact_with_three_adapters(tmp_path: Path) 
     assert (run.messages["text"].str.len() > 0).all()
     talks = run.calls[run.calls["purpose"] == "talk"]
     assert (talks["completion_tokens"] > 0).all()
+    for name, folder in shipped_adapters().items():
+        assert run.manifest["weights"][name]["embedded"]["weights"] == file_sha256(folder / WEIGHTS_FILE)
+    assert len(run.prompts) == len(run.calls)
+    assert list(run.prompts["reply"].str.len() > 0) == [True] * len(run.calls)
 
 
 def test_chosen_action_has_the_models_probability(tmp_path: Path) -> None:

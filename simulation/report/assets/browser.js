@@ -1,5 +1,5 @@
 "use strict";
-/* Messages and decisions: filtered by scanning columns, shown by drawing only the rows in sight. */
+/* Messages and decisions: filtered by scanning columns, shown by drawing only the visible rows. */
 const ROW = 54, SPARE = 6;
 const texts = { data: null, lower: null, shown: new Uint32Array(0), chosen: -1, chunks: new Map(), run: 0 };
 

@@ -13,7 +13,7 @@ function layout(title, more) {
 
 function chart(parent) { const place = make("div", undefined, { class: "chart" }); parent.append(place); return place; }
 
-/* Plotly reads a little markup in its texts: a name from a run must stay what it is. */
+/* Plotly reads some markup in its texts: a name from a run must stay plain text. */
 const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/\$/g, "＄");
 const SHARES = ["accuracy", "efficiency", "cooperation_score"];
 
@@ -57,7 +57,7 @@ function drawCourse(run) {
 
 function drawWelfare(run) {
   const place = fill($("welfare-charts")), tasks = unique(run.episodes.map((row) => row.task));
-  const places = tasks.map(() => [chart(place), chart(place)]);  // all in place before one is drawn: a chart takes the width it finds
+  const places = tasks.map(() => [chart(place), chart(place)]);  // all are placed before one is drawn: a chart takes the width of its place
   tasks.forEach((task, at) => {
     const mine = run.episodes.filter((row) => row.task === task);
     drawWelfareOf(places[at][0], task, mine);

@@ -1,5 +1,5 @@
 "use strict";
-/* Puts the page together, and draws it anew when run, language or theme change. */
+/* Builds the page, and draws it again when run, language or theme change. */
 let report = null;
 const current = () => report.runs[state.run];
 const FIGURES = ["payoff", "cooperation_score", "efficiency", "accuracy", "reward_earned"], COURSE = ["total_payoff", "payoff", "cooperation"];
@@ -43,7 +43,7 @@ function drawOverview() {
   fill($("overview"), make("h2", label("overview")), fill(make("div", undefined, { class: "scroll", tabindex: "0" }), fill(make("table"), head, body)), make("p", label("overview_note"), { class: "quiet" }));
 }
 
-/* Every metric that applies to the run; what it measures and its source stand beside its first value. */
+/* Every metric that applies to the run; its meaning and source are beside its first value. */
 function drawMetrics({ rows, notes }) {
   const heads = ["metric", "of", "value", "meaning", "source"], body = make("tbody");
   rows.forEach((row, at) => {
@@ -76,7 +76,7 @@ function drawNav() {
   fill($("nav"), ...seen.map((id) => make("a", label(id), { href: `#${id}` })));
 }
 
-/* A section is drawn when it comes into sight: what is far down must not keep the page from opening. */
+/* A section is drawn when it becomes visible: sections far below must not delay the page. */
 const DRAW = {
   outcomes: () => drawOutcomes(current()),
   course: () => { drawCourse(current()); drawWelfare(current()); },
@@ -91,7 +91,7 @@ const sight = new IntersectionObserver((entries) => {
 
 let drawing = Promise.resolve();
 
-/* One after the other: a section that has been drawn may push the next one out of sight. */
+/* One after the other: a drawn section may push the next one out of view. */
 function drawInSight() {
   if (stale.has("network") && inSight.has("network")) drawNow("network");
   drawing = drawing.then(async () => {

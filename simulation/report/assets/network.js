@@ -55,19 +55,19 @@ function drawNetwork(run) {
     context.textAlign = node.x > 0.3 ? "left" : node.x < -0.3 ? "right" : "center";
     context.fillText(node.name, x + 13 * Math.sign(Math.abs(node.x) > 0.3 ? node.x : 0), y + 4 + (Math.abs(node.x) > 0.3 ? 0 : 20 * Math.sign(node.y)));
   });
-  tellNetwork(run, last);
+  describeNetwork(run, last);
 }
 
 function timesUntil(counts, last, node) {
   return counts.slice(0, last + 1).reduce((sum, bin) => sum + (node < 0 ? bin.reduce((a, b) => a + b, 0) : bin[node]), 0);
 }
 
-function tellNetwork(run, last) {
+function describeNetwork(run, last) {
   const { nodes } = run.network;
   const sent = timesUntil(run.network.sent, last, net.near), heard = timesUntil(run.network.got, last, net.near);
   const text = net.near < 0 ? label("network_all").replace("{count}", sent) :
     label("network_one").replace("{name}", nodes[net.near].name).replace("{role}", label(nodes[net.near].role)).replace("{team}", nodes[net.near].team || "–").replace("{sent}", sent).replace("{heard}", heard);
-  $("network-told").textContent = text;
+  $("network-text").textContent = text;
   $("network-canvas").setAttribute("aria-label", text);
 }
 

@@ -10,13 +10,13 @@ async function unpackText(name) {
 
 const unpack = async (name) => JSON.parse(await unpackText(name));
 
-/* Plotly is the largest part of the page: it is unpacked when the first chart comes into sight. */
+/* Plotly is the largest part of the page: it is unpacked when the first chart becomes visible. */
 let library = null;
 const plotly = () => library ??= unpackText("plotly").then((source) => document.head.append(make("script", source)));
 
 const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 
-/* Text from a run is only ever set as text: it can hold anything. */
+/* Text from a run is always set as text: it can contain anything. */
 function make(tag, text, attributes) {
   const element = document.createElement(tag);
   if (text !== undefined && text !== null) element.textContent = text;

@@ -1,0 +1,1 @@
+"""Comparison of runs: their sides, differences with intervals, and a verdict for each."""

@@ -1,0 +1,1 @@
+"""Fingerprints: what each model of a roster does in every situation."""

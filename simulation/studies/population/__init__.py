@@ -1,0 +1,1 @@
+"""Populations: what focal models earn among background players."""

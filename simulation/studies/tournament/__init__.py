@@ -1,0 +1,1 @@
+"""Tournaments: who earns what with whom, in pairs or in teams."""

@@ -183,7 +183,7 @@ def refuse_stopped(folder: Path) -> None:
 
 
 def place_of(folder: Path, tournament: Tournament, number: int) -> Path:
-    """The folder that holds the run of matchup `number`."""
+    """The folder of the run of matchup `number`."""
     place = folder / "matches" / tournament.matchups[number].label
     return place / _FIRST_ROUND if (place / _FIRST_ROUND).exists() else place
 
@@ -197,7 +197,7 @@ class MatchWork:
 
     @property
     def place(self) -> Path:
-        """The folder that holds its run."""
+        """The folder of its run."""
         return place_of(self.folder, _read_once(self.folder), self.number)
 
     def play(self) -> Run:

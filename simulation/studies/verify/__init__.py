@@ -1,0 +1,1 @@
+"""Known answers: cases whose outcome theory or a reference implementation gives."""

@@ -1,5 +1,5 @@
 "use strict";
-// What a run's models wrote is only ever put into the page as text.
+// Texts of a run's models are always put into the page as text.
 
 const KEPT = 200;
 const SVG = "http://www.w3.org/2000/svg";
@@ -60,8 +60,8 @@ function showProgress() {
 function showStatus() {
   const status = at("status");
   const words = view ? statusWords(view.progress) : "connecting";
-  const told = connected || !view ? words : `${words}; society watch is not there, trying again`;
-  if (status.textContent !== told) status.textContent = told;
+  const shown = connected || !view ? words : `${words}; society watch is not there, trying again`;
+  if (status.textContent !== shown) status.textContent = shown;
   status.classList.toggle("warn", !connected || Boolean(view && ["stopped", "broken"].includes(view.progress.status)));
 }
 

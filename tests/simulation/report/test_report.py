@@ -208,7 +208,7 @@ def test_sources_of_a_folder_are_its_runs(small_run: Run) -> None:
 
 
 def test_folder_without_anything_to_report_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SocietyError, match="holds no run"):
+    with pytest.raises(SocietyError, match="has no run"):
         write_report([tmp_path], tmp_path / "report.html")
     assert not list(tmp_path.iterdir())
 

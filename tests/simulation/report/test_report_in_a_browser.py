@@ -66,15 +66,15 @@ def test_every_control_works(small_run: Run, browser: Browser, tmp_path: Path) -
         page.select_option("#course-figure", "cooperation")
 
         page.locator("#network").scroll_into_view_if_needed()
-        whole = page.inner_text("#network-told")
+        whole = page.inner_text("#network-text")
         assert str(small_run.messages["audience"].map(len).sum()) in whole
         page.focus("#network-step")
         page.keyboard.press("Home")
         assert page.inner_text("#network-at") == "0–0"
-        assert page.inner_text("#network-told") != whole
+        assert page.inner_text("#network-text") != whole
         page.focus("#network-canvas")
         page.keyboard.press("ArrowRight")
-        assert "m0" in page.inner_text("#network-told")
+        assert "m0" in page.inner_text("#network-text")
 
         every = len(small_run.messages) + len(small_run.decisions)
         assert page.inner_text("#found") == f"{every} of {every}"

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
 import pytest
 
 from agents.problems import SocietyError
@@ -37,6 +38,17 @@ def test_a_begun_set_knows_what_it_is_to_play(plans: dict[str, Plan], runs: Path
         assert run_set.plan_of(folder, arm) == plan
     assert (folder / "note.txt").read_bytes() == b"beside"
     assert list(runs.iterdir()) == [folder]  # the part it was written in is gone
+
+
+def test_set_of_an_earlier_version_keeps_its_plans(plans: dict[str, Plan], runs: Path) -> None:
+    """An arm's plan is stored without a schema version; settings that were removed since are dropped."""
+    folder = run_set.begin("trial", "a", plans, runs)
+    for arm, plan in plans.items():
+        file = folder / arm / run_set.PLAN
+        parts = orjson.loads(file.read_bytes())
+        parts["scenario"]["inference"] |= {"hedge": None, "balancing": "power_of_two"}
+        file.write_bytes(orjson.dumps(parts))
+        assert run_set.plan_of(folder, arm).roster == plan.roster
 
 
 def test_side_by_side_is_the_same_as_one_by_one(

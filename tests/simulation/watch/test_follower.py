@@ -19,7 +19,7 @@ from simulation.tables.run import Run
 from simulation.watch.follower import GONE, QUIET, Follower, find_run
 from simulation.watch.view import LiveView, WatchStatus
 from tests.simulation.runs.test_runner import cut_after
-from tests.simulation.watch.test_state import assert_tells_what_the_tables_tell
+from tests.simulation.watch.test_state import assert_equals_tables
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_log_tail_does_not_read_an_unfinished_line(finished: Run, tmp_path: Path
             file.flush()
             read_on(follower)
     assert follower.status is WatchStatus.FINISHED
-    assert_tells_what_the_tables_tell(follower.view(), finished)
+    assert_equals_tables(follower.view(), finished)
 
 
 def test_torn_line_is_cut_by_the_resumed_run(make_plan: Callable[..., Plan], runs: Path) -> None:
@@ -69,7 +69,7 @@ def test_torn_line_is_cut_by_the_resumed_run(make_plan: Callable[..., Plan], run
     view = read_on(follower)
     assert view.progress.status is WatchStatus.FINISHED
     assert view.progress.resumed == 1
-    assert_tells_what_the_tables_tell(view, run)
+    assert_equals_tables(view, run)
 
 
 def test_follower_waits_for_a_run_that_has_not_begun(finished: Run, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_follower_waits_for_a_run_that_has_not_begun(finished: Run, tmp_path: Pa
     assert not follower.poll()
     assert follower.view().progress.status is WatchStatus.WAITING
     shutil.copytree(finished.path, tmp_path / "later")
-    assert_tells_what_the_tables_tell(read_on(follower), finished)
+    assert_equals_tables(read_on(follower), finished)
 
 
 def test_find_run_takes_the_newest_run_of_a_folder(make_plan: Callable[..., Plan], runs: Path) -> None:

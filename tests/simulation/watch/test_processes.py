@@ -24,7 +24,7 @@ from simulation.watch.view import LiveView, WatchStatus
 from tests.simulation.watch.joined import joined
 from tests.simulation.watch.test_follower import copy_of
 from tests.simulation.watch.test_server import until_finished, views
-from tests.simulation.watch.test_state import assert_tells_what_the_tables_tell
+from tests.simulation.watch.test_state import assert_equals_tables
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[3]
@@ -85,7 +85,7 @@ async def test_watch_follows_a_run_of_another_process(tmp_path: Path) -> None:
     assert seen[0][0].progress.status is WatchStatus.WAITING
     assert any(view.progress.status is WatchStatus.RUNNING for view in seen[0])
     for each in seen:
-        assert_tells_what_the_tables_tell(joined(each), run)
+        assert_equals_tables(joined(each), run)
         assert joined(each).progress.resumed == 1
     assert code == 0
     assert "Traceback" not in err

@@ -26,7 +26,7 @@ from simulation.watch.stream import Stream
 from simulation.watch.view import LiveView, WatchStatus
 from tests.simulation.watch.joined import joined
 from tests.simulation.watch.test_follower import copy_of
-from tests.simulation.watch.test_state import assert_tells_what_the_tables_tell
+from tests.simulation.watch.test_state import assert_equals_tables
 
 VIEW = TypeAdapter(LiveView)
 
@@ -102,7 +102,7 @@ async def test_early_and_late_readers_end_with_the_same_tables(finished: Run, tm
     assert len(after) == 1
     for each in (*seen, after):
         assert each[0].whole
-        assert_tells_what_the_tables_tell(joined(each), finished)
+        assert_equals_tables(joined(each), finished)
         assert undated(joined(each)) == undated(joined(after))
 
 
@@ -120,7 +120,7 @@ async def test_stream_reader_goes_on_where_it_stopped(finished: Run, tmp_path: P
                 break
         await writing
     assert [view.whole for view in seen].count(True) == 1  # the first
-    assert_tells_what_the_tables_tell(joined(seen), finished)
+    assert_equals_tables(joined(seen), finished)
     numbers = [entry.number for view in seen for entry in view.entries]
     assert numbers == list(range(len(numbers)))
 
@@ -131,7 +131,7 @@ async def test_unknown_event_id_gets_a_whole_view(finished: Run, last: str) -> N
         await until_finished(views(session, address))
         (only,) = await until_finished(views(session, address, last))
     assert only.whole
-    assert_tells_what_the_tables_tell(only, finished)
+    assert_equals_tables(only, finished)
 
 
 async def test_live_page_waits_for_a_run_that_has_not_begun(finished: Run, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ async def test_live_page_waits_for_a_run_that_has_not_begun(finished: Run, tmp_p
         assert waiting.progress.status is WatchStatus.WAITING
         finished.path.rename(tmp_path / "later")
         seen = await asyncio.wait_for(until_finished(stream), 10)
-    assert_tells_what_the_tables_tell(joined([waiting, *seen]), Run(tmp_path / "later"))
+    assert_equals_tables(joined([waiting, *seen]), Run(tmp_path / "later"))
 
 
 async def anext_(stream: AsyncIterator[Any]) -> Any:

@@ -39,7 +39,7 @@ def followed(run: Run) -> RunState:
     return state
 
 
-def assert_tells_what_the_tables_tell(view: LiveView, run: Run) -> None:
+def assert_equals_tables(view: LiveView, run: Run) -> None:
     """Compare every sum that is shown with the tables."""
     tiers = [*run.messages["tier"], *run.decisions["tier"], *run.acts["tier"]]
     assert view.honesty.texts == Counter(tiers)
@@ -82,7 +82,7 @@ def test_view_equals_the_tables(make_plan: Callable[..., Plan], runs: Path, keys
     rows = (*models(3), ModelConfig(model_id="mirror", policy="tit_for_tat", role=ModelRole.LEADER, team_id="blue"))
     run = run_scenario(make_plan(rows=rows, **keys), out=runs)
     view = followed(run).view()
-    assert_tells_what_the_tables_tell(view, run)
+    assert_equals_tables(view, run)
     assert view.progress.status is WatchStatus.FINISHED
     texts = [entry.text for entry in view.entries if entry.kind is EntryKind.MESSAGE]
     assert texts == list(run.messages["text"].astype(object))[-ENTRIES:]
@@ -166,6 +166,6 @@ def test_many_models_are_grouped_by_team(
     run = run_scenario(make_plan(count, episodes=1), out=runs)
     view = followed(run).view()
     assert view.grouping is grouping
-    assert_tells_what_the_tables_tell(view, run)
+    assert_equals_tables(view, run)
     if grouping is Grouping.TEAM:
         assert {line.name for line in view.lines} == {"red", "blue"}

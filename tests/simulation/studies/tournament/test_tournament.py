@@ -212,7 +212,7 @@ def test_a_large_team_is_sampled_with_an_error(runs: Path) -> None:
         values(result, Worth.PAYOFF)["+".join(f"p{i}" for i in range(9))] - values(result, Worth.PAYOFF)[""]
     )
     assert result.synergies.empty
-    assert any("2 drawn orders" in note for note in result.report["notes"])
+    assert any("2 random orders" in note for note in result.report["notes"])
 
 
 # -- interruptions ------------------------------------------------------------------------------------------
