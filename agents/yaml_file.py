@@ -75,7 +75,7 @@ class YamlFile:
         Raises:
             InvalidFileError: The key leads to nothing.
         """
-        data = copy.deepcopy(self.data)
+        data = dict(self.data)
         try:
             path, existing = _put(data, key.split("."), value)
         except ValueError as error:
@@ -99,7 +99,10 @@ def _override_value(key: str, text: str, label: str) -> object:
 
 
 def _put(data: dict[str, Any], keys: list[str], value: object) -> tuple[KeyPath, int]:
-    """Set `value` below `data`; return its path, and how many keys of that path were there already."""
+    """Set `value` below `data`; return its path, and how many keys of that path were there already.
+
+    Containers on the way are replaced by copies: `data` may share them with another file.
+    """
     here: Any = data
     path: list[str | int] = []
     existing = len(keys) - 1
@@ -108,6 +111,7 @@ def _put(data: dict[str, Any], keys: list[str], value: object) -> tuple[KeyPath,
         if isinstance(here, dict) and here.get(key) is None:
             here[key] = {}
             existing = min(existing, len(path) - 1)
+        here[path[-1]] = copy.copy(here[path[-1]])
         here = here[path[-1]]
     path.append(_step(here, keys[-1]))
     here[path[-1]] = value

@@ -18,7 +18,7 @@ from agents.findings import dotted
 from agents.inference.provenance import FALLBACK_ORDER, Tier
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError, nearest
 from agents.roster import Roster
-from simulation.scenario import Scenario, ScenarioSource, read_scenario
+from simulation.scenario import Change, Scenario, ScenarioSource, read_scenario, set_changes
 from simulation.scenario_rules import plan_findings
 
 Kept = TypeVar("Kept", bound=BaseModel)
@@ -85,7 +85,7 @@ class Plan:
         Raises:
             InvalidFileError: Holds every mistake in the scenario, in its roster and between them.
         """
-        return cls(*read_scenario(path_or_name, _labelled(overrides or {})))
+        return cls(*read_scenario(path_or_name, set_changes(overrides or {})))
 
 
 @dataclass(frozen=True)
@@ -117,8 +117,8 @@ class Settings:
         if not isinstance(self.set, Mapping):
             raise UsageError(f"set={self.set!r}: give a mapping of dotted keys to values")
 
-    def changes(self) -> dict[str, tuple[str, object]]:
-        """Return the values to put into a scenario: dotted key -> (name in messages, value)."""
+    def changes(self) -> dict[str, Change]:
+        """Return the values to put into a scenario, by dotted key."""
         tiers = None if self.tier is None else [t.value for t in FALLBACK_ORDER] if self.tier == AUTO else [self.tier]
         named = {
             "inference.tiers": ("tier", tiers),
@@ -128,9 +128,11 @@ class Settings:
             "episodes": ("episodes", self.episodes),
         }
         given = {
-            key: (f"{name}={plain_value(value)}", value) for key, (name, value) in named.items() if value is not None
+            key: Change(f"{name}={plain_value(value)}", value)
+            for key, (name, value) in named.items()
+            if value is not None
         }
-        return {**_labelled(self.set), **given}
+        return {**set_changes(self.set), **given}
 
 
 def make_plan(
@@ -153,10 +155,6 @@ def make_plan(
             return scenario
         scenario, roster = scenario.scenario, roster or scenario.roster
     return Plan(*read_scenario(scenario, changes, roster))
-
-
-def _labelled(values: Mapping[str, object]) -> dict[str, tuple[str, object]]:
-    return {key: (f"--set {key}={plain_value(value)}", value) for key, value in values.items()}
 
 
 def _tier(name: str, value: object) -> Tier | str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -152,24 +152,42 @@ class Scenario(FileModel):
         Raises:
             InvalidFileError: Holds every mistake in both files.
         """
-        changes = {key: (f"--set {key}={text}", text) for key, text in (overrides or {}).items()}
-        return read_scenario(path_or_name, changes)[0]
+        return read_scenario(path_or_name, set_changes(overrides or {}))[0]
 
 
 ScenarioSource = str | Path | Scenario | Mapping[str, Any]
 """What a scenario is read from: a file, a shipped name, an object, or a mapping with the file's keys."""
 
 
+class Change(NamedTuple):
+    """A value that replaces one of a scenario.
+
+    Attributes:
+        label: What a problem with the value is reported under.
+        value: The value.
+        text_is_yaml: Whether a text is read as YAML.
+    """
+
+    label: str
+    value: object
+    text_is_yaml: bool = False
+
+
+def set_changes(values: Mapping[str, object]) -> dict[str, Change]:
+    """Return the changes of `--set` and `set=`, by dotted key; a text is read as YAML."""
+    return {key: Change(f"--set {key}={plain_value(value)}", value, True) for key, value in values.items()}
+
+
 def read_scenario(
     source: ScenarioSource,
-    changes: Mapping[str, tuple[str, object]] | None = None,
+    changes: Mapping[str, Change] | None = None,
     roster: Roster | str | Path | None = None,
 ) -> tuple[Scenario, Roster, Path | None]:
     """Read a scenario and its roster and check both in one pass.
 
     Args:
         source: The scenario.
-        changes: Dotted key -> (name in messages, value); a text is read as YAML.
+        changes: Values that replace the scenario's, by dotted key.
         roster: Who plays in place of the roster that the scenario names.
 
     Returns:
@@ -202,27 +220,27 @@ def _file_of(source: ScenarioSource) -> tuple[YamlFile, Path | None]:
     raise UsageError(f"a scenario cannot be read from {shown(source)} ({type(source).__name__}); give {kinds}")
 
 
-def _changed(file: YamlFile, changes: Mapping[str, tuple[str, object]]) -> tuple[YamlFile, list[Problem]]:
+def _changed(file: YamlFile, changes: Mapping[str, Change]) -> tuple[YamlFile, list[Problem]]:
     """Return the file with all changes that can be made, and the problems of the others."""
     problems: list[Problem] = []
-    for key, (label, value) in changes.items():
+    for key, change in changes.items():
         try:
-            plain = plain_value(value)
-            is_text = isinstance(plain, str) and label.startswith("--set")
-            file = file.override(key, plain) if is_text else file.put(key, plain, label)
+            plain = plain_value(change.value)
+            is_yaml = change.text_is_yaml and isinstance(plain, str)
+            file = file.override(key, plain) if is_yaml else file.put(key, plain, change.label)
         except InvalidFileError as error:
             problems += error.problems
     return file, problems
 
 
-def _roster_change(roster: Roster | str | Path | None) -> dict[str, tuple[str, object]]:
+def _roster_change(roster: Roster | str | Path | None) -> dict[str, Change]:
     if roster is None:
         return {}
     if not isinstance(roster, (Roster, str, Path)):
         kinds = "a Roster, a file or a shipped roster's name"
         raise UsageError(f"a roster cannot be read from {shown(roster)} ({type(roster).__name__}); give {kinds}")
     name = roster.name if isinstance(roster, Roster) else str(roster)
-    return {"roster": (f"roster={name}", name)}
+    return {"roster": Change(f"roster={name}", name)}
 
 
 def _roster_of(
@@ -251,9 +269,7 @@ def _roster_of(
     return roster, composed.data, problems
 
 
-def checked_scenario(
-    data: RawMapping, source: str, changes: Mapping[str, tuple[str, object]] | None = None
-) -> Scenario:
+def checked_scenario(data: RawMapping, source: str, changes: Mapping[str, Change] | None = None) -> Scenario:
     """Return the scenario in raw data that has no file and no roster yet.
 
     Args:
