@@ -46,6 +46,9 @@ StepsOption = Annotated[int, typer.Option(min=1, help="Steps of an episode.")]
 EpisodesOption = Annotated[
     int | None, typer.Option(min=1, help="Episodes of each task, in place of the scenario's number.")
 ]
+PairsOption = Annotated[
+    int | None, typer.Option("--episodes", min=2, help="Episodes of each task, in place of the scenario's number.")
+]
 ScenarioSeedOption = Annotated[int | None, typer.Option("--seed", help="Seed, in place of the scenario's.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="Seed of every random draw.")]
 LanguageOption = Annotated[Language, typer.Option(help="Language of prompts and messages.")]

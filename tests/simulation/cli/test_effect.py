@@ -33,6 +33,13 @@ def test_effect_refuses_a_folder_without_runs(capsys: pytest.CaptureFixture[str]
     assert "holds no begun run" in err
 
 
+@pytest.mark.parametrize("command", ["effect", "population"])
+def test_studies_refuse_one_episode_as_an_option(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = society(capsys, command, "first_contact", "--tier", "simulated", "--episodes", "1")
+    assert code == 2
+    assert "greater than or equal to 2" in " ".join(err.split())
+
+
 def test_metrics_of_a_run_have_intervals(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = society(capsys, "run", "first_contact", "--tier", "simulated", "--episodes", "3")
     path = out.splitlines()[-1]
