@@ -47,7 +47,7 @@ def _without_numpy(value: Any) -> Any:
         return {key: _without_numpy(each) for key, each in value.items()}
     if kind is list or kind is tuple:
         return kind([each if type(each) is dict else _without_numpy(each) for each in value])
-    return value.tolist() if kind.__module__ == "numpy" else value
+    return value.tolist() if _is_numpy(value) else value
 
 
 MAX_WHOLE = 2**63 - 1

@@ -107,6 +107,11 @@ class CallKey:
     talk_round: int = 0
     attempt: int = 0
 
+    @property
+    def place(self) -> str:
+        """Return the moment in words, for messages."""
+        return f"episode {self.episode}, step {self.step}, {self.model_id}, {self.purpose.value}"
+
 
 @dataclass(frozen=True)
 class Request:

@@ -59,11 +59,10 @@ class Recording:
             return found.reply
         if found is None and not self.strict:
             return None
-        moment = f"episode {key.episode}, step {key.step}, {key.model_id}, {key.purpose.value}"
         if found is None:
-            raise RecordingMismatchError(f"{moment}: the recording has no reply")
+            raise RecordingMismatchError(f"{key.place}: the recording has no reply")
         raise RecordingMismatchError(
-            f"{moment}: the recorded reply answers another prompt than this one; the run was made by another "
+            f"{key.place}: the recorded reply answers another prompt than this one; the run was made by another "
             "version of the code, the prompts or its files, or its event log was changed"
         )
 
@@ -130,11 +129,8 @@ def cache_key(request: Request, weights: str = "") -> str:
 
     Adapters of two bases may share a name, and an adapter that was trained on keeps its name.
     """
-    return f"{request.base_model or ''}/{weights}/{prompt_hash(request)}" if weights else _plain_key(request)
-
-
-def _plain_key(request: Request) -> str:
-    return f"{request.base_model or ''}/{prompt_hash(request)}"
+    known = (weights,) if weights else ()
+    return "/".join((request.base_model or "", *known, prompt_hash(request)))
 
 
 def read_reply(body: dict[str, object], cached: bool | None = None) -> Reply:

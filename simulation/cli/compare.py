@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulation.cli.console import shown_interval, stderr, text_table, wide_console
+from simulation.cli.console import FIGURE_HEADS, shown_interval, stderr, text_table, wide_console
 from simulation.cli.options import JsonOption, LevelOption, MixTiersOption
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from simulation.studies.compare.result import Comparison, FigureDifference
-
-HEADS = {"cooperation_score": "cooperation", "payoff": "payoff per model", "reward_earned": "reward", "gini": "Gini"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -103,7 +101,7 @@ def _table(names: tuple[str, str], what: str, rows: Sequence[FigureDifference]) 
 
 def _cells(each: FigureDifference) -> tuple[str, ...]:
     name = each.figure.value
-    figure = name if each.model_id and name == "payoff" else HEADS.get(name, name)
+    figure = name if each.model_id and name == "payoff" else FIGURE_HEADS.get(name, name)
     difference = shown_interval(each.interval, 3, "+")
     return (figure, f"{each.first:.3f}", f"{each.other:.3f}", difference, str(each.interval.n), each.verdict.value)
 

@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from simulation.metrics.registry import Interval
     from simulation.tables.run import Run
 
+FIGURE_HEADS = {
+    "cooperation_score": "cooperation",
+    "payoff": "payoff per model",
+    "reward_earned": "reward",
+    "gini": "Gini",
+}
+"""How tables name the figures of outcomes whose column has another name."""
+
 
 def progress_bar(episodes: int) -> Any:
     """A progress bar over so many episodes; it shows nothing where the log is JSON."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulation.cli.console import progress_bar, show_study, shown_interval, text_table
+from simulation.cli.console import show_study, shown_interval, text_table
 from simulation.cli.observers import MetricsPort, Otel, OtelContent, watched
 from simulation.cli.options import (
     RUNS,
@@ -72,8 +72,7 @@ def effect(
         plan = planned(scenario, settings)
         arms = list(dict.fromkeys((Treatment.DELIVERED, *(treatment or TREATMENTS))))
         count, name = len(arms) * plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
-        progress = progress_bar(count)
-        with watched(progress, count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
+        with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
             folder = play_treatments(plan, arms, out=out, on_event=watch)
     report = read_effects(folder, level=level, mix_tiers=mix_tiers)
     show_study(folder, REPORT, json_, lambda: [effect_table(report)])

@@ -1,4 +1,4 @@
-"""The options by which a run is watched, and everything that watches it. Heavy imports stand inside."""
+"""The options that add observers to a run, and the observers. Heavy imports are inside the function."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulation.cli.console import progress_bar
+
 if TYPE_CHECKING:
-    from simulation.monitor.progress import LiveProgress
     from simulation.store.events import Event
 
 notices = logging.getLogger("society.notice")
@@ -28,7 +29,6 @@ OtelContent = Annotated[bool, typer.Option("--otel-content", help="Put prompts a
 
 @contextmanager
 def watched(
-    progress: LiveProgress,
     episodes: int,
     name: str,
     *,
@@ -36,9 +36,17 @@ def watched(
     otel: bool = False,
     content: bool = False,
 ) -> Iterator[Callable[[Event], None]]:
-    """What the run called `name` is to tell its events: the progress bar and whatever the options ask for.
+    """Return the observer of a run's events: the progress bar, and what the options add.
 
-    Raises SocietyError where an option cannot be met, before anything is played.
+    Args:
+        episodes: How many episodes are played in all.
+        name: The scenario's name.
+        metrics_port: The port for Prometheus.
+        otel: Send spans.
+        content: Put prompts and replies into the spans.
+
+    Raises:
+        SocietyError: An option cannot be met; nothing is played.
     """
     with ExitStack() as stack:
         watchers: list[Callable[[Event], None]] = []
@@ -52,7 +60,7 @@ def watched(
             from simulation.monitor.opentelemetry import traced
 
             watchers.append(stack.enter_context(traced(name, content=content)))
-        watchers.append(stack.enter_context(progress))
+        watchers.append(stack.enter_context(progress_bar(episodes)))
 
         def tell(event: Event) -> None:
             for watcher in watchers:

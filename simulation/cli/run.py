@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from simulation.cli.console import progress_bar, show
+from simulation.cli.console import show
 from simulation.cli.observers import MetricsPort, Otel, OtelContent, watched
 from simulation.cli.options import (
     RUNS,
@@ -54,7 +54,7 @@ def run(
     settings = settings_of(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint, pairs=set_)
     plan = planned(scenario, settings)
     count, name = plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
-    with watched(progress_bar(count), count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
+    with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
         finished = play_plan(plan, out=out, on_event=watch, cache=cache)
     show(finished, json_)
 
@@ -77,8 +77,6 @@ def resume(
         finished = resume_run(path, on_event=seat.watch, responders=seat.responders)
     else:
         count, name = scenario["episodes"] * len(scenario["tasks"]), scenario["name"]
-        with watched(
-            progress_bar(count), count, name, metrics_port=metrics_port, otel=otel, content=otel_content
-        ) as watch:
+        with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
             finished = resume_run(path, on_event=watch, cache=cache)
     show(finished, json_)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.problems import member_of
-from simulation.cli.console import stderr, text_table, wide_console
+from simulation.cli.console import FIGURE_HEADS, stderr, text_table, wide_console
 from simulation.cli.options import (
     RUNS,
     EndpointsOption,
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from simulation.plan import Settings
     from simulation.studies.sweep import SweepReport
     from simulation.tables.runs import Runs
-
-HEADS = {"cooperation_score": "cooperation", "payoff": "payoff per model", "gini": "Gini"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -100,7 +98,7 @@ def sweep_table(report: SweepReport) -> Table:
 
     means = report.table()
     names = [str(column).removeprefix("sweep.") for column in means]
-    heads = [HEADS.get(name, name) for name in names]
+    heads = [FIGURE_HEADS.get(name, name) for name in names]
     rows = (
         [f"{value:.3f}" if name in SWEPT_FIGURES else str(value) for name, value in row.items()]
         for row in means.to_dict("records")

@@ -33,7 +33,6 @@ from simulation.cli.options import (
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from simulation.plan import Settings
     from simulation.scenario import Scenario
     from simulation.studies.tournament.results import TournamentResult
 
@@ -78,9 +77,11 @@ def tournament(
     elif game is None:
         raise UsageError("--game is missing: see society games")
     else:
+        from simulation.studies.tournament.tournament import scenario_of
+
         settings = settings_of(tier=tier, require=require, seed=seed, endpoints=endpoint, pairs=set_)
         limits = {"episodes": episodes, "stand_in": stand_in, "orders": orders}
-        folder = _new(_scenario(game, mode, steps, roster, settings), roster, form, out, limits)
+        folder = _new(scenario_of(game, mode, roster, settings, steps=steps), roster, form, out, limits)
     _finish(folder, jobs_or_default(jobs), level, mix_tiers, json_)
 
 
@@ -94,19 +95,6 @@ def _finish(folder: Path, jobs: int, level: float, mix_tiers: bool, as_json: boo
         result = play_tournament(folder, jobs=jobs, level=level, mix_tiers=mix_tiers, watch=watch)
     notes = (f"replies: {', '.join(result.report['tiers'])}", *result.report["notes"])
     show_study(folder, REPORT, as_json, lambda: result_tables(result), notes)
-
-
-def _scenario(game: str, mode: TrainingMode, steps: int, roster: str, settings: Settings) -> Scenario:
-    """The scenario all matches share."""
-    from simulation.scenario import checked_scenario
-
-    raw = {
-        "name": f"tournament-{game}",
-        "mode": mode.value,
-        "roster": roster,
-        "tasks": [{"task_id": game, "task_type": game, "max_steps": steps, "required_models": 1}],
-    }
-    return checked_scenario(raw, "the tournament", settings.changes())
 
 
 def _new(scenario: Scenario, roster: str, form: str | None, out: Path, limits: Mapping[str, Any]) -> Path:

@@ -58,9 +58,9 @@ class TalkRules:
 
 
 class StepView(NamedTuple):
-    """What one player observes in a step, whatever it is asked in it; `seed` is its own for the step."""
+    """One player's observation in a step, for all calls of the step; `seed` is the player's own for the step."""
 
-    view: Observation
+    observation: Observation
     observation_text: str
     seed: int
 
@@ -149,9 +149,9 @@ class Episode:
 
     def _look(self, state: State[Any], player: int) -> StepView:
         plan = self.plan
-        view = plan.game.observe(state, player, plan.language)
+        observation = plan.game.observe(state, player, plan.language)
         seed = derive_seed(plan.seed, "player", plan.number, state.tally.step, self.seats[player].model_id)
-        return StepView(view, plan.game.observation_text(state, player, plan.language), seed)
+        return StepView(observation, plan.game.observation_text(state, player, plan.language), seed)
 
     def _since(self, started: float) -> float | None:
         """Return the seconds since `started`; None in an episode some of whose replies were recorded before."""
@@ -300,7 +300,7 @@ class Episode:
             seed=sight.seed,
             system=self.system,
             common=self.common,
-            observation=sight.view,
+            observation=sight.observation,
             identity=self.identities[player],
             observation_text=sight.observation_text,
             sampling=plan.sampling,

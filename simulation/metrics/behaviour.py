@@ -21,11 +21,9 @@ from agents.language import Language
 from agents.players.policies import PUNISH, Option, announced_option
 from agents.problems import SocietyError
 from agents.role import PopulationPart
-from simulation.games import find_game
-from simulation.games.base import Setting
 from simulation.metrics.arrays import Matrix, Vector
-from simulation.seats import Seat
 from simulation.seeds import stream
+from simulation.tables.reconstruct import game_of
 from simulation.task import TrainingTask
 
 if TYPE_CHECKING:
@@ -108,8 +106,7 @@ def _options(run: Run) -> tuple[Option, ...]:
     """The options of a player in the first step of the run's task."""
     scenario = run.manifest["scenario"]
     task = TrainingTask.model_validate(scenario["tasks"][0])
-    seats = tuple(Seat(row.model_id, row.team_id) for row in run.roster.expand())
-    game = find_game(task.task_type)(Setting(seats, task.max_steps, task.difficulty), task.game_parameters())
+    game = game_of(run, task)
     return game.observe(game.start(stream(0)), 0, Language(scenario["language"])).options
 
 

@@ -15,7 +15,7 @@ Source: Wilson, Journal of the American Statistical Association 22 (1927), for t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from statistics import NormalDist
@@ -45,32 +45,32 @@ class Percentiles:
     n: int
 
 
-def _joined(runs: Sequence[Run]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The calls and the episodes of all runs, as those of one run with all their episodes."""
+def _joined(runs: Sequence[Run], table: Callable[[Run], pd.DataFrame]) -> pd.DataFrame:
+    """Return one table of all runs, as if their episodes were of one run."""
     import pandas as pd
 
-    counts = [run.manifest["scenario"]["episodes"] * len(run.manifest["scenario"]["tasks"]) for run in runs]
-    places = [(run, first) for run, first in zip(runs, accumulate(counts, initial=0), strict=False)]
-    calls, episodes = (
-        pd.concat([table.assign(episode=table["episode"] + first) for table, first in tables], ignore_index=True)
-        for tables in (((run.calls, first) for run, first in places), ((run.episodes, first) for run, first in places))
-    )
-    return calls, episodes
+    counts = (run.manifest["scenario"]["episodes"] * len(run.manifest["scenario"]["tasks"]) for run in runs)
+    tables = zip(map(table, runs), accumulate(counts, initial=0), strict=False)
+    return pd.concat([rows.assign(episode=rows["episode"] + first) for rows, first in tables], ignore_index=True)
+
+
+def _calls(runs: Sequence[Run]) -> pd.DataFrame:
+    return _joined(runs, lambda run: run.calls)
 
 
 def _by_tier(runs: Sequence[Run], _mix_tiers: bool) -> Mapping[str, tuple[pd.DataFrame]]:
-    calls, _ = _joined(runs)
+    calls = _calls(runs)
     rows = {tier.value: calls[calls["tier"].astype(str) == tier.value] for tier in FALLBACK_ORDER}
     return {tier: (own,) for tier, own in rows.items() if len(own)}
 
 
 def _timed_by_tier(runs: Sequence[Run], mix_tiers: bool) -> Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]:
-    episodes = _joined(runs)[1]
+    episodes = _joined(runs, lambda run: run.episodes)
     return {tier: (rows, episodes) for tier, (rows,) in _by_tier(runs, mix_tiers).items()}
 
 
 def _all_calls(runs: Sequence[Run], _mix_tiers: bool) -> Mapping[str, tuple[pd.DataFrame]]:
-    calls, _ = _joined(runs)
+    calls = _calls(runs)
     return {"": (calls,)} if len(calls) else {}
 
 

@@ -128,7 +128,7 @@ class ReplaySession(RunSession):
         self._note_prompt(request)
         stored = self._asked.get(request.key)
         if stored is not None and stored.messages != request.messages:
-            raise ReplayError(f"{_call(request)}: the prompt differs: {_first_difference(stored, request)}")
+            raise ReplayError(f"{request.key.place}: the prompt differs: {_first_difference(stored, request)}")
 
     def _settings(self) -> InferenceSettings:
         return replace(super()._settings(), tiers=())
@@ -192,11 +192,6 @@ def _difference(recorded: Event, event: Event) -> str:
 def _place(event: Event) -> str:
     parts = [f"{name} {getattr(event, name)}" for name in ("episode", "step") if hasattr(event, name)]
     return " ".join([type(event).__name__, *parts])
-
-
-def _call(request: Request) -> str:
-    key = request.key
-    return f"episode {key.episode}, step {key.step}, {key.model_id}, {key.purpose.value}"
 
 
 def _first_difference(stored: StoredPrompt, request: Request) -> str:

@@ -179,20 +179,13 @@ def hold_tournament(
     Raises:
         SocietyError: Two models cannot play the game, or a match stops.
     """
-    from simulation.scenario import checked_scenario
     from simulation.studies.tournament.matchups import Format
     from simulation.studies.tournament.play import play_tournament
-    from simulation.studies.tournament.tournament import Tournament, new_tournament
+    from simulation.studies.tournament.tournament import Tournament, new_tournament, scenario_of
 
     loaded, settings = _loaded(roster), Settings(tier, require, seed, None, endpoints, set or {})
-    task = {"task_id": game, "task_type": game, "max_steps": steps, "required_models": 1}
-    raw = {
-        "name": f"tournament-{game}",
-        "mode": TrainingMode.COMPETITIVE.value,
-        "roster": loaded.name,
-        "tasks": [{**task, "parameters": dict(parameters or {})}],
-    }
-    scenario = checked_scenario(raw, "the tournament", settings.changes())
+    mode = TrainingMode.COMPETITIVE
+    scenario = scenario_of(game, mode, loaded.name, settings, steps=steps, parameters=parameters)
     tournament = Tournament(scenario=scenario, roster=loaded, form=Format.PAIRS, episodes=episodes)
     return play_tournament(new_tournament(tournament, out), jobs=jobs)
 

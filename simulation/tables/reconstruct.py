@@ -55,9 +55,8 @@ class Rules(NamedTuple):
 
 def rules_of(run: Run) -> Mapping[str, Rules]:
     """Return the rules of each task of a run, in the run's language, by task_id."""
-    return {
-        task_id: Rules(_game(run, task).rules(_language(run)), task.max_steps) for task_id, task in _tasks(run).items()
-    }
+    tasks, language = _tasks(run), _language(run)
+    return {task_id: Rules(game_of(run, task).rules(language), task.max_steps) for task_id, task in tasks.items()}
 
 
 def _language(run: Run) -> Language:
@@ -68,7 +67,8 @@ def _tasks(run: Run) -> Mapping[str, TrainingTask]:
     return {task["task_id"]: TrainingTask.model_validate(task) for task in run.manifest["scenario"]["tasks"]}
 
 
-def _game(run: Run, task: TrainingTask) -> Game[Any]:
+def game_of(run: Run, task: TrainingTask) -> Game[Any]:
+    """Return the game of a run's task, with the players of the run."""
     seats = tuple(Seat(config.model_id, config.team_id) for config in run.roster.expand())
     return find_game(task.task_type)(Setting(seats, task.max_steps, task.difficulty), task.game_parameters())
 
@@ -102,7 +102,7 @@ class _Episode:
         configs = run.roster.expand()
         self._names = [config.model_id for config in configs]
         self._teamwork = [derive_strategy(config.role, task, mode).teamwork_level for config in configs]
-        self._number, self._language, self._game = number, _language(run), _game(run, task)
+        self._number, self._language, self._game = number, _language(run), game_of(run, task)
         self._start: State[Any] = self._game.start(stream(int(run.manifest["seed"]), "game", number))
 
     def points(self, moves: _Moves) -> Iterator[Point]:

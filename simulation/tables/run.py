@@ -14,6 +14,7 @@ from agents.inference.provenance import fallen
 from agents.problems import SocietyError
 from agents.roster import Roster
 from simulation.plan import load_from_manifest
+from simulation.scenario import PromptStorage
 from simulation.store.events import (
     CallMade,
     DecisionMade,
@@ -30,7 +31,7 @@ from simulation.store.events import (
 from simulation.store.history import said
 from simulation.store.migrations import migrated_manifest
 from simulation.store.prompts import StoredPrompt, read_prompts
-from simulation.store.run_directory import check_directory
+from simulation.store.run_directory import RunStatus, check_directory
 from simulation.tables.base import Tables
 from simulation.tables.columns import TABLES, Column, TableName
 from simulation.tables.parquet import read_stored, stored_file
@@ -194,9 +195,9 @@ class Run(Tables):
     @property
     def why_no_prompts(self) -> str:
         """Return why `prompts` is empty, where it is."""
-        if self.manifest["scenario"].get("prompts") == "off":
+        if self.manifest["scenario"].get("prompts") == PromptStorage.OFF.value:
             return "its scenario says prompts: off"
-        if self.manifest["status"] == "running":
+        if self.manifest["status"] == RunStatus.RUNNING.value:
             return "no step of it has ended yet"
         return "it was made by an earlier version, or no language model was asked"
 

@@ -12,7 +12,7 @@ one member more play the same random draws, and what the member adds is a differ
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -27,9 +27,9 @@ from agents.problems import InvalidFileError, SocietyError, nearest
 from agents.roster import Roster
 from agents.strategy import TrainingMode
 from simulation.games import find_game
-from simulation.plan import Plan
+from simulation.plan import Plan, Settings
 from simulation.runs.folders import finished_run, new_folder, play_in
-from simulation.scenario import Scenario
+from simulation.scenario import Scenario, checked_scenario
 from simulation.seeds import derive_seed
 from simulation.store.files import atomic_directory
 from simulation.store.migrations import without_removed_settings
@@ -82,6 +82,38 @@ class Tournament(FileModel):
         keys = {"seed": derive_seed(self.scenario.seed, *names, 0), "episodes": self.episodes}
         roster = self.roster.model_copy(update={"models": self.matchups[number].seats})
         return Plan(self.scenario.model_copy(update=keys), roster)
+
+
+def scenario_of(
+    game: str,
+    mode: TrainingMode,
+    roster: str,
+    settings: Settings,
+    *,
+    steps: int,
+    parameters: Mapping[str, Any] | None = None,
+) -> Scenario:
+    """Return the scenario that all matches of a tournament share: one task, playable by any number of models.
+
+    Args:
+        game: The game's task_type.
+        mode: The mode of all matches.
+        roster: The roster's name.
+        settings: Values that replace the scenario's.
+        steps: Steps of an episode.
+        parameters: The game's own parameters.
+
+    Raises:
+        InvalidFileError: Holds every mistake.
+    """
+    task = {"task_id": game, "task_type": game, "max_steps": steps, "required_models": 1}
+    raw = {
+        "name": f"tournament-{game}",
+        "mode": mode.value,
+        "roster": roster,
+        "tasks": [{**task, "parameters": dict(parameters or {})}],
+    }
+    return checked_scenario(raw, "the tournament", settings.changes())
 
 
 def check(tournament: Tournament) -> None:
