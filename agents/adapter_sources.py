@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agents.inference.backend import EndpointSettings, base_name
 from agents.inference.embedded.adapters import CONFIG_FILE, shipped_adapters
+from agents.inference.loops import run_blocking
 from agents.inference.servers.discovery import ServedModel, list_models, open_session
 from agents.inference.servers.endpoint import api_headers
 from agents.inference.vllm.adapter_folders import read_adapter_folder
@@ -80,8 +79,7 @@ def found_at_server(url: str, api_key_env: str | None = None) -> FoundAdapters:
         SocietyError: No server answers, or it serves no adapter.
     """
     url = url.rstrip("/")
-    with ThreadPoolExecutor(1, thread_name_prefix="society-ask") as aside:
-        served = aside.submit(asyncio.run, _ask(url, api_key_env)).result()
+    served = run_blocking(lambda: _ask(url, api_key_env))
     bases = tuple(model.name for model in served if model.parent is None)
     candidates = tuple(_served_candidate(model) for model in served if model.parent is not None)
     if not candidates:

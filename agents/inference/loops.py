@@ -1,9 +1,10 @@
-"""Objects that belong to one event loop (a session, a client, a task), and calls from one loop into another."""
+"""Objects of one event loop (a session, a client, a task), calls into another loop, and async work run to its end."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -48,3 +49,27 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+def run_blocking(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run async work to its end, in a thread of its own if this thread has a running loop (a notebook)."""
+    return asyncio.run(work()) if _running_loop() is None else _run_aside(work)
+
+
+def _run_aside(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run in another thread and wait; an interrupt here first cancels the work there."""
+    running: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any] | None]] = Future()
+
+    async def cancellable() -> T:
+        running.set_result((asyncio.get_running_loop(), asyncio.current_task()))
+        return await work()
+
+    with ThreadPoolExecutor(1, thread_name_prefix="society-run") as pool:
+        done = pool.submit(lambda: asyncio.run(cancellable()))
+        try:
+            return done.result()
+        except KeyboardInterrupt:
+            loop, task = running.result()
+            if task is not None:
+                loop.call_soon_threadsafe(task.cancel)
+            raise

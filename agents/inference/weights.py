@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from agents.inference.embedded.adapters import CONFIG_FILE, WEIGHTS_FILE, resolve
 from agents.inference.embedded.model_sources import file_sha256
 from agents.inference.errors import UnknownAdapterError
-from agents.inference.provenance import CallKey, Purpose, Request
 
 if TYPE_CHECKING:
     from agents.inference.servers.endpoint import Endpoint
@@ -68,9 +67,8 @@ def weights_identity(record: Mapping[str, Any]) -> str:
 
 
 def _digests(adapter: str, path: str | None) -> dict[str, str] | None:
-    request = Request(CallKey(0, 0, "", Purpose.TALK), adapter, (), adapter_path=path)
     try:
-        folder = resolve(request)
+        folder = resolve(adapter, path)
         return _hashed(folder.path) if folder else None
     except (UnknownAdapterError, OSError):
         return None

@@ -1,4 +1,4 @@
-"""The `society` command. Heavy imports stand inside the commands: `--help` must be quick."""
+"""The `society` command. Heavy imports are inside the commands: `--help` must be quick."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def doctor(
 
     The exit code is 1 if a finding is a failure. With warnings a run is possible.
     """
-    from simulation.concurrency import run_blocking
+    from agents.inference.loops import run_blocking
     from simulation.doctor import Verdict, examine
 
     case = _case(scenario, tuple(endpoint or ()), out)

@@ -1,4 +1,4 @@
-"""`society replay`. Heavy imports stand inside the command."""
+"""`society replay`. Heavy imports are inside the command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`society run` and `society resume`. Heavy imports stand inside the commands."""
+"""`society run` and `society resume`. Heavy imports are inside the commands."""
 
 from __future__ import annotations
 

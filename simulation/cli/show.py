@@ -1,4 +1,4 @@
-"""`society show`: what models of a run were asked. Heavy imports stand inside the command."""
+"""`society show`: what models of a run were asked. Heavy imports are inside the command."""
 
 from __future__ import annotations
 

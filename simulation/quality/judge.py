@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.inference.backend import InferenceSettings
+from agents.inference.loops import run_blocking
 from agents.inference.provenance import CallKey, CallRecord, Purpose, Request, Sampling, Tier
 from agents.inference.records import prompt_hash
 from agents.language import Language
 from agents.problems import SocietyError, UsageError
 from agents.prompts import Graded, judge_prompt
 from agents.strategy import TrainingMode
-from simulation.concurrency import run_blocking
 from simulation.quality.scorer import Judge, Mark, Material, QualityMeasure, scorer
 from simulation.store.events import CallMade, EventLog, read_events
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agents.inference.backend import InferenceSettings
+from agents.inference.loops import run_blocking
 from agents.inference.recording import Recording, ReplyCache
 from agents.inference.weights import changed_weights
 from agents.problems import SocietyError
 from agents.strategy import TrainingMode
-from simulation.concurrency import run_blocking
 from simulation.engine.environment import MultiModelEnvironment
 from simulation.modes import ModeChoice
 from simulation.plan import Plan

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from agents.inference.backend import base_name
 from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.errors import UnknownAdapterError
-from agents.inference.provenance import Request
 
 SHIPPED = Path(__file__).resolve().parents[2] / "adapters"
 CONFIG_FILE = "adapter_config.json"
@@ -81,21 +80,25 @@ def is_base(model: str) -> bool:
     return base_name(model) == base_name(MODEL_ID)
 
 
-def resolve(request: Request) -> AdapterFolder | None:
-    """Return the adapter that a request asks for; None is the base model.
+def resolve(name: str, folder: str | Path | None = None) -> AdapterFolder | None:
+    """Return the adapter that answers under a name; None is the base model.
+
+    Args:
+        name: The adapter's name, or the base model's.
+        folder: The adapter's own folder; without one the name is a shipped adapter's or the base model's.
 
     Raises:
         UnknownAdapterError: No adapter has this name.
         UnusableAdapterError: Its folder cannot be used.
     """
-    if request.adapter_path is not None:
-        return read_adapter(request.adapter, Path(request.adapter_path).expanduser())
+    if folder is not None:
+        return read_adapter(name, Path(folder).expanduser())
     shipped = shipped_adapters()
-    if request.adapter in shipped:
-        return read_adapter(request.adapter, shipped[request.adapter])
-    if is_base(request.adapter):
+    if name in shipped:
+        return read_adapter(name, shipped[name])
+    if is_base(name):
         return None
-    raise UnknownAdapterError(request.adapter, HERE, served_names())
+    raise UnknownAdapterError(name, HERE, served_names())
 
 
 def read_adapter(name: str, folder: Path) -> AdapterFolder:

@@ -137,7 +137,8 @@ class EmbeddedBackend:
         """
         if self._closed:
             raise PermanentError("the embedded tier is closed")
-        resolve(request)  # raise for an unknown adapter before anything is loaded
+        # raise for an unknown adapter before anything is loaded
+        resolve(request.adapter, request.adapter_path)
         loop = asyncio.get_running_loop()
         job = Job(request, loop.create_future())
         self._waiting.append(job)

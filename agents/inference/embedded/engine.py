@@ -95,7 +95,7 @@ class EmbeddedEngine:
             UnknownAdapterError: The adapter is not known, or its folder cannot be used.
             PermanentError: Prompt and reply do not fit into the model's context.
         """
-        adapter = resolve(request)
+        adapter = resolve(request.adapter, request.adapter_path)
         tokens = self.model.prompt(request.messages)
         tree = request.choices and choice_tree(request.choices, self.model.encode, self.model.end)
         row = BatchRow(request, tokens, adapter, tree or None)

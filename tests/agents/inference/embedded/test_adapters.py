@@ -49,7 +49,7 @@ def test_every_shipped_adapter_can_be_used() -> None:
     assert {"cooperator", "defector", "reciprocator"} <= shipped_adapters().keys()
     for name, folder in shipped_adapters().items():
         assert read_adapter(name, folder).path == folder.resolve()
-        assert resolve(request(name)) == read_adapter(name, folder)
+        assert resolve(name) == read_adapter(name, folder)
 
 
 def test_shipped_adapters_are_folders_with_an_adapter_config(tmp_path: Path) -> None:
@@ -62,12 +62,12 @@ def test_shipped_adapters_are_folders_with_an_adapter_config(tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["SmolLM2-135M-Instruct", MODEL_ID, "smollm2-135m-instruct"])
 def test_resolve_takes_the_base_models_name_for_no_adapter(name: str) -> None:
     assert is_base(name)
-    assert resolve(request(name)) is None
+    assert resolve(name) is None
 
 
 def test_resolve_looks_in_the_requests_own_folder_first(tmp_path: Path) -> None:
     folder = adapter_folder(tmp_path / "mine")
-    found = resolve(request("SmolLM2-135M-Instruct", path=folder))
+    found = resolve("SmolLM2-135M-Instruct", folder)
     assert found is not None
     assert found.path == folder
     assert found.scale(8) == 2.0
@@ -79,7 +79,7 @@ def test_rank_stabilised_lora_divides_by_the_root_of_the_rank(tmp_path: Path) ->
 
 def test_an_unknown_adapter_error_lists_the_known_ones() -> None:
     with pytest.raises(UnknownAdapterError, match=r"adapter 'nobody' is not served at the embedded tier"):
-        resolve(request("nobody"))
+        resolve("nobody")
     assert "smollm2-135m-instruct" in served_names()
 
 
@@ -101,7 +101,7 @@ def test_an_unusable_folder_error_gives_the_reason(
 ) -> None:
     folder = adapter_folder(tmp_path / "odd", weights, **config)
     with pytest.raises(UnusableAdapterError, match=reason) as caught:
-        resolve(request("odd", path=folder))
+        resolve("odd", folder)
     assert str(folder) in str(caught.value)
 
 
