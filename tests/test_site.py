@@ -73,7 +73,7 @@ def test_site_builds_without_warnings_and_fetches_nothing(tmp_path: Path) -> Non
     assert not [path for path, text in pages.items() if FETCHED.search(text)]
     python = pages[tmp_path / "reference" / "python.html"]
     assert "simulation.run_scenario" in python
-    assert "Raises InvalidFileError" in python
+    assert "Holds every mistake in the scenario and its roster" in python
 
 
 def test_documented_python_names_are_the_public_ones() -> None:

@@ -146,7 +146,7 @@ class _Plans:
     def _load(self, values: Mapping[str, object]) -> Plan:
         """Return the plan with these values in place of the file's and of the settings'."""
         texts = {key: self._text(key, value) for key, value in values.items()}
-        changed = {"sweep": "{}", **self._settings.set, **texts}
+        changed = {**self._settings.set, "sweep": "{}", **texts}
         episodes = None if "episodes" in values else self._settings.episodes
         return make_plan(self._path, replace(self._settings, episodes=episodes, set=changed))
 

@@ -215,7 +215,7 @@ def load_run(path: str | Path) -> Run:
 
 def read_manifest(path: Path) -> Row:
     """A run's manifest.json. Raises SocietyError where it is missing, torn or of an unknown version, and where the
-    directory holds what is not its own."""
+    directory holds a link or file that is not its own."""
     file = path / "manifest.json"
     if not file.exists():
         raise SocietyError(f"{path} is not a run directory: it has no manifest.json")

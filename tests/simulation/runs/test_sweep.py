@@ -101,6 +101,7 @@ def test_sweep_from_a_setting_varies_structures_and_rosters() -> None:
     arms = list(sweep_arms(scenario(SCENARIO), Settings(set={"sweep": sweep})).values())
     assert [len(arm.plan.roster.models) for arm in arms] == [2, 4]
     assert {arm.plan.scenario.mixing.policy.value for arm in arms} == {"exp3"}
+    assert not any(arm.plan.scenario.sweep for arm in arms)  # each is one run, so it can be played
 
 
 @pytest.mark.parametrize(
