@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulation.cli.console import text_table, wide_console
+from simulation.cli.console import as_json, shown_interval, text_table, wide_console
 from simulation.cli.options import JsonOption, RunArgument
 from simulation.studies.calls import By
 
@@ -36,7 +34,7 @@ def calls(
 
     report = report_calls(load_run(run), by)
     if json_:
-        typer.echo(json.dumps(asdict(report)))
+        typer.echo(as_json(report))
         return
     wide_console().print(_calls_table(report))
 
@@ -59,7 +57,7 @@ def _cells(group: CallGroup) -> tuple[str, ...]:
     return (
         str(group.statuses["ok"]),
         str(group.statuses["failed"]),
-        f"{rate.value:.1%} [{rate.low:.1%}, {rate.high:.1%}]" if rate else "-",
+        shown_interval(rate, 1, style="%") if rate else "-",
         _spread(group.latency),
         _spread(group.queue_time),
         _spread(group.tokens_per_second),
@@ -74,7 +72,7 @@ def _cells(group: CallGroup) -> tuple[str, ...]:
 def _notes(report: CallReport) -> list[str]:
     left_out = {status: sum(group.statuses[status] for group in report.groups) for status in ("cancelled", "cached")}
     return [
-        "latency, queue and tokens/s a call: p50 / p90 / p99; success with its Wilson 95% interval",
+        "latency, queue and tokens/s a call: p50 / p90 / p99; success with its 95% interval over episodes",
         f"tokens/s in all: over {report.wall_seconds:.1f} s, the duration of all timed episodes",
         *(f"{count} {status} attempts are in no figure" for status, count in left_out.items() if count),
     ]

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import typer
 
 from agents.sanitize import sanitize_lines
@@ -121,9 +122,19 @@ def complain(message: str, who: str = "society: ") -> None:
         typer.echo(sanitize_lines(f"{who}{message}"), err=True)
 
 
-def shown_interval(interval: Interval, digits: int = 2, sign: str = "") -> str:
-    """An estimate and its interval as text: `1.50 [1.20, 1.80]`; with the sign "+" each number has its own."""
-    value, low, high = (f"{each:{sign}.{digits}f}" for each in (interval.value, interval.low, interval.high))
+def as_json(value: Any) -> str:
+    """A result as JSON; dataclasses and enums are plain, a number that is not finite is null."""
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def shown_interval(interval: Interval, digits: int = 2, sign: str = "", style: str = "f") -> str:
+    """An estimate and its interval as text: `1.50 [1.20, 1.80]`; with the sign "+" each number has its own.
+
+    Without an interval it is the estimate alone; the notes of a study say why.
+    """
+    if not interval.known:
+        return f"{interval.value:{sign}.{digits}{style}}"
+    value, low, high = (f"{each:{sign}.{digits}{style}}" for each in (interval.value, interval.low, interval.high))
     return f"{value} [{low}, {high}]"
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.problems import SocietyError
-from simulation.cli.console import shown_interval, text_table, wide_console
+from simulation.cli.console import as_json, shown_interval, text_table, wide_console
 from simulation.cli.options import JsonOption, MixTiersOption
 
 if TYPE_CHECKING:
@@ -40,7 +38,7 @@ def metrics_(
     if not report.rows:
         raise SocietyError("\n".join(report.notes) or "no metric applies: no episode is finished and no call was made")
     if json_:
-        typer.echo(json.dumps(asdict(report)))
+        typer.echo(as_json(report))
         return
     heads = ("metric", "of", "value [interval]", "n", "what it measures", "source")
     title = "all models together, synthetic episodes left out"

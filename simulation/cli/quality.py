@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +10,7 @@ import typer
 
 from agents.inference.provenance import Tier
 from agents.problems import UsageError
-from simulation.cli.console import shown_interval, text_table, wide_console
+from simulation.cli.console import as_json, shown_interval, text_table, wide_console
 from simulation.cli.options import JsonOption, RunArgument
 
 if TYPE_CHECKING:
@@ -51,7 +49,7 @@ def quality(
     grader = Judge(judge, tuple(endpoint or (DEFAULT_URL,)), tier) if judge else None
     report = report_quality(load_run(run), scorer or (), grader)
     if json_:
-        typer.echo(json.dumps(asdict(report)))
+        typer.echo(as_json(report))
         return
     console = wide_console()
     for table in _quality_tables(report):
@@ -81,5 +79,4 @@ def _quality_tables(report: QualityReport) -> Iterator[Table]:
 def _mean(row: QualityRow | None) -> str:
     if row is None:
         return "-"
-    value = shown_interval(row.interval, 3) if row.interval else f"{row.value:.3f}"
-    return f"{value} of {row.texts}"
+    return f"{shown_interval(row.interval, 3)} of {row.texts}"

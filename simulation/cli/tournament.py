@@ -10,7 +10,7 @@ import typer
 
 from agents.problems import UsageError, member_of
 from agents.strategy import TrainingMode
-from simulation.cli.console import show_study, text_table
+from simulation.cli.console import show_study, shown_interval, text_table
 from simulation.cli.options import (
     RUNS,
     EndpointsOption,
@@ -121,9 +121,10 @@ def result_tables(result: TournamentResult) -> list[Table]:
     return [_compositions(result), _contributions(result), _ratings(result), _synergies(result)]
 
 
-def _interval(row: Row, names: tuple[str, str, str] = ("value", "low", "high")) -> str:
-    value, low, high = (row[name] for name in names)
-    return f"{value:.2f} [{low:.2f}, {high:.2f}]"
+def _interval(row: Row) -> str:
+    from simulation.metrics.registry import LEVEL, Interval
+
+    return shown_interval(Interval(row["low"], row["value"], row["high"], LEVEL, row["n"]))
 
 
 def _title(result: TournamentResult, what: str) -> str:
@@ -140,11 +141,11 @@ def _matrix(result: TournamentResult) -> Table:
 
 def _standings(result: TournamentResult) -> Table:
     """Alpha-rank is shown where play is not transitive; the stored table always has it."""
-    cyclic = not result.report["transitive"]
+    cyclic = result.report["transitive"] is False
     skills = {row["model_id"]: _interval(row) for row in result.ratings.to_dict("records")}
 
     def cells(row: Row) -> tuple[str, ...]:
-        mass = (_interval(row, ("mass", "mass_low", "mass_high")),) if cyclic else ()
+        mass = (f"{row['mass']:.2f}",) if cyclic else ()
         return (row["model_id"], _interval(row), skills.get(row["model_id"], ""), *mass, str(row["n"]))
 
     heads = ("model", "mean payoff", "openskill", *(("alpha-rank",) if cyclic else ()), "episodes")

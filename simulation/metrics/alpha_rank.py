@@ -20,6 +20,7 @@ from simulation.metrics.arrays import Matrix, Vector
 
 POPULATION = 50
 _CLOSE, _SHARPEST = 1e-4, 1000.0
+_SMALLEST = 1e-300  # payoffs that are closer are equal: 1 / their spread is no number
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ def alpha_rank(payoffs: Matrix, *, intensity: float | None = None, population: i
 
 
 def _swept(payoffs: Matrix, population: int) -> AlphaRank:
-    spread = float(payoffs.max() - payoffs.min()) or 1.0
+    spread = float(payoffs.max() - payoffs.min())
+    spread = spread if spread > _SMALLEST else 1.0
     intensity = 1.0 / spread
     masses = _masses(payoffs, intensity, population)
     while intensity < _SHARPEST / spread:

@@ -7,23 +7,20 @@
 | cancelled | left out       | no              | no         | no: the run was stopped                           |
 | cached    | left out       | no              | no         | no: no call was made                              |
 
-Figures of time and tokens refuse rows of more than one tier; counts do not. Times are seconds.
-
-Source: Wilson, Journal of the American Statistical Association 22 (1927), for the interval of the success rate.
+Figures of time and tokens refuse rows of more than one tier; counts do not. Times are seconds. Attempts of one episode
+may fail together, so the interval of the success rate is over episodes.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from agents.inference.provenance import FALLBACK_ORDER, CallStatus
 from simulation.metrics.comparable import comparable_rows
-from simulation.metrics.inference import LEVEL
+from simulation.metrics.intervals import UNIT, cluster_interval, ratio
 from simulation.metrics.registry import Interval, MetricInput, metric
 
 if TYPE_CHECKING:
@@ -82,29 +79,15 @@ ALL_CALLS = MetricInput(_all_calls)
 """For metrics of the calls of all tiers together."""
 
 
-def wilson(successes: int, trials: int, level: float = LEVEL) -> Interval | None:
-    """A share with its score interval, which stays within 0-1 and keeps a width at 0 and 1; None without trials.
-
-    It assumes independent trials; attempts during one outage are not.
-
-    Source:
-        Wilson (1927).
-    """
-    if not trials:
-        return None
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    share, shrink = successes / trials, 1 + z * z / trials
-    centre = (share + z * z / (2 * trials)) / shrink
-    half = z / shrink * math.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
-    return Interval(max(0.0, min(share, centre - half)), share, min(1.0, max(share, centre + half)), level, trials)
-
-
 @metric(HERE, CALLS)
 def success_rate(calls: pd.DataFrame) -> Interval | None:
     """Share of attempts that brought a reply, of those that were not cancelled: ok / (ok + failed)."""
     rows = comparable_rows(calls, synthetic=True)
-    good = int((rows["status"] == CallStatus.OK.value).sum())
-    return wilson(good, good + int((rows["status"] == CallStatus.FAILED.value).sum()))
+    rows = rows[rows["status"].isin((CallStatus.OK.value, CallStatus.FAILED.value))]
+    if rows.empty:
+        return None
+    good = rows.assign(good=rows["status"] == CallStatus.OK.value).groupby("episode")["good"]
+    return cluster_interval(ratio, good.agg(["sum", "count"]).to_numpy(dtype="float64"), bounds=UNIT)
 
 
 @metric(HERE, CALLS)

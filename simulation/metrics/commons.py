@@ -1,8 +1,7 @@
 """How long a commons lasts, and how much of it is taken.
 
 Sources: Piatti et al., Cooperate or Collapse (GovSim), NeurIPS 2024, for survival and over-usage; Kaplan & Meier,
-Journal of the American Statistical Association 53 (1958); the interval is Greenwood's on the log(-log) scale
-(Kalbfleisch & Prentice, 1980).
+Journal of the American Statistical Association 53 (1958).
 """
 
 from __future__ import annotations
@@ -10,14 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from agents.problems import SocietyError
 from simulation.games.commons import Commons
 from simulation.metrics.comparable import comparable_rows, with_episode_facts, without_people
-from simulation.metrics.inference import LEVEL
-from simulation.metrics.registry import Interval, MetricInput, metric
+from simulation.metrics.intervals import UNIT, leave_one_out_interval
+from simulation.metrics.registry import LEVEL, Interval, MetricInput, metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run
 
 GOVSIM = "Piatti et al. (GovSim), NeurIPS 2024"
-_COLLAPSE_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -38,14 +37,12 @@ class Lifetime:
 
 @dataclass(frozen=True)
 class SurvivalPoint:
-    """The curve after the collapses at `step`: share alive (0-1) with its interval."""
+    """The curve after the collapses at `step`: share alive (0-1) with its interval over episodes."""
 
     step: int
     at_risk: int
     collapsed: int
-    low: float
-    survival: float
-    high: float
+    survival: Interval
 
 
 def lifetimes(run: Run, *, mix_tiers: bool = False) -> tuple[Lifetime, ...]:
@@ -109,39 +106,47 @@ def survival_time(lives: Sequence[Lifetime]) -> float:
     return sum(life.steps for life in lives) / len(lives)
 
 
-@metric("Kaplan & Meier (1958); the interval: Kalbfleisch & Prentice (1980)", LIFETIMES)
+@metric("Kaplan & Meier (1958)", LIFETIMES)
 def survival_curve(lives: Sequence[Lifetime]) -> Mapping[str, Interval]:
     """Share of commons alive after each step in which one collapsed (0-1), as Kaplan and Meier estimate it."""
-    return {
-        f"after step {point.step}": Interval(point.low, point.survival, point.high, LEVEL, point.at_risk)
-        for point in kaplan_meier(lives)
-    }
+    return {f"after step {point.step}": point.survival for point in kaplan_meier(lives)}
 
 
-def kaplan_meier(lives: Sequence[Lifetime]) -> tuple[SurvivalPoint, ...]:
-    """The share alive after each step in which some collapsed; an episode that ended counts until its end.
+def kaplan_meier(lives: Sequence[Lifetime], *, level: float = LEVEL) -> tuple[SurvivalPoint, ...]:
+    """Return the share alive after each step in which some collapsed; an episode that ended counts until its end.
+
+    Args:
+        lives: At least one.
+        level: Confidence level of the intervals, in (0, 1).
+
+    Raises:
+        SocietyError: There is no lifetime.
 
     Source:
-        Kaplan & Meier (1958); Kalbfleisch & Prentice (1980) for the interval.
+        Kaplan & Meier (1958).
     """
     _require(lives)
-    z, survival, hazard = NormalDist().inv_cdf((1 + LEVEL) / 2), 1.0, 0.0
     points = []
     for step in sorted({life.steps for life in lives if life.collapsed}):
         at_risk = sum(life.steps >= step for life in lives)
         collapsed = sum(life.collapsed and life.steps == step for life in lives)
-        survival *= 1 - collapsed / at_risk
-        hazard += collapsed / (at_risk * (at_risk - collapsed)) if at_risk > collapsed else math.inf
-        low, high = _greenwood(survival, hazard, z)
-        points.append(SurvivalPoint(step, at_risk, collapsed, low, survival, high))
+        kinds = {life: _survival(_less_one(lives, life), step) for life in set(lives)}
+        without = np.array([kinds[life] for life in lives])
+        survival = leave_one_out_interval(_survival(lives, step), without, bounds=UNIT, level=level)
+        points.append(SurvivalPoint(step, at_risk, collapsed, survival))
     return tuple(points)
 
 
-def _greenwood(survival: float, hazard: float, z: float) -> tuple[float, float]:
-    if survival <= _COLLAPSE_TOLERANCE:
-        return 0.0, 0.0  # none is alive: the variance cannot be estimated
-    spread = z * math.sqrt(hazard) / abs(math.log(survival))
-    return survival ** math.exp(spread), survival ** math.exp(-spread)
+def _less_one(lives: Sequence[Lifetime], life: Lifetime) -> Sequence[Lifetime]:
+    place = lives.index(life)
+    return [*lives[:place], *lives[place + 1 :]]
+
+
+def _survival(lives: Sequence[Lifetime], step: int) -> float:
+    """The share alive after `step`: the product of the shares that survive each step with a collapse."""
+    ends = sorted({life.steps for life in lives if life.collapsed and life.steps <= step})
+    dead = (sum(life.collapsed and life.steps == end for life in lives) for end in ends)
+    return math.prod(1 - lost / sum(life.steps >= end for life in lives) for end, lost in zip(ends, dead, strict=True))
 
 
 @metric(f"{GOVSIM}: 1 - over-usage", HARVESTS)

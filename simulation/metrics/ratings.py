@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from simulation.metrics.inference import LEVEL
-from simulation.metrics.registry import Interval
+from simulation.metrics.registry import LEVEL, Interval
 
 if TYPE_CHECKING:
     from openskill.models import PlackettLuceRating

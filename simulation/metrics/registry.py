@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -15,19 +16,45 @@ T = TypeVar("T")
 REGISTERED: dict[str, Metric] = {}
 
 
+LEVEL = 0.95
+"""The confidence level where none is given."""
+LEAST_UNITS = 6
+"""Independent units that an interval needs."""
+
+
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its confidence interval: `level` in (0, 1), `n` independent units behind it."""
+    """An estimate with its confidence interval.
+
+    Attributes:
+        low: Lower end; nan where there is no interval.
+        value: The estimate.
+        high: Upper end; nan where there is no interval.
+        level: Confidence level, in (0, 1).
+        n: Independent units behind the estimate.
+        why: Why there is no interval; empty where there is one.
+    """
 
     low: float
     value: float
     high: float
     level: float
     n: int
+    why: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether there is an interval."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    @property
+    def constant(self) -> bool:
+        """Whether there is no interval though there are enough units: all of them gave the same."""
+        return not self.known and self.n >= LEAST_UNITS
 
     def excludes(self, null: float = 0.0) -> bool:
-        """Whether `null` is outside the interval."""
-        return not self.low <= null <= self.high
+        """Whether `null` is outside the interval, or all units gave the same other value."""
+        return self.value != null if self.constant else self.known and not self.low <= null <= self.high
 
 
 def _call(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 from agents.problems import SocietyError
 from simulation.metrics.arrays import Matrix
 from simulation.metrics.comparable import comparable_rows
-from simulation.metrics.inference import stratified_bootstrap
+from simulation.metrics.intervals import jackknife_interval
 from simulation.metrics.registry import Interval, MetricInput, metric
 
 if TYPE_CHECKING:
@@ -34,14 +34,18 @@ class ScoreFigure(str, Enum):
     COOPERATION = "cooperation_score"
 
 
+SHARES = frozenset(figure.value for figure in ScoreFigure)
+
+
 @dataclass(frozen=True)
 class Scores:
     """`values`: one row per pass through the tasks, one column per task. `clusters`: a label per row; rows with the
-    same label come from the same seed."""
+    same label come from the same seed. `unit`: what a label is, seeds or passes."""
 
     values: Matrix
     tasks: tuple[str, ...]
     clusters: tuple[int, ...]
+    unit: str = "seeds"
 
 
 def score_matrix(runs: Sequence[Run], figure: ScoreFigure, *, mix_tiers: bool = False) -> Scores:
@@ -64,8 +68,10 @@ def score_matrix(runs: Sequence[Run], figure: ScoreFigure, *, mix_tiers: bool = 
     table = rows.pivot_table(index=["run", "pass"], columns="task_id", values=figure.value, observed=True)
     if table.empty or bool(table.isna().to_numpy().any()):
         raise SocietyError(f"no {figure.value} in some episode: finish the run, or look for invalid decisions")
-    clusters = tuple(seeds[run] if len(set(seeds)) > 1 else int(pass_) for run, pass_ in table.index)
-    return Scores(table.to_numpy(dtype=np.float64), tuple(map(str, table.columns)), clusters)
+    many = len(set(seeds)) > 1
+    clusters = tuple(seeds[run] if many else int(pass_) for run, pass_ in table.index)
+    unit = "seeds" if many else "passes through the tasks"
+    return Scores(table.to_numpy(dtype=np.float64), tuple(map(str, table.columns)), clusters, unit)
 
 
 def _together(runs: Sequence[Run]) -> pd.DataFrame:
@@ -90,7 +96,7 @@ def _parts(runs: Sequence[Run], mix_tiers: bool) -> Mapping[str, tuple[Sequence[
 
 def _estimate(
     statistic: Callable[[Matrix], float], runs: Sequence[Run], figure: ScoreFigure, mix_tiers: bool
-) -> Interval | float:
+) -> Interval:
     return score_interval(statistic, score_matrix(runs, figure, mix_tiers=mix_tiers))
 
 
@@ -98,11 +104,9 @@ SCORES = MetricInput(_parts, _estimate)
 """For statistics of a score matrix: one value per outcome of 0-1, with its interval over seeds."""
 
 
-def score_interval(statistic: Callable[[Matrix], float], scores: Scores) -> Interval | float:
-    """A statistic of a score matrix with its interval, clustered by seed; without one for a single seed and pass."""
-    if len(set(scores.clusters)) < 2:
-        return statistic(scores.values)
-    return stratified_bootstrap(statistic, scores.values, clusters=scores.clusters)
+def score_interval(statistic: Callable[[Matrix], float], scores: Scores) -> Interval:
+    """Return a statistic of a score matrix with its interval over seeds, or over passes where there is one seed."""
+    return jackknife_interval(statistic, scores.values, scores.clusters, unit=scores.unit)
 
 
 @metric(RLIABLE, SCORES)

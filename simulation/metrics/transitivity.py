@@ -10,6 +10,7 @@ Mathematics of Operations Research 36 (2011), for games; Balduzzi et al., Re-eva
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ import numpy as np
 
 from agents.problems import SocietyError
 from simulation.metrics.arrays import Matrix, Vector
-from simulation.metrics.inference import RESAMPLES
+from simulation.metrics.inference import sign_flip_p_value
+from simulation.metrics.registry import LEAST_UNITS
 
 SIGNIFICANT = 0.05
 _ROUNDING = 1e-9
@@ -29,20 +31,21 @@ class Transitivity:
 
     Attributes:
         cyclic_share: The cyclic share of the squared margins (0-1); chance alone raises it above 0.
-        p_value: Of the cyclic part being nothing but chance: the share of resampled transitive play of the same noise
-            with as large a cyclic part.
+        p_value: Of the cyclic part being nothing but chance; nan where there are too few episodes for a test.
         circle: Three players of whom each earns more than the next, and the last more than the first, on average: the
             clearest such three; empty where there are none.
+        why: Why there is no p-value; empty where there is one.
     """
 
     cyclic_share: float
     p_value: float
     circle: tuple[int, ...] = ()
+    why: str = ""
 
     @property
-    def transitive(self) -> bool:
-        """Whether nothing speaks against one rating per player: the p-value is at least 0.05."""
-        return self.p_value >= SIGNIFICANT
+    def transitive(self) -> bool | None:
+        """Whether nothing speaks against one rating per player: the p-value is at least 0.05. None without a test."""
+        return None if self.why else self.p_value >= SIGNIFICANT
 
 
 def cyclic_share(margins: Matrix) -> float:
@@ -69,35 +72,36 @@ def _cyclic(margins: Matrix) -> Matrix:
     return np.asarray(margins - (rating[..., :, None] - rating[..., None, :]))
 
 
-def transitivity(
-    episodes: Mapping[tuple[int, int], Vector], players: int, *, resamples: int = RESAMPLES, seed: int = 0
-) -> Transitivity:
-    """Whether play is transitive.
+def transitivity(episodes: Mapping[tuple[int, int], Vector], players: int) -> Transitivity:
+    """Return whether play is transitive.
 
-    Under the null hypothesis the cyclic part is noise: it is resampled from the deviations of episodes from the mean
-    of their pair.
+    Under the null hypothesis the cyclic part of an episode's margins is as likely as its negative, so the signs of
+    whole episodes are flipped. Pairs of one episode may depend on each other.
 
     Args:
-        episodes: The margins per episode of every pair (i, j), i < j.
+        episodes: The margins per episode of every pair (i, j), i < j; episodes that not all pairs have are left out.
         players: How many players there are.
-        resamples: How many draws.
-        seed: Of the draws.
 
     Source:
-        Jiang et al. (2011); Candogan et al. (2011); Balduzzi et al., NeurIPS 2018;
-        bootstrap test after Efron & Tibshirani (1993).
+        Jiang et al. (2011); Candogan et al. (2011); Balduzzi et al., NeurIPS 2018; sign flips: Fisher (1935).
     """
-    rng, noise = np.random.default_rng(seed), np.zeros((resamples, players, players))
-    margins = np.zeros((players, players))
+    count = min((len(values) for values in episodes.values()), default=0)
+    margins = np.zeros((count, players, players))
     for (i, j), values in episodes.items():
-        deviations = values - values.mean()
-        drawn = deviations[rng.integers(0, len(values), (resamples, len(values)))].mean(axis=1)
-        margins[i, j], margins[j, i] = values.mean(), -values.mean()
-        noise[:, i, j], noise[:, j, i] = drawn, -drawn
-    observed, scale = float(np.square(_cyclic(margins)).sum()), float(np.square(margins).sum())
-    by_chance = np.square(_cyclic(noise)).sum(axis=(1, 2)) >= observed - _ROUNDING * max(scale, _ROUNDING)
-    p_value = float((1 + by_chance.sum()) / (1 + resamples))
-    return Transitivity(cyclic_share(margins), p_value, clearest_circle(margins))
+        margins[:, i, j], margins[:, j, i] = values[:count], -values[:count]
+    mean = margins.mean(axis=0) if count else np.zeros((players, players))
+    circle = clearest_circle(mean)
+    if count < LEAST_UNITS:
+        why = f"too few episodes: {count}, need {LEAST_UNITS}"
+        return Transitivity(cyclic_share(mean), math.nan, circle, why)
+    cyclic = _without_rounding(_cyclic(margins), margins).reshape(count, -1)
+    return Transitivity(cyclic_share(mean), sign_flip_p_value(cyclic), circle)
+
+
+def _without_rounding(cyclic: Matrix, margins: Matrix) -> Matrix:
+    """Set to 0 what is no more than the error of rounding."""
+    scale = float(np.abs(margins).max(initial=0.0))
+    return np.where(np.abs(cyclic) <= _ROUNDING * scale, 0.0, cyclic)
 
 
 def clearest_circle(margins: Matrix) -> tuple[int, ...]:

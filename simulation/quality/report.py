@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
-from simulation.metrics.clusters import cluster_bootstrap, cluster_share, ratio
+from simulation.metrics.intervals import UNIT, cluster_interval, missing_intervals, ratio
 from simulation.metrics.registry import Interval
 from simulation.metrics.result_table import interval_plot, table_of
 from simulation.quality import find_scorer, scorers
@@ -41,8 +41,7 @@ class QualityRow:
         scope: Whose texts they are.
         name: The role or the model; empty for all.
         value: The mean.
-        interval: Its interval, clustered by episode; None for one episode. For shares it is Korn & Graubard's, which
-            is valid near 0 and 1, else the expanded bootstrap.
+        interval: Its interval over episodes.
         texts: How many texts were marked.
         episodes: How many episodes they are from.
         judge: The model that gave the marks, if a model did.
@@ -56,7 +55,7 @@ class QualityRow:
     scope: QualityScope
     name: str
     value: float
-    interval: Interval | None
+    interval: Interval
     texts: int
     episodes: int
     judge: str
@@ -133,9 +132,7 @@ def _row(
     whose: tuple[QualityScope, str],
 ) -> QualityRow:
     sums = rows.groupby("episode")["value"].agg(["sum", "count"]).to_numpy(dtype="float64")
-    interval = None
-    if len(sums) > 1:
-        interval = cluster_share(sums) if measure.share else cluster_bootstrap(ratio, sums)
+    interval = cluster_interval(ratio, sums, bounds=UNIT if measure.share else None)
     return QualityRow(
         scorer=scorer.name,
         measure=measure.name,
@@ -164,5 +161,4 @@ def _notes(rows: Sequence[QualityRow], material: Material) -> Iterator[str]:
         yield f"SECONDARY marks are the opinion of another model: {', '.join(judges)} {where}."
         if material.judge.adapter in {config.model_name for config in material.run.roster.expand()}:
             yield f"The judge {material.judge.adapter} grades its own messages too, and models favour their own."
-    if any(row.interval is None for row in rows):
-        yield "No interval: it needs at least 2 episodes."
+    yield from missing_intervals(row.interval for row in rows)

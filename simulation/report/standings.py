@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simulation.metrics.intervals import UNIT, mean_interval
+from simulation.metrics.scores import SHARES
 from simulation.tables.columns import SUMMARY_FIGURES
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ class ModelStanding:
         synthetic: Whether outcomes are a formula over words.
         figure: Which outcome.
         value: Its mean.
-        low: Lower end of the 95 % interval; None for a single episode.
+        low: Lower end of the 95 % interval; None where there is none: below 6 episodes, or where all gave the same.
         high: Upper end of it.
         n: Episodes.
     """
@@ -72,7 +74,7 @@ def _standings(rows: pd.DataFrame, by: str, column: str) -> Iterator[ModelStandi
         for figure, means_of_figure in zip(SUMMARY_FIGURES, figures[own].T, strict=True):
             values = means_of_figure[~np.isnan(means_of_figure)]
             if len(values):
-                low, value, high = _interval(values)
+                found = mean_interval(values, bounds=UNIT if figure in SHARES else None)
                 yield ModelStanding(
                     by,
                     str(key[-1] if by != "mode" else mode),
@@ -81,17 +83,8 @@ def _standings(rows: pd.DataFrame, by: str, column: str) -> Iterator[ModelStandi
                     tier,
                     bool(synthetic),
                     figure,
-                    value,
-                    low,
-                    high,
-                    len(values),
+                    found.value,
+                    found.low if found.known else None,
+                    found.high if found.known else None,
+                    found.n,
                 )
-
-
-def _interval(values: np.ndarray) -> tuple[float | None, float, float | None]:
-    from simulation.metrics.inference import paired_bootstrap
-
-    if len(values) < 2:
-        return None, float(values[0]), None
-    interval = paired_bootstrap(values, resamples=1000)
-    return interval.low, interval.value, interval.high

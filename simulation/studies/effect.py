@@ -2,8 +2,8 @@
 
 Both runs have the same scenario and seed, so each episode has a twin: the same random draws of the game and the same
 seeds of every reply; only what players hear differs. An effect is the mean over episodes of delivered - treated. Its
-interval is a paired bootstrap over episodes; its p-value is a sign-flip permutation test, adjusted (Holm) for all
-effects of the report. Real servers are not deterministic; that adds noise to the differences, but no bias.
+interval is over episodes; its p-value is a sign-flip permutation test, adjusted (Holm) for all effects of the report.
+Real servers are not deterministic; that adds noise to the differences, but no bias.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ import orjson
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
 from simulation.metrics.comparable import comparable_rows, tiers
-from simulation.metrics.inference import LEVEL, holm, paired_bootstrap, sign_flip_p_value
-from simulation.metrics.registry import Interval
+from simulation.metrics.inference import holm, sign_flip_p_value
+from simulation.metrics.intervals import mean_interval, missing_intervals
+from simulation.metrics.registry import LEAST_UNITS, LEVEL, Interval
 from simulation.metrics.result_table import interval_plot, table_of
 from simulation.store.files import replace_file
 from simulation.store.run_directory import RunStatus
@@ -175,7 +176,7 @@ def compare(runs: Mapping[Treatment, Run], *, level: float = LEVEL, mix_tiers: b
         seed=int(delivered.manifest["seed"]),
         tiers=tiers(everything),
         effects=tuple(replace(effect, p_adjusted=p) for effect, p in zip(found, adjusted, strict=True)),
-        notes=tuple(_notes(delivered, list(rows), control)),
+        notes=(*_notes(delivered, list(rows), control), *missing_intervals(each.interval for each in found)),
         runs={treatment: run.path for treatment, run in runs.items()},
     )
 
@@ -228,7 +229,7 @@ def _effects(treatment: Treatment, differences: pd.DataFrame, level: float) -> I
                 values = members.groupby("episode")[measure.value].mean().dropna().to_numpy()
                 if len(values) >= 2:
                     p = sign_flip_p_value(values)
-                    interval = paired_bootstrap(values, level=level)
+                    interval = mean_interval(values, level=level, unit="pairs")
                     yield Effect(treatment, str(task_id), measure, scope, group, interval, p, p)
 
 
@@ -253,7 +254,7 @@ def _notes(delivered: Run, played: Sequence[Treatment], control: pd.DataFrame) -
     if Treatment.REPLACED in played and control["role"].nunique() < 2:
         yield "all models have one role: replaced changes nothing here"
     pairs = control.groupby("task_id")["episode"].nunique().min()
-    if pairs < 6:
+    if pairs < LEAST_UNITS:
         yield f"with {pairs} pairs no p-value can be below {2 / 2**pairs:g}: run more episodes"
     if Tier.SIMULATED.value in tiers(control):
         yield "SIMULATED replies follow a policy of the role and ignore messages: they show no effect"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agents.problems import SocietyError
 from simulation.metrics import metrics
 from simulation.metrics.calls import Percentiles
+from simulation.metrics.intervals import missing_intervals
 from simulation.metrics.registry import Interval, Metric
 from simulation.metrics.result_table import table_of
 
@@ -68,8 +69,7 @@ def measure_metrics(runs: Sequence[Run], *, mix_tiers: bool = False) -> MetricRe
         except SocietyError as error:
             failed.setdefault(str(error), []).append(metric.name)
     notes = [f"{', '.join(names)}: {why}" for why, names in failed.items()]
-    if any(row.metric == "iqm" and row.interval is None for row in rows):
-        notes.append("no intervals of scores: they need 2 passes through the tasks or 2 seeds; run more episodes")
+    notes += missing_intervals(row.interval for row in rows if row.interval)
     return MetricReport(tuple(rows), tuple(notes))
 
 

@@ -32,7 +32,7 @@ function drawOutcomes(run) {
       marker: { size: 10, color: css("--accent"), line: { width: 2, color: css("--accent") }, symbol: mine.map((row) => row.low === null ? "circle-open" : "circle") },
       error_x: { type: "data", symmetric: false, array: mine.map((row) => row.high === null ? 0 : row.high - row.value),
         arrayminus: mine.map((row) => row.low === null ? 0 : row.value - row.low), color: css("--accent"), thickness: 2, width: 0 },
-      text: mine.map((row) => `${number(row.value)} ${row.low === null ? label("one_episode") : `[${number(row.low)}, ${number(row.high)}]`}, n = ${row.n}`),
+      text: mine.map((row) => `${number(row.value)} ${row.low === null ? label("no_interval") : `[${number(row.low)}, ${number(row.high)}]`}, n = ${row.n}`),
       hovertemplate: "%{y}<br>%{text}<extra></extra>" };
     const height = 110 + 26 * mine.length;
     places[which].style.minHeight = `${Math.min(height, 640)}px`;
@@ -114,14 +114,14 @@ function grid(title, columns, rows) {
     for (const { found, strength, why } of cells) {
       const cell = make("td", undefined, strength === null || !found ? {} : { class: "shaded" });
       if (strength !== null) cell.style.setProperty("--strength", `${Math.round(6 + 60 * Math.max(0, Math.min(1, strength)))}%`);
-      line.append(found ? fill(cell, make("b", number(found.value, 2)), make("small", `${number(found.low, 2)} – ${number(found.high, 2)}`)) : fill(cell, make("small", why)));
+      line.append(found ? fill(cell, make("b", number(found.value, 2)), make("small", found.low === null ? "" : `${number(found.low, 2)} – ${number(found.high, 2)}`)) : fill(cell, make("small", why)));
     }
     body.append(line);
   }
   return fill(make("div", undefined, { class: "scroll", tabindex: "0" }), make("h3", title), fill(make("table", undefined, { class: "grid" }), head, body));
 }
 
-function interval(found) { return found ? `${number(found.value, 2)} [${number(found.low, 2)}, ${number(found.high, 2)}]` : ""; }
+function interval(found) { return !found ? "" : found.low === null ? number(found.value, 2) : `${number(found.value, 2)} [${number(found.low, 2)}, ${number(found.high, 2)}]`; }
 
 function drawFingerprints(all) {
   const place = fill($("fingerprints"));

@@ -48,7 +48,7 @@ function drawMetrics({ rows, notes }) {
   const heads = ["metric", "of", "value", "meaning", "source"], body = make("tbody");
   rows.forEach((row, at) => {
     const first = !at || rows[at - 1].metric !== row.metric, { interval } = row;
-    const value = interval ? `${number(row.value)} [${number(interval.low)}, ${number(interval.high)}], n ${interval.n}` : row.value && Math.abs(row.value) < 1e-3 ? row.value.toPrecision(3) : number(row.value);
+    const value = interval && interval.low !== null ? `${number(row.value)} [${number(interval.low)}, ${number(interval.high)}], n ${interval.n}` : row.value && Math.abs(row.value) < 1e-3 ? row.value.toPrecision(3) : number(row.value);
     const cells = [first ? row.metric : "", row.part, value, first ? row.meaning : "", first ? row.source : ""];
     body.append(fill(make("tr"), ...cells.map((cell, place) => make("td", cell, place === 2 ? {} : { class: "text" }))));
   });

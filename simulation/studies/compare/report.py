@@ -5,9 +5,9 @@ the task before), and with the same value of every setting that varies on both s
 draws of the game, so they differ only because the sides differ, and because models draw. With too few twins the sides
 are compared as independent samples, and a note says so.
 
-Intervals are bootstraps over seeds: episodes of one seed are resampled together (Cameron, Gelbach & Miller 2008;
-unpaired: Zou & Donner 2008). Where all runs have one seed, each pass is a unit of its own, as every episode has random
-streams of its own. A verdict needs so many units that a permutation test could reach the level.
+Intervals are over seeds: episodes of one seed count as one unit (unpaired: Zou & Donner 2008). Where all runs have one
+seed, each pass is a unit of its own, as every episode has random streams of its own. A verdict needs so many units that
+a permutation test could reach the level.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ import numpy as np
 
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError, UsageError
-from simulation.metrics.clusters import cluster_bootstrap, difference, ratio
 from simulation.metrics.comparable import comparable_rows, tiers
-from simulation.metrics.inference import LEVEL
-from simulation.metrics.registry import Interval
+from simulation.metrics.intervals import cluster_interval, difference, missing_intervals, ratio
+from simulation.metrics.registry import LEVEL, Interval
 from simulation.studies.compare.result import (
     OF_EPISODES,
     OF_MODELS,
@@ -92,6 +91,7 @@ def compare(
         pair = _Pair(other, parts[first], parts[other], level)
         found += pair.differences()
         notes += pair.notes()
+    notes += missing_intervals(each.interval for each in found)
     return Comparison(
         sides=(first, *others),
         runs={side.name: side.runs.paths for side in sides},
@@ -114,6 +114,7 @@ class _Pair:
         self.twins, self.without_twin = len(shared), len(keys[0] ^ keys[1])
         self.paired = self.twins >= ENOUGH_TWINS * min(map(len, keys))
         self.one_seed = len({key[0] for side in keys for key in side}) == 1
+        self.unit = "passes through the tasks" if self.one_seed else "seeds"
         self.models = sorted(_players(first) & _players(other))
 
     def differences(self) -> Iterator[FigureDifference]:
@@ -152,9 +153,7 @@ class _Pair:
         """The mean of `values` with its interval over seeds, or over passes where there is one seed."""
         units = values.groupby(level="pass" if self.one_seed else "seed").agg(["sum", "count"])
         sums = units.to_numpy(dtype=np.float64)
-        if len(sums) < 2:
-            return Interval(math.nan, float(values.mean()), math.nan, self.level, len(sums))
-        return cluster_bootstrap(ratio, sums, level=self.level)
+        return cluster_interval(ratio, sums, level=self.level, unit=self.unit)
 
     def _verdict(self, interval: Interval, units: tuple[int, int]) -> ComparisonVerdict:
         ways = 2.0 ** units[0] if self.paired else math.comb(sum(units), units[0])
@@ -165,15 +164,17 @@ class _Pair:
         return ComparisonVerdict.HIGHER if interval.value > 0 else ComparisonVerdict.LOWER
 
     def notes(self) -> Iterator[str]:
-        unit = "passes through the tasks" if self.one_seed else "seeds"
         if self.paired:
-            yield f"{self.name}: {self.twins} pairs of episodes of the same seed, task and pass; intervals over {unit}"
+            yield (
+                f"{self.name}: {self.twins} pairs of episodes of the same seed, task and pass; "
+                f"intervals over {self.unit}"
+            )
             if self.without_twin:
                 yield f"{self.name}: {self.without_twin} episodes have no twin on the other side and are left out"
         else:
             yield (
                 f"{self.name}: UNPAIRED, as {self.twins} episodes have a twin with the same seed, task and pass; "
-                f"the sides are compared as independent samples, intervals over {unit}"
+                f"the sides are compared as independent samples, intervals over {self.unit}"
             )
         others = (_players(self.first) | _players(self.other)) - set(self.models)
         if others:

@@ -47,7 +47,7 @@ class ComparisonVerdict(str, Enum):
 
     HIGHER = "higher"
     LOWER = "lower"
-    NOT_SHOWN = "no difference shown (interval includes 0)"
+    NOT_SHOWN = "no difference shown"
     TOO_FEW_PAIRS = "too few pairs"
     TOO_FEW_RUNS = "too few independent runs"
 
@@ -64,7 +64,7 @@ class FigureDifference:
         first: The first side's mean.
         other: The other side's mean.
         interval: first - other; `n` counts pairs of seeds (or of passes), or the smaller side's units where unpaired.
-            Its ends are nan for fewer than two.
+            Its ends are nan where there is no interval.
         paired: Whether episodes were compared with their twins.
         verdict: What the numbers support.
     """

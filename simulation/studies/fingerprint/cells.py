@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from simulation.metrics import behaviour
 from simulation.metrics.behaviour import HIGH, LOW
-from simulation.metrics.clusters import Statistic, ratio
+from simulation.metrics.intervals import Statistic, ratio
 from simulation.studies.fingerprint.probes import Probe
 
 if TYPE_CHECKING:

@@ -30,9 +30,10 @@ from agents.problems import SocietyError
 from agents.role import PopulationPart
 from agents.roster import ModelConfig, Roster
 from simulation.metrics.behaviour import together, watch
-from simulation.metrics.clusters import cluster_bootstrap, cluster_share, difference, permutation_p_value
 from simulation.metrics.comparable import comparable_rows, tiers
-from simulation.metrics.inference import FLIPS, LEVEL, holm
+from simulation.metrics.inference import FLIPS, holm, permutation_p_value
+from simulation.metrics.intervals import UNIT, cluster_interval, difference, missing_intervals
+from simulation.metrics.registry import LEVEL
 from simulation.runs import run_set
 from simulation.runs.runner import Observer
 from simulation.store.files import replace_file
@@ -114,7 +115,7 @@ def read_fingerprints(folder: Path, *, level: float = LEVEL, mix_tiers: bool = F
         figures=figures,
         differences=differences,
         pairs=tuple(_pairs([subject.name for subject in known], differences)),
-        notes=tuple(_notes(found)),
+        notes=(*_notes(found), *missing_intervals(each.interval for each in figures if each.interval)),
     )
     replace_file(folder / REPORT, orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2) + b"\n")
     return report
@@ -156,12 +157,10 @@ def _sums(probes: Mapping[Probe, Run]) -> Mapping[str, Matrix]:
 def _figure(subject: str, cell: Cell, sums: Matrix, level: float) -> CellFigure:
     if not len(sums):
         return CellFigure(subject, cell.name, None, "no data")
-    if len(sums) == 1:
-        return CellFigure(subject, cell.name, None, "1 episode")
     if not np.isfinite(cell.statistic(sums.sum(axis=0, keepdims=True))[0]):
         return CellFigure(subject, cell.name, None, "too few cases")
-    interval = cluster_share(sums, level=level) if cell.share else cluster_bootstrap(cell.statistic, sums, level=level)
-    return CellFigure(subject, cell.name, interval)
+    bounds = UNIT if cell.share else None
+    return CellFigure(subject, cell.name, cluster_interval(cell.statistic, sums, bounds=bounds, level=level))
 
 
 def _differences(
@@ -224,4 +223,3 @@ def _weights(row: ModelConfig, embedded: bool) -> str:
 def _notes(found: Sequence[str]) -> Iterator[str]:
     if Tier.SIMULATED.value in found:
         yield "SIMULATED replies follow a policy of the role: these are not the adapters' fingerprints"
-    yield "an interval without width: every episode gave the same"

@@ -67,9 +67,11 @@ def differs_from_base(report: FingerprintReport, subject: str, cell: str) -> boo
 
 
 def texts(figure: CellFigure) -> tuple[str, str]:
-    """A figure's value and its interval as texts; why it is missing, and an empty text, where there is none."""
+    """A figure's value and its interval as texts; the reason in place of a missing value, no text for no interval."""
     if figure.interval is None:
         return figure.why, ""
+    if not figure.interval.known:
+        return f"{round(figure.interval.value, 2) + 0.0:.2f}", ""
     low, value, high = (
         round(each, 2) + 0.0 for each in (figure.interval.low, figure.interval.value, figure.interval.high)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,14 +119,19 @@ class FingerprintReport:
         return interval_plot(table, "cell", title=title, color="subject").update_layout(height=900)
 
 
+def _interval(data: Mapping[str, Any]) -> Interval:
+    """An interval as JSON has it: null for an end that is nan."""
+    ends = {name: math.nan if data[name] is None else data[name] for name in ("low", "high")}
+    return Interval(**{**data, **ends})
+
+
 def load_report(path: Path) -> FingerprintReport:
     """Read the report in a fingerprint.json."""
     data = orjson.loads(path.read_bytes())
     figures = (
-        CellFigure(**{**each, "interval": each["interval"] and Interval(**each["interval"])})
-        for each in data["figures"]
+        CellFigure(**{**each, "interval": each["interval"] and _interval(each["interval"])}) for each in data["figures"]
     )
-    differences = (CellDifference(**{**each, "interval": Interval(**each["interval"])}) for each in data["differences"])
+    differences = (CellDifference(**{**each, "interval": _interval(each["interval"])}) for each in data["differences"])
     pairs = (Pair(each["first"], each["second"], tuple(each["cells"])) for each in data["pairs"])
     parts: dict[str, Any] = {
         "origin": FingerprintOrigin(**data["origin"]),

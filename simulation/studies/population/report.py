@@ -17,10 +17,9 @@ import orjson
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError, UsageError
 from agents.role import PopulationPart
-from simulation.metrics.clusters import cluster_bootstrap, ratio
 from simulation.metrics.comparable import comparable_rows, tiers
-from simulation.metrics.inference import LEVEL
-from simulation.metrics.registry import Interval
+from simulation.metrics.intervals import cluster_interval, missing_intervals, ratio
+from simulation.metrics.registry import LEVEL, Interval
 from simulation.metrics.result_table import interval_plot, table_of
 from simulation.plan import Plan
 from simulation.runs import run_set
@@ -150,7 +149,7 @@ def read_populations(folder: Path, *, level: float = LEVEL, mix_tiers: bool = Fa
         seed=int(manifest["seed"]),
         tiers=everything,
         returns=tuple(found),
-        notes=tuple(_notes(everything)),
+        notes=(*_notes(everything), *missing_intervals(each.interval for each in found)),
     )
     replace_file(folder / REPORT, orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2) + b"\n")
     return report
@@ -200,7 +199,7 @@ def per_capita_return(sums: Matrix, *, level: float = LEVEL) -> Interval:
     Source:
         Leibo et al. (Melting Pot), ICML 2021: focal per-capita return.
     """
-    return cluster_bootstrap(ratio, sums, level=level)
+    return cluster_interval(ratio, sums, level=level)
 
 
 def _sums(rows: pd.DataFrame) -> Matrix:

@@ -23,7 +23,7 @@ class ResultTable(str, Enum):
 def _interval(meaning: str) -> tuple[Column, ...]:
     return (
         Column("value", REAL, meaning),
-        Column("low", REAL, "lower end of its interval"),
+        Column("low", REAL, "lower end of its interval; missing below 6 episodes, and where all gave the same"),
         Column("high", REAL, "upper end of its interval"),
         Column("n", COUNT, "episodes behind it"),
     )
@@ -61,8 +61,6 @@ TABLES: Mapping[ResultTable, tuple[Column, ...]] = {
         _MODEL,
         *_interval("mean payoff against all models, itself included, per episode"),
         Column("mass", REAL, "alpha-rank: share of time that an evolving population plays it, 0-1"),
-        Column("mass_low", REAL, "lower end of its interval"),
-        Column("mass_high", REAL, "upper end of its interval"),
     ),
     ResultTable.COMPOSITIONS: (
         _TEAM,

@@ -11,9 +11,9 @@ import numpy as np
 
 from agents.inference.provenance import Tier
 from simulation.metrics.comparable import comparable_rows, tiers
-from simulation.metrics.inference import LEVEL
+from simulation.metrics.intervals import missing_intervals
 from simulation.metrics.ratings import RatedSide, Rating, rate
-from simulation.metrics.registry import Interval
+from simulation.metrics.registry import LEVEL, Interval
 from simulation.studies.tournament.columns import TABLES, ResultTable
 from simulation.studies.tournament.matchups import Format, Matchup, teams_of
 from simulation.studies.tournament.pairs import CrossPlay, Payoffs
@@ -141,9 +141,24 @@ class Figures:
             yield self._order_note()
         elif any(len(members) > 8 for members in teams_of(self.tournament.roster).values()):
             yield f"teams of more than 8: Shapley values of {self.tournament.orders} random orders; no synergies"
+        yield from missing_intervals(self._intervals())
+
+    def _intervals(self) -> Iterator[Interval]:
+        if self.tournament.form is Format.PAIRS:
+            play = self.cross_play
+            yield from (meeting.payoff for meeting in play.meetings())
+            yield from (standing.payoff for standing in play.standings())
+            yield from (each.value for each in play.synergies())
+        else:
+            for team in self.compositions:
+                yield from (composition.value for composition in team.compositions())
+                yield from (share.value for share in team.contributions())
+                yield from (pair.value for pair in team.synergies())
 
     def _order_note(self) -> str:
         judged, players = self.cross_play.transitivity, self.cross_play.players
+        if judged.why:
+            return f"whether one rating per model explains the margins is not tested: {judged.why}"
         share = f"cyclic share {judged.cyclic_share:.3f}, p {judged.p_value:.4f}"
         if judged.transitive:
             return f"nothing speaks against one rating per model ({share})"
@@ -167,9 +182,7 @@ class Figures:
         return {
             ResultTable.MATRIX: [_flat({"row": m.row, "column": m.column}, m.payoff) for m in play.meetings()],
             ResultTable.STANDINGS: [
-                _flat({"model_id": s.model_id}, s.payoff)
-                | {"mass": s.mass.value, "mass_low": s.mass.low, "mass_high": s.mass.high}
-                for s in play.standings()
+                _flat({"model_id": s.model_id}, s.payoff) | {"mass": s.mass} for s in play.standings()
             ],
             ResultTable.SYNERGIES: [
                 _flat({**pair, "first": s.first, "second": s.second}, s.value) for s in play.synergies()

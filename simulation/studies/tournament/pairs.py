@@ -1,6 +1,7 @@
 """The figures of a tournament of pairs: payoffs, standings, ratings, synergies, and whether play is transitive.
 
-Every interval is a percentile bootstrap over episodes, resampled within each pair.
+Every interval is over episodes. A standing and a synergy have one value per episode that all their pairs played: pairs
+may share the random draws of an episode.
 """
 
 from __future__ import annotations
@@ -15,13 +16,10 @@ from numpy.typing import NDArray
 
 from simulation.metrics.alpha_rank import AlphaRank, alpha_rank
 from simulation.metrics.arrays import Matrix, Vector
-from simulation.metrics.inference import LEVEL, RESAMPLES, percentile_interval
+from simulation.metrics.intervals import mean_interval
 from simulation.metrics.ratings import RatedSide, Rating, rate
-from simulation.metrics.registry import Interval
+from simulation.metrics.registry import LEVEL, Interval
 from simulation.metrics.transitivity import Transitivity, transitivity
-
-SPREAD_RESAMPLES = 400
-"""Resampled matrices behind the intervals of alpha-rank, which costs most."""
 
 Payoffs = NDArray[np.float64]
 """[episode, 2]: what the first and the second model of a pair earned."""
@@ -38,12 +36,12 @@ class PairMeeting:
 
 @dataclass(frozen=True)
 class PairStanding:
-    """A model's mean payoff against all models, itself included; each counts once. `mass` is its alpha-rank (0-1).
-    `rating` is None where it met only itself."""
+    """A model's mean payoff against all models, itself included; each counts once. `mass` is its alpha-rank (0-1); it
+    jumps where two payoffs change their order, so it has no interval. `rating` is None where it met only itself."""
 
     model_id: str
     payoff: Interval
-    mass: Interval
+    mass: float
     rating: Rating | None
 
 
@@ -77,51 +75,29 @@ class CrossPlay:
     @cached_property
     def payoffs(self) -> Matrix:
         """[row, column]: row's mean payoff against column."""
-        means = {pair: values.mean(axis=0, keepdims=True) for pair, values in self._episodes.items()}
-        return np.asarray(self._matrices(means, 1)[0])
-
-    @cached_property
-    def _resampled(self) -> NDArray[np.float64]:
-        """[resample, row, column]."""
-        rng, found = np.random.default_rng(0), {}
-        for pair in sorted(self._episodes):
-            values = self._episodes[pair]
-            found[pair] = values[rng.integers(0, len(values), (RESAMPLES, len(values)))].mean(axis=1)
-        return self._matrices(found, RESAMPLES)
-
-    def _matrices(self, means: Mapping[tuple[int, int], Payoffs], count: int) -> NDArray[np.float64]:
         n = len(self.players)
-        matrices = np.zeros((count, n, n))
-        for (i, j), pairs in means.items():
-            matrices[:, i, j], matrices[:, j, i] = pairs[:, 0], pairs[:, 1]
-            if i == j:
-                matrices[:, i, i] = pairs.mean(axis=1)
-        return matrices
+        return np.array([[self._earned(i, j).mean() for j in range(n)] for i in range(n)])
 
-    def _interval(self, found: Vector, value: float, n: int) -> Interval:
-        return percentile_interval(found, float(value), self._level, n)
+    def _earned(self, i: int, j: int) -> Vector:
+        """What player i earned against player j, per episode; with itself the mean of both seats."""
+        values = self._episodes[min(i, j), max(i, j)]
+        return values.mean(axis=1) if i == j else values[:, 0 if i < j else 1]
 
-    def _count(self, i: int, j: int) -> int:
-        return len(self._episodes[min(i, j), max(i, j)])
+    def _mean(self, values: Vector) -> Interval:
+        return mean_interval(values, level=self._level)
 
     def meetings(self) -> Iterator[PairMeeting]:
         """Every model against every model, also against itself."""
         for (i, row), (j, column) in itertools.product(enumerate(self.players), repeat=2):
-            interval = self._interval(self._resampled[:, i, j], self.payoffs[i, j], self._count(i, j))
-            yield PairMeeting(row, column, interval)
+            yield PairMeeting(row, column, self._mean(self._earned(i, j)))
 
     def standings(self) -> tuple[PairStanding, ...]:
         """Every model, the highest mean payoff first."""
-        means, ranked, ratings = self._resampled.mean(axis=2), self.rank, {each.player: each for each in self.ratings()}
-        spread = np.array(
-            [alpha_rank(each, intensity=ranked.intensity).masses for each in self._resampled[:SPREAD_RESAMPLES]]
-        )
+        ratings = {each.player: each for each in self.ratings()}
         found = []
         for i, name in enumerate(self.players):
-            n = sum(self._count(i, j) for j in range(len(self.players)))
-            payoff = self._interval(means[:, i], self.payoffs[i].mean(), n)
-            mass = self._interval(spread[:, i], ranked.masses[i], n)
-            found.append(PairStanding(name, payoff, mass, ratings.get(name)))
+            payoff = self._mean(_shared([self._earned(i, j) for j in range(len(self.players))]).mean(axis=0))
+            found.append(PairStanding(name, payoff, self.rank.masses[i], ratings.get(name)))
         return tuple(sorted(found, key=lambda each: (-each.payoff.value, each.model_id)))
 
     @cached_property
@@ -150,10 +126,11 @@ class CrossPlay:
     def synergies(self) -> Iterator[PairSynergy]:
         """The synergy of every two different models."""
         for i, j in itertools.combinations(range(len(self.players)), 2):
-            found = self._together(self._resampled, i, j)
-            value = float(self._together(self.payoffs[None], i, j)[0])
-            yield PairSynergy(self.players[i], self.players[j], self._interval(found, value, self._count(i, j)))
+            first, other, own, theirs = _shared([self._earned(*pair) for pair in ((i, j), (j, i), (i, i), (j, j))])
+            yield PairSynergy(self.players[i], self.players[j], self._mean(first + other - own - theirs))
 
-    def _together(self, matrices: NDArray[np.float64], i: int, j: int) -> Vector:
-        both = matrices[:, i, j] + matrices[:, j, i]
-        return np.asarray(both - matrices[:, i, i] - matrices[:, j, j])
+
+def _shared(episodes: Sequence[Vector]) -> Matrix:
+    """One row per pair, one column per episode that all pairs have."""
+    count = min(map(len, episodes))
+    return np.array([values[:count] for values in episodes])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from simulation.metrics.inference import LEVEL
+from simulation.metrics.registry import LEVEL
 from simulation.runs.folders import at_work, finished_run, resumable
 from simulation.runs.workers import play_all
 from simulation.studies.tournament.figures import Figures, match_rows

@@ -1,9 +1,8 @@
 """The figures of a tournament of teams: what each composition of a team earns, and what each member adds.
 
 A member's Shapley value and a pair's synergy are linear in what compositions earn, so every episode has its own value.
-The interval of the mean is a bootstrap over episodes: all compositions play the same random draws in an episode, and
-stay together. Shapley values add up to what the whole team earned, less what the stand-ins earn alone (0 for empty
-seats).
+The interval of the mean is over episodes: all compositions play the same random draws in an episode, and stay together.
+Shapley values add up to what the whole team earned, less what the stand-ins earn alone (0 for empty seats).
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from enum import Enum
 import numpy as np
 
 from simulation.metrics.arrays import Vector
-from simulation.metrics.inference import LEVEL, paired_bootstrap
-from simulation.metrics.registry import Interval
+from simulation.metrics.intervals import mean_interval
+from simulation.metrics.registry import LEVEL, Interval
 from simulation.metrics.shapley import EXACT_UP_TO, Coalition, CoalitionValue, shapley_values, synergies
 
 
@@ -101,7 +100,7 @@ class Compositions:
         """Every coalition that played, the smallest first."""
         for coalition, values in self._episodes.items():
             members = tuple(player for player in self.players if player in coalition)
-            interval = paired_bootstrap(values, level=self._level)
+            interval = mean_interval(values, level=self._level)
             yield Composition(self.team, members, self.worth, interval)
 
     def contributions(self) -> Iterator[Contribution]:
@@ -113,7 +112,7 @@ class Compositions:
         ]
         for player in self.players:
             values = np.array([values.of(player).value for values in each])
-            interval = paired_bootstrap(values, level=self._level)
+            interval = mean_interval(values, level=self._level)
             yield Contribution(self.team, player, self.worth, interval, whole.of(player).error)
 
     def synergies(self) -> Iterator[TeamSynergy]:
@@ -122,5 +121,5 @@ class Compositions:
             return
         each = [synergies(self.players, self._value(episode)) for episode in range(self.count)]
         for same in zip(*each, strict=True):
-            interval = paired_bootstrap([pair.value for pair in same], level=self._level)
+            interval = mean_interval([pair.value for pair in same], level=self._level)
             yield TeamSynergy(self.team, same[0].first, same[0].second, self.worth, interval)

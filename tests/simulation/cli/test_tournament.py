@@ -24,11 +24,11 @@ def test_tournament_of_pairs_prints_tables_and_folder(capsys: pytest.CaptureFixt
     Path("r.yaml").write_text(ROSTER)
     code, out, err = society(capsys, *PAIRS)
     assert code == 0, err
-    assert "payoff of row against column" in out
+    assert "payoff of row against column" in " ".join(out.split())
     assert "standings" in out
     assert "synergy" in out
     assert "replies: scripted" in out
-    assert "cyclic share" in out
+    assert "not tested: too few episodes: 3, need 6" in " ".join(out.split())
     assert "match 6/6" in err
     folder = Path(out.splitlines()[-1])
     assert load_tournament(folder).report["game"] == "chicken"
@@ -41,7 +41,7 @@ def test_tournament_of_pairs_prints_tables_and_folder(capsys: pytest.CaptureFixt
 def test_tournament_of_teams_prints_shapley_values(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = society(capsys, *TEAMS, "--episodes", "2", "--jobs", "1")
     assert code == 0, err
-    assert "Shapley value" in out
+    assert "Shapley value" in " ".join(out.split())
     assert "red_lead red_mate red_scout" in out
     assert "SIMULATED replies follow a policy" in out
     result = load_tournament(out.splitlines()[-1])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulation.metrics import behaviour
-from simulation.metrics.clusters import ratio
+from simulation.metrics.intervals import ratio
 
 
 def steps(*episodes: list[dict[str, Any]]) -> pd.DataFrame:

@@ -9,9 +9,6 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import binomtest
 
 from agents.inference.backend import InferenceSettings
 from agents.inference.client import VLLMClient
@@ -40,18 +37,18 @@ def requests(count: int) -> list[Request]:
     return [make_request(key=CallKey(0, step, "m1", Purpose.TALK)) for step in range(count)]
 
 
-@given(trials=st.integers(1, 400), data=st.data())
-def test_wilson_interval_equals_scipys(trials: int, data: st.DataObject) -> None:
-    successes = data.draw(st.integers(0, trials))
-    found = figures.wilson(successes, trials)
-    known = binomtest(successes, trials).proportion_ci(method="wilson")
-    assert found is not None
-    assert (found.low, found.high) == pytest.approx((known.low, known.high), abs=1e-9)
-    assert 0 <= found.low <= found.value <= found.high <= 1
-
-
-def test_wilson_without_trials_is_none() -> None:
-    assert figures.wilson(0, 0) is None
+def test_success_rate_is_over_episodes_as_calls_fail_together() -> None:
+    statuses = [["ok"] * 4] * 6 + [["ok", "failed", "failed", "failed"]] * 2
+    rows = [
+        {"episode": episode, "status": status, "tier": "http", "synthetic": False}
+        for episode, of_episode in enumerate(statuses)
+        for status in of_episode
+    ]
+    rate = figures.success_rate(pd.DataFrame(rows))
+    assert rate is not None
+    assert (rate.value, rate.n) == (26 / 32, 8)
+    assert rate.low < 26 / 32 < rate.high <= 1
+    assert figures.success_rate(pd.DataFrame(rows)[:0]) is None
 
 
 async def test_moved_call_is_one_failure_one_success_one_move() -> None:
@@ -71,8 +68,8 @@ async def test_moved_call_is_one_failure_one_success_one_move() -> None:
         assert figures.failures(calls) == {"BadReplyError": 1, "TransientError": 1}
         rate = figures.success_rate(calls)
         assert rate is not None
-        assert (rate.value, rate.n) == (8 / 10, 10)
-        assert len(first.bodies) + len(second.bodies) == rate.n
+        assert (rate.value, rate.n) == (8 / 10, 1)
+        assert len(first.bodies) + len(second.bodies) == 10
         assert len(other.bodies) >= 2
     assert figures.fallbacks(calls) == {}
     assert figures.tier_mix(calls) == {"http": 1.0}
@@ -119,7 +116,7 @@ async def test_cancelled_calls_and_cached_replies_are_in_no_figure(tmp_path: Pat
     assert rate is not None
     assert time is not None
     assert queue is not None
-    assert (rate.value, rate.n, time.n, queue.n) == (1.0, 2, 2, 2)
+    assert (rate.value, rate.n, time.n, queue.n) == (1.0, 1, 2, 2)
     assert time.p99 < 2.0
     assert figures.moves(calls) == 0
     assert figures.tier_mix(calls) == {"http": 1.0}

@@ -18,6 +18,7 @@ from simulation.metrics.commons import (
     survival_time,
     sustainability,
 )
+from simulation.metrics.intervals import UNIT, mean_interval
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.tables.run import Run
@@ -52,20 +53,25 @@ def test_kaplan_meier_by_hand() -> None:
     lives = [Lifetime(1, True), Lifetime(2, False), Lifetime(3, True), Lifetime(3, True), Lifetime(5, False)]
     points = kaplan_meier(lives)
     assert [(point.step, point.at_risk, point.collapsed) for point in points] == [(1, 5, 1), (3, 3, 2)]
-    assert [point.survival for point in points] == pytest.approx([4 / 5, 4 / 5 * 1 / 3])
-    assert all(0 < point.low < point.survival < point.high < 1 for point in points)
+    assert [point.survival.value for point in points] == pytest.approx([4 / 5, 4 / 5 * 1 / 3])
+    assert {point.survival.why for point in points} == {"too few episodes: 5, need 6"}
 
 
-def test_kaplan_meier_interval_is_greenwoods() -> None:
-    (point,) = kaplan_meier([Lifetime(1, True), *[Lifetime(2, False)] * 4])
-    # 0.8 ** exp(+-1.96 * sqrt(1 / (5 * 4)) / |log 0.8|)
-    assert (point.low, point.high) == pytest.approx((0.2038, 0.9692), abs=1e-4)
+def test_kaplan_meier_interval_without_censoring_is_of_a_share() -> None:
+    (point,) = kaplan_meier([*[Lifetime(1, True)] * 3, *[Lifetime(2, False)] * 5])
+    share = mean_interval([0.0] * 3 + [1.0] * 5, bounds=UNIT)
+    assert (point.survival.low, point.survival.high) == pytest.approx((share.low, share.high))
 
 
 def test_kaplan_meier_without_censoring_is_the_share_alive() -> None:
     lives = [Lifetime(step, True) for step in (1, 2, 2, 4)]
-    assert [point.survival for point in kaplan_meier(lives)] == pytest.approx([0.75, 0.25, 0.0])
-    assert (kaplan_meier(lives)[-1].low, kaplan_meier(lives)[-1].high) == (0.0, 0.0)
+    assert [point.survival.value for point in kaplan_meier(lives)] == pytest.approx([0.75, 0.25, 0.0])
+
+
+def test_commons_that_all_collapsed_may_survive_once_in_a_while() -> None:
+    survival = kaplan_meier([Lifetime(1, True)] * 10)[-1].survival
+    assert (survival.low, survival.value) == (0.0, 0.0)
+    assert 0.1 < survival.high < 0.3
 
 
 def test_kaplan_meier_without_collapse_has_no_step() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import trim_mean
 
+from agents.roster import ModelConfig
 from simulation.metrics.arrays import Matrix
 from simulation.metrics.comparable import MixedTiersError, comparable_rows, tiers
 from simulation.metrics.messages import answer_structure, messages_of
@@ -64,18 +65,21 @@ def test_replay_of_a_seed_adds_no_independent_unit(play: Callable[..., Run]) -> 
 
 
 def test_every_statistic_of_scores_has_an_interval(play: Callable[..., Run]) -> None:
-    scores = score_matrix([play()], ScoreFigure.COOPERATION)
+    rows = tuple(ModelConfig(model_id=f"p{number}", policy="random") for number in range(4))
+    scores = score_matrix([play(rows=rows, mode="cooperative", episodes=8)], ScoreFigure.EFFICIENCY)
     found = [score_interval(statistic, scores) for statistic in (iqm, mean_score, optimality_gap)]
     for each in found:
         assert isinstance(each, Interval)
-        assert each.low <= each.value <= each.high
-        assert each.n == 3
+        assert each.low < each.value < each.high
+        assert each.n == 8
     assert mean_score(scores.values) + optimality_gap(scores.values) == pytest.approx(1)
 
 
 def test_scores_of_one_pass_have_no_interval(play: Callable[..., Run]) -> None:
     scores = score_matrix([play(episodes=1)], ScoreFigure.COOPERATION)
-    assert score_interval(mean_score, scores) == mean_score(scores.values)
+    found = score_interval(mean_score, scores)
+    assert (found.value, found.known) == (mean_score(scores.values), False)
+    assert found.why == "too few passes through the tasks: 1, need 6"
 
 
 @given(matrices)

@@ -30,16 +30,14 @@ def row(run: Run, measure: str, scope: QualityScope, name: str = "") -> QualityR
 
 
 def test_quality_means_and_intervals_of_known_players(make_plan: Callable[..., Plan], runs: Path) -> None:
-    run = characters(make_plan, runs, episodes=4)
+    run = characters(make_plan, runs, episodes=6)
     everyone, honest = row(run, "kept", QualityScope.ALL), row(run, "kept", QualityScope.MODEL, "honest")
-    assert (everyone.value, everyone.texts, everyone.episodes) == (pytest.approx(1 / 3), 24, 4)
-    assert (honest.value, honest.texts) == (1.0, 8)
-    for found in (everyone, honest):
-        assert found.interval is not None
-        assert found.interval.n == 4
-        assert 0 <= found.interval.low <= found.value <= found.interval.high <= 1
-    assert honest.interval is not None
-    assert honest.interval.low < 1.0  # eight of eight do not prove a share of 1
+    assert (everyone.value, everyone.texts, everyone.episodes) == (pytest.approx(1 / 3), 36, 6)
+    assert (honest.value, honest.texts) == (1.0, 12)
+    assert everyone.interval.why == "all 6 episodes gave the same"
+    assert honest.interval.n == 6
+    assert 0 <= honest.interval.low <= honest.value == honest.interval.high == 1
+    assert honest.interval.low < 1.0  # twelve of twelve do not prove a share of 1
     assert row(run, "announces", QualityScope.ROLE, "neutral").value == 0.75
     bonus = row(run, "bonus", QualityScope.MODEL, "liar")
     assert (bonus.value, bonus.synthetic) == (pytest.approx(0.1), True)
@@ -57,8 +55,8 @@ def test_quality_tiers_are_never_averaged(make_plan: Callable[..., Plan], runs: 
 
 def test_quality_of_one_episode_has_no_interval(make_plan: Callable[..., Plan], runs: Path) -> None:
     report = report_quality(run_scenario(make_plan(episodes=1), out=runs), ["parse"])
-    assert {r.interval for r in report.rows} == {None}
-    assert any("at least 2 episodes" in note for note in report.notes)
+    assert {r.interval.why for r in report.rows} == {"too few episodes: 1, need 6"}
+    assert any("no interval: too few episodes: 1, need 6" in note for note in report.notes)
 
 
 def test_run_without_finished_episode_is_refused(make_plan: Callable[..., Plan], runs: Path) -> None:

@@ -51,9 +51,7 @@ def test_standings_are_means_over_episodes_with_intervals(small_run: Run) -> Non
         mine = found["model", str(model_id), "payoff"]
         assert mine.value == pytest.approx(rows["payoff"].mean())
         assert mine.n == len(rows) == 2
-        assert mine.low is not None
-        assert mine.high is not None
-        assert mine.low <= mine.value <= mine.high
+        assert (mine.low, mine.high) == (None, None)  # two episodes are too few
     reds = small_run.outcomes.query("team_id == 'red'")
     assert found["team", "red", "efficiency"].value == pytest.approx(reds["efficiency"].mean())
 
@@ -149,7 +147,7 @@ def test_report_shows_every_metric_of_the_run(small_run: Run, tmp_path: Path) ->
     page = write_report([small_run.path], tmp_path / "report.html", prompts=False).read_text(encoding="utf-8")
     [run] = unpacked(page, "summary")["runs"]
     report = measure_metrics([small_run])
-    assert run["metrics"]["rows"] == [asdict(row) for row in report.rows]
+    assert run["metrics"]["rows"] == orjson.loads(orjson.dumps([asdict(row) for row in report.rows]))
     assert {row["metric"] for row in run["metrics"]["rows"]} >= {"iqm", "reciprocity", "polarization"}
 
 

@@ -12,8 +12,7 @@ import pytest
 
 from agents.roster import ModelConfig, Roster
 from agents.strategy import TrainingMode
-from simulation.metrics.inference import LEVEL
-from simulation.metrics.registry import Interval
+from simulation.metrics.registry import LEVEL, Interval
 from simulation.metrics.result_table import table_of
 from simulation.plan import Plan, Settings
 from simulation.quality.report import report_quality
@@ -41,6 +40,12 @@ if TYPE_CHECKING:
 MakePlan = Callable[..., Plan]
 ROWS = tuple(ModelConfig(model_id=name, policy=name) for name in ("random", "tit_for_tat", "always_defect"))
 
+LISTENING = (
+    *(ModelConfig(model_id=f"m{number}", policy="message_follower") for number in range(3)),
+    ModelConfig(model_id="liar", policy="random"),
+)
+RANDOM = tuple(ModelConfig(model_id=f"m{number}", policy="random") for number in range(4))
+
 
 def points(figure: Figure) -> int:
     """The number of values in a picture."""
@@ -63,7 +68,7 @@ def test_table_of_keeps_a_row_without_interval() -> None:
 
 def test_comparison_table_and_plot(make_plan: MakePlan, runs: Path) -> None:
     for mode in ("cooperative", "competitive"):
-        run_scenario(make_plan(mode=mode, episodes=3), out=runs)
+        run_scenario(make_plan(rows=RANDOM, mode=mode, episodes=6), out=runs)
     found = compare_runs(runs, by="mode")
     table = found.table()
     assert len(table) == len(found.differences)
@@ -73,26 +78,30 @@ def test_comparison_table_and_plot(make_plan: MakePlan, runs: Path) -> None:
 
 
 def test_effect_table_and_plot(make_plan: MakePlan, runs: Path) -> None:
-    report = read_effects(play_treatments(make_plan(episodes=3), [Treatment.SILENCED], out=runs))
+    report = read_effects(
+        play_treatments(make_plan(rows=LISTENING, mode="cooperative", episodes=6), [Treatment.SILENCED], out=runs)
+    )
     table = report.table()
     assert len(table) == len(report.effects)
-    assert set(table["pairs"]) == {3}
+    assert set(table["pairs"]) == {6}
     assert_intervals(table)
     assert points(report.plot()) == (table["scope"] == "overall").sum() == 3
 
 
 def test_population_table_and_plot(make_plan: MakePlan, runs: Path) -> None:
     declared = Declaration(("m0",), ("always_defect", "random"))
-    report = read_populations(play_populations(make_plan(episodes=2), declared, out=runs))
+    report = read_populations(
+        play_populations(make_plan(rows=RANDOM, mode="cooperative", episodes=6), declared, out=runs)
+    )
     table = report.table()
     assert len(table) == len(report.returns)
-    assert set(table["episodes"]) == {2}
+    assert set(table["episodes"]) == {6}
     assert_intervals(table)
     assert points(report.plot()) == (table["model"] == "all").sum() > 0
 
 
 def test_fingerprint_table_and_plot(runs: Path) -> None:
-    conditions = Conditions(settings=Settings(episodes=3))
+    conditions = Conditions(settings=Settings(episodes=6))
     report = read_fingerprints(take_fingerprints(Roster(name="r", models=ROWS[1:]), conditions, out=runs))
     table = report.table()
     assert len(table) == len(report.figures)
@@ -113,7 +122,7 @@ def tournament(form: Format, runs: Path) -> TournamentResult:
     }
     stand_in = "free_rider" if form is Format.TEAMS else None
     fields = {"scenario": scenario, "roster": Roster(name="r", models=ROWS), "form": form, "stand_in": stand_in}
-    return play_tournament(new_tournament(Tournament.model_validate({**fields, "episodes": 2}), runs))
+    return play_tournament(new_tournament(Tournament.model_validate({**fields, "episodes": 6}), runs))
 
 
 def test_tournament_of_pairs_table_and_plot(runs: Path) -> None:
@@ -133,7 +142,7 @@ def test_tournament_of_teams_table_and_plot(runs: Path) -> None:
 
 
 def test_call_report_table_and_plot(make_plan: MakePlan, runs: Path) -> None:
-    run = run_scenario(make_plan(), out=runs)
+    run = run_scenario(make_plan(episodes=6), out=runs)
     report = report_calls(run, By.MODEL)
     table = report.table()
     assert len(table) == len(report.groups) == 4
@@ -144,7 +153,7 @@ def test_call_report_table_and_plot(make_plan: MakePlan, runs: Path) -> None:
 
 
 def test_quality_report_table_and_plot(make_plan: MakePlan, runs: Path) -> None:
-    report = report_quality(run_scenario(make_plan(), out=runs), ["parse", "consistency"])
+    report = report_quality(run_scenario(make_plan(episodes=6), out=runs), ["parse", "consistency"])
     table = report.table()
     assert len(table) == len(report.rows)
     assert table["value"].tolist() == [row.value for row in report.rows]

@@ -152,8 +152,9 @@ def test_returns_equal_the_closed_form(make_plan: MakePlan, runs: Path) -> None:
     for (population, part), payoff in expected.items():
         found = the(report, population, part)
         assert found.interval.value == pytest.approx(payoff)
-        assert found.interval.low == found.interval.high == found.interval.value
+        assert found.interval.why == "too few episodes: 2, need 6"
         assert found.interval.n == 2
+    assert any("no interval: too few episodes: 2, need 6" in note for note in report.notes)
 
 
 def test_interval_covers_the_expected_return(make_plan: MakePlan, runs: Path) -> None:
