@@ -1,0 +1,1 @@
+"""Learning from play: samples, trainable adapters and their versions. This room knows no game."""
