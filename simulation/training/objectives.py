@@ -1,0 +1,59 @@
+"""What a learner is trained for: weights over the players' payoffs. Never the shared-out pool, which carries no signal.
+
+| objective | weights | mode |
+|---|---|---|
+| own | 1 for the learner | competitive |
+| shared | 1 / n for each player | cooperative |
+| team | the mean of the own team, less the mean of all others | team_battle |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+
+import numpy as np
+
+from agents.problems import SocietyError
+from agents.strategy import TrainingMode
+from simulation.metrics.arrays import Vector
+from simulation.seats import Seat
+
+
+class Objective(str, Enum):
+    """What a learner is trained for."""
+
+    OWN = "own"
+    TEAM = "team"
+    SHARED = "shared"
+
+
+OF_MODE: Mapping[TrainingMode, Objective] = {
+    TrainingMode.COMPETITIVE: Objective.OWN,
+    TrainingMode.COOPERATIVE: Objective.SHARED,
+    TrainingMode.TEAM_BATTLE: Objective.TEAM,
+}
+"""The objective of each mode; `mixed` has that of the mode that was drawn for the episode."""
+
+
+def payoff_weights(objective: Objective, player: int, seats: Sequence[Seat]) -> Vector:
+    """Return how much each player's payoff counts for a learner.
+
+    Args:
+        objective: The objective.
+        player: The learner's place in `seats`.
+        seats: All players.
+
+    Raises:
+        SocietyError: The objective is team, and the learner has no team or no opponent.
+    """
+    everyone = len(seats)
+    if objective is Objective.OWN:
+        return np.asarray(np.eye(everyone)[player])
+    if objective is Objective.SHARED:
+        return np.full(everyone, 1 / everyone)
+    team = seats[player].team_id
+    own = np.array([seat.team_id == team and team is not None for seat in seats])
+    if not own.any() or own.all():
+        raise SocietyError(f"{seats[player].model_id}: the objective team needs a team of its own and another one")
+    return np.asarray(own / own.sum() - ~own / (~own).sum())
