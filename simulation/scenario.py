@@ -28,6 +28,7 @@ from simulation.scenario_rules import plan_findings, scenario_findings
 from simulation.sweep_values import SweptValues
 from simulation.task import TrainingTask
 from simulation.topology import TopologyKind
+from simulation.training_config import TrainingConfig
 from simulation.treatment import Treatment
 
 _PACKAGED = Path(__file__).parent / "shipped_scenarios"
@@ -120,6 +121,8 @@ class Scenario(FileModel):
     """Who can reach whom, and how much is said."""
     inference: InferenceConfig = Field(default_factory=InferenceConfig)
     """Where replies come from and how they are drawn."""
+    training: TrainingConfig | None = None
+    """Which rows learn and how; only `society train` uses it."""
     prompts: Annotated[PromptStorage, BeforeValidator(_on_or_off)] = PromptStorage.ON
     """on, or off for those who must not store what models are asked."""
     sweep: dict[str, SweptValues] = Field(default_factory=dict)

@@ -18,6 +18,7 @@ from simulation.games.base import Setting
 from simulation.seats import Seat, named_teams
 from simulation.sweep_values import sweep_findings
 from simulation.task import raw_parameters, task_findings
+from simulation.training_rules import learner_findings, training_findings
 
 
 def scenario_findings(data: RawMapping) -> Iterator[Finding]:
@@ -31,6 +32,9 @@ def scenario_findings(data: RawMapping) -> Iterator[Finding]:
     inference = data.get("inference")
     if isinstance(inference, Mapping):
         yield from (finding.under("inference") for finding in inference_findings(inference))
+    training = data.get("training")
+    if isinstance(training, Mapping):
+        yield from (finding.under("training") for finding in training_findings(training))
 
 
 def _duplicate_tasks(tasks: list[tuple[int, RawMapping]]) -> Iterator[Finding]:
@@ -81,6 +85,9 @@ def plan_findings(data: RawMapping, roster: RawMapping) -> Iterator[Finding]:
     for index, task in mappings(data.get("tasks")):
         yield from (finding.under("tasks", index) for finding in _task_findings(task, seats))
     yield from _edge_findings(data, [seat.model_id for seat in seats])
+    training = data.get("training")
+    if isinstance(training, Mapping):
+        yield from (finding.under("training") for finding in learner_findings(training, roster))
 
 
 def _task_findings(task: RawMapping, seats: tuple[Seat, ...]) -> Iterator[Finding]:

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import Enum
 
 import numpy as np
 
@@ -18,25 +17,17 @@ from agents.problems import SocietyError
 from agents.strategy import TrainingMode
 from simulation.metrics.arrays import Vector
 from simulation.seats import Seat
+from simulation.training_config import TrainingObjective
 
-
-class Objective(str, Enum):
-    """What a learner is trained for."""
-
-    OWN = "own"
-    TEAM = "team"
-    SHARED = "shared"
-
-
-OF_MODE: Mapping[TrainingMode, Objective] = {
-    TrainingMode.COMPETITIVE: Objective.OWN,
-    TrainingMode.COOPERATIVE: Objective.SHARED,
-    TrainingMode.TEAM_BATTLE: Objective.TEAM,
+OF_MODE: Mapping[TrainingMode, TrainingObjective] = {
+    TrainingMode.COMPETITIVE: TrainingObjective.OWN,
+    TrainingMode.COOPERATIVE: TrainingObjective.SHARED,
+    TrainingMode.TEAM_BATTLE: TrainingObjective.TEAM,
 }
 """The objective of each mode; `mixed` has that of the mode that was drawn for the episode."""
 
 
-def payoff_weights(objective: Objective, player: int, seats: Sequence[Seat]) -> Vector:
+def payoff_weights(objective: TrainingObjective, player: int, seats: Sequence[Seat]) -> Vector:
     """Return how much each player's payoff counts for a learner.
 
     Args:
@@ -48,9 +39,9 @@ def payoff_weights(objective: Objective, player: int, seats: Sequence[Seat]) -> 
         SocietyError: The objective is team, and the learner has no team or no opponent.
     """
     everyone = len(seats)
-    if objective is Objective.OWN:
+    if objective is TrainingObjective.OWN:
         return np.asarray(np.eye(everyone)[player])
-    if objective is Objective.SHARED:
+    if objective is TrainingObjective.SHARED:
         return np.full(everyone, 1 / everyone)
     team = seats[player].team_id
     own = np.array([seat.team_id == team and team is not None for seat in seats])

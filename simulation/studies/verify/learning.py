@@ -21,8 +21,9 @@ from simulation.seats import Seat
 from simulation.task import TrainingTask
 from simulation.training.exact import exact_samples, profile_of
 from simulation.training.graph import GameGraph, Profile, SilentTable
-from simulation.training.objectives import Objective, payoff_weights
+from simulation.training.objectives import payoff_weights
 from simulation.training.tabular import TabularTrainer
+from simulation.training_config import TrainingObjective
 
 DILEMMA, GAMMA = "prisoners_dilemma", 0.96
 SEEDS = 6
@@ -74,7 +75,7 @@ def silent_table(
     return SilentTable(task, rules, rows, learners, TrainingMode.COMPETITIVE)
 
 
-def train(graph: GameGraph, objective: Objective, trainer: TabularTrainer, updates: int) -> Profile:
+def train(graph: GameGraph, objective: TrainingObjective, trainer: TabularTrainer, updates: int) -> Profile:
     """Train every learner of a graph for an objective; return the last profile."""
     seats = graph.table.game.setting.seats
     weights = {
@@ -100,10 +101,12 @@ def _per_step(profile: Profile) -> float:
 
 def _dilemmas() -> Iterator[LearnedFigure]:
     graph, name = repeated(None, None), "two independent learners defect"
-    selfish = [train(graph, Objective.OWN, TabularTrainer(20, spread=0.5, seed=seed), 300) for seed in range(SEEDS)]
+    selfish = [
+        train(graph, TrainingObjective.OWN, TabularTrainer(20, spread=0.5, seed=seed), 300) for seed in range(SEEDS)
+    ]
     yield LearnedFigure(name, "largest mean payoff a step of any seed", 1.0, 1.1, max(map(_per_step, selfish)), LOQA)
     name, trainers = "two sharing learners cooperate", [TabularTrainer(20, spread=0.5, seed=s) for s in range(SEEDS)]
-    sharing = [train(graph, Objective.SHARED, trainer, 300) for trainer in trainers]
+    sharing = [train(graph, TrainingObjective.SHARED, trainer, 300) for trainer in trainers]
     yield LearnedFigure(name, "least mean payoff a step of any seed", 2.9, 3.0, min(map(_per_step, sharing)), LOQA)
     name = "who learned to share can be exploited"
     best = min(profile.best_response(1) / profile.steps for profile in sharing)
@@ -127,10 +130,10 @@ def _best_responses() -> Iterator[LearnedFigure]:
 def _public_goods() -> Iterator[LearnedFigure]:
     source = "Isaac & Walker, QJE 103 (1988): giving pays the giver m / n - 1 a point"
     for multiplier, objective, low, high in (
-        (1.6, Objective.OWN, 0.0, 0.02),
-        (1.6, Objective.SHARED, 0.98, 1.0),
-        (4.0, Objective.OWN, 0.98, 1.0),
-        (4.0, Objective.SHARED, 0.98, 1.0),
+        (1.6, TrainingObjective.OWN, 0.0, 0.02),
+        (1.6, TrainingObjective.SHARED, 0.98, 1.0),
+        (4.0, TrainingObjective.OWN, 0.98, 1.0),
+        (4.0, TrainingObjective.SHARED, 0.98, 1.0),
     ):
         parameters = {"multiplier": multiplier}
         graph = GameGraph(silent_table("public_goods", (None,) * 3, steps=1, parameters=parameters))
@@ -161,7 +164,7 @@ def _stag_hunt() -> Iterator[LearnedFigure]:
         trainer = TabularTrainer(1.0)
         for cell in graph.cells:
             trainer.start_at(cell.prompt, [start if action == "stag" else 1 - start for action in cell.actions])
-        train(graph, Objective.OWN, trainer, 400)
+        train(graph, TrainingObjective.OWN, trainer, 400)
         chances = [
             row[cell.actions.index("stag")]
             for cell, row in zip(graph.cells, trainer.probabilities([c.prompt for c in graph.cells]), strict=True)

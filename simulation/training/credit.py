@@ -1,0 +1,177 @@
+"""Credit: how much each reply of a learner should become more likely, from what its objective paid after it.
+
+    return-to-go   sum of the objective's payoffs from the reply's step to the end of the episode
+    baseline       the mean return of the other replies to the same prompt (leave one out); for a prompt that was met
+                   once, the running mean of returns of the learner's task, from before this update
+    advantage      (return - baseline) / spread, the spread at least 0.1 of the largest return
+
+Compared are replies to one prompt only: the same game, role, step and observation. Payoffs count, never the shared-out
+pool: it is the same whatever happens. An invalid decision earns what the game pays for it, and is not learned from.
+
+Sources: Williams, Machine Learning 8 (1992), for REINFORCE; Kool, van Hoof & Welling, Buy 4 REINFORCE samples, ICLR
+2019 workshop, for leave one out.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agents.inference.provenance import Purpose
+from agents.learning.samples import Prompt, Sample
+from agents.prompts import chat
+from simulation.metrics.arrays import Vector
+
+if TYPE_CHECKING:
+    from simulation.tables.run import Run
+
+_LEAST_SPREAD = 0.1
+
+
+@dataclass(frozen=True)
+class LearnerAct:
+    """One reply of a learner: a decision if the prompt has choices, else a message."""
+
+    episode: int
+    step: int
+    prompt: Prompt
+    reply: str
+
+    @property
+    def valid(self) -> bool:
+        """Whether the reply is one that can be learned from."""
+        return bool(self.reply) and (not self.prompt.choices or self.reply in self.prompt.choices)
+
+
+@dataclass(frozen=True)
+class Credit:
+    """Samples of one update, and what was seen.
+
+    Attributes:
+        samples: One per valid reply.
+        returns: Mean return of an episode, by learner, in the objective's points.
+        invalid: Share of decisions that were not legal, by learner (0-1).
+        means: Mean return-to-go, by learner and task: the next update's baseline of prompts that were met once.
+    """
+
+    samples: tuple[Sample, ...]
+    returns: Mapping[str, float]
+    invalid: Mapping[str, float]
+    means: Mapping[str, float]
+
+
+def acts_of(run: Run, learners: Iterable[str]) -> list[LearnerAct]:
+    """Return what the learners of a finished run replied, from its stored prompts; the last of two asks counts."""
+    rows = run.prompts
+    rows = rows[rows["model_id"].isin(list(learners)) & (rows["purpose"] != Purpose.ACT.value)]
+    found: dict[tuple[object, ...], LearnerAct] = {}
+    for row in rows.sort_values("ask", kind="stable").to_dict("records"):
+        prompt = Prompt(row["model_id"], chat(row["system"], row["user"]), tuple(row["choices"]))
+        act = LearnerAct(int(row["episode"]), int(row["step"]), prompt, str(row["reply"] or ""))
+        found[act.episode, act.step, row["model_id"], row["purpose"], row["talk_round"]] = act
+    return list(found.values())
+
+
+def returns_to_go(run: Run, weights: Callable[[int, str], Vector]) -> dict[tuple[int, int, str], float]:
+    """Return what a learner's objective is paid from each step on.
+
+    Args:
+        run: A finished run.
+        weights: Takes an episode and a model_id to a weight per player, in the order of the roster.
+
+    Returns:
+        By episode, step and model_id.
+    """
+    names = [config.model_id for config in run.roster.expand()]
+    keys = ["episode", "step", "model_id"]
+    table = run.steps.astype({"model_id": str}).set_index(keys)["payoff"].unstack("model_id")
+    found: dict[tuple[int, int, str], float] = {}
+    for number, rows in table[names].groupby(level="episode"):
+        to_go, episode = rows.to_numpy(dtype=float)[::-1].cumsum(axis=0)[::-1], int(str(number))
+        steps = [int(step) for _, step in rows.index]
+        for name in names:
+            worth = to_go @ weights(episode, name)
+            found.update({(episode, step, name): float(value) for step, value in zip(steps, worth, strict=True)})
+    return found
+
+
+def credited(
+    acts: Sequence[LearnerAct],
+    to_go: Mapping[tuple[int, int, str], float],
+    task_of: Mapping[int, str],
+    means: Mapping[str, float],
+) -> Credit:
+    """Return the samples of one update.
+
+    Args:
+        acts: What learners replied.
+        to_go: Returns-to-go, as `returns_to_go` gives them.
+        task_of: The task of each episode.
+        means: The running means of earlier updates.
+    """
+    groups: dict[Prompt, list[LearnerAct]] = defaultdict(list)
+    for act in acts:
+        groups[act.prompt].append(act)
+    samples: list[Sample] = []
+    for prompt, members in groups.items():
+        returns = np.array([to_go[act.episode, act.step, prompt.learner] for act in members])
+        if len(members) > 1:
+            baselines = (returns.sum() - returns) / (len(members) - 1)
+        else:
+            baselines = np.array([means.get(_place(prompt, task_of[members[0].episode]), returns[0])])
+        samples += [
+            Sample(prompt, picked=act.reply, weight=float(gain))
+            for act, gain in zip(members, returns - baselines, strict=True)
+            if act.valid
+        ]
+    return Credit(
+        tuple(_scaled(samples)),
+        _episode_returns(acts, to_go),
+        _invalid_shares(acts),
+        {**means, **_new_means(acts, to_go, task_of)},
+    )
+
+
+def _place(prompt: Prompt, task_id: str) -> str:
+    return f"{prompt.learner}/{task_id}/{'decide' if prompt.choices else 'talk'}"
+
+
+def _scaled(samples: Sequence[Sample]) -> list[Sample]:
+    """Divide each learner's advantages by their spread, which is at least a tenth of the largest."""
+    by_learner: dict[str, list[float]] = defaultdict(list)
+    for sample in samples:
+        by_learner[sample.prompt.learner].append(sample.weight)
+    spreads = {
+        learner: max(float(np.std(gains)), _LEAST_SPREAD * float(np.abs(gains).max())) or 1.0
+        for learner, gains in by_learner.items()
+    }
+    return [
+        Sample(each.prompt, picked=each.picked, weight=each.weight / spreads[each.prompt.learner]) for each in samples
+    ]
+
+
+def _episode_returns(acts: Sequence[LearnerAct], to_go: Mapping[tuple[int, int, str], float]) -> dict[str, float]:
+    learners = {act.prompt.learner for act in acts}
+    first = {(episode, name): value for (episode, step, name), value in to_go.items() if step == 0 and name in learners}
+    return {name: float(np.mean([v for (_, who), v in first.items() if who == name])) for name in sorted(learners)}
+
+
+def _invalid_shares(acts: Sequence[LearnerAct]) -> dict[str, float]:
+    decided: dict[str, list[bool]] = defaultdict(list)
+    for act in acts:
+        if act.prompt.choices:
+            decided[act.prompt.learner].append(not act.valid)
+    return {name: float(np.mean(flags)) for name, flags in sorted(decided.items())}
+
+
+def _new_means(
+    acts: Sequence[LearnerAct], to_go: Mapping[tuple[int, int, str], float], task_of: Mapping[int, str]
+) -> dict[str, float]:
+    found: dict[str, list[float]] = defaultdict(list)
+    for act in acts:
+        found[_place(act.prompt, task_of[act.episode])].append(to_go[act.episode, act.step, act.prompt.learner])
+    return {place: float(np.mean(values)) for place, values in sorted(found.items())}

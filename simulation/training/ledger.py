@@ -1,0 +1,119 @@
+"""The ledger of a training: one line of JSON per update, appended and synced, never changed.
+
+A version without a line is not used and is deleted; an update without a line is made again. Running means and every
+table are derived from the lines.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from agents.problems import SocietyError
+from simulation.store.files import translating_os_errors
+
+LEDGER = "ledger.jsonl"
+
+
+@dataclass(frozen=True)
+class LearnerUpdate:
+    """What one update made of one learner.
+
+    Attributes:
+        version: The new version's name, the folder below `versions/`.
+        digest: SHA-256 of its weights, in hex.
+        parent: The version it was made from; empty for the first.
+        value: What its objective earned per step before this update, in the game's points.
+        loss: The mean loss of its samples.
+        entropy: The mean entropy of its choices, in nats.
+        kl: The mean divergence from the version that the training began with, in nats.
+        gradient: The length of the gradient.
+        samples: How many samples it learned from.
+        tokens: How many tokens their prompts had.
+        invalid: Share of its decisions that were not legal (0-1).
+    """
+
+    version: str
+    digest: str
+    parent: str = ""
+    value: float | None = None
+    loss: float | None = None
+    entropy: float | None = None
+    kl: float | None = None
+    gradient: float | None = None
+    samples: int = 0
+    tokens: int = 0
+    invalid: float = 0.0
+
+
+@dataclass(frozen=True)
+class UpdateLine:
+    """One line: update 0 is the beginning.
+
+    Attributes:
+        update: Its number.
+        learners: What it made of each learner.
+        seconds: How long it took.
+        means: The running means of returns, for the next update's baselines.
+        cells: The probabilities of every choice in each known situation, by learner, before this update.
+        run: The run directory of its episodes, relative to the training; empty without one.
+    """
+
+    update: int
+    learners: Mapping[str, LearnerUpdate]
+    seconds: float = 0.0
+    means: Mapping[str, float] = field(default_factory=dict)
+    cells: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
+    run: str = ""
+
+
+class Ledger:
+    """The lines of a training's folder, in memory and on disk. A line that a kill cut off is cut away."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LEDGER
+        self.lines: list[UpdateLine] = []
+        with translating_os_errors(self._path):
+            self._read()
+
+    def _read(self) -> None:
+        whole = 0
+        content = self._path.read_bytes() if self._path.exists() else b""
+        for raw in content.splitlines(keepends=True):
+            if not raw.endswith(b"\n"):
+                break
+            self.lines.append(_line(raw, self._path, len(self.lines)))
+            whole += len(raw)
+        if whole < len(content):
+            with self._path.open("r+b") as file:
+                file.truncate(whole)
+
+    def append(self, line: UpdateLine) -> None:
+        """Write a line and sync it. Raises SocietyError where the system refuses."""
+        with translating_os_errors(self._path), self._path.open("ab") as file:
+            file.write(orjson.dumps(asdict(line)) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self.lines.append(line)
+
+    @property
+    def versions(self) -> frozenset[str]:
+        """The names of all versions that a line has."""
+        return frozenset(each.version for line in self.lines for each in line.learners.values())
+
+
+def _line(raw: bytes, path: Path, number: int) -> UpdateLine:
+    try:
+        data: dict[str, Any] = orjson.loads(raw)
+        learners = {name: LearnerUpdate(**each) for name, each in data.pop("learners").items()}
+        line = UpdateLine(learners=learners, **data)
+    except (ValueError, TypeError, KeyError) as error:
+        raise SocietyError(f"{path} line {number + 1} is no line of a training's ledger: {error}") from error
+    if line.update != number:
+        raise SocietyError(f"{path} line {number + 1} is of update {line.update}; update {number} is expected")
+    return line

@@ -1,0 +1,85 @@
+"""The `training` section of a scenario file: which rows learn, from what, and how. `society run` ignores it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from agents.file_model import FileModel, Real, Text, Whole, word_or_structure
+
+
+class TrainingMethod(str, Enum):
+    """How a learner learns.
+
+    imitation: play like a scripted teacher. filtered_imitation: play as in what paid best in given runs. reinforce:
+    what paid more becomes more likely. exact: as reinforce, computed without playing, for silent games with few
+    prompts.
+    """
+
+    IMITATION = "imitation"
+    FILTERED_IMITATION = "filtered_imitation"
+    REINFORCE = "reinforce"
+    EXACT = "exact"
+
+
+class TrainingObjective(str, Enum):
+    """Whose payoffs count: the learner's own, its team's less the others', or everyone's mean."""
+
+    OWN = "own"
+    TEAM = "team"
+    SHARED = "shared"
+
+
+class LearnerConfig(FileModel):
+    """One row that learns."""
+
+    objective: TrainingObjective | None = None
+    """own, team or shared; null is what the mode says: competitive own, cooperative shared, team_battle team."""
+    teacher: Text | None = None
+    """imitation only: the policy to play like."""
+
+
+class AdapterConfig(FileModel):
+    """The adapter that a learner trains, and how fast."""
+
+    rank: Whole = Field(default=8, ge=1, le=512)
+    """The LoRA rank of a new adapter."""
+    alpha: Whole | None = Field(default=None, ge=1)
+    """The LoRA alpha of a new adapter; null is twice its rank."""
+    modules: Annotated[
+        Annotated[Literal["attention", "all"], Tag("<word>")] | Annotated[tuple[Text, ...], Tag("<structure>")],
+        Discriminator(word_or_structure),
+    ] = "attention"
+    """attention, all (attention and feed-forward), or a list of module names."""
+    learning_rate: Real = Field(default=1e-3, gt=0)
+    """Of Adam; a tabular learner takes plain gradient steps of this length."""
+    entropy: Real = Field(default=0.0, ge=0)
+    """Weight of the entropy of choices: more keeps a learner undecided."""
+    kl: Real = Field(default=0.0, ge=0)
+    """Weight of the divergence from the adapter that the training began with."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """The numbers that a model computes with."""
+
+
+class TrainingConfig(FileModel):
+    """Which rows learn, from what, and how."""
+
+    learners: Mapping[str, LearnerConfig] = Field(min_length=1)
+    """By model_id, the rows that learn; every other row is a partner."""
+    method: TrainingMethod
+    """imitation, filtered_imitation, reinforce or exact."""
+    updates: Whole = Field(default=20, ge=1)
+    """How often every learner changes."""
+    episodes: Whole = Field(default=16, ge=1)
+    """reinforce and imitation: episodes of each task before an update."""
+    runs: tuple[Text, ...] = ()
+    """filtered_imitation only: run directories, or folders of them, to learn from."""
+    temperature: Real = Field(default=1.0, gt=0)
+    """filtered_imitation only: an episode weighs exp(advantage / temperature), in standard deviations."""
+    adapter: AdapterConfig = AdapterConfig()
+    """The adapter that each learner trains."""
+    base_model: Text | None = None
+    """A model's folder or hub id; null is the roster's base model."""
