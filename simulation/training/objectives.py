@@ -17,7 +17,7 @@ from agents.problems import SocietyError
 from agents.strategy import TrainingMode
 from simulation.metrics.arrays import Vector
 from simulation.seats import Seat
-from simulation.training_config import TrainingObjective
+from simulation.training_config import LearnerConfig, TrainingObjective
 
 OF_MODE: Mapping[TrainingMode, TrainingObjective] = {
     TrainingMode.COMPETITIVE: TrainingObjective.OWN,
@@ -25,6 +25,11 @@ OF_MODE: Mapping[TrainingMode, TrainingObjective] = {
     TrainingMode.TEAM_BATTLE: TrainingObjective.TEAM,
 }
 """The objective of each mode; `mixed` has that of the mode that was drawn for the episode."""
+
+
+def objective_of(learner: LearnerConfig, mode: TrainingMode) -> TrainingObjective:
+    """Return a learner's objective: its own, or that of the mode of the episode."""
+    return learner.objective or OF_MODE[mode]
 
 
 def payoff_weights(objective: TrainingObjective, player: int, seats: Sequence[Seat]) -> Vector:

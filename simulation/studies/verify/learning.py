@@ -19,8 +19,8 @@ from simulation.games import find_game
 from simulation.games.base import Setting
 from simulation.seats import Seat
 from simulation.task import TrainingTask
-from simulation.training.exact import exact_samples, profile_of
 from simulation.training.graph import GameGraph, Profile, SilentTable
+from simulation.training.methods.exact import exact_samples, profile_of
 from simulation.training.objectives import payoff_weights
 from simulation.training.tabular import TabularTrainer
 from simulation.training_config import TrainingObjective

@@ -1,0 +1,70 @@
+"""What a method is asked, and what it answers: the samples of one update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agents.learning.samples import Sample, Trainer, Version
+from simulation.plan import Plan
+from simulation.runs.session import Observer
+from simulation.training_config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class UpdateContext:
+    """The state of a training before an update.
+
+    Attributes:
+        plan: The scenario and its roster.
+        config: The scenario's `training` section.
+        folder: The training's folder.
+        update: The number of the update, from 1.
+        trainer: What trains the learners.
+        versions: Each learner's version, the one that this update changes.
+        means: The running means of earlier updates.
+        on_event: Is called with every event of the update's episodes.
+    """
+
+    plan: Plan
+    config: TrainingConfig
+    folder: Path
+    update: int
+    trainer: Trainer
+    versions: Mapping[str, Version]
+    means: Mapping[str, float] = field(default_factory=dict)
+    on_event: Observer | None = None
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A prompt of a learner that is followed through a training: where it is met, and its choices."""
+
+    learner: str
+    text: str
+    choices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The samples of one update, and what was seen.
+
+    Attributes:
+        samples: The samples of all learners.
+        values: What each learner's objective earned, per step or episode as the method says.
+        invalid: Share of decisions that were not legal, by learner (0-1).
+        means: The running means for the next update.
+        cells: By learner the probabilities of every choice in each of its situations; empty where they are not known.
+        run: The run directory of the episodes, relative to the training's folder.
+    """
+
+    samples: Sequence[Sample]
+    values: Mapping[str, float] = field(default_factory=dict)
+    invalid: Mapping[str, float] = field(default_factory=dict)
+    means: Mapping[str, float] = field(default_factory=dict)
+    cells: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
+    run: str = ""
+
+
+Method = Callable[[UpdateContext], Lesson]

@@ -1,0 +1,20 @@
+"""The methods of learning by name, one file each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from simulation.training.lesson import Method
+from simulation.training.methods.exact import exact
+from simulation.training.methods.filtered_imitation import filtered_imitation
+from simulation.training.methods.imitation import imitation
+from simulation.training.methods.reinforce import reinforce
+from simulation.training_config import TrainingMethod
+
+METHODS: Mapping[TrainingMethod, Method] = {
+    TrainingMethod.IMITATION: imitation,
+    TrainingMethod.FILTERED_IMITATION: filtered_imitation,
+    TrainingMethod.REINFORCE: reinforce,
+    TrainingMethod.EXACT: exact,
+}
+"""What `training.method` names."""

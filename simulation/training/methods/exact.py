@@ -1,0 +1,131 @@
+"""The method `exact`: values, gradients and best responses of a silent game with few prompts, without an episode.
+
+A learner is a table of probabilities over the prompts it can reach, whatever computes them: an adapter's probabilities
+are read in one batch, and d objective / d P(choice) is pushed through the model. There is no variance.
+
+Source: Sutton et al., Policy gradient methods for reinforcement learning with function approximation, NeurIPS 1999.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from agents.learning.samples import Sample, Trainer
+from agents.problems import UsageError
+from agents.strategy import TrainingMode
+from simulation.games import find_game
+from simulation.games.base import Setting
+from simulation.metrics.arrays import Vector
+from simulation.plan import Plan
+from simulation.seats import Seat
+from simulation.training.graph import GameGraph, Profile, SilentTable
+from simulation.training.lesson import Lesson, Situation, UpdateContext
+from simulation.training.objectives import objective_of, payoff_weights
+
+
+def profile_of(graph: GameGraph, trainer: Trainer) -> Profile:
+    """Return what everyone earns when each learner plays what the trainer has made of it."""
+    return graph.evaluate(trainer.probabilities([cell.prompt for cell in graph.cells]))
+
+
+def exact_samples(graph: GameGraph, profile: Profile, objectives: Mapping[str, Vector]) -> Iterator[Sample]:
+    """Return one sample per prompt of each learner: the worth of each choice for its objective, per step.
+
+    A trainer averages a learner's samples; values are scaled so that the sum over prompts is the gradient.
+
+    Args:
+        graph: The game.
+        profile: The values of the probabilities that are trained.
+        objectives: A weight per player for each learner, as `payoff_weights` returns them.
+    """
+    for learner, weights in objectives.items():
+        slopes, places = profile.gradient(weights / profile.steps), graph.cells_of(learner)
+        for place in places:
+            yield Sample(graph.cells[place].prompt, values=tuple(len(places) * slope for slope in slopes[place]))
+
+
+def nash_conv(profile: Profile) -> float:
+    """Return the sum over learners of what a best response would earn more, per step; 0 in an equilibrium.
+
+    Source:
+        Lanctot et al., NeurIPS 2017.
+    """
+    table = profile.graph.table
+    learning = (player for player, config in enumerate(table.configs) if config.model_id in table.learners)
+    gains = (profile.best_response(player) - float(profile.payoffs[player]) for player in learning)
+    return sum(max(0.0, gain) for gain in gains) / profile.steps
+
+
+def exact(context: UpdateContext) -> Lesson:
+    """Return the exact gradients of one update; values are per step, before the update. No episode is played.
+
+    Raises:
+        UsageError: Models talk, or the mode is mixed: prompts then are not few.
+        SocietyError: A game is too large or draws, or a partner draws.
+    """
+    samples: list[Sample] = []
+    values: dict[str, list[float]] = {}
+    cells: dict[str, list[Sequence[float]]] = {}
+    for graph in graphs_of(context.plan):
+        rows = context.trainer.probabilities([cell.prompt for cell in graph.cells])
+        profile, weights = graph.evaluate(rows), _weights(context, graph)
+        samples += exact_samples(graph, profile, weights)
+        for learner, each in weights.items():
+            values.setdefault(learner, []).append(float(profile.payoffs @ each) / profile.steps)
+            cells.setdefault(learner, []).extend(rows[place] for place in graph.cells_of(learner))
+    return Lesson(samples, {learner: float(np.mean(found)) for learner, found in values.items()}, cells=cells)
+
+
+def situations_of(plan: Plan) -> list[Situation]:
+    """Return every situation that a learner can reach, in the order of a lesson's `cells`."""
+    graphs = graphs_of(plan)
+    learners = plan.scenario.training.learners if plan.scenario.training else {}
+    return [
+        Situation(learner, graph.cells[place].situation, graph.cells[place].prompt.choices)
+        for learner in learners
+        for graph in graphs
+        for place in graph.cells_of(learner)
+    ]
+
+
+def _weights(context: UpdateContext, graph: GameGraph) -> dict[str, Vector]:
+    seats, mode = graph.table.game.setting.seats, graph.table.mode
+    return {
+        seat.model_id: payoff_weights(objective_of(context.config.learners[seat.model_id], mode), player, seats)
+        for player, seat in enumerate(seats)
+        if seat.model_id in context.config.learners
+    }
+
+
+def graphs_of(plan: Plan) -> tuple[GameGraph, ...]:
+    """Return the graph of each task of a plan; the same plan is computed once.
+
+    Raises:
+        UsageError: Models talk, or the mode is mixed.
+        SocietyError: As `GameGraph`.
+    """
+    scenario = plan.scenario
+    if scenario.communication.talk_rounds or scenario.communication.social_actions:
+        raise UsageError("the method exact is for silent games: set communication.talk_rounds to 0, or use reinforce")
+    if scenario.mode is TrainingMode.MIXED:
+        raise UsageError("the method exact needs one mode; in the mode mixed use reinforce")
+    return _graphs(scenario.model_dump_json(), plan.roster.model_dump_json())
+
+
+@lru_cache(maxsize=4)
+def _graphs(scenario: str, roster: str) -> tuple[GameGraph, ...]:
+    from agents.roster import Roster
+    from simulation.scenario import Scenario
+
+    plan = Plan(Scenario.model_validate_json(scenario), Roster.model_validate_json(roster))
+    learners = frozenset(plan.scenario.training.learners if plan.scenario.training else ())
+    rows = tuple(plan.roster.expand())
+    seats = tuple(Seat(row.model_id, row.team_id) for row in rows)
+    graphs = []
+    for task in plan.scenario.tasks:
+        game = find_game(task.task_type)(Setting(seats, task.max_steps, task.difficulty), task.game_parameters())
+        graphs.append(GameGraph(SilentTable(task, game, rows, learners, plan.scenario.mode, plan.scenario.language)))
+    return tuple(graphs)

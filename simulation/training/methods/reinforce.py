@@ -1,0 +1,24 @@
+"""The method `reinforce`: play, and make what paid more than other replies to the same prompt more likely.
+
+Source: Williams, Machine Learning 8 (1992); the baseline: Kool, van Hoof & Welling, ICLR 2019 workshop.
+"""
+
+from __future__ import annotations
+
+from simulation.training.credit import credited, returns_to_go
+from simulation.training.lesson import Lesson, UpdateContext
+from simulation.training.rollout import play_update, weights_by_episode
+
+
+def reinforce(context: UpdateContext) -> Lesson:
+    """Return the samples of one update's episodes; values are per episode.
+
+    Raises:
+        SocietyError: A reply that would be learned from was simulated.
+    """
+    run, acts = play_update(context)
+    to_go = returns_to_go(run, weights_by_episode(context, run))
+    tasks = dict(zip(run.episodes["episode"].astype(int), run.episodes["task_id"].astype(str), strict=True))
+    credit = credited(acts, to_go, tasks, context.means)
+    place = run.path.relative_to(context.folder.resolve()).as_posix() if run.path.is_absolute() else str(run.path)
+    return Lesson(credit.samples, credit.returns, credit.invalid, credit.means, run=place)

@@ -1,0 +1,191 @@
+"""The episodes of an update, played by the same runner as any scenario, in a run directory of the training's folder."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from agents.inference.provenance import Provenance, Purpose, Reply, Request, Tier
+from agents.learning.samples import Prompt, Trainer
+from agents.lora_model import scripted_reply
+from agents.players.policies import POLICIES, Policy
+from agents.problems import SocietyError
+from agents.roster import Roster
+from agents.strategy import TrainingMode
+from simulation.plan import Plan
+from simulation.runs.folders import begun_runs, finished_run, play_in
+from simulation.runs.runner import play_plan
+from simulation.seats import Seat
+from simulation.seeds import derive_seed
+from simulation.training.credit import LearnerAct, acts_of
+from simulation.training.lesson import UpdateContext
+from simulation.training.objectives import objective_of, payoff_weights
+from simulation.training_rules import TABULAR
+
+if TYPE_CHECKING:
+    from agents.lora_model import Responder
+    from simulation.metrics.arrays import Vector
+    from simulation.tables.run import Run
+
+ROLLOUTS = "rollouts"
+
+
+@dataclass
+class Capture:
+    """Answers for learners without a server, and notes what they were asked and said."""
+
+    acts: list[LearnerAct] = field(default_factory=list)
+
+    def note(self, request: Request, prompt: Prompt, reply: str) -> None:
+        """Note one reply."""
+        self.acts.append(LearnerAct(request.key.episode, request.key.step, prompt, reply))
+
+
+def update_plan(context: UpdateContext) -> Plan:
+    """Return the plan of an update's episodes: a seed of its own, and learners that play their versions."""
+    scenario = context.plan.scenario
+    seed = derive_seed(scenario.seed, "training", context.update)
+    settings = {"seed": seed, "episodes": context.config.episodes, "training": None}
+    return Plan(scenario.model_copy(update=settings), _with_versions(context))
+
+
+def _with_versions(context: UpdateContext) -> Roster:
+    """The roster in which each learner that has a model plays its version."""
+
+    def row_of(row: object) -> object:
+        version = context.versions.get(row.model_id)  # type: ignore[attr-defined]
+        if version is None or row.policy == TABULAR:  # type: ignore[attr-defined]
+            return row
+        changed = {"model_name": version.name, "adapter": str(version.folder.resolve())}
+        return row.model_copy(update=changed)  # type: ignore[attr-defined]
+
+    roster = context.plan.roster
+    return roster.model_copy(update={"models": tuple(map(row_of, roster.expand()))})
+
+
+def play_update(context: UpdateContext) -> tuple[Run, list[LearnerAct]]:
+    """Play an update's episodes, or finish them; return the run and what its learners replied.
+
+    Raises:
+        SocietyError: A reply that would be learned from was simulated.
+        RunStoppedError: The run ended early; the training can be continued.
+    """
+    place = context.folder / ROLLOUTS / f"{context.update:04}"
+    learners = list(context.config.learners)
+    if is_tabular(context.plan):
+        responder = partial(table_reply, context.trainer)
+        return play_captured(context, place, dict.fromkeys(learners, responder))
+    run = finished_run(place) or play_in(place, update_plan(context), on_event=context.on_event)
+    refuse_simulated(run, learners)
+    return run, acts_of(run, learners)
+
+
+CapturedReply = Callable[[Capture, Request], Reply]
+
+
+def play_captured(
+    context: UpdateContext, place: Path, replies: Mapping[str, CapturedReply]
+) -> tuple[Run, list[LearnerAct]]:
+    """Play an update's episodes with learners that answer in this process.
+
+    What they are asked is not stored with the run, so a run that was cut off is played again from its start: no call
+    is paid for, and the same seed gives the same play.
+    """
+    for begun in begun_runs(place):
+        shutil.rmtree(begun)
+    capture = Capture()
+    responders: dict[str, Responder] = {name: _answering(partial(reply, capture)) for name, reply in replies.items()}
+    run = play_plan(update_plan(context), out=place, on_event=context.on_event, responders=responders)
+    return run, capture.acts
+
+
+def _answering(reply: Callable[[Request], Reply]) -> Responder:
+    async def answer(request: Request) -> Reply:
+        return reply(request)
+
+    return answer
+
+
+def table_reply(trainer: Trainer, capture: Capture, request: Request) -> Reply:
+    """Draw a decision from a learner's probabilities; the same seed draws the same."""
+    prompt = prompt_of(request)
+    (chances,) = trainer.probabilities([prompt])
+    rng = random.Random(f"{request.seed}/{request.key.model_id}/{TABULAR}")
+    (picked,) = rng.choices(prompt.choices, weights=chances)
+    capture.note(request, prompt, picked)
+    source = Provenance(Tier.SCRIPTED, TABULAR)
+    return Reply(picked, source, chances[prompt.choices.index(picked)])
+
+
+def teacher_reply(policy: Policy, explore: float, capture: Capture, request: Request) -> Reply:
+    """Note what a teacher does; play something else with the probability `explore`, so that every past occurs."""
+    taught = scripted_reply(policy, request)
+    capture.note(request, prompt_of(request), taught.text)
+    rng = random.Random(f"{request.seed}/{request.key.model_id}/explore")
+    if request.choices and rng.random() < explore:
+        return Reply(rng.choice(request.choices), taught.provenance)
+    return taught
+
+
+def prompt_of(request: Request) -> Prompt:
+    """Return a request as a learner's prompt."""
+    return Prompt(request.key.model_id, tuple(request.messages), tuple(request.choices or ()))
+
+
+def is_tabular(plan: Plan) -> bool:
+    """Return whether the learners are tables.
+
+    Raises:
+        SocietyError: Some are tables and others have a model.
+    """
+    learners = plan.scenario.training.learners if plan.scenario.training else {}
+    tables = [row.policy == TABULAR for row in plan.roster.expand() if row.model_id in learners]
+    if any(tables) and not all(tables):
+        raise SocietyError("some learners are tables and others have a model: train them apart")
+    return all(tables)
+
+
+def refuse_simulated(run: Run, learners: list[str]) -> None:
+    """Raise SocietyError where a learner's reply was simulated: it says nothing of the learner."""
+    rows = run.decisions.astype({"model_id": str, "tier": str})
+    wrong = rows[rows["model_id"].isin(learners) & (rows["tier"] == Tier.SIMULATED.value)]
+    if len(wrong):
+        names = ", ".join(sorted(set(wrong["model_id"])))
+        raise SocietyError(
+            f"{run.path}: {len(wrong)} decisions of {names} are simulated, and nothing is learned from them; let a "
+            "tier with the learners' model answer (--tier embedded, or a server with vLLM)"
+        )
+
+
+def weights_by_episode(context: UpdateContext, run: Run) -> Callable[[int, str], Vector]:
+    """Return what takes an episode and a model_id to a weight per player: the objective in the episode's mode."""
+    seats = [Seat(row.model_id, row.team_id) for row in run.roster.expand()]
+    place = {seat.model_id: player for player, seat in enumerate(seats)}
+    modes = dict(zip(run.episodes["episode"].astype(int), run.episodes["mode"].astype(str), strict=True))
+
+    def weights(episode: int, model_id: str) -> Vector:
+        learner = context.config.learners.get(model_id)
+        if learner is None:
+            return np.zeros(len(seats))
+        return payoff_weights(objective_of(learner, TrainingMode(modes[episode])), place[model_id], seats)
+
+    return weights
+
+
+def policy_named(name: str) -> Policy:
+    """Return the policy of a name. Raises SocietyError where there is none."""
+    if name not in POLICIES:
+        raise SocietyError(f"no policy is called {name!r}")
+    return POLICIES[name]
+
+
+def is_decision(request: Request) -> bool:
+    """Return whether a request is a decision in the game."""
+    return request.key.purpose is Purpose.DECIDE
