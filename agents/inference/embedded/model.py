@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agents.inference.adapter_folder import AdapterFolder
 from agents.inference.backend import as_openai
-from agents.inference.embedded.adapters import AdapterFolder
 from agents.inference.embedded.lora import AdapterBank
 from agents.inference.embedded.sampling import Floats, Tokens
 from agents.inference.provenance import ChatMessage

@@ -33,9 +33,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def made_for(name: str, base: str, rank: int = 8) -> None:
-    folder = write_adapter(Path("mine") / name)
-    config = {"peft_type": "LORA", "base_model_name_or_path": base, "r": rank, "lora_alpha": 2 * rank}
-    (folder / "adapter_config.json").write_text(json.dumps(config))
+    write_adapter(Path("mine") / name, base=base, rank=rank, lora_alpha=2 * rank)
 
 
 class TestFromAFolder:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.inference.embedded.adapters import UnusableAdapterError
+from agents.inference.adapter_folder import UnusableAdapterError
 from agents.inference.embedded.backend import EmbeddedBackend, load_engine
 from agents.inference.embedded.engine import EmbeddedEngine
 from agents.inference.embedded.model_sources import MODEL_ID

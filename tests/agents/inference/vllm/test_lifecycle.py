@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.inference.embedded.adapters import UnusableAdapterError
+from agents.inference.adapter_folder import UnusableAdapterError
 from agents.inference.vllm.lifecycle import LifecycleError, LoraLifecycle, version_name, versions
 from tests.support.adapters import write_adapter
 from tests.support.faults import Fault
