@@ -124,6 +124,15 @@ class TestCpu:
         assert made.environment["VLLM_CPU_KVCACHE_SPACE"] == "2"
         assert made.environment["LD_PRELOAD"] == "/v/lib/libiomp5.so"
 
+    @pytest.mark.parametrize("count", [0, 1, 2, 20])
+    def test_one_slot_of_adapters_stays_empty_on_a_cpu(self, count: int) -> None:
+        """The base model's rows of a mixed batch get the weights of the last slot, see vLLM's PR 48421."""
+        adapters = tuple(AdapterFolder(f"m{number}", Path("/a")) for number in range(count))
+        argv = command(ServedRoster("b", ("b",), adapters), cpu=True).argv
+        assert values(argv, "--max-loras") == [str(count + 1)]
+        assert int(values(argv, "--max-cpu-loras")[0]) >= count + 1
+        assert values(command(ServedRoster("b", ("b",), adapters), cpu=True, max_loras=3).argv, "--max-loras") == ["3"]
+
     def test_cpu_options_are_not_given_to_a_gpu(self) -> None:
         made = command()
         assert not {"--no-enable-chunked-prefill", "--enforce-eager", "--block-size"} & set(made.argv)
