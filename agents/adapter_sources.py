@@ -5,28 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agents.inference.backend import EndpointSettings, base_name
-from agents.inference.embedded.adapters import CONFIG_FILE, shipped_adapters
+from agents.inference.adapter_config import CONFIG_FILE
+from agents.inference.adapter_folder import is_hub_name, read_adapter_folder
+from agents.inference.backend import EndpointSettings, same_base
+from agents.inference.embedded.adapters import shipped_adapters
 from agents.inference.loops import run_blocking
 from agents.inference.servers.discovery import ServedModel, list_models, open_session
 from agents.inference.servers.endpoint import api_headers
-from agents.inference.vllm.adapter_folders import read_adapter_folder
 from agents.problems import SocietyError, UsageError
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """An adapter that could take part. An attribute that is not known is None."""
+    """An adapter that could take part. An attribute that is not known is None.
+
+    `base_stated` is True where the user names the base model, whatever the adapter's configuration says.
+    """
 
     name: str
     base: str | None = None
     rank: int | None = None
     alpha: float | None = None
     folder: Path | None = None
+    base_stated: bool = False
 
     def fits(self, base: str) -> bool:
         """Return whether the adapter is made for `base`, or its base is not known."""
-        return self.base is None or base_name(self.base) == base_name(base)
+        return self.base is None or same_base(self.base, base)
 
 
 @dataclass(frozen=True)
@@ -39,12 +44,13 @@ class FoundAdapters:
 
     @property
     def adapter_bases(self) -> tuple[str, ...]:
-        """Return the different base models that the adapters are made for; owners and folders do not count."""
-        by_name: dict[str, str] = {}
-        for each in self.candidates:
-            if each.base:
-                by_name.setdefault(base_name(each.base), each.base)
-        return tuple(by_name.values())
+        """Return the different base models that the adapters are made for; a name from the hub goes before a path."""
+        bases: list[str] = []
+        named = [each.base for each in self.candidates if each.base]
+        for base in sorted(named, key=lambda base: not is_hub_name(base)):
+            if not any(same_base(base, each) for each in bases):
+                bases.append(base)
+        return tuple(bases)
 
 
 def found_in_folder(folder: Path) -> FoundAdapters:

@@ -234,6 +234,7 @@ class LoRAModel(SocialAgent):
             seed=turn.seed,
             adapter_path=self.config.adapter,
             endpoint=self.config.endpoint,
+            base_stated=self.config.base_model is not None,
             situation=Situation(self.config.role, turn.common.language, turn.full_observation),
         )
 

@@ -17,6 +17,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
 
+from agents.inference.embedded.threads import passive_waiting
+
 OASIS_LOGGERS = ("social.agent", "social.twitter", "social.rec", "oasis.env", "table")
 _importing = RLock()
 
@@ -40,7 +42,7 @@ def contained_import() -> Iterator[None]:
         home, level, before = Path.cwd(), logging.root.level, list(logging.root.handlers)
         collecting = gc.isenabled()
         gc.disable()
-        with TemporaryDirectory() as scratch, warnings.catch_warnings():
+        with TemporaryDirectory() as scratch, warnings.catch_warnings(), passive_waiting():  # OASIS imports torch
             warnings.filterwarnings("ignore", "IProgress not found")  # tqdm, in a notebook without widgets
             (Path(scratch) / "log").mkdir()
             os.chdir(scratch)

@@ -13,6 +13,13 @@ class SocietyError(Exception):
     """The root of every error this project raises on purpose. Its text is written for the user."""
 
 
+class StopRequestedError(BaseException):
+    """Ends the work of a thread, because another thread wants it to end; Ctrl-C itself reaches the main thread only.
+
+    It is no Exception, so that no library takes it for a failure of its own and goes on.
+    """
+
+
 class UsageError(SocietyError):
     """An option or argument that cannot be used; the command ends with exit code 2."""
 

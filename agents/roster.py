@@ -64,7 +64,8 @@ class ModelConfig(FileModel):
     base_model: Text | None = None
     """The model this row's adapter was trained on, where it is not the roster's."""
     adapter: Text | None = None
-    """A local PEFT folder, for the embedded tier; relative to the roster file."""
+    """A local PEFT folder, for the embedded tier; relative to the roster file. If it names the base model otherwise,
+    say which one it is with `base_model`."""
     persona: str = ""
     """A sentence about the model, for its prompt."""
     sampling: SamplingConfig = SamplingConfig()
@@ -221,6 +222,7 @@ def rows_for(candidates: Sequence[Candidate]) -> tuple[ModelConfig, ...]:
             lora_rank=each.rank,
             lora_alpha=each.alpha,
             adapter=str(each.folder) if each.folder else None,
+            base_model=each.base if each.base_stated else None,
         )
     return tuple(rows.values())
 

@@ -7,6 +7,7 @@ from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 
 from agents.findings import Finding, RawMapping, meant_keys, shown
+from agents.inference.adapter_folder import UnusableAdapterError, folder_to_name, read_adapter_folder
 from agents.problems import nearest
 from agents.web_address import address_findings
 
@@ -170,22 +171,30 @@ def raw_players(data: RawMapping) -> list[tuple[str, str | None]] | None:
 
 
 def adapter_findings(data: RawMapping, folder: Path) -> Iterator[Finding]:
-    """Find adapter paths (relative to `folder`) that do not lead to a PEFT folder."""
+    """Find adapter paths (relative to `folder`) that do not lead to a PEFT folder of a plain LoRA."""
     for index, row in mappings(data.get("models")):
         adapter = row.get("adapter")
         if not isinstance(adapter, str) or not adapter:
             continue
-        problem, hint = _adapter_problem(folder / adapter)
+        problem, hint = _adapter_problem(folder / adapter, examined=row.get("policy") is None)
         if problem:
             yield Finding(("models", index, "adapter"), f"{shown(adapter)} {problem}", hint)
 
 
-def _adapter_problem(path: Path) -> tuple[str, str]:
+def _examination(path: Path) -> str:
+    try:
+        read_adapter_folder(path)
+    except UnusableAdapterError as error:
+        return f"cannot be used: {error.reason}"
+    return ""
+
+
+def _adapter_problem(path: Path, examined: bool) -> tuple[str, str]:
     try:
         if (path / "adapter_config.json").is_file():
-            return "", ""
+            return _examination(path) if examined else "", ""
         if path.is_dir():
-            return "has no adapter_config.json", "name the folder that PEFT saved to"
+            return "has no adapter_config.json", folder_to_name(path)
         siblings = sorted(item.parent.name for item in path.parent.glob("*/adapter_config.json"))
     except (OSError, ValueError) as error:  # a name too long, or with a null byte
         return f"cannot be read: {error}", ""

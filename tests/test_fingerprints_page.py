@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from agents.inference.embedded.adapters import WEIGHTS_FILE, shipped_adapters
+from agents.inference.adapter_folder import WEIGHTS_FILE
+from agents.inference.embedded.adapters import shipped_adapters
 from agents.inference.embedded.model_sources import file_sha256
 from simulation.metrics import behaviour
 from simulation.studies.fingerprint.cells import CELLS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,6 +11,9 @@ from typing import Any, Protocol
 from agents.inference.provenance import FALLBACK_ORDER, ChatMessage, Request, Tier, ToolCall
 from agents.inference.servers.balancing import Balancing
 
+_QUANTISED = re.compile(
+    r"([-_.](unsloth|bnb|dynamic|quantized|gptq|awq|gguf|mlx|hqq|exl2|nf4|fp4|fp8|int[48]|[2-8]-?bit|w\d+a\d+))+$"
+)
 Progress = Callable[[str], None]
 """Receives, as a line for the user, what a long preparation is doing."""
 
@@ -163,8 +167,24 @@ class TierBackend(Protocol):
 
 
 def base_name(model: str) -> str:
-    """Return a base model's name in lower case and without its owner: "qwen2-7b" for "Qwen/Qwen2-7B"."""
-    return model.rstrip("/").rsplit("/", 1)[-1].lower()
+    """Return a base model's name in lower case and without its owner or folder: "qwen2-7b" for "Qwen/Qwen2-7B".
+
+    A path may be of Windows, or a snapshot in the hub's cache ("models--Qwen--Qwen2-7B/snapshots/<revision>").
+    """
+    parts = [part for part in re.split(r"[/\\]", model) if part]
+    if "snapshots" in parts[1:-1]:
+        folder = parts[parts.index("snapshots", 1) - 1]
+        parts = folder.split("--") if folder.startswith("models--") else parts
+    return (parts[-1] if parts else model).lower()
+
+
+def same_base(one: str, other: str) -> bool:
+    """Return whether two names are of one base model: owner, folder and quantisation do not count."""
+    return _unquantised(one) == _unquantised(other)
+
+
+def _unquantised(model: str) -> str:
+    return _QUANTISED.sub("", base_name(model))
 
 
 def as_openai(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:

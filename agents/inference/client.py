@@ -244,7 +244,7 @@ class VLLMClient:
         if recorded is not None:
             return recorded
         self._on_request(request)
-        cached = self._from_cache(request)
+        cached = await self._from_cache(request)
         if cached is not None:
             return cached
         await self._watch_servers()
@@ -254,12 +254,12 @@ class VLLMClient:
             reply = await self._try(tier, request, failed_tiers, deadline)
             if reply is not None:
                 if self._cache is not None:
-                    self._cache.put(request, reply, self._weights_of(request))
+                    await self._cache.store(request, reply, self._weights_of(request))
                 return reply
         raise FloorReachedError(self._floor, causes(failed_tiers) or "no tier is allowed")
 
-    def _from_cache(self, request: Request) -> Reply | None:
-        reply = self._cache.get(request, self._weights_of(request)) if self._cache is not None else None
+    async def _from_cache(self, request: Request) -> Reply | None:
+        reply = await self._cache.find(request, self._weights_of(request)) if self._cache is not None else None
         if reply is None or reply.provenance.tier not in self._backends:
             return None
         self._record(cached_record(request, reply))

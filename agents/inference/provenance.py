@@ -130,6 +130,7 @@ class Request:
         tools: Function schemas in the OpenAI shape that the reply may call.
         must_use_tool: True where the reply must call one of `tools`.
         endpoint: The URL of the only server that may answer.
+        base_stated: True where the row itself names `base_model`: it counts more than what the adapter's folder says.
 
     Raises:
         InvalidRequestError: No tier could offer these choices or tools.
@@ -147,6 +148,7 @@ class Request:
     tools: tuple[Mapping[str, Any], ...] = ()
     must_use_tool: bool = False
     endpoint: str | None = None
+    base_stated: bool = False
 
     def __post_init__(self) -> None:
         if self.choices is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -70,6 +72,9 @@ class Recording:
 class ReplyCache:
     """Replies of real models in a folder, by base model and canonical request; many processes may share it.
 
+    `find` and `store` do their work in a thread of the cache's own, in the order of the calls, so an event loop never
+    waits for the disk.
+
     A request that samples without a seed may have many replies; from a cache it always gets the first one. Where an
     adapter's weights are not known, it is known by its name alone: give it a new name after more training.
     """
@@ -86,6 +91,15 @@ class ReplyCache:
         except (OSError, sqlite3.Error) as error:
             raise SocietyError(f"{self._file} cannot be used as a reply cache: {error}; {_FIX}") from error
         self._lock = Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reply-cache")
+
+    async def find(self, request: Request, weights: str = "") -> Reply | None:
+        """Return what `get` returns, from an event loop."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self.get, request, weights)
+
+    async def store(self, request: Request, reply: Reply, weights: str = "") -> None:
+        """Do what `put` does, from an event loop."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self.put, request, reply, weights)
 
     def get(self, request: Request, weights: str = "") -> Reply | None:
         """Return the reply stored for `request`, marked as cached.
@@ -112,7 +126,8 @@ class ReplyCache:
                 database.execute("INSERT OR IGNORE INTO reply VALUES (?, ?)", (cache_key(request, weights), body))
 
     def close(self) -> None:
-        """Close the database."""
+        """Finish what is being stored and close the database."""
+        self._thread.shutdown()
         self._database.close()
 
     @contextmanager

@@ -11,7 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from agents.inference.embedded.adapters import CONFIG_FILE, WEIGHTS_FILE, resolve
+from agents.inference.adapter_config import CONFIG_FILE
+from agents.inference.adapter_folder import WEIGHTS_FILE
+from agents.inference.embedded.adapters import resolve
 from agents.inference.embedded.model_sources import file_sha256
 from agents.inference.errors import UnknownAdapterError
 
@@ -68,7 +70,7 @@ def weights_identity(record: Mapping[str, Any]) -> str:
 
 def _digests(adapter: str, path: str | None) -> dict[str, str] | None:
     try:
-        folder = resolve(adapter, path)
+        folder = resolve(adapter, path, base_stated=True)  # a record of what is there, not a check
         return _hashed(folder.path) if folder else None
     except (UnknownAdapterError, OSError):
         return None

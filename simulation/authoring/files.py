@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError, nearest
 from simulation.store.files import replace_file
+
+if TYPE_CHECKING:
+    from agents.inference.provenance import Tier
+    from agents.roster import Roster
+
+logger = logging.getLogger("society.adapters")
 
 
 def check_file(name: str) -> str:
@@ -23,13 +31,35 @@ def check_file(name: str) -> str:
     from simulation.plan import Plan
 
     if looks_like_roster(name, shipped_rosters()):
-        Roster.load(name)
+        _check_adapters(name, Roster.load(name))
         return "roster"
-    if Plan.load(name).scenario.sweep:
+    plan = Plan.load(name)
+    _check_adapters(name, plan.roster, plan.scenario.inference.settings().allowed)
+    if plan.scenario.sweep:
         from simulation.runs.sweep import sweep_arms
 
         return f"scenario, a sweep of {len(sweep_arms(name))} runs"
     return "scenario"
+
+
+def _check_adapters(file: str, roster: Roster, tiers: Sequence[Tier] | None = None) -> None:
+    """Check the adapter folders of a roster's rows; log what the user should know of those that can be used.
+
+    Raises:
+        InvalidFileError: A folder holds an adapter of another base model, or one that no tier of `tiers` can load.
+    """
+    from agents.adapter_checks import check_rows
+    from agents.inference.provenance import FALLBACK_ORDER
+
+    problems = []
+    for check in check_rows(roster.models, roster.base_model, FALLBACK_ORDER if tiers is None else tiers):
+        if check.error:
+            message = f"{check.row.adapter} cannot be used: {check.error}"
+            problems.append(Problem(file, 0, f"models.{check.index}.adapter", message))
+        for text in check.warnings:
+            logger.warning("%s: models.%d: %s", file, check.index, text)
+    if problems:
+        raise InvalidFileError(problems)
 
 
 def looks_like_roster(name: str, shipped: tuple[str, ...]) -> bool:

@@ -69,12 +69,30 @@ def shared_base(found: FoundAdapters, wanted: str | None) -> str:
     return bases[0]
 
 
-def only_fitting(found: FoundAdapters, base: str) -> FoundAdapters:
+def only_fitting(found: FoundAdapters, base: str, insisted: Sequence[str] = ()) -> FoundAdapters:
     """Return the candidates made for `base`, with a note on each of the others.
+
+    Args:
+        found: The candidates.
+        base: The base model.
+        insisted: Names that the user gives together with the base: they count as made for it.
 
     Raises:
         UsageError: No candidate is made for `base`.
     """
+    stated = tuple(
+        f"{each.name} names the base model {each.base}; taken for {base}"
+        for each in found.candidates
+        if each.name in insisted and not each.fits(base)
+    )
+    found = replace(
+        found,
+        candidates=tuple(
+            replace(each, base=base, base_stated=True) if each.name in insisted and not each.fits(base) else each
+            for each in found.candidates
+        ),
+        notes=(*found.notes, *stated),
+    )
     wrong = tuple(
         f"{each.name} is made for base model {each.base}, not for {base}"
         for each in found.candidates

@@ -42,6 +42,9 @@ def load(
     endpoint: ServerArgument,
     path: Annotated[Path, typer.Argument(help="The PEFT folder; the server must see it at the same path.")],
     name: Annotated[str | None, typer.Option(help="The adapter's name; else the folder's.")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Its base model at the server, where its configuration has another name for it.")
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Unload its other versions once it answers.")] = False,
     api_key_env: KeyOption = None,
 ) -> None:
@@ -50,7 +53,7 @@ def load(
     It is NAME, or NAME and eight digits of the weights' hash if NAME is in use: an old name could use the prefix cache
     of the old weights.
     """
-    loaded = _with(endpoint, api_key_env, lambda lifecycle: lifecycle.load(path, name, replace=replace))
+    loaded = _with(endpoint, api_key_env, lambda lifecycle: lifecycle.load(path, name, replace=replace, base=base))
     if loaded.already:
         typer.echo("these weights are already served", err=True)
     for other in loaded.replaced:

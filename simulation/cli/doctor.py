@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from simulation.doctor import Diagnosis, DoctorCase
 
-_STYLES = {"ok": "green", "warning": "yellow", "failure": "bold red"}
+_STYLES = {"ok": "green", "note": "cyan", "warning": "yellow", "failure": "bold red"}
 
 
 def add_to(app: typer.Typer) -> None:

@@ -96,7 +96,7 @@ def _write(
     from simulation.authoring.roster_draft import SCHEMA, deal, only_fitting, roster_text, schema_place, shared_base
 
     model = shared_base(found, wanted.base)
-    found = only_fitting(found, model)
+    found = only_fitting(found, model, wanted.adapters if wanted.base else ())
     for note in found.notes:
         typer.echo(note, err=True)
     rows = deal(found.candidates, wanted.teams or 0, [ModelRole(role) for role in roles])

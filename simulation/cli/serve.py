@@ -41,7 +41,9 @@ def serve(
     vllm: Annotated[str, typer.Option(help="The vllm executable.")] = "vllm",
     cpu: Annotated[bool, typer.Option("--cpu", help="For a CPU build of vLLM.")] = False,
     kv_space: Annotated[int, typer.Option(min=1, help="With --cpu: GiB of key-value cache for each replica.")] = 1,
-    max_loras: Annotated[int | None, typer.Option(min=1, help="Most adapters in one batch.")] = None,
+    max_loras: Annotated[
+        int | None, typer.Option(min=1, help="Most adapters in one batch; with --cpu, one more than there are.")
+    ] = None,
     max_cpu_loras: Annotated[int | None, typer.Option(min=1, help="Most adapters in memory.")] = None,
     max_model_len: Annotated[int | None, typer.Option(min=1, help="The longest prompt and reply, in tokens.")] = None,
     block_size: Annotated[int | None, typer.Option(min=1, help="Tokens in a block of the prefix cache.")] = None,

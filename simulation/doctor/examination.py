@@ -11,6 +11,7 @@ from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.client import DEFAULT_URL
 from agents.inference.provenance import FALLBACK_ORDER, Tier
 from agents.roster import ModelConfig
+from simulation.doctor.adapters import examine_adapters
 from simulation.doctor.endpoints import Wanted, examine_endpoints
 from simulation.doctor.finding import Diagnosis
 from simulation.doctor.generation import examine_tiers
@@ -64,7 +65,8 @@ async def examine(case: DoctorCase) -> list[Diagnosis]:
     found = [*examine_packages(), *await asyncio.to_thread(lambda: list(examine_imports()))]
     served, diagnoses = await examine_endpoints(case.endpoints, wanted, case.required)
     found += diagnoses
-    first = next(iter(case.models), None)
     tiers = [tier for tier in FALLBACK_ORDER if tier in case.settings.allowed]
+    found += await asyncio.to_thread(lambda: list(examine_adapters(case.models, case.base_model, tiers)))
+    first = next(iter(case.models), None)
     found += await examine_tiers(case.endpoints, tiers, first, case.base_model, served, case.settings)
     return [*found, *examine_storage(case.out)]

@@ -7,9 +7,13 @@ from enum import Enum
 
 
 class Verdict(str, Enum):
-    """The result of a check. With a warning a run is possible, with a failure it is not."""
+    """The result of a check. With a note or a warning a run is possible, with a failure it is not.
+
+    A note is about a part that the run does not need.
+    """
 
     OK = "ok"
+    NOTE = "note"
     WARNING = "warning"
     FAILURE = "failure"
 
@@ -31,6 +35,11 @@ class Diagnosis:
 def ok(area: str, subject: str, finding: str) -> Diagnosis:
     """Return a finding without a problem."""
     return Diagnosis(area, subject, Verdict.OK, finding)
+
+
+def note(area: str, subject: str, finding: str) -> Diagnosis:
+    """Return a finding about a part that the run does not need."""
+    return Diagnosis(area, subject, Verdict.NOTE, finding)
 
 
 def warning(area: str, subject: str, finding: str, remedy: str) -> Diagnosis:

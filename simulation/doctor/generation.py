@@ -8,12 +8,13 @@ from dataclasses import replace
 
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.client import VLLMClient
-from agents.inference.provenance import Tier
+from agents.inference.provenance import CallKey, ChatMessage, Purpose, Request, Sampling, Tier
+from agents.inference.recording import OUTSIDE_EPISODES
 from agents.inference.tiers import SERVER_TIERS
 from agents.problems import SocietyError
 from agents.roster import ModelConfig
 from simulation.doctor.endpoints import Served
-from simulation.doctor.finding import Diagnosis, failure, ok, warning
+from simulation.doctor.finding import Diagnosis, Verdict, failure, note, ok, warning
 
 AREA = "generation"
 
@@ -36,11 +37,16 @@ async def examine_tiers(
         served: What each answering server serves.
         settings: The scenario's inference settings.
     """
-    found = []
+    found: list[Diagnosis] = []
     for tier in tiers:
-        blocked = _blocked(tier, served)
-        name = _name(tier, model, served)
-        found.append(blocked or await _ask(tier, name, endpoints, base_model if model else None, settings))
+        answered = any(each.verdict is Verdict.OK for each in found)
+        diagnosis = _blocked(tier, served)
+        if diagnosis is None:
+            request = _request(tier, model, base_model, served)
+            diagnosis = await _ask(tier, request, endpoints, settings)
+        if diagnosis.verdict is Verdict.FAILURE and answered:
+            diagnosis = note(AREA, tier.value, f"is not needed, an earlier tier answers; it fails: {diagnosis.finding}")
+        found.append(diagnosis)
     return found
 
 
@@ -70,21 +76,39 @@ def _name(tier: Tier, model: ModelConfig | None, served: Served) -> str:
     return MODEL_ID
 
 
+def _request(tier: Tier, model: ModelConfig | None, base_model: str | None, served: Served) -> Request:
+    """Return a request for one token, as the run would ask it for the row `model`."""
+    name = _name(tier, model, served)
+    asked = model if model is not None and model.model_name == name else None
+    return Request(
+        key=CallKey(OUTSIDE_EPISODES, 0, "doctor", Purpose.TALK),
+        adapter=name,
+        messages=(ChatMessage("user", "Say one word."),),
+        base_model=(asked.base_model if asked else None) or (base_model if model else None),
+        sampling=Sampling(temperature=0, max_tokens=1),
+        adapter_path=asked.adapter if asked else None,
+        endpoint=asked.endpoint if asked else None,
+        base_stated=asked is not None and asked.base_model is not None,
+    )
+
+
 async def _ask(
-    tier: Tier,
-    name: str,
-    endpoints: Sequence[EndpointSettings],
-    base_model: str | None,
-    settings: InferenceSettings,
+    tier: Tier, request: Request, endpoints: Sequence[EndpointSettings], settings: InferenceSettings
 ) -> Diagnosis:
     only = replace(settings, tiers=(tier,), require=None, retries=0, timeout=min(30.0, settings.timeout))
     started = time.perf_counter()
     try:
-        async with VLLMClient(model_name=name, endpoints=endpoints, base_model=base_model, settings=only) as client:
-            reply = await client.ask("Say one word.", max_tokens=1, temperature=0)
+        async with VLLMClient(endpoints=endpoints, base_model=request.base_model, settings=only) as client:
+            reply = await client.generate(request)
     except SocietyError as error:
-        return failure(AREA, tier.value, str(error), "society run ... --tier auto uses the tiers that answer")
+        return failure(AREA, tier.value, str(error), _remedy(tier))
     seconds = time.perf_counter() - started
     if not reply.provenance.tier.real:
         return ok(AREA, tier.value, "scripted policies answer; their texts are marked simulated")
-    return ok(AREA, tier.value, f"one token of {name} in {seconds:.1f} s")
+    return ok(AREA, tier.value, f"one token of {request.adapter} in {seconds:.1f} s")
+
+
+def _remedy(tier: Tier) -> str:
+    if tier is Tier.EMBEDDED:
+        return "serve the roster's models: society serve ROSTER --exec, or leave embedded out of inference.tiers"
+    return "society run ... --tier auto uses the tiers that answer"

@@ -17,7 +17,7 @@ from pathlib import Path
 import orjson
 
 from agents.inference.provenance import Tier
-from agents.problems import SocietyError
+from agents.problems import SocietyError, StopRequestedError
 from simulation.plan import Plan
 from simulation.runs.folders import begun_runs, finished_run, new_folder, play_in
 from simulation.runs.runner import Observer, RunStoppedError
@@ -125,7 +125,7 @@ def _play_side_by_side(folder: Path, arms: tuple[str, ...], on_event: Observer |
 
 
 class _Gate:
-    """One observer for several threads. Once shut, it interrupts every run that reports to it."""
+    """One observer for several threads. Once shut, it stops every run that reports to it."""
 
     def __init__(self, on_event: Observer | None) -> None:
         self.shut = threading.Event()
@@ -133,16 +133,22 @@ class _Gate:
 
     def __call__(self, event: Event) -> None:
         if self.shut.is_set() and not isinstance(event, RunEnded):  # a run that stops must write its end
-            raise KeyboardInterrupt
+            raise StopRequestedError
         if self._on_event is not None:
             with self._lock:
-                self._on_event(event)
+                self._observe(self._on_event, event)
+
+    def _observe(self, on_event: Observer, event: Event) -> None:
+        try:
+            on_event(event)
+        except KeyboardInterrupt as error:  # of an observer: an event loop beside the main thread must not see it
+            raise StopRequestedError from error
 
 
 def _raise_first(running: list[Future[None]]) -> None:
     """Raise the error that stopped the others, else the first error."""
     errors = [error for future in running if not future.cancelled() and (error := future.exception())]
-    causes = [error for error in errors if not isinstance(error.__cause__, KeyboardInterrupt)]
+    causes = [error for error in errors if not isinstance(error.__cause__, StopRequestedError)]
     for error in causes or errors:
         raise error
 

@@ -16,7 +16,7 @@ from agents.inference.backend import InferenceSettings
 from agents.inference.loops import run_blocking
 from agents.inference.recording import Recording, ReplyCache
 from agents.inference.weights import changed_weights
-from agents.problems import SocietyError
+from agents.problems import SocietyError, StopRequestedError
 from agents.strategy import TrainingMode
 from simulation.engine.environment import MultiModelEnvironment
 from simulation.modes import ModeChoice
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("society.runner")
 notices = logging.getLogger("society.notice")  # shown without --verbose
+_INTERRUPTS = (KeyboardInterrupt, StopRequestedError)
 Observer = Callable[[Event], None]
 
 
@@ -239,10 +240,10 @@ def finish(session: RunSession) -> Run:
         if stopped is None:
             session.end(RunStatus.FINISHED)
             return load_run(session.path)
-        reason = "interrupted" if isinstance(stopped, KeyboardInterrupt) else str(stopped)
+        reason = "interrupted" if isinstance(stopped, _INTERRUPTS) else str(stopped)
         session.end(RunStatus.STOPPED, reason)
         raise RunStoppedError(session.path, reason) from stopped
-    except KeyboardInterrupt as error:  # while tables are derived: they can be derived again
+    except _INTERRUPTS as error:  # while tables are derived: they can be derived again
         raise RunStoppedError(session.path, "interrupted") from error
     except OSError as error:
         raise RunStoppedError(session.path, f"the run could not be written: {refusal(error)}") from error
@@ -250,10 +251,10 @@ def finish(session: RunSession) -> Run:
         session.abandon()
 
 
-def _play(session: RunSession) -> KeyboardInterrupt | SocietyError | None:
+def _play(session: RunSession) -> BaseException | None:
     """Play what is left; return what stopped it, None where nothing did."""
     try:
         run_blocking(session.run)
-    except (KeyboardInterrupt, SocietyError) as error:
+    except (*_INTERRUPTS, SocietyError) as error:
         return error
     return None

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from agents.problems import InvalidFileError
 from agents.roster import FOLDER, ModelConfig, Roster, SamplingConfig, roster_schema, shipped_rosters
 from agents.yaml_file import read_yaml
+from tests.support.adapters import write_adapter
 
 SHIPPED = sorted(FOLDER.glob("*.yaml"))
 ADAPTERS = FOLDER.parent / "adapters"
@@ -189,14 +190,12 @@ models:
 
 class TestAdapters:
     def test_adapter_paths_start_at_the_roster_file(self, tmp_path: Path) -> None:
-        (tmp_path / "tuned").mkdir()
-        (tmp_path / "tuned" / "adapter_config.json").write_text("{}")
+        write_adapter(tmp_path / "tuned")
         roster = Roster.load(written(tmp_path, ADAPTER_ROW.format(adapter="./tuned")))
         assert roster.models[0].adapter == str(tmp_path / "tuned")
 
     def test_a_missing_adapter_path_gives_the_nearest_folder(self, tmp_path: Path) -> None:
-        (tmp_path / "tuned").mkdir()
-        (tmp_path / "tuned" / "adapter_config.json").write_text("{}")
+        write_adapter(tmp_path / "tuned")
         assert mistakes(tmp_path, ADAPTER_ROW.format(adapter="tunned")) == [
             "6: models.0.adapter: 'tunned' is not a folder (did you mean tuned?)"
         ]

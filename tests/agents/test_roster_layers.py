@@ -18,6 +18,7 @@ from agents.role import ModelRole
 from agents.roster import ModelConfig, Roster, roster_schema
 from agents.roster_layers import MAX_LAYERS
 from agents.yaml_file import read_yaml
+from tests.support.adapters import write_adapter
 
 BASE = """\
 name: base
@@ -87,8 +88,7 @@ class TestChanges:
         assert {row.model_id: row.model_name for row in roster.models}["blue_lead"] == "reciprocator"
 
     def test_adapter_paths_start_at_their_own_file(self) -> None:
-        Path("sub/tuned").mkdir(parents=True)
-        Path("sub/tuned/adapter_config.json").write_text("{}")
+        write_adapter(Path("sub/tuned"))
         Path("sub/base.yaml").write_text(BASE.replace("model_name: beta", "model_name: beta\n    adapter: tuned"))
         Path("own.yaml").write_text("extends: sub/base.yaml\n")
         assert Roster.load("own.yaml").models[1].adapter == str(Path("sub/tuned").absolute())

@@ -15,6 +15,7 @@ from agents.role import ModelRole
 from agents.roster import Roster, SamplingConfig
 from agents.roster_yaml import roster_to_yaml
 from tests.agents.test_roster import ADAPTER_ROW, player, written
+from tests.support.adapters import write_adapter
 
 COMMENTED = """\
 # who they are
@@ -115,7 +116,7 @@ class TestSaving:
             Roster(name="r", models=(player("a"),)).save(tmp_path / "absent" / "n.yaml")
 
     def test_saving_leaves_adapter_paths_as_they_were(self, tmp_path: Path) -> None:
-        (tmp_path / "adapter_config.json").write_text("{}")
+        write_adapter(tmp_path)
         text = ADAPTER_ROW.format(adapter="./")
         Roster.load(written(tmp_path, text)).save(tmp_path / "roster.yaml")
         assert (tmp_path / "roster.yaml").read_text() == text

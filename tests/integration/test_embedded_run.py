@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.inference.embedded.adapters import WEIGHTS_FILE, shipped_adapters
+from agents.inference.adapter_folder import WEIGHTS_FILE
+from agents.inference.embedded.adapters import shipped_adapters
 from agents.inference.embedded.model_sources import file_sha256
 from agents.inference.provenance import Tier
 from simulation.plan import Plan

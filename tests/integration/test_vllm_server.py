@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.request import Request as URLRequest
@@ -121,3 +122,14 @@ class TestKillAndRestart:
         intruder = tiny_server(tiny, vllm_logs, port=vllm_server.command.port)
         with pytest.raises(ServerFailedError, match="another server answers"):
             intruder.start()
+
+
+def test_the_base_stays_itself_in_a_batch_with_adapters(tiny: TinyModel, vllm_logs: Path) -> None:
+    """With no empty slot of adapters, all six differ in a mixed batch; asked one at a time, none does."""
+    with tiny_server(tiny, vllm_logs) as server:
+        server.wait_ready(STARTUP)
+        alone = {name: text(server, name) for name in (BASE, *tiny.names)}
+        names = [BASE, *tiny.names] * 6
+        with ThreadPoolExecutor(len(names)) as pool:
+            together = list(pool.map(lambda name: text(server, name), names))
+    assert [(name, said) for name, said in zip(names, together, strict=True) if said != alone[name]] == []

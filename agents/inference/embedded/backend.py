@@ -138,7 +138,7 @@ class EmbeddedBackend:
         if self._closed:
             raise PermanentError("the embedded tier is closed")
         # raise for an unknown adapter before anything is loaded
-        resolve(request.adapter, request.adapter_path)
+        resolve(request.adapter, request.adapter_path, request.base_stated)
         loop = asyncio.get_running_loop()
         job = Job(request, loop.create_future())
         self._waiting.append(job)
@@ -186,8 +186,9 @@ class EmbeddedBackend:
         tried = [(job, _ready(engine, job)) for job in jobs]
         ready = [(job, row) for job, row in tried if row is not None]
         answers = (engine.talk if jobs[0].free else engine.choose)([row for _, row in ready])
-        for (job, _), completion in zip(ready, answers, strict=True):
-            job.settle(replace(completion, waited=max(0.0, began - job.asked)))
+        for (job, _), answer in zip(ready, answers, strict=True):
+            waited = max(0.0, began - job.asked)
+            job.settle(replace(answer, waited=waited) if isinstance(answer, Completion) else answer)
 
     def _engine(self, progress: Progress | None) -> EmbeddedEngine:
         if self._failure:  # a pull that failed is not tried again for every batch

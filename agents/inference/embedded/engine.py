@@ -1,13 +1,14 @@
 """Requests in, texts and probabilities out, in batches. Synchronous.
 
-Sampling a row uses only that row's own logits and random stream. The logits have the rounding of the batch that they
+Sampling a row uses only that row's own logits and random stream. A row whose logits are not finite gets an error of its
+own, and the others of its batch their replies. The logits have the rounding of the batch that they
 were computed in (about 1e-5 in fp32, 1e-2 in bf16), so a near-tie can be decided differently in another batch.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,8 +17,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from agents.inference.adapter_folder import AdapterFolder, UnusableAdapterError
 from agents.inference.backend import Completion
-from agents.inference.embedded.adapters import AdapterFolder, resolve
+from agents.inference.embedded.adapters import resolve
 from agents.inference.embedded.model import EmbeddedModel
 from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.embedded.sampling import (
@@ -30,7 +32,7 @@ from agents.inference.embedded.sampling import (
     draw_token,
     row_generator,
 )
-from agents.inference.errors import PermanentError
+from agents.inference.errors import InferenceError, PermanentError
 from agents.inference.provenance import Request
 
 BATCH_ROWS = 16
@@ -38,6 +40,8 @@ BATCH_TOKENS = 16_384
 LOOK_AHEAD_ROWS = 32
 
 Answer = TypeVar("Answer")
+Outcome = Completion | InferenceError
+Shares = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,13 @@ class Draft:
     rng: np.random.Generator
     tokens: list[int] = field(default_factory=list)
     finish_reason: str = ""
+    failure: InferenceError | None = None
 
     def extend(self, logits: Floats, stops: frozenset[int]) -> None:
         """Draw the next token from `logits`; `stops` are the tokens that end the text."""
+        if not np.isfinite(logits).all():
+            self.failure, self.finish_reason = logits_error(self.row), "error"
+            return
         sampling = self.row.request.sampling
         self.tokens.append(draw_token(logits, sampling.temperature, sampling.top_p, self.rng))
         if self.tokens[-1] in stops:
@@ -95,7 +103,7 @@ class EmbeddedEngine:
             UnknownAdapterError: The adapter is not known, or its folder cannot be used.
             PermanentError: Prompt and reply do not fit into the model's context.
         """
-        adapter = resolve(request.adapter, request.adapter_path)
+        adapter = resolve(request.adapter, request.adapter_path, request.base_stated)
         tokens = self.model.prompt(request.messages)
         tree = request.choices and choice_tree(request.choices, self.model.encode, self.model.end)
         row = BatchRow(request, tokens, adapter, tree or None)
@@ -114,21 +122,32 @@ class EmbeddedEngine:
                 "max_tokens"
             )
 
-    def talk(self, rows: Sequence[BatchRow]) -> list[Completion]:
-        """Return a free text for each row, in order; `first_token_time` counts from this call."""
+    def talk(self, rows: Sequence[BatchRow]) -> list[Outcome]:
+        """Return a free text for each row, or its error, in order; `first_token_time` counts from this call."""
         return self._in_batches(rows, partial(self._talk, time.perf_counter()))
 
-    def choose(self, rows: Sequence[BatchRow]) -> list[Completion]:
-        """Return one of its choices for each row, in order; `choice_probability` is its P at temperature 1.
+    def choose(self, rows: Sequence[BatchRow]) -> list[Outcome]:
+        """Return one of its choices for each row, or its error, in order; `choice_probability` is P at temperature 1.
 
         The temperature applies to whole choices; `top_p` and `max_tokens` do not apply.
         """
         distributions = self._in_batches(rows, self._distributions)
-        return [_chosen(row, shares) for row, shares in zip(rows, distributions, strict=True)]
+        return [
+            shares if isinstance(shares, InferenceError) else _chosen(row, shares)
+            for row, shares in zip(rows, distributions, strict=True)
+        ]
 
-    def choice_distribution(self, requests: Sequence[Request]) -> list[dict[str, float]]:
-        """Return the exact P of every choice of each request at temperature 1, in order; each sums to 1."""
-        return self._in_batches([self.ready(request) for request in requests], self._distributions)
+    def choice_distribution(self, requests: Sequence[Request]) -> list[Shares]:
+        """Return the exact P of every choice of each request at temperature 1, in order; each sums to 1.
+
+        Raises:
+            InferenceError: As `ready`, or the logits of a row are not finite.
+        """
+        found = self._in_batches([self.ready(request) for request in requests], self._distributions)
+        for each in found:
+            if isinstance(each, InferenceError):
+                raise each
+        return [each for each in found if not isinstance(each, InferenceError)]
 
     def _in_batches(
         self, rows: Sequence[BatchRow], answer: Callable[[Sequence[BatchRow]], list[Answer]]
@@ -142,7 +161,7 @@ class EmbeddedEngine:
                 answers.update(zip(indices, answer([rows[i] for i in indices]), strict=True))
         return [answers[i] for i in range(len(rows))]
 
-    def _talk(self, began: float, rows: Sequence[BatchRow]) -> list[Completion]:
+    def _talk(self, began: float, rows: Sequence[BatchRow]) -> list[Outcome]:
         drafts = [Draft(row, row.stream()) for row in rows]
         batch, live = self.model.prefill([row.tokens for row in rows], [row.adapter for row in rows]), drafts
         first_token_time = None
@@ -152,7 +171,7 @@ class EmbeddedEngine:
             first_token_time = first_token_time or time.perf_counter() - began
             unfinished = [place for place, draft in enumerate(live) if not draft.finish_reason]
             if not unfinished:
-                return [self._completion(draft, first_token_time) for draft in drafts]
+                return [draft.failure or self._completion(draft, first_token_time) for draft in drafts]
             if len(unfinished) < len(live):
                 self.model.select(batch, unfinished)
                 live = [live[place] for place in unfinished]
@@ -167,8 +186,11 @@ class EmbeddedEngine:
             first_token_time=first_token_time,
         )
 
-    def _distributions(self, rows: Sequence[BatchRow]) -> list[dict[str, float]]:
-        """Return P of every choice: one pass over the prompts, and one over all later tokens where choices differ."""
+    def _distributions(self, rows: Sequence[BatchRow]) -> list[Shares | InferenceError]:
+        """Return P of every choice, or a row's error.
+
+        It takes one pass over the prompts, and one over all later tokens where choices differ.
+        """
         trees = [row.choices for row in rows]
         batch = self.model.prefill([row.tokens for row in rows], [row.adapter for row in rows])
         logits: list[dict[Tokens, Floats]] = [{(): _allowed(tree, (), batch.last(i))} for i, tree in enumerate(trees)]
@@ -177,7 +199,22 @@ class EmbeddedEngine:
             some = places[start : start + LOOK_AHEAD_ROWS]
             for (i, prefix), found in zip(some, self.model.look_ahead(batch, some), strict=True):
                 logits[i][prefix] = _allowed(trees[i], prefix, found)
-        return [choice_probabilities(tree, found) for tree, found in zip(trees, logits, strict=True)]
+        return [
+            choice_probabilities(row.choices, found) if _finite(found) else logits_error(row)
+            for row, found in zip(rows, logits, strict=True)
+        ]
+
+
+def _finite(logits: Mapping[Tokens, Floats]) -> bool:
+    return all(np.isfinite(each).all() for each in logits.values())
+
+
+def logits_error(row: BatchRow) -> InferenceError:
+    """Return the error of a row whose logits are not finite."""
+    if row.adapter is None:
+        return PermanentError(f"{MODEL_ID} gave logits that are not finite (NaN or infinite)")
+    reason = "its logits are not finite (NaN or infinite): its weights are too large; train it again"
+    return UnusableAdapterError(row.adapter.name, row.adapter.path, reason)
 
 
 def _allowed(tree: ChoiceTree, prefix: Tokens, logits: Floats) -> Floats:

@@ -1,19 +1,29 @@
 """LoRA adapters on the model's Linear layers, a different one for each row of a batch.
 
 peft's own mixed batches loop over the adapters in each layer, which takes half of the time of a batch on a CPU. Here
-the adapters of a batch are stacked: one pair of matrices per layer, and a gate that gives each row its own part. The
-sums are those that peft computes; the tests compare them with peft's.
+the adapters of a batch are stacked: one pair of matrices per layer, and a gate that sets the parts of the others to 0
+in each row. The sums are those that peft computes; the tests compare them with peft's. Weights that are not finite are
+refused, so no adapter's row can change another row.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from agents.inference.embedded.adapters import WEIGHTS_FILE, AdapterFolder, UnusableAdapterError
+from agents.inference.adapter_folder import (
+    DOWN,
+    PREFIX,
+    UP,
+    WEIGHTS_FILE,
+    AdapterFolder,
+    UnusableAdapterError,
+    not_finite,
+)
+from agents.inference.embedded.model_sources import MODEL_ID
 
-PREFIX = "base_model.model."
-DOWN, UP = ".lora_A.weight", ".lora_B.weight"
+logger = logging.getLogger("society.inference")
 
 
 class AdapterBank:
@@ -38,10 +48,10 @@ class AdapterBank:
             module.register_forward_hook(self._hook(name))
 
     def load(self, adapter: AdapterFolder) -> None:
-        """Read an adapter's weights, once.
+        """Read an adapter's weights, once, and warn where its configuration has another name for the base model.
 
         Raises:
-            UnusableAdapterError: The weights do not fit the model.
+            UnusableAdapterError: The weights do not fit the model, or are not finite.
         """
         if adapter in self._loaded:
             return
@@ -53,6 +63,8 @@ class AdapterBank:
         except (SafetensorError, OSError) as error:
             raise UnusableAdapterError(adapter.name, adapter.path, f"{WEIGHTS_FILE}: {error}") from error
         self._loaded[adapter] = self._pairs(adapter, weights)
+        if label := adapter.check_base((MODEL_ID,), "", stated=True):
+            logger.warning("%s", label)
 
     def _pairs(self, adapter: AdapterFolder, weights: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
         names = {key.removeprefix(PREFIX).removesuffix(DOWN).removesuffix(UP) for key in weights}
@@ -72,7 +84,11 @@ class AdapterBank:
             reason = f"{name} has shapes {tuple(down.shape)} and {tuple(up.shape)}, which do not fit the base"
             raise UnusableAdapterError(adapter.name, adapter.path, reason)
         kind = linear.weight.dtype
-        return down.to(kind), (up.float() * adapter.scale(rank)).to(kind)
+        pair = down.to(kind), (up.float() * adapter.scale(rank)).to(kind)
+        for matrix, end in zip(pair, (DOWN, UP), strict=True):
+            if not matrix.isfinite().all():
+                raise UnusableAdapterError(adapter.name, adapter.path, not_finite(f"{PREFIX}{name}{end}"))
+        return pair
 
     def activate(self, rows: Sequence[AdapterFolder | None]) -> None:
         """Set the adapter of each row of the next forward passes; None is the base model."""
@@ -111,14 +127,13 @@ class AdapterBank:
         return max(int(down.shape[0]) for down, _ in self._loaded[adapter].values())
 
     def _build_gate(self, rows: Sequence[AdapterFolder | None]) -> Any:
-        """Return (rows, 1, ranks) with 1 where a rank belongs to the row's adapter; None if all rows are the base."""
+        """Return (rows, 1, ranks), False where a rank belongs to the row's adapter; None if all rows are the base."""
         import torch
 
         if not self._stacked:
             return None
         owners = [adapter for adapter in self._stacked for _ in range(self._rank(adapter))]
-        kind = next(iter(self._stack.values()))[0].dtype
-        return torch.tensor([[[float(row == owner) for owner in owners]] for row in rows], dtype=kind)
+        return torch.tensor([[[row != owner for owner in owners]] for row in rows], dtype=torch.bool)
 
     def _hook(self, name: str) -> Callable[[Any, tuple[Any, ...], Any], Any]:
         def add_lora(_module: Any, inputs: tuple[Any, ...], output: Any) -> Any:
@@ -126,7 +141,8 @@ class AdapterBank:
             if pair is None or self._gate is None:
                 return None
             down, up = pair
-            hidden = (inputs[0] @ down) * self._gate
+            # not a product with 0: that is NaN where another adapter's part is infinite
+            hidden = (inputs[0] @ down).masked_fill(self._gate, 0.0)
             ranks, width = up.shape
             return output.reshape(-1, width).addmm(hidden.reshape(-1, ranks), up).view(output.shape)
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agents.inference.adapter_folder import AdapterFolder
 from agents.inference.backend import as_openai
-from agents.inference.embedded.adapters import AdapterFolder
 from agents.inference.embedded.lora import AdapterBank
 from agents.inference.embedded.sampling import Floats, Tokens
+from agents.inference.embedded.threads import passive_waiting, use_all_cores
 from agents.inference.provenance import ChatMessage
 
 
@@ -40,9 +40,10 @@ class EmbeddedModel:
     """
 
     def __init__(self, folder: Path, dtype: str | None = None) -> None:
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        with passive_waiting():
+            from transformers import AutoModelForCausalLM, AutoTokenizer
 
-        _use_all_processors()
+            use_all_cores()
         self.dtype = dtype or fastest_dtype()
         self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=self.dtype, local_files_only=True).eval()
@@ -146,12 +147,3 @@ def fastest_dtype() -> str:
 
     able = torch.cpu.get_capabilities()
     return "bfloat16" if able.get("avx512_bf16") or able.get("amx_bf16") else "float32"
-
-
-def _use_all_processors() -> None:
-    """Give torch one thread per processor that this process may use, unless OMP_NUM_THREADS is set."""
-    import torch
-
-    if "OMP_NUM_THREADS" not in os.environ:
-        affinity = getattr(os, "sched_getaffinity", None)
-        torch.set_num_threads(len(affinity(0)) if affinity else os.cpu_count() or 1)

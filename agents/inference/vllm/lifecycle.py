@@ -10,6 +10,7 @@ remains: to unload the plain name, write other weights into the same folder, and
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,11 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from agents.inference.adapter_folder import DIGEST_LENGTH, VLLM_LIMITS, AdapterFolder, read_adapter_folder
+from agents.inference.backend import base_name
 from agents.inference.errors import BadReplyError, InferenceError
 from agents.inference.servers.api_key import without_key
 from agents.inference.servers.discovery import read_body, read_models
 from agents.inference.servers.wire import read_json, server_message
-from agents.inference.vllm.adapter_folders import DIGEST_LENGTH, AdapterOnDisk, read_adapter_folder
 from agents.inference.vllm.serve_command import RUNTIME_LORA_VARIABLE, allowed_rank
 from agents.problems import SocietyError, nearest
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     import aiohttp
+
+logger = logging.getLogger("society.adapters")
 
 TIMEOUT = 60.0  # seconds; loading a large adapter takes a while
 _LONGEST_WORDS = 1500
@@ -147,7 +151,9 @@ class LoraLifecycle:
             adapters=tuple(ServedAdapter(each.name, each.parent, each.root or "") for each in models if each.parent),
         )
 
-    async def load(self, path: Path, name: str | None = None, *, replace: bool = False) -> Loaded:
+    async def load(
+        self, path: Path, name: str | None = None, *, replace: bool = False, base: str | None = None
+    ) -> Loaded:
         """Load an adapter, beside the versions of it that are served already.
 
         Weights that are served under their version's name already are not loaded again.
@@ -156,6 +162,7 @@ class LoraLifecycle:
             path: The adapter's folder.
             name: The adapter's plain name; the folder's name by default.
             replace: Unload its other versions once the new one has answered; calls in flight are finished.
+            base: The base model that it was trained on, where its configuration has another name for it.
 
         Raises:
             UnusableAdapterError: The folder has no usable adapter.
@@ -163,7 +170,7 @@ class LoraLifecycle:
         """
         adapter, digest = await asyncio.to_thread(_read_and_hash, path, name)
         served = await self.served()
-        _refuse_other_base(adapter, served, self.url)
+        _check_base(adapter, served, self.url, base)
         own = version_name(adapter.name, digest, served.names)
         already = own in served.names
         if not already:
@@ -183,7 +190,7 @@ class LoraLifecycle:
             raise LifecycleError(f"{self.url} serves no adapter {name!r}: {nearest(name, names)}")
         self._check(status, body, f"{self.url} did not unload {name!r}")
 
-    async def _load(self, name: str, adapter: AdapterOnDisk) -> None:
+    async def _load(self, name: str, adapter: AdapterFolder) -> None:
         request = {"lora_name": name, "lora_path": str(adapter.path)}
         status, body = await self._call("POST", "/load_lora_adapter", request)
         self._check(status, body, f"{self.url} did not load {name!r} from {adapter.path}")
@@ -237,8 +244,11 @@ class LoraLifecycle:
         return self._session
 
 
-def _read_and_hash(path: Path, name: str | None) -> tuple[AdapterOnDisk, str]:
+def _read_and_hash(path: Path, name: str | None) -> tuple[AdapterFolder, str]:
     adapter = read_adapter_folder(path, name)
+    adapter.refuse_beyond(VLLM_LIMITS)
+    if not adapter.check_values():
+        logger.warning("adapter %r changes nothing: a matrix of each pair is 0", adapter.name)
     return adapter, adapter.digest()
 
 
@@ -248,10 +258,20 @@ def _with_version(endpoint: str) -> str:
     return url if urlsplit(url).path else f"{url}/v1"
 
 
-def _refuse_other_base(adapter: AdapterOnDisk, served: ServedModels, url: str) -> None:
-    if not adapter.belongs_to(each for base in served.bases for each in (base.name, base.root)):
-        known = ", ".join(f"{base.name} ({base.root})" for base in served.bases)
-        raise LifecycleError(f"{adapter.path} belongs to base model {adapter.base}; {url} serves {known}")
+def _check_base(adapter: AdapterFolder, served: ServedModels, url: str, stated: str | None) -> None:
+    """Raise LifecycleError if the adapter belongs to no base model of the server; warn where that has another name."""
+    known = ", ".join(f"{base.name} ({base.root})" for base in served.bases)
+    names = [each for base in served.bases for each in (base.name, base.root)]
+    if stated is not None and base_name(stated) not in map(base_name, names):
+        raise LifecycleError(f"--base {stated}: {url} serves {known}")
+    if stated is None and not adapter.belongs_to(names):
+        raise LifecycleError(
+            f"{adapter.path} belongs to base model {adapter.base}; {url} serves {known}. If that is the same model "
+            "under another name, say so with --base"
+        )
+    label = adapter.check_base(names, "", stated is not None) if names else ""
+    for note in filter(None, (label, *adapter.notes)):
+        logger.warning("%s", note)
 
 
 def _words(body: bytes) -> str:

@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agents.inference.adapter_folder import AdapterFolder
 from agents.inference.servers.api_key import MissingKeyError, find_key
-from agents.inference.vllm.adapter_folders import AdapterOnDisk
 from agents.problems import UsageError
 
 RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
 """The LoRA ranks that vLLM can reserve memory for; an adapter fits if its rank is not larger."""
+# On a CPU there is one slot more than adapters. vLLM's LoRA code gives the base model's rows of a mixed batch the
+# weights of the last slot, so that slot has to stay empty (vLLM PRs 48421 and 49656, open at 0.32).
 MOST_LORAS = 16  # default of adapters in one batch: each takes memory, whether it is used or not
 CPU_BLOCK = 32  # tokens; with a CPU build's own default of 128, short prompts never share a prefix
 API_KEY_VARIABLE = "VLLM_API_KEY"
@@ -40,7 +42,7 @@ class ServedRoster:
 
     base: str
     base_names: tuple[str, ...]
-    adapters: tuple[AdapterOnDisk, ...] = ()
+    adapters: tuple[AdapterFolder, ...] = ()
     rank: int = RANKS[0]
 
 
@@ -174,7 +176,7 @@ def _command(served: ServedRoster, options: ServeOptions, number: int) -> ServeC
 
 def _lora_flags(served: ServedRoster, options: ServeOptions) -> Iterator[str]:
     count = len(served.adapters)
-    at_once = options.max_loras or max(1, min(count, MOST_LORAS))
+    at_once = options.max_loras or (count + 1 if options.cpu else max(1, min(count, MOST_LORAS)))
     # twice the adapters: memory for the next version of each beside the present one
     in_memory = options.max_cpu_loras or max(at_once, 2 * count)
     if in_memory < at_once:

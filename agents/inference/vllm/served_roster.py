@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.inference.adapter_config import CONFIG_FILE
+from agents.inference.adapter_folder import VLLM_LIMITS, AdapterFolder, UnusableAdapterError, read_adapter_folder
 from agents.inference.backend import base_name
-from agents.inference.embedded.adapters import CONFIG_FILE, UnusableAdapterError, is_base, shipped_adapters
+from agents.inference.embedded.adapters import shipped_adapters
 from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.embedded.model_store import model_path
-from agents.inference.vllm.adapter_folders import AdapterOnDisk, read_adapter_folder
 from agents.inference.vllm.serve_command import RANKS, ServedRoster
 from agents.problems import SocietyError
 from agents.roster import ModelConfig, Roster
+
+logger = logging.getLogger("society.adapters")
 
 
 class UnservableRosterError(SocietyError):
@@ -70,16 +74,16 @@ def _weights(base_model: str, base: str | None) -> str:
     wanted = base or base_model
     if Path(wanted).expanduser().is_dir():
         return str(Path(wanted).expanduser().absolute())
-    if base is None and is_base(base_model):
+    if base is None and base_name(base_model) == base_name(MODEL_ID):
         return str(model_path() or MODEL_ID)
     return wanted
 
 
 def _find(
     rows: list[_ServedRow], bases: tuple[str, ...], folder: Path | None
-) -> tuple[dict[str, AdapterOnDisk], list[str]]:
+) -> tuple[dict[str, AdapterFolder], list[str]]:
     """Return the adapters by name, and what is wrong with each wrong row."""
-    found: dict[str, AdapterOnDisk] = {}
+    found: dict[str, AdapterFolder] = {}
     wrong = []
     for row in rows:
         try:
@@ -87,12 +91,16 @@ def _find(
         except SocietyError as error:
             wrong.append(f"{row.place}: {error}")
             continue
-        wrong += [f"{row.place}: {each}" for each in _conflicts(adapter, found.get(adapter.name), bases)]
+        if adapter.name not in found:
+            wrong += [f"{row.place}: {each}" for each in _unservable(adapter, row.config.base_model, bases)]
+        elif found[adapter.name].path != adapter.path:
+            other = f"adapter {adapter.name!r} is {adapter.path} here and {found[adapter.name].path} above"
+            wrong.append(f"{row.place}: {other}; one name, one adapter")
         found.setdefault(adapter.name, adapter)
     return found, wrong
 
 
-def _adapter(row: _ServedRow, folder: Path | None) -> AdapterOnDisk:
+def _adapter(row: _ServedRow, folder: Path | None) -> AdapterFolder:
     name = row.adapter
     if row.config.adapter is not None:
         return read_adapter_folder(Path(row.config.adapter), name)
@@ -108,14 +116,28 @@ def _adapter(row: _ServedRow, folder: Path | None) -> AdapterOnDisk:
     )
 
 
-def _conflicts(adapter: AdapterOnDisk, other: AdapterOnDisk | None, bases: tuple[str, ...]) -> Iterator[str]:
-    if not adapter.belongs_to(bases):
-        reason = f"it belongs to base model {adapter.base}, and {bases[0]} is served"
-        yield str(UnusableAdapterError(adapter.name, adapter.path, reason))
-    if other is not None and other.path != adapter.path:
-        yield f"adapter {adapter.name!r} is {adapter.path} here and {other.path} above; one name, one adapter"
+def _unservable(adapter: AdapterFolder, stated: str | None, bases: tuple[str, ...]) -> Iterator[str]:
+    """Yield why vLLM must not load an adapter; log what it may be told of it.
+
+    Args:
+        adapter: The adapter.
+        stated: The base model that the row names itself; it counts more than what the adapter says.
+        bases: The names of the base model that is served.
+    """
+    where = f"{bases[0]} is served"
+    try:
+        if stated is not None and base_name(stated) not in map(base_name, bases):
+            raise UnusableAdapterError(adapter.name, adapter.path, f"its row says base_model {stated}, and {where}")
+        label = adapter.check_base(bases, where, stated is not None)
+        adapter.refuse_beyond(VLLM_LIMITS)
+        adapter.check_values()
+    except UnusableAdapterError as error:
+        yield str(error)
+        return
+    for note in filter(None, (label, *(f"adapter {adapter.name!r}: {each}" for each in adapter.notes))):
+        logger.warning("%s", note)
 
 
-def _rank(row: _ServedRow, adapter: AdapterOnDisk) -> int:
-    """Return the rank in the adapter's files, else the row's, else PEFT's default."""
-    return adapter.rank or row.config.lora_rank or RANKS[0]
+def _rank(row: _ServedRow, adapter: AdapterFolder) -> int:
+    """Return the largest rank in the adapter's files, or the row's if it is larger and the files name none."""
+    return max(adapter.largest_rank, 0 if adapter.rank else row.config.lora_rank or 0)

@@ -22,7 +22,8 @@ import numpy as np
 import orjson
 
 from agents.file_model import FileModel
-from agents.inference.embedded.adapters import WEIGHTS_FILE, shipped_adapters
+from agents.inference.adapter_folder import WEIGHTS_FILE
+from agents.inference.embedded.adapters import shipped_adapters
 from agents.inference.embedded.model_sources import file_sha256
 from agents.inference.embedded.model_store import model_source
 from agents.inference.provenance import Tier

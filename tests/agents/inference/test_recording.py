@@ -271,3 +271,15 @@ def test_one_reply_cache_serves_several_event_loops(stub_in_thread: str, tmp_pat
 
     assert [asyncio.run(ask()) for _ in range(2)] == [False, True]
     cache.close()
+
+
+async def test_the_event_loop_runs_while_the_cache_waits_for_the_disk(tmp_path: Path) -> None:
+    cache = ReplyCache(tmp_path)
+    with cache._lock:  # as another process that writes would hold it up
+        storing = [asyncio.create_task(cache.store(make_request(seed=seed), REPLY)) for seed in range(3)]
+        finding = asyncio.create_task(cache.find(make_request(seed=2)))
+        await asyncio.sleep(0.01)
+        assert not any(task.done() for task in (*storing, finding))
+    await asyncio.gather(*storing)
+    assert await finding  # asked after it was stored: the calls keep their order
+    cache.close()

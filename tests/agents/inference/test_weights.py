@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from agents.inference.adapter_config import CONFIG_FILE
+from agents.inference.adapter_folder import WEIGHTS_FILE
 from agents.inference.backend import EndpointSettings
-from agents.inference.embedded.adapters import CONFIG_FILE, SHIPPED, WEIGHTS_FILE
+from agents.inference.embedded.adapters import SHIPPED
 from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Request, Tier
 from agents.inference.recording import ReplyCache
 from agents.inference.servers.breaker import Breaker
@@ -51,7 +53,8 @@ def test_weights_record_of_the_base_and_of_an_unknown_adapter_is_empty() -> None
 def test_changed_weights_names_the_adapter_and_the_file(adapter: Path, file: str, part: str) -> None:
     before = embedded(adapter)
     assert changed_weights(before, embedded(adapter)) == []
-    (adapter / file).write_bytes((adapter / file).read_bytes() + b" ")
+    raw = (adapter / file).read_bytes()
+    (adapter / file).write_bytes(raw + b" " if part == "config" else raw[:-1] + bytes([raw[-1] ^ 1]))
     (sentence,) = changed_weights(before, embedded(adapter))
     assert sentence.startswith(f"adapter 'mine in {adapter}': the SHA-256 of its {part} was ")
 

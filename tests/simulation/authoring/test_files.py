@@ -33,9 +33,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def made_for(name: str, base: str, rank: int = 8) -> None:
-    folder = write_adapter(Path("mine") / name)
-    config = {"peft_type": "LORA", "base_model_name_or_path": base, "r": rank, "lora_alpha": 2 * rank}
-    (folder / "adapter_config.json").write_text(json.dumps(config))
+    write_adapter(Path("mine") / name, base=base, rank=rank, lora_alpha=2 * rank)
 
 
 class TestFromAFolder:
@@ -58,6 +56,22 @@ class TestFromAFolder:
         assert code == 0
         assert "left out: stray is made for base model other-3b, not for base-7b" in err
         assert [row.model_id for row in Roster.load("r.yaml").models] == ["calm"]
+
+    def test_a_named_adapter_and_a_base_insist(self, capsys: pytest.CaptureFixture[str]) -> None:
+        made_for("stray", "/models/run-7")
+        options = ("--folder", "mine", "--base", "base-7b")
+        assert society(capsys, "roster", "new", "r.yaml", *options)[0] == 2
+        code, _, err = society(capsys, "roster", "new", "r.yaml", *options, "--adapter", "stray")
+        assert (code, "stray names the base model /models/run-7; taken for base-7b" in err) == (0, True)
+        assert [row.base_model for row in Roster.load("r.yaml").models] == ["base-7b"]
+
+    def test_labels_of_one_base_make_one_roster(self, capsys: pytest.CaptureFixture[str]) -> None:
+        for name, label in (("a", "C:\\models\\Base-7B"), ("b", "org/Base-7B"), ("c", "unsloth/base-7b-bnb-4bit")):
+            made_for(name, label)
+        code, _, err = society(capsys, "roster", "new", "r.yaml", "--folder", "mine")
+        assert code == 0
+        assert Roster.load("r.yaml").base_model == "org/Base-7B"
+        assert "models.0: adapter 'a': its adapter_config.json names the base model" in err
 
     def test_adapters_of_two_bases_need_the_base_option(self, capsys: pytest.CaptureFixture[str]) -> None:
         made_for("calm", "base-7b")
@@ -142,6 +156,38 @@ class TestAsked:
         assert code == 1
         assert "Traceback" not in err
         assert list(Path().iterdir()) == []
+
+
+class TestValidate:
+    ROSTER = "name: r\nbase_model: base-7b\nmodels:\n  - {model_id: a, model_name: a, adapter: mine/a}\n"
+
+    def test_an_adapter_that_nothing_can_serve_is_named(self, capsys: pytest.CaptureFixture[str]) -> None:
+        write_adapter(Path("mine/a"), base="base-7b", use_dora=True)
+        Path("r.yaml").write_text(self.ROSTER)
+        code, _, err = society(capsys, "validate", "r.yaml")
+        assert code == 2
+        assert "r.yaml:4: models.0.adapter: 'mine/a' cannot be used: use_dora is not supported" in err
+
+    def test_an_adapter_of_another_base_is_named(self, capsys: pytest.CaptureFixture[str]) -> None:
+        write_adapter(Path("mine/a"), base="other-3b")
+        Path("r.yaml").write_text(self.ROSTER)
+        code, _, err = society(capsys, "validate", "r.yaml")
+        assert (code, "belongs to base model other-3b, and the roster's base_model is base-7b" in err) == (2, True)
+
+    def test_a_scenario_is_checked_for_its_tiers(self, capsys: pytest.CaptureFixture[str]) -> None:
+        base = "SmolLM2-135M-Instruct"
+        write_adapter(Path("mine/a"), base=base, alpha_pattern={"q_proj": 2})
+        row = "  - {model_id: NAME, model_name: a, adapter: mine/a}\n"
+        rows = row.replace("NAME", "a") + row.replace("NAME", "b")
+        Path("r.yaml").write_text(f"name: r\nbase_model: {base}\nmodels:\n{rows}")
+        task = "{task_id: t, task_type: prisoners_dilemma, required_models: 2}"
+        text = f"name: s\nmode: cooperative\nroster: r.yaml\ntasks:\n  - {task}\ninference: {{tiers: [TIERS]}}\n"
+        Path("s.yaml").write_text(text.replace("TIERS", "http, embedded"))
+        code, _, err = society(capsys, "validate", "s.yaml")
+        assert (code, "alpha_pattern is not supported by the embedded tier" in err) == (0, True)
+        Path("s.yaml").write_text(text.replace("TIERS", "embedded"))
+        code, _, err = society(capsys, "validate", "s.yaml")
+        assert (code, "cannot be used: alpha_pattern is not supported" in err) == (2, True)
 
 
 def test_roster_new_without_a_terminal_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:

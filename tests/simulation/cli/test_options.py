@@ -14,6 +14,7 @@ from simulation.cli.app import app
 from simulation.cli.options import settings_of
 
 OWN_TEXT = {
+    ("adapters load", "--base"),
     ("calls", "--by"),
     ("doctor", "--out"),
     ("fingerprint", "--episodes"),

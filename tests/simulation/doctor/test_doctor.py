@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -13,9 +14,11 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from agents.inference.backend import EndpointSettings
+from agents.inference.backend import Completion, EndpointSettings, InferenceSettings
+from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.embedded.model_store import CACHE_VARIABLE
-from agents.roster import Roster
+from agents.inference.provenance import Request, Tier
+from agents.roster import ModelConfig, Roster
 from simulation.cli.app import app
 from simulation.cli.doctor import findings_table, summary
 from simulation.doctor import Diagnosis, DoctorCase, Verdict, examine
@@ -23,12 +26,14 @@ from simulation.doctor.packages import examine_packages
 from simulation.doctor.storage import examine_storage
 from simulation.plan import Plan
 from simulation.scenario import Scenario
+from tests.support.adapters import lora_pair, write_adapter
 from tests.support.faults import Fault
 from tests.support.scripted_vllm import Route, ScriptedVLLM
 
 UNUSED = "http://127.0.0.1:9/v1"
 SHOWN = Path(__file__).parents[3] / "docs" / "troubleshooting.md"
 ROSTER = Roster.load("first_contact")
+BASE = "SmolLM2-135M-Instruct"
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +111,69 @@ class TestServers:
             found = of(await examine(case), "endpoints", Verdict.WARNING)
         assert any("the roster says" in each.finding for each in found)
         assert any("accepts 512 tokens" in each.finding for each in found)
+
+
+class TestAdapters:
+    def rows(self, folder: Path) -> DoctorCase:
+        row = ModelConfig(model_id="a", model_name="a", adapter=str(folder))
+        settings = InferenceSettings(tiers=(Tier.HTTP, Tier.EMBEDDED, Tier.SIMULATED))
+        return DoctorCase((EndpointSettings(UNUSED),), (row,), MODEL_ID, settings)
+
+    async def test_a_folder_that_can_be_loaded_is_ok(self, tmp_path: Path) -> None:
+        found = await examine(self.rows(write_adapter(tmp_path / "a", base=MODEL_ID)))
+        assert [each.finding for each in of(found, "adapters", Verdict.OK)] == ["can be loaded: a"]
+
+    async def test_an_adapter_that_changes_nothing_is_a_warning(self, tmp_path: Path) -> None:
+        tensors = {name: each * ("lora_A" in name) for name, each in lora_pair(8).items()}
+        found = await examine(self.rows(write_adapter(tmp_path / "a", base=MODEL_ID, tensors=tensors)))
+        [warned] = of(found, "adapters", Verdict.WARNING)
+        assert "changes nothing: one matrix of each of its pairs is 0" in warned.finding
+
+    async def test_weights_that_are_not_finite_are_a_failure(self, tmp_path: Path) -> None:
+        tensors = {name: each * float("nan") for name, each in lora_pair(8).items()}
+        found = await examine(self.rows(write_adapter(tmp_path / "a", base=MODEL_ID, tensors=tensors)))
+        [failed] = of(found, "adapters", Verdict.FAILURE)
+        assert "numbers that are not finite" in failed.finding
+
+    async def test_another_base_is_a_failure_and_another_label_a_warning(self, tmp_path: Path) -> None:
+        found = await examine(self.rows(write_adapter(tmp_path / "a", base="other-3b")))
+        assert [each.subject for each in of(found, "adapters", Verdict.FAILURE)] == ["a"]
+        found = await examine(self.rows(write_adapter(tmp_path / "a", base=f"/models/{BASE}")))
+        assert [each.subject for each in of(found, "adapters", Verdict.WARNING)] == ["a"]
+
+    async def test_a_tier_that_the_run_does_not_need_is_a_note(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As for a base model that only the servers have."""
+        monkeypatch.setattr("agents.inference.embedded.model_store.model_path", lambda: Path("/models/here"))
+        row = ModelConfig(model_id="a", model_name="cooperator")
+        settings = InferenceSettings(tiers=(Tier.HTTP, Tier.EMBEDDED))
+        async with ScriptedVLLM(("cooperator",), base="qwen2-7b") as vllm:
+            found = await examine(DoctorCase((EndpointSettings(vllm.url),), (row,), "qwen2-7b", settings))
+        [note] = of(found, "generation", Verdict.NOTE)
+        assert note.subject == "embedded"
+        assert "is not needed, an earlier tier answers; it fails: " in note.finding
+        assert not [each for each in found if each.verdict is Verdict.FAILURE]
+        assert summary(found) == "no problems found"
+
+    async def test_the_doctor_asks_what_the_run_asks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("agents.inference.embedded.model_store.model_path", lambda: Path("/models/here"))
+        asked: list[Request] = []
+
+        async def complete(_self: object, request: Request, _route: object = None) -> Completion:
+            asked.append(request)
+            return Completion("yes")
+
+        monkeypatch.setattr("agents.inference.embedded.backend.EmbeddedBackend.complete", complete)
+        case = self.rows(write_adapter(tmp_path / "a", base="/models/run-7"))
+        row = case.models[0].model_copy(update={"base_model": MODEL_ID})
+        found = await examine(replace(case, models=(row,)))
+        assert [each.subject for each in of(found, "generation", Verdict.OK)] == ["embedded", "simulated"]
+        [request] = asked
+        assert (request.adapter, request.adapter_path, request.base_model, request.base_stated) == (
+            "a",
+            str(tmp_path / "a"),
+            MODEL_ID,
+            True,
+        )
 
 
 class TestPackages:

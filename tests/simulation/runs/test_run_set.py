@@ -11,9 +11,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from agents.problems import SocietyError
+from agents.problems import SocietyError, StopRequestedError
 from simulation.plan import Plan
 from simulation.runs import run_set
+from simulation.runs.session import RunStoppedError
 from simulation.store.events import DecisionMade, EpisodeStarted, Event
 from simulation.tables.run import load_run
 
@@ -119,3 +120,27 @@ def test_a_folder_that_is_no_set_is_refused(tmp_path: Path) -> None:
     for ask in (run_set.play, run_set.finished_runs):
         with pytest.raises(SocietyError, match="start with: society trial"):
             ask(tmp_path, COMMAND)
+
+
+def test_no_interrupt_of_the_main_thread_is_raised_in_another(plans: dict[str, Plan], runs: Path) -> None:
+    """An event loop ends at once where a KeyboardInterrupt passes it, and leaves its tasks behind."""
+    seen: list[BaseException] = []
+    gate = run_set._Gate(cut_at(1, DecisionMade))
+
+    def observe(event: Event) -> None:
+        try:
+            gate(event)
+        except BaseException as error:
+            seen.append(error)
+            raise
+
+    folder = run_set.begin("trial", "a", plans, runs)
+    arm = run_set.arms_of(folder)[0]
+    with pytest.raises(RunStoppedError, match=r"^interrupted") as stopped:
+        run_set._play_one(folder, arm, observe)
+    assert {type(error) for error in seen} == {StopRequestedError}
+    assert isinstance(stopped.value.__cause__, StopRequestedError)
+    gate.shut.set()
+    with pytest.raises(RunStoppedError, match=r"^interrupted"):
+        run_set._play_one(folder, run_set.arms_of(folder)[1], observe)
+    assert {type(error) for error in seen} == {StopRequestedError}

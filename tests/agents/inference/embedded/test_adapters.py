@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from agents.inference.adapter_folder import UnusableAdapterError
 from agents.inference.embedded.adapters import (
     SHIPPED,
-    UnusableAdapterError,
     is_base,
     read_adapter,
     resolve,
@@ -22,6 +22,7 @@ from agents.inference.embedded.backend import EmbeddedBackend
 from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.errors import UnknownAdapterError
 from agents.inference.provenance import CallKey, ChatMessage, Purpose, Request
+from tests.support.adapters import lora_pair, tensor_bytes
 
 KEY = CallKey(episode=1, step=1, model_id="ada", purpose=Purpose.TALK)
 
@@ -41,7 +42,7 @@ def adapter_folder(folder: Path, weights: str | None = "adapter_model.safetensor
     facts = {"peft_type": "LORA", "base_model_name_or_path": MODEL_ID, "r": 8, "lora_alpha": 16, **config}
     (folder / "adapter_config.json").write_text(json.dumps(facts), encoding="utf-8")
     if weights:
-        (folder / weights).write_bytes(b"weights")
+        (folder / weights).write_bytes(tensor_bytes(lora_pair(8)))
     return folder
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agents.inference.embedded.adapters import UnusableAdapterError
+from agents.inference.adapter_folder import UnusableAdapterError
 from agents.inference.embedded.backend import EmbeddedBackend, load_engine
 from agents.inference.embedded.engine import EmbeddedEngine
 from agents.inference.embedded.model_sources import MODEL_ID
@@ -273,6 +273,51 @@ async def test_weights_that_are_not_plain_lora_of_this_model_are_refused(
         save_file(weights, tmp_path / "adapter_model.safetensors")
         with pytest.raises(UnusableAdapterError, match=reason):
             await backend.complete(ask(CAPITAL, "odd", path=tmp_path))
+
+
+@pytest.mark.parametrize("choices", [None, AMOUNTS])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+async def test_a_row_with_logits_that_are_not_finite_fails_alone(
+    tmp_path: Path, folders: dict[str, Path], choices: tuple[str, ...] | None, dtype: str
+) -> None:
+    """Weights of 1e30 are finite, and so is their product: the layers after it overflow."""
+    tier = EmbeddedBackend(dtype)
+    huge = scaled(folders["vivid"], tmp_path / "huge", 1e30)
+    company = [
+        ask(CAPITAL, choices=choices),
+        ask(CAPITAL, "blunt", path=folders["blunt"], choices=choices, who="blunt"),
+    ]
+    together = [*company, ask(CAPITAL, "huge", path=huge, choices=choices, who="huge")]
+    alone = [(await tier.complete(request)).text for request in company]
+    *replies, failure = await asyncio.gather(*map(tier.complete, together), return_exceptions=True)
+    assert [reply.text for reply in replies if not isinstance(reply, BaseException)] == alone
+    assert isinstance(failure, UnusableAdapterError)
+    assert "its logits are not finite" in str(failure)
+    await tier.aclose()
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf")])
+async def test_an_adapter_that_is_not_finite_is_refused_and_the_others_reply(
+    backend: EmbeddedBackend, tmp_path: Path, folders: dict[str, Path], factor: float
+) -> None:
+    bad = scaled(folders["vivid"], tmp_path / "bad", factor)
+    requests = [ask(CAPITAL), ask(CAPITAL, "bad", path=bad, who="bad")]
+    good, refused = await asyncio.gather(*map(backend.complete, requests), return_exceptions=True)
+    assert not isinstance(good, BaseException)
+    assert "Paris" in good.text
+    assert isinstance(refused, UnusableAdapterError)
+    assert "numbers that are not finite" in str(refused)
+
+
+def scaled(source: Path, folder: Path, factor: float) -> Path:
+    """A copy of an adapter with all weights multiplied."""
+    from safetensors.torch import load_file, save_file
+
+    folder.mkdir()
+    (folder / "adapter_config.json").write_bytes((source / "adapter_config.json").read_bytes())
+    weights = {name: each * factor for name, each in load_file(source / "adapter_model.safetensors").items()}
+    save_file(weights, folder / "adapter_model.safetensors")
+    return folder
 
 
 async def test_the_event_loop_runs_on_while_the_model_computes(backend: EmbeddedBackend) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agents.inference.vllm.adapter_folders import read_adapter_folder
+from agents.inference.adapter_folder import read_adapter_folder
 from agents.problems import SocietyError
 
 

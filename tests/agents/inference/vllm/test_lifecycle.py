@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.inference.embedded.adapters import UnusableAdapterError
+from agents.inference.adapter_folder import UnusableAdapterError
 from agents.inference.vllm.lifecycle import LifecycleError, LoraLifecycle, version_name, versions
-from tests.support.adapters import write_adapter
+from tests.support.adapters import lora_pair, write_adapter
 from tests.support.faults import Fault
 from tests.support.scripted_vllm import Route, ScriptedVLLM
 
@@ -102,6 +102,35 @@ class TestRefusals:
     async def test_load_knows_a_base_by_its_folder_too(self, lifecycle: LoraLifecycle, tmp_path: Path) -> None:
         assert await lifecycle.load(write_adapter(tmp_path / "a", base="/elsewhere/tiny"))
         assert await lifecycle.load(write_adapter(tmp_path / "b", base=None))
+
+    async def test_load_takes_the_users_word_for_the_base(
+        self, lifecycle: LoraLifecycle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        folder = write_adapter(tmp_path / "a", base="/models/run-7")
+        with pytest.raises(LifecycleError, match="same model under another name, say so with --base"):
+            await lifecycle.load(folder)
+        with pytest.raises(LifecycleError, match=r"--base other: .* serves base"):
+            await lifecycle.load(folder, base="other")
+        assert await lifecycle.load(folder, base="org/base")
+        assert "names the base model '/models/run-7'; taken for base" in caplog.text
+
+    async def test_load_refuses_what_vllm_would_load_wrongly(
+        self, server: ScriptedVLLM, lifecycle: LoraLifecycle, tmp_path: Path
+    ) -> None:
+        tensors = lora_pair(8)
+        next(iter(tensors.values()))[0, 0] = float("inf")
+        with pytest.raises(UnusableAdapterError, match="are not finite"):
+            await lifecycle.load(write_adapter(tmp_path / "a", tensors=tensors))
+        with pytest.raises(UnusableAdapterError, match="use_dora is not supported"):
+            await lifecycle.load(write_adapter(tmp_path / "b", use_dora=True))
+        assert server.adapters == []
+
+    async def test_load_warns_of_an_adapter_that_changes_nothing(
+        self, lifecycle: LoraLifecycle, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        tensors = {name: 0 * each for name, each in lora_pair(8).items()}
+        assert await lifecycle.load(write_adapter(tmp_path / "a", tensors=tensors))
+        assert "adapter 'a' changes nothing" in caplog.text
 
     async def test_load_names_the_option_for_a_larger_rank(self, lifecycle: LoraLifecycle, tmp_path: Path) -> None:
         with pytest.raises(LifecycleError, match=r"LoRA rank 24 is greater .* with --max-lora-rank 32"):

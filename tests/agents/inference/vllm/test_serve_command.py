@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agents.inference.vllm.adapter_folders import AdapterOnDisk
+from agents.inference.adapter_folder import AdapterFolder
 from agents.inference.vllm.serve_command import (
     RANKS,
     ServeCommand,
@@ -22,7 +22,7 @@ from agents.inference.vllm.serve_command import (
 )
 from agents.problems import UsageError
 
-TWO = (AdapterOnDisk("a", Path("/a/one")), AdapterOnDisk("b", Path("/a/two")))
+TWO = (AdapterFolder("a", Path("/a/one")), AdapterFolder("b", Path("/a/two")))
 SERVED = ServedRoster("/models/qwen", ("qwen2-7b", "Qwen/Qwen2-7B"), TWO, rank=12)
 
 
@@ -53,7 +53,7 @@ class TestCommand:
         assert values(argv, "--max-cpu-loras") == ["4"]
 
     def test_many_adapters_share_a_batch(self) -> None:
-        many = tuple(AdapterOnDisk(f"m{number}", Path("/a")) for number in range(40))
+        many = tuple(AdapterFolder(f"m{number}", Path("/a")) for number in range(40))
         argv = command(ServedRoster("b", ("b",), many)).argv
         assert (values(argv, "--max-loras"), values(argv, "--max-cpu-loras")) == (["16"], ["80"])
         argv = command(ServedRoster("b", ("b",), many), max_loras=4).argv
@@ -124,6 +124,15 @@ class TestCpu:
         assert made.environment["VLLM_CPU_KVCACHE_SPACE"] == "2"
         assert made.environment["LD_PRELOAD"] == "/v/lib/libiomp5.so"
 
+    @pytest.mark.parametrize("count", [0, 1, 2, 20])
+    def test_one_slot_of_adapters_stays_empty_on_a_cpu(self, count: int) -> None:
+        """The base model's rows of a mixed batch get the weights of the last slot, see vLLM's PR 48421."""
+        adapters = tuple(AdapterFolder(f"m{number}", Path("/a")) for number in range(count))
+        argv = command(ServedRoster("b", ("b",), adapters), cpu=True).argv
+        assert values(argv, "--max-loras") == [str(count + 1)]
+        assert int(values(argv, "--max-cpu-loras")[0]) >= count + 1
+        assert values(command(ServedRoster("b", ("b",), adapters), cpu=True, max_loras=3).argv, "--max-loras") == ["3"]
+
     def test_cpu_options_are_not_given_to_a_gpu(self) -> None:
         made = command()
         assert not {"--no-enable-chunked-prefill", "--enforce-eager", "--block-size"} & set(made.argv)
@@ -154,7 +163,7 @@ class TestSecretsAndShells:
     @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20))
     @example("\\\n")
     def test_a_shell_reads_back_the_same_command(self, odd: str) -> None:
-        made = command(ServedRoster(odd, (odd,), (AdapterOnDisk("a", Path("/x") / "y z"),)))
+        made = command(ServedRoster(odd, (odd,), (AdapterFolder("a", Path("/x") / "y z"),)))
         words = shlex.split(made.shell().replace(" \\\n  ", " "))
         assert tuple(words[-len(made.argv) :]) == made.argv
         assert dict(word.split("=", 1) for word in words[: -len(made.argv)]) == made.environment

@@ -10,7 +10,7 @@ import pytest
 from agents.inference.embedded.adapters import SHIPPED
 from agents.inference.vllm.served_roster import UnservableRosterError, read_served_roster
 from agents.roster import ModelConfig, Roster, shipped_rosters
-from tests.support.adapters import write_adapter
+from tests.support.adapters import lora_pair, write_adapter
 
 BASE = "qwen2-7b"
 
@@ -67,6 +67,43 @@ class TestAdapterFolders:
             read_served_roster(roster({"model_name": "a"}), adapters=tmp_path)
 
 
+class TestExamination:
+    def test_weights_that_are_not_finite_are_refused(self, tmp_path: Path) -> None:
+        tensors = lora_pair(8)
+        next(iter(tensors.values()))[0, 0] = float("nan")
+        write_adapter(tmp_path / "a", base=BASE, tensors=tensors)
+        with pytest.raises(UnservableRosterError, match=r"models\.0 \(m0\): adapter 'a' .* are not finite"):
+            read_served_roster(roster({"model_name": "a"}), adapters=tmp_path)
+
+    def test_a_rank_above_the_largest_of_vllm_is_refused(self, tmp_path: Path) -> None:
+        write_adapter(tmp_path / "a", base=BASE, rank=600)
+        with pytest.raises(UnservableRosterError, match="it has rank 600, and vLLM loads 512 at most"):
+            read_served_roster(roster({"model_name": "a"}), adapters=tmp_path)
+
+    def test_the_same_base_under_another_label_is_a_warning(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        write_adapter(tmp_path / "a", base="unsloth/Qwen2-7B-bnb-4bit")
+        assert read_served_roster(roster({"model_name": "a"}), adapters=tmp_path).adapters
+        assert "names the base model 'unsloth/Qwen2-7B-bnb-4bit'; taken for qwen2-7b" in caplog.text
+
+    def test_a_row_may_insist_on_its_base_model(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        write_adapter(tmp_path / "a", base="/models/run-7")
+        row = {"model_name": "a"}
+        with pytest.raises(UnservableRosterError, match="say so by base_model in its row"):
+            read_served_roster(roster(row), adapters=tmp_path)
+        assert read_served_roster(roster({**row, "base_model": BASE}), adapters=tmp_path).adapters
+        assert "names the base model '/models/run-7'" in caplog.text
+        with pytest.raises(UnservableRosterError, match="its row says base_model other-3b, and qwen2-7b is served"):
+            read_served_roster(roster({**row, "base_model": "other-3b"}), adapters=tmp_path)
+
+    def test_a_spelling_that_vllm_refuses_is_a_warning(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        config = write_adapter(tmp_path / "a", base=BASE) / "adapter_config.json"
+        config.write_bytes(config.read_bytes().decode().encode("utf-8-sig"))
+        assert read_served_roster(roster({"model_name": "a"}), adapters=tmp_path).adapters
+        assert "vLLM does not read adapter_config.json with a byte order mark" in caplog.text
+
+
 class TestTheBase:
     def test_rows_that_ask_for_the_base_give_it_their_name(self) -> None:
         served = read_served_roster(roster({"model_name": "Qwen/Qwen2-7B"}, {"model_name": BASE}))
@@ -88,6 +125,10 @@ class TestTheRank:
         write_adapter(tmp_path / "b", base=BASE, rank=48)
         rows = ({"model_name": "a", "lora_rank": 64}, {"model_name": "b"})
         assert read_served_roster(roster(*rows), adapters=tmp_path).rank == 48
+
+    def test_the_rank_counts_the_modules_with_a_rank_of_their_own(self, tmp_path: Path) -> None:
+        write_adapter(tmp_path / "a", base=BASE, rank=8, rank_pattern={"q_proj": 100}, tensors=lora_pair(100))
+        assert read_served_roster(roster({"model_name": "a"}), adapters=tmp_path).rank == 100
 
     def test_the_rank_is_the_rows_if_the_files_have_none(self, tmp_path: Path) -> None:
         write_adapter(tmp_path / "a", base=BASE, rank=None)

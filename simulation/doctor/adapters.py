@@ -1,0 +1,48 @@
+"""Checks of the adapters that the roster's rows name by folder: as a run loads them, and what they change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from agents.adapter_checks import RowCheck, check_rows
+from agents.inference.adapter_folder import UnusableAdapterError
+from agents.inference.provenance import Tier
+from agents.roster import ModelConfig
+from simulation.doctor.finding import Diagnosis, Verdict, failure, ok, warning
+
+AREA = "adapters"
+
+
+def examine_adapters(rows: Sequence[ModelConfig], base_model: str | None, tiers: Sequence[Tier]) -> Iterator[Diagnosis]:
+    """Yield the findings on each row's own adapter folder; nothing for a roster without any.
+
+    Args:
+        rows: The roster's rows that have a model.
+        base_model: The roster's base model.
+        tiers: The tiers that may answer.
+    """
+    checks = list(check_rows(rows, base_model, tiers))
+    found = [diagnosis for check in checks for diagnosis in _findings(check)]
+    yield from dict.fromkeys(found)
+    bad = {each.subject for each in found if each.verdict is not Verdict.OK}
+    good = dict.fromkeys(check.row.model_name or "" for check in checks if check.row.model_name not in bad)
+    if good:
+        yield ok(AREA, "folders", f"can be loaded: {', '.join(good)}")
+
+
+def _findings(check: RowCheck) -> Iterator[Diagnosis]:
+    name = check.row.model_name or ""
+    if check.error:
+        yield failure(AREA, name, check.error, "correct the row's adapter, or leave it out")
+    for text in check.warnings:
+        yield warning(AREA, name, text, "compare it with the roster's base_model and the scenario's tiers")
+    if check.adapter is None or check.error:
+        return
+    try:
+        changes = check.adapter.check_values()
+    except UnusableAdapterError as error:
+        yield failure(AREA, name, error.reason, "correct the row's adapter, or leave it out")
+        return
+    if not changes:
+        finding = f"{check.adapter.path} changes nothing: one matrix of each of its pairs is 0"
+        yield warning(AREA, name, finding, "it replies as the base model does; name the folder of the trained adapter")
