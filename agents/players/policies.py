@@ -170,6 +170,7 @@ POLICIES: Mapping[str, Policy] = {
         _policy(_punisher, SpeakingStyle.PUNISH),
         _policy(_greedy_harvester, SpeakingStyle.TAKE),
         _policy(_sustainable_harvester, SpeakingStyle.SUSTAIN),
+        Policy("tabular", level_k.level_0, SpeakingStyle.WANDER),  # learns a table in a training; else undecided
         Policy("level_0", level_k.level_0, SpeakingStyle.WANDER),
         *(Policy(f"level_{depth}", partial(level_k.level_k, depth), SpeakingStyle.RECKON) for depth in (1, 2, 3)),
         _policy(level_k.best_response, SpeakingStyle.RECKON),

@@ -31,6 +31,7 @@ from simulation.cli import (
     show,
     sweep,
     tournament,
+    train,
     verify,
     watch,
 )
@@ -54,6 +55,7 @@ app.add_typer(model_app, name="model")
 for commands in (
     run,
     sweep,
+    train,
     replay,
     play,
     doctor,
