@@ -11,10 +11,9 @@ as 0, and cooperation_score leaves it out.
 
 from __future__ import annotations
 
-import math
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
@@ -24,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 from agents.language import Language
 from agents.players.policies import ExpectedOutcome, Observation, Option, closest
 from agents.problems import SocietyError
+from simulation.games.measures import Meaning, gini, ratio
 from simulation.seats import Seat
 
 Table = TypeVar("Table")
@@ -122,7 +122,11 @@ class PlayerScore:
 
 @dataclass(frozen=True)
 class EpisodeScore:
-    """An episode's score. `welfare`, `optimum` and `nash` are sums of payoffs over all players and steps."""
+    """An episode's score.
+
+    `welfare`, `optimum` and `nash` are sums of payoffs over all players and steps. `nash` is nan where the game knows
+    no equilibrium. `gini` is that of the payoffs, nan where one is negative.
+    """
 
     players: tuple[PlayerScore, ...]
     welfare: float
@@ -144,6 +148,8 @@ class Game(ABC, Generic[Table]):
 
     task_type: ClassVar[str]
     synthetic: ClassVar[bool] = False
+    cooperation_meaning: ClassVar[Meaning] = Meaning("", "")
+    accuracy_meaning: ClassVar[Meaning] = Meaning("", "")
     foreseeable: ClassVar[bool] = False
     """True if the others' actions are all that a player does not know of a step's payoffs; `payoff_model` needs it."""
     Parameters: ClassVar[type[GameParameters]] = GameParameters
@@ -190,7 +196,17 @@ class Game(ABC, Generic[Table]):
 
     @abstractmethod
     def nash(self) -> float:
-        """Return the welfare of an episode in the equilibrium that the game's docstring names."""
+        """Return the welfare of an episode in the equilibrium that the game's docstring names.
+
+        It is nan where the docstring says that there is no known one; it is never the figure of another profile.
+        """
+
+    def equilibrium_play(self, _state: State[Table], _player: int) -> Mapping[str, float] | None:
+        """Return the probability of each action in the equilibrium of `nash`; absent actions have 0.
+
+        None: the game names no profile, as `nash` is nan or every outcome has the same welfare.
+        """
+        return None
 
     def min_payoff(self) -> float:
         """Return the least that one player can earn in an episode. If it is negative, rewards are counted from it."""
@@ -306,7 +322,7 @@ class Game(ABC, Generic[Table]):
             )
             for i in range(self.players)
         )
-        return EpisodeScore(players, welfare, gini(self.earned(state)), optimum, self.nash())
+        return EpisodeScore(players, welfare, gini(state.tally.payoff), optimum, self.nash())
 
     def earned(self, state: State[Table]) -> tuple[float, ...]:
         """Return the payoffs so far, less `min_payoff` if that is negative; none is below 0."""
@@ -352,40 +368,3 @@ def _tidy(value: float) -> float:
 
 def _least(a: float | None, b: float | None) -> float | None:
     return b if a is None else a if b is None else min(a, b)
-
-
-def ratio(achieved: float, best: float) -> float:
-    """Return `achieved` / `best`, clipped to 0-1; 1 if `best` is not positive."""
-    return min(1.0, max(0.0, achieved / best)) if best > 0 else 1.0
-
-
-def closeness(payoff: float, alternatives: Sequence[float]) -> float:
-    """Return how close `payoff` is to the best response.
-
-    Args:
-        payoff: One of `alternatives`.
-        alternatives: The payoffs of all actions.
-
-    Returns:
-        0 for the worst alternative, 1 for the best, linear in between; 1 if all are equal up to rounding.
-    """
-    best, worst = max(alternatives), min(alternatives)
-    return 1.0 if math.isclose(best, worst, rel_tol=1e-9, abs_tol=1e-9) else (payoff - worst) / (best - worst)
-
-
-def gini(values: Sequence[float]) -> float:
-    """Return the Gini coefficient of non-negative `values`.
-
-    It is the mean absolute difference over twice the mean, computed by the sorted-rank form.
-
-    Returns:
-        0 if all values are equal or all are zero, (n - 1) / n if one value is all of the sum.
-
-    Source:
-        Sen, On Economic Inequality (1973).
-    """
-    n, total = len(values), sum(values)
-    if n == 0 or total <= 0:
-        return 0.0
-    weighted = sum(rank * value for rank, value in enumerate(sorted(values), start=1))
-    return max(0.0, 2 * weighted / (n * total) - (n + 1) / n)

@@ -33,8 +33,9 @@ from collections.abc import Mapping
 from pydantic import Field, model_validator
 
 from agents.language import Language
-from simulation.games.base import GameParameters
-from simulation.games.pairs import MatrixGame
+from simulation.games.base import GameParameters, State
+from simulation.games.measures import BEST_RESPONSE, Meaning
+from simulation.games.pairs import MatrixGame, Pairs
 
 SWERVE, DARE = "swerve", "dare"
 
@@ -71,6 +72,8 @@ _RULES = {
 
 class Chicken(MatrixGame):
     task_type = "chicken"
+    cooperation_meaning = Meaning("cooperation", "share of decisions to swerve")
+    accuracy_meaning = Meaning(BEST_RESPONSE, "share of best responses to the partner's action")
     Parameters = ChickenParameters
     parameters: ChickenParameters
     actions = (SWERVE, DARE)
@@ -91,6 +94,9 @@ class Chicken(MatrixGame):
         p = self.parameters
         yielding, daring = p.sucker - p.crash, p.temptation - p.reward
         return yielding / (yielding + daring)
+
+    def equilibrium_play(self, _state: State[Pairs], _player: int) -> Mapping[str, float]:
+        return {SWERVE: self.mixed(), DARE: 1 - self.mixed()}
 
     def nash_step(self) -> float:
         swerve = self.mixed()

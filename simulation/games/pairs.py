@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from agents.language import Language
-from simulation.games.base import Game, Move, Round, Setting, State, Table, closeness, ratio
+from simulation.games.base import Game, Move, Round, Setting, State, Table
+from simulation.games.measures import closeness, ratio
 from simulation.seats import Seat
 
 Pairs = tuple[int, ...]

@@ -31,8 +31,9 @@ from collections.abc import Mapping
 from pydantic import Field, model_validator
 
 from agents.language import Language
-from simulation.games.base import GameParameters
-from simulation.games.pairs import MatrixGame
+from simulation.games.base import GameParameters, State
+from simulation.games.measures import BEST_RESPONSE, Meaning
+from simulation.games.pairs import MatrixGame, Pairs
 
 COOPERATE, DEFECT = "cooperate", "defect"
 
@@ -69,6 +70,8 @@ _RULES = {
 
 class PrisonersDilemma(MatrixGame):
     task_type = "prisoners_dilemma"
+    cooperation_meaning = Meaning("cooperation", "share of decisions to cooperate")
+    accuracy_meaning = Meaning(BEST_RESPONSE, "share of best responses to the partner's action")
     Parameters = DilemmaParameters
     parameters: DilemmaParameters
     actions = (COOPERATE, DEFECT)
@@ -83,6 +86,9 @@ class PrisonersDilemma(MatrixGame):
             (DEFECT, COOPERATE): p.temptation,
             (DEFECT, DEFECT): p.punishment,
         }
+
+    def equilibrium_play(self, _state: State[Pairs], _player: int) -> Mapping[str, float]:
+        return {DEFECT: 1.0}
 
     def nash_step(self) -> float:
         return self.parameters.punishment

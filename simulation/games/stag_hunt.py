@@ -32,8 +32,9 @@ from collections.abc import Mapping
 from pydantic import Field, model_validator
 
 from agents.language import Language
-from simulation.games.base import GameParameters
-from simulation.games.pairs import MatrixGame
+from simulation.games.base import GameParameters, State
+from simulation.games.measures import BEST_RESPONSE, Meaning
+from simulation.games.pairs import MatrixGame, Pairs
 
 STAG, HARE = "stag", "hare"
 
@@ -70,6 +71,8 @@ _RULES = {
 
 class StagHunt(MatrixGame):
     task_type = "stag_hunt"
+    cooperation_meaning = Meaning("cooperation", "share of decisions to hunt the stag")
+    accuracy_meaning = Meaning(BEST_RESPONSE, "share of best responses to the partner's action")
     Parameters = StagHuntParameters
     parameters: StagHuntParameters
     actions = (STAG, HARE)
@@ -90,6 +93,9 @@ class StagHunt(MatrixGame):
         p = self.parameters
         doubt, trust = p.hares - p.lone_stag, p.together - p.lone_hare
         return doubt / (doubt + trust)
+
+    def equilibrium_play(self, _state: State[Pairs], _player: int) -> Mapping[str, float]:
+        return {HARE if self.mixed() > 0.5 else STAG: 1.0}
 
     def nash_step(self) -> float:
         return self.parameters.hares if self.mixed() > 0.5 else self.parameters.together
