@@ -46,7 +46,12 @@ __all__ = [
     "closest",
 ]
 
-GENEROSITY = 1 / 3  # Nowak & Sigmund, Nature 355 (1992): forgive min(1-(T-R)/(R-S), (R-P)/(T-P)) at 5,3,1,0
+GENEROSITY = 1 / 3
+"""How often generous tit-for-tat forgives where a game gives no payoff model: as with the payoffs 5, 3, 1, 0."""
+FIRST_GIFT, SELF_SERVING = 0.8, 0.9
+"""The conditional cooperator's first level, and its level for each unit of the others' mean. Both numbers are chosen
+here. Fischbacher, Gächter & Fehr found that conditional cooperators give somewhat less than the others (a self-serving
+bias), and gave no number for it."""
 PUNISH = "punish "  # the beginning of an action that only takes from another, as in public_goods_punishment
 
 Rule = Callable[[Observation, random.Random], Aim]
@@ -93,8 +98,28 @@ def _suspicious_tit_for_tat(observation: Observation, _rng: random.Random) -> fl
 
 
 def _generous_tit_for_tat(observation: Observation, rng: random.Random) -> float:
-    forgive = rng.random() < GENEROSITY
+    forgive = rng.random() < generosity(observation)
     return 1.0 if observation.others_last is None or forgive else observation.others_last
+
+
+def generosity(observation: Observation) -> float:
+    """Return the probability (0-1) with which generous tit-for-tat cooperates after a defection.
+
+    It is min(1 - (T - R) / (R - S), (R - P) / (T - P)) of this step's payoffs, where all others do the same: the most
+    that cannot be exploited. It is 0 where the payoffs are no dilemma (T > R > P > S), as there is nothing to forgive.
+
+    Source:
+        Molander, Journal of Conflict Resolution 29 (1985); Nowak & Sigmund, Nature 355 (1992).
+    """
+    if observation.payoff_model is None:
+        return GENEROSITY
+    levels = [option.cooperation for option in observation.options]
+    most, least = levels.index(max(levels)), levels.index(min(levels))
+    together, alone = observation.payoff_model(max(levels)), observation.payoff_model(min(levels))
+    r, t, s, p = together[most].payoff, together[least].payoff, alone[most].payoff, alone[least].payoff
+    if not t > r > p > s:
+        return 0.0
+    return max(0.0, min(1 - (t - r) / (r - s), (r - p) / (t - p)))
 
 
 def _grim(observation: Observation, _rng: random.Random) -> float:
@@ -102,14 +127,18 @@ def _grim(observation: Observation, _rng: random.Random) -> float:
 
 
 def _win_stay_lose_shift(observation: Observation, _rng: random.Random) -> float:
+    """Cooperate if both cooperated or both defected in the last step, else defect.
+
+    On a scale of levels, at least the middle counts as cooperation. A partner's invalid move gave nothing, as a
+    defection does. After an own invalid move it begins again.
+    """
     if observation.own_last is None:
         return 1.0
-    won = observation.others_last is None or observation.others_last >= 0.5
-    return observation.own_last if won else 1.0 - observation.own_last
+    return float((observation.own_last >= 0.5) == ((observation.others_last or 0.0) >= 0.5))
 
 
 def _conditional_cooperator(observation: Observation, _rng: random.Random) -> float:
-    return 0.8 if observation.others_last is None else 0.9 * observation.others_last
+    return FIRST_GIFT if observation.others_last is None else SELF_SERVING * observation.others_last
 
 
 def _message_follower(observation: Observation, _rng: random.Random) -> float:

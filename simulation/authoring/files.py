@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError, nearest
 from simulation.store.files import replace_file
 
 
-def check_file(name: str) -> str:
-    """Check a file and return what it is: "roster", "scenario", or a scenario with the number of its sweep's runs.
+class CheckedFile(NamedTuple):
+    """A file without mistakes: what it is, in words, and what is legal in it but may surprise."""
+
+    kind: str
+    warnings: tuple[str, ...] = ()
+
+
+def check_file(name: str) -> CheckedFile:
+    """Check a file; its kind is "roster", "scenario", or a scenario with the number of its sweep's runs.
 
     Args:
         name: A path, or the name of a shipped roster or scenario.
@@ -24,12 +31,13 @@ def check_file(name: str) -> str:
 
     if looks_like_roster(name, shipped_rosters()):
         Roster.load(name)
-        return "roster"
-    if Plan.load(name).scenario.sweep:
+        return CheckedFile("roster")
+    plan = Plan.load(name)
+    if plan.scenario.sweep:
         from simulation.runs.sweep import sweep_arms
 
-        return f"scenario, a sweep of {len(sweep_arms(name))} runs"
-    return "scenario"
+        return CheckedFile(f"scenario, a sweep of {len(sweep_arms(name))} runs", plan.warnings())
+    return CheckedFile("scenario", plan.warnings())
 
 
 def looks_like_roster(name: str, shipped: tuple[str, ...]) -> bool:

@@ -38,6 +38,10 @@ class GameParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    def cautions(self) -> tuple[str, ...]:
+        """Return what is legal here but not what a reader of the game's name expects, a sentence each."""
+        return ()
+
 
 @dataclass(frozen=True)
 class Setting:

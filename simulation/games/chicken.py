@@ -34,15 +34,15 @@ from pydantic import Field, model_validator
 
 from agents.language import Language
 from simulation.games.base import GameParameters, State
-from simulation.games.measures import BEST_RESPONSE, Meaning
-from simulation.games.pairs import MatrixGame, Pairs
+from simulation.games.measures import BEST_RESPONSE, Meaning, refuse_not_positive
+from simulation.games.pairs import ABOVE_0, MatrixGame, Pairs
 
 SWERVE, DARE = "swerve", "dare"
 
 
 class ChickenParameters(GameParameters):
     temptation: float = 7.0
-    reward: float = Field(default=6.0, gt=0)
+    reward: float = Field(default=6.0, json_schema_extra=ABOVE_0)
     sucker: float = 2.0
     crash: float = 0.0
 
@@ -50,6 +50,7 @@ class ChickenParameters(GameParameters):
     def _is_chicken(self) -> ChickenParameters:
         if not self.temptation > self.reward > self.sucker > self.crash:
             raise ValueError("chicken needs temptation > reward > sucker > crash")
+        refuse_not_positive("reward", self.model_dump())
         return self
 
 

@@ -39,7 +39,7 @@ from pydantic import Field, field_validator, model_validator
 
 from agents.language import Language
 from simulation.games.base import Game, GameParameters, Move, Round, Setting, State
-from simulation.games.measures import BEST_RESPONSE, Meaning, closeness
+from simulation.games.measures import BEST_RESPONSE, Meaning, closeness, refuse_not_positive
 from simulation.games.pairs import Pairs, partners, uneven
 
 
@@ -58,8 +58,9 @@ class CoordinationParameters(GameParameters):
 
     @model_validator(mode="after")
     def _pays_to_match(self) -> CoordinationParameters:
-        if not self.match > max(0.0, self.mismatch):
-            raise ValueError("coordination needs match > 0 and match > mismatch")
+        if not self.match > self.mismatch:
+            raise ValueError("coordination needs match > mismatch")
+        refuse_not_positive("match", {"match": self.match, "mismatch": self.mismatch})
         return self
 
 

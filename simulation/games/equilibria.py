@@ -32,7 +32,7 @@ CELLS = 4
 """A number that is uniform on 0-1 is drawn from the middles of as many equal parts."""
 
 
-class Act(NamedTuple):
+class PlayedAct(NamedTuple):
     """What a player does and says in a step."""
 
     action: str
@@ -41,8 +41,8 @@ class Act(NamedTuple):
 
 StateKey = tuple[int, str]
 """A state's step and table: what comes later follows from these."""
-Joint = tuple[Act, ...]
-Worth = Mapping[Act, float]
+Joint = tuple[PlayedAct, ...]
+Worth = Mapping[PlayedAct, float]
 """What each act is worth, if all play the named profile otherwise."""
 
 
@@ -187,7 +187,7 @@ class GameSearch:
     @cached_property
     def gain_by_observation(self) -> float:
         """The most that a player gains by one other action at an observation that the profile leads to."""
-        known: dict[tuple[int, str, int], dict[Act, float]] = {}
+        known: dict[tuple[int, str, int], dict[PlayedAct, float]] = {}
         for key, weight in self._reached().items():
             state, node = self.nodes[key]
             for player, (worth, own) in enumerate(zip(node.worths, node.values, strict=bool(node.worths))):
@@ -269,7 +269,7 @@ def _node(game: Game[Any], state: State[Any], messages: Sequence[str], nodes: No
     if game.is_terminal(state):
         zeros = (0.0,) * game.players
         return GameNode(0.0, 0.0, zeros, zeros, (), {}, 0.0)
-    choices = [[Act(action, text) for action in legal for text in messages] for legal in _legal(game, state)]
+    choices = [[PlayedAct(action, text) for action in legal for text in messages] for legal in _legal(game, state)]
     outcomes: Outcomes = {}
     for joint in itertools.product(*choices):
         after = game.resolve(state, [Move(act.action, act.text, 1.0) for act in joint])
@@ -289,26 +289,26 @@ def _legal(game: Game[Any], state: State[Any]) -> list[list[str]]:
     return [[option.action for option in each.options] for each in seen]
 
 
-def _named(game: Game[Any], state: State[Any], text: str) -> list[dict[Act, float]] | None:
+def _named(game: Game[Any], state: State[Any], text: str) -> list[dict[PlayedAct, float]] | None:
     """Return each player's probabilities in the profile that the game names; None if it names none."""
     found = []
     for player in range(game.players):
         play = game.equilibrium_play(state, player)
         if play is None:
             return None
-        found.append({Act(action, text): chance for action, chance in play.items() if chance > 0})
+        found.append({PlayedAct(action, text): chance for action, chance in play.items() if chance > 0})
     return found
 
 
 def _worths(
-    choices: Sequence[Sequence[Act]], named: Sequence[Mapping[Act, float]], outcomes: Outcomes
+    choices: Sequence[Sequence[PlayedAct]], named: Sequence[Mapping[PlayedAct, float]], outcomes: Outcomes
 ) -> tuple[tuple[Worth, ...], tuple[float, ...], tuple[float, ...], dict[StateKey, float]]:
     """Return each action's worth, each player's best payoff and its own in the profile, and the states ahead."""
     worths, best, values = [], [], []
     for player, own in enumerate(choices):
         others = [list(play.items()) for i, play in enumerate(named) if i != player]
-        worth: dict[Act, float] = dict.fromkeys(own, 0.0)
-        reach: dict[Act, float] = dict.fromkeys(own, 0.0)
+        worth: dict[PlayedAct, float] = dict.fromkeys(own, 0.0)
+        reach: dict[PlayedAct, float] = dict.fromkeys(own, 0.0)
         for mixed in itertools.product(*others):
             chance = math.prod(weight for _, weight in mixed)
             rest = [act for act, _ in mixed]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 BEST_RESPONSE, SUBGAME_PERFECT = "best response", "subgame-perfect"
@@ -21,6 +21,26 @@ class Meaning(NamedTuple):
 
     kind: str
     text: str
+
+
+def refuse_not_positive(name: str, payoffs: Mapping[str, float]) -> None:
+    """Refuse a game in which the payoff `name` is not above what an invalid decision earns, 0.
+
+    Args:
+        name: The payoff of cooperation.
+        payoffs: Every payoff of a step, by parameter.
+
+    Raises:
+        ValueError: It is not. The message names the same game with all payoffs shifted so that the least is 0.
+    """
+    if payoffs[name] > 0:
+        return
+    shift = -min(payoffs.values())
+    shifted = ", ".join(f"{key}: {value + shift:g}" for key, value in payoffs.items())
+    raise ValueError(
+        f"{name} is {payoffs[name]:g} and must be above 0, as an invalid decision earns 0 and must not pay more; "
+        f"the same game, with {shift:g} added to every payoff: {{{shifted}}}"
+    )
 
 
 def ratio(achieved: float, best: float) -> float:

@@ -33,14 +33,14 @@ from pydantic import Field, model_validator
 
 from agents.language import Language
 from simulation.games.base import GameParameters, State
-from simulation.games.measures import BEST_RESPONSE, Meaning
-from simulation.games.pairs import MatrixGame, Pairs
+from simulation.games.measures import BEST_RESPONSE, Meaning, refuse_not_positive
+from simulation.games.pairs import ABOVE_0, MatrixGame, Pairs
 
 STAG, HARE = "stag", "hare"
 
 
 class StagHuntParameters(GameParameters):
-    together: float = Field(default=4.0, gt=0)
+    together: float = Field(default=4.0, json_schema_extra=ABOVE_0)
     lone_hare: float = 3.0
     hares: float = 3.0
     lone_stag: float = 0.0
@@ -49,6 +49,7 @@ class StagHuntParameters(GameParameters):
     def _is_a_stag_hunt(self) -> StagHuntParameters:
         if not self.together > self.lone_hare >= self.hares > self.lone_stag:
             raise ValueError("a stag hunt needs together > lone_hare >= hares > lone_stag")
+        refuse_not_positive("together", self.model_dump())
         return self
 
 

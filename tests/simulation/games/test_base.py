@@ -136,8 +136,15 @@ class TestDilemma:
             assert accuracies(game, state) == [1, 0]
 
     def test_reward_must_be_above_0(self) -> None:
-        with pytest.raises(ValidationError, match="greater than 0"):
+        shifted = "with 3 added to every payoff: {temptation: 3, reward: 2, punishment: 1, sucker: 0}"
+        with pytest.raises(ValidationError, match=f"reward is -1 and must be above 0.*{shifted}"):
             DilemmaParameters(temptation=0, reward=-1, punishment=-2, sucker=-3)
+
+    @pytest.mark.parametrize(("temptation", "words"), [(5, ""), (6, "as much as"), (9, "more than")])
+    def test_caution_where_taking_turns_pays(self, temptation: float, words: str) -> None:
+        cautions = DilemmaParameters(temptation=temptation).cautions()
+        assert len(cautions) == bool(words)
+        assert all(f"({temptation:g}): to take turns at defecting pays a pair {words}" in each for each in cautions)
 
     def test_earned_counts_from_a_negative_sucker(self) -> None:
         game = game_of(PrisonersDilemma, 2, steps=2, temptation=3, reward=2, punishment=0, sucker=-1)
@@ -152,6 +159,26 @@ class TestDilemma:
         state = played(game, played(game, opened(game), "cooperate", "defect"), "defect", "cooperate")
         assert game.score(state).welfare == 18 == game.optimum()
         assert game.score(state).players[0].efficiency == 1
+
+
+NEGATIVE = {
+    "chicken": ({"temptation": 1, "reward": 0, "sucker": -1, "crash": -10}, "crash: 0"),
+    "stag_hunt": ({"together": 0, "lone_hare": -1, "hares": -1, "lone_stag": -5}, "lone_stag: 0"),
+    "coordination": ({"match": 0, "mismatch": -2}, "{match: 2, mismatch: 0}"),
+}
+
+
+@pytest.mark.parametrize("task_type", NEGATIVE)
+def test_negative_payoffs_are_refused_with_the_same_game_shifted(task_type: str) -> None:
+    kind, (payoffs, words) = find_game(task_type), NEGATIVE[task_type]
+    with pytest.raises(ValidationError, match="and must be above 0, as an invalid decision earns 0") as refused:
+        kind.Parameters(**payoffs)
+    text = str(refused.value)
+    assert words in text
+    found = text.partition("every payoff: {")[2].partition("}")[0]
+    shifted = {name: float(value) for name, value in (pair.split(": ") for pair in found.split(", "))}
+    assert kind.Parameters(**shifted)
+    assert len({round(shifted[name] - payoffs[name], 9) for name in payoffs}) == 1
 
 
 class TestCommons:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents.roster import ModelConfig
+from simulation.authoring.files import check_file
 from simulation.plan import Plan
 from simulation.report.course import episodes_of
 from simulation.runs.replay import replay_run
@@ -15,6 +16,7 @@ from simulation.runs.runner import run_scenario
 from simulation.studies.compare.report import compare_runs
 from simulation.task import TrainingTask
 
+POLICIES_OF = {"a": "always_defect", "b": "always_cooperate", "c": "tit_for_tat", "d": "grim"}
 ROWS = tuple(ModelConfig(model_id=name, policy="greedy_harvester") for name in ("a", "b", "c"))
 GREED = TrainingTask(task_id="sea", task_type="commons", max_steps=5)
 LOSS = TrainingTask(
@@ -43,3 +45,36 @@ def test_run_with_negative_payoffs_has_no_gini(make_plan: Callable[..., Plan], r
     other = run_scenario(make_plan(rows=rows, mode="competitive", tasks=(LOSS,), episodes=3, seed=4), out=runs)
     figures = compare_runs(run.path, other.path).table().set_index("figure")
     assert "gini" not in figures.index
+
+
+def test_rewards_are_those_of_the_game_shifted_to_0(make_plan: Callable[..., Plan], runs: Path) -> None:
+    rows = tuple(ModelConfig(model_id=name, policy=policy) for name, policy in POLICIES_OF.items())
+    shifted = {name: value + 2 for name, value in LOSS.parameters.items()}
+    rewards = [
+        run_scenario(make_plan(rows=rows, mode="competitive", tasks=(task,)), out=runs)
+        .outcomes["reward_earned"]
+        .tolist()
+        for task in (LOSS, LOSS.model_copy(update={"parameters": shifted}))
+    ]
+    assert rewards[0] == pytest.approx(rewards[1])
+    assert len(set(rewards[0])) > 1
+
+
+TURNS = TrainingTask(task_id="turns", task_type="prisoners_dilemma", parameters={"temptation": 9})
+
+
+def test_run_and_validate_warn_of_a_dilemma_where_turns_pay(
+    make_plan: Callable[..., Plan], runs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = make_plan(mode="competitive", tasks=(TURNS,), episodes=1)
+    (warning,) = plan.warnings()
+    assert warning.startswith("tasks.0.parameters: 2 * reward (6) is not above temptation + sucker (9)")
+    run_scenario(plan, out=runs)
+    assert warning in caplog.text
+    file = tmp_path / "turns.yaml"
+    file.write_text(
+        "name: turns\nmode: competitive\nroster: first_contact\ntasks:\n  - {task_id: a, task_type: "
+        "prisoners_dilemma, parameters: {temptation: 9}}\n"
+    )
+    assert check_file(str(file)) == ("scenario", plan.warnings())
+    assert check_file("first_contact").warnings == ()
