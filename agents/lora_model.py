@@ -234,7 +234,7 @@ class LoRAModel(SocialAgent):
             seed=turn.seed,
             adapter_path=self.config.adapter,
             endpoint=self.config.endpoint,
-            situation=Situation(self.config.role, turn.common.language, turn.full_observation),
+            situation=Situation(self.config.role, turn.common.language, turn.full_observation, turn.common.mode),
         )
 
     def _sampling(self, default: Sampling) -> Sampling:

@@ -16,6 +16,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from agents.language import Language
 from agents.players import level_k
@@ -40,6 +41,7 @@ __all__ = [
     "Option",
     "PayoffModel",
     "Policy",
+    "RolePolicies",
     "Situation",
     "SpeakingStyle",
     "announced_option",
@@ -206,11 +208,39 @@ POLICIES: Mapping[str, Policy] = {
     )
 }
 
-ROLE_POLICIES: Mapping[ModelRole, Policy] = {
-    ModelRole.LEADER: POLICIES["always_cooperate"],
-    ModelRole.FOLLOWER: POLICIES["conditional_cooperator"],
-    ModelRole.COMPETITOR: POLICIES["always_defect"],
-    ModelRole.TEAMMATE: POLICIES["tit_for_tat"],
-    ModelRole.NEUTRAL: POLICIES["random"],
+
+class RolePolicies(NamedTuple):
+    """What a role plays among its own, and what it plays among rivals (`Situation.among_rivals`)."""
+
+    own: Policy
+    rivals: Policy
+
+    def of(self, situation: Situation) -> Policy:
+        """Return the policy for a situation."""
+        return self.rivals if situation.among_rivals else self.own
+
+
+ROLE_POLICIES: Mapping[ModelRole, RolePolicies] = {
+    ModelRole.LEADER: RolePolicies(POLICIES["always_cooperate"], POLICIES["grim"]),
+    ModelRole.FOLLOWER: RolePolicies(POLICIES["conditional_cooperator"], POLICIES["suspicious_tit_for_tat"]),
+    ModelRole.COMPETITOR: RolePolicies(POLICIES["always_defect"], POLICIES["always_defect"]),
+    ModelRole.TEAMMATE: RolePolicies(POLICIES["tit_for_tat"], POLICIES["tit_for_tat"]),
+    ModelRole.NEUTRAL: RolePolicies(POLICIES["random"], POLICIES["random"]),
 }
-"""The simulated tier's policy for each role."""
+"""The simulated tier's policies for each role. An adapter's name never matters.
+
+| role | among its own | among rivals | why |
+|---|---|---|---|
+| leader | always_cooperate | grim | leads by example (Güth et al. 2007); holds rivals by a threat (Friedman 1971) |
+| follower | conditional_cooperator | suspicious_tit_for_tat | gives as others give (Fischbacher et al. 2001); begins |
+| | | | with distrust of another group (Wildschut et al. 2003) |
+| teammate | tit_for_tat | tit_for_tat | returns what it gets (Axelrod 1984) |
+| competitor | always_defect | always_defect | takes what it can get: the dominant action of a dilemma |
+| neutral | random | random | has no stake |
+
+To cooperate within a group and to be hard on others is parochial altruism (Choi & Bowles, Science 318, 2007).
+
+Source:
+    Güth, Levati, Sutter & van der Heijden, Journal of Public Economics 91 (2007); Friedman, Review of Economic Studies
+    38 (1971); Wildschut, Pinter, Vevea, Insko & Schopler, Psychological Bulletin 129 (2003).
+"""

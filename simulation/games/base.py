@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import random
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -246,8 +247,22 @@ class Game(ABC, Generic[Table]):
             own_last=state.tally.last_cooperation[player],
             others_last=others_last,
             others_worst=others_worst,
+            team_mates=self._team_mates(state, player),
             payoff_model=partial(self._payoff_model, state, player) if self.foreseeable else None,
         )
+
+    def _team_mates(self, state: State[Table], player: int) -> float:
+        """Return the share of the opponents of `player` that are of its own team."""
+        team, opponents = self.setting.seats[player].team_id, self.opponents(state, player)
+        if team is None:
+            return 0.0
+        if opponents is None:
+            return (self._team_sizes[team] - 1) / max(1, self.players - 1)
+        return sum(self.setting.seats[other].team_id == team for other in opponents) / max(1, len(opponents))
+
+    @cached_property
+    def _team_sizes(self) -> Counter[str | None]:
+        return Counter(seat.team_id for seat in self.setting.seats)
 
     def _labelled(self, actions: tuple[tuple[str, float], ...], language: Language) -> tuple[Option, ...]:
         """Return the actions with their labels, from a cache of one: most players have the same actions."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,7 +70,12 @@ def test_run_and_validate_warn_of_a_dilemma_where_turns_pay(
     plan = make_plan(mode="competitive", tasks=(TURNS,), episodes=1)
     (warning,) = plan.warnings()
     assert warning.startswith("tasks.0.parameters: 2 * reward (6) is not above temptation + sucker (9)")
-    run_scenario(plan, out=runs)
+    logger = logging.getLogger("society.runner")
+    logger.addHandler(caplog.handler)  # a command run earlier in this process stops its records from going further
+    try:
+        run_scenario(plan, out=runs)
+    finally:
+        logger.removeHandler(caplog.handler)
     assert warning in caplog.text
     file = tmp_path / "turns.yaml"
     file.write_text(

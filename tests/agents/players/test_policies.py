@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agents.language import Language
+from agents.players.observation import Situation
 from agents.players.policies import (
     GENEROSITY,
     POLICIES,
@@ -20,6 +21,7 @@ from agents.players.policies import (
     generosity,
 )
 from agents.role import ModelRole
+from agents.strategy import TrainingMode
 from simulation.games import find_game
 from simulation.games.base import Game, Move
 from simulation.games.public_goods import PublicGoods
@@ -99,7 +101,7 @@ def test_policies_do_what_they_say_all_game_long(policy: str, task_type: str, la
 
 def test_every_role_has_a_policy() -> None:
     assert set(ROLE_POLICIES) == set(ModelRole)
-    assert set(ROLE_POLICIES.values()) <= set(POLICIES.values())
+    assert {policy for both in ROLE_POLICIES.values() for policy in both} <= set(POLICIES.values())
     assert {name: policy.name for name, policy in POLICIES.items()} == {name: name for name in POLICIES}
 
 
@@ -145,3 +147,29 @@ def test_generosity_without_payoffs_is_that_of_5_3_1_0() -> None:
 def test_win_stay_lose_shift_goes_by_both_moves(own: float | None, other: float | None, expected: str) -> None:
     seen = dilemma_seen(5, 3, 1, 0, own_last=own, others_last=other)
     assert POLICIES["win_stay_lose_shift"].decide(seen, random.Random(0)).action == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "team_mates", "rivals"),
+    [
+        (TrainingMode.COOPERATIVE, 0.0, False),
+        (TrainingMode.COMPETITIVE, 1.0, True),
+        (TrainingMode.TEAM_BATTLE, 0.0, True),
+        (TrainingMode.TEAM_BATTLE, 0.4, True),
+        (TrainingMode.TEAM_BATTLE, 0.5, False),
+        (TrainingMode.TEAM_BATTLE, 1.0, False),
+    ],
+)
+def test_roles_play_by_who_they_meet(mode: TrainingMode, team_mates: float, rivals: bool) -> None:
+    seen = Observation(0, 1, (Option("c", "c", 1.0),), team_mates=team_mates)
+    for role, both in ROLE_POLICIES.items():
+        situation = Situation(role, Language.EN, seen, mode)
+        assert situation.among_rivals is rivals
+        assert both.of(situation) is both[rivals]
+
+
+def test_observation_has_the_share_of_team_mates() -> None:
+    game = game_of(PublicGoods, 5, teams=("red", "blue"))  # red: players 0, 2 and 4
+    state = opened(game)
+    assert [game.observe(state, player, Language.EN).team_mates for player in (0, 1)] == [0.5, 0.25]
+    assert game_of(PublicGoods, 2).observe(opened(game_of(PublicGoods, 2)), 0, Language.EN).team_mates == 0
