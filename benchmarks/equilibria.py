@@ -110,6 +110,21 @@ def _coordination(rng: Rng) -> dict[str, Any]:
     return {"names": names, "match": 2.0, "mismatch": rng.choice((-1.0, 0.0, 0.5)), "memory": 1}
 
 
+def _matrix(rng: Rng) -> dict[str, Any]:
+    roles = rng.choice((2, 2, 2, 3))
+    sizes = [rng.randint(2, 3) for _ in range(roles)]
+    few = rng.choice((2, 9))  # few different payoffs: many ties
+    cell = rng.choice((lambda: rng.randint(-few, few), lambda: [rng.randint(0, few) for _ in range(roles)]))
+    if roles > 2:
+        cell = lambda: [rng.randint(0, few) for _ in range(roles)]  # noqa: E731
+    actions = {f"role{role}": [f"act{number}" for number in range(size)] for role, size in enumerate(sizes)}
+    return {"actions": actions, "payoffs": _nested(sizes, cell)}
+
+
+def _nested(sizes: Sequence[int], cell: Callable[[], Any]) -> Any:
+    return [_nested(sizes[1:], cell) for _ in range(sizes[0])] if sizes else cell()
+
+
 def _beauty_contest(rng: Rng) -> dict[str, Any]:
     return {"guesses": _menu(rng, 0, 20), "factor": rng.choice((0.3, 0.5, 2 / 3, 0.95)), "prize": 6.0}
 
@@ -133,6 +148,7 @@ DRAWS: Mapping[str, Draw] = {
     "coordination": _coordination,
     "estimation": lambda rng: {"highest": rng.randint(1, 4), "noise": rng.randint(0, 2)},
     "hidden_profile": _profile,
+    "matrix_game": _matrix,
     "minority": lambda _rng: {},
     "prisoners_dilemma": lambda rng: _ordered(rng, "temptation", "reward", "punishment", "sucker"),
     "public_goods": _public_goods,
