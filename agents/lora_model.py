@@ -223,6 +223,7 @@ class LoRAModel(SocialAgent):
             observation_text=turn.observation_text,
             choices=choices,
             feed=turn.feed,
+            horizon=turn.common.task.horizon,
         )
         return Request(
             key=CallKey(turn.episode, turn.step, self.config.model_id, purpose, turn.talk_round),

@@ -19,7 +19,7 @@ from agents.language import Language
 from agents.role import ModelRole
 from agents.roster import ModelConfig
 from agents.social import FeedPost
-from agents.strategy import DecisionMaking, Stance, Strategy, TaskFacts, TrainingMode
+from agents.strategy import DecisionMaking, HorizonFacts, Stance, Strategy, TaskFacts, TrainingMode
 
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
@@ -73,12 +73,13 @@ class PlayerContext:
 
     Args:
         step: The step's number, from 1.
-        max_steps: The steps of the episode.
+        max_steps: The most steps of the episode.
         identity: The part of the prompt that stays the same for this model throughout the episode.
         heard: The messages that reached the model.
         observation_text: The game's own words for what the model sees.
         choices: The labels of the legal actions, in the prompt's language.
         feed: The posts that the model sees in the social network.
+        horizon: The task's. Where it is not announced, the prompt does not show the step.
     """
 
     step: int
@@ -88,6 +89,7 @@ class PlayerContext:
     observation_text: str
     choices: Sequence[str] = ()
     feed: Sequence[FeedPost] = ()
+    horizon: HorizonFacts | None = None
 
 
 def system_prompt(common: EpisodeContext) -> str:
@@ -131,6 +133,7 @@ def user_prompt(purpose: Purpose, language: Language, own: PlayerContext) -> str
         heard=[message.line(language) for message in own.heard],
         observation_text=own.observation_text,
         feed=own.feed,
+        horizon=own.horizon,
     )
     return f"{situation}\n{_instruction(language, purpose, tuple(own.choices))}".strip()
 

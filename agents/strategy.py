@@ -47,6 +47,25 @@ class DecisionMaking(str, Enum):
     INDEPENDENT = "independent"
 
 
+class HorizonFacts(Protocol):
+    """The attributes of a horizon that prompts use; `simulation.task.Horizon` has them."""
+
+    @property
+    def chance(self) -> float:
+        """The chance that another step follows, above 0 and below 1."""
+        ...
+
+    @property
+    def at_most(self) -> int:
+        """The most steps of an episode."""
+        ...
+
+    @property
+    def announced(self) -> bool:
+        """Whether models are told."""
+        ...
+
+
 class TaskFacts(Protocol):
     """The attributes of a task that strategies and prompts use; `simulation.TrainingTask` has them."""
 
@@ -73,6 +92,11 @@ class TaskFacts(Protocol):
     @property
     def cooperation_level(self) -> float:
         """How much the task rewards cooperation, from 0 to 1."""
+        ...
+
+    @property
+    def horizon(self) -> HorizonFacts | None:
+        """How chance ends an episode; None where the number of steps is fixed and models know it."""
         ...
 
 

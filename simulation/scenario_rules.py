@@ -14,10 +14,9 @@ from agents.roster_rules import mappings, name_findings, raw_players
 from agents.strategy import TrainingMode
 from agents.web_address import address_findings
 from simulation.games import find_game
-from simulation.games.base import Setting
 from simulation.seats import Seat, named_teams
 from simulation.sweep_values import sweep_findings
-from simulation.task import raw_parameters, task_findings
+from simulation.task import raw_parameters, raw_setting, task_findings
 from simulation.training_rules import learner_findings, training_findings
 
 
@@ -96,19 +95,9 @@ def _task_findings(task: RawMapping, seats: tuple[Seat, ...]) -> Iterator[Findin
         message = f"needs {required} models; the roster has {len(seats)}"
         yield Finding(("required_models",), message, f"nearest valid: {len(seats)}")
     if parameters is not None:
-        refusal = find_game(task["task_type"]).refuse(_setting(task, seats), parameters)
+        refusal = find_game(task["task_type"]).refuse(raw_setting(task, seats), parameters)
         if refusal:
             yield Finding(("task_type",), refusal)
-
-
-def _setting(task: RawMapping, seats: tuple[Seat, ...]) -> Setting:
-    """Return the setting a raw task asks for. Invalid values count as left out: other rules report them."""
-    steps, difficulty = task.get("max_steps"), task.get("difficulty")
-    return Setting(
-        seats,
-        max_steps=steps if isinstance(steps, int) and steps >= 1 else 5,
-        difficulty=difficulty if isinstance(difficulty, (int, float)) and 0 <= difficulty <= 1 else 0.5,
-    )
 
 
 def _edge_findings(data: RawMapping, players: list[str]) -> Iterator[Finding]:

@@ -114,6 +114,7 @@ class Facts:
     difficulty: float
     reward_pool: float
     cooperation_level: float
+    horizon: None = None
 
 
 def examples(teacher: str, games: Sequence[str], wording: Wording, seed: int) -> Iterator[Example]:

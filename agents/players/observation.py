@@ -53,7 +53,7 @@ class Observation:
 
     Args:
         step: The step's number, from 0.
-        max_steps: The steps of the episode.
+        max_steps: The most steps of the episode.
         options: The legal actions.
         own_last: This player's cooperation level in the last step.
         others_last: The mean level of its opponents in the last step.

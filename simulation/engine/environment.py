@@ -31,7 +31,7 @@ from agents.social import SocialActionName, SocialMove
 from agents.strategy import TrainingMode
 from simulation.engine.episode import Episode, EpisodePlan, TalkRules
 from simulation.games import find_game
-from simulation.games.base import Game, Setting
+from simulation.games.base import Game
 from simulation.modes import Experience, ModeChoice, pick_mode, playable_modes
 from simulation.scenario import Communication, Mixing
 from simulation.seats import Seat
@@ -184,7 +184,7 @@ class MultiModelEnvironment:
             SocietyError: The task cannot be played with these models, or no allowed tier answers.
         """
         number = self.episodes if episode is None else episode
-        game = self._game(task)
+        game = self._game(task, number)
         society = await self._open()
         choice = self._choose_mode(task, number)
         plan = EpisodePlan(
@@ -273,12 +273,12 @@ class MultiModelEnvironment:
     def _seats(self) -> tuple[Seat, ...]:
         return tuple(Seat(config.model_id, config.team_id) for config in self.models)
 
-    def _game(self, task: TrainingTask) -> Game[object]:
+    def _game(self, task: TrainingTask, number: int) -> Game[object]:
         if len(self._models) < task.required_models:
             raise SocietyError(
                 f"task {task.task_id!r} needs {task.required_models} models; there are {len(self._models)}"
             )
-        setting = Setting(self._seats(), task.max_steps, task.difficulty)
+        setting = task.setting(self._seats(), task.steps(self.seed, number))
         return find_game(task.task_type)(setting, task.game_parameters())
 
     def _choose_mode(self, task: TrainingTask, number: int) -> ModeChoice:

@@ -101,6 +101,7 @@ class Auction(Game[Sales]):
     cooperation_meaning = Meaning("holding back", "1 - bid / highest bid")
     accuracy_meaning = Meaning(BEST_RESPONSE, "closeness to the best response to the others' bids")
     foreseeable = True
+    repeats = True
     Parameters = AuctionParameters
     parameters: AuctionParameters
 

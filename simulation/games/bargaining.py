@@ -31,11 +31,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 from pydantic import Field, field_validator
 
 from agents.language import Language
-from simulation.games.base import GameParameters, State
+from simulation.games.base import GameParameters, Setting, State
 from simulation.games.measures import SUBGAME_PERFECT, Meaning, closeness
 from simulation.games.turns import WAIT, Options, Turn, TurnDeal, TurnGame, Turns, amount
 
@@ -104,6 +105,12 @@ class Bargaining(TurnGame):
     accuracy_meaning = Meaning(SUBGAME_PERFECT, "closeness of a decision to the subgame-perfect one")
     Parameters = BargainingParameters
     parameters: BargainingParameters
+
+    @classmethod
+    def refuse(cls, setting: Setting, parameters: Any) -> str:
+        if setting.open_ended:
+            return "bargaining shows its players which step is the last: leave the horizon out"
+        return super().refuse(setting, parameters)
 
     # -- the equilibrium --------------------------------------------------------------------------------
 

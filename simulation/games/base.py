@@ -11,6 +11,7 @@ as 0, and cooperation_score leaves it out.
 
 from __future__ import annotations
 
+import math
 import random
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -24,7 +25,7 @@ from pydantic import BaseModel, ConfigDict
 from agents.language import Language
 from agents.players.policies import ExpectedOutcome, Observation, Option, closest
 from agents.problems import SocietyError
-from simulation.games.measures import Meaning, gini, ratio
+from simulation.games.measures import Meaning, gini, least, ratio, tidy
 from simulation.seats import Seat
 
 Table = TypeVar("Table")
@@ -46,11 +47,25 @@ class GameParameters(BaseModel):
 
 @dataclass(frozen=True)
 class Setting:
-    """What every game gets besides its own parameters. `difficulty` is in 0-1."""
+    """What every game gets besides its own parameters.
+
+    Args:
+        seats: The players.
+        max_steps: The steps of the episode, unless the game ends earlier.
+        difficulty: From 0 to 1.
+        at_most: The most steps of any episode, where chance decides how many there are. Players then do not know
+            `max_steps`. None: they know it.
+    """
 
     seats: tuple[Seat, ...]
     max_steps: int
     difficulty: float = 0.5
+    at_most: int | None = None
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether chance ends the episode, so that players do not know which step is the last."""
+        return self.at_most is not None
 
 
 @dataclass(frozen=True)
@@ -129,8 +144,9 @@ class PlayerScore:
 class EpisodeScore:
     """An episode's score.
 
-    `welfare`, `optimum` and `nash` are sums of payoffs over all players and steps. `nash` is nan where the game knows
-    no equilibrium. `gini` is that of the payoffs, nan where one is negative.
+    `welfare`, `optimum` and `nash` are sums of payoffs over all players and steps; where chance decides how many steps
+    there are, over those drawn. `nash` is nan where the game knows no equilibrium. `gini` is that of the payoffs, nan
+    where one is negative.
     """
 
     players: tuple[PlayerScore, ...]
@@ -155,6 +171,10 @@ class Game(ABC, Generic[Table]):
     synthetic: ClassVar[bool] = False
     cooperation_meaning: ClassVar[Meaning] = Meaning("", "")
     accuracy_meaning: ClassVar[Meaning] = Meaning("", "")
+    round_steps: ClassVar[int] = 1
+    """The steps of a round: where chance ends an episode, it does so after a whole round."""
+    repeats: ClassVar[bool] = False
+    """True if the named equilibrium plays every round for itself. It then stays one where chance ends the episode."""
     foreseeable: ClassVar[bool] = False
     """True if the others' actions are all that a player does not know of a step's payoffs; `payoff_model` needs it."""
     Parameters: ClassVar[type[GameParameters]] = GameParameters
@@ -197,13 +217,14 @@ class Game(ABC, Generic[Table]):
 
     @abstractmethod
     def optimum(self) -> float:
-        """Return the best possible welfare of an episode."""
+        """Return the best possible welfare of an episode of `max_steps`, however players know it."""
 
     @abstractmethod
     def nash(self) -> float:
         """Return the welfare of an episode in the equilibrium that the game's docstring names.
 
         It is nan where the docstring says that there is no known one; it is never the figure of another profile.
+        Where chance ends the episode, `score` reports it for games that have `repeats` only.
         """
 
     def equilibrium_play(self, _state: State[Table], _player: int) -> Mapping[str, float] | None:
@@ -242,7 +263,7 @@ class Game(ABC, Generic[Table]):
         others_last, others_worst = self._others(state, player)
         return Observation(
             step=state.tally.step + 1,
-            max_steps=self.setting.max_steps,
+            max_steps=self.setting.at_most or self.setting.max_steps,
             options=self._labelled(self._options(state, player), language),
             own_last=state.tally.last_cooperation[player],
             others_last=others_last,
@@ -294,7 +315,7 @@ class Game(ABC, Generic[Table]):
             return _all_but(tally, player)
         last = [v for v in (tally.last_cooperation[other] for other in opponents) if v is not None]
         worst = [v for v in (tally.worst_cooperation[other] for other in opponents) if v is not None]
-        return (_tidy(sum(last) / len(last)) if last else None), (min(worst) if worst else None)
+        return (tidy(sum(last) / len(last)) if last else None), (min(worst) if worst else None)
 
     def resolve(self, state: State[Table], moves: Sequence[Move]) -> State[Table]:
         """Return the state after one step.
@@ -341,12 +362,13 @@ class Game(ABC, Generic[Table]):
             )
             for i in range(self.players)
         )
-        return EpisodeScore(players, welfare, gini(state.tally.payoff), optimum, self.nash())
+        nash = math.nan if self.setting.open_ended and not self.repeats else self.nash()
+        return EpisodeScore(players, welfare, gini(state.tally.payoff), optimum, nash)
 
     def earned(self, state: State[Table]) -> tuple[float, ...]:
         """Return the payoffs so far, less `min_payoff` if that is negative; none is below 0."""
-        least = min(0.0, self.min_payoff())
-        return tuple(payoff - least for payoff in state.tally.payoff)
+        floor = min(0.0, self.min_payoff())
+        return tuple(payoff - floor for payoff in state.tally.payoff)
 
     def efficiencies(self, state: State[Table]) -> tuple[float, ...]:
         """Return achieved / best possible welfare per player: the same for all, unless players play in pairs."""
@@ -365,7 +387,7 @@ def _added(tally: Tally, round_: Round[Any], levels: Sequence[float | None]) -> 
         cooperation=plus(tally.cooperation, [level or 0.0 for level in levels]),
         valid=tuple(n + (level is not None) for n, level in zip(tally.valid, levels, strict=True)),
         last_cooperation=tuple(levels),
-        worst_cooperation=tuple(_least(a, b) for a, b in zip(tally.worst_cooperation, levels, strict=True)),
+        worst_cooperation=tuple(least(a, b) for a, b in zip(tally.worst_cooperation, levels, strict=True)),
         last_payoff=round_.payoffs,
     )
 
@@ -373,17 +395,8 @@ def _added(tally: Tally, round_: Round[Any], levels: Sequence[float | None]) -> 
 def _all_but(tally: Tally, player: int) -> tuple[float | None, float | None]:
     own, own_worst, everyone = tally.last_cooperation[player], tally.worst_cooperation[player], tally.everyone
     count = everyone.known - (own is not None)
-    mean = _tidy((everyone.total - (own or 0.0)) / count) if count else None
+    mean = tidy((everyone.total - (own or 0.0)) / count) if count else None
     lowest = list(everyone.lowest)
     if own_worst in lowest:
         lowest.remove(own_worst)
     return mean, (lowest[0] if lowest else None)
-
-
-def _tidy(value: float) -> float:
-    """Round away the error of summing, so that a mean of ones is exactly 1."""
-    return min(1.0, max(0.0, round(value, 12)))
-
-
-def _least(a: float | None, b: float | None) -> float | None:
-    return b if a is None else a if b is None else min(a, b)

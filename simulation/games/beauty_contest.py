@@ -86,6 +86,7 @@ class BeautyContest(Game[Contest]):
     cooperation_meaning = Meaning("guess", "guess / largest guess")
     accuracy_meaning = Meaning("target", "closeness of the guess to the target")
     foreseeable = True
+    repeats = True
     Parameters = BeautyContestParameters
     parameters: BeautyContestParameters
 

@@ -103,6 +103,7 @@ class Blotto(Game[Winners]):
     task_type = "blotto"
     cooperation_meaning = Meaning("evenness", "how evenly the force is spread")
     accuracy_meaning = Meaning(BEST_RESPONSE, "closeness to the best response to all others' plans")
+    repeats = True
     Parameters = BlottoParameters
     parameters: BlottoParameters
 

@@ -13,13 +13,14 @@ Information: the stock, and the last step's total harvest; all take at the same 
 Nash (named here): everyone asks for the most in every step, whatever is left. This is an equilibrium where a player who
 leaves something gains nothing, as with the default parameters and five players or more. Where a player gains by leaving
 something (three players can let the stock grow back), and where the search for such a gain is too large, no equilibrium
-is known: `nash` is missing. One player alone takes what earns most.
+is known: `nash` is missing, as it is where chance ends the episode. One player alone takes what earns most.
 Optimum: the linear programme max sum x_t, 0 <= x_t <= min(n * max harvest, s_t), s_1 = capacity,
 s_{t+1} <= min(capacity, growth * (s_t - x_t)). Its amounts are continuous, so it is an upper bound for the game.
 Message: can agree on a quota.
 
 accuracy: closeness of the harvest to the sustainable share of this step, max(0, stock - capacity / growth) / n (in the
-last step: the whole stock / n). It is 1 for the nearest harvest on the menu, 0 for the farthest, linear in between.
+last step: the whole stock / n, if players know that it is the last). It is 1 for the nearest harvest on the menu, 0 for
+the farthest, linear in between.
 cooperation: 1 up to the sustainable share, falling linearly to 0 at the largest harvest.
 Source: Piatti et al., Cooperate or Collapse (GovSim), NeurIPS 2024: capacity 100, doubling, five players,
 twelve rounds, collapse below 5.
@@ -109,7 +110,7 @@ class Commons(Game[Stock]):
         return Stock(self.parameters.capacity)
 
     def _share(self, state: State[Stock]) -> float:
-        last = state.tally.step + 1 >= self.setting.max_steps
+        last = state.tally.step + 1 >= self.setting.max_steps and not self.setting.open_ended
         keep = 0.0 if last else self.parameters.capacity / self.parameters.growth
         return max(0.0, state.table.amount - keep) / self.players
 

@@ -102,6 +102,7 @@ class Coordination(Game[Encounters]):
     task_type = "coordination"
     cooperation_meaning = Meaning("conformity", "how often the name was heard / the most heard name")
     accuracy_meaning = Meaning(BEST_RESPONSE, "share of meetings with the same name")
+    repeats = True
     Parameters = CoordinationParameters
     parameters: CoordinationParameters
 

@@ -92,6 +92,7 @@ class Estimation(Game[Estimates]):
     task_type = "estimation"
     cooperation_meaning = Meaning("own signal", "closeness of the guess to the own signal")
     accuracy_meaning = Meaning("right answer", "closeness of the guess to the value")
+    repeats = True
     Parameters = EstimationParameters
     parameters: EstimationParameters
 

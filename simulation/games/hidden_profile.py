@@ -94,6 +94,7 @@ class HiddenProfile(Game[ProfileTable]):
     task_type = "hidden_profile"
     cooperation_meaning = Meaning("own facts", "facts known for the choice / most known for an option")
     accuracy_meaning = Meaning("right answer", "share of choices of the right option")
+    repeats = True
     Parameters = HiddenProfileParameters
     parameters: HiddenProfileParameters
 

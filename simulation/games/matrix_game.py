@@ -197,6 +197,7 @@ class PayoffTableGame(Game[Groups]):
     cooperation_meaning = Meaning("welfare share", "welfare of the action against uniform others, least 0, most 1")
     accuracy_meaning = Meaning(BEST_RESPONSE, "closeness to the best response to the others' actions")
     foreseeable = True
+    repeats = True
     Parameters = MatrixParameters
     parameters: MatrixParameters
 

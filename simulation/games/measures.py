@@ -81,3 +81,13 @@ def gini(values: Sequence[float]) -> float:
         return 0.0
     weighted = sum(rank * value for rank, value in enumerate(sorted(values), start=1))
     return max(0.0, 2 * weighted / (n * total) - (n + 1) / n)
+
+
+def tidy(value: float) -> float:
+    """Round away the error of summing, so that a mean of ones is exactly 1."""
+    return min(1.0, max(0.0, round(value, 12)))
+
+
+def least(a: float | None, b: float | None) -> float | None:
+    """Return the smaller of two levels; None counts as no level."""
+    return b if a is None else a if b is None else min(a, b)

@@ -76,6 +76,7 @@ class Minority(Game[Crowd]):
     cooperation_meaning = Meaning("left side", "share of decisions for the left side")
     accuracy_meaning = Meaning(BEST_RESPONSE, "share of best responses to the others' sides")
     foreseeable = True
+    repeats = True
     Parameters = MinorityParameters
     parameters: MinorityParameters
 

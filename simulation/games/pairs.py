@@ -108,6 +108,7 @@ class MatrixGame(PairGame[Pairs]):
     partner's decision was invalid, any action counts as a best response.
     """
 
+    repeats = True
     foreseeable = True
     actions: ClassVar[tuple[str, str]]
     labels: ClassVar[Mapping[Language, Mapping[str, str]]]

@@ -75,6 +75,7 @@ class PublicGoods(Game[Given]):
     cooperation_meaning = Meaning("cooperation", "gift / largest gift")
     accuracy_meaning = Meaning(BEST_RESPONSE, "closeness to the best response to the others' gifts")
     foreseeable = True
+    repeats = True
     Parameters = PublicGoodsParameters
     parameters: PublicGoodsParameters
     _added: tuple[Given, float] | None = None

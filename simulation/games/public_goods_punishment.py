@@ -89,6 +89,7 @@ class PublicGoodsPunishment(Game[Stage]):
     cooperation_meaning = Meaning("giving and punishing", "gift / largest gift; punishing who gave little")
     accuracy_meaning = Meaning(BEST_RESPONSE, "closeness to the best response to the others' actions")
     foreseeable = True
+    round_steps, repeats = 2, True
     Parameters = PunishmentParameters
     parameters: PunishmentParameters
 

@@ -68,6 +68,7 @@ def response_bonus(message: str) -> float:
 
 class StrategyGame(Game[None]):
     task_type = "strategy"
+    repeats = True
     cooperation_meaning = Meaning("declaration", "cooperate 1, balance 1/2, compete 0")
     accuracy_meaning = Meaning("word formula", "the specification's formula over words")
     synthetic = True

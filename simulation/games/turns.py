@@ -144,6 +144,8 @@ class RoundGame(TurnGame):
     If the number of steps is odd, the last step is not played, as it has no time for an answer.
     """
 
+    round_steps, repeats = 2, True
+
     @abstractmethod
     def _offers(self) -> Options:
         """Return the offers that the first player may make."""

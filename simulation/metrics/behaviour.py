@@ -114,9 +114,10 @@ def _episodes(run: Run, focal: str) -> pd.DataFrame:
     """Per episode: how much the focal player earned less than a best response, and the equilibrium's payoff."""
     rows = run.outcomes.astype({"model_id": str})
     players = rows["model_id"].nunique()
-    longest = int(run.manifest["scenario"]["tasks"][0]["max_steps"])
+    task, seed = TrainingTask.model_validate(run.manifest["scenario"]["tasks"][0]), int(run.manifest["seed"])
     rows = rows[rows["model_id"] == focal]
-    return rows[["episode"]].assign(short=1 - rows["accuracy"], nash=rows["nash"] / (players * longest))
+    steps = np.array([task.steps(seed, int(episode)) for episode in rows["episode"]], dtype=np.float64)
+    return rows[["episode"]].assign(short=1 - rows["accuracy"], nash=rows["nash"] / (players * steps))
 
 
 def together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -18,6 +18,7 @@ from simulation.games.commons import Commons
 from simulation.metrics.comparable import comparable_rows, with_episode_facts, without_people
 from simulation.metrics.intervals import UNIT, leave_one_out_interval
 from simulation.metrics.registry import LEVEL, Interval, MetricInput, metric
+from simulation.task import TrainingTask
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,11 +54,15 @@ def lifetimes(run: Run, *, mix_tiers: bool = False) -> tuple[Lifetime, ...]:
     Raises:
         MixedTiersError: Replies came from several tiers.
     """
-    limits = {task["task_id"]: int(task["max_steps"]) for task in run.manifest["scenario"]["tasks"]}
+    tasks = {task["task_id"]: TrainingTask.model_validate(task) for task in run.manifest["scenario"]["tasks"]}
+    seed = int(run.manifest["seed"])
     outcomes = comparable_rows(run.outcomes, mix_tiers=mix_tiers)
     rows = run.episodes[run.episodes["episode"].isin(_commons(outcomes)["episode"])]
-    ended = zip(rows["task_id"], rows["steps"], strict=True)
-    return tuple(Lifetime(int(steps), int(steps) < limits[str(task_id)]) for task_id, steps in ended)
+    ended = zip(rows["task_id"], rows["steps"], rows["episode"], strict=True)
+    return tuple(
+        Lifetime(int(steps), int(steps) < tasks[str(task_id)].steps(seed, int(episode)))
+        for task_id, steps, episode in ended
+    )
 
 
 def harvests(run: Run, *, mix_tiers: bool = False) -> Sequence[float]:

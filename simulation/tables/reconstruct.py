@@ -12,7 +12,7 @@ from agents.language import Language
 from agents.players.observation import Option
 from agents.strategy import TrainingMode, derive_strategy
 from simulation.games import find_game
-from simulation.games.base import Game, Move, Setting, State
+from simulation.games.base import Game, Move, State
 from simulation.seats import Seat
 from simulation.seeds import stream
 from simulation.task import TrainingTask
@@ -67,10 +67,11 @@ def _tasks(run: Run) -> Mapping[str, TrainingTask]:
     return {task["task_id"]: TrainingTask.model_validate(task) for task in run.manifest["scenario"]["tasks"]}
 
 
-def game_of(run: Run, task: TrainingTask) -> Game[Any]:
-    """Return the game of a run's task, with the players of the run."""
+def game_of(run: Run, task: TrainingTask, episode: int | None = None) -> Game[Any]:
+    """Return the game of a run's task, with the players of the run: of an episode, or else of the longest."""
     seats = tuple(Seat(config.model_id, config.team_id) for config in run.roster.expand())
-    return find_game(task.task_type)(Setting(seats, task.max_steps, task.difficulty), task.game_parameters())
+    steps = None if episode is None else task.steps(int(run.manifest["seed"]), episode)
+    return find_game(task.task_type)(task.setting(seats, steps), task.game_parameters())
 
 
 class _Moves:
@@ -102,7 +103,7 @@ class _Episode:
         configs = run.roster.expand()
         self._names = [config.model_id for config in configs]
         self._teamwork = [derive_strategy(config.role, task, mode).teamwork_level for config in configs]
-        self._number, self._language, self._game = number, _language(run), game_of(run, task)
+        self._number, self._language, self._game = number, _language(run), game_of(run, task, number)
         self._start: State[Any] = self._game.start(stream(int(run.manifest["seed"]), "game", number))
 
     def points(self, moves: _Moves) -> Iterator[Point]:

@@ -88,6 +88,11 @@ class GameGraph:
     def __init__(self, table: SilentTable, *, discount: float = 1.0, stationary: bool = False) -> None:
         if stationary and not 0 < discount < 1:
             raise SocietyError(f"a game without a last step needs a discount between 0 and 1, not {discount:g}")
+        if stationary and table.game.round_steps > 1:
+            raise SocietyError(
+                f"{table.game.task_type} has rounds of {table.game.round_steps} steps: an exact training without a "
+                "last step knows games whose steps are alike only; announce the horizon, or train by reinforce"
+            )
         self.table, self.discount, self.stationary = table, discount, stationary
         self._prompts = _Prompts(table, stationary)
         self._cells: dict[Prompt, int] = {}
@@ -314,11 +319,12 @@ class _Prompts:
         text = game.observation_text(state, player, language)
         own = PlayerContext(
             step=state.tally.step + 1,
-            max_steps=game.setting.max_steps,
+            max_steps=seen.max_steps,
             identity=self._identities[player],
             heard=(),
             observation_text=text,
             choices=tuple(option.label for option in seen.options),
+            horizon=self._table.task.horizon,
         )
         messages = chat(self._system, user_prompt(Purpose.DECIDE, language, own))
         prompt = Prompt(self._table.configs[player].model_id, messages, tuple(own.choices))

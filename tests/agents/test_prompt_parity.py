@@ -14,7 +14,10 @@ from agents.prompts import FOLDER
 PURPOSES = sorted(path.stem for path in (FOLDER / "en").glob("*.j2"))
 IN_WORDS = {"role_name": "role", "mode_name": "mode", "stance_name": "strategy", "decision_name": "strategy"}
 """Variables that give the Chinese word for what an English template takes from another variable."""
-TASK = SimpleNamespace(task_id="t", task_type="g", difficulty=0.5, reward_pool=1.0, cooperation_level=0.5)
+HIDDEN, ANNOUNCED = (SimpleNamespace(chance=0.9, at_most=9, announced=announced) for announced in (False, True))
+TASK = SimpleNamespace(
+    task_id="t", task_type="g", difficulty=0.5, reward_pool=1.0, cooperation_level=0.5, horizon=ANNOUNCED
+)
 POST = SimpleNamespace(post_id=1, author="a", user_id=2, likes=3, comments=4, text="x")
 VALUE = SimpleNamespace(value="cooperative")
 STRATEGY = SimpleNamespace(
@@ -36,6 +39,7 @@ SEVERAL = {
     "feed": ([], [POST, POST]),
     "mode": ("cooperative", "competitive", "team_battle"),
     "whole": (True, False),
+    "horizon": (None, HIDDEN, ANNOUNCED),
 }
 """Variables that decide which blocks of a template are used."""
 

@@ -17,7 +17,6 @@ from agents.learning.samples import Sample, Trainer
 from agents.problems import UsageError
 from agents.strategy import TrainingMode
 from simulation.games import find_game
-from simulation.games.base import Setting
 from simulation.metrics.arrays import Vector
 from simulation.plan import Plan
 from simulation.seats import Seat
@@ -103,6 +102,9 @@ def _weights(context: UpdateContext, graph: GameGraph) -> dict[str, Vector]:
 def graphs_of(plan: Plan) -> tuple[GameGraph, ...]:
     """Return the graph of each task of a plan; the same plan is computed once.
 
+    A horizon's chance discounts. Where it is not announced, prompts do not show the step and the graph has no last one:
+    `at_most` is left out, which moves a value by at most the part `chance ** at_most` of it.
+
     Raises:
         UsageError: Models talk, or the mode is mixed.
         SocietyError: As `GameGraph`.
@@ -126,6 +128,9 @@ def _graphs(scenario: str, roster: str) -> tuple[GameGraph, ...]:
     seats = tuple(Seat(row.model_id, row.team_id) for row in rows)
     graphs = []
     for task in plan.scenario.tasks:
-        game = find_game(task.task_type)(Setting(seats, task.max_steps, task.difficulty), task.game_parameters())
-        graphs.append(GameGraph(SilentTable(task, game, rows, learners, plan.scenario.mode, plan.scenario.language)))
+        game = find_game(task.task_type)(task.setting(seats), task.game_parameters())
+        table = SilentTable(task, game, rows, learners, plan.scenario.mode, plan.scenario.language)
+        chance = 1.0 if task.horizon is None else task.horizon.chance
+        hidden = task.horizon is not None and not task.horizon.announced and task.max_steps > 1
+        graphs.append(GameGraph(table, discount=chance, stationary=hidden))
     return tuple(graphs)
