@@ -28,6 +28,7 @@ CLAIMS = {
     "commons": EquilibriumClaim.FROM_THE_START,
     "auction": EquilibriumClaim.BY_OBSERVATION,
     "estimation": EquilibriumClaim.BY_OBSERVATION,
+    "kuhn_poker": EquilibriumClaim.BY_OBSERVATION,
 }
 """What the named profile is claimed to be, if it is not subgame-perfect for players who know everything."""
 WORDS = {"strategy": ("we cooperate", "cooperate and compete")}
@@ -45,8 +46,8 @@ every state that any sequence of legal actions reaches. A part of it runs with t
 
 - **gain**: the most that a player gains by leaving the profile of `nash` while the others play it. For most games
   this is any one action in any state, and the player knows the whole state; a profile without such a gain is a
-  subgame-perfect equilibrium. In `auction` and `estimation` players decide by what they observe. In `commons` the
-  claim is about the whole episode only.
+  subgame-perfect equilibrium. In `auction`, `estimation` and `kuhn_poker` players decide by what they
+  observe. In `commons` the claim is about the whole episode only.
 - **nash error**: `nash` less the expected welfare of that profile. `with a nash` is the number of instances where the
   game names an equilibrium; elsewhere `nash` is missing, never another number. The games' pages say where.
 - **optimum error**: `optimum` less the largest welfare that legal actions reach. In `commons` the optimum is an upper
@@ -148,6 +149,7 @@ DRAWS: Mapping[str, Draw] = {
     "coordination": _coordination,
     "estimation": lambda rng: {"highest": rng.randint(1, 4), "noise": rng.randint(0, 2)},
     "hidden_profile": _profile,
+    "kuhn_poker": lambda rng: {"stake": rng.choice((0.5, 1.0, 3.0))},
     "matrix_game": _matrix,
     "minority": lambda _rng: {},
     "prisoners_dilemma": lambda rng: _ordered(rng, "temptation", "reward", "punishment", "sucker"),
@@ -183,6 +185,8 @@ def _small(game: Game[Any], joint_actions: int) -> bool:
     draws, p = 1, game.parameters
     if game.task_type == "auction":
         draws = (p.highest + 1) ** game.players
+    if game.task_type == "kuhn_poker":
+        draws = 6 ** (game.players // 2 * game.hands())  # type: ignore[attr-defined]
     if game.task_type == "estimation":
         draws = (p.highest + 1) * (2 * p.noise + 1) ** game.players
     return joint <= joint_actions and (draws * joint) ** game.setting.max_steps <= 300 * joint_actions
