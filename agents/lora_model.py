@@ -235,7 +235,7 @@ class LoRAModel(SocialAgent):
             adapter_path=self.config.adapter,
             endpoint=self.config.endpoint,
             base_stated=self.config.base_model is not None,
-            situation=Situation(self.config.role, turn.common.language, turn.full_observation),
+            situation=Situation(self.config.role, turn.common.language, turn.full_observation, turn.common.mode),
         )
 
     def _sampling(self, default: Sampling) -> Sampling:

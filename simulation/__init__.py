@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from simulation.engine.environment import MultiModelEnvironment
     from simulation.game_plugins import add_games
     from simulation.games import find_game
-    from simulation.games.base import Game, GameError, GameParameters, Move, Round, Setting, State, closeness
+    from simulation.games.base import Game, GameError, GameParameters, Move, Round, Setting, State
     from simulation.games.conformance import broken_rules
+    from simulation.games.measures import Meaning, closeness
     from simulation.games.pairs import MatrixGame
     from simulation.inference_config import InferenceConfig
     from simulation.metrics.messages import answer_network, answer_structure, messages_of
@@ -44,6 +45,7 @@ __all__ = [
     "InferenceConfig",
     "InvalidFileError",
     "MatrixGame",
+    "Meaning",
     "Move",
     "MultiModelEnvironment",
     "Plan",
@@ -92,6 +94,7 @@ _HOMES = {
     "InferenceConfig": "simulation.inference_config",
     "InvalidFileError": "agents.problems",
     "MatrixGame": "simulation.games.pairs",
+    "Meaning": "simulation.games.measures",
     "Move": "simulation.games.base",
     "MultiModelEnvironment": "simulation.engine.environment",
     "Plan": "simulation.plan",
@@ -115,7 +118,7 @@ _HOMES = {
     "messages_of": "simulation.metrics.messages",
     "add_games": "simulation.game_plugins",
     "broken_rules": "simulation.games.conformance",
-    "closeness": "simulation.games.base",
+    "closeness": "simulation.games.measures",
     "compare_runs": "simulation.studies.compare.report",
     "find_game": "simulation.games",
     "hold_tournament": "simulation.studies.measure",

@@ -151,11 +151,11 @@ def pick_mode(
     rng: random.Random,
     gamma: float = 0.2,
 ) -> ModeChoice:
-    """Return the mode of `episode` (from 0) in a mixed run, with the reason in words.
+    """Return the mode of a task's next episode in a mixed run, with the reason in words.
 
     Args:
         policy: How the mode is picked (see the table above).
-        episode: The episode's number within its task.
+        episode: The episode's number within its task, from 0.
         cooperation_level: The task's, 0-1.
         experience: What earlier episodes of the task taught.
         modes: The modes to pick from.
@@ -163,7 +163,7 @@ def pick_mode(
         gamma: EXP3's share of exploration, in (0, 1].
     """
     if policy is MixingPolicy.FIXED_CYCLE:
-        return ModeChoice(modes[episode % len(modes)], f"fixed_cycle: episode {episode}")
+        return ModeChoice(modes[episode % len(modes)], f"fixed_cycle: episode {episode} of its task")
     if policy is MixingPolicy.COOPERATION_LEVEL:
         return _by_cooperation_level(cooperation_level, modes)
     if policy is MixingPolicy.UCB1:

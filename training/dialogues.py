@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from agents.inference.provenance import ChatMessage, Purpose
 from agents.language import Language
-from agents.players.policies import POLICIES, Policy
+from agents.players.policies import GENEROSITY, POLICIES, Observation, Policy
 from agents.prompts import EpisodeContext, HeardMessage, PlayerContext, chat, identity, system_prompt, user_prompt
 from agents.role import ModelRole
 from agents.roster import ModelConfig
@@ -38,6 +38,26 @@ SPARRING = (
     "conditional_cooperator",
 )
 """Who the teacher plays against. Named here: a policy added later must not change the training data."""
+
+
+def _forgave_a_third(observation: Observation, rng: random.Random) -> float:
+    forgive = rng.random() < GENEROSITY
+    return 1.0 if observation.others_last is None or forgive else observation.others_last
+
+
+def _went_by_the_others(observation: Observation, _rng: random.Random) -> float:
+    if observation.own_last is None:
+        return 1.0
+    won = observation.others_last is None or observation.others_last >= 0.5
+    return observation.own_last if won else 1.0 - observation.own_last
+
+
+PLAYERS = {
+    **POLICIES,
+    "generous_tit_for_tat": replace(POLICIES["generous_tit_for_tat"], rule=_forgave_a_third),
+    "win_stay_lose_shift": replace(POLICIES["win_stay_lose_shift"], rule=_went_by_the_others),
+}
+"""The policies, two of them as they were when the shipped adapters were trained: their data must stay the same."""
 MODES = (TrainingMode.COOPERATIVE, TrainingMode.COMPETITIVE, TrainingMode.TEAM_BATTLE)
 
 
@@ -100,7 +120,7 @@ def examples(teacher: str, games: Sequence[str], wording: Wording, seed: int) ->
     """Endless examples of `teacher` (a key of TEACHERS) in `games`; the same seed gives the same examples."""
     rng = random.Random(f"{teacher}/{seed}")
     while True:
-        yield from play(make_table(POLICIES[TEACHERS[teacher]], rng.choice(games), wording, rng), rng)
+        yield from play(make_table(PLAYERS[TEACHERS[teacher]], rng.choice(games), wording, rng), rng)
 
 
 def data_hash(found: Iterable[Example]) -> str:
@@ -174,7 +194,7 @@ def _speech(table: Table, state: State[Any], player: int, rng: random.Random) ->
 
 def _move(table: Table, state: State[Any], player: int, rng: random.Random) -> Move:
     view = table.game.observe(state, player, table.common.language)
-    policy = POLICIES["random"] if player == 0 else table.players[player]
+    policy = PLAYERS["random"] if player == 0 else table.players[player]
     return Move(policy.decide(view, rng).action)
 
 
@@ -193,7 +213,7 @@ def make_table(teacher: Policy, task_type: str, wording: Wording, rng: random.Ra
     )
     game = find_game(task_type)(Setting(seats, rng.choice((3, 4, 5)), facts.difficulty))
     common = EpisodeContext(facts, mode, count - 1, game.rules(Language.EN), Language.EN)
-    others = tuple(POLICIES[rng.choice(SPARRING)] for _ in range(count - 1))
+    others = tuple(PLAYERS[rng.choice(SPARRING)] for _ in range(count - 1))
     return Table(game, configs, common, (teacher, *others))
 
 

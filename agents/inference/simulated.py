@@ -1,4 +1,4 @@
-"""The simulated tier: no language model. A scripted policy for each role plays and announces what it does.
+"""The simulated tier: no language model. A scripted policy for each role and mode plays and announces what it does.
 
 A random draw depends only on the request's seed, episode, step and model. So what a model says in a step agrees with
 what it then does, if both requests have the same seed.
@@ -74,7 +74,7 @@ def _stream(request: Request) -> random.Random:
 
 
 def _play(situation: Situation, choices: Sequence[str] | None, rng: random.Random) -> str:
-    policy = ROLE_POLICIES[situation.role]
+    policy = ROLE_POLICIES[situation.role].of(situation)
     if not choices:
         return policy.speak(situation.observation, rng, situation.language)
     plan = policy.decide(situation.observation, rng).label

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from agents.language import Language
 from agents.role import ModelRole
+from agents.strategy import TrainingMode
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Observation:
         others_last: The mean level of its opponents in the last step.
         others_worst: The lowest level of its opponents in any step.
         heard: The texts heard in this step's talk; during the talk, those of the last step's.
+        team_mates: The share (0-1) of its opponents that are of its own team; 0 without a team.
         payoff_model: Gives what each option would pay in this step if all others took their option nearest to a level.
             The game computes it on each call, one step's play per option. None where the player cannot know it.
     """
@@ -69,16 +71,25 @@ class Observation:
     others_last: float | None = None
     others_worst: float | None = None
     heard: tuple[str, ...] = ()
+    team_mates: float = 0.0
     payoff_model: PayoffModel | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
 class Situation:
-    """What a scripted policy needs in order to play and speak."""
+    """What a scripted policy needs in order to play and speak. `mode` is that of the episode, never mixed."""
 
     role: ModelRole
     language: Language
     observation: Observation
+    mode: TrainingMode = TrainingMode.COOPERATIVE
+
+    @property
+    def among_rivals(self) -> bool:
+        """Whether the player meets rivals: all in the competitive mode, in a team battle if most are not its team."""
+        if self.mode is TrainingMode.TEAM_BATTLE:
+            return self.observation.team_mates < 0.5
+        return self.mode is TrainingMode.COMPETITIVE
 
 
 def closest(options: Sequence[Option], level: float) -> Option:

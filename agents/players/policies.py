@@ -16,6 +16,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from agents.language import Language
 from agents.players import level_k
@@ -40,13 +41,19 @@ __all__ = [
     "Option",
     "PayoffModel",
     "Policy",
+    "RolePolicies",
     "Situation",
     "SpeakingStyle",
     "announced_option",
     "closest",
 ]
 
-GENEROSITY = 1 / 3  # Nowak & Sigmund, Nature 355 (1992): forgive min(1-(T-R)/(R-S), (R-P)/(T-P)) at 5,3,1,0
+GENEROSITY = 1 / 3
+"""How often generous tit-for-tat forgives where a game gives no payoff model: as with the payoffs 5, 3, 1, 0."""
+FIRST_GIFT, SELF_SERVING = 0.8, 0.9
+"""The conditional cooperator's first level, and its level for each unit of the others' mean. Both numbers are chosen
+here. Fischbacher, Gächter & Fehr found that conditional cooperators give somewhat less than the others (a self-serving
+bias), and gave no number for it."""
 PUNISH = "punish "  # the beginning of an action that only takes from another, as in public_goods_punishment
 
 Rule = Callable[[Observation, random.Random], Aim]
@@ -93,8 +100,28 @@ def _suspicious_tit_for_tat(observation: Observation, _rng: random.Random) -> fl
 
 
 def _generous_tit_for_tat(observation: Observation, rng: random.Random) -> float:
-    forgive = rng.random() < GENEROSITY
+    forgive = rng.random() < generosity(observation)
     return 1.0 if observation.others_last is None or forgive else observation.others_last
+
+
+def generosity(observation: Observation) -> float:
+    """Return the probability (0-1) with which generous tit-for-tat cooperates after a defection.
+
+    It is min(1 - (T - R) / (R - S), (R - P) / (T - P)) of this step's payoffs, where all others do the same: the most
+    that cannot be exploited. It is 0 where the payoffs are no dilemma (T > R > P > S), as there is nothing to forgive.
+
+    Source:
+        Molander, Journal of Conflict Resolution 29 (1985); Nowak & Sigmund, Nature 355 (1992).
+    """
+    if observation.payoff_model is None:
+        return GENEROSITY
+    levels = [option.cooperation for option in observation.options]
+    most, least = levels.index(max(levels)), levels.index(min(levels))
+    together, alone = observation.payoff_model(max(levels)), observation.payoff_model(min(levels))
+    r, t, s, p = together[most].payoff, together[least].payoff, alone[most].payoff, alone[least].payoff
+    if not t > r > p > s:
+        return 0.0
+    return max(0.0, min(1 - (t - r) / (r - s), (r - p) / (t - p)))
 
 
 def _grim(observation: Observation, _rng: random.Random) -> float:
@@ -102,14 +129,18 @@ def _grim(observation: Observation, _rng: random.Random) -> float:
 
 
 def _win_stay_lose_shift(observation: Observation, _rng: random.Random) -> float:
+    """Cooperate if both cooperated or both defected in the last step, else defect.
+
+    On a scale of levels, at least the middle counts as cooperation. A partner's invalid move gave nothing, as a
+    defection does. After an own invalid move it begins again.
+    """
     if observation.own_last is None:
         return 1.0
-    won = observation.others_last is None or observation.others_last >= 0.5
-    return observation.own_last if won else 1.0 - observation.own_last
+    return float((observation.own_last >= 0.5) == ((observation.others_last or 0.0) >= 0.5))
 
 
 def _conditional_cooperator(observation: Observation, _rng: random.Random) -> float:
-    return 0.8 if observation.others_last is None else 0.9 * observation.others_last
+    return FIRST_GIFT if observation.others_last is None else SELF_SERVING * observation.others_last
 
 
 def _message_follower(observation: Observation, _rng: random.Random) -> float:
@@ -170,6 +201,7 @@ POLICIES: Mapping[str, Policy] = {
         _policy(_punisher, SpeakingStyle.PUNISH),
         _policy(_greedy_harvester, SpeakingStyle.TAKE),
         _policy(_sustainable_harvester, SpeakingStyle.SUSTAIN),
+        Policy("tabular", level_k.level_0, SpeakingStyle.WANDER),  # learns a table in a training; else undecided
         Policy("level_0", level_k.level_0, SpeakingStyle.WANDER),
         *(Policy(f"level_{depth}", partial(level_k.level_k, depth), SpeakingStyle.RECKON) for depth in (1, 2, 3)),
         _policy(level_k.best_response, SpeakingStyle.RECKON),
@@ -177,11 +209,39 @@ POLICIES: Mapping[str, Policy] = {
     )
 }
 
-ROLE_POLICIES: Mapping[ModelRole, Policy] = {
-    ModelRole.LEADER: POLICIES["always_cooperate"],
-    ModelRole.FOLLOWER: POLICIES["conditional_cooperator"],
-    ModelRole.COMPETITOR: POLICIES["always_defect"],
-    ModelRole.TEAMMATE: POLICIES["tit_for_tat"],
-    ModelRole.NEUTRAL: POLICIES["random"],
+
+class RolePolicies(NamedTuple):
+    """What a role plays among its own, and what it plays among rivals (`Situation.among_rivals`)."""
+
+    own: Policy
+    rivals: Policy
+
+    def of(self, situation: Situation) -> Policy:
+        """Return the policy for a situation."""
+        return self.rivals if situation.among_rivals else self.own
+
+
+ROLE_POLICIES: Mapping[ModelRole, RolePolicies] = {
+    ModelRole.LEADER: RolePolicies(POLICIES["always_cooperate"], POLICIES["grim"]),
+    ModelRole.FOLLOWER: RolePolicies(POLICIES["conditional_cooperator"], POLICIES["suspicious_tit_for_tat"]),
+    ModelRole.COMPETITOR: RolePolicies(POLICIES["always_defect"], POLICIES["always_defect"]),
+    ModelRole.TEAMMATE: RolePolicies(POLICIES["tit_for_tat"], POLICIES["tit_for_tat"]),
+    ModelRole.NEUTRAL: RolePolicies(POLICIES["random"], POLICIES["random"]),
 }
-"""The simulated tier's policy for each role."""
+"""The simulated tier's policies for each role. An adapter's name never matters.
+
+| role | among its own | among rivals | why |
+|---|---|---|---|
+| leader | always_cooperate | grim | leads by example (Güth et al. 2007); holds rivals by a threat (Friedman 1971) |
+| follower | conditional_cooperator | suspicious_tit_for_tat | gives as others give (Fischbacher et al. 2001); begins |
+| | | | with distrust of another group (Wildschut et al. 2003) |
+| teammate | tit_for_tat | tit_for_tat | returns what it gets (Axelrod 1984) |
+| competitor | always_defect | always_defect | takes what it can get: the dominant action of a dilemma |
+| neutral | random | random | has no stake |
+
+To cooperate within a group and to be hard on others is parochial altruism (Choi & Bowles, Science 318, 2007).
+
+Source:
+    Güth, Levati, Sutter & van der Heijden, Journal of Public Economics 91 (2007); Friedman, Review of Economic Studies
+    38 (1971); Wildschut, Pinter, Vevea, Insko & Schopler, Psychological Bulletin 129 (2003).
+"""

@@ -18,7 +18,8 @@ table is `tables/<name>.parquet`, plain Parquet for any tool. All times are in s
 GAME_TEXT = """# Games
 
 The page of each game, as `society games NAME` prints it: the docstring of the game's file. In a scenario, `task_type`
-names the game, and `parameters` sets its parameters.
+names the game, and `parameters` sets its parameters. Figures of two games may be compared and averaged only if they are
+of the same kind.
 """
 
 
@@ -50,6 +51,10 @@ def _game(page: GamePage) -> Iterator[str]:
     yield from (page.text.split("\nPlayers", 1)[0].rstrip(), "")
     for part, text in page.parts.items():
         yield from (f"**{part.value[0].upper()}{part.value[1:]}:** {text}", "")
+    yield from ("| figure | measures | kind |", "|---|---|---|")
+    for figure, meaning in (("cooperation_score", page.cooperation), ("accuracy", page.accuracy)):
+        yield f"| `{figure}` | {meaning.text} | {meaning.kind} |"
+    yield ""
     if page.parameters:
         yield from ("| parameter | value | default |", "|---|---|---|")
         yield from (f"| `{each.name}` | {each.kind} {each.range} | `{each.default}` |" for each in page.parameters)

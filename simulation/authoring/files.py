@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError, nearest
 from simulation.store.files import replace_file
@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger("society.adapters")
 
 
-def check_file(name: str) -> str:
-    """Check a file and return what it is: "roster", "scenario", or a scenario with the number of its sweep's runs.
+class CheckedFile(NamedTuple):
+    """A file without mistakes: what it is, in words, and what is legal in it but may surprise."""
+
+    kind: str
+    warnings: tuple[str, ...] = ()
+
+
+def check_file(name: str) -> CheckedFile:
+    """Check a file; its kind is "roster", "scenario", or a scenario with the number of its sweep's runs.
 
     Args:
         name: A path, or the name of a shipped roster or scenario.
@@ -32,14 +39,14 @@ def check_file(name: str) -> str:
 
     if looks_like_roster(name, shipped_rosters()):
         _check_adapters(name, Roster.load(name))
-        return "roster"
+        return CheckedFile("roster")
     plan = Plan.load(name)
     _check_adapters(name, plan.roster, plan.scenario.inference.settings().allowed)
     if plan.scenario.sweep:
         from simulation.runs.sweep import sweep_arms
 
-        return f"scenario, a sweep of {len(sweep_arms(name))} runs"
-    return "scenario"
+        return CheckedFile(f"scenario, a sweep of {len(sweep_arms(name))} runs", plan.warnings())
+    return CheckedFile("scenario", plan.warnings())
 
 
 def _check_adapters(file: str, roster: Roster, tiers: Sequence[Tier] | None = None) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from agents.problems import SocietyError
 from simulation.games import find_game, task_types
+from simulation.games.measures import Meaning
 
 
 class PageSection(str, Enum):
@@ -50,12 +51,18 @@ class Parameter:
 
 @dataclass(frozen=True)
 class GamePage:
-    """A game's page. `title` is its first paragraph, `text` the whole docstring, `parts` the text of each part."""
+    """A game's page.
+
+    `title` is its first paragraph, `text` the whole docstring, `parts` the text of each part. `cooperation` and
+    `accuracy` say what the two figures measure and with which other games' figures they may be compared.
+    """
 
     name: str
     title: str
     text: str
     synthetic: bool
+    cooperation: Meaning
+    accuracy: Meaning
     parts: Mapping[PageSection, str]
     parameters: tuple[Parameter, ...]
 
@@ -78,7 +85,16 @@ def game_page(name: str) -> GamePage:
     if missing:
         raise SocietyError(f"the docstring of the game {name} lacks: {', '.join(missing)}")
     title = " ".join(text.split("\n\n")[0].split())
-    return GamePage(name, title, text, game.synthetic, parts, _parameters(game.Parameters.model_json_schema()))
+    return GamePage(
+        name,
+        title,
+        text,
+        game.synthetic,
+        game.cooperation_meaning,
+        game.accuracy_meaning,
+        parts,
+        _parameters(game.Parameters.model_json_schema()),
+    )
 
 
 def game_pages() -> tuple[GamePage, ...]:

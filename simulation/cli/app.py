@@ -31,6 +31,7 @@ from simulation.cli import (
     show,
     sweep,
     tournament,
+    train,
     verify,
     watch,
 )
@@ -54,6 +55,7 @@ app.add_typer(model_app, name="model")
 for commands in (
     run,
     sweep,
+    train,
     replay,
     play,
     doctor,
@@ -117,7 +119,10 @@ def validate(
     problems: list[Problem] = []
     for file in files:
         try:
-            typer.echo(f"ok: {file} ({check_file(file)})")
+            checked = check_file(file)
+            typer.echo(f"ok: {file} ({checked.kind})")
+            for warning in checked.warnings:
+                typer.echo(f"warning: {file}: {warning}", err=True)
         except InvalidFileError as error:
             problems.extend(error.problems)
     if problems:

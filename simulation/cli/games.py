@@ -47,6 +47,9 @@ def _show_list(pages: list[GamePage]) -> None:
 
 def _show_page(page: GamePage) -> None:
     typer.echo(f"{page.name}\n\n{page.text}")
+    typer.echo("\nFigures (comparable and averaged only with figures of the same kind):")
+    for figure, meaning in (("cooperation_score", page.cooperation), ("accuracy", page.accuracy)):
+        typer.echo(f"  {figure}: {meaning.text}  (kind: {meaning.kind})")
     typer.echo("\nParameters (a task's `parameters`):")
     for each in page.parameters:
         limits = f"; {each.range}" if each.range else ""
@@ -61,6 +64,10 @@ def _plain(page: GamePage) -> dict[str, Any]:
         "title": page.title,
         "synthetic": page.synthetic,
         **{part.value.lower(): text for part, text in page.parts.items()},
+        "figures": {
+            "cooperation_score": page.cooperation._asdict(),
+            "accuracy": page.accuracy._asdict(),
+        },
         "parameters": [
             {"name": each.name, "kind": each.kind, "default": each.default, "range": each.range}
             for each in page.parameters

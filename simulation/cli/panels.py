@@ -8,6 +8,7 @@ import typer
 
 PANELS: Mapping[str, tuple[str, ...]] = {
     "Run": ("run", "sweep", "resume", "replay", "play", "doctor"),
+    "Train": ("train",),
     "Look at runs": ("watch", "show", "report", "compare", "metrics", "calls", "quality"),
     "Ask what models do": ("effect", "fingerprint", "population", "tournament", "verify"),
     "Write files": ("list", "games", "roster", "scenario", "validate", "schema"),

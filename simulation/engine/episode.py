@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -349,8 +350,12 @@ class Episode:
             tier=lowest_tier(everyone),
             real_share=real_share(everyone),
             welfare=score.welfare,
-            gini=score.gini,
+            gini=_known(score.gini),
             optimum=score.optimum,
-            nash=score.nash,
+            nash=_known(score.nash),
             outcomes=outcomes,
         )
+
+
+def _known(figure: float) -> float | None:
+    return None if math.isnan(figure) else figure

@@ -13,10 +13,10 @@ Information: each player's value of the object is drawn uniformly from 0..highes
 bid at the same time. After the step each player knows the price and its own payoff.
 
 Nash (named here): with the second-price rule everyone bids its value, which is a best response to any bids of the
-others (weakly dominant). With the first-price rule everyone bids (n-1)/n of its value, rounded down. This is Vickrey's
-equilibrium on the grid of whole numbers. It is exact, for example, with 2 bidders and an odd `highest`. Where it was
-measured (2-10 bidders, highest 5-29), no other bid gains more than 0.3 a step. `nash` is its exact expected welfare.
-Both rules give nearly the same welfare (revenue equivalence).
+others (weakly dominant). With the first-price rule everyone bids (n-1)/n of its value, rounded down: Vickrey's
+equilibrium on the grid of whole numbers. Where this is an equilibrium, for example with 2 bidders and an odd `highest`,
+`nash` is its exact expected welfare. Elsewhere another bid gains something (at most 0.3 a step with 2-10 bidders and
+highest 5-29); no equilibrium is known there, and `nash` is missing.
 Optimum: the object is worth `highest` to its winner and costs nothing. This is an upper bound: an episode reaches it
 only if such a value is drawn in every step.
 Message: can form a ring that bids low, and can pass on values.
@@ -31,8 +31,9 @@ Source: Vickrey, Journal of Finance 16 (1961).
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
@@ -40,7 +41,8 @@ from functools import cache
 from pydantic import Field
 
 from agents.language import Language
-from simulation.games.base import Game, GameParameters, Move, Round, State, closeness, ratio
+from simulation.games.base import Game, GameParameters, Move, Round, State
+from simulation.games.measures import BEST_RESPONSE, Meaning, closeness, ratio
 
 
 class Pricing(str, Enum):
@@ -96,6 +98,8 @@ _UNSOLD = {Language.EN: " Last step nobody gave a valid bid.", Language.ZH: "上
 
 class Auction(Game[Sales]):
     task_type = "auction"
+    cooperation_meaning = Meaning("holding back", "1 - bid / highest bid")
+    accuracy_meaning = Meaning(BEST_RESPONSE, "closeness to the best response to the others' bids")
     foreseeable = True
     Parameters = AuctionParameters
     parameters: AuctionParameters
@@ -153,13 +157,22 @@ class Auction(Game[Sales]):
             text += last[language].format(price=sales.price, payoff=state.tally.last_payoff[player])
         return text.strip()
 
+    def equilibrium_play(self, state: State[Sales], player: int) -> Mapping[str, float] | None:
+        p, value = self.parameters, state.table.values[state.tally.step][player]
+        if p.pricing is Pricing.SECOND:
+            return {str(value): 1.0}
+        return {str(shaded_bid(value, self.players)): 1.0} if shading_holds(self.players, p.highest) else None
+
     def optimum(self) -> float:
         return float(self.parameters.highest * self.setting.max_steps)
 
     def nash(self) -> float:
         p = self.parameters
-        welfare = truthful_welfare if p.pricing is Pricing.SECOND else shaded_welfare
-        return welfare(self.players, p.highest) * self.setting.max_steps
+        if p.pricing is Pricing.SECOND:
+            return truthful_welfare(self.players, p.highest) * self.setting.max_steps
+        if not shading_holds(self.players, p.highest):
+            return math.nan
+        return shaded_welfare(self.players, p.highest) * self.setting.max_steps
 
     def min_payoff(self) -> float:
         return float(-self.parameters.highest * self.setting.max_steps)
@@ -195,12 +208,28 @@ def truthful_welfare(players: int, highest: int) -> float:
 def shaded_welfare(players: int, highest: int) -> float:
     """Return one step's expected welfare if all bid `shaded_bid` at first price."""
     bids = [shaded_bid(value, players) for value in range(highest + 1)]
-    total = 0.0
-    for value, bid in enumerate(bids):
-        lower, same = (sum(test) / len(bids) for test in ([b < bid for b in bids], [b == bid for b in bids]))
-        wins = ((lower + same) ** players - lower**players) / (players * same)  # ties shared
-        total += players * (value - bid) * wins / len(bids)
-    return total
+    earned = sum((value - bid) * _wins(bid, tuple(bids), players) for value, bid in enumerate(bids))
+    return players * earned / len(bids)
+
+
+@cache
+def shading_holds(players: int, highest: int) -> bool:
+    """Return whether no bid earns more than `shaded_bid` at first price if all others bid it."""
+    bids = tuple(shaded_bid(value, players) for value in range(highest + 1))
+    chances = [_wins(bid, bids, players) for bid in range(highest + 1)]
+    return all(
+        (value - other) * chances[other] <= (value - bid) * chances[bid] + 1e-9
+        for value, bid in enumerate(bids)
+        for other in range(highest + 1)
+    )
+
+
+def _wins(bid: int, bids: tuple[int, ...], players: int) -> float:
+    """Return a bid's expected part of the object if each of the others bids any of `bids`, each as likely."""
+    lower, same = (sum(test) / len(bids) for test in ([b < bid for b in bids], [b == bid for b in bids]))
+    if not same:
+        return lower ** (players - 1)
+    return ((lower + same) ** players - lower**players) / (players * same)  # ties shared
 
 
 GAME = Auction

@@ -28,13 +28,16 @@ Sources: Ståhl, Bargaining Theory (1972); Rubinstein, Econometrica 50 (1982).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from functools import cached_property
 
 from pydantic import Field, field_validator
 
 from agents.language import Language
-from simulation.games.base import GameParameters, State, closeness
-from simulation.games.turns import Options, Turn, TurnDeal, TurnGame, Turns, amount
+from simulation.games.base import GameParameters, State
+from simulation.games.measures import SUBGAME_PERFECT, Meaning, closeness
+from simulation.games.turns import WAIT, Options, Turn, TurnDeal, TurnGame, Turns, amount
 
 ACCEPT, REJECT = "accept", "reject"
 TIE = 1e-9  # tolerance for floats: an indifferent player accepts
@@ -97,6 +100,8 @@ _LATE = {Language.EN: "There is no time left to agree.", Language.ZH: "已没有
 
 class Bargaining(TurnGame):
     task_type = "bargaining"
+    cooperation_meaning = Meaning("concession", "offer / half of the pie; accepting 1, rejecting 0")
+    accuracy_meaning = Meaning(SUBGAME_PERFECT, "closeness of a decision to the subgame-perfect one")
     Parameters = BargainingParameters
     parameters: BargainingParameters
 
@@ -133,6 +138,13 @@ class Bargaining(TurnGame):
         if action == REJECT:
             return 0.0
         return self._outcome(_share(action), step, self.equilibrium[step + 1])[0]
+
+    def _both(self, action: str, step: int) -> float:
+        """Return what both earn after an action, to choose among equally good ones: accepting comes first."""
+        later = self.equilibrium[min(step + 1, self.setting.max_steps - 1)]
+        if action in (ACCEPT, REJECT):
+            return math.inf if action == ACCEPT else 0.0
+        return sum(self._outcome(_share(action), step, later))
 
     # -- the rules --------------------------------------------------------------------------------------
 
@@ -181,6 +193,16 @@ class Bargaining(TurnGame):
         if action in (ACCEPT, REJECT):
             return _ANSWERS[language][action]
         return _OFFER[language].format(share=_share(action))
+
+    def equilibrium_play(self, state: State[Turns], player: int) -> Mapping[str, float]:
+        """Take the best action; an indifferent player accepts, or makes the offer at which both earn most."""
+        deal, step = state.table.deals[player], state.tally.step
+        choices = [action for action, _ in self._choices(state, player)]
+        if not choices:
+            return {WAIT: 1.0}
+        values = {action: self._value(action, step, deal.offer) for action in choices}
+        best = [action for action in choices if values[action] >= max(values.values()) - TIE]
+        return {max(best, key=lambda action: self._both(action, step)): 1.0}
 
     def best_pair(self) -> float:
         return self.parameters.pie

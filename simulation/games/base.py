@@ -11,10 +11,10 @@ as 0, and cooperation_score leaves it out.
 
 from __future__ import annotations
 
-import math
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict
 from agents.language import Language
 from agents.players.policies import ExpectedOutcome, Observation, Option, closest
 from agents.problems import SocietyError
+from simulation.games.measures import Meaning, gini, ratio
 from simulation.seats import Seat
 
 Table = TypeVar("Table")
@@ -37,6 +38,10 @@ class GameParameters(BaseModel):
     """A game's own parameters; every number is finite. Each game with parameters has a subclass."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def cautions(self) -> tuple[str, ...]:
+        """Return what is legal here but not what a reader of the game's name expects, a sentence each."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -122,7 +127,11 @@ class PlayerScore:
 
 @dataclass(frozen=True)
 class EpisodeScore:
-    """An episode's score. `welfare`, `optimum` and `nash` are sums of payoffs over all players and steps."""
+    """An episode's score.
+
+    `welfare`, `optimum` and `nash` are sums of payoffs over all players and steps. `nash` is nan where the game knows
+    no equilibrium. `gini` is that of the payoffs, nan where one is negative.
+    """
 
     players: tuple[PlayerScore, ...]
     welfare: float
@@ -144,6 +153,8 @@ class Game(ABC, Generic[Table]):
 
     task_type: ClassVar[str]
     synthetic: ClassVar[bool] = False
+    cooperation_meaning: ClassVar[Meaning] = Meaning("", "")
+    accuracy_meaning: ClassVar[Meaning] = Meaning("", "")
     foreseeable: ClassVar[bool] = False
     """True if the others' actions are all that a player does not know of a step's payoffs; `payoff_model` needs it."""
     Parameters: ClassVar[type[GameParameters]] = GameParameters
@@ -190,7 +201,17 @@ class Game(ABC, Generic[Table]):
 
     @abstractmethod
     def nash(self) -> float:
-        """Return the welfare of an episode in the equilibrium that the game's docstring names."""
+        """Return the welfare of an episode in the equilibrium that the game's docstring names.
+
+        It is nan where the docstring says that there is no known one; it is never the figure of another profile.
+        """
+
+    def equilibrium_play(self, _state: State[Table], _player: int) -> Mapping[str, float] | None:
+        """Return the probability of each action in the equilibrium of `nash`; absent actions have 0.
+
+        None: the game names no profile, as `nash` is nan or every outcome has the same welfare.
+        """
+        return None
 
     def min_payoff(self) -> float:
         """Return the least that one player can earn in an episode. If it is negative, rewards are counted from it."""
@@ -226,8 +247,22 @@ class Game(ABC, Generic[Table]):
             own_last=state.tally.last_cooperation[player],
             others_last=others_last,
             others_worst=others_worst,
+            team_mates=self._team_mates(state, player),
             payoff_model=partial(self._payoff_model, state, player) if self.foreseeable else None,
         )
+
+    def _team_mates(self, state: State[Table], player: int) -> float:
+        """Return the share of the opponents of `player` that are of its own team."""
+        team, opponents = self.setting.seats[player].team_id, self.opponents(state, player)
+        if team is None:
+            return 0.0
+        if opponents is None:
+            return (self._team_sizes[team] - 1) / max(1, self.players - 1)
+        return sum(self.setting.seats[other].team_id == team for other in opponents) / max(1, len(opponents))
+
+    @cached_property
+    def _team_sizes(self) -> Counter[str | None]:
+        return Counter(seat.team_id for seat in self.setting.seats)
 
     def _labelled(self, actions: tuple[tuple[str, float], ...], language: Language) -> tuple[Option, ...]:
         """Return the actions with their labels, from a cache of one: most players have the same actions."""
@@ -306,7 +341,7 @@ class Game(ABC, Generic[Table]):
             )
             for i in range(self.players)
         )
-        return EpisodeScore(players, welfare, gini(self.earned(state)), optimum, self.nash())
+        return EpisodeScore(players, welfare, gini(state.tally.payoff), optimum, self.nash())
 
     def earned(self, state: State[Table]) -> tuple[float, ...]:
         """Return the payoffs so far, less `min_payoff` if that is negative; none is below 0."""
@@ -352,40 +387,3 @@ def _tidy(value: float) -> float:
 
 def _least(a: float | None, b: float | None) -> float | None:
     return b if a is None else a if b is None else min(a, b)
-
-
-def ratio(achieved: float, best: float) -> float:
-    """Return `achieved` / `best`, clipped to 0-1; 1 if `best` is not positive."""
-    return min(1.0, max(0.0, achieved / best)) if best > 0 else 1.0
-
-
-def closeness(payoff: float, alternatives: Sequence[float]) -> float:
-    """Return how close `payoff` is to the best response.
-
-    Args:
-        payoff: One of `alternatives`.
-        alternatives: The payoffs of all actions.
-
-    Returns:
-        0 for the worst alternative, 1 for the best, linear in between; 1 if all are equal up to rounding.
-    """
-    best, worst = max(alternatives), min(alternatives)
-    return 1.0 if math.isclose(best, worst, rel_tol=1e-9, abs_tol=1e-9) else (payoff - worst) / (best - worst)
-
-
-def gini(values: Sequence[float]) -> float:
-    """Return the Gini coefficient of non-negative `values`.
-
-    It is the mean absolute difference over twice the mean, computed by the sorted-rank form.
-
-    Returns:
-        0 if all values are equal or all are zero, (n - 1) / n if one value is all of the sum.
-
-    Source:
-        Sen, On Economic Inequality (1973).
-    """
-    n, total = len(values), sum(values)
-    if n == 0 or total <= 0:
-        return 0.0
-    weighted = sum(rank * value for rank, value in enumerate(sorted(values), start=1))
-    return max(0.0, 2 * weighted / (n * total) - (n + 1) / n)

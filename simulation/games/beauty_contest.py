@@ -24,7 +24,7 @@ Source: Nagel, American Economic Review 85 (1995).
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isclose
 
@@ -32,6 +32,7 @@ from pydantic import Field, field_validator
 
 from agents.language import Language
 from simulation.games.base import Game, GameParameters, Move, Round, State
+from simulation.games.measures import Meaning
 
 
 class BeautyContestParameters(GameParameters):
@@ -82,6 +83,8 @@ def level_k(depth: int, guesses: Sequence[int], factor: float) -> int:
 
 class BeautyContest(Game[Contest]):
     task_type = "beauty_contest"
+    cooperation_meaning = Meaning("guess", "guess / largest guess")
+    accuracy_meaning = Meaning("target", "closeness of the guess to the target")
     foreseeable = True
     Parameters = BeautyContestParameters
     parameters: BeautyContestParameters
@@ -128,6 +131,9 @@ class BeautyContest(Game[Contest]):
             return _NOBODY[language]
         won, payoff = ", ".join(map(str, contest.winning)), state.tally.last_payoff[player]
         return _LAST_STEP[language].format(mean=contest.mean, target=contest.target, won=won, payoff=payoff)
+
+    def equilibrium_play(self, _state: State[Contest], _player: int) -> Mapping[str, float]:
+        return {str(min(self.parameters.guesses)): 1.0}
 
     def optimum(self) -> float:
         return self.parameters.prize * self.setting.max_steps

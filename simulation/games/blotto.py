@@ -33,7 +33,8 @@ from typing import Any, NamedTuple
 from pydantic import Field, model_validator
 
 from agents.language import Language
-from simulation.games.base import Game, GameParameters, Move, Round, Setting, State, closeness
+from simulation.games.base import Game, GameParameters, Move, Round, Setting, State
+from simulation.games.measures import BEST_RESPONSE, Meaning, closeness
 from simulation.seats import teams
 
 MOST_ACTIONS = 30
@@ -100,6 +101,8 @@ def allocations(force: int, fields: int) -> tuple[Units, ...]:
 
 class Blotto(Game[Winners]):
     task_type = "blotto"
+    cooperation_meaning = Meaning("evenness", "how evenly the force is spread")
+    accuracy_meaning = Meaning(BEST_RESPONSE, "closeness to the best response to all others' plans")
     Parameters = BlottoParameters
     parameters: BlottoParameters
 

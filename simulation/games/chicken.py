@@ -33,15 +33,16 @@ from collections.abc import Mapping
 from pydantic import Field, model_validator
 
 from agents.language import Language
-from simulation.games.base import GameParameters
-from simulation.games.pairs import MatrixGame
+from simulation.games.base import GameParameters, State
+from simulation.games.measures import BEST_RESPONSE, Meaning, refuse_not_positive
+from simulation.games.pairs import ABOVE_0, MatrixGame, Pairs
 
 SWERVE, DARE = "swerve", "dare"
 
 
 class ChickenParameters(GameParameters):
     temptation: float = 7.0
-    reward: float = Field(default=6.0, gt=0)
+    reward: float = Field(default=6.0, json_schema_extra=ABOVE_0)
     sucker: float = 2.0
     crash: float = 0.0
 
@@ -49,6 +50,7 @@ class ChickenParameters(GameParameters):
     def _is_chicken(self) -> ChickenParameters:
         if not self.temptation > self.reward > self.sucker > self.crash:
             raise ValueError("chicken needs temptation > reward > sucker > crash")
+        refuse_not_positive("reward", self.model_dump())
         return self
 
 
@@ -71,6 +73,8 @@ _RULES = {
 
 class Chicken(MatrixGame):
     task_type = "chicken"
+    cooperation_meaning = Meaning("cooperation", "share of decisions to swerve")
+    accuracy_meaning = Meaning(BEST_RESPONSE, "share of best responses to the partner's action")
     Parameters = ChickenParameters
     parameters: ChickenParameters
     actions = (SWERVE, DARE)
@@ -91,6 +95,9 @@ class Chicken(MatrixGame):
         p = self.parameters
         yielding, daring = p.sucker - p.crash, p.temptation - p.reward
         return yielding / (yielding + daring)
+
+    def equilibrium_play(self, _state: State[Pairs], _player: int) -> Mapping[str, float]:
+        return {SWERVE: self.mixed(), DARE: 1 - self.mixed()}
 
     def nash_step(self) -> float:
         swerve = self.mixed()

@@ -10,8 +10,10 @@ Payoff: what the player takes,
 If the stock falls below `collapse_below`, the episode ends.
 Information: the stock, and the last step's total harvest; all take at the same time.
 
-Nash (named here): everyone asks for the most in every step. This is a best response whenever the others empty the
-stock.
+Nash (named here): everyone asks for the most in every step, whatever is left. This is an equilibrium where a player who
+leaves something gains nothing, as with the default parameters and five players or more. Where a player gains by leaving
+something (three players can let the stock grow back), and where the search for such a gain is too large, no equilibrium
+is known: `nash` is missing. One player alone takes what earns most.
 Optimum: the linear programme max sum x_t, 0 <= x_t <= min(n * max harvest, s_t), s_1 = capacity,
 s_{t+1} <= min(capacity, growth * (s_t - x_t)). Its amounts are continuous, so it is an upper bound for the game.
 Message: can agree on a quota.
@@ -25,15 +27,21 @@ twelve rounds, collapse below 5.
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
 from agents.language import Language
-from simulation.games.base import Game, GameParameters, Move, Round, Setting, State, closeness
+from simulation.games.base import Game, GameParameters, Move, Round, Setting, State
+from simulation.games.measures import Meaning, closeness
+
+MOST_STOCKS = 10_000
+"""The most stocks of an episode through which the search for a better reply than greed goes."""
 
 
 class CommonsParameters(GameParameters):
@@ -87,6 +95,8 @@ _FIRST = {
 
 class Commons(Game[Stock]):
     task_type = "commons"
+    cooperation_meaning = Meaning("restraint", "1 up to the sustainable share, 0 at the largest harvest")
+    accuracy_meaning = Meaning("sustainable share", "closeness of the harvest to the sustainable share")
     foreseeable = True
     Parameters = CommonsParameters
     parameters: CommonsParameters
@@ -113,8 +123,7 @@ class Commons(Game[Stock]):
         stock, wanted = state.table.amount, sum(asked)
         served = 1.0 if wanted <= stock else stock / wanted
         taken = tuple(amount * served for amount in asked)
-        rest = max(0.0, stock - sum(taken))
-        left = min(self.parameters.capacity, self.parameters.growth * rest)
+        left = _grown(self.parameters, stock - sum(taken))
         accuracies = tuple(self._accuracy(state, move) for move in moves)
         return Round(taken, accuracies, Stock(left, sum(taken)))
 
@@ -125,7 +134,7 @@ class Commons(Game[Stock]):
         return closeness(-abs(int(move.action) - share), [-abs(each - share) for each in self.parameters.harvests])
 
     def finished(self, state: State[Stock]) -> bool:
-        return state.table.amount < max(self.parameters.collapse_below, 1e-9)
+        return _died(self.parameters, state.table.amount)
 
     def rules(self, language: Language) -> str:
         p = self.parameters
@@ -139,13 +148,22 @@ class Commons(Game[Stock]):
             amount=state.table.amount, taken=state.table.taken, payoff=state.tally.last_payoff[player]
         )
 
+    def equilibrium_play(self, _state: State[Stock], _player: int) -> Mapping[str, float] | None:
+        """All ask for the most; one player alone is no game, and its best plan no simple rule."""
+        greedy = self.players > 1 and not math.isnan(self.nash())
+        return {str(max(self.parameters.harvests)): 1.0} if greedy else None
+
     def optimum(self) -> float:
         p = self.parameters
         return best_harvest(p.capacity, p.growth, self.players * max(p.harvests), self.setting.max_steps)
 
     def nash(self) -> float:
-        p = self.parameters
-        return greedy_harvest(p, self.players * max(p.harvests), self.setting.max_steps)
+        p, steps = self.parameters, self.setting.max_steps
+        best = best_reply_harvest(p, self.players - 1, steps)
+        if self.players == 1:
+            return best
+        greedy = greedy_harvest(p, self.players * max(p.harvests), steps)
+        return greedy if best <= greedy / self.players + 1e-9 else math.nan
 
 
 def _restraint(harvest: float, share: float, top: float) -> float:
@@ -183,10 +201,50 @@ def greedy_harvest(parameters: CommonsParameters, most: float, steps: int) -> fl
     for _ in range(steps):
         taken = min(stock, most)
         total += taken
-        stock = min(parameters.capacity, parameters.growth * (stock - taken))
-        if stock < parameters.collapse_below:
+        stock = _grown(parameters, stock - taken)
+        if _died(parameters, stock):
             break
     return total
+
+
+@cache
+def best_reply_harvest(parameters: CommonsParameters, others: int, steps: int) -> float:
+    """Return the most that one player can take in an episode if all others ask for the most in every step.
+
+    It is computed exactly, backwards over all stocks that the player can bring about; nan if there are more than
+    `MOST_STOCKS`.
+    """
+    asked = others * max(parameters.harvests)
+    layers: list[dict[float, list[tuple[float, float]]]] = []
+    front, seen = {parameters.capacity}, 0
+    while front and len(layers) < steps:
+        layers.append(
+            {stock: [_harvested(parameters, stock, own, asked) for own in parameters.harvests] for stock in front}
+        )
+        front = {after for turns in layers[-1].values() for _, after in turns if not _died(parameters, after)}
+        seen += len(front)
+        if seen > MOST_STOCKS:
+            return math.nan
+    worth: dict[float, float] = {}
+    for layer in reversed(layers):
+        worth = {stock: max(own + worth.get(after, 0.0) for own, after in each) for stock, each in layer.items()}
+    return worth[parameters.capacity]
+
+
+def _harvested(parameters: CommonsParameters, stock: float, own: int, others: int) -> tuple[float, float]:
+    """Return what a player gets who asks for `own` while others ask for `others` in all, and the stock after it."""
+    wanted = own + others
+    taken = float(wanted) if wanted <= stock else stock
+    got = own * (taken / wanted) if wanted else 0.0
+    return got, _grown(parameters, stock - taken)
+
+
+def _grown(parameters: CommonsParameters, rest: float) -> float:
+    return min(parameters.capacity, parameters.growth * max(0.0, rest))
+
+
+def _died(parameters: CommonsParameters, stock: float) -> bool:
+    return stock < max(parameters.collapse_below, 1e-9)
 
 
 GAME = Commons

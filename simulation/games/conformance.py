@@ -105,7 +105,14 @@ def broken_rules(kind: type[Game[Any]], episodes: int = 20) -> tuple[str, ...]:
     for seed in range(episodes):
         states = play(game, seed, invalid=0.3 if seed % 2 else 0.0)
         found += (f"{broken} (seed {seed})" for broken in _broken_bounds(game, states))
-    return tuple(dict.fromkeys([*found, *_broken_purity(game), *_broken_refusals(game), *_broken_texts(game)]))
+    others = (_broken_meanings, _broken_purity, _broken_refusals, _broken_texts)
+    return tuple(dict.fromkeys([*found, *(broken for check in others for broken in check(game))]))
+
+
+def _broken_meanings(game: Game[Any]) -> Iterator[str]:
+    for name, meaning in (("cooperation", game.cooperation_meaning), ("accuracy", game.accuracy_meaning)):
+        if not meaning.kind or not meaning.text:
+            yield f"{name}_meaning does not say what {name} measures: Meaning(kind, text)"
 
 
 def _broken_bounds(game: Game[Any], states: Sequence[State[Any]]) -> Iterator[str]:

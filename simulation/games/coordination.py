@@ -31,14 +31,15 @@ Ashery, Aiello & Baronchelli, Science Advances 11 (2025), for language models in
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 
 from agents.language import Language
-from simulation.games.base import Game, GameParameters, Move, Round, Setting, State, closeness
+from simulation.games.base import Game, GameParameters, Move, Round, Setting, State
+from simulation.games.measures import BEST_RESPONSE, Meaning, closeness, refuse_not_positive
 from simulation.games.pairs import Pairs, partners, uneven
 
 
@@ -57,8 +58,9 @@ class CoordinationParameters(GameParameters):
 
     @model_validator(mode="after")
     def _pays_to_match(self) -> CoordinationParameters:
-        if not self.match > max(0.0, self.mismatch):
-            raise ValueError("coordination needs match > 0 and match > mismatch")
+        if not self.match > self.mismatch:
+            raise ValueError("coordination needs match > mismatch")
+        refuse_not_positive("match", {"match": self.match, "mismatch": self.mismatch})
         return self
 
 
@@ -98,6 +100,8 @@ _BETWEEN = {Language.EN: ", ", Language.ZH: "、"}
 
 class Coordination(Game[Encounters]):
     task_type = "coordination"
+    cooperation_meaning = Meaning("conformity", "how often the name was heard / the most heard name")
+    accuracy_meaning = Meaning(BEST_RESPONSE, "share of meetings with the same name")
     Parameters = CoordinationParameters
     parameters: CoordinationParameters
 
@@ -155,6 +159,9 @@ class Coordination(Game[Encounters]):
             return text
         meetings = _BETWEEN[language].join(f"{meeting.said}/{meeting.heard}" for meeting in past)
         return text + _PAST[language].format(meetings=meetings)
+
+    def equilibrium_play(self, _state: State[Encounters], _player: int) -> Mapping[str, float]:
+        return dict.fromkeys(self.parameters.names, 1 / len(self.parameters.names))
 
     def optimum(self) -> float:
         return self.parameters.match * self.players * self.setting.max_steps

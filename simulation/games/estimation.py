@@ -27,7 +27,7 @@ Sources: Galton, Nature 75 (1907), for the crowd; Crawford & Sobel, Econometrica
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -35,6 +35,7 @@ from pydantic import Field
 
 from agents.language import Language
 from simulation.games.base import Game, GameParameters, Move, Round, State
+from simulation.games.measures import Meaning
 
 
 class EstimationParameters(GameParameters):
@@ -89,6 +90,8 @@ def crowd_guess(signals: Sequence[int]) -> int:
 
 class Estimation(Game[Estimates]):
     task_type = "estimation"
+    cooperation_meaning = Meaning("own signal", "closeness of the guess to the own signal")
+    accuracy_meaning = Meaning("right answer", "closeness of the guess to the value")
     Parameters = EstimationParameters
     parameters: EstimationParameters
 
@@ -133,6 +136,10 @@ class Estimation(Game[Estimates]):
             text += _LAST[language].format(value=table.deals[step - 1].value, payoff=payoff)
         return (text + (_MEAN[language].format(mean=table.mean_guess) if table.mean_guess is not None else "")).strip()
 
+    def equilibrium_play(self, state: State[Estimates], player: int) -> Mapping[str, float]:
+        p, signal = self.parameters, state.table.deals[state.tally.step].signals[player]
+        return {str(best_guess(p.highest, p.noise, signal)): 1.0}
+
     def optimum(self) -> float:
         return float(self.players * self.setting.max_steps)
 
@@ -147,15 +154,29 @@ def _cut(signal: int, highest: int) -> int:
 @cache
 def alone(highest: int, noise: int) -> float:
     """Return the expected accuracy of the best guess from one signal, computed exactly by enumeration."""
-    values: dict[int, list[int]] = {}  # signal -> the equally likely values behind it
+    values = _behind(highest, noise)
+    best = sum(
+        sum(accuracy(best_guess(highest, noise, signal), value, highest) for value in behind)
+        for signal, behind in values.items()
+    )
+    return best / ((highest + 1) * (2 * noise + 1))
+
+
+@cache
+def best_guess(highest: int, noise: int, signal: int) -> int:
+    """Return the guess with the least expected error given one signal, the lowest of equally good ones."""
+    behind = _behind(highest, noise)[signal]
+    return max(range(highest + 1), key=lambda guess: sum(accuracy(guess, value, highest) for value in behind))
+
+
+@cache
+def _behind(highest: int, noise: int) -> dict[int, list[int]]:
+    """Return for each signal the equally likely values behind it."""
+    values: dict[int, list[int]] = {}
     for value in range(highest + 1):
         for error in range(-noise, noise + 1):
             values.setdefault(_cut(value + error, highest), []).append(value)
-    best = sum(
-        max(sum(accuracy(guess, value, highest) for value in behind) for guess in range(highest + 1))
-        for behind in values.values()
-    )
-    return best / ((highest + 1) * (2 * noise + 1))
+    return values
 
 
 GAME = Estimation

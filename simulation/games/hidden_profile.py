@@ -28,13 +28,14 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import Field
 
 from agents.language import Language
 from simulation.games.base import Game, GameParameters, Move, Round, State
+from simulation.games.measures import Meaning
 
 NAMES = "PQRSTVWX"  # not A or I: in a message they are also words
 Facts = dict[str, tuple[int, ...]]
@@ -91,6 +92,8 @@ _LAST = {
 
 class HiddenProfile(Game[ProfileTable]):
     task_type = "hidden_profile"
+    cooperation_meaning = Meaning("own facts", "facts known for the choice / most known for an option")
+    accuracy_meaning = Meaning("right answer", "share of choices of the right option")
     Parameters = HiddenProfileParameters
     parameters: HiddenProfileParameters
 
@@ -143,6 +146,10 @@ class HiddenProfile(Game[ProfileTable]):
             for name, facts in profile.known(player).items()
         ]
         return _FACTS[language].format(facts=_BETWEEN[language].join(parts))
+
+    def equilibrium_play(self, state: State[ProfileTable], player: int) -> Mapping[str, float]:
+        """Everyone chooses the option that its own facts favour."""
+        return {max(self._options(state, player), key=lambda option: option[1])[0]: 1.0}
 
     def optimum(self) -> float:
         return float(self.players * self.setting.max_steps)

@@ -22,7 +22,7 @@ Source: Challet & Zhang, Physica A 246 (1997).
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import comb
@@ -31,7 +31,8 @@ from typing import Any
 from pydantic import Field
 
 from agents.language import Language
-from simulation.games.base import Game, GameParameters, Move, Round, Setting, State, closeness
+from simulation.games.base import Game, GameParameters, Move, Round, Setting, State
+from simulation.games.measures import BEST_RESPONSE, Meaning, closeness
 
 LEFT, RIGHT = "left", "right"
 OTHER = {LEFT: RIGHT, RIGHT: LEFT}
@@ -72,6 +73,8 @@ _FIRST = {Language.EN: "This is the first step.", Language.ZH: "这是第一步�
 
 class Minority(Game[Crowd]):
     task_type = "minority"
+    cooperation_meaning = Meaning("left side", "share of decisions for the left side")
+    accuracy_meaning = Meaning(BEST_RESPONSE, "share of best responses to the others' sides")
     foreseeable = True
     Parameters = MinorityParameters
     parameters: MinorityParameters
@@ -122,6 +125,9 @@ class Minority(Game[Crowd]):
 
     def label(self, action: str, language: Language) -> str:
         return _LABELS[language][action]
+
+    def equilibrium_play(self, _state: State[Crowd], _player: int) -> Mapping[str, float]:
+        return {LEFT: 0.5, RIGHT: 0.5}
 
     def optimum(self) -> float:
         return (self.players - 1) / 2 * self.setting.max_steps

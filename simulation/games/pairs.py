@@ -12,12 +12,18 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from pydantic import JsonValue
+
 from agents.language import Language
-from simulation.games.base import Game, Move, Round, Setting, State, Table, closeness, ratio
+from simulation.games.base import Game, Move, Round, Setting, State, Table
+from simulation.games.measures import closeness, ratio
 from simulation.seats import Seat
 
 Pairs = tuple[int, ...]
 """`partner[i]` is the player that player i meets."""
+
+ABOVE_0: dict[str, JsonValue] = {"exclusiveMinimum": 0}
+"""In a JSON Schema: the rule that `refuse_not_positive` checks."""
 
 _LAST_STEP = {
     Language.EN: "Your partner is {partner}. Last step you chose {own}; {partner} chose {other}.",

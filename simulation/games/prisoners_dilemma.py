@@ -12,6 +12,9 @@ Payoff: to row and column,
 
 Information: the partner's last action; both choose at the same time.
 
+The payoffs must be in the order temptation > reward > punishment > sucker. Punishment and sucker may be negative, the
+reward not: an invalid decision earns 0. Where 2 * reward > temptation + sucker does not hold, taking turns at defecting
+pays a pair at least as much as cooperation. This is legal, and `society validate` and `society run` warn of it.
 Nash: everyone defects in every step.
 Optimum: max(2 * reward, temptation + sucker) per pair and step.
 Message: can promise, threaten, or agree on taking turns.
@@ -31,15 +34,16 @@ from collections.abc import Mapping
 from pydantic import Field, model_validator
 
 from agents.language import Language
-from simulation.games.base import GameParameters
-from simulation.games.pairs import MatrixGame
+from simulation.games.base import GameParameters, State
+from simulation.games.measures import BEST_RESPONSE, Meaning, refuse_not_positive
+from simulation.games.pairs import ABOVE_0, MatrixGame, Pairs
 
 COOPERATE, DEFECT = "cooperate", "defect"
 
 
 class DilemmaParameters(GameParameters):
     temptation: float = 5.0
-    reward: float = Field(default=3.0, gt=0)  # an invalid decision earns 0: it must not pay more than cooperation
+    reward: float = Field(default=3.0, json_schema_extra=ABOVE_0)
     punishment: float = 1.0
     sucker: float = 0.0
 
@@ -47,7 +51,18 @@ class DilemmaParameters(GameParameters):
     def _is_a_dilemma(self) -> DilemmaParameters:
         if not self.temptation > self.reward > self.punishment > self.sucker:
             raise ValueError("a dilemma needs temptation > reward > punishment > sucker")
+        refuse_not_positive("reward", self.model_dump())
         return self
+
+    def cautions(self) -> tuple[str, ...]:
+        both, turns = 2 * self.reward, self.temptation + self.sucker
+        if both > turns:
+            return ()
+        effect = "pays a pair more than" if turns > both else "pays a pair as much as"
+        return (
+            f"2 * reward ({both:g}) is not above temptation + sucker ({turns:g}): to take turns at defecting {effect} "
+            "cooperation, so this is no dilemma of cooperation over several steps (Axelrod 1984)",
+        )
 
 
 _LABELS = {
@@ -69,6 +84,8 @@ _RULES = {
 
 class PrisonersDilemma(MatrixGame):
     task_type = "prisoners_dilemma"
+    cooperation_meaning = Meaning("cooperation", "share of decisions to cooperate")
+    accuracy_meaning = Meaning(BEST_RESPONSE, "share of best responses to the partner's action")
     Parameters = DilemmaParameters
     parameters: DilemmaParameters
     actions = (COOPERATE, DEFECT)
@@ -83,6 +100,9 @@ class PrisonersDilemma(MatrixGame):
             (DEFECT, COOPERATE): p.temptation,
             (DEFECT, DEFECT): p.punishment,
         }
+
+    def equilibrium_play(self, _state: State[Pairs], _player: int) -> Mapping[str, float]:
+        return {DEFECT: 1.0}
 
     def nash_step(self) -> float:
         return self.parameters.punishment

@@ -21,14 +21,15 @@ Source: Isaac & Walker, Quarterly Journal of Economics 103 (1988).
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from pydantic import Field, field_validator
 
 from agents.language import Language
-from simulation.games.base import Game, GameParameters, Move, Round, Setting, State, closeness
+from simulation.games.base import Game, GameParameters, Move, Round, Setting, State
+from simulation.games.measures import BEST_RESPONSE, Meaning, closeness
 
 
 class PublicGoodsParameters(GameParameters):
@@ -71,6 +72,8 @@ Given = tuple[float | None, ...]
 
 class PublicGoods(Game[Given]):
     task_type = "public_goods"
+    cooperation_meaning = Meaning("cooperation", "gift / largest gift")
+    accuracy_meaning = Meaning(BEST_RESPONSE, "closeness to the best response to the others' gifts")
     foreseeable = True
     Parameters = PublicGoodsParameters
     parameters: PublicGoodsParameters
@@ -134,14 +137,21 @@ class PublicGoods(Game[Given]):
             self._added = (table, sum(own for own in table if own is not None))
         return self._added[1]
 
+    def _least_or_most(self) -> int:
+        """Return the dominant gift."""
+        p = self.parameters
+        return min(p.contributions) if p.multiplier < self.players else max(p.contributions)
+
+    def equilibrium_play(self, _state: State[Given], _player: int) -> Mapping[str, float]:
+        return {str(self._least_or_most()): 1.0}
+
     def optimum(self) -> float:
         p = self.parameters
         best = max(p.contributions) if p.multiplier > 1 else min(p.contributions)
         return self.players * self._pay(best, best * (self.players - 1)) * self.setting.max_steps
 
     def nash(self) -> float:
-        p = self.parameters
-        given = min(p.contributions) if p.multiplier < self.players else max(p.contributions)
+        given = self._least_or_most()
         return self.players * self._pay(given, given * (self.players - 1)) * self.setting.max_steps
 
 

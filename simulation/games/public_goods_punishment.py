@@ -28,14 +28,15 @@ Sources: Fehr & Gächter, American Economic Review 90 (2000), the design; Fehr &
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import Field
 
 from agents.language import Language
-from simulation.games.base import Game, Move, Round, Setting, State, closeness
+from simulation.games.base import Game, Move, Round, Setting, State
+from simulation.games.measures import BEST_RESPONSE, Meaning, closeness
 from simulation.games.public_goods import PublicGoods, PublicGoodsParameters
 
 SPARE, PUNISH = "spare", "punish "
@@ -85,6 +86,8 @@ _BETWEEN = {Language.EN: ", ", Language.ZH: "，"}
 
 class PublicGoodsPunishment(Game[Stage]):
     task_type = "public_goods_punishment"
+    cooperation_meaning = Meaning("giving and punishing", "gift / largest gift; punishing who gave little")
+    accuracy_meaning = Meaning(BEST_RESPONSE, "closeness to the best response to the others' actions")
     foreseeable = True
     Parameters = PunishmentParameters
     parameters: PunishmentParameters
@@ -159,6 +162,13 @@ class PublicGoodsPunishment(Game[Stage]):
         if action.startswith(PUNISH):
             return _PUNISH[language].format(name=action.removeprefix(PUNISH))
         return action
+
+    def equilibrium_play(self, state: State[Stage], player: int) -> Mapping[str, float]:
+        return (
+            {SPARE: 1.0}
+            if punishing(state)
+            else self._goods.equilibrium_play(self._goods.start(random.Random(0)), player)
+        )
 
     def optimum(self) -> float:
         return self._goods.optimum()

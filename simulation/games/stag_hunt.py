@@ -32,14 +32,15 @@ from collections.abc import Mapping
 from pydantic import Field, model_validator
 
 from agents.language import Language
-from simulation.games.base import GameParameters
-from simulation.games.pairs import MatrixGame
+from simulation.games.base import GameParameters, State
+from simulation.games.measures import BEST_RESPONSE, Meaning, refuse_not_positive
+from simulation.games.pairs import ABOVE_0, MatrixGame, Pairs
 
 STAG, HARE = "stag", "hare"
 
 
 class StagHuntParameters(GameParameters):
-    together: float = Field(default=4.0, gt=0)
+    together: float = Field(default=4.0, json_schema_extra=ABOVE_0)
     lone_hare: float = 3.0
     hares: float = 3.0
     lone_stag: float = 0.0
@@ -48,6 +49,7 @@ class StagHuntParameters(GameParameters):
     def _is_a_stag_hunt(self) -> StagHuntParameters:
         if not self.together > self.lone_hare >= self.hares > self.lone_stag:
             raise ValueError("a stag hunt needs together > lone_hare >= hares > lone_stag")
+        refuse_not_positive("together", self.model_dump())
         return self
 
 
@@ -70,6 +72,8 @@ _RULES = {
 
 class StagHunt(MatrixGame):
     task_type = "stag_hunt"
+    cooperation_meaning = Meaning("cooperation", "share of decisions to hunt the stag")
+    accuracy_meaning = Meaning(BEST_RESPONSE, "share of best responses to the partner's action")
     Parameters = StagHuntParameters
     parameters: StagHuntParameters
     actions = (STAG, HARE)
@@ -90,6 +94,9 @@ class StagHunt(MatrixGame):
         p = self.parameters
         doubt, trust = p.hares - p.lone_stag, p.together - p.lone_hare
         return doubt / (doubt + trust)
+
+    def equilibrium_play(self, _state: State[Pairs], _player: int) -> Mapping[str, float]:
+        return {HARE if self.mixed() > 0.5 else STAG: 1.0}
 
     def nash_step(self) -> float:
         return self.parameters.hares if self.mixed() > 0.5 else self.parameters.together

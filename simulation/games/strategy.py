@@ -26,10 +26,11 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from agents.language import Language
 from simulation.games.base import Game, Move, Round, State
+from simulation.games.measures import Meaning
 
 COOPERATION_WEIGHT = 0.2
 SPEAKS_OF_COOPERATION = 0.10
@@ -67,6 +68,8 @@ def response_bonus(message: str) -> float:
 
 class StrategyGame(Game[None]):
     task_type = "strategy"
+    cooperation_meaning = Meaning("declaration", "cooperate 1, balance 1/2, compete 0")
+    accuracy_meaning = Meaning("word formula", "the specification's formula over words")
     synthetic = True
 
     def _open(self, _rng: random.Random) -> None:
@@ -94,6 +97,9 @@ class StrategyGame(Game[None]):
 
     def label(self, action: str, language: Language) -> str:
         return _LABELS[language][action]
+
+    def equilibrium_play(self, _state: State[None], _player: int) -> Mapping[str, float]:
+        return {"cooperate": 1.0}
 
     def optimum(self) -> float:
         most = self._score(1.0, SPEAKS_OF_COOPERATION + SPEAKS_OF_COMPETITION)

@@ -28,12 +28,14 @@ Source: Berg, Dickhaut & McCabe, Games and Economic Behavior 10 (1995): 10 each,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, field_validator
 
 from agents.language import Language
-from simulation.games.base import GameParameters, Setting, State, closeness
+from simulation.games.base import GameParameters, Setting, State
+from simulation.games.measures import SUBGAME_PERFECT, Meaning, closeness
 from simulation.games.turns import Options, RoundGame, Turn, TurnDeal, Turns, amount
 
 
@@ -107,6 +109,8 @@ _VOID = {
 
 class Trust(RoundGame):
     task_type = "trust"
+    cooperation_meaning = Meaning("trust", "sent / the most; returned / an equal split")
+    accuracy_meaning = Meaning(SUBGAME_PERFECT, "closeness of a decision to the subgame-perfect one")
     Parameters = TrustParameters
     parameters: TrustParameters
 
@@ -173,6 +177,12 @@ class Trust(RoundGame):
 
     def _pair_round(self, sent: float) -> float:
         return 2 * self.parameters.endowment + sent * (self.parameters.multiplier - 1)
+
+    def equilibrium_play(self, state: State[Turns], player: int) -> Mapping[str, float]:
+        """The trustee returns the least; the investor sends the least if that does not come back, else the most."""
+        actions = [action for action, _ in self._options(state, player)]
+        least = not self.offering(state) or min(self.parameters.returns) < 1
+        return {actions[0 if least else -1]: 1.0}
 
     def best_pair(self) -> float:
         return self._pair_round(max(self.parameters.sends)) * self.rounds()

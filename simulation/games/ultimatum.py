@@ -13,8 +13,8 @@ A round has two steps, an offer and the answer to it; then the two swap roles.
 Information: the responder sees the offer before it answers; both know the last round.
 
 Nash (named here): every offer is that of some equilibrium, in which the responder rejects all smaller ones. The one
-named is subgame-perfect: the responder accepts every offer above 0, and the proposer makes the least offer on the menu,
-or the second least if the least is 0.
+named is subgame-perfect: the responder accepts every offer (if it is 0, accepting and rejecting earn the same), and the
+proposer makes the least.
 Optimum: the whole pie is split. All these equilibria do so, so nash() equals it: only a rejection loses anything.
 Message: can argue for a split or threaten to reject.
 
@@ -28,12 +28,14 @@ Source: Güth, Schmittberger & Schwarze, Journal of Economic Behavior & Organiza
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field, field_validator
 
 from agents.language import Language
-from simulation.games.base import GameParameters, Setting, State, closeness
+from simulation.games.base import GameParameters, Setting, State
+from simulation.games.measures import SUBGAME_PERFECT, Meaning, closeness
 from simulation.games.turns import Options, RoundGame, Turn, TurnDeal, Turns, amount
 
 ACCEPT, REJECT = "accept", "reject"
@@ -90,6 +92,8 @@ _LAST = {
 
 class Ultimatum(RoundGame):
     task_type = "ultimatum"
+    cooperation_meaning = Meaning("concession", "offer / half of the pie; accepting 1, rejecting 0")
+    accuracy_meaning = Meaning(SUBGAME_PERFECT, "closeness of a decision to the subgame-perfect one")
     Parameters = UltimatumParameters
     parameters: UltimatumParameters
 
@@ -140,6 +144,10 @@ class Ultimatum(RoundGame):
         if action in (ACCEPT, REJECT):
             return _ANSWERS[language][action]
         return _OFFER[language].format(offer=f"{amount(action):g}")
+
+    def equilibrium_play(self, state: State[Turns], player: int) -> Mapping[str, float]:
+        """The proposer makes the least offer, and the responder accepts: the first action of each."""
+        return {self._options(state, player)[0][0]: 1.0}
 
     def best_pair(self) -> float:
         return self.parameters.pie * self.rounds()

@@ -34,7 +34,7 @@ class EpisodePoint:
     tier: str
     synthetic: bool
     welfare: float
-    gini: float
+    gini: float | None
     optimum: float
     nash: float | None
     reason: str
@@ -69,7 +69,7 @@ def episodes_of(run: Run) -> list[EpisodePoint]:
             tier=str(row["tier"]),
             synthetic=bool(row["synthetic"]),
             welfare=float(row["welfare"]),
-            gini=float(row["gini"]),
+            gini=None if pd.isna(row["gini"]) else float(row["gini"]),
             optimum=float(row["optimum"]),
             nash=None if pd.isna(row["nash"]) else float(row["nash"]),
             reason=str(row["mode_reason"]),

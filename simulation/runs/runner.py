@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from simulation.tables.run import Run, load_run, read_manifest
 if TYPE_CHECKING:
     from agents.lora_model import Responder
     from agents.roster import Roster
+
+logger = logging.getLogger("society.runner")
 
 __all__ = ["Observer", "RunStatus", "RunStoppedError", "play_plan", "resume_run", "run_scenario"]
 
@@ -78,6 +81,8 @@ def play_plan(
 ) -> Run:
     """Play a plan in a new run directory; arguments and errors are those of `run_scenario`."""
     refuse_sweep(plan)
+    for warning in plan.warnings():
+        logger.warning("%s: %s", plan.path or plan.scenario.name, warning)
     with reply_cache(cache) as replies:
         return finish(RunSession(new_directory(Path(out), plan), plan, on_event, responders, cache=replies))
 

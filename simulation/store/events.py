@@ -175,7 +175,8 @@ class EpisodeEnded:
     """The end of an episode.
 
     `welfare`, `optimum` and `nash` are sums of payoffs over all models and steps; `duration` is as in StepResolved;
-    `tier` and `real_share` are those of all texts of the episode, as in Outcome.
+    `tier` and `real_share` are those of all texts of the episode, as in Outcome. `nash` is None where the game knows no
+    equilibrium, `gini` where a payoff is negative.
     """
 
     episode: int
@@ -184,9 +185,9 @@ class EpisodeEnded:
     tier: str
     real_share: float
     welfare: float
-    gini: float
+    gini: float | None
     optimum: float
-    nash: float
+    nash: float | None
     outcomes: tuple[Outcome, ...]
 
 

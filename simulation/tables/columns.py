@@ -73,9 +73,9 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("tier", CATEGORY, "the lowest tier any text of the episode came from"),
         Column("real_share", REAL, "share of its texts that a language model generated, 0-1"),
         Column("welfare", REAL, "sum of payoffs over all models and steps"),
-        Column("gini", REAL, "Gini coefficient of the models' payoffs: 0 equal"),
+        Column("gini", REAL, "Gini coefficient of the models' payoffs, 0-1; missing where a payoff is negative"),
         Column("optimum", REAL, "best possible welfare"),
-        Column("nash", REAL, "welfare of the equilibrium the game's docstring names"),
+        Column("nash", REAL, "welfare of the equilibrium the game's docstring names; missing where it knows none"),
     ),
     TableName.STEPS: (
         _EPISODE,
@@ -169,9 +169,9 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("messages_sent", COUNT, "messages it sent"),
         Column("invalid_decisions", COUNT, "decisions that were no legal action"),
         Column("welfare", REAL, "welfare of the episode"),
-        Column("gini", REAL, "Gini coefficient of the episode's payoffs"),
+        Column("gini", REAL, "Gini coefficient of the episode's payoffs, 0-1; missing where a payoff is negative"),
         Column("optimum", REAL, "best possible welfare of the episode"),
-        Column("nash", REAL, "welfare of the episode at the named equilibrium"),
+        Column("nash", REAL, "welfare of the episode at the named equilibrium; missing where the game knows none"),
     ),
 }
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agents.inference.provenance import Provenance, Purpose, Reply, Request, Tier
-from agents.learning.samples import Prompt, Trainer
+from agents.inference.provenance import Provenance, Reply, Request, Tier
+from agents.learning.samples import Prompt, Trainer, Version
 from agents.lora_model import scripted_reply
 from agents.players.policies import POLICIES, Policy
 from agents.problems import SocietyError
-from agents.roster import Roster
+from agents.roster import ModelConfig, Roster
 from agents.strategy import TrainingMode
 from simulation.plan import Plan
 from simulation.runs.folders import begun_runs, finished_run, play_in
@@ -53,20 +53,18 @@ def update_plan(context: UpdateContext) -> Plan:
     scenario = context.plan.scenario
     seed = derive_seed(scenario.seed, "training", context.update)
     settings = {"seed": seed, "episodes": context.config.episodes, "training": None}
-    return Plan(scenario.model_copy(update=settings), _with_versions(context))
+    return Plan(scenario.model_copy(update=settings), with_versions(context.plan.roster, context.versions))
 
 
-def _with_versions(context: UpdateContext) -> Roster:
-    """The roster in which each learner that has a model plays its version."""
+def with_versions(roster: Roster, versions: Mapping[str, Version]) -> Roster:
+    """Return the roster in which each learner that has a model plays a version."""
 
-    def row_of(row: object) -> object:
-        version = context.versions.get(row.model_id)  # type: ignore[attr-defined]
-        if version is None or row.policy == TABULAR:  # type: ignore[attr-defined]
+    def row_of(row: ModelConfig) -> ModelConfig:
+        version = versions.get(row.model_id)
+        if version is None or row.policy == TABULAR:
             return row
-        changed = {"model_name": version.name, "adapter": str(version.folder.resolve())}
-        return row.model_copy(update=changed)  # type: ignore[attr-defined]
+        return row.model_copy(update={"model_name": version.name, "adapter": str(version.folder.resolve())})
 
-    roster = context.plan.roster
     return roster.model_copy(update={"models": tuple(map(row_of, roster.expand()))})
 
 
@@ -184,8 +182,3 @@ def policy_named(name: str) -> Policy:
     if name not in POLICIES:
         raise SocietyError(f"no policy is called {name!r}")
     return POLICIES[name]
-
-
-def is_decision(request: Request) -> bool:
-    """Return whether a request is a decision in the game."""
-    return request.key.purpose is Purpose.DECIDE

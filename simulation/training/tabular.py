@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import orjson
 from agents.learning.samples import LossFigures, LossWeights, Prompt, Sample, Version
 from agents.problems import SocietyError
 from simulation.metrics.arrays import Vector
+from simulation.store.files import atomic_directory, replace_file
 
 WEIGHTS = "table.json"
 
@@ -125,13 +125,8 @@ class TabularTrainer:
         name = f"{learner}-{digest[:12]}"
         place = folder / name
         if not place.exists():
-            beside = folder / f".{name}.part"
-            beside.mkdir(parents=True, exist_ok=True)
-            with (beside / WEIGHTS).open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.rename(place)
+            with atomic_directory(place) as part:
+                replace_file(part / WEIGHTS, data)
         return Version(learner, name, digest, place)
 
     def load_weights(self, learner: str, version: Path) -> None:

@@ -6,6 +6,8 @@ import itertools
 import math
 import random
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -23,7 +25,10 @@ from simulation.modes import (
     playable_modes,
     share_rewards,
 )
+from simulation.plan import Plan
+from simulation.runs.runner import run_scenario
 from simulation.seats import Seat
+from simulation.task import TrainingTask
 from simulation.topology import TopologyKind, build_topology, neighbours
 
 COOPERATIVE, COMPETITIVE, TEAM_BATTLE = CYCLE
@@ -243,3 +248,16 @@ def test_team_battle_needs_two_named_teams() -> None:
     assert playable_modes(SEATS) == CYCLE
     assert playable_modes(SEATS[:2]) == (COOPERATIVE, COMPETITIVE)
     assert playable_modes(SEATS[3:]) == (COOPERATIVE, COMPETITIVE)
+
+
+def test_mode_reason_counts_the_episodes_of_the_task(make_plan: Callable[..., Plan], runs: Path) -> None:
+    tasks = [
+        TrainingTask(task_id="one", task_type="public_goods", max_steps=1),
+        TrainingTask(task_id="two", task_type="prisoners_dilemma", max_steps=1),
+    ]
+    plan = make_plan(mode={"mixed": {"policy": "fixed_cycle"}}, tasks=tasks, episodes=2)
+    episodes = run_scenario(plan, out=runs).episodes.astype({"task_id": str})
+    assert episodes["episode"].tolist() == [0, 1, 2, 3]
+    for _, rows in episodes.groupby("task_id"):
+        assert rows["mode_reason"].tolist() == [f"fixed_cycle: episode {n} of its task" for n in range(2)]
+        assert rows["mode"].tolist() == [CYCLE[0].value, CYCLE[1].value]

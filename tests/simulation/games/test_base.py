@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,9 +18,10 @@ from scipy.optimize import linprog
 from agents.language import Language
 from agents.players.policies import POLICIES
 from simulation.games import find_game, task_types
-from simulation.games.base import Game, Move, closeness, gini
-from simulation.games.commons import Commons, CommonsParameters, best_harvest
+from simulation.games.base import Game, Move, State
+from simulation.games.commons import Commons, CommonsParameters, Stock, best_harvest, best_reply_harvest
 from simulation.games.conformance import make_game, random_moves
+from simulation.games.measures import closeness, gini
 from simulation.games.prisoners_dilemma import DilemmaParameters, PrisonersDilemma
 from simulation.games.public_goods import PublicGoods
 from simulation.games.strategy import StrategyGame, response_bonus
@@ -99,6 +103,20 @@ def test_gini_is_the_mean_difference_over_twice_the_mean(values: list[float], rn
     assert gini(rng.sample(values, n)) == pytest.approx(gini(values), abs=1e-12)
 
 
+def test_gini_of_a_negative_value_is_missing() -> None:
+    assert math.isnan(gini([-1, 3]))
+    assert gini([0, 0]) == 0
+
+
+def test_gini_is_of_the_payoffs_themselves() -> None:
+    game = game_of(PrisonersDilemma, 2, steps=2, temptation=3, reward=2, punishment=0, sucker=-1)
+    once = played(game, opened(game), "defect", "cooperate")
+    assert math.isnan(game.score(once).gini)
+    assert game.score(played(game, once, "cooperate", "defect")).gini == 0  # two each
+    all_positive = played(game, opened(game), "cooperate", "cooperate")
+    assert game.score(all_positive).gini == 0
+
+
 def test_gini_of_equal_values_is_not_below_0() -> None:
     assert gini([0.7, 0.7]) == 0  # the formula alone gives -1e-16
 
@@ -118,8 +136,15 @@ class TestDilemma:
             assert accuracies(game, state) == [1, 0]
 
     def test_reward_must_be_above_0(self) -> None:
-        with pytest.raises(ValidationError, match="greater than 0"):
+        shifted = "with 3 added to every payoff: {temptation: 3, reward: 2, punishment: 1, sucker: 0}"
+        with pytest.raises(ValidationError, match=f"reward is -1 and must be above 0.*{shifted}"):
             DilemmaParameters(temptation=0, reward=-1, punishment=-2, sucker=-3)
+
+    @pytest.mark.parametrize(("temptation", "words"), [(5, ""), (6, "as much as"), (9, "more than")])
+    def test_caution_where_taking_turns_pays(self, temptation: float, words: str) -> None:
+        cautions = DilemmaParameters(temptation=temptation).cautions()
+        assert len(cautions) == bool(words)
+        assert all(f"({temptation:g}): to take turns at defecting pays a pair {words}" in each for each in cautions)
 
     def test_earned_counts_from_a_negative_sucker(self) -> None:
         game = game_of(PrisonersDilemma, 2, steps=2, temptation=3, reward=2, punishment=0, sucker=-1)
@@ -134,6 +159,26 @@ class TestDilemma:
         state = played(game, played(game, opened(game), "cooperate", "defect"), "defect", "cooperate")
         assert game.score(state).welfare == 18 == game.optimum()
         assert game.score(state).players[0].efficiency == 1
+
+
+NEGATIVE = {
+    "chicken": ({"temptation": 1, "reward": 0, "sucker": -1, "crash": -10}, "crash: 0"),
+    "stag_hunt": ({"together": 0, "lone_hare": -1, "hares": -1, "lone_stag": -5}, "lone_stag: 0"),
+    "coordination": ({"match": 0, "mismatch": -2}, "{match: 2, mismatch: 0}"),
+}
+
+
+@pytest.mark.parametrize("task_type", NEGATIVE)
+def test_negative_payoffs_are_refused_with_the_same_game_shifted(task_type: str) -> None:
+    kind, (payoffs, words) = find_game(task_type), NEGATIVE[task_type]
+    with pytest.raises(ValidationError, match="and must be above 0, as an invalid decision earns 0") as refused:
+        kind.Parameters(**payoffs)
+    text = str(refused.value)
+    assert words in text
+    found = text.partition("every payoff: {")[2].partition("}")[0]
+    shifted = {name: float(value) for name, value in (pair.split(": ") for pair in found.split(", "))}
+    assert kind.Parameters(**shifted)
+    assert len({round(shifted[name] - payoffs[name], 9) for name in payoffs}) == 1
 
 
 class TestCommons:
@@ -154,17 +199,30 @@ class TestCommons:
 
     @settings(max_examples=60, deadline=None)
     @given(
-        players=st.integers(1, 6),
+        players=st.integers(2, 6),
         growth=st.floats(1, 4),
         collapse=st.floats(0, 60),
-        steps=st.integers(1, 8),
+        steps=st.integers(1, 4),
     )
-    def test_nash_is_what_greedy_players_earn(self, players: int, growth: float, collapse: float, steps: int) -> None:
-        game = game_of(Commons, players, steps, growth=growth, collapse_below=collapse)
-        state = opened(game)
-        while not game.is_terminal(state):
-            state = played(game, state, *[20] * players)
-        assert sum(state.tally.payoff) == pytest.approx(game.nash())
+    def test_nash_is_greed_where_no_plan_earns_more(
+        self, players: int, growth: float, collapse: float, steps: int
+    ) -> None:
+        game = game_of(Commons, players, steps, growth=growth, collapse_below=collapse, harvests=(0, 10, 20))
+        greedy = followed(game, (20,) * steps)
+        best = max(followed(game, plan).tally.payoff[0] for plan in itertools.product((0, 10, 20), repeat=steps))
+        if best > greedy.tally.payoff[0] + 1e-6:
+            assert math.isnan(game.nash())
+        else:
+            assert sum(greedy.tally.payoff) == pytest.approx(game.nash())
+
+    @pytest.mark.parametrize(("players", "steps", "nash"), [(5, 12, 100), (3, 5, math.nan), (3, 12, math.nan)])
+    def test_nash_is_missing_where_three_let_the_stock_grow(self, players: int, steps: int, nash: float) -> None:
+        assert game_of(Commons, players, steps).nash() == pytest.approx(nash, nan_ok=True)
+
+    def test_nash_is_missing_where_the_search_is_too_large(self) -> None:
+        game = game_of(Commons, 2, 40, capacity=997, growth=1.1, harvests=tuple(range(0, 61, 3)))
+        assert math.isnan(best_reply_harvest(game.parameters, 1, 40))
+        assert math.isnan(game.nash())
 
     @pytest.mark.parametrize(
         ("players", "steps", "best", "worst"),
@@ -190,6 +248,14 @@ class TestCommons:
     def test_collapse_below_above_capacity_is_refused(self) -> None:
         with pytest.raises(ValidationError, match="collapses at the start"):
             CommonsParameters(capacity=4)
+
+
+def followed(game: Commons, plan: Sequence[int]) -> State[Stock]:
+    """Return the end of an episode in which the first player follows `plan` and all others ask for the most."""
+    state = opened(game)
+    while not game.is_terminal(state):
+        state = played(game, state, plan[state.tally.step], *[20] * (game.players - 1))
+    return state
 
 
 def solved(capacity: float, growth: float, most: float, steps: int) -> float:

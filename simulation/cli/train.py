@@ -1,0 +1,176 @@
+"""`society train`: adapters or tables that learn from play. Heavy imports are inside the commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from simulation.cli.console import as_json, stderr, text_table, wide_console
+from simulation.cli.options import (
+    RUNS,
+    EndpointsOption,
+    JsonOption,
+    OutOption,
+    ScenarioSeedOption,
+    SetOption,
+    TierOption,
+    settings_of,
+)
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from simulation.training.ledger import UpdateLine
+    from simulation.training.tables import Training
+
+RUN = "run"
+
+
+class _RunByDefault(TyperGroup):
+    """A group whose first word may be an argument of its command `run`: `society train SCENARIO`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, *self.get_help_option_names(ctx)):
+            args = [RUN, *args]
+        return super().parse_args(ctx, args)
+
+
+train_app = typer.Typer(
+    cls=_RunByDefault,
+    help="Train adapters, or tables, by letting them play: `society train SCENARIO`, or the folder of a training.",
+    no_args_is_help=True,
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to the `society` app."""
+    train_app.command(RUN, epilog="Example: `society train dilemma_shared`, then `society train FOLDER` to go on")(run)
+    train_app.command(epilog="Example: `society train show runs/dilemma_shared-training-20260101-120000-abc123`")(show)
+    train_app.command(epilog="Example: `society train export FOLDER ada --as negotiator --to adapters`")(export)
+    app.add_typer(train_app, name="train")
+
+
+FolderArgument = Annotated[Path, typer.Argument(help="The folder of a training.")]
+
+
+def run(
+    scenario: Annotated[
+        str,
+        typer.Argument(help="A scenario file with a `training` section, a shipped one's name, or a training's folder."),
+    ],
+    updates: Annotated[int | None, typer.Option(min=1, help="Updates to end at, in place of the scenario's.")] = None,
+    tier: TierOption = None,
+    seed: ScenarioSeedOption = None,
+    endpoint: EndpointsOption = None,
+    out: OutOption = RUNS,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Train the learners of a scenario's `training` section, or go on with a training; the last line is its folder.
+
+    Killed anywhere, the same command with the folder goes on, and ends in the same versions.
+    """
+    from simulation.plan import make_plan
+    from simulation.training.run import TRAINING, begin_training, config_of, read_plan, train
+    from simulation.training.tables import load_training
+
+    folder = Path(scenario)
+    if not (folder / TRAINING).is_file():
+        plan = make_plan(_shipped(scenario), settings_of(tier=tier, seed=seed, endpoints=endpoint, pairs=set_))
+        folder = begin_training(plan, out)
+        stderr().print(f"training in {folder}", highlight=False)
+    last = updates or config_of(read_plan(folder)).updates
+    with _progress(last) as on_update:
+        train(folder, updates=updates, on_update=on_update)
+    _show(load_training(folder), json_)
+
+
+def show(folder: FolderArgument, json_: JsonOption = False) -> None:
+    """Print what a training made of its learners, update by update."""
+    from simulation.training.tables import load_training
+
+    _show(load_training(folder), json_)
+
+
+def export(
+    folder: FolderArgument,
+    learner: Annotated[str, typer.Argument(help="The model_id of the learner.")],
+    as_: Annotated[str | None, typer.Option("--as", help="The adapter's new name; by default the learner's.")] = None,
+    to: Annotated[Path, typer.Option(help="The folder in which the adapter's folder is made.")] = Path("adapters"),
+    update: Annotated[
+        int | None, typer.Option(min=0, help="The update whose version leaves; by default the last.")
+    ] = None,
+) -> None:
+    """Write a learner's version as a PEFT folder with a model card, and print a roster row for it."""
+    from simulation.training.export import export_version, roster_row
+    from simulation.training.tables import load_training
+
+    training = load_training(folder)
+    place = export_version(training, learner, to, name=as_, update=update)
+    typer.echo(roster_row(training, learner, place))
+    typer.echo(str(place))
+
+
+def _shipped(name: str) -> str:
+    """The path of a shipped training of that name; else the name itself."""
+    from simulation.training.shipped import shipped_trainings
+
+    return str(shipped_trainings().get(name, name))
+
+
+class _progress:
+    """A progress bar over updates, with the latest value of each learner."""
+
+    def __init__(self, updates: int) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("update"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, TextColumn("{task.description}"), console=stderr(), transient=True)
+        self._updates = updates
+
+    def __enter__(self) -> Any:
+        self._bar.start()
+        task = self._bar.add_task("", total=self._updates)
+
+        def on_update(line: UpdateLine) -> None:
+            values = [f"{name} {made.value:.3f}" for name, made in line.learners.items() if made.value is not None]
+            tokens = sum(made.tokens for made in line.learners.values())
+            rate = [f"{tokens / line.seconds:,.0f} tokens/s"] if tokens and line.seconds else []
+            self._bar.update(task, completed=line.update, description="  ".join([*values, *rate]))
+
+        return on_update
+
+    def __exit__(self, *error: object) -> None:
+        self._bar.stop()
+
+
+def _show(training: Training, json_: bool) -> None:
+    if json_:
+        typer.echo(as_json({"folder": str(training.path), "updates": training.updates.to_dict("records")}))
+        return
+    wide_console().print(_table(training))
+    typer.echo(str(training.path))
+
+
+def _table(training: Training) -> Table:
+    """First and last update of each learner."""
+    heads = ("learner", "updates", "value at first", "value at last", "entropy", "KL", "invalid", "version")
+    rows = []
+    for name in training.plan_learners:
+        mine = training.updates[training.updates["learner"] == name]
+        known = mine.dropna(subset=["value"])
+        values = [_number(known["value"].iloc[place]) if len(known) else "-" for place in (0, -1)]
+        last = mine.iloc[-1]
+        figures = [
+            f"{last[key]:.3f}" if last[key] == last[key] and last[key] is not None else "-" for key in ("entropy", "kl")
+        ]
+        rows.append((name, str(len(mine) - 1), *values, *figures, f"{last['invalid']:.1%}", last["version"]))
+    title = f"{training.plan.scenario.name}: value is what the objective earned before the update"
+    return text_table(title, heads, rows)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None or value != value else f"{value:.3f}"

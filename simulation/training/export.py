@@ -1,0 +1,88 @@
+"""A trained adapter leaves: PEFT files, a model card, and a roster row."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agents.problems import SocietyError, nearest
+from simulation.store.files import atomic_directory
+from simulation.training.rollout import is_tabular
+from simulation.training.run import VERSIONS, config_of
+
+if TYPE_CHECKING:
+    from simulation.training.tables import Training
+
+PEFT_FILES = ("adapter_config.json", "adapter_model.safetensors")
+CARD = "README.md"
+
+
+def export_version(
+    training: Training, learner: str, to: Path, *, name: str | None = None, update: int | None = None
+) -> Path:
+    """Write a learner's version as a PEFT folder with a model card; return the folder.
+
+    Args:
+        training: The training.
+        learner: The learner's model_id.
+        to: The folder in which the adapter's folder is made.
+        name: The adapter's name; by default the learner's.
+        update: The update whose version it is; by default the last.
+
+    Raises:
+        SocietyError: There is no such learner or update, the learner is a table, or the folder exists.
+    """
+    if learner not in training.plan_learners:
+        raise SocietyError(f"no learner is called {learner!r} ({nearest(learner, list(training.plan_learners))})")
+    if is_tabular(training.plan):
+        raise SocietyError(f"{learner} is a table of logits: it has no adapter to export")
+    number = len(training.ledger.lines) - 1 if update is None else update
+    if not 0 <= number < len(training.ledger.lines):
+        raise SocietyError(f"there is no update {number}; the last is {len(training.ledger.lines) - 1}")
+    made = training.ledger.lines[number].learners[learner]
+    source, place = training.path / VERSIONS / made.version, to / (name or learner)
+    if place.exists():
+        raise SocietyError(f"{place} exists; name another adapter: --as")
+    with atomic_directory(place) as part:
+        for file in PEFT_FILES:
+            shutil.copyfile(source / file, part / file)
+        (part / CARD).write_text(model_card(training, learner, place.name, number), encoding="utf-8")
+    return place
+
+
+def roster_row(training: Training, learner: str, place: Path) -> str:
+    """Return a roster row that plays an exported adapter, as YAML."""
+    row = next(each for each in training.plan.roster.expand() if each.model_id == learner)
+    parts = {"model_id": learner, "model_name": place.name, "role": row.role.value, "adapter": str(place)}
+    return "- {" + ", ".join(f"{key}: {value}" for key, value in parts.items()) + "}"
+
+
+def model_card(training: Training, learner: str, name: str, update: int) -> str:
+    """Return the model card of a version: what it was trained on, how, and what was measured."""
+    plan, config = training.plan, config_of(training.plan)
+    base = config.base_model or plan.roster.base_model or "the embedded model"
+    made = training.ledger.lines[update].learners[learner]
+    games = ", ".join(dict.fromkeys(f"{task.task_type} ({task.max_steps} steps)" for task in plan.scenario.tasks))
+    objective = config.learners[learner].objective
+    value = "-" if made.value is None else f"{made.value:.3f}"
+    rows = [
+        ("base model", str(base)),
+        ("games", games),
+        ("mode", plan.scenario.mode.value),
+        ("objective", objective.value if objective else "that of the mode"),
+        ("method", config.method.value),
+        ("updates", str(update)),
+        ("learning rate", f"{config.adapter.learning_rate:g}"),
+        ("rank", str(config.adapter.rank)),
+        ("what its objective earned before its last update", value),
+        ("share of invalid decisions", f"{made.invalid:.1%}"),
+        ("weights", f"sha256:{made.digest}"),
+        ("seed", str(plan.scenario.seed)),
+    ]
+    head = f"---\nbase_model: {base}\nlibrary_name: peft\ntags: [lora, lora-society]\n---\n\n# {name}\n\n"
+    text = (
+        f"A LoRA adapter that learned as `{learner}` in the training `{plan.scenario.name}` of LoRA Society. Its "
+        "figures are those of the training: it met no held-out partner. The base model's licence applies.\n\n"
+    )
+    return head + text + "| | |\n|---|---|\n" + "".join(f"| {key} | {value} |\n" for key, value in rows)

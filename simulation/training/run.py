@@ -1,0 +1,199 @@
+"""A training: play, credit, update, a new version, play again. Killed anywhere, it goes on to the same versions.
+
+<scenario>-training-<time>-<id>/
+  training.json     the scenario and the roster, as they were checked
+  ledger.jsonl      one line per update
+  situations.json   the prompts that are followed, where they are few
+  versions/         the adapters, each with its optimizer and generators
+  rollouts/0001/    ordinary run directories
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from agents.learning.samples import LossFigures, LossWeights, Trainer, Version
+from agents.problems import SocietyError, UsageError
+from agents.roster import Roster
+from simulation.plan import Plan, load_from_manifest
+from simulation.runs.folders import at_work, new_folder
+from simulation.runs.session import Observer
+from simulation.scenario import Scenario
+from simulation.seeds import derive_seed
+from simulation.store.files import atomic_directory, replace_file
+from simulation.store.run_directory import versions as library_versions
+from simulation.training.ledger import LEDGER, LearnerUpdate, Ledger, UpdateLine
+from simulation.training.lesson import Lesson, UpdateContext
+from simulation.training.methods import METHODS
+from simulation.training.methods.exact import situations_of
+from simulation.training.rollout import is_tabular
+from simulation.training.tabular import TabularTrainer
+from simulation.training_config import TrainingConfig, TrainingMethod
+
+TRAINING, SITUATIONS, VERSIONS = "training.json", "situations.json", "versions"
+OnUpdate = Callable[[UpdateLine], None]
+
+
+def config_of(plan: Plan) -> TrainingConfig:
+    """Return the plan's `training` section. Raises UsageError where it has none."""
+    if plan.scenario.training is None:
+        raise UsageError(f"{plan.scenario.name} has no `training` section: name its learners and a method")
+    return plan.scenario.training
+
+
+def begin_training(plan: Plan, out: str | Path = "runs") -> Path:
+    """Make a training's folder.
+
+    Args:
+        plan: A scenario with a `training` section, and its roster.
+        out: The folder in which the new folder is made.
+
+    Raises:
+        UsageError: The scenario has no `training` section, or does not fit its method.
+    """
+    config = config_of(plan)
+    situations = situations_of(plan) if config.method is TrainingMethod.EXACT else []
+    is_tabular(plan)
+    folder = new_folder(out, f"{plan.scenario.name}-training")
+    facts = {
+        "versions": library_versions(),
+        "scenario": plan.scenario.model_dump(mode="json"),
+        "roster": plan.roster.model_dump(mode="json"),
+    }
+    with atomic_directory(folder) as part:
+        replace_file(part / TRAINING, orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
+        replace_file(part / SITUATIONS, orjson.dumps([asdict(each) for each in situations]) + b"\n")
+        (part / LEDGER).touch()
+        (part / VERSIONS).mkdir()
+    return folder
+
+
+def read_plan(folder: Path) -> Plan:
+    """Return the plan of a training. Raises SocietyError where the folder holds none."""
+    try:
+        facts: Mapping[str, Any] = orjson.loads((folder / TRAINING).read_bytes())
+    except (OSError, ValueError) as error:
+        raise SocietyError(f"{folder} holds no training; start one with: society train SCENARIO") from error
+    return Plan(load_from_manifest(Scenario, facts, "scenario"), load_from_manifest(Roster, facts, "roster"))
+
+
+def train(
+    folder: Path, *, updates: int | None = None, on_update: OnUpdate | None = None, on_event: Observer | None = None
+) -> Ledger:
+    """Make the updates of a training that are not made yet; return its ledger.
+
+    Args:
+        folder: As `begin_training` made it.
+        updates: The number of updates to end at, in place of the scenario's.
+        on_update: Called with every new line.
+        on_event: Called with every event of every episode.
+
+    Raises:
+        SocietyError: Another process trains here, a reply was simulated, or a version is missing.
+    """
+    plan = read_plan(folder)
+    config = config_of(plan)
+    with at_work(folder):
+        ledger = Ledger(folder)
+        _delete_unused(folder, ledger)
+        trainer = trainer_of(plan)
+        versions = _restore(folder, config, ledger, trainer, on_update)
+        for update in range(len(ledger.lines), 1 + (updates or config.updates)):
+            line, versions = _update(folder, plan, ledger, trainer, versions, update, on_event)
+            ledger.append(line)
+            if on_update is not None:
+                on_update(line)
+    return ledger
+
+
+def trainer_of(plan: Plan) -> Trainer:
+    """Return what trains a plan's learners, at the beginning.
+
+    Raises:
+        SocietyError: A learner's adapter or base cannot be used.
+    """
+    config = config_of(plan)
+    seed = derive_seed(plan.scenario.seed, "training", "adapters")
+    if is_tabular(plan):
+        return TabularTrainer(config.adapter.learning_rate, seed=seed)
+    from simulation.training.adapters import adapter_trainer
+
+    return adapter_trainer(plan, config, seed)
+
+
+def _restore(
+    folder: Path, config: TrainingConfig, ledger: Ledger, trainer: Trainer, on_update: OnUpdate | None
+) -> dict[str, Version]:
+    """Return each learner's latest version, loaded; the first versions where there is no line yet."""
+    if not ledger.lines:
+        versions = {name: trainer.save_weights(name, folder / VERSIONS) for name in config.learners}
+        first = {name: LearnerUpdate(each.name, each.digest) for name, each in versions.items()}
+        ledger.append(UpdateLine(0, first))
+        if on_update is not None:
+            on_update(ledger.lines[0])
+        return versions
+    found: dict[str, Version] = {}
+    for name, made in ledger.lines[-1].learners.items():
+        place = folder / VERSIONS / made.version
+        if not place.is_dir():
+            raise SocietyError(f"{place} is missing; the ledger's last line names it: the training cannot go on")
+        trainer.load_weights(name, place)
+        found[name] = Version(name, made.version, made.digest, place)
+    return found
+
+
+def _delete_unused(folder: Path, ledger: Ledger) -> None:
+    """Delete versions that no line has: a killed process wrote them, and they are made again."""
+    for place in (folder / VERSIONS).iterdir():
+        if place.name not in ledger.versions:
+            shutil.rmtree(place)
+
+
+def _update(
+    folder: Path,
+    plan: Plan,
+    ledger: Ledger,
+    trainer: Trainer,
+    versions: Mapping[str, Version],
+    update: int,
+    on_event: Observer | None,
+) -> tuple[UpdateLine, dict[str, Version]]:
+    started, config = time.monotonic(), config_of(plan)
+    context = UpdateContext(plan, config, folder, update, trainer, versions, ledger.lines[-1].means, on_event)
+    lesson = METHODS[config.method](context)
+    adapter = config.adapter
+    figures = trainer.forward_backward(lesson.samples, LossWeights(entropy=adapter.entropy, kl=adapter.kl))
+    made: dict[str, LearnerUpdate] = {}
+    new: dict[str, Version] = {}
+    for name in config.learners:
+        gradient = trainer.optim_step(name)
+        new[name] = trainer.save_weights(name, folder / VERSIONS)
+        made[name] = _learner_line(new[name], versions[name], lesson, figures.get(name), gradient)
+    seconds = time.monotonic() - started
+    return UpdateLine(update, made, seconds, lesson.means, lesson.cells, lesson.run), new
+
+
+def _learner_line(
+    version: Version, parent: Version, lesson: Lesson, figures: LossFigures | None, gradient: float
+) -> LearnerUpdate:
+    name = version.learner
+    return LearnerUpdate(
+        version=version.name,
+        digest=version.digest,
+        parent=parent.name,
+        value=lesson.values.get(name),
+        loss=figures.loss if figures else None,
+        entropy=figures.entropy if figures else None,
+        kl=figures.kl if figures else None,
+        gradient=gradient,
+        samples=figures.samples if figures else 0,
+        tokens=figures.tokens if figures else 0,
+        invalid=lesson.invalid.get(name, 0.0),
+    )

@@ -1,0 +1,112 @@
+"""A training as tables: `load_training(path)`.
+
+| table | one row per |
+|---|---|
+| updates | learner and update |
+| versions | version |
+| cells | learner, situation, choice and update, where the prompts are few |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from simulation.plan import Plan
+from simulation.training.ledger import Ledger
+from simulation.training.run import SITUATIONS, VERSIONS, read_plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from plotly.graph_objects import Figure
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training's folder, read."""
+
+    path: Path
+    plan: Plan
+    ledger: Ledger
+
+    @cached_property
+    def updates(self) -> pd.DataFrame:
+        """One row per learner and update: the fields of `LearnerUpdate`, with `update`, `learner` and `seconds`."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {"update": line.update, "learner": name, **asdict(made), "seconds": line.seconds}
+                for line in self.ledger.lines
+                for name, made in line.learners.items()
+            ]
+        )
+
+    @cached_property
+    def versions(self) -> pd.DataFrame:
+        """One row per version: learner, update, version, digest, parent and folder."""
+        found = self.updates[["learner", "update", "version", "digest", "parent"]].copy()
+        found["folder"] = [str(self.path / VERSIONS / name) for name in found["version"]]
+        return found
+
+    @cached_property
+    def cells(self) -> pd.DataFrame:
+        """One row per learner, situation, choice and update: `probability` before the update."""
+        import pandas as pd
+
+        columns = ["update", "learner", "situation", "choice", "probability"]
+        return pd.DataFrame(list(self._cells()), columns=columns)
+
+    def _cells(self) -> Iterator[dict[str, Any]]:
+        situations = orjson.loads((self.path / SITUATIONS).read_bytes())
+        of = {name: [each for each in situations if each["learner"] == name] for name in self.plan_learners}
+        for line in self.ledger.lines:
+            for name, rows in line.cells.items():
+                for situation, row in zip(of[name], rows, strict=True):
+                    facts = {"update": line.update, "learner": name, "situation": situation["text"]}
+                    for choice, probability in zip(situation["choices"], row, strict=True):
+                        yield {**facts, "choice": choice, "probability": probability}
+
+    @property
+    def plan_learners(self) -> tuple[str, ...]:
+        """The learners, in the order of the scenario."""
+        return tuple(self.plan.scenario.training.learners) if self.plan.scenario.training else ()
+
+    def plot(self) -> Figure:
+        """The learning curves: what each learner's objective earned before each update."""
+        import plotly.express as px
+
+        curves = self.updates.dropna(subset=["value"])
+        title = f"{self.plan.scenario.name}: what the objective earned"
+        return px.line(curves, x="update", y="value", color="learner", title=title, markers=True)
+
+    def plot_cells(self, learner: str | None = None) -> Figure:
+        """The probability of the first choice in each situation over updates: a table that learns, as a heat map.
+
+        Args:
+            learner: Whose; by default the first learner's.
+        """
+        import plotly.express as px
+
+        who = learner or self.plan_learners[0]
+        mine = self.cells[self.cells["learner"] == who]
+        first = mine.groupby("situation", sort=False)["choice"].transform("first")
+        wide = mine[mine["choice"] == first].pivot(index="situation", columns="update", values="probability")
+        wide = wide.loc[list(dict.fromkeys(mine["situation"]))]
+        title = f"{who}: P({mine['choice'].iloc[0]}) in each situation"
+        return px.imshow(wide, title=title, aspect="auto", zmin=0, zmax=1, labels={"color": "P"})
+
+
+def load_training(path: str | Path) -> Training:
+    """Read a training's folder.
+
+    Raises:
+        SocietyError: It holds no training.
+    """
+    folder = Path(path).resolve()
+    return Training(folder, read_plan(folder), Ledger(folder))

@@ -1,0 +1,83 @@
+"""Both languages' prompt templates have the same variables, the same blocks and the same lines."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from types import SimpleNamespace
+
+import pytest
+from jinja2 import Environment, meta
+
+from agents.prompts import FOLDER
+
+PURPOSES = sorted(path.stem for path in (FOLDER / "en").glob("*.j2"))
+IN_WORDS = {"role_name": "role", "mode_name": "mode", "stance_name": "strategy", "decision_name": "strategy"}
+"""Variables that give the Chinese word for what an English template takes from another variable."""
+TASK = SimpleNamespace(task_id="t", task_type="g", difficulty=0.5, reward_pool=1.0, cooperation_level=0.5)
+POST = SimpleNamespace(post_id=1, author="a", user_id=2, likes=3, comments=4, text="x")
+VALUE = SimpleNamespace(value="cooperative")
+STRATEGY = SimpleNamespace(
+    mode=VALUE, teamwork_level=0.5, communication=True, resource_sharing=False, leadership=True, decision_making=VALUE
+)
+FIXED = {
+    "task": TASK,
+    "strategy": STRATEGY,
+    "step": 1,
+    "max_steps": 2,
+    "others": 3,
+    "scale": ["1", "2"],
+    "choices": ["c"],
+}
+SEVERAL = {
+    "persona": ("", "someone"),
+    "team_id": (None, "red"),
+    "heard": ([], ["- a: x", "- b: y"]),
+    "feed": ([], [POST, POST]),
+    "mode": ("cooperative", "competitive", "team_battle"),
+    "whole": (True, False),
+}
+"""Variables that decide which blocks of a template are used."""
+
+
+def source(language: str, purpose: str) -> str:
+    return (FOLDER / language / f"{purpose}.j2").read_text(encoding="utf-8")
+
+
+def environment() -> Environment:
+    made = Environment(autoescape=False)
+    made.filters["one_line"] = str
+    return made
+
+
+def variables(text: str) -> set[str]:
+    return {IN_WORDS.get(name, name) for name in meta.find_undeclared_variables(environment().parse(text))}
+
+
+def blank_lines(text: str, values: dict[str, object]) -> list[bool]:
+    """Return for each line of the rendered template whether it is blank."""
+    names = meta.find_undeclared_variables(environment().parse(text))
+    given = {name: values.get(name, FIXED.get(name, "x")) for name in names}
+    return [not line.strip() for line in environment().from_string(text).render(given).split("\n")]
+
+
+def test_both_languages_have_the_same_templates() -> None:
+    assert sorted(path.stem for path in (FOLDER / "zh").glob("*.j2")) == PURPOSES
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_templates_have_the_same_variables(purpose: str) -> None:
+    assert variables(source("en", purpose)) == variables(source("zh", purpose))
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_templates_have_the_same_blocks_line_by_line(purpose: str) -> None:
+    blocks = [[re.findall(r"{%.*?%}", line) for line in source(each, purpose).split("\n")] for each in ("en", "zh")]
+    assert blocks[0] == blocks[1]
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_templates_render_to_the_same_lines(purpose: str) -> None:
+    for values in itertools.product(*SEVERAL.values()):
+        chosen: dict[str, object] = dict(zip(SEVERAL, values, strict=True))
+        assert blank_lines(source("en", purpose), chosen) == blank_lines(source("zh", purpose), chosen)
