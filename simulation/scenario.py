@@ -22,13 +22,13 @@ from agents.roster_layers import compose_roster
 from agents.social import SocialActionName
 from agents.strategy import TrainingMode
 from agents.yaml_file import YamlFile, find_file, read_yaml, shipped_files
-from simulation.inference_config import InferenceConfig
 from simulation.modes import MixingPolicy
 from simulation.scenario_rules import plan_findings, scenario_findings
+from simulation.sections.inference import InferenceConfig
+from simulation.sections.training import TrainingConfig
 from simulation.sweep_values import SweptValues
 from simulation.task import TrainingTask
 from simulation.topology import TopologyKind
-from simulation.training_config import TrainingConfig
 from simulation.treatment import Treatment
 
 _PACKAGED = Path(__file__).parent / "shipped_scenarios"

@@ -9,7 +9,7 @@ from agents.learning.samples import Trainer
 from agents.problems import SocietyError
 from agents.roster import ModelConfig
 from simulation.plan import Plan
-from simulation.training_config import TrainingConfig
+from simulation.sections.training import TrainingConfig
 
 
 def adapter_trainer(plan: Plan, config: TrainingConfig, seed: int) -> Trainer:

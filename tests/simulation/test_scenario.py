@@ -25,10 +25,10 @@ from agents.yaml_file import read_yaml
 from simulation.authoring.schema import scenario_schema, shipped_schemas
 from simulation.games import task_types
 from simulation.games.prisoners_dilemma import DilemmaParameters
-from simulation.inference_config import InferenceConfig
 from simulation.modes import MixingPolicy
 from simulation.plan import Plan, Settings, make_plan
 from simulation.scenario import FOLDER, Communication, Mixing, Scenario, shipped_scenarios
+from simulation.sections.inference import InferenceConfig
 from simulation.task import TrainingTask
 from simulation.topology import TopologyKind
 

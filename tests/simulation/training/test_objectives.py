@@ -7,8 +7,8 @@ import pytest
 from agents.problems import SocietyError
 from agents.strategy import TrainingMode
 from simulation.seats import Seat
+from simulation.sections.training import LearnerConfig, TrainingObjective
 from simulation.training.objectives import objective_of, payoff_weights
-from simulation.training_config import LearnerConfig, TrainingObjective
 
 SEATS = (
     Seat("a", "red"),

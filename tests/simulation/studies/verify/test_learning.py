@@ -12,7 +12,7 @@ from agents.learning.samples import Sample
 from simulation.studies.verify import learning
 from simulation.studies.verify.learning import LEARNING_CASES, LearnedFigure
 from simulation.training import objectives
-from simulation.training.graph import Profile
+from simulation.training.graph import StrategyProfile
 from simulation.training.tabular import TabularTrainer
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
 
@@ -37,9 +37,9 @@ def off() -> int:
 
 
 def test_wrong_sign_of_the_gradient_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    gradient = Profile.gradient
+    gradient = StrategyProfile.gradient
     flipped = lambda self, weights: [tuple(-v for v in row) for row in gradient(self, weights)]  # noqa: E731
-    monkeypatch.setattr(Profile, "gradient", flipped)
+    monkeypatch.setattr(StrategyProfile, "gradient", flipped)
     assert off()
 
 
