@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Sequence
+import unicodedata
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from agents.findings import Finding, RawMapping, meant_keys, shown
@@ -15,6 +16,8 @@ MAX_PLAYERS = 100_000
 MAX_BYTES = 192
 """Longest name in UTF-8: a run's folder is the name with a time and a random suffix, and may have 255 bytes."""
 _WORD = re.compile(rf"[\w.-]{{1,{MAX_ID}}}")
+_ALIKE = str.maketrans("аеорсухікѕјһԁԛԝαοινρυχκτ01іı", "aeopcyxiksjhdqwaoivpuxktolii")
+"""Cyrillic and Greek letters and digits that look like Latin letters, all in lower case."""
 _KINDS = ("model_name", "policy")
 _LONGEST_STEM = 56
 """Characters of a model_id that are taken from an adapter's name; a number after them may make it unique."""
@@ -135,6 +138,32 @@ def free_id(name: str, taken: Container[str]) -> str:
     while (plain if number == 1 else f"{plain}_{number}") in taken:
         number += 1
     return plain if number == 1 else f"{plain}_{number}"
+
+
+def look_alikes(names: Iterable[str]) -> Iterator[str]:
+    """Yield a warning for each group of names that readers may take for one another: Ann and ann, a in two scripts."""
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        groups.setdefault(skeleton(name), []).append(name)
+    for group in groups.values():
+        if len(group) > 1:
+            spelt = ", ".join(f"{name!r}" if name.isascii() else f"{name!r} ({_scripts(name)})" for name in group)
+            yield f"model ids that look alike: {spelt}; rename all but one"
+
+
+def skeleton(name: str) -> str:
+    """Return a name without what readers overlook: case, width, and the script or digit of letters that look alike.
+
+    Source:
+        Unicode Technical Standard 39, confusable detection; the letters are the most common of its table.
+    """
+    return unicodedata.normalize("NFKC", name).casefold().translate(_ALIKE)
+
+
+def _scripts(name: str) -> str:
+    """Return the first word of each letter's Unicode name, which is its script."""
+    words = (unicodedata.name(letter, "").split(" ", 1)[0].lower() for letter in name if letter.isalpha())
+    return ", ".join(dict.fromkeys(word for word in words if word)) or "no letters"
 
 
 def mappings(value: object) -> list[tuple[int, RawMapping]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from agents.findings import Finding, KeyPath, dotted, shown
 from agents.problems import InvalidFileError, Problem, nearest
-from agents.yaml_reader import NodeReader, compose, line_of
+from agents.yaml_reader import SHORTER, NodeReader, compose, line_of
 
 MAX_BYTES = 1_000_000
 
@@ -151,7 +151,7 @@ def read_text(path: Path) -> str:
         reason = getattr(error, "strerror", None) or str(error)
         raise InvalidFileError([Problem(name, 0, "", f"cannot be read: {reason}")]) from None
     if len(raw) > MAX_BYTES:
-        raise InvalidFileError([Problem(name, 0, "", f"is larger than {MAX_BYTES:,} bytes")])
+        raise InvalidFileError([Problem(name, 0, "", f"is larger than {MAX_BYTES:,} bytes", SHORTER)])
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -197,7 +197,7 @@ def find_file(asked: str | Path, kind: str, shipped: Mapping[str, Path], folder:
     """
     text = str(asked)
     path = (folder or Path()) / text
-    if _is_file(path):
+    if is_file(path):
         return path
     if text in shipped:
         return shipped[text]
@@ -209,7 +209,8 @@ def find_file(asked: str | Path, kind: str, shipped: Mapping[str, Path], folder:
     raise InvalidFileError([Problem(text, 0, "", f"there is no {kind} of this name", hint)])
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
+    """Tell whether a file is at `path`; False also for a path that cannot be one."""
     try:
         return path.is_file()
     except (OSError, ValueError):  # a name too long, or with a null byte

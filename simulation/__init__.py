@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from simulation.runs.runner import resume_run, run_scenario
     from simulation.runs.session import RunStoppedError
     from simulation.runs.sweep import sweep
-    from simulation.scenario import Communication, Scenario
+    from simulation.scenario import Scenario
     from simulation.seats import Seat
     from simulation.studies.compare.report import compare_runs
     from simulation.studies.measure import hold_tournament, measure_effect, measure_fingerprints, measure_population
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run, load_run
     from simulation.tables.runs import Runs, load_runs
     from simulation.task import TrainingTask
+    from simulation.topology.communication import Communication
     from simulation.treatment import Treatment
 
 __all__ = [
@@ -85,7 +86,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Communication": "simulation.scenario",
+    "Communication": "simulation.topology.communication",
     "Game": "simulation.games.base",
     "GameError": "simulation.games.base",
     "GameParameters": "simulation.games.base",

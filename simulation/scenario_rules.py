@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 
 from agents.findings import Finding, RawMapping, shown
 from agents.inference.provenance import FALLBACK_ORDER
-from agents.problems import nearest
 from agents.roster_rules import mappings, name_findings, raw_players
 from agents.strategy import TrainingMode
 from agents.web_address import address_findings
@@ -18,6 +17,7 @@ from simulation.games.base import Setting
 from simulation.seats import Seat, named_teams
 from simulation.sweep_values import sweep_findings
 from simulation.task import raw_parameters, task_findings
+from simulation.topology.graph import edge_findings, plain_topology
 
 
 def scenario_findings(data: RawMapping) -> Iterator[Finding]:
@@ -106,12 +106,6 @@ def _setting(task: RawMapping, seats: tuple[Seat, ...]) -> Setting:
 
 def _edge_findings(data: RawMapping, players: list[str]) -> Iterator[Finding]:
     communication = data.get("communication")
-    edges = communication.get("topology") if isinstance(communication, Mapping) else None
-    for index, edge in enumerate(edges if isinstance(edges, (list, tuple)) else ()):
-        path = ("communication", "topology", index)
-        ends = [end for end in edge if isinstance(end, str)] if isinstance(edge, (list, tuple)) else []
-        for place, end in enumerate(ends):
-            if end not in players:
-                yield Finding((*path, place), f"no model is called {shown(end)}", nearest(end, players))
-        if len(ends) == 2 and ends[0] == ends[1]:
-            yield Finding(path, f"joins {shown(ends[0])} to itself")
+    topology = communication.get("topology") if isinstance(communication, Mapping) else None
+    for finding in edge_findings(plain_topology(topology), players):
+        yield finding.under("communication", "topology")

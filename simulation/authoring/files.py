@@ -10,26 +10,31 @@ from agents.problems import InvalidFileError, Problem, SocietyError, UsageError,
 from simulation.store.files import replace_file
 
 
-def check_file(name: str) -> str:
-    """Check a file and return what it is: "roster", "scenario", or a scenario with the number of its sweep's runs.
+def check_file(name: str) -> tuple[str, tuple[str, ...]]:
+    """Check a file.
 
     Args:
         name: A path, or the name of a shipped roster or scenario.
+
+    Returns:
+        What the file is ("roster", "scenario", or a scenario with the number of its sweep's runs), and warnings.
 
     Raises:
         InvalidFileError: The file has mistakes; the error has all of them.
     """
     from agents.roster import Roster, shipped_rosters
+    from agents.roster_rules import look_alikes
     from simulation.plan import Plan
+    from simulation.plan_warnings import plan_warnings
 
     if looks_like_roster(name, shipped_rosters()):
-        Roster.load(name)
-        return "roster"
-    if Plan.load(name).scenario.sweep:
+        return "roster", tuple(look_alikes(row.model_id for row in Roster.load(name).expand()))
+    plan = Plan.load(name)
+    if plan.scenario.sweep:
         from simulation.runs.sweep import sweep_arms
 
-        return f"scenario, a sweep of {len(sweep_arms(name))} runs"
-    return "scenario"
+        return f"scenario, a sweep of {len(sweep_arms(name))} runs", plan_warnings(plan)
+    return "scenario", plan_warnings(plan)
 
 
 def looks_like_roster(name: str, shipped: tuple[str, ...]) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
+from agents.sanitize import sanitize_lines
 from simulation.cli import (
     adapters,
     calls,
@@ -111,13 +112,16 @@ def list_() -> None:
 def validate(
     files: Annotated[list[str], typer.Argument(help="Scenario or roster files, or shipped names.")],
 ) -> None:
-    """Check files without running them, and print every mistake."""
+    """Check files without running them, and print every mistake, and a warning for what may surprise."""
     from simulation.authoring.files import check_file
 
     problems: list[Problem] = []
     for file in files:
         try:
-            typer.echo(f"ok: {file} ({check_file(file)})")
+            kind, warnings = check_file(file)
+            typer.echo(f"ok: {file} ({kind})")
+            for warning in warnings:
+                typer.echo(sanitize_lines(f"warning: {file}: {warning}"))
         except InvalidFileError as error:
             problems.extend(error.problems)
     if problems:

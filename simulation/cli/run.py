@@ -49,10 +49,12 @@ def run(
     json_: JsonOption = False,
 ) -> None:
     """Run a scenario and print its outcomes; the last line printed is the run directory."""
+    from simulation.plan_warnings import warn
     from simulation.runs.runner import play_plan
 
     settings = settings_of(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint, pairs=set_)
     plan = planned(scenario, settings)
+    warn(plan)
     count, name = plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
     with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
         finished = play_plan(plan, out=out, on_event=watch, cache=cache)

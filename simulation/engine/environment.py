@@ -33,12 +33,12 @@ from simulation.engine.episode import Episode, EpisodePlan, TalkRules
 from simulation.games import find_game
 from simulation.games.base import Game, Setting
 from simulation.modes import Experience, ModeChoice, pick_mode, playable_modes
-from simulation.scenario import Communication, Mixing
+from simulation.scenario import Mixing
 from simulation.seats import Seat
-from simulation.seeds import derive_seed, stream
+from simulation.seeds import stream
 from simulation.store.events import CallBegun, CallMade, EpisodeEnded, Event, MessageSent, SocialActed
 from simulation.task import TrainingTask
-from simulation.topology import build_topology
+from simulation.topology.communication import Communication
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -294,10 +294,7 @@ class MultiModelEnvironment:
         return pick_mode(mixing.policy, turn, level, experience, modes, rng, mixing.gamma)
 
     def _topology(self) -> nx.Graph[int]:
-        rules = self.communication
-        ids = [config.model_id for config in self.models]
-        seed = derive_seed(self.seed, "topology")
-        return build_topology(rules.topology, ids, seed, rules.degree, rules.rewire)
+        return self.communication.graph([config.model_id for config in self.models], self.seed)
 
     async def _open(self) -> Society:
         """Return the running society of the current models; after a model was added or removed it is a new one."""

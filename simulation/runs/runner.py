@@ -11,6 +11,7 @@ from agents.inference.provenance import Tier
 from agents.inference.recording import ReplyCache
 from agents.problems import UsageError
 from simulation.plan import Plan, Settings, make_plan
+from simulation.plan_warnings import warn
 from simulation.runs.session import Observer, RunSession, RunStoppedError, finish
 from simulation.scenario import ScenarioSource
 from simulation.store.run_directory import RunStatus, new_directory
@@ -65,6 +66,7 @@ def run_scenario(
         RunStoppedError: The run ended early; its directory is kept.
     """
     plan = make_plan(scenario, Settings(tier, require, seed, episodes, endpoints, set or {}), roster)
+    warn(plan)
     return play_plan(plan, out=out, on_event=on_event, responders=responders, cache=cache)
 
 

@@ -24,7 +24,7 @@ from simulation.modes import (
     share_rewards,
 )
 from simulation.seats import Seat
-from simulation.topology import TopologyKind, build_topology, neighbours
+from simulation.topology.graph import TopologyKind, build_topology, neighbours
 
 COOPERATIVE, COMPETITIVE, TEAM_BATTLE = CYCLE
 SEATS = (Seat("a", "red"), Seat("b", "red"), Seat("c", "blue"), Seat("d", None), Seat("e", None))

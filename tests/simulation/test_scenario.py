@@ -28,9 +28,10 @@ from simulation.games.prisoners_dilemma import DilemmaParameters
 from simulation.inference_config import InferenceConfig
 from simulation.modes import MixingPolicy
 from simulation.plan import Plan, Settings, make_plan
-from simulation.scenario import FOLDER, Communication, Mixing, Scenario, shipped_scenarios
+from simulation.scenario import FOLDER, Mixing, Scenario, shipped_scenarios
 from simulation.task import TrainingTask
-from simulation.topology import TopologyKind
+from simulation.topology.communication import Communication
+from simulation.topology.graph import TopologyKind
 
 SHIPPED = sorted(FOLDER.glob("*.yaml"))
 

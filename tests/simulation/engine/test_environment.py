@@ -19,10 +19,11 @@ from agents.problems import SocietyError
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode
 from simulation.engine.environment import MultiModelEnvironment
-from simulation.scenario import Communication, Mixing
+from simulation.scenario import Mixing
 from simulation.store.events import CallMade, DecisionMade, EpisodeStarted, Event, MessageSent
 from simulation.task import TrainingTask
-from simulation.topology import TopologyKind
+from simulation.topology.communication import Communication
+from simulation.topology.graph import TopologyKind
 from tests.conftest import models
 from tests.support.in_thread import in_thread
 from tests.support.scripted_vllm import ScriptedVLLM
