@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agents.inference.loops import run_blocking
     from agents.inference.provenance import Tier
     from agents.problems import InvalidFileError, SocietyError, UsageError
     from agents.strategy import TrainingMode
@@ -80,6 +81,7 @@ __all__ = [
     "messages_of",
     "replay_run",
     "resume_run",
+    "run_blocking",
     "run_scenario",
     "sweep",
     "write_report",
@@ -128,6 +130,7 @@ _HOMES = {
     "measure_population": "simulation.studies.measure",
     "replay_run": "simulation.runs.replay",
     "resume_run": "simulation.runs.runner",
+    "run_blocking": "agents.inference.loops",
     "run_scenario": "simulation.runs.runner",
     "sweep": "simulation.runs.sweep",
     "write_report": "simulation.report.page",
