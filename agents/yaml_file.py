@@ -13,6 +13,8 @@ from agents.problems import InvalidFileError, Problem, nearest
 from agents.yaml_reader import SHORTER, NodeReader, compose, line_of
 
 MAX_BYTES = 1_000_000
+TABLES = (".csv", ".tsv", ".json", ".jsonl")
+"""Suffixes of tables of people (`agents.roster_table`); a mapping in JSON is YAML too."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,12 @@ def read_yaml(path: Path) -> YamlFile:
     Raises:
         InvalidFileError: There is none.
     """
-    return parse_yaml(read_text(path), display(path))
+    name = display(path)
+    text = read_text(path)
+    if path.suffix.lower() in TABLES and not text.lstrip().startswith("{"):
+        hint = f"make a roster of it: society roster new NEW.yaml --from {name}; in Python: Roster.from_table"
+        raise InvalidFileError([Problem(name, 0, "", "is a table and not a roster in YAML", hint)])
+    return parse_yaml(text, name)
 
 
 def read_text(path: Path) -> str:
