@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from agents.sanitize import sanitize_lines
+from agents.yaml_file import display
 from simulation.cli import logs
 
 if TYPE_CHECKING:
@@ -44,14 +45,14 @@ def show(finished: Run, as_json: bool) -> None:
     if as_json:
         outcomes = json.loads(finished.outcomes.to_json(orient="records"))
         typer.echo(
-            json.dumps({"run": str(finished.path), "tier_mix": finished.manifest["tier_mix"], "outcomes": outcomes})
+            json.dumps({"run": display(finished.path), "tier_mix": finished.manifest["tier_mix"], "outcomes": outcomes})
         )
         return
     from simulation.monitor.progress import outcome_table
 
     console = wide_console()
     console.print(outcome_table(finished, console.width))
-    typer.echo(str(finished.path))
+    typer.echo(display(finished.path))
 
 
 def show_study(

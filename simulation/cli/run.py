@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agents.yaml_file import display
 from simulation.cli.console import show
 from simulation.cli.observers import MetricsPort, Otel, OtelContent, watched
 from simulation.cli.options import (
@@ -103,6 +104,6 @@ def refuse_no_decision(finished: Run) -> None:
     if len(valid) and not valid.any():
         complain(
             f"none of the {len(valid)} decisions is valid: no reply was a legal action, so the outcomes are those of "
-            f"invalid decisions. Read what was asked and answered with: society show {finished.path}"
+            f"invalid decisions. Read what was asked and answered with: society show {display(finished.path)}"
         )
         raise typer.Exit(NO_DECISION)

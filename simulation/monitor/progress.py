@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from agents.inference.provenance import CallStatus
+from agents.yaml_file import display
 from simulation.store.events import CallMade, EpisodeEnded, EpisodeStarted, Event, RunResumed, StepResolved
 from simulation.tables.columns import SUMMARY_FIGURES, SUMMARY_KEYS
 from simulation.treatment import Treatment
@@ -167,9 +168,7 @@ def outcome_table(run: Run, width: int = WIDE) -> Table:
     title = f"{run.manifest['scenario']['name']}: mean outcome per {who} ({', '.join(shared)})"
     caption = _caption(run, synthetic)
     if by_kind:
-        caption = (
-            f"{models} models, averaged by adapter, role and team; for each model: society report {run.path}\n{caption}"
-        )
+        caption = f"{models} models, averaged by adapter, role and team; for each model: society report {display(run.path)}\n{caption}"
     table = Table(title=escape(title), title_justify="left", caption=escape(caption), caption_justify="left")
     hidden = ("model_name", "role", "team_id") if width < WIDE and not by_kind else ()
     keys = [key for key in summary.columns if key not in (*SUMMARY_FIGURES, *common, *hidden)]
