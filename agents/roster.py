@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from agents.file_model import FileModel, Flag, Real, Text, Whole
+from agents.file_model import FileModel, FilledName, Flag, Name, Real, Text, Whole
 from agents.findings import Finding, RawMapping, dotted, examine, refuse, shown
 from agents.problems import InvalidFileError, Problem, UsageError, nearest
 from agents.role import ModelRole, PopulationPart
@@ -46,13 +46,13 @@ class SamplingConfig(FileModel):
 class ModelConfig(FileModel):
     """One roster row: a served adapter (`model_name`), a scripted player (`policy`) or a person (`human`)."""
 
-    model_id: str
+    model_id: Name
     """The player's name: letters, digits, _ - . only, at most 64."""
     model_name: Text | None = None
     """The served name of the adapter, or of the base model itself."""
     role: ModelRole = ModelRole.NEUTRAL
     """What the model is to the others. A competitor competes in every mode."""
-    team_id: Text | None = None
+    team_id: FilledName | None = None
     """The model's team; a team battle needs two teams."""
     specialization: str = "general"
     """What the model is good at, in a word or two; the prompt says so."""

@@ -15,7 +15,6 @@ MAX_ID = 64
 MAX_PLAYERS = 100_000
 MAX_BYTES = 192
 """Longest name in UTF-8: a run's folder is the name with a time and a random suffix, and may have 255 bytes."""
-_WORD = re.compile(rf"[\w.-]{{1,{MAX_ID}}}")
 _ALIKE = str.maketrans("аеорсухікѕјһԁԛԝαοινρυχκτ01іı", "aeopcyxiksjhdqwaoivpuxktolii")
 """Cyrillic and Greek letters and digits that look like Latin letters, all in lower case."""
 _KINDS = ("model_name", "policy")
@@ -62,8 +61,9 @@ def name_findings(key: str, name: object, count: object = 1) -> Iterator[Finding
     """
     if not isinstance(name, str):
         return
-    if not _WORD.fullmatch(name):
-        better = re.sub(r"[^\w.-]+", "_", name).lstrip(".-")[:MAX_ID]
+    name = composed(name)
+    if not 1 <= len(name) <= MAX_ID or not all(map(_is_of_a_name, name)) or _is_mark(name[0]):
+        better = re.sub("_+", "_", "".join(each if _is_of_a_name(each) else "_" for each in name)).lstrip(".-")[:MAX_ID]
         hint = f"nearest valid: {better}" if better else ""
         message = f"{shown(name)} may contain only letters, digits, _ - . and at most {MAX_ID} characters"
         yield Finding((key,), message, hint)
@@ -75,6 +75,21 @@ def name_findings(key: str, name: object, count: object = 1) -> Iterator[Finding
         yield Finding((key,), f"{shown(name)} is longer than {MAX_BYTES} bytes, the most that a folder's name may have")
     elif isinstance(count, int) and 1 < count <= MAX_PLAYERS and len(f"{name}_{count}") > MAX_ID:
         yield Finding((key,), f"{shown(f'{name}_{count}')} is longer than {MAX_ID} characters")
+
+
+def composed(name: str) -> str:
+    """Return a name in Unicode's composed form (NFC), in which equal names are equal texts."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _is_of_a_name(letter: str) -> bool:
+    """Tell whether a name may have this character: letters of any script with their marks, digits, and _ - ."""
+    return letter in "_-." or letter.isalnum() or _is_mark(letter)
+
+
+def _is_mark(letter: str) -> bool:
+    """Tell whether a character combines with the one before it: an accent, or a vowel as of Hindi and Thai."""
+    return unicodedata.category(letter) in ("Mn", "Mc")
 
 
 def _kind(row: RawMapping, keys: Sequence[str]) -> Iterator[Finding]:
@@ -182,7 +197,7 @@ def row_ids(row: RawMapping) -> tuple[str, ...] | None:
     model_id, count = row.get("model_id"), row.get("count", 1)
     if not isinstance(model_id, str) or isinstance(count, bool) or not isinstance(count, int):
         return None
-    return clone_ids(model_id, count) if 1 <= count <= MAX_PLAYERS else None
+    return clone_ids(composed(model_id), count) if 1 <= count <= MAX_PLAYERS else None
 
 
 def raw_players(data: RawMapping) -> list[tuple[str, str | None]] | None:
@@ -194,7 +209,7 @@ def raw_players(data: RawMapping) -> list[tuple[str, str | None]] | None:
         team = row.get("team_id") if isinstance(row, dict) else None
         if ids is None or not (team is None or isinstance(team, str)):
             return None
-        players += [(model_id, team) for model_id in ids]
+        players += [(model_id, team and composed(team)) for model_id in ids]
     return players or None
 
 

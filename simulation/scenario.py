@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from agents.file_model import FileModel, Real, Text, Whole, plain_value, word_or_structure
+from agents.file_model import FileModel, Name, Real, Text, Whole, plain_value, word_or_structure
 from agents.findings import Finding, KeyPath, RawMapping, examine, refuse, shown
 from agents.language import Language
 from agents.problems import InvalidFileError, Problem, UsageError
@@ -75,7 +75,7 @@ class Scenario(FileModel):
 
     model_config = ConfigDict(serialize_by_alias=True)
 
-    name: str
+    name: Name
     """The scenario's name: letters, digits, _ - . only, at most 64."""
     description: str = ""
     """What the scenario shows, in a line."""

@@ -37,6 +37,7 @@ from simulation.cli import (
 )
 from simulation.cli.console import complain, stderr
 from simulation.cli.options import fail_usage
+from simulation.cli.output import safe_output
 from simulation.cli.panels import arrange
 
 USAGE_ERROR = 2
@@ -161,6 +162,11 @@ def model_path_() -> None:
 
 def main() -> None:
     """Run the command: a user's mistake is a message and an exit code, never a traceback."""
+    with safe_output():
+        _run()
+
+
+def _run() -> None:
     try:
         app()
     except InvalidFileError as error:

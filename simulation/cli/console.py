@@ -95,9 +95,10 @@ def text_table(
         right: The heads of the columns that are aligned right.
     """
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(title=escape(title), title_justify="left", caption_justify="left")
+    from simulation.monitor.fitted_table import FittedTable
+
+    table = FittedTable(title=escape(title), title_justify="left", caption_justify="left")
     for head in heads:
         table.add_column(escape(head), justify="right" if head in right else "left", overflow="fold")
     for row in rows:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from agents.file_model import FileModel, Flag, Text
 from agents.findings import Finding, KeyPath, shown
 from agents.problems import SocietyError, nearest
+from agents.roster_rules import composed
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -84,6 +85,8 @@ def _plain_pairs(pairs: Any) -> Any:
 
 
 def _plain_end(end: Any) -> Any:
+    if isinstance(end, str):
+        return composed(end)
     return str(end) if isinstance(end, int) and not isinstance(end, bool) else end
 
 
