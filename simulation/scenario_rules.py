@@ -89,9 +89,11 @@ def _task_findings(task: RawMapping, seats: tuple[Seat, ...]) -> Iterator[Findin
         message = f"needs {required} models; the roster has {len(seats)}"
         yield Finding(("required_models",), message, f"nearest valid: {len(seats)}")
     if parameters is not None:
-        refusal = find_game(task["task_type"]).refuse(_setting(task, seats), parameters)
+        game, setting = find_game(task["task_type"]), _setting(task, seats)
+        refusal = game.refuse(setting, parameters)
         if refusal:
-            yield Finding(("task_type",), refusal)
+            by_parameters = task.get("parameters") and not game.refuse(setting, game.Parameters())
+            yield Finding(("parameters" if by_parameters else "task_type",), refusal)
 
 
 def _setting(task: RawMapping, seats: tuple[Seat, ...]) -> Setting:

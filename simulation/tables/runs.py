@@ -109,7 +109,7 @@ class Runs(Tables):
 
     def _facts(self, entry: _Entry) -> dict[str, Value]:
         """Return an entry's leading columns in their types, without those that have no value."""
-        facts, types = entry.facts(), {column.name: column.dtype for column in self.leading}
+        facts, types = entry.facts(), {column.name: column.kind for column in self.leading}
         return {name: str(value) if types[name] == CATEGORY else value for name, value in facts.items()}
 
     def _columns(self, name: TableName) -> tuple[Column, ...]:

@@ -234,7 +234,7 @@ tasks:
             ),
             (
                 "  - {task_id: u, task_type: public_goods, parameters: {endowment: 1}}",
-                "7: tasks.1.task_type: contributions go up to 20, above the endowment 1",
+                "7: tasks.1.parameters: contributions go up to 20, above the endowment 1",
             ),
             ("  - {task_typ: public_goods, task_id: u}", "7: tasks.1.task_typ: unknown key 'task_typ'"),
             ("  - {task_type: public_goods}", "7: tasks.1.task_id: is missing"),
@@ -466,3 +466,11 @@ def test_plan_takes_values_of_numpy_enums_and_models() -> None:
     changed = {"seed": np.int64(3), "mode": TrainingMode.COMPETITIVE, "communication": Communication(talk_rounds=2)}
     scenario = make_plan("first_contact", Settings(set=changed)).scenario
     assert (scenario.seed, scenario.mode, scenario.communication.talk_rounds) == (3, TrainingMode.COMPETITIVE, 2)
+
+
+def test_parameters_that_a_game_refuses_are_reported_where_they_are_set() -> None:
+    with pytest.raises(InvalidFileError) as caught:
+        Plan.load("cooperative", {"tasks.0.parameters": "{contributions: [0, 50]}"})
+    assert [problem.file for problem in caught.value.problems] == [
+        "--set tasks.0.parameters={contributions: [0, 50]}"
+    ] * len(caught.value.problems)
