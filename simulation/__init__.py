@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agents.inference.loops import run_blocking
     from agents.inference.provenance import Tier
     from agents.problems import InvalidFileError, SocietyError, UsageError
     from agents.strategy import TrainingMode
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from simulation.runs.runner import resume_run, run_scenario
     from simulation.runs.session import RunStoppedError
     from simulation.runs.sweep import sweep
-    from simulation.scenario import Communication, Scenario
+    from simulation.scenario import Scenario
     from simulation.seats import Seat
     from simulation.sections.inference import InferenceConfig
     from simulation.studies.compare.report import compare_runs
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run, load_run
     from simulation.tables.runs import Runs, load_runs
     from simulation.task import TrainingTask
+    from simulation.topology.communication import Communication
     from simulation.training.start import resume_training, train_scenario
     from simulation.training.tables import Training, load_training
     from simulation.treatment import Treatment
@@ -86,6 +88,7 @@ __all__ = [
     "replay_run",
     "resume_run",
     "resume_training",
+    "run_blocking",
     "run_scenario",
     "sweep",
     "train_scenario",
@@ -93,7 +96,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Communication": "simulation.scenario",
+    "Communication": "simulation.topology.communication",
     "Game": "simulation.games.base",
     "GameError": "simulation.games.base",
     "GameParameters": "simulation.games.base",
@@ -139,6 +142,7 @@ _HOMES = {
     "replay_run": "simulation.runs.replay",
     "resume_run": "simulation.runs.runner",
     "resume_training": "simulation.training.start",
+    "run_blocking": "agents.inference.loops",
     "run_scenario": "simulation.runs.runner",
     "sweep": "simulation.runs.sweep",
     "train_scenario": "simulation.training.start",

@@ -19,6 +19,7 @@ from simulation.games.base import Setting
 from simulation.seats import Seat, named_teams
 from simulation.sweep_values import sweep_findings
 from simulation.task import raw_parameters, task_findings
+from simulation.topology.graph import edge_findings, plain_topology
 
 
 def scenario_findings(data: RawMapping) -> Iterator[Finding]:
@@ -96,9 +97,11 @@ def _task_findings(task: RawMapping, seats: tuple[Seat, ...]) -> Iterator[Findin
         message = f"needs {required} models; the roster has {len(seats)}"
         yield Finding(("required_models",), message, f"nearest valid: {len(seats)}")
     if parameters is not None:
-        refusal = find_game(task["task_type"]).refuse(_setting(task, seats), parameters)
+        game, setting = find_game(task["task_type"]), _setting(task, seats)
+        refusal = game.refuse(setting, parameters)
         if refusal:
-            yield Finding(("task_type",), refusal)
+            by_parameters = task.get("parameters") and not game.refuse(setting, game.Parameters())
+            yield Finding(("parameters" if by_parameters else "task_type",), refusal)
 
 
 def _setting(task: RawMapping, seats: tuple[Seat, ...]) -> Setting:
@@ -113,15 +116,9 @@ def _setting(task: RawMapping, seats: tuple[Seat, ...]) -> Setting:
 
 def _edge_findings(data: RawMapping, players: list[str]) -> Iterator[Finding]:
     communication = data.get("communication")
-    edges = communication.get("topology") if isinstance(communication, Mapping) else None
-    for index, edge in enumerate(edges if isinstance(edges, (list, tuple)) else ()):
-        path = ("communication", "topology", index)
-        ends = [end for end in edge if isinstance(end, str)] if isinstance(edge, (list, tuple)) else []
-        for place, end in enumerate(ends):
-            if end not in players:
-                yield Finding((*path, place), f"no model is called {shown(end)}", nearest(end, players))
-        if len(ends) == 2 and ends[0] == ends[1]:
-            yield Finding(path, f"joins {shown(ends[0])} to itself")
+    topology = communication.get("topology") if isinstance(communication, Mapping) else None
+    for finding in edge_findings(plain_topology(topology), players):
+        yield finding.under("communication", "topology")
 
 
 def training_findings(data: RawMapping) -> Iterator[Finding]:
