@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import operator
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from agents.file_model import MAX_WHOLE
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.client import DEFAULT_URL, VLLMClient
 from agents.inference.provenance import CallRecord, CallStatus, Sampling
@@ -116,7 +118,7 @@ class MultiModelEnvironment:
         self.training_mode = member_of(TrainingMode, training_mode, "training_mode")
         self.max_models = max_models
         self.base_model = base_model
-        self.language, self.seed = member_of(Language, language, "language"), seed
+        self.language, self.seed = member_of(Language, language, "language"), _seed(seed)
         self.sampling = sampling or Sampling()
         self.communication = communication or Communication()
         self.mixing = mixing or Mixing()
@@ -362,6 +364,17 @@ class MultiModelEnvironment:
             self._counts.add_call(event.record)
         if self._on_event is not None:
             self._on_event(event)
+
+
+def _seed(value: int) -> int:
+    """Return a seed as a plain integer. Raises UsageError where it is none, or not in the range of a run's seed."""
+    try:
+        seed = operator.index(value)
+    except TypeError:
+        raise UsageError(f"seed={value!r}: not a whole number") from None
+    if isinstance(value, bool) or not 0 <= seed <= MAX_WHOLE:
+        raise UsageError(f"seed={value!r}: give a whole number from 0 to {MAX_WHOLE}")
+    return seed
 
 
 class _Counts:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from agents.inference.backend import InferenceSettings
@@ -205,6 +206,16 @@ async def test_an_inbox_limit_bounds_what_a_model_hears() -> None:
         await env.run_task(GOODS)
     first = [e for e in events if isinstance(e, MessageSent) and e.step == 0]
     assert sum(len(message.audience) for message in first) == 6
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 3.0, "3", True, None])
+def test_a_seed_out_of_range_is_refused_at_once(seed: Any) -> None:
+    with pytest.raises(UsageError, match="seed="):
+        environment(seed=seed)
+
+
+def test_a_seed_may_be_of_numpy() -> None:
+    assert type(environment(seed=np.int64(3)).seed) is int
 
 
 async def test_a_second_task_is_refused_while_one_is_played() -> None:
