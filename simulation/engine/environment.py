@@ -13,32 +13,40 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
+import operator
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from agents.file_model import MAX_WHOLE
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.client import DEFAULT_URL, VLLMClient
 from agents.inference.provenance import CallRecord, CallStatus, Sampling
 from agents.inference.recording import Recording, ReplyCache
 from agents.language import Language
-from agents.problems import SocietyError, member_of, nearest
+from agents.problems import SocietyError, UsageError, member_of, nearest
 from agents.roster import ModelConfig
 from agents.social import SocialActionName, SocialMove
 from agents.strategy import TrainingMode
 from simulation.engine.episode import Episode, EpisodePlan, TalkRules
 from simulation.games import find_game
+<<<<<<< HEAD
 from simulation.games.base import Game
+=======
+from simulation.games.base import Game, Setting
+from simulation.games.measures import welfare_ratio
+>>>>>>> main
 from simulation.modes import Experience, ModeChoice, pick_mode, playable_modes
-from simulation.scenario import Communication, Mixing
+from simulation.scenario import Mixing
 from simulation.seats import Seat
-from simulation.seeds import derive_seed, stream
+from simulation.seeds import stream
 from simulation.store.events import CallBegun, CallMade, EpisodeEnded, Event, MessageSent, SocialActed
 from simulation.task import TrainingTask
-from simulation.topology import build_topology
+from simulation.topology.communication import Communication
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -54,7 +62,8 @@ class EnvironmentStats:
 
     `calls` are attempts that ended, well or not; a cached reply is no attempt. `call_success_rate` is 0-1, None before
     the first attempt. Tiers are never averaged together: `mean_latency` (seconds) and `tier_mix` are of successful
-    attempts by tier; `mean_welfare_ratio` is welfare / optimum by an episode's lowest tier, without synthetic episodes.
+    attempts by tier; `mean_welfare_ratio` (0-1, as `welfare_ratio` defines it) is by an episode's lowest tier, without
+    synthetic episodes and those in which nothing can be won.
     """
 
     models: int
@@ -113,7 +122,7 @@ class MultiModelEnvironment:
         self.training_mode = member_of(TrainingMode, training_mode, "training_mode")
         self.max_models = max_models
         self.base_model = base_model
-        self.language, self.seed = member_of(Language, language, "language"), seed
+        self.language, self.seed = member_of(Language, language, "language"), _seed(seed)
         self.sampling = sampling or Sampling()
         self.communication = communication or Communication()
         self.mixing = mixing or Mixing()
@@ -137,6 +146,7 @@ class MultiModelEnvironment:
         self._stack = contextlib.ExitStack()
         self._society: Society | None = None
         self._databases = 0
+        self._playing: str | None = None
         self.episodes = 0
 
     # -- models ------------------------------------------------------------------------------------------
@@ -151,7 +161,9 @@ class MultiModelEnvironment:
 
         Raises:
             SocietyError: The id is taken, the row makes several models, or the environment is full.
+            UsageError: A task is being played.
         """
+        self._refuse_while_playing("a model cannot be added")
         if config.count != 1:
             raise SocietyError(f"{config.model_id}: count is {config.count}; add one model at a time")
         if config.model_id in self._models:
@@ -163,10 +175,15 @@ class MultiModelEnvironment:
         self._models[config.model_id] = config
 
     def remove_model(self, model_id: str) -> None:
-        """Remove one model. Raises SocietyError for an unknown id."""
+        """Remove one model. Raises SocietyError for an unknown id, UsageError while a task is played."""
+        self._refuse_while_playing("a model cannot be removed")
         if model_id not in self._models:
             raise SocietyError(f"no model {model_id!r} ({nearest(model_id, list(self._models) or ['none'])})")
         del self._models[model_id]
+
+    def _refuse_while_playing(self, what: str) -> None:
+        if self._playing is not None:
+            raise UsageError(f"{what} while task {self._playing!r} is played; wait for its end")
 
     # -- running -----------------------------------------------------------------------------------------
 
@@ -182,7 +199,26 @@ class MultiModelEnvironment:
 
         Raises:
             SocietyError: The task cannot be played with these models, or no allowed tier answers.
+            UsageError: Another task is being played: a society has one conversation at a time.
         """
+        with self._one_task(task.task_id):
+            return await self._play(task, episode)
+
+    @contextlib.contextmanager
+    def _one_task(self, task_id: str) -> Iterator[None]:
+        """Refuse a second task meanwhile: its messages would reach the prompts of the first."""
+        if self._playing is not None:
+            raise UsageError(
+                f"task {task_id!r} cannot start: this environment is playing {self._playing!r}. Await one task after "
+                "the other, or give each its own MultiModelEnvironment; those may play at the same time"
+            )
+        self._playing = task_id
+        try:
+            yield
+        finally:
+            self._playing = None
+
+    async def _play(self, task: TrainingTask, episode: int | None) -> EpisodeEnded:
         number = self.episodes if episode is None else episode
         game = self._game(task, number)
         society = await self._open()
@@ -237,9 +273,10 @@ class MultiModelEnvironment:
     def learn(self, task_id: str, choice: ModeChoice, ended: EpisodeEnded) -> None:
         """Let a mixed run's policy learn from an episode. Each task is learned apart, as welfare differs by game."""
         arms = len(playable_modes(self._seats()))
-        ratio = min(1.0, max(0.0, ended.welfare / ended.optimum)) if ended.optimum > 0 else 0.0
+        ratio = welfare_ratio(ended.welfare, ended.optimum)
         before = self._experience.get(task_id, Experience())
-        self._experience[task_id] = before.learn(choice, ratio, arms, self.mixing.gamma)
+        # where nothing can be won every mode gets the same, so none is preferred
+        self._experience[task_id] = before.learn(choice, 0.0 if math.isnan(ratio) else ratio, arms, self.mixing.gamma)
 
     async def store_again(self, messages: Iterable[MessageSent], acts: Iterable[SocialActed] = ()) -> None:
         """Store again what finished episodes said and did, so that a resumed run's oasis.db is complete."""
@@ -294,10 +331,7 @@ class MultiModelEnvironment:
         return pick_mode(mixing.policy, turn, level, experience, modes, rng, mixing.gamma)
 
     def _topology(self) -> nx.Graph[int]:
-        rules = self.communication
-        ids = [config.model_id for config in self.models]
-        seed = derive_seed(self.seed, "topology")
-        return build_topology(rules.topology, ids, seed, rules.degree, rules.rewire)
+        return self.communication.graph([config.model_id for config in self.models], self.seed)
 
     async def _open(self) -> Society:
         """Return the running society of the current models; after a model was added or removed it is a new one."""
@@ -336,6 +370,17 @@ class MultiModelEnvironment:
             self._on_event(event)
 
 
+def _seed(value: int) -> int:
+    """Return a seed as a plain integer. Raises UsageError where it is none, or not in the range of a run's seed."""
+    try:
+        seed = operator.index(value)
+    except TypeError:
+        raise UsageError(f"seed={value!r}: not a whole number") from None
+    if isinstance(value, bool) or not 0 <= seed <= MAX_WHOLE:
+        raise UsageError(f"seed={value!r}: give a whole number from 0 to {MAX_WHOLE}")
+    return seed
+
+
 class _Counts:
     """Running sums behind `EnvironmentStats`."""
 
@@ -355,8 +400,9 @@ class _Counts:
             self.tokens += record.completion_tokens or 0
 
     def add_episode(self, ended: EpisodeEnded, synthetic: bool) -> None:
-        if not synthetic and ended.optimum > 0:
-            self.ratios[ended.tier] += ended.welfare / ended.optimum
+        ratio = welfare_ratio(ended.welfare, ended.optimum)
+        if not (synthetic or math.isnan(ratio)):
+            self.ratios[ended.tier] += ratio
             self.scored[ended.tier] += 1
 
     def stats(self, models: int, episodes: int) -> EnvironmentStats:

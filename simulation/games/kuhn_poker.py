@@ -156,9 +156,9 @@ _DONE = {
 _RULES = {
     Language.EN: (
         "Kuhn poker in fixed pairs, with the cards J, Q and K; K is the highest. In each hand both put {stake:g} into "
-        "the pot and get one card, which only they see. One opens: check, or bet another {stake:g}; then the other "
-        "does. Against a bet: call with another {stake:g}, or fold and lose the pot. If nobody folds, the higher card wins. "
-        "The winner earns what the loser put in, the loser loses it. The next hand is opened by the other."
+        "the pot and get one card, which only they see. One opens: check, or bet another {stake:g}; then the "
+        "other does. Against a bet: call with another {stake:g}, or fold and lose the pot. If nobody folds, the "
+        "higher card wins. The winner earns what the loser put in, the loser loses it. The next hand is opened by the other."
     ),
     Language.ZH: (
         "固定两人一组的库恩扑克，牌为J、Q、K，K最大。每一局双方各投入{stake:g}分，各得一张只有自己看得到的牌。"

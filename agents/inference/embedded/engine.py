@@ -104,8 +104,8 @@ class EmbeddedEngine:
             PermanentError: Prompt and reply do not fit into the model's context.
         """
         adapter = resolve(request.adapter, request.adapter_path, request.base_stated)
-        tokens = self.model.prompt(request.messages)
-        tree = request.choices and choice_tree(request.choices, self.model.encode, self.model.end)
+        tokens = self.model.text.prompt(request.messages)
+        tree = request.choices and choice_tree(request.choices, self.model.text.encode, self.model.text.end)
         row = BatchRow(request, tokens, adapter, tree or None)
         self._check_context(row)
         if adapter is not None:
@@ -167,7 +167,7 @@ class EmbeddedEngine:
         first_token_time = None
         while True:
             for place, draft in enumerate(live):
-                draft.extend(batch.last(place), self.model.stops)
+                draft.extend(batch.last(place), self.model.text.stops)
             first_token_time = first_token_time or time.perf_counter() - began
             unfinished = [place for place, draft in enumerate(live) if not draft.finish_reason]
             if not unfinished:
@@ -179,7 +179,7 @@ class EmbeddedEngine:
 
     def _completion(self, draft: Draft, first_token_time: float) -> Completion:
         return Completion(
-            text=self.model.decode(draft.tokens),
+            text=self.model.text.decode(draft.tokens),
             prompt_tokens=len(draft.row.tokens),
             completion_tokens=len(draft.tokens),
             finish_reason=draft.finish_reason,

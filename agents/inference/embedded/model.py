@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from agents.inference.adapter_folder import AdapterFolder
-from agents.inference.backend import as_openai
+from agents.inference.embedded.chat_tokenizer import ChatTokenizer
 from agents.inference.embedded.lora import AdapterBank
 from agents.inference.embedded.sampling import Floats, Tokens
 from agents.inference.embedded.threads import passive_waiting, use_all_cores
-from agents.inference.provenance import ChatMessage
 
 
 @dataclass
@@ -41,34 +40,17 @@ class EmbeddedModel:
 
     def __init__(self, folder: Path, dtype: str | None = None) -> None:
         with passive_waiting():
-            from transformers import AutoModelForCausalLM, AutoTokenizer
+            from transformers import AutoModelForCausalLM
 
             use_all_cores()
         self.dtype = dtype or fastest_dtype()
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self.text = ChatTokenizer(folder)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=self.dtype, local_files_only=True).eval()
         self.bank = AdapterBank(model)
         self._layers = model.model
         # in bf16, logits near 20 are 0.125 apart and tie, so the output layer is always fp32
         self._head = model.lm_head.weight.detach().float()
         self.context = int(model.config.max_position_embeddings)
-        self.end = int(self._tokenizer.eos_token_id)
-        self.stops = frozenset((self.end, self._tokenizer.bos_token_id, self._tokenizer.unk_token_id))
-
-    # -- text and tokens --------------------------------------------------------------------------------
-
-    def prompt(self, messages: Sequence[ChatMessage]) -> Tokens:
-        """Return messages as tokens in the model's chat template, up to where its reply begins."""
-        return tuple(self._tokenizer.apply_chat_template(as_openai(messages), add_generation_prompt=True))
-
-    def encode(self, text: str) -> Tokens:
-        """Return the tokens of a text without the chat template."""
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
-
-    def decode(self, tokens: Sequence[int]) -> str:
-        """Return the text of a reply without special tokens, outer blanks and an incomplete last character."""
-        text: str = self._tokenizer.decode(tokens, skip_special_tokens=True)
-        return text.rstrip("\ufffd").strip()
 
     # -- batches ----------------------------------------------------------------------------------------
 
@@ -79,7 +61,7 @@ class EmbeddedModel:
         self.bank.activate(adapters)
         width = max(map(len, prompts))
         pads = [width - len(prompt) for prompt in prompts]
-        tokens = [[self.end] * pad + list(prompt) for prompt, pad in zip(prompts, pads, strict=True)]
+        tokens = [[self.text.end] * pad + list(prompt) for prompt, pad in zip(prompts, pads, strict=True)]
         mask = torch.tensor([[0] * pad + [1] * (width - pad) for pad in pads])
         out = self._layers(
             input_ids=torch.tensor(tokens),
@@ -118,7 +100,7 @@ class EmbeddedModel:
         owners = [i for i, _ in places]
         width = max(len(prefix) for _, prefix in places)
         pads = [width - len(prefix) for _, prefix in places]
-        tokens = [[*prefix, *[self.end] * pad] for (_, prefix), pad in zip(places, pads, strict=True)]
+        tokens = [[*prefix, *[self.text.end] * pad] for (_, prefix), pad in zip(places, pads, strict=True)]
         mask = torch.tensor([[1] * (width - pad) + [0] * pad for pad in pads])
         self.bank.activate([batch.adapters[i] for i in owners])
         out = self._layers(

@@ -141,8 +141,8 @@ def test_adapters_give_the_probabilities_that_peft_gives(engine: EmbeddedEngine,
 
 def reference(engine: EmbeddedEngine, model: Any, options: Sequence[str]) -> dict[str, float]:
     """P of each option, computed without cache or batch: one pass over the whole text per step of a path."""
-    prompt = engine.model.prompt(ask("Pick one.").messages)
-    paths = {option: (*engine.model.encode(option), engine.model.end) for option in options}
+    prompt = engine.model.text.prompt(ask("Pick one.").messages)
+    paths = {option: (*engine.model.text.encode(option), engine.model.text.end) for option in options}
     return {option: path_probability(model, prompt, path, list(paths.values())) for option, path in paths.items()}
 
 
