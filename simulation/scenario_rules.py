@@ -17,13 +17,8 @@ from agents.web_address import address_findings
 from simulation.games import find_game
 from simulation.seats import Seat, named_teams
 from simulation.sweep_values import sweep_findings
-<<<<<<< HEAD
 from simulation.task import raw_parameters, raw_setting, task_findings
-from simulation.training_rules import learner_findings, training_findings
-=======
-from simulation.task import raw_parameters, task_findings
 from simulation.topology.graph import edge_findings, plain_topology
->>>>>>> main
 
 
 def scenario_findings(data: RawMapping) -> Iterator[Finding]:
@@ -101,12 +96,8 @@ def _task_findings(task: RawMapping, seats: tuple[Seat, ...]) -> Iterator[Findin
         message = f"needs {required} models; the roster has {len(seats)}"
         yield Finding(("required_models",), message, f"nearest valid: {len(seats)}")
     if parameters is not None:
-<<<<<<< HEAD
-        refusal = find_game(task["task_type"]).refuse(raw_setting(task, seats), parameters)
-=======
-        game, setting = find_game(task["task_type"]), _setting(task, seats)
+        game, setting = find_game(task["task_type"]), raw_setting(task, seats)
         refusal = game.refuse(setting, parameters)
->>>>>>> main
         if refusal:
             by_parameters = task.get("parameters") and not game.refuse(setting, game.Parameters())
             yield Finding(("parameters" if by_parameters else "task_type",), refusal)

@@ -34,12 +34,8 @@ from agents.social import SocialActionName, SocialMove
 from agents.strategy import TrainingMode
 from simulation.engine.episode import Episode, EpisodePlan, TalkRules
 from simulation.games import find_game
-<<<<<<< HEAD
 from simulation.games.base import Game
-=======
-from simulation.games.base import Game, Setting
 from simulation.games.measures import welfare_ratio
->>>>>>> main
 from simulation.modes import Experience, ModeChoice, pick_mode, playable_modes
 from simulation.scenario import Mixing
 from simulation.seats import Seat

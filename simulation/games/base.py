@@ -25,11 +25,7 @@ from pydantic import BaseModel, ConfigDict
 from agents.language import Language
 from agents.players.policies import ExpectedOutcome, Observation, Option, closest
 from agents.problems import SocietyError
-<<<<<<< HEAD
-from simulation.games.measures import Meaning, gini, least, ratio, tidy
-=======
-from simulation.games.measures import Meaning, gini, welfare_ratio
->>>>>>> main
+from simulation.games.measures import Meaning, gini, least, tidy, welfare_ratio
 from simulation.seats import Seat
 
 Table = TypeVar("Table")
@@ -51,14 +47,12 @@ class GameParameters(BaseModel):
 
 @dataclass(frozen=True)
 class Setting:
-    """What every game gets besides its own parameters.
+    """What every game gets besides its own parameters. `difficulty` is in 0-1.
 
     Args:
         seats: The players.
         max_steps: The steps of the episode, unless the game ends earlier.
-        difficulty: From 0 to 1.
-        at_most: The most steps of any episode, where chance decides how many there are. Players then do not know
-            `max_steps`. None: they know it.
+        at_most: The most steps, where chance decides `max_steps` and players do not know it; None: they know it.
     """
 
     seats: tuple[Seat, ...]
@@ -68,7 +62,7 @@ class Setting:
 
     @property
     def open_ended(self) -> bool:
-        """Whether chance ends the episode, so that players do not know which step is the last."""
+        """Whether players do not know which step is the last."""
         return self.at_most is not None
 
 
@@ -176,7 +170,7 @@ class Game(ABC, Generic[Table]):
     cooperation_meaning: ClassVar[Meaning] = Meaning("", "")
     accuracy_meaning: ClassVar[Meaning] = Meaning("", "")
     round_steps: ClassVar[int] = 1
-    """The steps of a round: where chance ends an episode, it does so after a whole round."""
+    """The steps of a round; chance ends an episode after a whole one."""
     repeats: ClassVar[bool] = False
     """True if the named equilibrium plays every round for itself. It then stays one where chance ends the episode."""
     foreseeable: ClassVar[bool] = False

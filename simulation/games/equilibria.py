@@ -82,17 +82,23 @@ class _Branching(random.Random):
 def deals(game: Game[Any]) -> list[tuple[float, State[Any]]]:
     """Return the different starts of an episode, each with its probability."""
     found: dict[StateKey, tuple[float, State[Any]]] = {}
+    for weight, state in draws(game):
+        found[_key(state)] = (found.get(_key(state), (0.0, state))[0] + weight, state)
+    return list(found.values())
+
+
+def draws(game: Game[Any]) -> Iterator[tuple[float, State[Any]]]:
+    """Yield the start after every sequence of a game's random numbers, with its probability."""
     path: list[int] = []
     while True:
         rng = _Branching(path)
         state = game.start(rng)
-        weight = 1.0 / math.prod(rng.widths)
-        found[_key(state)] = (found.get(_key(state), (0.0, state))[0] + weight, state)
+        yield 1.0 / math.prod(rng.widths), state
         path = [*path, *[0] * (len(rng.widths) - len(path))]
         while path and path[-1] + 1 == rng.widths[len(path) - 1]:
             path.pop()
         if not path:
-            return list(found.values())
+            return
         path[-1] += 1
 
 

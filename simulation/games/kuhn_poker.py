@@ -28,7 +28,7 @@ Message: can lie about the card.
 accuracy: mean over the player's own decisions of the closeness of the decision's expected payoff to the best, against
 the named equilibrium: the other's cards are weighted by how likely it then has them.
 cooperation: no action is kinder. The level is caution: check and fold 1, bet and call 0.
-efficiency: always 1, as no outcome has a larger sum.
+efficiency: missing, as nothing can be won together.
 Source: Kuhn, A simplified two-person poker, in Contributions to the Theory of Games I (1950).
 """
 
@@ -158,7 +158,8 @@ _RULES = {
         "Kuhn poker in fixed pairs, with the cards J, Q and K; K is the highest. In each hand both put {stake:g} into "
         "the pot and get one card, which only they see. One opens: check, or bet another {stake:g}; then the "
         "other does. Against a bet: call with another {stake:g}, or fold and lose the pot. If nobody folds, the "
-        "higher card wins. The winner earns what the loser put in, the loser loses it. The next hand is opened by the other."
+        "higher card wins. The winner earns what the loser put in, the loser loses it. The next hand is "
+        "opened by the other."
     ),
     Language.ZH: (
         "固定两人一组的库恩扑克，牌为J、Q、K，K最大。每一局双方各投入{stake:g}分，各得一张只有自己看得到的牌。"

@@ -28,8 +28,8 @@ accuracy: closeness of the action's payoff to that of the best response to what 
 decision was invalid, any action counts as a best response.
 cooperation: the expected welfare of the action if all others choose uniformly, from 0 for the role's least to 1 for its
 largest; 1 for every action where these are equal, as in a zero-sum game: no action is kinder than another.
-efficiency: the group's payoff / the largest that it can earn, 0 if it is negative; 1 where nothing can be earned, as in
-a zero-sum game.
+efficiency: the group's payoff / the largest that it can earn, 0 if it is negative; missing where nothing can be earned,
+as in a zero-sum game.
 Source: Nash, Annals of Mathematics 54 (1951); von Neumann, Mathematische Annalen 100 (1928), for zero-sum games.
 """
 
@@ -47,7 +47,7 @@ from pydantic import Field, field_validator, model_validator
 
 from agents.language import Language
 from simulation.games.base import Game, GameParameters, Move, Round, Setting, State
-from simulation.games.measures import BEST_RESPONSE, Meaning, closeness, ratio
+from simulation.games.measures import BEST_RESPONSE, Meaning, closeness, welfare_ratio
 from simulation.games.normal_form import CLOSE, NormalForm, Strategies, best_equilibrium
 from simulation.games.pairs import across_teams
 
@@ -295,7 +295,7 @@ class PayoffTableGame(Game[Groups]):
     def efficiencies(self, state: State[Groups]) -> tuple[float, ...]:
         best, payoff = self.form.optimum * self.setting.max_steps, state.tally.payoff
         groups = (self._group(state.table, player) for player in range(self.players))
-        return tuple(ratio(sum(payoff[each] for each in group), best) for group in groups)
+        return tuple(welfare_ratio(sum(payoff[each] for each in group), best) for group in groups)
 
     # -- the texts --------------------------------------------------------------------------------------
 

@@ -88,7 +88,6 @@ def gini(values: Sequence[float]) -> float:
     return max(0.0, 2 * weighted / (n * total) - (n + 1) / n)
 
 
-<<<<<<< HEAD
 def tidy(value: float) -> float:
     """Round away the error of summing, so that a mean of ones is exactly 1."""
     return min(1.0, max(0.0, round(value, 12)))
@@ -97,8 +96,8 @@ def tidy(value: float) -> float:
 def least(a: float | None, b: float | None) -> float | None:
     """Return the smaller of two levels; None counts as no level."""
     return b if a is None else a if b is None else min(a, b)
-=======
+
+
 def known(figure: float) -> float | None:
     """Return a figure, or None in place of nan: JSON has no nan."""
     return None if math.isnan(figure) else figure
->>>>>>> main

@@ -2,7 +2,8 @@
 
 A node is a class of states that look alike to every player and have the same table: what was earned before does not
 count. In a node every learner has one prompt; a partner is a scripted policy that does not draw. So the value of a
-profile, its gradient and best responses are exact: no episode is played.
+profile, its gradient and best responses are exact: no episode is played. A game that deals at its start, as a game of
+cards, begins in each deal with its probability.
 
     V = r + d A V        r, A: expected payoffs and transitions of a step; d: the chance that another step follows
 
@@ -14,6 +15,7 @@ gradient.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,14 +34,16 @@ from agents.prompts import EpisodeContext, PlayerContext, chat, identity, system
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode, derive_strategy
 from simulation.games.base import Game, Move, State
+from simulation.games.equilibria import draws
 from simulation.metrics.arrays import Matrix, Vector
+from simulation.training.best_response import NO_CHOICE, JointMoves, best_response, own_reach
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_matrix
 
     from simulation.task import TrainingTask
 
-MOST_NODES, MOST_MOVES = 20_000, 500_000
+MOST_NODES, MOST_MOVES, MOST_DEALS = 20_000, 500_000, 2_000
 _DRAWS = 8  # a policy that gives the same option so many times does not draw
 
 
@@ -82,7 +86,7 @@ class GameGraph:
         stationary: Whether prompts do not show the step. The game then has no last step; `discount` must be below 1.
 
     Raises:
-        SocietyError: The game is too large, draws, or has a partner that draws.
+        SocietyError: The game is too large, draws more than a few deals, or has a partner that draws.
     """
 
     def __init__(self, table: SilentTable, *, discount: float = 1.0, stationary: bool = False) -> None:
@@ -113,9 +117,11 @@ class GameGraph:
     # -- building -----------------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        game, start = self.table.game, self._start()
-        places = {self._key(start): 0}
-        waiting, parents, children, payoffs, factors = [start], [], [], [], []
+        game, starts = self.table.game, self._starts()
+        places = {key: number for number, key in enumerate(starts)}
+        waiting = [state for _, state in starts.values()]
+        steps = [state.tally.step for state in waiting]
+        parents, children, payoffs, factors = [], [], [], []
         while waiting:
             state = waiting.pop()
             here = places[self._key(state)]
@@ -128,6 +134,7 @@ class GameGraph:
                 if key is not None and key not in places:
                     places[key] = len(places)
                     waiting.append(following)
+                    steps.append(following.tally.step)
                 parents.append(here)
                 children.append(-1 if key is None else places[key])
                 payoffs.append([a - b for a, b in zip(after.tally.payoff, state.tally.payoff, strict=True)])
@@ -136,12 +143,31 @@ class GameGraph:
         self.nodes = len(places)
         self._parents, self._children = np.array(parents), np.array(children)
         self._payoffs, self._factors_of = np.array(payoffs, dtype=np.float64), np.array(factors)
+        weights = np.zeros(self.nodes)
+        weights[: len(starts)] = [weight for weight, _ in starts.values()]
+        lengths = [len(cell.actions) for cell in self._found]
+        self.moves = JointMoves(
+            parents=self._parents,
+            children=self._children,
+            payoffs=self._payoffs,
+            places=self._factors_of,
+            cells=np.append(-1, np.repeat(np.arange(len(lengths)), lengths)).astype(np.int64),
+            steps=None if self.stationary else np.array(steps),
+            starts=weights,
+            discount=self.discount,
+        )
 
-    def _start(self) -> State[Any]:
-        starts = [self.table.game.start(random.Random(seed)) for seed in range(_DRAWS)]
-        if any(self._key(other) != self._key(starts[0]) for other in starts):
-            raise SocietyError(f"{self.table.game.task_type} draws at its start: its value is not a finite sum here")
-        return starts[0]
+    def _starts(self) -> dict[object, tuple[float, State[Any]]]:
+        """Return every deal of the game's random numbers with its probability, by key."""
+        game, found = self.table.game, dict[object, tuple[float, State[Any]]]()
+        for weight, state in itertools.islice(draws(game), MOST_DEALS + 1):
+            key = self._key(state)
+            found[key] = (found.get(key, (0.0, state))[0] + weight, state)
+        drawn = {self._key(game.start(random.Random(seed))) for seed in range(_DRAWS)}
+        finite = abs(sum(weight for weight, _ in found.values()) - 1) < 1e-9 and drawn <= set(found)
+        if not finite or (self.stationary and len(found) > 1):
+            raise SocietyError(f"{game.task_type} draws at its start: its value is not a finite sum here")
+        return found
 
     def _without_past(self, state: State[Any]) -> State[Any]:
         """The state with nothing earned so far; where the step does not count there is a first and a later one."""
@@ -163,6 +189,8 @@ class GameGraph:
         if config.model_id not in self.table.learners:
             return [(self._scripted(config, state, player), 0)]
         prompt, situation, actions = self._prompts.of(state, player)
+        if len(actions) == 1:
+            return [(actions[0], NO_CHOICE)]  # a player without a choice is not asked
         if prompt not in self._cells:
             self._cells[prompt] = len(self._found)
             self._found.append(PromptCell(prompt, situation, actions))
@@ -219,14 +247,12 @@ class StrategyProfile:
     @property
     def payoffs(self) -> Vector:
         """The expected payoff of each player over an episode, discounted."""
-        return np.asarray(self._values[0])
+        return np.asarray(self.graph.moves.starts @ self._values)
 
     @property
     def visits(self) -> Vector:
-        """The expected visits of each node, discounted; node 0 is the start."""
-        start = np.zeros(self.graph.nodes)
-        start[0] = 1.0
-        return self._solver.solve_transposed(start)
+        """The expected visits of each node, discounted."""
+        return self._solver.solve_transposed(self.graph.moves.starts)
 
     @property
     def steps(self) -> float:
@@ -244,28 +270,26 @@ class StrategyProfile:
         reached = self.visits[graph._parents] * worth
         flat = np.zeros(graph._size)
         for player in range(graph.table.game.players):
-            others = np.delete(self._chances, player, axis=1).prod(axis=1)
-            np.add.at(flat, graph._factors_of[:, player], reached * others)
+            np.add.at(flat, graph._factors_of[:, player], reached * self._others(player))
         return graph.split(flat)
 
     def best_response(self, player: int) -> float:
-        """Return the most that `player` can earn against the others, seeing the whole state; by value iteration."""
-        graph = self.graph
-        others = np.delete(self._chances, player, axis=1).prod(axis=1)
-        # rows of one node and one own action are one choice
-        actions, choice = np.unique(
-            np.stack([graph._parents, graph._factors_of[:, player]], axis=1), axis=0, return_inverse=True
-        )
-        values = np.zeros(graph.nodes)
-        for _ in range(100_000):
-            worth = np.zeros(len(actions))
-            np.add.at(worth, choice.ravel(), others * self._worth(graph._payoffs[:, player], values))
-            new = np.full(graph.nodes, -np.inf)
-            np.maximum.at(new, actions[:, 0], worth)
-            if np.abs(new - values).max() < 1e-12 * max(1.0, np.abs(new).max()):
-                break
-            values = new
-        return float(new[0])
+        """Return the most that `player` can earn against the others by what it observes, as `best_response`."""
+        return best_response(self.graph.moves, self._others(player), player).value
+
+    def best_actions(self, player: int) -> dict[int, int]:
+        """Return the best action of `player` in each of its prompts against the others, by place in `graph.cells`."""
+        graph, found = self.graph, best_response(self.graph.moves, self._others(player), player)
+        cells = (int(graph.moves.cells[place]) for place in found.actions)
+        return {cell: place - graph._offsets[cell] for cell, place in zip(cells, found.actions, strict=True)}
+
+    def own_reach(self, player: int) -> dict[int, float]:
+        """Return how likely the actions of `player` lead to each of its prompts, by place in `graph.cells`."""
+        return own_reach(self.graph.moves, self._chances[:, player], player)
+
+    def _others(self, player: int) -> Vector:
+        """Return for each joint move how likely all but `player` make their part of it."""
+        return np.asarray(np.delete(self._chances, player, axis=1).prod(axis=1))
 
     def _worth(self, payoffs: Vector, values: Vector) -> Vector:
         """What each joint move brings: its payoff, and the value of what follows."""

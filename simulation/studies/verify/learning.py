@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from agents.language import Language
 from agents.learning.samples import LossWeights
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode
 from simulation.games import find_game
-from simulation.games.base import Setting
+from simulation.games.base import Move
+from simulation.games.equilibria import draws
+from simulation.games.kuhn_poker import BET, CALL, equilibrium_chance
 from simulation.seats import Seat
 from simulation.sections.training import TrainingObjective
 from simulation.task import TrainingTask
@@ -28,6 +31,9 @@ from simulation.training.tabular import TabularTrainer
 DILEMMA, GAMMA = "prisoners_dilemma", 0.96
 SEEDS = 6
 LOQA = "naive and summed rewards: Foerster et al., LOLA, AAMAS 2018"
+LANCTOT = "self-play against the latest goes round: Lanctot et al., NeurIPS 2017"
+KUHN = "Kuhn, in Contributions to the Theory of Games I (1950)"
+KUHN_VALUE = -1 / 18
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ def silent_table(
     steps: int = 5,
     parameters: Mapping[str, Any] | None = None,
     teams: Sequence[str | None] = (),
+    horizon: Mapping[str, Any] | None = None,
 ) -> SilentTable:
     """Return a silent game in which a player is a policy's name, or None for a learner.
 
@@ -63,14 +70,18 @@ def silent_table(
         steps: Steps of an episode.
         parameters: The game's own.
         teams: The team of each player.
+        horizon: How chance ends an episode, as in a task; `steps` then does not count.
     """
     rows = tuple(
         ModelConfig(model_id=f"p{i}", policy=policy or "random", team_id=team)
         for i, (policy, team) in enumerate(zip(players, teams or (None,) * len(players), strict=True))
     )
-    task = TrainingTask(task_id="known", task_type=game, max_steps=steps, parameters=parameters or {})
+    length = {"max_steps": steps} if horizon is None else {"horizon": horizon}
+    task = TrainingTask.model_validate(
+        {"task_id": "known", "task_type": game, "parameters": parameters or {}, **length}
+    )
     seats = tuple(Seat(row.model_id, row.team_id) for row in rows)
-    rules = find_game(game)(Setting(seats, steps, task.difficulty), task.game_parameters())
+    rules = find_game(game)(task.setting(seats), task.game_parameters())
     learners = frozenset(row.model_id for row, policy in zip(rows, players, strict=True) if policy is None)
     return SilentTable(task, rules, rows, learners, TrainingMode.COMPETITIVE)
 
@@ -92,7 +103,8 @@ def train(graph: GameGraph, objective: TrainingObjective, trainer: TabularTraine
 
 def repeated(*players: str | None) -> GameGraph:
     """Return the dilemma without a last step."""
-    return GameGraph(silent_table(DILEMMA, players), discount=GAMMA, stationary=True)
+    horizon = {"continue": GAMMA, "at_most": 1000}
+    return GameGraph(silent_table(DILEMMA, players, horizon=horizon), discount=GAMMA, stationary=True)
 
 
 def _per_step(profile: StrategyProfile) -> float:
@@ -197,11 +209,104 @@ def _difference(graph: GameGraph, rows: Sequence[np.ndarray], place: int, action
     return (found[0] - found[1]) / 2e-5
 
 
+# -- two players with opposite aims ---------------------------------------------------------------------
+
+
+class SelfPlay(NamedTuple):
+    """What two learners became, and the average of what they played, each prompt weighted by their own way to it."""
+
+    last: StrategyProfile
+    average: StrategyProfile
+
+
+def self_play(graph: GameGraph, trainer: TabularTrainer, updates: int) -> SelfPlay:
+    """Train every player for its own payoff against the latest of the others."""
+    players, prompts = graph.table.game.setting.seats, [cell.prompt for cell in graph.cells]
+    weights = {seat.model_id: np.eye(len(players))[player] for player, seat in enumerate(players)}
+    sums = [np.zeros(len(cell.actions)) for cell in graph.cells]
+    for _ in range(updates):
+        chances = trainer.probabilities(prompts)
+        profile = graph.evaluate(chances)
+        for player in range(len(players)):
+            for place, reach in profile.own_reach(player).items():
+                sums[place] += reach * np.array(chances[place])
+        trainer.forward_backward(list(exact_samples(graph, profile, weights)), LossWeights())
+        for learner in weights:
+            trainer.optim_step(learner)
+    return SelfPlay(profile_of(graph, trainer), graph.evaluate([tuple(each / each.sum()) for each in sums]))
+
+
+def exploitability(profile: StrategyProfile) -> float:
+    """Return the mean over players of what a best response earns more in an episode; 0 in an equilibrium."""
+    gains = (profile.best_response(player) - payoff for player, payoff in enumerate(profile.payoffs.tolist()))
+    return float(sum(gains)) / len(profile.payoffs)
+
+
+def _rock_paper_scissors() -> Iterator[LearnedFigure]:
+    graph = GameGraph(silent_table("matrix_game", (None, None), steps=1))
+    played = self_play(graph, TabularTrainer(0.5, spread=0.5, seed=1), 1200)
+    name = "rock, paper, scissors: the last of self-play goes round, its average does not"
+    yield LearnedFigure(name, "exploitability of the last", 0.5, 1.0, exploitability(played.last), LANCTOT)
+    yield LearnedFigure(name, "exploitability of the average", 0.0, 0.05, exploitability(played.average), LANCTOT)
+
+
+def _latest_only() -> Iterator[LearnedFigure]:
+    graph = GameGraph(silent_table("matrix_game", (None, None), steps=1))
+    (cell,), (own,) = graph.cells_of("p1"), graph.cells_of("p0")
+    action, found = 0, ""
+    for _ in range(6):
+        found += graph.cells[cell].actions[action][0].upper()
+        latest = [tuple(np.eye(3)[action]) for _ in graph.cells]
+        action = graph.evaluate(latest).best_actions(0)[own]
+    name = "rock, paper, scissors: best responses to the latest alone go round"
+    yield LearnedFigure(f"{name}: {found}", "1 where it is RPSRPS", 1.0, 1.0, float(found == "RPSRPS"), LANCTOT)
+
+
+def kuhn_rows(graph: GameGraph, alpha: float) -> list[tuple[float, ...]]:
+    """Return the equilibrium of Kuhn poker with the parameter `alpha` as one row per prompt."""
+    game, waiting, chances = graph.table.game, [state for _, state in draws(graph.table.game)], dict[str, float]()
+    while waiting:
+        state = waiting.pop()
+        menus = [game.observe(state, player, Language.EN).options for player in range(game.players)]
+        (player,) = (player for player, menu in enumerate(menus) if len(menu) > 1)
+        text = f"step {state.tally.step + 1}: {game.observation_text(state, player, Language.EN)}"
+        history = tuple((state.table.deals[player].offer or "").split())
+        chances[text] = equilibrium_chance(state.table.cards[0][player], history, alpha)
+        for option in menus[player]:
+            moves = [Move(menu[0].action) for menu in menus]
+            moves[player] = Move(option.action)
+            after = game.resolve(state, moves)
+            waiting += [] if game.is_terminal(after) else [after]
+    return [
+        tuple(
+            chances[cell.situation] if action in (BET, CALL) else 1 - chances[cell.situation] for action in cell.actions
+        )
+        for cell in graph.cells
+    ]
+
+
+def _kuhn_poker() -> Iterator[LearnedFigure]:
+    graph = GameGraph(silent_table("kuhn_poker", (None, None), steps=3))
+    for alpha in (0.0, 1 / 6, 1 / 3):
+        profile, name = graph.evaluate(kuhn_rows(graph, alpha)), f"Kuhn poker: the equilibrium with alpha {alpha:.2g}"
+        value = float(profile.payoffs[0])
+        yield LearnedFigure(name, "value of who opens", KUHN_VALUE - 1e-9, KUHN_VALUE + 1e-9, value, KUHN)
+        yield LearnedFigure(name, "exploitability", -1e-9, 1e-9, exploitability(profile), KUHN)
+    average = self_play(graph, TabularTrainer(10.0, spread=0.1, seed=1), 300).average
+    name = "Kuhn poker: the average of self-play"
+    yield LearnedFigure(name, "exploitability", 0.0, 0.05, exploitability(average), LANCTOT)
+    value = float(average.payoffs[0])
+    yield LearnedFigure(name, "value of who opens", KUHN_VALUE - 0.02, KUHN_VALUE + 0.02, value, KUHN)
+
+
 LEARNING_CASES: tuple[Callable[[], Iterator[LearnedFigure]], ...] = (
     _dilemmas,
     _best_responses,
     _public_goods,
     _stag_hunt,
     _gradients,
+    _rock_paper_scissors,
+    _latest_only,
+    _kuhn_poker,
 )
 """Each trains from nothing and yields its figures."""

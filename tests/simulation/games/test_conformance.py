@@ -78,7 +78,7 @@ def test_random_play_stays_within_all_bounds(kind: Kind, seed: int, invalid: flo
     for player in score.players:
         assert math.isfinite(player.payoff)
         assert 0 <= player.accuracy <= 1 + 1e-9
-        assert 0 <= player.efficiency <= 1
+        assert 0 <= player.efficiency <= 1 if score.optimum > 0 else math.isnan(player.efficiency)
         assert player.cooperation_score is None or 0 <= player.cooperation_score <= 1
 
 
