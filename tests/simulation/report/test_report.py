@@ -28,6 +28,7 @@ from simulation.runs.runner import RunStoppedError, run_scenario
 from simulation.store.events import StepResolved
 from simulation.studies.metrics import measure_metrics
 from simulation.tables.run import Run, load_run
+from simulation.training.start import train_scenario
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
 from tests.support.faults import Fault
 from tests.support.in_thread import in_thread
