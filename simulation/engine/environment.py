@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,6 +43,8 @@ from simulation.seeds import stream
 from simulation.store.events import CallBegun, CallMade, EpisodeEnded, Event, MessageSent, SocialActed
 from simulation.task import TrainingTask
 from simulation.topology.communication import Communication
+
+notices = logging.getLogger("society.notice")  # shown without --verbose
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -225,6 +228,8 @@ class MultiModelEnvironment:
     async def run_training_cycle(self, cycles: int = 1, tasks: Sequence[TrainingTask] = ()) -> list[EpisodeEnded]:
         """Play every task once per cycle; without tasks, one `public_goods` task with default values.
 
+        No row of an environment learns, and a notice says so: adapters learn in a training (`train_scenario`).
+
         Args:
             cycles: How often, from 1.
             tasks: The tasks of a cycle, in order.
@@ -237,6 +242,7 @@ class MultiModelEnvironment:
         """
         if cycles < 1:
             raise SocietyError(f"cycles must be at least 1, not {cycles}")
+        notices.info("no row of this environment learns: a cycle plays its tasks; to train adapters: society train")
         chosen = tuple(tasks) or (TrainingTask(task_id="public_goods", task_type="public_goods"),)
         return [await self.run_task(task) for _ in range(cycles) for task in chosen]
 
