@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -164,13 +165,11 @@ def _table(training: Training) -> Table:
         known = mine.dropna(subset=["value"])
         values = [_number(known["value"].iloc[place]) if len(known) else "-" for place in (0, -1)]
         last = mine.iloc[-1]
-        figures = [
-            f"{last[key]:.3f}" if last[key] == last[key] and last[key] is not None else "-" for key in ("entropy", "kl")
-        ]
+        figures = [_number(last[key]) for key in ("entropy", "kl")]
         rows.append((name, str(len(mine) - 1), *values, *figures, f"{last['invalid']:.1%}", last["version"]))
     title = f"{training.plan.scenario.name}: value is what the objective earned before the update"
     return text_table(title, heads, rows)
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None or value != value else f"{value:.3f}"
+    return "-" if value is None or math.isnan(value) else f"{value:.3f}"

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from agents.strategy import TrainingMode
 from simulation.engine.episode import Episode, EpisodePlan, TalkRules
 from simulation.games import find_game
 from simulation.games.base import Game, Setting
+from simulation.games.measures import welfare_ratio
 from simulation.modes import Experience, ModeChoice, pick_mode, playable_modes
 from simulation.scenario import Communication, Mixing
 from simulation.seats import Seat
@@ -54,7 +56,8 @@ class EnvironmentStats:
 
     `calls` are attempts that ended, well or not; a cached reply is no attempt. `call_success_rate` is 0-1, None before
     the first attempt. Tiers are never averaged together: `mean_latency` (seconds) and `tier_mix` are of successful
-    attempts by tier; `mean_welfare_ratio` is welfare / optimum by an episode's lowest tier, without synthetic episodes.
+    attempts by tier; `mean_welfare_ratio` (0-1, as `welfare_ratio` defines it) is by an episode's lowest tier, without
+    synthetic episodes and those in which nothing can be won.
     """
 
     models: int
@@ -237,9 +240,10 @@ class MultiModelEnvironment:
     def learn(self, task_id: str, choice: ModeChoice, ended: EpisodeEnded) -> None:
         """Let a mixed run's policy learn from an episode. Each task is learned apart, as welfare differs by game."""
         arms = len(playable_modes(self._seats()))
-        ratio = min(1.0, max(0.0, ended.welfare / ended.optimum)) if ended.optimum > 0 else 0.0
+        ratio = welfare_ratio(ended.welfare, ended.optimum)
         before = self._experience.get(task_id, Experience())
-        self._experience[task_id] = before.learn(choice, ratio, arms, self.mixing.gamma)
+        # where nothing can be won every mode gets the same, so none is preferred
+        self._experience[task_id] = before.learn(choice, 0.0 if math.isnan(ratio) else ratio, arms, self.mixing.gamma)
 
     async def store_again(self, messages: Iterable[MessageSent], acts: Iterable[SocialActed] = ()) -> None:
         """Store again what finished episodes said and did, so that a resumed run's oasis.db is complete."""
@@ -355,8 +359,9 @@ class _Counts:
             self.tokens += record.completion_tokens or 0
 
     def add_episode(self, ended: EpisodeEnded, synthetic: bool) -> None:
-        if not synthetic and ended.optimum > 0:
-            self.ratios[ended.tier] += ended.welfare / ended.optimum
+        ratio = welfare_ratio(ended.welfare, ended.optimum)
+        if not (synthetic or math.isnan(ratio)):
+            self.ratios[ended.tier] += ratio
             self.scored[ended.tier] += 1
 
     def stats(self, models: int, episodes: int) -> EnvironmentStats:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +20,7 @@ from simulation.engine.feed import Feed
 from simulation.engine.gc_tuning import reduced_gc
 from simulation.engine.treat import treat
 from simulation.games.base import Game, Move, State
+from simulation.games.measures import known
 from simulation.modes import ModeChoice, audience, share_rewards
 from simulation.seats import Seat
 from simulation.seeds import derive_seed, stream
@@ -350,12 +350,8 @@ class Episode:
             tier=lowest_tier(everyone),
             real_share=real_share(everyone),
             welfare=score.welfare,
-            gini=_known(score.gini),
+            gini=known(score.gini),
             optimum=score.optimum,
-            nash=_known(score.nash),
+            nash=known(score.nash),
             outcomes=outcomes,
         )
-
-
-def _known(figure: float) -> float | None:
-    return None if math.isnan(figure) else figure

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agents.inference.provenance import Reply, Tier, lowest_tier, real_share
+from simulation.games.measures import known
 from simulation.store.events import Outcome
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def outcome(config: ModelConfig, stats: EpisodeStats, score: PlayerScore, reward
         real_share=real_share(stats.tiers),
         payoff=score.payoff,
         accuracy=score.accuracy,
-        efficiency=score.efficiency,
+        efficiency=known(score.efficiency),
         cooperation_score=score.cooperation_score,
         reward_earned=reward,
         completion_time=stats.seconds,

@@ -42,7 +42,7 @@ from pydantic import Field
 
 from agents.language import Language
 from simulation.games.base import Game, GameParameters, Move, Round, State
-from simulation.games.measures import BEST_RESPONSE, Meaning, closeness, ratio
+from simulation.games.measures import BEST_RESPONSE, Meaning, closeness, welfare_ratio
 
 
 class Pricing(str, Enum):
@@ -178,7 +178,7 @@ class Auction(Game[Sales]):
         return float(-self.parameters.highest * self.setting.max_steps)
 
     def efficiencies(self, state: State[Sales]) -> tuple[float, ...]:
-        return (ratio(state.table.realised, state.table.possible),) * self.players
+        return (welfare_ratio(state.table.realised, state.table.possible),) * self.players
 
 
 def _rivals(ranked: Sequence[int], own: int) -> RivalBids:

@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict
 from agents.language import Language
 from agents.players.policies import ExpectedOutcome, Observation, Option, closest
 from agents.problems import SocietyError
-from simulation.games.measures import Meaning, gini, ratio
+from simulation.games.measures import Meaning, gini, welfare_ratio
 from simulation.seats import Seat
 
 Table = TypeVar("Table")
@@ -115,7 +115,7 @@ class PlayerScore:
     Attributes:
         payoff: Sum over the steps, in the game's own units.
         accuracy: 0-1, closeness to the best response or to the right answer, as the game's docstring defines it.
-        efficiency: 0-1, achieved / best possible welfare.
+        efficiency: 0-1, achieved / best possible welfare (`welfare_ratio`); nan where nothing can be won.
         cooperation_score: 0-1, mean over valid decisions; None if there is none.
     """
 
@@ -350,7 +350,7 @@ class Game(ABC, Generic[Table]):
 
     def efficiencies(self, state: State[Table]) -> tuple[float, ...]:
         """Return achieved / best possible welfare per player: the same for all, unless players play in pairs."""
-        return (ratio(sum(state.tally.payoff), self.optimum()),) * self.players
+        return (welfare_ratio(sum(state.tally.payoff), self.optimum()),) * self.players
 
 
 def _added(tally: Tally, round_: Round[Any], levels: Sequence[float | None]) -> Tally:

@@ -134,7 +134,7 @@ def _broken_shares(score: EpisodeScore) -> Iterator[str]:
     for each in score.players:
         shares = {"accuracy": each.accuracy, "efficiency": each.efficiency, "cooperation": each.cooperation_score}
         for name, value in shares.items():
-            if value is not None and not -1e-9 <= value <= 1 + 1e-9:
+            if value is not None and not math.isnan(value) and not -1e-9 <= value <= 1 + 1e-9:
                 yield f"{name} {value:g} is outside 0-1"
 
 

@@ -1,4 +1,4 @@
-"""What a game's figures measure, and how they are computed: closeness, ratio, Gini coefficient. Pure."""
+"""What a game's figures measure, and how they are computed: closeness, welfare ratio, Gini. Pure."""
 
 from __future__ import annotations
 
@@ -43,9 +43,14 @@ def refuse_not_positive(name: str, payoffs: Mapping[str, float]) -> None:
     )
 
 
-def ratio(achieved: float, best: float) -> float:
-    """Return `achieved` / `best`, clipped to 0-1; 1 if `best` is not positive."""
-    return min(1.0, max(0.0, achieved / best)) if best > 0 else 1.0
+def welfare_ratio(welfare: float, optimum: float) -> float:
+    """Return `welfare` / `optimum`: the efficiency of play. This is its only definition.
+
+    Returns:
+        0-1; a welfare below 0 counts as 0. nan where nothing can be won (the optimum is 0 or less): no share of it can
+        be taken.
+    """
+    return min(1.0, max(0.0, welfare / optimum)) if optimum > 0 else math.nan
 
 
 def closeness(payoff: float, alternatives: Sequence[float]) -> float:
@@ -81,3 +86,8 @@ def gini(values: Sequence[float]) -> float:
         return 0.0
     weighted = sum(rank * value for rank, value in enumerate(sorted(values), start=1))
     return max(0.0, 2 * weighted / (n * total) - (n + 1) / n)
+
+
+def known(figure: float) -> float | None:
+    """Return a figure, or None in place of nan: JSON has no nan."""
+    return None if math.isnan(figure) else figure

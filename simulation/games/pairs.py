@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from agents.language import Language
 from simulation.games.base import Game, Move, Round, Setting, State, Table
-from simulation.games.measures import closeness, ratio
+from simulation.games.measures import closeness, welfare_ratio
 from simulation.seats import Seat
 
 Pairs = tuple[int, ...]
@@ -97,7 +97,7 @@ class PairGame(Game[Table]):
 
     def efficiencies(self, state: State[Table]) -> tuple[float, ...]:
         best, payoff = self.best_pair(), state.tally.payoff
-        return tuple(ratio(payoff[i] + payoff[self.partner(state, i)], best) for i in range(self.players))
+        return tuple(welfare_ratio(payoff[i] + payoff[self.partner(state, i)], best) for i in range(self.players))
 
 
 class MatrixGame(PairGame[Pairs]):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from simulation.games.measures import known, welfare_ratio
+
 if TYPE_CHECKING:
     from simulation.tables.run import Run
 
@@ -36,6 +38,7 @@ class EpisodePoint:
     welfare: float
     gini: float | None
     optimum: float
+    welfare_ratio: float | None
     nash: float | None
     reason: str
 
@@ -71,6 +74,7 @@ def episodes_of(run: Run) -> list[EpisodePoint]:
             welfare=float(row["welfare"]),
             gini=None if pd.isna(row["gini"]) else float(row["gini"]),
             optimum=float(row["optimum"]),
+            welfare_ratio=known(welfare_ratio(float(row["welfare"]), float(row["optimum"]))),
             nash=None if pd.isna(row["nash"]) else float(row["nash"]),
             reason=str(row["mode_reason"]),
         )

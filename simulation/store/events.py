@@ -162,7 +162,7 @@ class Outcome:
     real_share: float
     payoff: float
     accuracy: float
-    efficiency: float
+    efficiency: float | None
     cooperation_score: float | None
     reward_earned: float
     completion_time: float

@@ -162,7 +162,11 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("real_share", REAL, "share of its texts that a language model generated, 0-1"),
         Column("payoff", REAL, "payoff of the episode, in the game's units"),
         Column("accuracy", REAL, "closeness to the best response or right answer, 0-1, as the game defines it"),
-        Column("efficiency", REAL, "achieved / best possible welfare, 0-1"),
+        Column(
+            "efficiency",
+            REAL,
+            "achieved / best possible welfare, 0-1; missing where the best is 0 or less",
+        ),
         Column("cooperation_score", REAL, "mean cooperation level of its actions, 0-1; missing when all invalid"),
         Column("reward_earned", REAL, "its part of the reward pool; an episode's parts add up to the pool"),
         Column("completion_time", REAL, "seconds its own replies took, summed"),

@@ -34,7 +34,7 @@ function drawOverview() {
     const alike = unique(rows.map((row) => `${row.task} ${row.mode} ${row.tier}`)).length === 1 && !run.honesty.people.length;
     const mean = (of) => rows.reduce((sum, row) => sum + of(row), 0) / rows.length;
     const cells = [label(run.mode), tierMix(run.honesty), run.episodes.length, run.messages.toLocaleString("en"),
-      alike && rows[0].optimum > 0 ? percent(mean((row) => row.welfare / row.optimum)) : label("apart"), alike ? number(rows.some((row) => row.gini === null) ? null : mean((row) => row.gini)) : label("apart")];
+      alike && rows[0].welfare_ratio !== null ? percent(mean((row) => row.welfare_ratio)) : label("apart"), alike ? number(rows.some((row) => row.gini === null) ? null : mean((row) => row.gini)) : label("apart")];
     const line = make("tr", undefined, place === state.run ? { "aria-current": "true" } : {});
     body.append(fill(line, fill(make("td"), open), ...cells.map((cell) => make("td", cell))));
   });
