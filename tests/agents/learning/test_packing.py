@@ -83,3 +83,9 @@ def test_batches_keep_groups_whole_and_to_their_size(items: list[TokenPaths], sh
     for batch in batches:
         whole = max(len(row.tree) for row in batch) * len(batch)
         assert whole <= tokens or len({number for row in batch for number, _ in row.places}) == 1 or shared
+
+
+def test_prompts_that_share_little_have_rows_of_their_own() -> None:
+    first, near, far = ((1, 2, 3, 4), (1, 2, 5, 6), (7, 8, 9, 9))
+    rows = pack([TokenPaths("ann", prompt, ((),)) for prompt in (first, near, far)])
+    assert [row.tree.tokens for (row,) in rows] == [[1, 2, 3, 4, 5, 6], [7, 8, 9, 9]]
