@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from agents.inference.backend import EndpointSettings, InferenceSettings
     from agents.inference.client import VLLMClient
+    from agents.inference.loops import run_blocking
     from agents.inference.provenance import Sampling, Tier
     from agents.inference.society_backend import SocietyBackend
     from agents.language import Language
@@ -41,6 +42,7 @@ __all__ = [
     "Tier",
     "UsageError",
     "VLLMClient",
+    "run_blocking",
 ]
 
 _HOMES = {
@@ -62,6 +64,7 @@ _HOMES = {
     "Tier": "agents.inference.provenance",
     "UsageError": "agents.problems",
     "VLLMClient": "agents.inference.client",
+    "run_blocking": "agents.inference.loops",
 }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import PurePath
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, model_validator
 
 from agents.findings import Finding, refuse
 
@@ -56,6 +57,11 @@ MAX_WHOLE = 2**63 - 1
 Whole = Annotated[int, Strict()]
 Real = Annotated[float, Strict()]
 Text = Annotated[str, Field(min_length=1)]
+_COMPOSED = AfterValidator(lambda name: unicodedata.normalize("NFC", name))
+Name = Annotated[str, _COMPOSED]
+"""A name in Unicode's composed form, so that names that look equal are equal."""
+FilledName = Annotated[Text, _COMPOSED]
+"""A name that is not empty."""
 Flag = Annotated[bool, Strict()]
 
 

@@ -10,7 +10,13 @@ from typing import TypeVar
 
 
 class SocietyError(Exception):
-    """The root of every error this project raises on purpose. Its text is written for the user."""
+    """The root of every error this project raises on purpose. Its text is written for the user.
+
+    Attributes:
+        repeats: True where the same try would fail in the same way, so that something must be changed first.
+    """
+
+    repeats: bool = False
 
 
 class StopRequestedError(BaseException):
@@ -22,6 +28,8 @@ class StopRequestedError(BaseException):
 
 class UsageError(SocietyError):
     """An option or argument that cannot be used; the command ends with exit code 2."""
+
+    repeats = True
 
 
 @dataclass(frozen=True, order=True)

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from agents.file_model import FileModel, Flag, Real, Text, Whole
-from agents.findings import Finding, RawMapping, examine, refuse, shown
+from agents.file_model import FileModel, FilledName, Flag, Name, Real, Text, Whole
+from agents.findings import Finding, RawMapping, dotted, examine, refuse, shown
 from agents.problems import InvalidFileError, Problem, UsageError, nearest
 from agents.role import ModelRole, PopulationPart
 from agents.roster_layers import EXTENDS, REMOVE, ComposedRoster, compose_roster
@@ -25,6 +25,7 @@ from agents.yaml_file import find_file, shipped_files
 
 if TYPE_CHECKING:
     from agents.adapter_sources import Candidate, FoundAdapters
+    from agents.roster_table import Table
 
 logger = logging.getLogger("society.roster")
 
@@ -45,13 +46,13 @@ class SamplingConfig(FileModel):
 class ModelConfig(FileModel):
     """One roster row: a served adapter (`model_name`), a scripted player (`policy`) or a person (`human`)."""
 
-    model_id: str
+    model_id: Name
     """The player's name: letters, digits, _ - . only, at most 64."""
     model_name: Text | None = None
     """The served name of the adapter, or of the base model itself."""
     role: ModelRole = ModelRole.NEUTRAL
     """What the model is to the others. A competitor competes in every mode."""
-    team_id: Text | None = None
+    team_id: FilledName | None = None
     """The model's team; a team battle needs two teams."""
     specialization: str = "general"
     """What the model is good at, in a word or two; the prompt says so."""
@@ -167,6 +168,42 @@ class Roster(FileModel):
             logger.warning("left out: %s", note)
         return _roster_of(found, base_model, name or folder.absolute().name)
 
+    @classmethod
+    def from_table(
+        cls, people: object, *, base_model: str | None = None, adapters: Sequence[str] = (), name: str | None = None
+    ) -> Roster:
+        """Make a roster of a table of people: a CSV or JSON file, a DataFrame, or OASIS's own profile files.
+
+        `agents.roster_table` lists the columns. Columns that have no place in a roster are left out with a warning.
+
+        Args:
+            people: A file (.csv, .tsv, .json, .jsonl), a pandas DataFrame, or mappings.
+            base_model: The base model's name.
+            adapters: Adapters for people whose row names none, in turn; by default the base model plays them.
+            name: The roster's name; by default the file's.
+
+        Raises:
+            InvalidFileError: Holds every mistake, with the line where the file has lines.
+            UsageError: There are no people, or the base model is not named.
+        """
+        from agents.roster_table import read_table, roster_rows
+
+        table = read_table(people)
+        base = base_model or table.top.get("base_model")
+        players = [adapters] if isinstance(adapters, str) else adapters or ([base] if base else [])
+        rows, unused = roster_rows(table, tuple(ModelConfig.model_fields), players)
+        if not players and not all({"policy", "human"} & row.keys() for row in rows):
+            raise UsageError(f"{table.name} does not say which base model plays the people; give base_model=")
+        if unused:
+            logger.warning("%s: columns that a roster has no place for: %s", table.name, ", ".join(unused))
+        stem = Path(people).stem if isinstance(people, (str, Path)) else "people"
+        data = {"name": name or table.top.get("name") or stem, "base_model": base, "models": rows}
+        roster, findings = examine(cls, data, _findings)
+        problems = [_in_table(finding, table) for finding in findings]
+        if problems or roster is None:
+            raise InvalidFileError(problems)
+        return roster
+
     def with_rows(self, *rows: ModelConfig) -> Roster:
         """Return the roster with these rows: one whose model_id is known replaces that row, any other is added.
 
@@ -240,6 +277,13 @@ def _roster_of(found: FoundAdapters, base_model: str | None, name: str) -> Roste
         for row, each in zip(rows_for(found.candidates), found.candidates, strict=True)
     ]
     return Roster(name=name, base_model=bases[0], models=tuple(rows))
+
+
+def _in_table(finding: Finding, table: Table) -> Problem:
+    """Return a finding about a roster made of a table as a problem of the table's line."""
+    path = finding.path
+    line = table.rows[path[1]][0] if len(path) > 1 and isinstance(path[1], int) else 0
+    return Problem(table.name, line, dotted(path), finding.message, finding.suggestion)
 
 
 def examine_roster(composed: ComposedRoster) -> tuple[Roster | None, tuple[Problem, ...]]:

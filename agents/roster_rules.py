@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Sequence
+import unicodedata
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from agents.findings import Finding, RawMapping, meant_keys, shown
@@ -15,7 +16,8 @@ MAX_ID = 64
 MAX_PLAYERS = 100_000
 MAX_BYTES = 192
 """Longest name in UTF-8: a run's folder is the name with a time and a random suffix, and may have 255 bytes."""
-_WORD = re.compile(rf"[\w.-]{{1,{MAX_ID}}}")
+_ALIKE = str.maketrans("аеорсухікѕјһԁԛԝαοινρυχκτ01іı", "aeopcyxiksjhdqwaoivpuxktolii")
+"""Cyrillic and Greek letters and digits that look like Latin letters, all in lower case."""
 _KINDS = ("model_name", "policy")
 _LONGEST_STEM = 56
 """Characters of a model_id that are taken from an adapter's name; a number after them may make it unique."""
@@ -60,8 +62,9 @@ def name_findings(key: str, name: object, count: object = 1) -> Iterator[Finding
     """
     if not isinstance(name, str):
         return
-    if not _WORD.fullmatch(name):
-        better = re.sub(r"[^\w.-]+", "_", name).lstrip(".-")[:MAX_ID]
+    name = composed(name)
+    if not 1 <= len(name) <= MAX_ID or not all(map(_is_of_a_name, name)) or _is_mark(name[0]):
+        better = re.sub("_+", "_", "".join(each if _is_of_a_name(each) else "_" for each in name)).lstrip(".-")[:MAX_ID]
         hint = f"nearest valid: {better}" if better else ""
         message = f"{shown(name)} may contain only letters, digits, _ - . and at most {MAX_ID} characters"
         yield Finding((key,), message, hint)
@@ -73,6 +76,21 @@ def name_findings(key: str, name: object, count: object = 1) -> Iterator[Finding
         yield Finding((key,), f"{shown(name)} is longer than {MAX_BYTES} bytes, the most that a folder's name may have")
     elif isinstance(count, int) and 1 < count <= MAX_PLAYERS and len(f"{name}_{count}") > MAX_ID:
         yield Finding((key,), f"{shown(f'{name}_{count}')} is longer than {MAX_ID} characters")
+
+
+def composed(name: str) -> str:
+    """Return a name in Unicode's composed form (NFC), in which equal names are equal texts."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _is_of_a_name(letter: str) -> bool:
+    """Tell whether a name may have this character: letters of any script with their marks, digits, and _ - ."""
+    return letter in "_-." or letter.isalnum() or _is_mark(letter)
+
+
+def _is_mark(letter: str) -> bool:
+    """Tell whether a character combines with the one before it: an accent, or a vowel as of Hindi and Thai."""
+    return unicodedata.category(letter) in ("Mn", "Mc")
 
 
 def _kind(row: RawMapping, keys: Sequence[str]) -> Iterator[Finding]:
@@ -138,6 +156,32 @@ def free_id(name: str, taken: Container[str]) -> str:
     return plain if number == 1 else f"{plain}_{number}"
 
 
+def look_alikes(names: Iterable[str]) -> Iterator[str]:
+    """Yield a warning for each group of names that readers may take for one another: Ann and ann, a in two scripts."""
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        groups.setdefault(skeleton(name), []).append(name)
+    for group in groups.values():
+        if len(group) > 1:
+            spelt = ", ".join(f"{name!r}" if name.isascii() else f"{name!r} ({_scripts(name)})" for name in group)
+            yield f"model ids that look alike: {spelt}; rename all but one"
+
+
+def skeleton(name: str) -> str:
+    """Return a name without what readers overlook: case, width, and the script or digit of letters that look alike.
+
+    Source:
+        Unicode Technical Standard 39, confusable detection; the letters are the most common of its table.
+    """
+    return unicodedata.normalize("NFKC", name).casefold().translate(_ALIKE)
+
+
+def _scripts(name: str) -> str:
+    """Return the first word of each letter's Unicode name, which is its script."""
+    words = (unicodedata.name(letter, "").split(" ", 1)[0].lower() for letter in name if letter.isalpha())
+    return ", ".join(dict.fromkeys(word for word in words if word)) or "no letters"
+
+
 def mappings(value: object) -> list[tuple[int, RawMapping]]:
     """Return the entries of a raw list that are mappings, each with its index."""
     rows = value if isinstance(value, (list, tuple)) else ()
@@ -154,7 +198,7 @@ def row_ids(row: RawMapping) -> tuple[str, ...] | None:
     model_id, count = row.get("model_id"), row.get("count", 1)
     if not isinstance(model_id, str) or isinstance(count, bool) or not isinstance(count, int):
         return None
-    return clone_ids(model_id, count) if 1 <= count <= MAX_PLAYERS else None
+    return clone_ids(composed(model_id), count) if 1 <= count <= MAX_PLAYERS else None
 
 
 def raw_players(data: RawMapping) -> list[tuple[str, str | None]] | None:
@@ -166,7 +210,7 @@ def raw_players(data: RawMapping) -> list[tuple[str, str | None]] | None:
         team = row.get("team_id") if isinstance(row, dict) else None
         if ids is None or not (team is None or isinstance(team, str)):
             return None
-        players += [(model_id, team) for model_id in ids]
+        players += [(model_id, team and composed(team)) for model_id in ids]
     return players or None
 
 

@@ -10,9 +10,11 @@ from typing import Any
 
 from agents.findings import Finding, KeyPath, dotted, shown
 from agents.problems import InvalidFileError, Problem, nearest
-from agents.yaml_reader import NodeReader, compose, line_of
+from agents.yaml_reader import SHORTER, NodeReader, compose, line_of
 
 MAX_BYTES = 1_000_000
+TABLES = (".csv", ".tsv", ".json", ".jsonl")
+"""Suffixes of tables of people (`agents.roster_table`); a mapping in JSON is YAML too."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,12 @@ def read_yaml(path: Path) -> YamlFile:
     Raises:
         InvalidFileError: There is none.
     """
-    return parse_yaml(read_text(path), display(path))
+    name = display(path)
+    text = read_text(path)
+    if path.suffix.lower() in TABLES and not text.lstrip().startswith("{"):
+        hint = f"make a roster of it: society roster new NEW.yaml --from {name}; in Python: Roster.from_table"
+        raise InvalidFileError([Problem(name, 0, "", "is a table and not a roster in YAML", hint)])
+    return parse_yaml(text, name)
 
 
 def read_text(path: Path) -> str:
@@ -151,7 +158,7 @@ def read_text(path: Path) -> str:
         reason = getattr(error, "strerror", None) or str(error)
         raise InvalidFileError([Problem(name, 0, "", f"cannot be read: {reason}")]) from None
     if len(raw) > MAX_BYTES:
-        raise InvalidFileError([Problem(name, 0, "", f"is larger than {MAX_BYTES:,} bytes")])
+        raise InvalidFileError([Problem(name, 0, "", f"is larger than {MAX_BYTES:,} bytes", SHORTER)])
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -197,7 +204,7 @@ def find_file(asked: str | Path, kind: str, shipped: Mapping[str, Path], folder:
     """
     text = str(asked)
     path = (folder or Path()) / text
-    if _is_file(path):
+    if is_file(path):
         return path
     if text in shipped:
         return shipped[text]
@@ -209,7 +216,8 @@ def find_file(asked: str | Path, kind: str, shipped: Mapping[str, Path], folder:
     raise InvalidFileError([Problem(text, 0, "", f"there is no {kind} of this name", hint)])
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
+    """Tell whether a file is at `path`; False also for a path that cannot be one."""
     try:
         return path.is_file()
     except (OSError, ValueError):  # a name too long, or with a null byte

@@ -19,6 +19,7 @@ MAX_VALUES = 100_000
 MAX_DEPTH = 50
 
 _TOO_MANY = f"has more than {MAX_VALUES:,} values, aliases unfolded"
+SHORTER = "a large network has a file of its own, topology: links.csv; count: 1000 makes many players of one row"
 _TAG = "tag:yaml.org,2002:"
 _BASES = {"0x": 16, "0o": 8, "0b": 2}
 _BOOLEANS = {"true": True, "false": False}
@@ -69,7 +70,7 @@ def _root(text: str) -> Node | None:
 
 
 def _broken(name: str, line: int, cause: str) -> InvalidFileError:
-    hint = "indent with spaces" if "'\\t'" in cause else ""
+    hint = "indent with spaces" if "'\\t'" in cause else SHORTER if cause == _TOO_MANY else ""
     return InvalidFileError([Problem(name, line, "", f"is not valid YAML: {cause}", hint)])
 
 
@@ -94,7 +95,7 @@ class NodeReader:
 
         self.lines.setdefault(path, line_of(node))
         if len(self.lines) > MAX_VALUES:
-            raise InvalidFileError([Problem(self.name, line_of(node), "", _TOO_MANY)])
+            raise InvalidFileError([Problem(self.name, line_of(node), "", _TOO_MANY, SHORTER)])
         if len(path) > MAX_DEPTH:
             raise InvalidFileError([Problem(self.name, line_of(node), "", "nested too deeply")])
         if isinstance(node, ScalarNode):

@@ -38,9 +38,9 @@ from agents.inference.provenance import ChatMessage, Reply, Request, Sampling, T
 from agents.inference.servers.balancing import Balancing
 from benchmarks.measure import Spread, machine, turns
 from simulation import MultiModelEnvironment, TrainingTask
-from simulation.scenario import Communication
 from simulation.serving.vllm_server import VLLMServer
-from simulation.topology import TopologyKind
+from simulation.topology.communication import Communication
+from simulation.topology.graph import TopologyKind
 from tests.integration.vllm.servers import BASE, STARTUP, tiny_commands
 from tests.integration.vllm.tiny_model import tiny_model
 from tests.support.scripted_process import scripted_process

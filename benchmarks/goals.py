@@ -81,7 +81,7 @@ def actions(quick: bool) -> list[Result]:
 async def _actions(repetitions: int) -> list[Result]:
     from benchmarks.peers import plain_oasis
     from simulation.engine.society import Society
-    from simulation.topology import TopologyKind, build_topology
+    from simulation.topology.graph import TopologyKind, build_topology
 
     ratios, configs = [], rows(2)
     with TemporaryDirectory() as name:

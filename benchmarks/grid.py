@@ -28,7 +28,7 @@ from benchmarks.grid_cell import Cell, CellError, measure
 from benchmarks.lean_server import lean_server
 from benchmarks.measure import machine
 from benchmarks.societies import ADAPTERS
-from simulation.topology import TopologyKind
+from simulation.topology.graph import TopologyKind
 
 OUT = Path(__file__).parent / "results" / "grid.json"
 REFERENCE = TopologyKind.SMALL_WORLD

@@ -13,7 +13,7 @@ from typing import Any
 from agents.inference.backend import InferenceSettings
 from agents.inference.provenance import Tier
 from benchmarks.societies import NOWHERE, play
-from simulation.topology import TopologyKind
+from simulation.topology.graph import TopologyKind
 
 CALLS = 2  # calls per agent and step: talk and decide
 

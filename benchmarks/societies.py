@@ -10,10 +10,10 @@ from agents.inference.provenance import Tier
 from agents.role import ModelRole
 from agents.roster import ModelConfig
 from simulation.engine.environment import MultiModelEnvironment
-from simulation.scenario import Communication
 from simulation.store.events import CallMade, EpisodeStarted, Event, MessageSent, StepResolved
 from simulation.task import TrainingTask
-from simulation.topology import TopologyKind
+from simulation.topology.communication import Communication
+from simulation.topology.graph import TopologyKind
 
 ADAPTERS = ("cooperator", "defector", "reciprocator")
 NOWHERE = "http://127.0.0.1:9/v1"

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agents.inference.loops import run_blocking
     from agents.inference.provenance import Tier
     from agents.problems import InvalidFileError, SocietyError, UsageError
     from agents.strategy import TrainingMode
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from simulation.games.conformance import broken_rules
     from simulation.games.measures import Meaning, closeness
     from simulation.games.pairs import MatrixGame
-    from simulation.inference_config import InferenceConfig
     from simulation.metrics.messages import answer_network, answer_structure, messages_of
     from simulation.plan import Plan
     from simulation.report.page import write_report
@@ -27,14 +27,18 @@ if TYPE_CHECKING:
     from simulation.runs.runner import resume_run, run_scenario
     from simulation.runs.session import RunStoppedError
     from simulation.runs.sweep import sweep
-    from simulation.scenario import Communication, Scenario
+    from simulation.scenario import Scenario
     from simulation.seats import Seat
+    from simulation.sections.inference import InferenceConfig
     from simulation.studies.compare.report import compare_runs
     from simulation.studies.measure import hold_tournament, measure_effect, measure_fingerprints, measure_population
     from simulation.studies.tournament.results import load_tournament
     from simulation.tables.run import Run, load_run
     from simulation.tables.runs import Runs, load_runs
     from simulation.task import TrainingTask
+    from simulation.topology.communication import Communication
+    from simulation.training.start import resume_training, train_scenario
+    from simulation.training.tables import Training, load_training
     from simulation.treatment import Treatment
 
 __all__ = [
@@ -60,6 +64,7 @@ __all__ = [
     "SocietyError",
     "State",
     "Tier",
+    "Training",
     "TrainingMode",
     "TrainingTask",
     "Treatment",
@@ -75,23 +80,27 @@ __all__ = [
     "load_run",
     "load_runs",
     "load_tournament",
+    "load_training",
     "measure_effect",
     "measure_fingerprints",
     "measure_population",
     "messages_of",
     "replay_run",
     "resume_run",
+    "resume_training",
+    "run_blocking",
     "run_scenario",
     "sweep",
+    "train_scenario",
     "write_report",
 ]
 
 _HOMES = {
-    "Communication": "simulation.scenario",
+    "Communication": "simulation.topology.communication",
     "Game": "simulation.games.base",
     "GameError": "simulation.games.base",
     "GameParameters": "simulation.games.base",
-    "InferenceConfig": "simulation.inference_config",
+    "InferenceConfig": "simulation.sections.inference",
     "InvalidFileError": "agents.problems",
     "MatrixGame": "simulation.games.pairs",
     "Meaning": "simulation.games.measures",
@@ -109,6 +118,7 @@ _HOMES = {
     "SocietyError": "agents.problems",
     "State": "simulation.games.base",
     "Tier": "agents.inference.provenance",
+    "Training": "simulation.training.tables",
     "TrainingMode": "agents.strategy",
     "TrainingTask": "simulation.task",
     "Treatment": "simulation.treatment",
@@ -125,13 +135,17 @@ _HOMES = {
     "load_run": "simulation.tables.run",
     "load_runs": "simulation.tables.runs",
     "load_tournament": "simulation.studies.tournament.results",
+    "load_training": "simulation.training.tables",
     "measure_effect": "simulation.studies.measure",
     "measure_fingerprints": "simulation.studies.measure",
     "measure_population": "simulation.studies.measure",
     "replay_run": "simulation.runs.replay",
     "resume_run": "simulation.runs.runner",
+    "resume_training": "simulation.training.start",
+    "run_blocking": "agents.inference.loops",
     "run_scenario": "simulation.runs.runner",
     "sweep": "simulation.runs.sweep",
+    "train_scenario": "simulation.training.start",
     "write_report": "simulation.report.page",
 }
 

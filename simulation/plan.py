@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from agents.file_model import plain_value
-from agents.findings import Finding, dotted
+from agents.findings import dotted
 from agents.inference.provenance import FALLBACK_ORDER, Tier
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError, nearest
 from agents.roster import Roster
@@ -64,14 +64,6 @@ class Plan:
         ]
         if problems:
             raise InvalidFileError(problems)
-
-    def warnings(self) -> tuple[str, ...]:
-        """Return what is legal but may surprise, each with its key."""
-        return tuple(
-            str(Finding(("tasks", index, "parameters"), caution))
-            for index, task in enumerate(self.scenario.tasks)
-            for caution in task.game_parameters().cautions()
-        )
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Plan:

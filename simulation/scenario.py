@@ -6,30 +6,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from agents.file_model import FileModel, Real, Text, Whole, plain_value, word_or_structure
-from agents.findings import Finding, RawMapping, examine, refuse, shown
+from agents.file_model import FileModel, Name, Real, Text, Whole, plain_value, word_or_structure
+from agents.findings import Finding, KeyPath, RawMapping, examine, refuse, shown
 from agents.language import Language
 from agents.problems import InvalidFileError, Problem, UsageError
 from agents.roster import FOLDER as ROSTERS
 from agents.roster import Roster, examine_roster
 from agents.roster_layers import compose_roster
-from agents.social import SocialActionName
+from agents.roster_rules import raw_players
 from agents.strategy import TrainingMode
-from agents.yaml_file import YamlFile, find_file, read_yaml, shipped_files
-from simulation.inference_config import InferenceConfig
+from agents.yaml_file import YamlFile, find_file, is_file, read_yaml, shipped_files
 from simulation.modes import MixingPolicy
 from simulation.scenario_rules import plan_findings, scenario_findings
+from simulation.sections.inference import InferenceConfig
+from simulation.sections.training import TrainingConfig
 from simulation.sweep_values import SweptValues
 from simulation.task import TrainingTask
-from simulation.topology import TopologyKind
-from simulation.training_config import TrainingConfig
-from simulation.treatment import Treatment
+from simulation.topology.communication import Communication
+from simulation.topology.file import read_network
+from simulation.topology.graph import Links, plain_topology
 
 _PACKAGED = Path(__file__).parent / "shipped_scenarios"
 FOLDER = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent / "scenarios"
@@ -55,10 +57,6 @@ class MixedMode(FileModel):
 ModeSetting = Annotated[
     Annotated[TrainingMode, Tag("<word>")] | Annotated[MixedMode, Tag("<structure>")], Discriminator(word_or_structure)
 ]
-TopologySetting = Annotated[
-    Annotated[TopologyKind, Tag("<word>")] | Annotated[tuple[tuple[str, str], ...], Tag("<structure>")],
-    Discriminator(word_or_structure),
-]
 
 
 class PromptStorage(str, Enum):
@@ -66,29 +64,6 @@ class PromptStorage(str, Enum):
 
     ON = "on"
     OFF = "off"
-
-
-class Communication(FileModel):
-    """Who can reach whom, and how much is said. The mode narrows it further."""
-
-    topology: TopologySetting = TopologyKind.COMPLETE
-    """complete, ring, star (the first player is the hub), small_world, scale_free, or pairs of model ids."""
-    degree: Whole = Field(default=4, ge=2)
-    """small_world and scale_free: the mean number of neighbours."""
-    rewire: Real = Field(default=0.1, ge=0, le=1)
-    """small_world: the probability that a link is moved."""
-    talk_rounds: Whole = Field(default=1, ge=0)
-    """Rounds of messages before each decision; 0 is silence."""
-    message_budget: Whole | None = Field(default=None, ge=0)
-    """Messages a model may send in an episode; null is no limit."""
-    inbox_limit: Whole | None = Field(default=16, ge=1)
-    """Messages a model hears in a talk round, drawn by the seed where more arrive; null is no limit."""
-    social_actions: tuple[SocialActionName, ...] = ()
-    """What models may do in the social network, once a step, by a tool call: create_post, create_comment, like_post,
-    follow, do_nothing.
-    """
-    treatment: Treatment = Treatment.DELIVERED
-    """What happens to messages before they are heard: delivered, silenced, shuffled or replaced."""
 
 
 def _on_or_off(value: object) -> object:
@@ -101,7 +76,7 @@ class Scenario(FileModel):
 
     model_config = ConfigDict(serialize_by_alias=True)
 
-    name: str
+    name: Name
     """The scenario's name: letters, digits, _ - . only, at most 64."""
     description: str = ""
     """What the scenario shows, in a line."""
@@ -202,10 +177,12 @@ def read_scenario(
     """
     file, path = _file_of(source)
     file, problems = _changed(file, {**(changes or {}), **_roster_change(roster)})
+    folder = path.parent if path else Path()
+    found, raw_roster, roster_problems = _roster_of(file, folder, roster)
+    file, network_problems = _with_network(file, folder, raw_roster)
     scenario, findings = examine(Scenario, file.data, scenario_findings)
-    found, raw_roster, roster_problems = _roster_of(file, path.parent if path else Path(), roster)
     between = plan_findings(file.data, raw_roster)
-    problems += [*file.all_problems([*findings, *between]), *roster_problems]
+    problems += [*file.all_problems([*findings, *between]), *roster_problems, *network_problems]
     if problems or scenario is None or found is None:
         raise InvalidFileError(problems)
     return scenario, found, path
@@ -216,7 +193,7 @@ def _file_of(source: ScenarioSource) -> tuple[YamlFile, Path | None]:
         path = find_file(source, "scenario", shipped_files(FOLDER))
         return read_yaml(path), path
     if isinstance(source, Scenario):
-        return YamlFile(source.name, source.model_dump(mode="json"), {(): 0}), None
+        return YamlFile(source.name, source.model_dump(mode="json", exclude_unset=True), {(): 0}), None
     if isinstance(source, Mapping):
         return YamlFile(str(source.get("name", "the scenario")), plain_value(dict(source)), {(): 0}), None
     kinds = "a file, a shipped scenario's name, a Scenario, a Plan or a mapping with a scenario's keys"
@@ -270,6 +247,34 @@ def _roster_of(
         return None, {}, error.problems
     roster, problems = examine_roster(composed)
     return roster, composed.data, problems
+
+
+def _with_network(file: YamlFile, folder: Path, roster: RawMapping) -> tuple[YamlFile, tuple[Problem, ...]]:
+    """Return the scenario with the links of its network's file, where it names one, and everything wrong with it."""
+    communication = file.data.get("communication")
+    topology = plain_topology(communication.get("topology")) if isinstance(communication, dict) else None
+    if not isinstance(topology, dict) or not isinstance(topology.get("file"), str) or topology.get("edges") is not None:
+        return file, ()
+    path: KeyPath = ("communication", "topology")
+    given = any(path[:end] in file.overrides for end in (1, 2)) or (*path, "file") in file.overrides
+    place = (Path() if given else folder) / topology["file"]
+    if not is_file(place):
+        missing = Finding(path, f"{shown(topology['file'])}: there is no such network file")
+        return _with_topology(file, {"edges": []}), (file.problem(missing),)
+    players = [model_id for model_id, _ in raw_players(roster) or ()]
+    asked = topology.get("directed")
+    try:
+        wanted = Links(file=topology["file"], directed=asked if isinstance(asked, bool) else None)
+        read = read_network(place, wanted, players or None)
+    except InvalidFileError as error:
+        return _with_topology(file, {"edges": []}), error.problems
+    links = {"edges": list(map(list, read.edges or ())), "directed": asked if asked is not None else read.directed}
+    return _with_topology(file, {**topology, **links}), ()
+
+
+def _with_topology(file: YamlFile, topology: dict[str, Any]) -> YamlFile:
+    communication = {**file.data["communication"], "topology": topology}
+    return replace(file, data={**file.data, "communication": communication})
 
 
 def checked_scenario(data: RawMapping, source: str, changes: Mapping[str, Change] | None = None) -> Scenario:

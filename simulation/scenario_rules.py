@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 
 from agents.findings import Finding, RawMapping, shown
 from agents.inference.provenance import FALLBACK_ORDER
+from agents.players.policies import POLICIES, TABULAR
 from agents.problems import nearest
-from agents.roster_rules import mappings, name_findings, raw_players
+from agents.roster_rules import mappings, name_findings, raw_players, row_ids
 from agents.strategy import TrainingMode
 from agents.web_address import address_findings
 from simulation.games import find_game
@@ -18,7 +19,7 @@ from simulation.games.base import Setting
 from simulation.seats import Seat, named_teams
 from simulation.sweep_values import sweep_findings
 from simulation.task import raw_parameters, task_findings
-from simulation.training_rules import learner_findings, training_findings
+from simulation.topology.graph import edge_findings, plain_topology
 
 
 def scenario_findings(data: RawMapping) -> Iterator[Finding]:
@@ -96,9 +97,11 @@ def _task_findings(task: RawMapping, seats: tuple[Seat, ...]) -> Iterator[Findin
         message = f"needs {required} models; the roster has {len(seats)}"
         yield Finding(("required_models",), message, f"nearest valid: {len(seats)}")
     if parameters is not None:
-        refusal = find_game(task["task_type"]).refuse(_setting(task, seats), parameters)
+        game, setting = find_game(task["task_type"]), _setting(task, seats)
+        refusal = game.refuse(setting, parameters)
         if refusal:
-            yield Finding(("task_type",), refusal)
+            by_parameters = task.get("parameters") and not game.refuse(setting, game.Parameters())
+            yield Finding(("parameters" if by_parameters else "task_type",), refusal)
 
 
 def _setting(task: RawMapping, seats: tuple[Seat, ...]) -> Setting:
@@ -113,12 +116,35 @@ def _setting(task: RawMapping, seats: tuple[Seat, ...]) -> Setting:
 
 def _edge_findings(data: RawMapping, players: list[str]) -> Iterator[Finding]:
     communication = data.get("communication")
-    edges = communication.get("topology") if isinstance(communication, Mapping) else None
-    for index, edge in enumerate(edges if isinstance(edges, (list, tuple)) else ()):
-        path = ("communication", "topology", index)
-        ends = [end for end in edge if isinstance(end, str)] if isinstance(edge, (list, tuple)) else []
-        for place, end in enumerate(ends):
-            if end not in players:
-                yield Finding((*path, place), f"no model is called {shown(end)}", nearest(end, players))
-        if len(ends) == 2 and ends[0] == ends[1]:
-            yield Finding(path, f"joins {shown(ends[0])} to itself")
+    topology = communication.get("topology") if isinstance(communication, Mapping) else None
+    for finding in edge_findings(plain_topology(topology), players):
+        yield finding.under("communication", "topology")
+
+
+def training_findings(data: RawMapping) -> Iterator[Finding]:
+    """Yield what is wrong in a raw `training` section beyond the types of its fields."""
+    method, learners = data.get("method"), data.get("learners")
+    for name, learner in learners.items() if isinstance(learners, Mapping) else ():
+        teacher = learner.get("teacher") if isinstance(learner, Mapping) else None
+        if isinstance(teacher, str) and teacher not in POLICIES:
+            hint = nearest(teacher, list(POLICIES))
+            yield Finding(("learners", name, "teacher"), f"no policy is called {shown(teacher)}", hint)
+        if method == "imitation" and not teacher:
+            yield Finding(("learners", name, "teacher"), "is missing", "imitation needs a policy to play like")
+    if method == "filtered_imitation" and not data.get("runs"):
+        yield Finding(("runs",), "is missing", "filtered_imitation learns from finished runs: name their folders")
+
+
+def learner_findings(data: RawMapping, roster: RawMapping) -> Iterator[Finding]:
+    """Yield where a raw `training` section does not fit a raw roster."""
+    learners = data.get("learners")
+    rows = {model_id: row for _, row in mappings(roster.get("models")) for model_id in row_ids(row) or ()}
+    for name in learners if isinstance(learners, Mapping) else ():
+        row = rows.get(name)
+        if row is None:
+            yield Finding(("learners", name), f"no model is called {shown(name)}", nearest(name, list(rows)))
+        elif row.get("policy") not in (None, TABULAR):
+            message = f"is played by the policy {row['policy']}, which does not learn"
+            yield Finding(("learners", name), message, f"give the row an adapter, or policy: {TABULAR}")
+        elif row.get("human"):
+            yield Finding(("learners", name), "is played by a person", "only adapters and tables learn")

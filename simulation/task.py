@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
-from agents.file_model import FileModel, Real, Text, Whole
+from agents.file_model import FileModel, FilledName, Real, Whole
 from agents.findings import Finding, RawMapping, explain, refuse, shown
 from agents.problems import nearest
 from simulation.games import find_game, task_types
@@ -21,7 +21,7 @@ class TrainingTask(FileModel):
         ValidationError: No game has this task_type, or its game does not take these parameters.
     """
 
-    task_id: Text
+    task_id: FilledName
     """The task's name, unique in a scenario."""
     task_type: str
     """The game that is played."""

@@ -15,6 +15,7 @@ import typer
 from agents.roster import Roster
 from simulation.cli.app import app
 from simulation.plan import Plan
+from tests.test_notebooks import JUPYTERS_FOLDERS
 
 ROOT = Path(__file__).parent.parent
 README, TWIN = ROOT / "README.md", ROOT / "README.zh.md"
@@ -72,6 +73,18 @@ def test_recorded_commands_are_among_the_shown_commands() -> None:
 @pytest.mark.parametrize("block", blocks("python"))
 def test_shown_python_works(block: str, tmp_path: Path) -> None:
     run([sys.executable, "-c", block], tmp_path)
+
+
+@pytest.mark.slow
+def test_shown_python_works_in_a_notebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from nbclient import NotebookClient
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    for folder in JUPYTERS_FOLDERS:
+        monkeypatch.setenv(folder, str(tmp_path / folder))
+    cells = [new_code_cell(block) for block in blocks("python")]
+    assert cells
+    NotebookClient(new_notebook(cells=cells), timeout=300, resources={"metadata": {"path": tmp_path}}).execute()
 
 
 @pytest.mark.parametrize("block", blocks("yaml"))

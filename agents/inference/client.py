@@ -256,7 +256,8 @@ class VLLMClient:
                 if self._cache is not None:
                     await self._cache.store(request, reply, self._weights_of(request))
                 return reply
-        raise FloorReachedError(self._floor, causes(failed_tiers) or "no tier is allowed")
+        errors = [failed.error for failed in failed_tiers]
+        raise FloorReachedError(self._floor, causes(failed_tiers) or "no tier is allowed", errors)
 
     async def _from_cache(self, request: Request) -> Reply | None:
         reply = await self._cache.find(request, self._weights_of(request)) if self._cache is not None else None

@@ -7,10 +7,11 @@
 |   BadReplyError      | the same; the answer is no reply to the request, and is never passed on        |
 |   OutOfTimeError     | falls back one tier: the call's own time is over, which says nothing of a server |
 | PermanentError       | falls back one tier at once: a retry would fail the same way                   |
+|   SetupError         | the same; a resumed run may succeed, once the key is set or the model is there |
 | UnknownAdapterError  | stops: the base model never answers for an unknown adapter                     |
 | FloorReachedError    | stops: `require`, or the tiers allowed, forbid another fallback                |
 
-A run that an error stops can be resumed.
+A run that an error stops can be resumed, unless the error repeats: `SocietyError.repeats`.
 """
 
 from __future__ import annotations
@@ -63,6 +64,14 @@ class OutOfTimeError(TransientError):
 class PermanentError(InferenceError):
     """A failure that the same request would have again: 4xx, a prompt that is too long."""
 
+    repeats = True
+
+
+class SetupError(PermanentError):
+    """A failure of what is around the run: a key that is not set or is refused, a model that cannot be loaded."""
+
+    repeats = False
+
 
 class UnknownAdapterError(InferenceError):
     """A server, or the embedded tier, does not have the adapter that a roster row names.
@@ -83,8 +92,16 @@ class UnknownAdapterError(InferenceError):
 
 
 class FloorReachedError(InferenceError):
-    """Every tier the run may use has failed."""
+    """Every tier the run may use has failed.
 
-    def __init__(self, floor: Tier, cause: str) -> None:
+    Args:
+        floor: The lowest tier that was allowed.
+        cause: Why each tier failed, for the user.
+        errors: The error of each tier; if all of them repeat, this one does.
+    """
+
+    def __init__(self, floor: Tier, cause: str, errors: Sequence[InferenceError] = ()) -> None:
         super().__init__(f"tier {floor.value} is required and failed: {cause}")
         self.floor = floor
+        self.repeats = bool(errors) and all(error.repeats for error in errors)
+        self.server_lost = any(isinstance(error, ServerLostError) for error in errors)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 class InvalidRequestError(SocietyError, ValueError):
     """A request, or the sampling of one, that no tier can answer: a mistake of the caller."""
 
+    repeats = True
+
 
 class Tier(str, Enum):
     """Where a text came from, best first.

@@ -54,6 +54,8 @@ FIRST_GIFT, SELF_SERVING = 0.8, 0.9
 """The conditional cooperator's first level, and its level for each unit of the others' mean. Both numbers are chosen
 here. Fischbacher, Gächter & Fehr found that conditional cooperators give somewhat less than the others (a self-serving
 bias), and gave no number for it."""
+TABULAR = "tabular"
+"""The policy of a row that learns a table in a training; elsewhere it is undecided."""
 PUNISH = "punish "  # the beginning of an action that only takes from another, as in public_goods_punishment
 
 Rule = Callable[[Observation, random.Random], Aim]
@@ -201,7 +203,7 @@ POLICIES: Mapping[str, Policy] = {
         _policy(_punisher, SpeakingStyle.PUNISH),
         _policy(_greedy_harvester, SpeakingStyle.TAKE),
         _policy(_sustainable_harvester, SpeakingStyle.SUSTAIN),
-        Policy("tabular", level_k.level_0, SpeakingStyle.WANDER),  # learns a table in a training; else undecided
+        Policy(TABULAR, level_k.level_0, SpeakingStyle.WANDER),
         Policy("level_0", level_k.level_0, SpeakingStyle.WANDER),
         *(Policy(f"level_{depth}", partial(level_k.level_k, depth), SpeakingStyle.RECKON) for depth in (1, 2, 3)),
         _policy(level_k.best_response, SpeakingStyle.RECKON),

@@ -9,7 +9,7 @@ from agents.strategy import TrainingMode
 from simulation.modes import audience, playable_modes
 from simulation.plan import Plan
 from simulation.seats import Seat
-from simulation.topology import TopologyKind, build_topology
+from simulation.topology.graph import SAMPLED, neighbours
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class AudienceMap:
     Attributes:
         mode: The mode.
         heard_by: For each speaker those who hear it; all are model ids.
-        sampled: True if the links are random: they are then those of the scenario's seed.
+        sampled: True if the links are random: a run with the scenario's seed has the same ones.
     """
 
     mode: TrainingMode
@@ -32,15 +32,14 @@ def audience_maps(plan: Plan) -> tuple[AudienceMap, ...]:
     seats = tuple(Seat(row.model_id, row.team_id) for row in plan.roster.expand())
     rules, mode = plan.scenario.communication, plan.scenario.mode
     ids = [seat.model_id for seat in seats]
-    graph = build_topology(rules.topology, ids, plan.scenario.seed, rules.degree, rules.rewire)
-    neighbours = [tuple(sorted(graph.neighbors(player))) for player in range(len(seats))]
-    sampled = rules.topology in (TopologyKind.SMALL_WORLD, TopologyKind.SCALE_FREE)
+    near = neighbours(rules.graph(ids, plan.scenario.seed))
+    sampled = rules.topology in SAMPLED
     modes = playable_modes(seats) if mode is TrainingMode.MIXED else (mode,)
     return tuple(
         AudienceMap(
             each,
             {
-                ids[player]: tuple(ids[other] for other in audience(each, player, seats, neighbours[player]))
+                ids[player]: tuple(ids[other] for other in audience(each, player, seats, near[player]))
                 for player in range(len(seats))
             },
             sampled,

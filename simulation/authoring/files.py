@@ -31,22 +31,28 @@ def check_file(name: str) -> CheckedFile:
     Args:
         name: A path, or the name of a shipped roster or scenario.
 
+    Returns:
+        What the file is ("roster", "scenario", or a scenario with the number of its sweep's runs), and warnings.
+
     Raises:
         InvalidFileError: The file has mistakes; the error has all of them.
     """
     from agents.roster import Roster, shipped_rosters
+    from agents.roster_rules import look_alikes
     from simulation.plan import Plan
+    from simulation.plan_warnings import plan_warnings
 
     if looks_like_roster(name, shipped_rosters()):
-        _check_adapters(name, Roster.load(name))
-        return CheckedFile("roster")
+        roster = Roster.load(name)
+        _check_adapters(name, roster)
+        return CheckedFile("roster", tuple(look_alikes(row.model_id for row in roster.expand())))
     plan = Plan.load(name)
     _check_adapters(name, plan.roster, plan.scenario.inference.settings().allowed)
     if plan.scenario.sweep:
         from simulation.runs.sweep import sweep_arms
 
-        return CheckedFile(f"scenario, a sweep of {len(sweep_arms(name))} runs", plan.warnings())
-    return CheckedFile("scenario", plan.warnings())
+        return CheckedFile(f"scenario, a sweep of {len(sweep_arms(name))} runs", plan_warnings(plan))
+    return CheckedFile("scenario", plan_warnings(plan))
 
 
 def _check_adapters(file: str, roster: Roster, tiers: Sequence[Tier] | None = None) -> None:

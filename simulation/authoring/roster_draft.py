@@ -121,6 +121,19 @@ def deal(candidates: Sequence[Candidate], teams: int, roles: Sequence[ModelRole]
     return tuple(rows)
 
 
+def dealt(rows: Sequence[ModelConfig], teams: int, roles: Sequence[ModelRole] = ()) -> tuple[ModelConfig, ...]:
+    """Return rows of people with the teams and roles asked for, assigned in turn; without any, as they are."""
+    return tuple(
+        row.model_copy(
+            update={
+                **({"team_id": f"team_{chr(ord('a') + number % teams)}"} if teams else {}),
+                **({"role": roles[number % len(roles)]} if roles else {}),
+            }
+        )
+        for number, row in enumerate(rows)
+    )
+
+
 def roster_text(roster: Roster, path: Path, language: Language, schema: str) -> str:
     """Return the text of a roster file with comments.
 

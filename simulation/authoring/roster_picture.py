@@ -52,7 +52,7 @@ def audience_tree(audiences: AudienceMap) -> Tree:
     from rich.markup import escape as plain
     from rich.tree import Tree
 
-    sampled = " (random links of the scenario's seed; each episode draws its own)" if audiences.sampled else ""
+    sampled = " (random links, drawn once by the scenario's seed; every episode has them)" if audiences.sampled else ""
     tree = Tree(f"[bold]who hears whom[/] in {audiences.mode.value}{sampled}")
     for speaker, hearers in list(audiences.heard_by.items())[:MOST_DRAWN]:
         shown = ", ".join(hearers[:12]) + (f" and {len(hearers) - 12:,} more" if len(hearers) > 12 else "")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
+from agents.sanitize import sanitize_lines
 from simulation.cli import (
     adapters,
     calls,
@@ -37,6 +38,7 @@ from simulation.cli import (
 )
 from simulation.cli.console import complain, stderr
 from simulation.cli.options import fail_usage
+from simulation.cli.output import safe_output
 from simulation.cli.panels import arrange
 
 USAGE_ERROR = 2
@@ -113,7 +115,7 @@ def list_() -> None:
 def validate(
     files: Annotated[list[str], typer.Argument(help="Scenario or roster files, or shipped names.")],
 ) -> None:
-    """Check files without running them, and print every mistake."""
+    """Check files without running them, and print every mistake, and a warning for what may surprise."""
     from simulation.authoring.files import check_file
 
     problems: list[Problem] = []
@@ -122,7 +124,7 @@ def validate(
             checked = check_file(file)
             typer.echo(f"ok: {file} ({checked.kind})")
             for warning in checked.warnings:
-                typer.echo(f"warning: {file}: {warning}", err=True)
+                typer.echo(sanitize_lines(f"warning: {file}: {warning}"), err=True)
         except InvalidFileError as error:
             problems.extend(error.problems)
     if problems:
@@ -162,6 +164,11 @@ def model_path_() -> None:
 
 def main() -> None:
     """Run the command: a user's mistake is a message and an exit code, never a traceback."""
+    with safe_output():
+        _run()
+
+
+def _run() -> None:
     try:
         app()
     except InvalidFileError as error:

@@ -12,6 +12,7 @@ import orjson
 import typer
 
 from agents.sanitize import sanitize_lines
+from agents.yaml_file import display
 from simulation.cli import logs
 
 if TYPE_CHECKING:
@@ -45,14 +46,14 @@ def show(finished: Run, as_json: bool) -> None:
     if as_json:
         outcomes = json.loads(finished.outcomes.to_json(orient="records"))
         typer.echo(
-            json.dumps({"run": str(finished.path), "tier_mix": finished.manifest["tier_mix"], "outcomes": outcomes})
+            json.dumps({"run": display(finished.path), "tier_mix": finished.manifest["tier_mix"], "outcomes": outcomes})
         )
         return
     from simulation.monitor.progress import outcome_table
 
     console = wide_console()
     console.print(outcome_table(finished, console.width))
-    typer.echo(str(finished.path))
+    typer.echo(display(finished.path))
 
 
 def show_study(
@@ -95,9 +96,10 @@ def text_table(
         right: The heads of the columns that are aligned right.
     """
     from rich.markup import escape
-    from rich.table import Table
 
-    table = Table(title=escape(title), title_justify="left", caption_justify="left")
+    from simulation.monitor.fitted_table import FittedTable
+
+    table = FittedTable(title=escape(title), title_justify="left", caption_justify="left")
     for head in heads:
         table.add_column(escape(head), justify="right" if head in right else "left", overflow="fold")
     for row in rows:

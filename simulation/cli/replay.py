@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from agents.yaml_file import display
 from simulation.cli.console import progress_bar
 from simulation.cli.options import RUNS, JsonOption, OutOption
 
@@ -34,11 +35,11 @@ def replay(
         done = replay_run(path, out=out, on_event=progress)
     if json_:
         told = {"log_identical": done.log_identical, "tables_identical": done.tables_identical}
-        typer.echo(json.dumps({"run": str(done.run.path), "events": done.events, **told}))
+        typer.echo(json.dumps({"run": display(done.run.path), "events": done.events, **told}))
         return
     files = {"the event log": done.log_identical, "all tables": done.tables_identical}
     same = " and ".join(name for name, identical in files.items() if identical)
     typer.echo(f"{done.events} events came out as they were recorded" + (f"; the same bytes: {same}" if same else ""))
     if not done.log_identical:
         typer.echo("the run was interrupted and resumed, which its own log tells and the replay's does not")
-    typer.echo(str(done.run.path))
+    typer.echo(display(done.run.path))

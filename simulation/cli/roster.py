@@ -15,6 +15,7 @@ from simulation.cli.options import KeyOption, RosterArgument, SchemaOption
 
 if TYPE_CHECKING:
     from agents.adapter_sources import FoundAdapters
+    from agents.roster import Roster
 
 roster_app = typer.Typer(help="Rosters: who takes part.", no_args_is_help=True)
 
@@ -35,6 +36,7 @@ class _Wanted:
     adapters: tuple[str, ...] = ()
     endpoint: str | None = None
     folder: Path | None = None
+    people: Path | None = None
     teams: int | None = None
 
     @property
@@ -51,6 +53,10 @@ def roster_new(
     endpoint: Annotated[str | None, typer.Option(help="Take the adapters this server lists; ends in /v1.")] = None,
     api_key_env: KeyOption = None,
     folder: Annotated[Path | None, typer.Option(help="Take the PEFT adapters in this folder.")] = None,
+    from_: Annotated[
+        Path | None,
+        typer.Option("--from", help="Take the people in this CSV or JSON file; OASIS's profile files too."),
+    ] = None,
     teams: Annotated[
         int | None, typer.Option(min=0, max=MOST_TEAMS, help="Number of teams; rows are assigned in turn.")
     ] = None,
@@ -58,18 +64,18 @@ def roster_new(
     language: Annotated[str, typer.Option(help="en or zh: the language of the comments.")] = "en",
     schema: SchemaOption = False,
 ) -> None:
-    """Write a roster with comments and one row per adapter.
+    """Write a roster with comments and one row per adapter, or per person of a table (--from).
 
     On a terminal, without options, it asks. The adapters are those of a server, of a folder, or the shipped ones. Each
     is checked against the base model, and its rank and alpha go into its row.
     """
-    wanted = _Wanted(path, base, tuple(adapter or ()), endpoint, folder, teams)
+    wanted = _Wanted(path, base, tuple(adapter or ()), endpoint, folder, from_, teams)
     _check(wanted, language, role or ())
     if wanted.is_open and at_terminal():
         wanted = _ask(wanted)
     if wanted.path is None:
         raise UsageError("name the file to write: society roster new mine.yaml")
-    _write(wanted, wanted.path, _found(wanted, api_key_env), role or (), language, schema)
+    _write(wanted.path, _drafted(wanted, api_key_env, role or ()), language, schema)
 
 
 def _check(wanted: _Wanted, language: str, roles: Sequence[str]) -> None:
@@ -86,22 +92,33 @@ def _check(wanted: _Wanted, language: str, roles: Sequence[str]) -> None:
         raise UsageError("--base and --adapter cannot be empty")
 
 
-def _write(
-    wanted: _Wanted, path: Path, found: FoundAdapters, roles: Sequence[str], language: str, schema: bool
-) -> None:
-    from agents.language import Language
+def _drafted(wanted: _Wanted, api_key_env: str | None, names: Sequence[str]) -> Roster:
+    """Return the roster to write."""
     from agents.role import ModelRole
-    from agents.roster import Roster, roster_schema
-    from simulation.authoring.files import write_checked, write_schema
-    from simulation.authoring.roster_draft import SCHEMA, deal, only_fitting, roster_text, schema_place, shared_base
+    from agents.roster import Roster
+    from simulation.authoring.roster_draft import deal, dealt, only_fitting, shared_base
 
+    roles, name = [ModelRole(role) for role in names], wanted.path.stem if wanted.path else ""
+    if wanted.people is not None:
+        if wanted.endpoint is not None or wanted.folder is not None:
+            raise UsageError("--from takes the place of --endpoint and --folder; name adapters with --adapter")
+        roster = Roster.from_table(wanted.people, base_model=wanted.base, adapters=wanted.adapters, name=name)
+        return roster.with_rows(*dealt(roster.models, wanted.teams or 0, roles))
+    found = _found(wanted, api_key_env)
     model = shared_base(found, wanted.base)
     found = only_fitting(found, model, wanted.adapters if wanted.base else ())
     for note in found.notes:
         typer.echo(note, err=True)
-    rows = deal(found.candidates, wanted.teams or 0, [ModelRole(role) for role in roles])
+    return Roster(name=name, base_model=model, models=deal(found.candidates, wanted.teams or 0, roles))
+
+
+def _write(path: Path, roster: Roster, language: str, schema: bool) -> None:
+    from agents.language import Language
+    from agents.roster import roster_schema
+    from simulation.authoring.files import write_checked, write_schema
+    from simulation.authoring.roster_draft import SCHEMA, roster_text, schema_place
+
     place = SCHEMA if schema else schema_place(path)
-    roster = Roster(name=path.stem, base_model=model, models=rows)
     write_checked(path, roster_text(roster, path, Language(language), place))
     if schema:
         write_schema(path.with_name(SCHEMA), roster_schema())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from agents.yaml_file import display
 from simulation.cli.console import show
 from simulation.cli.observers import MetricsPort, Otel, OtelContent, watched
 from simulation.cli.options import (
@@ -25,6 +26,12 @@ from simulation.cli.options import (
     settings_of,
 )
 from simulation.cli.play import human_player_in
+
+if TYPE_CHECKING:
+    from simulation.tables.run import Run
+
+NO_DECISION = 3
+"""The exit code of a run that is finished and in which no decision was valid."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -48,15 +55,21 @@ def run(
     otel_content: OtelContent = False,
     json_: JsonOption = False,
 ) -> None:
-    """Run a scenario and print its outcomes; the last line printed is the run directory."""
+    """Run a scenario and print its outcomes; the last line printed is the run directory.
+
+    The exit code is 3 if the run is finished and no decision in it was valid.
+    """
+    from simulation.plan_warnings import warn
     from simulation.runs.runner import play_plan
 
     settings = settings_of(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint, pairs=set_)
     plan = planned(scenario, settings)
+    warn(plan)
     count, name = plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
     with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
         finished = play_plan(plan, out=out, on_event=watch, cache=cache)
     show(finished, json_)
+    refuse_no_decision(finished)
 
 
 def resume(
@@ -67,7 +80,7 @@ def resume(
     otel_content: OtelContent = False,
     json_: JsonOption = False,
 ) -> None:
-    """Finish a run that was cut off; no finished call is made again."""
+    """Finish a run that was cut off; no finished call is made again. Exit code 3: no decision was valid."""
     from simulation.runs.runner import resume_run
     from simulation.tables.run import read_manifest
 
@@ -80,3 +93,17 @@ def resume(
         with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
             finished = resume_run(path, on_event=watch, cache=cache)
     show(finished, json_)
+    refuse_no_decision(finished)
+
+
+def refuse_no_decision(finished: Run) -> None:
+    """End the command with `NO_DECISION` if models were asked to decide and no reply was a legal action."""
+    from simulation.cli.console import complain
+
+    valid = finished.decisions["valid"]
+    if len(valid) and not valid.any():
+        complain(
+            f"none of the {len(valid)} decisions is valid: no reply was a legal action, so the outcomes are those of "
+            f"invalid decisions. Read what was asked and answered with: society show {display(finished.path)}"
+        )
+        raise typer.Exit(NO_DECISION)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulation.cli.console import wide_console
+from simulation.cli.console import as_json, text_table, wide_console
 from simulation.cli.options import JsonOption
 
 if TYPE_CHECKING:
@@ -23,11 +24,19 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: `society verify --json`")(verify)
 
 
-def verify(json_: JsonOption = False) -> None:
+def verify(
+    learning: Annotated[
+        bool, typer.Option("--learning", help="Train tables and compare with the known answers of learning, instead.")
+    ] = False,
+    json_: JsonOption = False,
+) -> None:
     """Play cases with a known outcome and compare; exits with 1 where a figure is off.
 
-    All players are scripted: it needs no server and no model.
+    All players are scripted, or with --learning tables that learn: it needs no server and no model.
     """
+    if learning:
+        _verify_learning(json_)
+        return
     from time import monotonic
 
     from simulation.studies.verify.cases import all_cases
@@ -42,6 +51,42 @@ def verify(json_: JsonOption = False) -> None:
         typer.echo(json.dumps({"summary": summary, "findings": [_plain(finding) for finding in findings]}))
     else:
         wide_console().print(findings_table(findings))
+        typer.echo(summary)
+    if off:
+        raise typer.Exit(1)
+
+
+def _verify_learning(json_: bool) -> None:
+    from time import monotonic
+
+    from simulation.studies.verify.learning import LEARNING_CASES
+
+    started = monotonic()
+    with _status() as status:
+        found = []
+        for case in LEARNING_CASES:
+            status.update(case.__name__.strip("_").replace("_", " "))
+            found += list(case())
+    off = [figure for figure in found if not figure.passed]
+    summary = f"{len(found)} figures, {len(off)} off; {monotonic() - started:.0f} s"
+    if json_:
+        typer.echo(
+            as_json({"summary": summary, "findings": [{**asdict(each), "passed": each.passed} for each in found]})
+        )
+    else:
+        rows = (
+            (
+                "ok" if each.passed else "OFF",
+                each.case,
+                each.figure,
+                f"{each.low:.6g} to {each.high:.6g}",
+                f"{each.got:.6g}",
+                each.source,
+            )
+            for each in found
+        )
+        heads = ("", "case", "figure", "expected", "got", "source")
+        wide_console().print(text_table("known answers of learning, by tables", heads, rows))
         typer.echo(summary)
     if off:
         raise typer.Exit(1)

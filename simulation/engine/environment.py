@@ -14,19 +14,21 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import operator
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from agents.file_model import MAX_WHOLE
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.client import DEFAULT_URL, VLLMClient
 from agents.inference.provenance import CallRecord, CallStatus, Sampling
 from agents.inference.recording import Recording, ReplyCache
 from agents.language import Language
-from agents.problems import SocietyError, member_of, nearest
+from agents.problems import SocietyError, UsageError, member_of, nearest
 from agents.roster import ModelConfig
 from agents.social import SocialActionName, SocialMove
 from agents.strategy import TrainingMode
@@ -35,12 +37,12 @@ from simulation.games import find_game
 from simulation.games.base import Game, Setting
 from simulation.games.measures import welfare_ratio
 from simulation.modes import Experience, ModeChoice, pick_mode, playable_modes
-from simulation.scenario import Communication, Mixing
+from simulation.scenario import Mixing
 from simulation.seats import Seat
-from simulation.seeds import derive_seed, stream
+from simulation.seeds import stream
 from simulation.store.events import CallBegun, CallMade, EpisodeEnded, Event, MessageSent, SocialActed
 from simulation.task import TrainingTask
-from simulation.topology import build_topology
+from simulation.topology.communication import Communication
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -116,7 +118,7 @@ class MultiModelEnvironment:
         self.training_mode = member_of(TrainingMode, training_mode, "training_mode")
         self.max_models = max_models
         self.base_model = base_model
-        self.language, self.seed = member_of(Language, language, "language"), seed
+        self.language, self.seed = member_of(Language, language, "language"), _seed(seed)
         self.sampling = sampling or Sampling()
         self.communication = communication or Communication()
         self.mixing = mixing or Mixing()
@@ -140,6 +142,7 @@ class MultiModelEnvironment:
         self._stack = contextlib.ExitStack()
         self._society: Society | None = None
         self._databases = 0
+        self._playing: str | None = None
         self.episodes = 0
 
     # -- models ------------------------------------------------------------------------------------------
@@ -154,7 +157,9 @@ class MultiModelEnvironment:
 
         Raises:
             SocietyError: The id is taken, the row makes several models, or the environment is full.
+            UsageError: A task is being played.
         """
+        self._refuse_while_playing("a model cannot be added")
         if config.count != 1:
             raise SocietyError(f"{config.model_id}: count is {config.count}; add one model at a time")
         if config.model_id in self._models:
@@ -166,10 +171,15 @@ class MultiModelEnvironment:
         self._models[config.model_id] = config
 
     def remove_model(self, model_id: str) -> None:
-        """Remove one model. Raises SocietyError for an unknown id."""
+        """Remove one model. Raises SocietyError for an unknown id, UsageError while a task is played."""
+        self._refuse_while_playing("a model cannot be removed")
         if model_id not in self._models:
             raise SocietyError(f"no model {model_id!r} ({nearest(model_id, list(self._models) or ['none'])})")
         del self._models[model_id]
+
+    def _refuse_while_playing(self, what: str) -> None:
+        if self._playing is not None:
+            raise UsageError(f"{what} while task {self._playing!r} is played; wait for its end")
 
     # -- running -----------------------------------------------------------------------------------------
 
@@ -185,7 +195,26 @@ class MultiModelEnvironment:
 
         Raises:
             SocietyError: The task cannot be played with these models, or no allowed tier answers.
+            UsageError: Another task is being played: a society has one conversation at a time.
         """
+        with self._one_task(task.task_id):
+            return await self._play(task, episode)
+
+    @contextlib.contextmanager
+    def _one_task(self, task_id: str) -> Iterator[None]:
+        """Refuse a second task meanwhile: its messages would reach the prompts of the first."""
+        if self._playing is not None:
+            raise UsageError(
+                f"task {task_id!r} cannot start: this environment is playing {self._playing!r}. Await one task after "
+                "the other, or give each its own MultiModelEnvironment; those may play at the same time"
+            )
+        self._playing = task_id
+        try:
+            yield
+        finally:
+            self._playing = None
+
+    async def _play(self, task: TrainingTask, episode: int | None) -> EpisodeEnded:
         number = self.episodes if episode is None else episode
         game = self._game(task)
         society = await self._open()
@@ -298,10 +327,7 @@ class MultiModelEnvironment:
         return pick_mode(mixing.policy, turn, level, experience, modes, rng, mixing.gamma)
 
     def _topology(self) -> nx.Graph[int]:
-        rules = self.communication
-        ids = [config.model_id for config in self.models]
-        seed = derive_seed(self.seed, "topology")
-        return build_topology(rules.topology, ids, seed, rules.degree, rules.rewire)
+        return self.communication.graph([config.model_id for config in self.models], self.seed)
 
     async def _open(self) -> Society:
         """Return the running society of the current models; after a model was added or removed it is a new one."""
@@ -338,6 +364,17 @@ class MultiModelEnvironment:
             self._counts.add_call(event.record)
         if self._on_event is not None:
             self._on_event(event)
+
+
+def _seed(value: int) -> int:
+    """Return a seed as a plain integer. Raises UsageError where it is none, or not in the range of a run's seed."""
+    try:
+        seed = operator.index(value)
+    except TypeError:
+        raise UsageError(f"seed={value!r}: not a whole number") from None
+    if isinstance(value, bool) or not 0 <= seed <= MAX_WHOLE:
+        raise UsageError(f"seed={value!r}: give a whole number from 0 to {MAX_WHOLE}")
+    return seed
 
 
 class _Counts:

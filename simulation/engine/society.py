@@ -19,7 +19,7 @@ from agents.oasis_import import contained_import, log_to
 from agents.problems import SocietyError
 from agents.social import FeedPost, SocialMove
 from simulation.engine.oasis_platform import FutureChannel, SocietyPlatform
-from simulation.topology import neighbours
+from simulation.topology.graph import neighbours
 
 with contained_import():
     import oasis
@@ -67,7 +67,7 @@ class Society:
         for agent in self.agents:
             self.graph.add_agent(agent)
         # one call: AgentGraph.add_edge rebuilds igraph's index at every edge
-        self.graph.graph.add_edges([edge for a, b in topology.edges for edge in ((a, b), (b, a))])
+        self.graph.graph.add_edges(list(topology.to_directed().edges))
         self._platform = SocietyPlatform(folder / database, self._channel)
         # the semaphore must let every agent in: they wait for each other before they send
         self._env = oasis.make(

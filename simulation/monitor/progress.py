@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from agents.inference.provenance import CallStatus
+from agents.yaml_file import display
 from simulation.store.events import CallMade, EpisodeEnded, EpisodeStarted, Event, RunResumed, StepResolved
 from simulation.tables.columns import SUMMARY_FIGURES, SUMMARY_KEYS
 from simulation.treatment import Treatment
@@ -25,6 +26,7 @@ _HEADS = {
 WIDE = 120
 MOST_MODELS = 60
 """Above this number of models the table has a row per kind of model instead of one per model."""
+_NAMED = 3  # games or modes that a title names
 _MOVABLE_TO_TITLE = ("team_id", "task_type", "mode", "episodes")
 
 if TYPE_CHECKING:
@@ -153,7 +155,8 @@ def outcome_table(run: Run, width: int = WIDE) -> Table:
         width: The width of the terminal; below `WIDE` the table leaves out adapter, role and team.
     """
     from rich.markup import escape
-    from rich.table import Table
+
+    from simulation.monitor.fitted_table import FittedTable
 
     synthetic = bool(run.outcomes["synthetic"].all()) and len(run.outcomes) > 0
     summary = run.summary(synthetic=synthetic).astype({"team_id": object}).fillna({"team_id": ""})
@@ -163,15 +166,18 @@ def outcome_table(run: Run, width: int = WIDE) -> Table:
         summary = kinds
     common = [key for key in _MOVABLE_TO_TITLE if summary[key].nunique() == 1]
     shared = [f"{_HEADS.get(key, key)} {summary[key].iloc[0]}" for key in common if summary[key].iloc[0] != ""]
+    shared += [_several(key, list(summary[key].unique())) for key in ("task_type", "mode") if key not in common]
     who = "kind of model" if by_kind else "model"
     title = f"{run.manifest['scenario']['name']}: mean outcome per {who} ({', '.join(shared)})"
     caption = _caption(run, synthetic)
     if by_kind:
-        caption = (
-            f"{models} models, averaged by adapter, role and team; for each model: society report {run.path}\n{caption}"
-        )
-    table = Table(title=escape(title), title_justify="left", caption=escape(caption), caption_justify="left")
+        each = f"for each model: society report {display(run.path)}"
+        caption = f"{models} models, averaged by adapter, role and team; {each}\n{caption}"
     hidden = ("model_name", "role", "team_id") if width < WIDE and not by_kind else ()
+    left_out = [_HEADS.get(key, key) for key in hidden if key not in common]
+    table = FittedTable(
+        left_out, title=escape(title), title_justify="left", caption=escape(caption), caption_justify="left"
+    )
     keys = [key for key in summary.columns if key not in (*SUMMARY_FIGURES, *common, *hidden)]
     for key in keys:
         table.add_column(_HEADS.get(key, key), overflow="fold")
@@ -180,6 +186,13 @@ def outcome_table(run: Run, width: int = WIDE) -> Table:
     for row in summary.to_dict("records"):
         table.add_row(*(escape(str(row[key])) for key in keys), *(f"{row[figure]:.3f}" for figure in SUMMARY_FIGURES))
     return table
+
+
+def _several(key: str, values: Sequence[str]) -> str:
+    """Return what was played, where it differs between rows: `games public_goods, trust`, `4 games`."""
+    head = f"{_HEADS.get(key, key)}s"
+    named = [str(value) for value in values]
+    return f"{len(named)} {head}" if len(named) > _NAMED else f"{head} {', '.join(named)}"
 
 
 def _by_kind(summary: pd.DataFrame) -> pd.DataFrame:

@@ -51,6 +51,8 @@ def resumable(command: str) -> Iterator[None]:
     except KeyboardInterrupt as error:
         raise SocietyError(f"interrupted\nwhat was played is kept; to go on: {command}") from error
     except RunStoppedError as error:
+        if error.repeats:
+            raise
         raise SocietyError(f"{error}\nto finish it and the others: {command}") from error
 
 

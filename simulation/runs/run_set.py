@@ -95,6 +95,8 @@ def play(folder: Path, command: str, *, on_event: Observer | None = None, at_onc
         else:
             _play_side_by_side(folder, arms, on_event, beside)
     except (RunStoppedError, KeyboardInterrupt) as error:
+        if isinstance(error, RunStoppedError) and error.repeats:
+            raise
         raise SocietyError(f"{str(error) or 'interrupted'}\nto finish all of them: {command} {folder}") from error
     return folder
 

@@ -12,6 +12,7 @@ from agents.inference.provenance import Tier
 from agents.inference.recording import ReplyCache
 from agents.problems import UsageError
 from simulation.plan import Plan, Settings, make_plan
+from simulation.plan_warnings import warn
 from simulation.runs.session import Observer, RunSession, RunStoppedError, finish
 from simulation.scenario import ScenarioSource
 from simulation.store.run_directory import RunStatus, new_directory
@@ -68,6 +69,7 @@ def run_scenario(
         RunStoppedError: The run ended early; its directory is kept.
     """
     plan = make_plan(scenario, Settings(tier, require, seed, episodes, endpoints, set or {}), roster)
+    warn(plan)
     return play_plan(plan, out=out, on_event=on_event, responders=responders, cache=cache)
 
 
@@ -81,8 +83,6 @@ def play_plan(
 ) -> Run:
     """Play a plan in a new run directory; arguments and errors are those of `run_scenario`."""
     refuse_sweep(plan)
-    for warning in plan.warnings():
-        logger.warning("%s: %s", plan.path or plan.scenario.name, warning)
     with reply_cache(cache) as replies:
         return finish(RunSession(new_directory(Path(out), plan), plan, on_event, responders, cache=replies))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from agents.inference.backend import InferenceSettings
+from agents.inference.errors import FloorReachedError, UnknownAdapterError
 from agents.inference.loops import run_blocking
 from agents.inference.recording import Recording, ReplyCache
 from agents.inference.weights import changed_weights
@@ -53,11 +54,35 @@ Observer = Callable[[Event], None]
 
 
 class RunStoppedError(SocietyError):
-    """A run that ended early; `path` can be resumed."""
+    """A run that ended early. What was played is kept.
 
-    def __init__(self, path: Path, cause: str) -> None:
-        super().__init__(f"{cause}\nthe run is kept and can be resumed: society resume {path}")
-        self.path, self.cause = path, cause
+    Args:
+        path: The run's directory.
+        cause: What stopped it.
+        advice: What to do; by default, to resume the run.
+
+    Attributes:
+        repeats: True where a resumed run would stop in the same way.
+    """
+
+    def __init__(self, path: Path, cause: str, advice: str = "", *, repeats: bool = False) -> None:
+        advice = advice or f"the run is kept and can be resumed: society resume {path}"
+        super().__init__(f"{cause}\n{advice}")
+        self.path, self.cause, self.advice, self.repeats = path, cause, advice, repeats
+
+    @classmethod
+    def after(cls, path: Path, error: BaseException) -> RunStoppedError:
+        """Return the error of a run that `error` stopped, with the advice that helps."""
+        cause = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        if isinstance(error, SocietyError) and error.repeats:
+            advice = "a resumed run would stop in the same way: change what is named above and start a new run"
+            return cls(path, cause, f"{advice}; what was played is in {path}", repeats=True)
+        wrong, resume = "", f"society resume {path}"
+        if isinstance(error, UnknownAdapterError):
+            wrong = f"when the adapter is there, go on with: {resume}; if its name is wrong, correct the roster"
+        elif isinstance(error, FloorReachedError) and error.server_lost:
+            wrong = f"when the server answers, go on with: {resume}; if its URL is wrong, correct it"
+        return cls(path, cause, f"{wrong} and start a new run" if wrong else "")
 
 
 class RunSession:
@@ -240,9 +265,9 @@ def finish(session: RunSession) -> Run:
         if stopped is None:
             session.end(RunStatus.FINISHED)
             return load_run(session.path)
-        reason = "interrupted" if isinstance(stopped, _INTERRUPTS) else str(stopped)
-        session.end(RunStatus.STOPPED, reason)
-        raise RunStoppedError(session.path, reason) from stopped
+        error = RunStoppedError.after(session.path, stopped)
+        session.end(RunStatus.STOPPED, error.cause)
+        raise error from stopped
     except _INTERRUPTS as error:  # while tables are derived: they can be derived again
         raise RunStoppedError(session.path, "interrupted") from error
     except OSError as error:

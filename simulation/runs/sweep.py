@@ -20,7 +20,7 @@ import orjson
 
 from agents.inference.provenance import Tier
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError, member_of
-from agents.yaml_file import display, find_file, read_yaml, shipped_files
+from agents.yaml_file import display, find_file, is_file, read_yaml, shipped_files
 from simulation.plan import Plan, Settings, make_plan
 from simulation.runs import run_set
 from simulation.runs.folders import at_work, finished_run, play_in, resumable
@@ -31,6 +31,7 @@ from simulation.tables.run import Run
 from simulation.tables.runs import Runs, load_runs
 
 COMMAND = "society sweep"
+_FILES = ("roster", "communication.topology", "communication.topology.file")
 Watch = Callable[[int, int], None]
 """Is called with the number of finished runs and the number of all runs."""
 
@@ -151,9 +152,9 @@ class _Plans:
         return make_plan(self._path, replace(self._settings, episodes=episodes, set=changed))
 
     def _text(self, key: str, value: object) -> str:
-        """Return a value as an override's text; a roster's file is relative to the scenario's file."""
+        """Return a value as an override's text; a file that it names is relative to the scenario's file."""
         beside = self._path.parent / str(value)
-        if key == "roster" and isinstance(value, str) and beside.is_file():
+        if key in _FILES and isinstance(value, str) and is_file(beside):
             return orjson.dumps(str(beside)).decode()
         return orjson.dumps(value).decode()
 

@@ -12,8 +12,8 @@ from simulation.runs.runner import RunStoppedError
 notices = logging.getLogger("society.notice")
 
 
-Stop = tuple[Path, str]
-"""The run directory of a work that stopped, and why."""
+Stop = tuple[Path, str, str, bool]
+"""The run directory of a work that stopped, why, what to do, and whether it would stop again."""
 DEATHS = 3
 """How many workers (locally: pools of them) may die in a row before a work is finished."""
 
@@ -54,13 +54,14 @@ def attempt(work: Work) -> Stop | None:
     try:
         work.play()
     except RunStoppedError as error:
-        return error.path, error.cause
+        return error.path, error.cause, error.advice, error.repeats
     except SocietyError as error:
-        return work.place, str(error)
+        return work.place, str(error), "", error.repeats
     return None
 
 
 def check(stopped: Stop | None) -> None:
     """Raise RunStoppedError for a work that stopped."""
     if stopped is not None:
-        raise RunStoppedError(*stopped)
+        path, cause, advice, repeats = stopped
+        raise RunStoppedError(path, cause, advice, repeats=repeats)

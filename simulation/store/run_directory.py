@@ -77,6 +77,7 @@ def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
     path = out / unique_name(plan.scenario.name)
     manifest = {
         "schema_version": SCHEMA_VERSION,
+        "id": secrets.token_hex(16),
         "status": RunStatus.RUNNING.value,
         "reason": "",
         "started": now.isoformat(timespec="seconds"),

@@ -69,7 +69,8 @@ class Tables:
         import pandas as pd
 
         names = [table_name(table)] if table else list(TABLES)
-        rows = [(name.value, *column) for name in names for column in (*self.leading, *TABLES[name])]
+        every = [(name, column) for name in names for column in (*self.leading, *TABLES[name])]
+        rows = [(name.value, column.name, column.dtype, column.meaning) for name, column in every]
         return pd.DataFrame(rows, columns=["table", "column", "dtype", "meaning"])
 
     def join(self, left: TableName | str, right: TableName | str) -> pd.DataFrame:

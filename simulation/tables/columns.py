@@ -19,11 +19,23 @@ class TableName(str, Enum):
 
 
 class Column(NamedTuple):
-    """A column; `dtype` is pandas' name for its type."""
+    """A column.
+
+    Attributes:
+        name: Its name.
+        kind: How it is stored: pandas' name for its type, or `category`, which stores each text once.
+        meaning: What it holds.
+    """
 
     name: str
-    dtype: str
+    kind: str
     meaning: str
+
+    @property
+    def dtype(self) -> str:
+        """Return pandas' name for its type in a DataFrame: plain, as a `groupby` of categories has a row for each of
+        their combinations."""
+        return TEXT if self.kind == CATEGORY else self.kind
 
 
 TEXT, COUNT, REAL, FLAG, CATEGORY = "string", "int64", "float64", "bool", "category"

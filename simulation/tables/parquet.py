@@ -39,7 +39,7 @@ def arrow_schema(columns: Iterable[Column]) -> Any:
         FLAG: pa.bool_(),
         TUPLE: pa.list_(pa.string()),
     }
-    return pa.schema([(column.name, types[column.dtype]) for column in columns])
+    return pa.schema([(column.name, types[column.kind]) for column in columns])
 
 
 def arrow_table(frame: pd.DataFrame, columns: Sequence[Column]) -> Any:
@@ -51,11 +51,27 @@ def arrow_table(frame: pd.DataFrame, columns: Sequence[Column]) -> Any:
 
 def frame_from(table: Any, columns: Sequence[Column]) -> pd.DataFrame:
     """Return a pyarrow table as a typed DataFrame of these columns."""
-    frame: pd.DataFrame = table.replace_schema_metadata().select([column.name for column in columns]).to_pandas()
+    import pandas as pd
+
+    texts = [column.name for column in columns if column.kind == CATEGORY]
+    plain = table.replace_schema_metadata().select([column.name for column in columns])
+    frame: pd.DataFrame = plain.to_pandas()
+    for name in texts:
+        if isinstance(frame[name].dtype, pd.CategoricalDtype):
+            frame[name] = _texts(frame[name])
     for column in columns:
         if column.dtype == TUPLE:
             frame[column.name] = frame[column.name].map(tuple)
     return frame.astype({column.name: column.dtype for column in columns})
+
+
+def _texts(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return categories as texts; equal ones are one object in memory."""
+    import numpy as np
+    import pandas as pd
+
+    names = np.array([*column.cat.categories, pd.NA], dtype=object)
+    return pd.Series(names[column.cat.codes], index=column.index, name=column.name, dtype="string")
 
 
 def write_tables(

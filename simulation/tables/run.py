@@ -167,6 +167,7 @@ class Run(Tables):
     """One run directory. Tables are read when first asked for; a run that was cut off is read from its events."""
 
     def __init__(self, path: Path) -> None:
+        path = path.absolute()  # a notebook may change its working directory afterwards
         self.path = path
         self.manifest: Row = read_manifest(path)
         self.roster = load_from_manifest(Roster, self.manifest, "roster")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from agents.file_model import MAX_WHOLE
 from agents.problems import SocietyError
 from simulation.store.run_directory import RunStatus
 from simulation.sweep_values import Value, sweep_values
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 SWEPT = "sweep."
 """The prefix of a sweep's columns; the key follows."""
 _NAMED = 5  # runs that a warning names
+_PARQUET = b"PAR1"
 
 
 class SkippedRunsWarning(UserWarning):
@@ -53,6 +55,7 @@ class _Entry:
     seed: int
     stored: bool
     swept: Mapping[str, Value]
+    identity: str
 
     def facts(self) -> dict[str, Value]:
         return {"run": self.path.as_posix(), "scenario": self.scenario, "seed": self.seed, **self.swept}
@@ -106,7 +109,7 @@ class Runs(Tables):
 
     def _facts(self, entry: _Entry) -> dict[str, Value]:
         """Return an entry's leading columns in their types, without those that have no value."""
-        facts, types = entry.facts(), {column.name: column.dtype for column in self.leading}
+        facts, types = entry.facts(), {column.name: column.kind for column in self.leading}
         return {name: str(value) if types[name] == CATEGORY else value for name, value in facts.items()}
 
     def _columns(self, name: TableName) -> tuple[Column, ...]:
@@ -117,9 +120,32 @@ class Runs(Tables):
 
         try:
             table = self.dataset(name).to_table()
-        except (pa.ArrowException, OSError) as error:
-            raise SocietyError(f"a run's {name.value} cannot be read: {error}") from error
+        except (pa.ArrowException, OSError, SocietyError) as error:
+            if not self._leave_out_unreadable(name):
+                raise SocietyError(f"a run's {name.value} cannot be read: {error}") from error
+            return self._table(name)
         return frame_from(table, self._columns(name))
+
+    def _leave_out_unreadable(self, name: TableName) -> bool:
+        """Leave out the runs whose table cannot be read, with a warning that names them; False where all can be."""
+        broken = {entry.path: why for entry in self._entries if (why := self._unreadable(entry, name))}
+        skipped = [Skipped(path, why) for path, why in broken.items()]
+        entries = tuple(entry for entry in self._entries if entry.path not in broken)
+        if not skipped or not entries:
+            return False
+        _warn_of(skipped)
+        self._entries, self.skipped = entries, (*self.skipped, *skipped)
+        return True
+
+    def _unreadable(self, entry: _Entry, name: TableName) -> str:
+        """Return why a run's table cannot be read; empty where it can."""
+        import pyarrow as pa
+
+        try:
+            Runs([entry], ()).dataset(name).to_table()
+        except (pa.ArrowException, OSError, SocietyError) as error:
+            return f"its {name.value} cannot be read: {str(error).splitlines()[0]}"
+        return ""
 
     def dataset(self, table: TableName | str) -> Any:
         """Return a table of all runs as a lazy `pyarrow.dataset.Dataset`: `dataset("messages").to_table(filter=...)`.
@@ -184,16 +210,34 @@ def load_runs(where: str | Path | Iterable[str | Path], *, unfinished: bool = Fa
     Raises:
         SocietyError: No run is left.
     """
-    found = [_entry(path, unfinished) for path in dict.fromkeys(_directories(where))]
+    paths = dict.fromkeys(path.absolute() for path in _directories(where))
+    found = list(_once(_entry(path, unfinished) for path in paths))
     entries = [each for each in found if isinstance(each, _Entry)]
     skipped = [each for each in found if isinstance(each, Skipped)]
     if skipped:
-        named = "".join(f"\n  {each}" for each in skipped[:_NAMED])
-        more = f"\n  and {len(skipped) - _NAMED} more: see .skipped" if len(skipped) > _NAMED else ""
-        warnings.warn(f"{len(skipped)} runs are left out:{named}{more}", SkippedRunsWarning, stacklevel=2)
+        _warn_of(skipped)
     if not entries:
         raise SocietyError(f"no run to load in {_shown(where)}")
     return Runs(entries, skipped)
+
+
+def _warn_of(skipped: Sequence[Skipped]) -> None:
+    named = "".join(f"\n  {each}" for each in skipped[:_NAMED])
+    more = f"\n  and {len(skipped) - _NAMED} more: see .skipped" if len(skipped) > _NAMED else ""
+    warnings.warn(f"{len(skipped)} runs are left out:{named}{more}", SkippedRunsWarning, stacklevel=3)
+
+
+def _once(found: Iterable[_Entry | Skipped]) -> Iterator[_Entry | Skipped]:
+    """Yield what was found; a copy of a run, or a link to it, is left out where the run itself came before."""
+    first: dict[str, Path] = {}
+    for each in found:
+        if isinstance(each, Skipped):
+            yield each
+        elif each.identity in first:
+            yield Skipped(each.path, f"is the same run as {first[each.identity]} (a copy, or a link); it counts once")
+        else:
+            first[each.identity] = each.path
+            yield each
 
 
 def _shown(where: str | Path | Iterable[str | Path]) -> str:
@@ -212,14 +256,54 @@ def _directories(where: str | Path | Iterable[str | Path]) -> Iterator[Path]:
         yield from runs_below(folder)
 
 
-def runs_below(folder: Path) -> Iterator[Path]:
-    """Yield run directories, sorted; not within a run, and not in hidden folders."""
+def runs_below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Yield run directories, sorted; not within a run, and not in hidden folders.
+
+    A link to a folder above it is not followed: a warning names it.
+
+    Args:
+        folder: Where to look.
+        above: The real paths of the folders that contain it.
+
+    Raises:
+        SocietyError: The folder cannot be listed.
+    """
     if (folder / "manifest.json").exists():
         yield folder
         return
-    if folder.is_dir():
-        for below in sorted(entry.path for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != "."):
-            yield from runs_below(Path(below))
+    real = os.path.realpath(folder)
+    if real in above:
+        warnings.warn(f"{folder} is a link to a folder that contains it; it is not followed", SkippedRunsWarning, 2)
+    elif folder.is_dir():
+        try:
+            entries = sorted(each.path for each in os.scandir(folder) if _is_folder(each) and each.name[0] != ".")
+        except OSError as error:
+            raise SocietyError(f"{folder} cannot be listed: {error.strerror}") from error
+        for below in entries:
+            yield from runs_below(Path(below), above | {real})
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a folder or a link to one; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _stored_files(run: Path) -> Iterator[Path]:
+    return (file for file in (stored_file(run, table) for table in TableName) if file.exists())
+
+
+def _is_whole(file: Path) -> bool:
+    """Tell whether a Parquet file begins and ends as one; a torn one does not and would spoil the tables of all."""
+    with file.open("rb") as stream:
+        begins = stream.read(len(_PARQUET))
+        stream.seek(0, os.SEEK_END)
+        if stream.tell() < 3 * len(_PARQUET):
+            return False
+        stream.seek(-len(_PARQUET), os.SEEK_END)
+        return begins == _PARQUET == stream.read()
 
 
 def _entry(path: Path, unfinished: bool) -> _Entry | Skipped:
@@ -227,13 +311,18 @@ def _entry(path: Path, unfinished: bool) -> _Entry | Skipped:
         raw: Row = orjson.loads((path / "manifest.json").read_bytes())
         manifest = read_manifest(path)
         status, name, seed = manifest["status"], str(manifest["scenario"]["name"]), int(manifest["seed"])
+        if not 0 <= seed <= MAX_WHOLE:
+            return Skipped(path, f"its seed, {seed}, is not between 0 and {MAX_WHOLE}")
+        damaged = next((file for file in _stored_files(path) if not _is_whole(file)), None)
+        if damaged is not None:
+            return Skipped(path, f"{damaged.name} is damaged; remove the folder {damaged.parent} to derive it again")
     except (SocietyError, OSError, orjson.JSONDecodeError) as error:
         return Skipped(path, f"cannot be read: {error}")
-    except (KeyError, TypeError, AttributeError) as error:
-        return Skipped(path, f"its manifest.json lacks {error}")
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        return Skipped(path, f"its manifest.json is not that of a run: {type(error).__name__} {error}")
     if status != RunStatus.FINISHED.value and not unfinished:
         return Skipped(path, f"is not finished ({status}); finish it with: society resume {path}")
     swept = {f"{SWEPT}{key}": value for key, value in sweep_values(path).items()}
     current = raw["schema_version"] == manifest["schema_version"]
     stored = current and all(stored_file(path, table).exists() for table in TableName)
-    return _Entry(path, name, seed, stored, swept)
+    return _Entry(path, name, seed, stored, swept, str(manifest.get("id") or path.resolve()))

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from agents.inference.embedded.adapters import shipped_adapters
 from agents.learning.samples import Trainer
 from agents.problems import SocietyError
+from agents.roster import ModelConfig
 from simulation.plan import Plan
-from simulation.training_config import TrainingConfig
+from simulation.sections.training import TrainingConfig
 
 
 def adapter_trainer(plan: Plan, config: TrainingConfig, seed: int) -> Trainer:
-    """Return the trainer of a plan's adapters.
+    """Return the trainer of a plan's adapters: new ones, or those that rows with an `adapter` folder begin with.
 
     Raises:
-        SocietyError: The learners have different bases, or the base cannot be loaded.
+        SocietyError: The learners have different bases, or the base or an adapter cannot be used.
     """
-    raise SocietyError(f"{plan.scenario.name}: adapters cannot be trained yet ({config.method.value}, seed {seed})")
+    from agents.inference.embedded.model_sources import MODEL_ID
+    from agents.learning.adapters import AdapterStart
+    from agents.learning.trainer import LoRATrainer
+
+    wanted, rows = config.adapter, {row.model_id: row for row in plan.roster.expand()}
+    starts = {
+        name: AdapterStart(wanted.rank, wanted.alpha, wanted.modules, _folder(rows[name])) for name in config.learners
+    }
+    bases = {config.base_model or rows[name].base_model or plan.roster.base_model or MODEL_ID for name in starts}
+    if len(bases) > 1:
+        raise SocietyError(f"the learners have different base models ({', '.join(sorted(bases))}): train them apart")
+    (base,) = bases
+    return LoRATrainer(base, starts, learning_rate=wanted.learning_rate, seed=seed, dtype=wanted.dtype)
+
+
+def _folder(row: ModelConfig) -> Path | None:
+    """The folder of the adapter that a row plays before it learns; None for a new adapter."""
+    return Path(row.adapter) if row.adapter else shipped_adapters().get(row.model_name or "")

@@ -181,12 +181,12 @@ class GameGraph:
 
     # -- values -------------------------------------------------------------------------------------------
 
-    def evaluate(self, probabilities: Sequence[Sequence[float]]) -> Profile:
+    def evaluate(self, probabilities: Sequence[Sequence[float]]) -> StrategyProfile:
         """Return the values of a profile: one row of probabilities per cell, in the order of `cells`."""
         places = np.ones(self._size)
         for offset, row in zip(self._offsets, probabilities, strict=True):
             places[offset : offset + len(row)] = row
-        return Profile(self, places)
+        return StrategyProfile(self, places)
 
     def split(self, flat: Vector) -> list[tuple[float, ...]]:
         """One tuple per cell from one number per place."""
@@ -194,7 +194,7 @@ class GameGraph:
         return [tuple(flat[o : o + n].tolist()) for o, n in zip(self._offsets, lengths, strict=True)]
 
 
-class Profile:
+class StrategyProfile:
     """What every player earns when each learner plays its table: exact, in the game's points.
 
     Args:

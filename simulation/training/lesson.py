@@ -9,7 +9,7 @@ from pathlib import Path
 from agents.learning.samples import Sample, Trainer, Version
 from simulation.plan import Plan
 from simulation.runs.session import Observer
-from simulation.training_config import TrainingConfig
+from simulation.sections.training import TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class UpdateContext:
 
 
 @dataclass(frozen=True)
-class Situation:
+class LearnerSituation:
     """A prompt of a learner that is followed through a training: where it is met, and its choices."""
 
     learner: str

@@ -17,7 +17,7 @@ from agents.problems import SocietyError
 from agents.strategy import TrainingMode
 from simulation.metrics.arrays import Vector
 from simulation.seats import Seat
-from simulation.training_config import LearnerConfig, TrainingObjective
+from simulation.sections.training import LearnerConfig, TrainingObjective
 
 OF_MODE: Mapping[TrainingMode, TrainingObjective] = {
     TrainingMode.COMPETITIVE: TrainingObjective.OWN,

@@ -15,7 +15,7 @@ import numpy as np
 from agents.inference.provenance import Provenance, Reply, Request, Tier
 from agents.learning.samples import Prompt, Trainer, Version
 from agents.lora_model import scripted_reply
-from agents.players.policies import POLICIES, Policy
+from agents.players.policies import POLICIES, TABULAR, Policy
 from agents.problems import SocietyError
 from agents.roster import ModelConfig, Roster
 from agents.strategy import TrainingMode
@@ -27,7 +27,6 @@ from simulation.seeds import derive_seed
 from simulation.training.credit import LearnerAct, acts_of
 from simulation.training.lesson import UpdateContext
 from simulation.training.objectives import objective_of, payoff_weights
-from simulation.training_rules import TABULAR
 
 if TYPE_CHECKING:
     from agents.lora_model import Responder

@@ -26,6 +26,7 @@ from simulation.plan import Plan, load_from_manifest
 from simulation.runs.folders import at_work, new_folder
 from simulation.runs.session import Observer
 from simulation.scenario import Scenario
+from simulation.sections.training import TrainingConfig, TrainingMethod
 from simulation.seeds import derive_seed
 from simulation.store.files import atomic_directory, replace_file
 from simulation.store.run_directory import versions as library_versions
@@ -35,7 +36,6 @@ from simulation.training.methods import METHODS
 from simulation.training.methods.exact import situations_of
 from simulation.training.rollout import is_tabular
 from simulation.training.tabular import TabularTrainer
-from simulation.training_config import TrainingConfig, TrainingMethod
 
 TRAINING, SITUATIONS, VERSIONS = "training.json", "situations.json", "versions"
 OnUpdate = Callable[[UpdateLine], None]

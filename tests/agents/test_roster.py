@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -250,3 +251,20 @@ def test_any_mapping_is_valid_or_has_findings(tmp_path: Path, row: dict[str, Any
     path.write_text(json.dumps({"name": "r", "models": [sound, {**sound, **row}], **top}), encoding="utf-8")
     with contextlib.suppress(InvalidFileError):
         assert Roster.load(path).expand()
+
+
+class TestNamesInUnicode:
+    @pytest.mark.parametrize("name", ["हिन्दी", "ไทย้", "אבגַ", "张伟", "Zoë", "José-1", "ناصر"])
+    def test_marks_of_a_script_belong_to_a_name(self, name: str) -> None:
+        assert ModelConfig(model_id=name, policy="random").model_id == unicodedata.normalize("NFC", name)
+
+    def test_equal_names_are_equal_however_they_are_composed(self) -> None:
+        twice = [ModelConfig(model_id=unicodedata.normalize(form, "café"), policy="random") for form in ("NFC", "NFD")]
+        assert twice[0].model_id == twice[1].model_id
+        with pytest.raises(ValidationError, match=r"is taken by models\.0"):
+            Roster(name="r", models=tuple(twice))
+
+    @pytest.mark.parametrize("name", ["\u0301a", "a b", "a\u200bb", "😀", "a/b", ""])
+    def test_other_characters_are_refused(self, name: str) -> None:
+        with pytest.raises(ValidationError, match="may contain only letters"):
+            ModelConfig(model_id=name, policy="random")

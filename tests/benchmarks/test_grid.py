@@ -14,7 +14,7 @@ from benchmarks.grid import QUICK, Budget, Sizes, cells
 from benchmarks.grid_cell import Cell, CellError, measure
 from benchmarks.grid_page import draw, grid_rows
 from benchmarks.page import committed, page
-from simulation.topology import TopologyKind
+from simulation.topology.graph import TopologyKind
 
 ROOT = Path(__file__).parents[2]
 SMALL, RING, COMPLETE = TopologyKind.SMALL_WORLD, TopologyKind.RING, TopologyKind.COMPLETE

@@ -29,7 +29,7 @@ from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.seats import Seat
 from simulation.task import TrainingTask
-from simulation.topology import TopologyKind, build_topology, neighbours
+from simulation.topology.graph import TopologyKind, build_topology, neighbours
 
 COOPERATIVE, COMPETITIVE, TEAM_BATTLE = CYCLE
 SEATS = (Seat("a", "red"), Seat("b", "red"), Seat("c", "blue"), Seat("d", None), Seat("e", None))

@@ -11,6 +11,7 @@ import pytest
 from agents.roster import ModelConfig
 from simulation.authoring.files import check_file
 from simulation.plan import Plan
+from simulation.plan_warnings import plan_warnings
 from simulation.report.course import episodes_of
 from simulation.runs.replay import replay_run
 from simulation.runs.runner import run_scenario
@@ -68,7 +69,7 @@ def test_run_and_validate_warn_of_a_dilemma_where_turns_pay(
     make_plan: Callable[..., Plan], runs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     plan = make_plan(mode="competitive", tasks=(TURNS,), episodes=1)
-    (warning,) = plan.warnings()
+    (warning,) = plan_warnings(plan)
     assert warning.startswith("tasks.0.parameters: 2 * reward (6) is not above temptation + sucker (9)")
     logger = logging.getLogger("society.runner")
     logger.addHandler(caplog.handler)  # a command run earlier in this process stops its records from going further
@@ -82,5 +83,5 @@ def test_run_and_validate_warn_of_a_dilemma_where_turns_pay(
         "name: turns\nmode: competitive\nroster: first_contact\ntasks:\n  - {task_id: a, task_type: "
         "prisoners_dilemma, parameters: {temptation: 9}}\n"
     )
-    assert check_file(str(file)) == ("scenario", plan.warnings())
+    assert check_file(str(file)) == ("scenario", plan_warnings(plan))
     assert check_file("first_contact").warnings == ()

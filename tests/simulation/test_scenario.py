@@ -25,12 +25,13 @@ from agents.yaml_file import read_yaml
 from simulation.authoring.schema import scenario_schema, shipped_schemas
 from simulation.games import task_types
 from simulation.games.prisoners_dilemma import DilemmaParameters
-from simulation.inference_config import InferenceConfig
 from simulation.modes import MixingPolicy
 from simulation.plan import Plan, Settings, make_plan
-from simulation.scenario import FOLDER, Communication, Mixing, Scenario, shipped_scenarios
+from simulation.scenario import FOLDER, Mixing, Scenario, shipped_scenarios
+from simulation.sections.inference import InferenceConfig
 from simulation.task import TrainingTask
-from simulation.topology import TopologyKind
+from simulation.topology.communication import Communication
+from simulation.topology.graph import TopologyKind
 
 SHIPPED = sorted(FOLDER.glob("*.yaml"))
 
@@ -233,7 +234,7 @@ tasks:
             ),
             (
                 "  - {task_id: u, task_type: public_goods, parameters: {endowment: 1}}",
-                "7: tasks.1.task_type: contributions go up to 20, above the endowment 1",
+                "7: tasks.1.parameters: contributions go up to 20, above the endowment 1",
             ),
             ("  - {task_typ: public_goods, task_id: u}", "7: tasks.1.task_typ: unknown key 'task_typ'"),
             ("  - {task_type: public_goods}", "7: tasks.1.task_id: is missing"),
@@ -465,3 +466,11 @@ def test_plan_takes_values_of_numpy_enums_and_models() -> None:
     changed = {"seed": np.int64(3), "mode": TrainingMode.COMPETITIVE, "communication": Communication(talk_rounds=2)}
     scenario = make_plan("first_contact", Settings(set=changed)).scenario
     assert (scenario.seed, scenario.mode, scenario.communication.talk_rounds) == (3, TrainingMode.COMPETITIVE, 2)
+
+
+def test_parameters_that_a_game_refuses_are_reported_where_they_are_set() -> None:
+    with pytest.raises(InvalidFileError) as caught:
+        Plan.load("cooperative", {"tasks.0.parameters": "{contributions: [0, 50]}"})
+    assert [problem.file for problem in caught.value.problems] == [
+        "--set tasks.0.parameters={contributions: [0, 50]}"
+    ] * len(caught.value.problems)

@@ -20,7 +20,7 @@ from agents.inference.embedded.adapters import is_base, resolve, served_names
 from agents.inference.embedded.engine import BATCH_ROWS, BatchRow, EmbeddedEngine
 from agents.inference.embedded.model_sources import MODEL_ID, ModelStoreError
 from agents.inference.embedded.model_store import model_path, pull
-from agents.inference.errors import InferenceError, PermanentError
+from agents.inference.errors import InferenceError, PermanentError, SetupError
 from agents.inference.provenance import Request, Tier
 
 LIBRARIES = ("torch", "transformers", "safetensors")
@@ -192,12 +192,12 @@ class EmbeddedBackend:
 
     def _engine(self, progress: Progress | None) -> EmbeddedEngine:
         if self._failure:  # a pull that failed is not tried again for every batch
-            raise PermanentError(self._failure)
+            raise SetupError(self._failure)
         try:
             return load_engine(progress, self._dtype)
         except (ModelStoreError, ImportError) as error:
             self._failure = f"the embedded model cannot be loaded: {error}"
-            raise PermanentError(self._failure) from error
+            raise SetupError(self._failure) from error
 
 
 def _ready(engine: EmbeddedEngine, job: Job) -> BatchRow | None:
@@ -212,7 +212,7 @@ def _ready(engine: EmbeddedEngine, job: Job) -> BatchRow | None:
 def _attributed(error: BaseException) -> BaseException:
     """Return torch's errors (memory, shapes) as failures of this tier, and any other error as it is."""
     if isinstance(error, (RuntimeError, MemoryError)):
-        failure = PermanentError(f"the embedded model failed: {error}")
+        failure = SetupError(f"the embedded model failed: {error}")
         failure.__cause__ = error
         return failure
     return error

@@ -29,7 +29,9 @@ class ChatTokenizer:
 
     def prompt(self, messages: Sequence[ChatMessage]) -> Tokens:
         """Return messages as tokens in the model's chat template, up to where its reply begins."""
-        return tuple(self._tokenizer.apply_chat_template(as_openai(messages), add_generation_prompt=True))
+        return tuple(
+            self._tokenizer.apply_chat_template(as_openai(messages), add_generation_prompt=True, return_dict=False)
+        )
 
     def encode(self, text: str) -> Tokens:
         """Return the tokens of a text without the chat template."""

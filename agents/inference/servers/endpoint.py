@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from agents.inference.backend import Detection, EndpointSettings
-from agents.inference.errors import InferenceError, OutOfTimeError, PermanentError, ServerLostError, TransientError
+from agents.inference.errors import InferenceError, OutOfTimeError, ServerLostError, SetupError, TransientError
 from agents.inference.provenance import Tier
 from agents.inference.servers.api_key import MissingKeyError, find_key, without_key
 from agents.inference.servers.breaker import Breaker
@@ -66,7 +66,7 @@ class Endpoint:
         """Return the server's API key, if it needs one.
 
         Raises:
-            PermanentError: The key is found nowhere.
+            SetupError: The key is found nowhere.
         """
         return api_key(self.settings)
 
@@ -74,7 +74,7 @@ class Endpoint:
         """Return the headers with the API key.
 
         Raises:
-            PermanentError: The key is found nowhere.
+            SetupError: The key is found nowhere.
         """
         return api_headers(self.settings)
 
@@ -151,7 +151,7 @@ def api_key(endpoint: EndpointSettings) -> str | None:
     """Return the API key of a server, None if it needs none.
 
     Raises:
-        PermanentError: The key is found nowhere.
+        SetupError: The key is found nowhere.
     """
     name = endpoint.api_key_env
     if not name:
@@ -160,14 +160,14 @@ def api_key(endpoint: EndpointSettings) -> str | None:
         return find_key(name)
     except MissingKeyError as error:
         wants = f"{endpoint.url} wants the API key in the environment variable {name}, which is not set"
-        raise PermanentError(f"{wants}, and {error}") from error
+        raise SetupError(f"{wants}, and {error}") from error
 
 
 def api_headers(endpoint: EndpointSettings) -> dict[str, str]:
     """Return the headers with the API key of a server.
 
     Raises:
-        PermanentError: The key is found nowhere.
+        SetupError: The key is found nowhere.
     """
     key = api_key(endpoint)
     return {"Authorization": f"Bearer {key}"} if key else {}

@@ -15,10 +15,18 @@ from typing import Any
 import orjson
 
 from agents.inference.backend import Completion, as_openai
-from agents.inference.errors import BadReplyError, InferenceError, PermanentError, TransientError, UnknownAdapterError
+from agents.inference.errors import (
+    BadReplyError,
+    InferenceError,
+    PermanentError,
+    SetupError,
+    TransientError,
+    UnknownAdapterError,
+)
 from agents.inference.provenance import Request, ToolCall
 
-NOT_FOUND, REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERROR, UNAVAILABLE = 404, 408, 429, 500, 503
+UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
+REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERROR, UNAVAILABLE = 408, 429, 500, 503
 LONGEST_BODY = 8 * 2**20
 """The most bytes of an answer that are read; a reply of 4096 tokens has about 30,000."""
 MOST_PARTS = 100_000
@@ -186,7 +194,7 @@ def error_of(
     if status in (REQUEST_TIMEOUT, TOO_MANY_REQUESTS) or status >= SERVER_ERROR:
         overload = status in (REQUEST_TIMEOUT, TOO_MANY_REQUESTS, UNAVAILABLE)
         return TransientError(text, retry_after(headers.get("Retry-After")), overload=overload)
-    return PermanentError(text)
+    return SetupError(text) if status in (UNAUTHORIZED, FORBIDDEN) else PermanentError(text)
 
 
 def server_message(body: bytes) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def match_rows(folder: Path, matchup: Matchup, run: Run) -> Iterator[Row]:
     """The rows of a finished match, one per player and episode."""
     common = {"matchup": matchup.number, "team": matchup.team, "members": "+".join(matchup.members)}
-    place = run.path.relative_to(folder).as_posix()
+    place = run.path.relative_to(folder.absolute()).as_posix()
     for row in run.outcomes.to_dict("records"):
         outcome: Row = {str(name): value for name, value in row.items()}
         yield {**outcome, **common, "played_by": row["model_name"], "reward": row["reward_earned"], "run": place}

@@ -18,12 +18,12 @@ from agents.strategy import TrainingMode
 from simulation.games import find_game
 from simulation.games.base import Setting
 from simulation.seats import Seat
+from simulation.sections.training import TrainingObjective
 from simulation.task import TrainingTask
-from simulation.training.graph import GameGraph, Profile, SilentTable
+from simulation.training.graph import GameGraph, SilentTable, StrategyProfile
 from simulation.training.methods.exact import exact_samples, profile_of
 from simulation.training.objectives import payoff_weights
 from simulation.training.tabular import TabularTrainer
-from simulation.training_config import TrainingObjective
 
 DILEMMA, GAMMA = "prisoners_dilemma", 0.96
 SEEDS = 6
@@ -75,7 +75,7 @@ def silent_table(
     return SilentTable(task, rules, rows, learners, TrainingMode.COMPETITIVE)
 
 
-def train(graph: GameGraph, objective: TrainingObjective, trainer: TabularTrainer, updates: int) -> Profile:
+def train(graph: GameGraph, objective: TrainingObjective, trainer: TabularTrainer, updates: int) -> StrategyProfile:
     """Train every learner of a graph for an objective; return the last profile."""
     seats = graph.table.game.setting.seats
     weights = {
@@ -95,7 +95,7 @@ def repeated(*players: str | None) -> GameGraph:
     return GameGraph(silent_table(DILEMMA, players), discount=GAMMA, stationary=True)
 
 
-def _per_step(profile: Profile) -> float:
+def _per_step(profile: StrategyProfile) -> float:
     return float(profile.payoffs.mean() / profile.steps)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from simulation.sections.training import TrainingMethod
 from simulation.training.lesson import Method
 from simulation.training.methods.exact import exact
 from simulation.training.methods.filtered_imitation import filtered_imitation
 from simulation.training.methods.imitation import imitation
 from simulation.training.methods.reinforce import reinforce
-from simulation.training_config import TrainingMethod
 
 METHODS: Mapping[TrainingMethod, Method] = {
     TrainingMethod.IMITATION: imitation,

@@ -21,17 +21,17 @@ from simulation.games.base import Setting
 from simulation.metrics.arrays import Vector
 from simulation.plan import Plan
 from simulation.seats import Seat
-from simulation.training.graph import GameGraph, Profile, SilentTable
-from simulation.training.lesson import Lesson, Situation, UpdateContext
+from simulation.training.graph import GameGraph, SilentTable, StrategyProfile
+from simulation.training.lesson import LearnerSituation, Lesson, UpdateContext
 from simulation.training.objectives import objective_of, payoff_weights
 
 
-def profile_of(graph: GameGraph, trainer: Trainer) -> Profile:
+def profile_of(graph: GameGraph, trainer: Trainer) -> StrategyProfile:
     """Return what everyone earns when each learner plays what the trainer has made of it."""
     return graph.evaluate(trainer.probabilities([cell.prompt for cell in graph.cells]))
 
 
-def exact_samples(graph: GameGraph, profile: Profile, objectives: Mapping[str, Vector]) -> Iterator[Sample]:
+def exact_samples(graph: GameGraph, profile: StrategyProfile, objectives: Mapping[str, Vector]) -> Iterator[Sample]:
     """Return one sample per prompt of each learner: the worth of each choice for its objective, per step.
 
     A trainer averages a learner's samples; values are scaled so that the sum over prompts is the gradient.
@@ -47,7 +47,7 @@ def exact_samples(graph: GameGraph, profile: Profile, objectives: Mapping[str, V
             yield Sample(graph.cells[place].prompt, values=tuple(len(places) * slope for slope in slopes[place]))
 
 
-def nash_conv(profile: Profile) -> float:
+def nash_conv(profile: StrategyProfile) -> float:
     """Return the sum over learners of what a best response would earn more, per step; 0 in an equilibrium.
 
     Source:
@@ -79,12 +79,12 @@ def exact(context: UpdateContext) -> Lesson:
     return Lesson(samples, {learner: float(np.mean(found)) for learner, found in values.items()}, cells=cells)
 
 
-def situations_of(plan: Plan) -> list[Situation]:
+def situations_of(plan: Plan) -> list[LearnerSituation]:
     """Return every situation that a learner can reach, in the order of a lesson's `cells`."""
     graphs = graphs_of(plan)
     learners = plan.scenario.training.learners if plan.scenario.training else {}
     return [
-        Situation(learner, graph.cells[place].situation, graph.cells[place].prompt.choices)
+        LearnerSituation(learner, graph.cells[place].situation, graph.cells[place].prompt.choices)
         for learner in learners
         for graph in graphs
         for place in graph.cells_of(learner)

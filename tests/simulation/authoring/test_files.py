@@ -21,6 +21,7 @@ from simulation.authoring.schema import scenario_schema, shipped_schemas
 from simulation.cli import roster as cli_roster
 from simulation.games import task_types
 from simulation.plan import Plan
+from simulation.runs.runner import run_scenario
 from tests.simulation.cli.test_app import society
 from tests.support.adapters import write_adapter
 
@@ -255,6 +256,19 @@ class TestShow:
     def test_audience_maps_has_every_mode_of_a_mixed_scenario(self) -> None:
         assert [each.mode.value for each in audience_maps(Plan.load("mixed"))][:2] == ["cooperative", "competitive"]
         assert set(audience_maps(Plan.load("mixed"))[1].heard_by.values()) == {()}
+
+    @pytest.mark.parametrize("topology", ["small_world", "scale_free", "ring", "[m_1 -> m_2, m_2 -> m_3]"])
+    def test_drawn_network_is_the_played_one(self, topology: str) -> None:
+        Path("r.yaml").write_text("name: r\nmodels:\n  - {model_id: m, policy: random, count: 24}\n")
+        keys = {"communication.topology": topology, "seed": 5, "tasks.0.max_steps": 1, "episodes": 2}
+        run = run_scenario("cooperative", roster="r.yaml", tier="simulated", set=keys)
+        drawn = audience_maps(Plan.of(run.manifest))[0].heard_by
+        played = run.messages[["episode", "sender", "addressees"]].itertuples(index=False)
+        assert {(episode, sender): tuple(heard) for episode, sender, heard in played} == {
+            (episode, sender): drawn[sender]
+            for episode in range(2 * len(run.manifest["scenario"]["tasks"]))
+            for sender in drawn
+        }
 
     def test_picture_has_a_line_between_those_who_hear_each_other(self) -> None:
         plan = Plan.load("team_battle")

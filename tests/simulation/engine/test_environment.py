@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from agents.inference.backend import InferenceSettings
@@ -15,14 +16,15 @@ from agents.inference.provenance import Provenance, Reply, Tier
 from agents.inference.recording import ReplyCache
 from agents.language import Language
 from agents.lora_model import PlatformError
-from agents.problems import SocietyError
+from agents.problems import SocietyError, UsageError
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode
 from simulation.engine.environment import MultiModelEnvironment
-from simulation.scenario import Communication, Mixing
-from simulation.store.events import CallMade, DecisionMade, EpisodeStarted, Event, MessageSent
+from simulation.scenario import Mixing
+from simulation.store.events import CallMade, DecisionMade, EpisodeEnded, EpisodeStarted, Event, MessageSent
 from simulation.task import TrainingTask
-from simulation.topology import TopologyKind
+from simulation.topology.communication import Communication
+from simulation.topology.graph import TopologyKind
 from tests.conftest import models
 from tests.support.in_thread import in_thread
 from tests.support.scripted_vllm import ScriptedVLLM
@@ -204,6 +206,50 @@ async def test_an_inbox_limit_bounds_what_a_model_hears() -> None:
         await env.run_task(GOODS)
     first = [e for e in events if isinstance(e, MessageSent) and e.step == 0]
     assert sum(len(message.audience) for message in first) == 6
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 3.0, "3", True, None])
+def test_a_seed_out_of_range_is_refused_at_once(seed: Any) -> None:
+    with pytest.raises(UsageError, match="seed="):
+        environment(seed=seed)
+
+
+def test_a_seed_may_be_of_numpy() -> None:
+    assert type(environment(seed=np.int64(3)).seed) is int
+
+
+async def test_a_second_task_is_refused_while_one_is_played() -> None:
+    async with environment() as env:
+        first, second = await asyncio.gather(env.run_task(GOODS), env.run_task(GOODS), return_exceptions=True)
+        assert isinstance(first, EpisodeEnded)
+        assert isinstance(second, UsageError)
+        assert "Await one task after the other" in str(second)
+        assert (await env.run_task(GOODS)).episode == 1  # and afterwards it goes on
+
+
+async def test_models_stay_the_same_while_a_task_is_played() -> None:
+    async with environment() as env:
+        playing = asyncio.create_task(env.run_task(GOODS))
+        await asyncio.sleep(0)
+        with pytest.raises(UsageError, match="wait for its end"):
+            env.remove_model(env.models[0].model_id)
+        await playing
+
+
+async def test_environments_at_the_same_time_keep_apart() -> None:
+    async def alone(seed: int, events: list[Event]) -> EpisodeEnded:
+        async with environment(seed=seed, on_event=events.append) as env:
+            return await env.run_task(GOODS)
+
+    def texts(events: list[Event]) -> list[str]:
+        return [event.text for event in events if isinstance(event, MessageSent)]
+
+    apart: list[list[Event]] = [[] for _ in range(3)]
+    for seed, events in enumerate(apart):
+        await alone(seed, events)
+    together: list[list[Event]] = [[] for _ in range(3)]
+    await asyncio.gather(*(alone(seed, events) for seed, events in enumerate(together)))
+    assert list(map(texts, together)) == list(map(texts, apart))
 
 
 async def test_a_topology_narrows_who_hears() -> None:

@@ -23,7 +23,7 @@ from simulation.games.public_goods import PublicGoods
 from simulation.seats import Seat
 from simulation.seeds import stream
 from simulation.task import TrainingTask
-from simulation.topology import TopologyKind, build_topology
+from simulation.topology.graph import TopologyKind, build_topology
 from tests.conftest import models
 
 TASK = TrainingTask(task_id="t", task_type="public_goods")

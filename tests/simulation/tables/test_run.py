@@ -71,3 +71,12 @@ def test_the_summary_never_averages_tiers_together(run: Run) -> None:
 def test_the_audience_is_a_tuple_of_model_ids(run: Run) -> None:
     ids = set(run.agents["model_id"])
     assert all(isinstance(audience, tuple) and set(audience) < ids for audience in run.messages["audience"])
+
+
+def test_groupby_has_only_the_rows_that_were_played(runs: Path) -> None:
+    run = run_scenario("team_battle", tier="simulated", episodes=1, set={"tasks.0.max_steps": 1}, out=runs)
+    keys = ["model_id", "model_name", "role", "team_id", "tier"]
+    grouped = run.outcomes.groupby(keys)["payoff"].sum()
+    assert len(grouped) == len(run.agents)
+    assert "category" not in set(map(str, run.outcomes.dtypes))
+    assert set(run.agents["part"].fillna("none")) == {"none"}

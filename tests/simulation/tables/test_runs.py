@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from agents.problems import SocietyError, UsageError
-from simulation import load_run, load_runs
+from simulation import load_run, load_runs, run_scenario
 from simulation.sweep_values import FILE, written
 from simulation.tables.columns import TABLES, TableName
 from simulation.tables.parquet import arrow_schema
@@ -77,12 +77,13 @@ def test_a_scan_goes_through_the_same_rows_in_batches(folder: Path) -> None:
 
 
 def test_a_filter_opens_only_the_runs_it_leaves(folder: Path) -> None:
-    (folder / "b" / "tables" / "messages.parquet").write_bytes(b"no Parquet")
+    (folder / "b" / "tables" / "messages.parquet").write_bytes(b"PAR1 no Parquet PAR1")
     runs = load_runs(folder)
     kept = runs.dataset("messages").to_table(filter=ds.field("seed") == len("set/arm-1/x"))
     assert kept.num_rows == 2 * len(load_run(PRESENT).messages)
-    with pytest.raises(SocietyError, match="messages cannot be read"):
-        _ = runs.messages
+    with pytest.warns(SkippedRunsWarning, match=r"1 runs are left out:\n.*b: its messages cannot be read"):
+        assert set(runs.messages["run"]) == {str(folder / each) for each in ("a", "set/arm-1/x", "set/arm-2/y")}
+    assert [each.path.name for each in runs.skipped] == ["b"]
 
 
 def test_what_is_left_out_is_named_once(folder: Path) -> None:
@@ -169,3 +170,75 @@ def test_a_summary_of_many_runs_keeps_modes_and_tiers_apart(folder: Path) -> Non
     runs = load_runs(folder)
     assert isinstance(runs, Runs)
     assert set(runs.summary()["episodes"]) == {2 * 4}
+
+
+class TestBadRuns:
+    """One bad run is named and left out; it never spoils the tables of the others."""
+
+    @pytest.mark.parametrize("seed", [2**63, 2**64, -1, 10**30])
+    def test_a_seed_that_no_table_can_hold(self, folder: Path, seed: int) -> None:
+        text = (folder / "b" / "manifest.json").read_text()
+        (folder / "b" / "manifest.json").write_text(text.replace('"seed":1,', f'"seed":{seed},', 1))
+        with pytest.warns(SkippedRunsWarning, match="its seed|cannot be read"):
+            runs = load_runs(folder)
+        assert [each.path.name for each in runs.skipped] == ["b"]
+        assert len(runs) == len(runs.catalog) == 3
+        assert len(runs.outcomes) == 3 * len(load_run(PRESENT).outcomes)
+
+    @pytest.mark.parametrize("content", [b"", b"PAR1", b"no Parquet at all", b"PAR1 cut of"])
+    def test_a_torn_table(self, folder: Path, content: bytes) -> None:
+        (folder / "b" / "tables" / "calls.parquet").write_bytes(content)
+        with pytest.warns(SkippedRunsWarning, match=r"calls.parquet is damaged; remove the folder \S+tables to derive"):
+            runs = load_runs(folder)
+        assert len(runs.calls) == 3 * len(load_run(PRESENT).calls)
+
+    def test_a_manifest_of_something_else(self, folder: Path) -> None:
+        (folder / "b" / "manifest.json").write_text(
+            '{"schema_version": 3, "status": "finished", "scenario": 3, "seed": "x"}'
+        )
+        with pytest.warns(SkippedRunsWarning, match="is not that of a run"):
+            assert len(load_runs(folder)) == 3
+
+    def test_events_that_cannot_be_read(self, folder: Path) -> None:
+        shutil.rmtree(folder / "b" / "tables")
+        (folder / "b" / "events.jsonl").write_bytes(b'{"what": 1}\n{}\n')
+        runs = load_runs(folder)
+        with pytest.warns(SkippedRunsWarning, match="b: its outcomes cannot be read"):
+            assert set(runs.outcomes["run"]) == {str(folder / each) for each in ("a", "set/arm-1/x", "set/arm-2/y")}
+
+
+class TestOneRunCountsOnce:
+    def test_a_copy_is_named_and_left_out(self, folder: Path) -> None:
+        run_at(folder / "c", id="one")
+        shutil.copytree(folder / "c", folder / "copy of c")
+        with pytest.warns(SkippedRunsWarning, match=r"copy of c: is the same run as \S+/c \(a copy, or a link\)"):
+            assert len(load_runs(folder)) == 5
+
+    def test_a_link_is_named_and_left_out(self, folder: Path) -> None:
+        (folder / "z").symlink_to(folder / "a")
+        with pytest.warns(SkippedRunsWarning, match="is the same run as"):
+            assert len(load_runs(folder)) == 4
+
+    def test_new_runs_have_identities_of_their_own(self, tmp_path: Path) -> None:
+        for _ in range(2):
+            run_scenario("first_contact", tier="simulated", episodes=1, set={"tasks.0.max_steps": 1}, out=tmp_path)
+        runs = load_runs(tmp_path)
+        assert len({run.manifest["id"] for run in runs}) == 2
+
+
+@pytest.mark.parametrize("to", ["..", ".", "loop"])
+def test_a_loop_of_links_is_named_and_not_followed(folder: Path, to: str) -> None:
+    (folder / "set" / "loop").symlink_to(to)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert len(load_runs(folder)) == 4
+    assert [str(each.message) for each in said if "it is not followed" in str(each.message)] or to == "loop"
+
+
+def test_loaded_runs_stay_readable_in_another_directory(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    runs, run = load_runs("runs"), load_run("runs/a")
+    monkeypatch.chdir("/")
+    assert len(run.outcomes) == len(load_run(PRESENT).outcomes)
+    assert set(runs.outcomes["run"]) == {str(path) for path in runs.paths}
+    assert all(path.is_absolute() for path in runs.paths)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.problems import SocietyError
-from simulation.topology import TopologyKind, build_topology, neighbours
+from simulation.topology.graph import TopologyKind, build_topology, neighbours
 
 every_kind = pytest.mark.parametrize("kind", list(TopologyKind))
 

@@ -1,0 +1,1 @@
+"""The larger sections of a scenario file: inference and training."""

@@ -1,0 +1,79 @@
+"""The known answers of learning come out, and a wrong sign anywhere in learning does not pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from agents.learning.samples import Sample
+from simulation.studies.verify import learning
+from simulation.studies.verify.learning import LEARNING_CASES, LearnedFigure
+from simulation.training import objectives
+from simulation.training.graph import StrategyProfile
+from simulation.training.tabular import TabularTrainer
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+
+__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+
+
+@pytest.fixture(autouse=True)
+def _fewer_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "SEEDS", 2)
+
+
+@pytest.mark.parametrize("case", LEARNING_CASES, ids=lambda case: case.__name__.strip("_"))
+def test_known_answer_of_learning(case: Callable[[], list[LearnedFigure]]) -> None:
+    found = list(case())
+    assert found
+    assert [figure for figure in found if not figure.passed] == []
+
+
+def off() -> int:
+    dilemmas, *_ = LEARNING_CASES
+    return sum(not figure.passed for figure in dilemmas())
+
+
+def test_wrong_sign_of_the_gradient_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    gradient = StrategyProfile.gradient
+    flipped = lambda self, weights: [tuple(-v for v in row) for row in gradient(self, weights)]  # noqa: E731
+    monkeypatch.setattr(StrategyProfile, "gradient", flipped)
+    assert off()
+
+
+def test_wrong_sign_of_the_step_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    add = TabularTrainer._add
+
+    def flipped(self: TabularTrainer, sample: Sample, *rest: object) -> np.ndarray:
+        other = Sample(sample.prompt, values=tuple(-value for value in sample.values))
+        return add(self, other, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(TabularTrainer, "_add", flipped)
+    assert off()
+
+
+def test_own_payoff_in_place_of_the_shared_one_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = objectives.payoff_weights
+    monkeypatch.setattr(
+        learning, "payoff_weights", lambda _objective, *rest: own(objectives.TrainingObjective.OWN, *rest)
+    )
+    assert off()
+
+
+def test_verify_learning_prints_every_figure(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learning, "LEARNING_CASES", LEARNING_CASES[1:2])
+    code, out, _ = society(capsys, "verify", "--learning")
+    assert code == 0
+    assert "best response to tit_for_tat" in out
+    code, out, _ = society(capsys, "verify", "--learning", "--json")
+    assert code == 0
+    assert {each["passed"] for each in json.loads(out)["findings"]} == {True}
+    broken = lambda: iter([LearnedFigure("planted", "figure", 0.0, 1.0, 2.0, "here")])  # noqa: E731
+    monkeypatch.setattr(learning, "LEARNING_CASES", (broken,))
+    code, out, _ = society(capsys, "verify", "--learning")
+    assert code == 1
+    assert "OFF" in out

@@ -1,0 +1,195 @@
+"""A training from its beginning to its end: killed anywhere it goes on to the same versions."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+
+from agents.problems import InvalidFileError, SocietyError, UsageError
+from agents.roster import ModelConfig
+from simulation.plan import Plan
+from simulation.runs.folders import at_work
+from simulation.training.ledger import LEDGER, Ledger
+from simulation.training.run import VERSIONS, begin_training, train
+from simulation.training.tables import load_training
+
+Begin = Callable[..., Path]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {name: made.digest for name, made in Ledger(folder).lines[-1].learners.items()}
+
+
+def test_exact_training_of_independent_tables_defects(begin: Begin) -> None:
+    folder = begin(training={"updates": 60, "adapter": {"learning_rate": 10.0}})
+    train(folder)
+    training = load_training(folder)
+    assert training.updates["value"].iloc[2] == pytest.approx(2.25)  # undecided: the mean of 5, 3, 1, 0
+    assert training.updates["value"].iloc[-1] < 1.1
+    last = training.cells[(training.cells["update"] == 60) & (training.cells["choice"] == "defect")]
+    opening = last[last["situation"].str.startswith("step 1")]
+    assert (opening["probability"] > 0.95).all()
+    assert len(last) == 10
+
+
+@pytest.mark.parametrize("mode", ["cooperative", "competitive"])
+def test_reinforce_moves_play_as_the_objective_says(begin: Begin, mode: str) -> None:
+    folder = begin(mode=mode, steps=1, training={"method": "reinforce", "updates": 12, "episodes": 24})
+    train(folder)
+    values = load_training(folder).updates.dropna(subset=["value"])
+    first, last = values.head(4)["value"].mean(), values.tail(4)["value"].mean()
+    assert last > first + 0.3 if mode == "cooperative" else last < first - 0.3
+
+
+def test_imitation_learns_its_teachers(begin: Begin) -> None:
+    learners = {"ann": {"teacher": "tit_for_tat"}, "bo": {"teacher": "always_defect"}}
+    folder = begin(training={"method": "imitation", "learners": learners, "updates": 12, "episodes": 12})
+    train(folder)
+    losses = load_training(folder).updates.set_index(["learner", "update"])["loss"]
+    for learner in ("ann", "bo"):
+        assert losses[learner, 12] < 0.4 < losses[learner, 1]
+
+
+def test_filtered_imitation_learns_from_finished_runs_only(begin: Begin, tmp_path: Path) -> None:
+    (tmp_path / "others").mkdir()
+    folder = begin(training={"method": "filtered_imitation", "runs": [str(tmp_path / "others")]})
+    with pytest.raises(SocietyError):
+        train(folder)
+
+
+@pytest.mark.parametrize("method", ["exact", "reinforce"])
+def test_training_that_is_cut_off_ends_in_the_same_versions(begin: Begin, method: str) -> None:
+    whole = begin(training={"method": method, "updates": 4})
+    train(whole)
+    parts = begin(training={"method": method, "updates": 4})
+    for updates in (1, 3, 4):
+        train(parts, updates=updates)
+    assert digests(parts) == digests(whole)
+    assert len(Ledger(parts).lines) == 5
+
+
+class KilledError(BaseException):
+    """Stands for a kill: nothing may catch it."""
+
+
+def test_kills_anywhere_in_an_update_end_in_the_same_versions(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill at any file operation of a training: the next process goes on to the same digests."""
+    import os
+
+    whole = begin(training={"updates": 20})
+    train(whole)
+    killed, rng, kills = begin(training={"updates": 20}), random.Random(4), 0
+    replace, fsync = os.replace, os.fsync
+    left = 0
+
+    def maybe_killed(function: Callable[..., None]) -> Callable[..., None]:
+        def call(*arguments: object) -> None:
+            nonlocal left, kills
+            left -= 1
+            if left == 0:
+                kills += 1
+                raise KilledError
+            function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(os, "replace", maybe_killed(replace))
+    monkeypatch.setattr(os, "fsync", maybe_killed(fsync))
+    while True:
+        left = rng.randint(1, 12) if kills < 50 else -1
+        try:
+            train(killed)
+            break
+        except KilledError:
+            continue
+    assert kills == 50
+    assert digests(killed) == digests(whole)
+    assert {path.name for path in (killed / VERSIONS).iterdir()} == set(Ledger(killed).versions)
+
+
+def test_torn_last_line_of_the_ledger_is_made_again(begin: Begin) -> None:
+    folder = begin(training={"updates": 3})
+    train(folder)
+    before, path = digests(folder), folder / LEDGER
+    path.write_bytes(path.read_bytes()[:-20])
+    train(folder)
+    assert digests(folder) == before
+    assert len(Ledger(folder).lines) == 4
+
+
+def test_broken_ledger_names_its_line(begin: Begin) -> None:
+    folder = begin()
+    train(folder, updates=1)
+    (folder / LEDGER).write_bytes(b'{"update": 0, "learners": {}}\n{"update": 7, "learners": {}}\n')
+    with pytest.raises(SocietyError, match="line 2 is of update 7"):
+        train(folder)
+
+
+def test_missing_version_of_the_last_line_is_named(begin: Begin) -> None:
+    folder = begin()
+    ledger = train(folder, updates=1)
+    place = folder / VERSIONS / ledger.lines[-1].learners["ann"].version
+    for file in place.iterdir():
+        file.unlink()
+    place.rmdir()
+    with pytest.raises(SocietyError, match="is missing; the ledger's last line names it"):
+        train(folder)
+
+
+def test_second_process_on_a_training_is_refused(begin: Begin) -> None:
+    folder = begin()
+    with at_work(folder), pytest.raises(SocietyError, match="another process"):
+        train(folder)
+
+
+def test_simulated_replies_are_not_learned_from(training_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    rows = tuple(ModelConfig(model_id=name, model_name="cooperator") for name in ("ann", "bo"))
+    plan = training_plan(rows=rows, inference={"tiers": ["simulated"]}, training={"method": "reinforce"})
+    from simulation.training.lesson import UpdateContext
+    from simulation.training.methods.reinforce import reinforce
+    from simulation.training.tabular import TabularTrainer
+
+    folder = begin_training(plan, tmp_path)
+    assert plan.scenario.training is not None
+    context = UpdateContext(plan, plan.scenario.training, folder, 1, TabularTrainer(), {})
+    with pytest.raises(SocietyError, match="are simulated, and nothing is learned"):
+        reinforce(context)
+
+
+def test_scenario_without_training_says_what_is_missing(training_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    plan = training_plan()
+    bare = Plan(plan.scenario.model_copy(update={"training": None}), plan.roster)
+    with pytest.raises(UsageError, match="no `training` section"):
+        begin_training(bare, tmp_path)
+
+
+def test_exact_training_of_models_that_talk_is_refused(training_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="talk_rounds to 0"):
+        begin_training(training_plan(communication={"talk_rounds": 1}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"learners": {"eve": {}}}, "no model is called"),
+        ({"method": "imitation"}, "teacher"),
+        ({"method": "filtered_imitation"}, "name their folders"),
+    ],
+)
+def test_training_section_is_checked_with_its_roster(
+    training_plan: Callable[..., Plan], training: dict[str, object], message: str
+) -> None:
+    with pytest.raises((InvalidFileError, ValueError), match=message):
+        training_plan(training=training)
+
+
+def test_run_of_a_training_has_its_own_seed_and_no_training(begin: Begin) -> None:
+    folder = begin(training={"method": "reinforce", "updates": 2, "episodes": 2})
+    train(folder)
+    manifests = [orjson.loads(path.read_bytes()) for path in sorted(folder.glob("rollouts/*/*/manifest.json"))]
+    assert len({manifest["seed"] for manifest in manifests}) == 2
+    assert {str(manifest["scenario"]["training"]) for manifest in manifests} == {"None"}
