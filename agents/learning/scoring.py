@@ -15,6 +15,7 @@ from agents.learning.base_model import FrozenBase
 from agents.learning.loss import choice_log_probabilities
 from agents.learning.packing import PackedRow, Place, TokenPaths, pack, row_batches
 from agents.learning.samples import Prompt
+from agents.learning.served import TokenPrompt
 from agents.learning.torch_import import torch
 from agents.problems import SocietyError
 
@@ -52,6 +53,14 @@ class ReplyScorer:
     def prompt_tokens(self, messages: tuple[ChatMessage, ...]) -> Tokens:
         """Return a prompt in tokens."""
         return self._prompt_tokens(messages)
+
+    def in_tokens(self, prompts: Sequence[Prompt]) -> list[TokenPrompt]:
+        """Return prompts with choices as their tokens."""
+        text = self._base.text
+        return [
+            TokenPrompt(self.prompt_tokens(each.messages), choice_tree(each.choices, text.encode, text.end))
+            for each in prompts
+        ]
 
     def batches(self, questions: Sequence[Question]) -> Iterator[ScoreBatch]:
         """Yield batches that together have each question once.
