@@ -120,14 +120,26 @@ def training_findings(data: RawMapping) -> Iterator[Finding]:
             yield Finding(("learners", name, "teacher"), f"no policy is called {shown(teacher)}", hint)
         if method == "imitation" and not teacher:
             yield Finding(("learners", name, "teacher"), "is missing", "imitation needs a policy to play like")
+    partners = data.get("partners")
+    for name, policies in partners.items() if isinstance(partners, Mapping) else ():
+        if method != "exact":
+            yield Finding(("partners", name), "only the method exact takes several policies for a row")
+        for place, policy in enumerate(policies if isinstance(policies, (list, tuple)) else ()):
+            if policy not in POLICIES:
+                hint = nearest(policy, list(POLICIES))
+                yield Finding(("partners", name, place), f"no policy is called {shown(policy)}", hint)
     if method == "filtered_imitation" and not data.get("runs"):
         yield Finding(("runs",), "is missing", "filtered_imitation learns from finished runs: name their folders")
 
 
 def learner_findings(data: RawMapping, roster: RawMapping) -> Iterator[Finding]:
     """Yield where a raw `training` section does not fit a raw roster."""
-    learners = data.get("learners")
+    learners, partners = data.get("learners"), data.get("partners")
     rows = {model_id: row for _, row in mappings(roster.get("models")) for model_id in row_ids(row) or ()}
+    for name in partners if isinstance(partners, Mapping) else ():
+        if name not in rows or (isinstance(learners, Mapping) and name in learners):
+            why = f"no model is called {shown(name)}" if name not in rows else "is a learner, not a partner"
+            yield Finding(("partners", name), why, nearest(name, list(rows)))
     for name in learners if isinstance(learners, Mapping) else ():
         row = rows.get(name)
         if row is None:

@@ -124,7 +124,7 @@ class FrozenBase:
         In bf16, logits near 20 are 0.125 apart and tie, so the output layer is at least fp32.
         """
         kind = torch.promote_types(self._model.dtype, torch.float32)
-        chosen = slice(None) if tokens is None else torch.tensor(tokens, device=self.device)
+        chosen = slice(None) if tokens is None else torch.tensor(tokens, dtype=torch.long, device=self.device)
         logits = states.to(kind) @ self._head.weight[chosen].to(kind).t()
         if getattr(self._head, "bias", None) is not None:
             logits = logits + self._head.bias[chosen].to(kind)

@@ -16,6 +16,8 @@ from agents.inference.embedded.sampling import Tokens
 
 ROW_TOKENS = 1024
 """Attention costs the square of a row's length, so a longer row saves no more."""
+SHARED_PART = 0.25
+"""A prompt joins a row where it shares at least this part of its tokens: less does not pay for the longer row."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ def _shared_rows(items: Sequence[TokenPaths], order: Sequence[int]) -> Iterator[
     row: PackedRow | None = None
     for number in order:
         item = items[number]
-        if row is not None and (row.tree.learner != item.learner or _size_with(row.tree, item) > ROW_TOKENS):
+        if row is not None and not _joins(row.tree, item):
             yield row
             row = None
         row = row or PackedRow(TokenTree(item.learner))
@@ -142,8 +144,12 @@ def _shared_rows(items: Sequence[TokenPaths], order: Sequence[int]) -> Iterator[
         yield row
 
 
-def _size_with(tree: TokenTree, item: TokenPaths) -> int:
-    return len(tree) + tree.missing(item.prompt) + sum(map(len, item.tails))
+def _joins(tree: TokenTree, item: TokenPaths) -> bool:
+    """Return whether computing an item in the row of a tree saves time."""
+    missing = tree.missing(item.prompt)
+    size = len(tree) + missing + sum(map(len, item.tails))
+    shares_enough = len(item.prompt) - missing >= SHARED_PART * len(item.prompt)
+    return tree.learner == item.learner and size <= ROW_TOKENS and shares_enough
 
 
 def row_batches(groups: Sequence[Sequence[PackedRow]], tokens: int) -> Iterator[list[PackedRow]]:

@@ -15,6 +15,7 @@ from agents.learning.base_model import FrozenBase
 from agents.learning.loss import choice_log_probabilities
 from agents.learning.packing import PackedRow, Place, TokenPaths, pack, row_batches
 from agents.learning.samples import Prompt
+from agents.learning.served import TokenPrompt
 from agents.learning.torch_import import torch
 from agents.problems import SocietyError
 
@@ -36,7 +37,7 @@ class ScoreTask:
         return sorted({token for ways in self.tree.branches.values() for token in ways}) if self.tree else []
 
 
-class Scorer:
+class ReplyScorer:
     """Computes log-probabilities with a base model and adapters.
 
     Args:
@@ -53,7 +54,15 @@ class Scorer:
         """Return a prompt in tokens."""
         return self._prompt_tokens(messages)
 
-    def batches(self, questions: Sequence[Question]) -> Iterator[Batch]:
+    def in_tokens(self, prompts: Sequence[Prompt]) -> list[TokenPrompt]:
+        """Return prompts with choices as their tokens."""
+        text = self._base.text
+        return [
+            TokenPrompt(self.prompt_tokens(each.messages), choice_tree(each.choices, text.encode, text.end))
+            for each in prompts
+        ]
+
+    def batches(self, questions: Sequence[Question]) -> Iterator[ScoreBatch]:
         """Yield batches that together have each question once.
 
         Raises:
@@ -62,7 +71,7 @@ class Scorer:
         tasks = [self._task(*question) for question in questions]
         groups = pack([task.paths for task in tasks], self._base.shares_prefixes)
         for rows in row_batches(groups, self._batch_tokens):
-            yield Batch(self._base, tasks, rows)
+            yield ScoreBatch(self._base, tasks, rows)
 
     def _task(self, prompt: Prompt, reply: str) -> ScoreTask:
         tokens, text = self.prompt_tokens(prompt.messages), self._base.text
@@ -85,7 +94,7 @@ class Scorer:
 
 
 @dataclass(frozen=True)
-class Batch:
+class ScoreBatch:
     """Rows to compute in one pass, and the questions in them."""
 
     base: FrozenBase

@@ -27,7 +27,8 @@ from agents.learning.adapters import (
 from agents.learning.base_model import FrozenBase
 from agents.learning.loss import PromptLesson, lessons_of
 from agents.learning.samples import LossFigures, LossWeights, Prompt, Sample, Version
-from agents.learning.scoring import Question, Scorer
+from agents.learning.scoring import Question, ReplyScorer
+from agents.learning.served import TokenPrompt
 from agents.learning.torch_import import torch
 from agents.learning.versions import VersionRecipe, read_recipe, read_tensors, write_version
 from agents.problems import SocietyError
@@ -85,7 +86,7 @@ class LoRATrainer:
             "dtype": dtype,
             "optimizer": "Adam",
         }
-        self._scorer = Scorer(self._base, batch_tokens or (_CPU_TOKENS if self.device == "cpu" else _GPU_TOKENS))
+        self._scorer = ReplyScorer(self._base, batch_tokens or (_CPU_TOKENS if self.device == "cpu" else _GPU_TOKENS))
         self._learners = {name: self._begin(name, start, learning_rate, seed) for name, start in learners.items()}
 
     def _begin(self, name: str, start: AdapterStart, rate: float, seed: int) -> LearnerState:
@@ -126,6 +127,14 @@ class LoRATrainer:
         distinct = list(dict.fromkeys(prompts))
         found = dict(zip(distinct, self._chances(distinct, adapters), strict=True))
         return [found[prompt] for prompt in prompts]
+
+    def in_tokens(self, prompts: Sequence[Prompt]) -> list[TokenPrompt]:
+        """Return prompts with choices as the tokens that `probabilities` is computed from.
+
+        Raises:
+            PermanentError: A prompt has no choices, or two with the same tokens.
+        """
+        return self._scorer.in_tokens(prompts)
 
     def parent_probabilities(self, prompts: Sequence[Prompt]) -> list[tuple[float, ...]]:
         """Return the probabilities that the weights give which the training began with.

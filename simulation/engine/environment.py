@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import math
 import operator
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -25,13 +24,14 @@ from typing import TYPE_CHECKING
 from agents.file_model import MAX_WHOLE
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.client import DEFAULT_URL, VLLMClient
-from agents.inference.provenance import CallRecord, CallStatus, Sampling
+from agents.inference.provenance import Sampling
 from agents.inference.recording import Recording, ReplyCache
 from agents.language import Language
 from agents.problems import SocietyError, UsageError, member_of, nearest
 from agents.roster import ModelConfig
 from agents.social import SocialActionName, SocialMove
 from agents.strategy import TrainingMode
+from simulation.engine.environment_stats import EnvironmentCounts, EnvironmentStats
 from simulation.engine.episode import Episode, EpisodePlan, TalkRules
 from simulation.games import find_game
 from simulation.games.base import Game
@@ -44,33 +44,14 @@ from simulation.store.events import CallBegun, CallMade, EpisodeEnded, Event, Me
 from simulation.task import TrainingTask
 from simulation.topology.communication import Communication
 
+notices = logging.getLogger("society.notice")  # shown without --verbose
+
 if TYPE_CHECKING:
     import networkx as nx
 
     from agents.inference.provenance import Reply, Request
     from agents.lora_model import Responder
     from simulation.engine.society import Society
-
-
-@dataclass(frozen=True)
-class EnvironmentStats:
-    """What an environment has done so far.
-
-    `calls` are attempts that ended, well or not; a cached reply is no attempt. `call_success_rate` is 0-1, None before
-    the first attempt. Tiers are never averaged together: `mean_latency` (seconds) and `tier_mix` are of successful
-    attempts by tier; `mean_welfare_ratio` (0-1, as `welfare_ratio` defines it) is by an episode's lowest tier, without
-    synthetic episodes and those in which nothing can be won.
-    """
-
-    models: int
-    episodes: int
-    calls: int
-    failed_calls: int
-    call_success_rate: float | None
-    mean_latency: dict[str, float]
-    completion_tokens: int
-    tier_mix: dict[str, int]
-    mean_welfare_ratio: dict[str, float]
 
 
 class MultiModelEnvironment:
@@ -127,7 +108,7 @@ class MultiModelEnvironment:
         self._on_event = on_event
         self._recording = recording or Recording()
         self._responders = {model_id: self._recalling(responder) for model_id, responder in (responders or {}).items()}
-        self._counts = _Counts()
+        self._counts = EnvironmentCounts()
         self.client = VLLMClient(
             vllm_url,
             endpoints=endpoints,
@@ -247,6 +228,8 @@ class MultiModelEnvironment:
     async def run_training_cycle(self, cycles: int = 1, tasks: Sequence[TrainingTask] = ()) -> list[EpisodeEnded]:
         """Play every task once per cycle; without tasks, one `public_goods` task with default values.
 
+        No row of an environment learns, and a notice says so: adapters learn in a training (`train_scenario`).
+
         Args:
             cycles: How often, from 1.
             tasks: The tasks of a cycle, in order.
@@ -259,6 +242,7 @@ class MultiModelEnvironment:
         """
         if cycles < 1:
             raise SocietyError(f"cycles must be at least 1, not {cycles}")
+        notices.info("no row of this environment learns: a cycle plays its tasks; to train adapters: society train")
         chosen = tuple(tasks) or (TrainingTask(task_id="public_goods", task_type="public_goods"),)
         return [await self.run_task(task) for _ in range(cycles) for task in chosen]
 
@@ -375,43 +359,3 @@ def _seed(value: int) -> int:
     if isinstance(value, bool) or not 0 <= seed <= MAX_WHOLE:
         raise UsageError(f"seed={value!r}: give a whole number from 0 to {MAX_WHOLE}")
     return seed
-
-
-class _Counts:
-    """Running sums behind `EnvironmentStats`."""
-
-    def __init__(self) -> None:
-        self.statuses: Counter[CallStatus] = Counter()
-        self.tiers: Counter[str] = Counter()
-        self.latency: defaultdict[str, float] = defaultdict(float)
-        self.tokens = 0
-        self.ratios: defaultdict[str, float] = defaultdict(float)
-        self.scored: Counter[str] = Counter()
-
-    def add_call(self, record: CallRecord) -> None:
-        self.statuses[record.status] += 1
-        if record.status is CallStatus.OK:
-            self.tiers[record.tier.value] += 1
-            self.latency[record.tier.value] += record.latency
-            self.tokens += record.completion_tokens or 0
-
-    def add_episode(self, ended: EpisodeEnded, synthetic: bool) -> None:
-        ratio = welfare_ratio(ended.welfare, ended.optimum)
-        if not (synthetic or math.isnan(ratio)):
-            self.ratios[ended.tier] += ratio
-            self.scored[ended.tier] += 1
-
-    def stats(self, models: int, episodes: int) -> EnvironmentStats:
-        good, failed = self.statuses[CallStatus.OK], self.statuses[CallStatus.FAILED]
-        total = good + failed
-        return EnvironmentStats(
-            models=models,
-            episodes=episodes,
-            calls=total,
-            failed_calls=failed,
-            call_success_rate=good / total if total else None,
-            mean_latency={tier: self.latency[tier] / count for tier, count in sorted(self.tiers.items())},
-            completion_tokens=self.tokens,
-            tier_mix=dict(sorted(self.tiers.items())),
-            mean_welfare_ratio={tier: self.ratios[tier] / count for tier, count in sorted(self.scored.items())},
-        )

@@ -1,4 +1,4 @@
-"""What a report shows: the runs, fingerprints and tournaments in the given folders."""
+"""What a report shows: the runs, fingerprints, tournaments and trainings in the given folders."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from simulation.studies.fingerprint.report import FingerprintReport
     from simulation.studies.tournament.results import TournamentResult
     from simulation.tables.run import Run
+    from simulation.training.tables import Training
 
-FINGERPRINT, TOURNAMENT = "fingerprint.json", "tournament.json"
+FINGERPRINT, TOURNAMENT, TRAINING = "fingerprint.json", "tournament.json", "training.json"
 _ABOVE = 4  # how far above a run the folder of its set may be
 
 
@@ -25,10 +26,11 @@ class Sources:
     runs: list[Run] = field(default_factory=list)
     fingerprints: list[FingerprintReport] = field(default_factory=list)
     tournaments: list[TournamentResult] = field(default_factory=list)
+    trainings: list[Training] = field(default_factory=list)
 
 
 def find_sources(paths: Sequence[str | Path]) -> Sources:
-    """Find what is in `paths`: fingerprints or a tournament as a whole, a folder of runs run by run.
+    """Find what is in `paths`: fingerprints, a tournament or a training as a whole, a folder of runs run by run.
 
     With a run come the fingerprints or the tournament that it is part of.
 
@@ -67,6 +69,11 @@ def _add(path: Path, found: Sources) -> None:
         return
     if (path / FINGERPRINT).exists():
         found.fingerprints.append(load_report(path / FINGERPRINT))
+        return
+    if (path / TRAINING).exists():
+        from simulation.training.tables import load_training
+
+        found.trainings.append(load_training(path))
         return
     _add_set_of(path, found)
     folders = list(runs_below(path))

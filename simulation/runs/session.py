@@ -73,7 +73,7 @@ class RunStoppedError(SocietyError):
     @classmethod
     def after(cls, path: Path, error: BaseException) -> RunStoppedError:
         """Return the error of a run that `error` stopped, with the advice that helps."""
-        cause = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        cause = "interrupted" if isinstance(error, _INTERRUPTS) else str(error)
         if isinstance(error, SocietyError) and error.repeats:
             advice = "a resumed run would stop in the same way: change what is named above and start a new run"
             return cls(path, cause, f"{advice}; what was played is in {path}", repeats=True)

@@ -27,6 +27,7 @@ from simulation.seeds import derive_seed
 from simulation.training.credit import LearnerAct, acts_of
 from simulation.training.lesson import UpdateContext
 from simulation.training.objectives import objective_of, payoff_weights
+from simulation.training.serving import serve_versions
 
 if TYPE_CHECKING:
     from agents.lora_model import Responder
@@ -71,7 +72,7 @@ def play_update(context: UpdateContext) -> tuple[Run, list[LearnerAct]]:
     """Play an update's episodes, or finish them; return the run and what its learners replied.
 
     Raises:
-        SocietyError: A reply that would be learned from was simulated.
+        SocietyError: A reply that would be learned from was simulated, or a server does not serve a learner's version.
         RunStoppedError: The run ended early; the training can be continued.
     """
     place = context.folder / ROLLOUTS / f"{context.update:04}"
@@ -79,9 +80,18 @@ def play_update(context: UpdateContext) -> tuple[Run, list[LearnerAct]]:
     if is_tabular(context.plan):
         responder = partial(table_reply, context.trainer)
         return play_captured(context, place, dict.fromkeys(learners, responder))
-    run = finished_run(place) or play_in(place, update_plan(context), on_event=context.on_event)
+    run = finished_run(place)
+    if run is None:
+        serve_versions(context, _last_prompts(context))
+        run = play_in(place, update_plan(context), on_event=context.on_event)
     refuse_simulated(run, learners)
     return run, acts_of(run, learners)
+
+
+def _last_prompts(context: UpdateContext) -> list[Prompt]:
+    """Return what learners were asked in the update before; nothing before the second."""
+    run = finished_run(context.folder / ROLLOUTS / f"{context.update - 1:04}")
+    return [act.prompt for act in acts_of(run, context.config.learners)] if run else []
 
 
 CapturedReply = Callable[[Capture, Request], Reply]

@@ -118,7 +118,9 @@ class TestMode:
         assert scenario.model_dump()["mode"] is TrainingMode.COMPETITIVE
 
     def test_top_level_keys_are_those_promised(self) -> None:
-        keys = "name mode roster seed episodes language tasks communication inference sweep prompts description"
+        keys = (
+            "name mode roster seed episodes language tasks communication inference sweep prompts description training"
+        )
         assert set(scenario_schema()["properties"]) == set(keys.split())
 
 
@@ -215,7 +217,7 @@ tasks:
             ("seed: '3'", "7: seed: '3' is not a whole number"),
             ("seed: true", "7: seed: true is not a whole number"),
             ("language: fr", "7: language: 'fr' is not known (known: en, zh)"),
-            ("mixing: {policy: exp3}", "7: mixing: unknown key 'mixing' (known: "),
+            ("mixing: {policy: exp3}", "7: mixing: unknown key 'mixing' (did you mean training?)"),
             ("    difficulty: 1.5", "7: tasks.0.difficulty: 1.5 is above 1 (nearest valid: 1)"),
             ("    reward_pool: .inf", "7: tasks.0.reward_pool: inf is not a finite number"),
             ("    max_steps: 0", "7: tasks.0.max_steps: 0 is below 1 (nearest valid: 1)"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,12 @@ def lora_rank(path: str) -> int | None:
     """Return the rank of the adapter in a folder, or None if there is no adapter."""
     config = Path(path) / "adapter_config.json"
     return int(json.loads(config.read_text()).get("r", 8)) if config.is_file() else None
+
+
+def token_rows(tokens: Sequence[int], logs: Sequence[float]) -> list[dict[str, dict[str, object]] | None]:
+    """Return `prompt_logprobs` as vLLM gives them: nothing for the first token, then each token's own."""
+    rows = [{str(token): {"logprob": log, "rank": 1}} for token, log in zip(tokens[1:], logs, strict=True)]
+    return [None, *rows]
 
 
 def rank_too_large(rank: int, limit: int) -> web.Response:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from enum import Enum
 from typing import Any
@@ -30,12 +30,14 @@ from tests.support.replies import (
     lora_rank,
     message_tokens,
     rank_too_large,
+    token_rows,
     too_long,
     tool_call,
     unknown_model,
 )
 
 VERSION = "0.32.0"
+Scores = Callable[[str | None, Sequence[int]], Sequence[float]]
 
 
 class Route(str, Enum):
@@ -55,7 +57,9 @@ class ScriptedVLLM:
     and `break_for` break every call for a time. `bodies` has the chat calls received, `asked_models` counts calls of
     `/models`. `delay` is the seconds before an answer, `slots` how many calls run at the same time (None: all),
     `max_model_len` the largest number of tokens of prompt and reply. With `api_key` every /v1 call needs it. Without
-    `runtime_lora` there are no routes to load adapters, as in vLLM.
+    `runtime_lora` there are no routes to load adapters, as in vLLM. `scores` takes the folder of an adapter (None: the
+    base) and tokens, and gives the log-probability of every token but the first. `loads` has the names it was asked to
+    load; `folder_of` says what answers under a name, and a cheat overrides it.
     """
 
     def __init__(
@@ -71,10 +75,13 @@ class ScriptedVLLM:
         max_lora_rank: int = 16,
         runtime_lora: bool = True,
         says: str = "hello from {model}",
+        scores: Scores | None = None,
     ) -> None:
+        self.scores = scores
         self.says = says
         self.adapters = list(adapters)
         self.roots: dict[str, str] = {}
+        self.loads: list[str] = []
         self.base = base
         self.delay = delay
         self.api_key = api_key
@@ -252,7 +259,19 @@ class ScriptedVLLM:
             return await mishap(request)
         if body["model"] not in [self.base, *self.adapters]:
             return unknown_model(body["model"], self.base)
-        return web.json_response({"object": "text_completion", "model": body["model"], "choices": [{"text": "a"}]})
+        choices = [{"text": "a"}]
+        if "prompt_logprobs" in body:
+            assert self.scores is not None
+            folder = self.folder_of(body["model"])
+            choices = [
+                {"index": number, "prompt_logprobs": token_rows(tokens, self.scores(folder, tokens))}
+                for number, tokens in enumerate(body["prompt"])
+            ]
+        return web.json_response({"object": "text_completion", "model": body["model"], "choices": choices})
+
+    def folder_of(self, name: str) -> str | None:
+        """Return the folder of the adapter that answers under a name; None is the base."""
+        return self.roots.get(name)
 
     def _answer(self, body: dict[str, Any]) -> web.Response:
         model = body["model"]
@@ -285,6 +304,7 @@ class ScriptedVLLM:
         if rank > self.max_lora_rank:
             return rank_too_large(rank, self.max_lora_rank)
         self.adapters.append(name)
+        self.loads.append(name)
         self.roots[name] = path
         return web.Response(text=f"Success: LoRA adapter '{name}' added successfully.")
 

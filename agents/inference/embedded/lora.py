@@ -24,23 +24,27 @@ from agents.inference.adapter_folder import (
 from agents.inference.embedded.model_sources import MODEL_ID
 
 logger = logging.getLogger("society.inference")
+KEPT = 32
+"""How many adapters stay loaded: a training makes new versions without end."""
 
 
 class AdapterBank:
-    """Every adapter loaded so far, and the stack of those that the present batch uses.
+    """The adapters used last, at most `kept` and those of the present batch, and the stack of the batch's own.
 
     `activate` sets the adapter of each row before a forward pass; `select` removes rows when a batch shrinks.
     """
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, kept: int = KEPT) -> None:
         import torch
+
+        self._kept = kept
 
         self._linears = {
             name: module
             for name, module in model.named_modules()
             if isinstance(module, torch.nn.Linear) and name.startswith("model.layers.")
         }
-        self._loaded: dict[AdapterFolder, dict[str, tuple[Any, Any]]] = {}
+        self._loaded: dict[AdapterFolder, dict[str, tuple[Any, Any]]] = {}  # the one used last is the last
         self._stacked: tuple[AdapterFolder, ...] = ()
         self._stack: dict[str, tuple[Any, Any]] = {}
         self._gate: Any = None
@@ -48,12 +52,13 @@ class AdapterBank:
             module.register_forward_hook(self._hook(name))
 
     def load(self, adapter: AdapterFolder) -> None:
-        """Read an adapter's weights, once, and warn where its configuration has another name for the base model.
+        """Read an adapter's weights unless they are loaded; warn of another name of the base in its configuration.
 
         Raises:
             UnusableAdapterError: The weights do not fit the model, or are not finite.
         """
         if adapter in self._loaded:
+            self._loaded[adapter] = self._loaded.pop(adapter)
             return
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -65,6 +70,13 @@ class AdapterBank:
         self._loaded[adapter] = self._pairs(adapter, weights)
         if label := adapter.check_base((MODEL_ID,), "", stated=True):
             logger.warning("%s", label)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget the adapters that were used longest ago, and none of the present batch."""
+        idle = [adapter for adapter in self._loaded if adapter not in self._stacked]
+        for adapter in idle[: max(0, len(self._loaded) - self._kept)]:
+            del self._loaded[adapter]
 
     def _pairs(self, adapter: AdapterFolder, weights: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
         names = {key.removeprefix(PREFIX).removesuffix(DOWN).removesuffix(UP) for key in weights}
@@ -91,10 +103,23 @@ class AdapterBank:
         return pair
 
     def activate(self, rows: Sequence[AdapterFolder | None]) -> None:
-        """Set the adapter of each row of the next forward passes; None is the base model."""
+        """Set the adapter of each row of the next forward passes; None is the base model.
+
+        One that was forgotten is read again.
+
+        Raises:
+            UnusableAdapterError: It cannot be read any more.
+        """
         used = tuple(sorted({row for row in rows if row}, key=lambda row: (row.name, row.path, row.stamp)))
         if used != self._stacked:
-            self._stack, self._stacked = self._build_stack(used), used
+            self._stack, self._stacked = {}, used  # these are not forgotten from here on
+            try:
+                for adapter in used:
+                    self.load(adapter)
+            except UnusableAdapterError:
+                self._stacked = ()
+                raise
+            self._stack = self._build_stack(used)
         self._gate = self._build_gate(rows)
 
     def select(self, rows: Sequence[int]) -> None:

@@ -42,7 +42,11 @@ _RANK_TOO_LARGE = re.compile(r"LoRA rank (\d+) is greater than max_lora_rank (\d
 
 
 class LifecycleError(SocietyError):
-    """An adapter could not be listed, loaded or unloaded; the message says why, and what to do."""
+    """An adapter could not be listed, loaded, asked or unloaded; the message says why, and what to do."""
+
+
+class ServerSilentError(LifecycleError):
+    """Nothing answers at a server's address."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,16 @@ class LoraLifecycle:
             raise LifecycleError(f"{self.url} serves no adapter {name!r}: {nearest(name, names)}")
         self._check(status, body, f"{self.url} did not unload {name!r}")
 
+    async def complete(self, name: str, request: Mapping[str, Any]) -> Any:
+        """Return the answer of `/completions` under the served name `name`; `request` has the other fields."""
+        status, body = await self._call("POST", "/completions", {"model": name, **request})
+        if status != 200:
+            raise LifecycleError(f"{self.url} does not answer as {name!r} ({status}: {_words(body)})")
+        try:
+            return read_json(body, self.url)
+        except InferenceError as error:
+            raise LifecycleError(str(error)) from error
+
     async def _load(self, name: str, adapter: AdapterFolder) -> None:
         request = {"lora_name": name, "lora_path": str(adapter.path)}
         status, body = await self._call("POST", "/load_lora_adapter", request)
@@ -230,7 +244,7 @@ class LoraLifecycle:
         except asyncio.TimeoutError as error:
             raise LifecycleError(f"{self.url} gave no answer within {self._timeout:g} s") from error
         except (aiohttp.ClientError, ValueError) as error:
-            raise LifecycleError(f"nothing answers at {self.url} ({error}); start it with society serve") from error
+            raise ServerSilentError(f"nothing answers at {self.url} ({error}); start it with society serve") from error
         if response.status == UNAUTHORIZED:
             raise LifecycleError(f"{self.url} wants its key: --api-key-env names the variable that has it")
         return response.status, body

@@ -159,3 +159,29 @@ function drawTournaments(all) {
     }
   }
 }
+
+/* What each learner's objective earned by update, how a table of choices changed, and which version came from which. */
+function drawTrainings(all) {
+  const place = fill($("trainings"));
+  if (!all.length) return;
+  place.append(make("h2", label("trainings")));
+  for (const training of all) {
+    const learners = unique(training.updates.map((row) => row.learner)), title = `${training.scenario} · ${label(training.mode)} · ${training.method}`;
+    place.append(make("h3", title), make("p", label(training.tabular ? "training_tables" : "training_adapters"), { class: "quiet" }));
+    const of = (learner, key) => training.updates.filter((row) => row.learner === learner && row[key] !== null);
+    const curve = (key) => learners.map((learner, at) => ({ x: of(learner, key).map((row) => row.update), y: of(learner, key).map((row) => row[key]), name: plain(learner), mode: "lines+markers", line: { color: colour(at) } }));
+    const axis = { xaxis: { title: { text: label("training_update") } } };
+    Plotly.newPlot(chart(place), curve("value"), layout(label("training_value"), axis), CONFIG);
+    Plotly.newPlot(chart(place), curve("invalid"), layout(label("training_invalid"), { ...axis, yaxis: { range: [0, 1.02], tickformat: ".0%" } }), CONFIG);
+    for (const learner of learners) {
+      const mine = training.cells.filter((row) => row.learner === learner);
+      if (!mine.length) continue;
+      const situations = unique(mine.map((row) => row.situation)), updates = unique(mine.map((row) => row.update));
+      const at = new Map(mine.map((row) => [`${row.update} ${row.situation}`, row.probability]));
+      const heat = { type: "heatmap", x: updates, y: situations.map(plain), z: situations.map((situation) => updates.map((update) => at.get(`${update} ${situation}`))), zmin: 0, zmax: 1, colorscale: [[0, "#c44e3a"], [0.5, "#efe9dc"], [1, "#1f7a6b"]] };
+      Plotly.newPlot(chart(place), [heat], layout(`${plain(learner)}: P(${plain(mine[0].choice)})`, { ...axis, height: 150 + 28 * situations.length, yaxis: { autorange: "reversed" } }), CONFIG);
+    }
+    const last = learners.map((learner) => training.updates.filter((row) => row.learner === learner).slice(-1)[0]);
+    place.append(fill(make("table"), ...last.map((row) => fill(make("tr"), make("td", row.learner), make("td", row.version), make("td", row.parent ? `${label("training_parent")} ${row.parent}` : "")))));
+  }
+}

@@ -3,7 +3,7 @@
 let report = null;
 const current = () => report.runs[state.run];
 const FIGURES = ["payoff", "cooperation_score", "efficiency", "accuracy", "reward_earned"], COURSE = ["total_payoff", "payoff", "cooperation"];
-const SECTIONS = ["outcomes", "course", "network", "messages", "calls", "metrics", "fingerprints", "tournaments"];
+const SECTIONS = ["outcomes", "course", "network", "messages", "calls", "metrics", "fingerprints", "tournaments", "trainings"];
 
 function drawHonesty(run) {
   const { honesty } = run, warnings = [], facts = [];
@@ -72,7 +72,7 @@ function drawControls(run) {
 }
 
 function drawNav() {
-  const seen = SECTIONS.filter((id) => (id !== "fingerprints" || report.fingerprints.length) && (id !== "tournaments" || report.tournaments.length) && (report.runs.length || ["fingerprints", "tournaments"].includes(id)));
+  const seen = SECTIONS.filter((id) => (id !== "fingerprints" || report.fingerprints.length) && (id !== "tournaments" || report.tournaments.length) && (id !== "trainings" || report.trainings.length) && (report.runs.length || ["fingerprints", "tournaments", "trainings"].includes(id)));
   fill($("nav"), ...seen.map((id) => make("a", label(id), { href: `#${id}` })));
 }
 
@@ -82,6 +82,7 @@ const DRAW = {
   course: () => { drawCourse(current()); drawWelfare(current()); },
   network: () => drawNetwork(current()),
   calls: () => drawCalls(current()),
+  trainings: () => drawTrainings(report.trainings),
 };
 const stale = new Set(), inSight = new Set();
 const sight = new IntersectionObserver((entries) => {
@@ -115,13 +116,20 @@ function draw() {
   drawNav();
   drawFingerprints(report.fingerprints);
   drawTournaments(report.tournaments);
-  if (!report.runs.length) return;
+  if (report.trainings.length) { fill($("trainings"), make("h2", label("trainings"))); stale.add("trainings"); }
+  if (!report.runs.length) {
+    const names = [...report.trainings.map((each) => each.scenario), ...report.tournaments.map((each) => each.game), ...report.fingerprints.map((each) => each.origin.roster)];
+    $("title").textContent = unique(names).join(", ");
+    $("honesty").hidden = true;
+    drawInSight();
+    return;
+  }
   const run = current();
   drawHead(run);
   drawHonesty(run);
   drawControls(run);
   drawMetrics(run.metrics);
-  for (const id of Object.keys(DRAW)) stale.add(id);
+  for (const id of Object.keys(DRAW)) if (id !== "trainings" || report.trainings.length) stale.add(id);
   drawInSight();
   if (texts.data) { fillFilters(); filterTexts(); if (texts.chosen >= 0) choose(texts.chosen); }
 }

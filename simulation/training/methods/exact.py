@@ -8,13 +8,15 @@ Source: Sutton et al., Policy gradient methods for reinforcement learning with f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import product
 
 import numpy as np
 
 from agents.learning.samples import Sample, Trainer
 from agents.problems import UsageError
+from agents.roster import ModelConfig
 from agents.strategy import TrainingMode
 from simulation.games import find_game
 from simulation.metrics.arrays import Vector
@@ -65,29 +67,24 @@ def exact(context: UpdateContext) -> Lesson:
         UsageError: Models talk, or the mode is mixed: prompts then are not few.
         SocietyError: A game is too large or draws, or a partner draws.
     """
+    graphs = graphs_of(context.plan)
+    prompts = list(dict.fromkeys(cell.prompt for graph in graphs for cell in graph.cells))
+    chances = dict(zip(prompts, context.trainer.probabilities(prompts), strict=True))
     samples: list[Sample] = []
     values: dict[str, list[float]] = {}
-    cells: dict[str, list[Sequence[float]]] = {}
-    for graph in graphs_of(context.plan):
-        rows = context.trainer.probabilities([cell.prompt for cell in graph.cells])
-        profile, weights = graph.evaluate(rows), _weights(context, graph)
+    for graph in graphs:
+        profile, weights = graph.evaluate([chances[cell.prompt] for cell in graph.cells]), _weights(context, graph)
         samples += exact_samples(graph, profile, weights)
         for learner, each in weights.items():
             values.setdefault(learner, []).append(float(profile.payoffs @ each) / profile.steps)
-            cells.setdefault(learner, []).extend(rows[place] for place in graph.cells_of(learner))
+    cells = {name: [chances[prompt] for prompt in prompts if prompt.learner == name] for name in values}
     return Lesson(samples, {learner: float(np.mean(found)) for learner, found in values.items()}, cells=cells)
 
 
 def situations_of(plan: Plan) -> list[LearnerSituation]:
     """Return every situation that a learner can reach, in the order of a lesson's `cells`."""
-    graphs = graphs_of(plan)
-    learners = plan.scenario.training.learners if plan.scenario.training else {}
-    return [
-        LearnerSituation(learner, graph.cells[place].situation, graph.cells[place].prompt.choices)
-        for learner in learners
-        for graph in graphs
-        for place in graph.cells_of(learner)
-    ]
+    cells = {cell.prompt: cell for graph in graphs_of(plan) for cell in graph.cells}
+    return [LearnerSituation(prompt.learner, cell.situation, prompt.choices) for prompt, cell in cells.items()]
 
 
 def _weights(context: UpdateContext, graph: GameGraph) -> dict[str, Vector]:
@@ -129,8 +126,19 @@ def _graphs(scenario: str, roster: str) -> tuple[GameGraph, ...]:
     graphs = []
     for task in plan.scenario.tasks:
         game = find_game(task.task_type)(task.setting(seats), task.game_parameters())
-        table = SilentTable(task, game, rows, learners, plan.scenario.mode, plan.scenario.language)
         chance = 1.0 if task.horizon is None else task.horizon.chance
         hidden = task.horizon is not None and not task.horizon.announced and task.max_steps > 1
-        graphs.append(GameGraph(table, discount=chance, stationary=hidden))
+        for company in _companies(plan, rows):
+            table = SilentTable(task, game, company, learners, plan.scenario.mode, plan.scenario.language)
+            graphs.append(GameGraph(table, discount=chance, stationary=hidden))
     return tuple(graphs)
+
+
+def _companies(plan: Plan, rows: tuple[ModelConfig, ...]) -> Iterator[tuple[ModelConfig, ...]]:
+    """Yield the rows with every combination of the policies that partners take."""
+    partners = plan.scenario.training.partners if plan.scenario.training else {}
+    for policies in product(*partners.values()):
+        taken = dict(zip(partners, policies, strict=True))
+        yield tuple(
+            row.model_copy(update={"policy": taken[row.model_id]}) if row.model_id in taken else row for row in rows
+        )

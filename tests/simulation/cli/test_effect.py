@@ -45,7 +45,11 @@ def test_metrics_of_a_run_have_intervals(capsys: pytest.CaptureFixture[str]) -> 
     path = out.splitlines()[-1]
     code, out, _ = society(capsys, "metrics", path, "--json")
     assert code == 0
-    (iqm,) = (row for row in json.loads(out)["rows"] if (row["metric"], row["part"]) == ("iqm", "efficiency"))
+    (iqm,) = (
+        row
+        for row in json.loads(out)["rows"]
+        if (row["metric"], row["part"]) == ("iqm", "efficiency: welfare / optimum")
+    )
     assert iqm["interval"]["low"] <= iqm["value"] <= iqm["interval"]["high"]
     code, out, _ = society(capsys, "metrics", path)
     assert code == 0

@@ -28,6 +28,7 @@ from simulation.runs.runner import RunStoppedError, run_scenario
 from simulation.store.events import StepResolved
 from simulation.studies.metrics import measure_metrics
 from simulation.tables.run import Run, load_run
+from simulation.training.start import train_scenario
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
 from tests.support.faults import Fault
 from tests.support.in_thread import in_thread
@@ -225,3 +226,15 @@ def test_report_command_prints_the_file_it_wrote(
     assert code == 0
     assert out.splitlines()[-1] == str(tmp_path / "mine.html")
     assert (tmp_path / "mine.html").stat().st_size > 1_000_000  # plotly.js is in it
+
+
+def test_report_of_a_training_has_curves_cells_and_lineage(tmp_path: Path) -> None:
+    training = train_scenario("dilemma_tables", set={"training.method": "exact"}, updates=2, out=tmp_path)
+    page = write_report([training.path], tmp_path / "report.html").read_text(encoding="utf-8")
+    (found,) = unpacked(page, "summary")["trainings"]
+    assert (found["scenario"], found["method"], found["tabular"]) == ("dilemma_tables", "exact", True)
+    assert {row["update"] for row in found["updates"]} == {0, 1, 2}
+    assert {row["choice"] for row in found["cells"]} == {"cooperate"}
+    assert len(found["cells"]) == 2 * 10  # updates, situations of both
+    last = [row for row in found["updates"] if row["learner"] == "ann"]
+    assert [row["parent"] for row in last[1:]] == [row["version"] for row in last[:-1]]

@@ -72,6 +72,24 @@ def test_training_that_is_cut_off_ends_in_the_same_versions(begin: Begin, method
     assert len(Ledger(parts).lines) == 5
 
 
+def test_learner_of_two_partners_beats_every_unconditional_policy(begin: Begin) -> None:
+    """Tit-for-tat and always_defect, three steps: it cooperates first, and then does as its partner did."""
+    rows = (ModelConfig(model_id="ann", policy="tabular"), ModelConfig(model_id="bo", policy="tit_for_tat"))
+    training = {
+        "learners": {"ann": {}},
+        "partners": {"bo": ["tit_for_tat", "always_defect"]},
+        "updates": 400,
+        "adapter": {"learning_rate": 10.0},
+    }
+    folder = begin(rows=rows, steps=3, training=training)
+    train(folder)
+    found = load_training(folder)
+    best_unconditional = max((3 + 3 + 5 + 0 + 0 + 1) / 2, (3 + 5 + 1 + 0 + 1 + 1) / 2, (5 + 1 + 1 + 3) / 2) / 3
+    best = (3 + 3 + 5 + 0 + 1 + 1) / 2 / 3
+    assert found.updates["value"].iloc[-1] == pytest.approx(best, abs=0.05)
+    assert found.updates["value"].iloc[-1] > best_unconditional + 0.1
+
+
 class KilledError(BaseException):
     """Stands for a kill: nothing may catch it."""
 
@@ -177,6 +195,8 @@ def test_exact_training_of_models_that_talk_is_refused(training_plan: Callable[.
     [
         ({"learners": {"eve": {}}}, "no model is called"),
         ({"method": "imitation"}, "teacher"),
+        ({"partners": {"bo": ["grim"]}}, "is a learner, not a partner"),
+        ({"method": "reinforce", "partners": {"ann": ["grim"]}}, "only the method exact"),
         ({"method": "filtered_imitation"}, "name their folders"),
     ],
 )

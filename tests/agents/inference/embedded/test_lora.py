@@ -104,3 +104,56 @@ def test_load_warns_of_another_name_of_the_base(tmp_path: Path, caplog: pytest.L
     assert caplog.text == ""
     bank.load(read_adapter_folder(tmp_path))
     assert f"names the base model '/mine/base'; taken for {MODEL_ID}" in caplog.text
+
+
+def versions(place: Path, count: int) -> list[AdapterFolder]:
+    """Adapters that multiply their input by 1, 2, 3 ..."""
+    eye = np.eye(RANK, WIDTH)
+    return [folder_of(place / f"v{number}", eye, number * eye.T / 2) for number in range(1, count + 1)]
+
+
+def test_the_bank_forgets_what_was_used_longest_ago(tmp_path: Path) -> None:
+    model, (first, second, third, fourth) = Tiny(), versions(tmp_path, 4)
+    bank = AdapterBank(model, kept=3)
+    for adapter in (first, second, third, first, fourth):
+        bank.load(adapter)
+    assert list(bank._loaded) == [third, first, fourth]
+
+
+def test_the_bank_forgets_none_of_the_present_batch(tmp_path: Path) -> None:
+    model, adapters = Tiny(), versions(tmp_path, 5)
+    bank = AdapterBank(model, kept=2)
+    bank.activate(adapters[:3])
+    for adapter in adapters[3:]:
+        bank.load(adapter)
+    assert set(adapters[:3]) <= set(bank._loaded)
+    bank.activate(adapters[:1])
+    bank.load(adapters[4])
+    bank.load(adapters[3])
+    assert set(bank._loaded) == {adapters[0], adapters[3]}
+
+
+def test_a_forgotten_adapter_is_read_again(tmp_path: Path) -> None:
+    model, adapters = Tiny(), versions(tmp_path, 6)
+    bank, inputs = AdapterBank(model, kept=1), torch.ones(1, 1, WIDTH)
+    with torch.inference_mode():
+        bank.activate([None])
+        plain = model(inputs)
+        for number in (1, 2, 3, 4, 5, 6, 1, 3):
+            bank.activate([adapters[number - 1]])
+            wanted = plain + number * torch.tensor([1.0] * RANK + [0.0] * (WIDTH - RANK))
+            torch.testing.assert_close(model(inputs), wanted)
+    assert len(bank._loaded) == 1
+
+
+def test_an_adapter_that_cannot_be_read_again_fails_its_batch_alone(tmp_path: Path) -> None:
+    """What was stacked before is not taken for it."""
+    (first, second), model = versions(tmp_path, 2), Tiny()
+    bank = AdapterBank(model)
+    bank.activate([first])
+    (second.path / "adapter_model.safetensors").unlink()
+    for _ in range(2):
+        with pytest.raises(UnusableAdapterError):
+            bank.activate([second])
+    bank.activate([first])
+    assert bank._stack
