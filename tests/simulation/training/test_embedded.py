@@ -1,0 +1,32 @@
+"""Real adapters of the embedded model, from nothing, through the same call as the command: what theory says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from simulation.training.export import export_version, roster_row
+from simulation.training.start import train_scenario
+
+pytestmark = pytest.mark.embedded
+
+
+@pytest.mark.parametrize(("name", "choice"), [("dilemma_independent", "defect"), ("dilemma_shared", "cooperate")])
+def test_adapters_become_what_their_objective_asks(name: str, choice: str, tmp_path: Path) -> None:
+    training = train_scenario(name, updates=4, out=tmp_path)
+    cells = training.cells[training.cells["choice"] == choice]
+    first, last = (cells[cells["update"] == update]["probability"] for update in (1, 4))
+    assert len(last) == 10  # five situations of each learner
+    assert (first < 0.9).all()
+    assert (last > 0.9).all()
+    assert (training.updates["invalid"] == 0).all()
+
+
+def test_trained_adapter_leaves_and_plays(tmp_path: Path) -> None:
+    training = train_scenario("dilemma_independent", updates=1, out=tmp_path, set={"tasks.0.max_steps": 1})
+    place = export_version(training, "ann", tmp_path / "adapters", name="negotiator")
+    assert {path.name for path in place.iterdir()} == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
+    card = (place / "README.md").read_text(encoding="utf-8")
+    assert training.ledger.lines[-1].learners["ann"].digest in card
+    assert "adapter: " in roster_row(training, "ann", place)
