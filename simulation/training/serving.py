@@ -52,6 +52,10 @@ class ServedCheck:
     distance: float
     tells: bool
 
+    def __str__(self) -> str:
+        telling = "" if self.tells else "; it cannot be told from the version before"
+        return f"{self.version} at {self.url}, {self.distance:.2g} from the trainer{telling}"
+
 
 @dataclass(frozen=True)
 class VersionCheck:
@@ -88,8 +92,7 @@ def serve_versions(context: UpdateContext, prompts: Iterable[Prompt] = ()) -> tu
     checks = {each.version.learner: each for each in _checks(context, list(prompts))}
     found = run_blocking(lambda: _serve_all(wanted, checks, context.folder))
     for each in found:
-        telling = "" if each.tells else "; it cannot be told from the version before"
-        logger.info("%s at %s: %.2g from the trainer%s", each.version, each.url, each.distance, telling)
+        logger.info("served: %s", each)
     return tuple(found)
 
 
@@ -130,7 +133,7 @@ def _checks(context: UpdateContext, prompts: Sequence[Prompt]) -> Iterator[Versi
     assert isinstance(trainer, LoRATrainer), "only a trainer of adapters has versions to serve"
     for learner, version in context.versions.items():
         asked = [each for each in dict.fromkeys(prompts) if each.learner == learner and each.choices]
-        asked = asked[:_MOST_COMPARED] or [_plain_prompt(learner)]
+        asked = [*asked[:_MOST_COMPARED], _plain_prompt(learner)]
         parent = read_recipe(version.folder).parent
         own = trainer.probabilities(asked)
         with _as_parent(trainer, version, parent):
@@ -144,8 +147,8 @@ def _checks(context: UpdateContext, prompts: Sequence[Prompt]) -> Iterator[Versi
 
 
 def _plain_prompt(learner: str) -> Prompt:
-    """Return what a learner is checked with that was asked nothing yet."""
-    return Prompt(learner, (ChatMessage("user", "Cooperate or defect?"),), ("cooperate", "defect"))
+    """Return what nobody is asked in a game: it tells versions apart before the first episode, or if all is decided."""
+    return Prompt(learner, (ChatMessage("user", "Say a number."),), tuple(map(str, range(10))))
 
 
 @contextmanager

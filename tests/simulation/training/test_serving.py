@@ -211,6 +211,22 @@ def test_a_server_that_restarted_is_given_its_versions_again(start: Start, teach
     assert (server.loads, server.adapters) == (made * 2, made)
 
 
+def test_learners_that_have_decided_are_still_told_apart(start: Start, teach: Teach) -> None:
+    """Where every prompt of the game has one answer, a prompt of no game shows which version answers."""
+    server = start(IgnoresLoads)
+    lessons = teach(server)
+    for _ in range(12):
+        lessons.learn()
+    assert min(share for share, _ in lessons.trainer.probabilities(PROMPTS)) > 0.999
+    made = names(lessons.versions)
+    server.loads, server.roots = [*made], {name: str(lessons.folder / VERSIONS / name) for name in made}
+    server.adapters[:] = made
+    lessons.serve()
+    lessons.learn()
+    with pytest.raises(CanaryError, match="It answers with the version before"):
+        lessons.serve()
+
+
 def test_adapters_of_others_stay(start: Start, teach: Teach) -> None:
     server = start()
     server.adapters.append("ann-0123456789ab")
