@@ -22,6 +22,7 @@ import orjson
 from agents.learning.samples import LossFigures, LossWeights, Trainer, Version
 from agents.problems import SocietyError, UsageError
 from agents.roster import Roster
+from simulation.games.measures import known
 from simulation.plan import Plan, load_from_manifest
 from simulation.runs.folders import at_work, new_folder
 from simulation.runs.session import Observer
@@ -189,9 +190,9 @@ def _learner_line(
         digest=version.digest,
         parent=parent.name,
         value=lesson.values.get(name),
-        loss=figures.loss if figures else None,
-        entropy=figures.entropy if figures else None,
-        kl=figures.kl if figures else None,
+        loss=known(figures.loss) if figures else None,
+        entropy=known(figures.entropy) if figures else None,
+        kl=known(figures.kl) if figures else None,
         gradient=gradient,
         samples=figures.samples if figures else 0,
         tokens=figures.tokens if figures else 0,
