@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,6 +52,32 @@ def _cut(content: str | None, limit: int | None) -> tuple[str | None, bool]:
     if content is None or limit is None or len(ends) < limit:
         return content, True
     return content[: ends[limit - 1]], False
+
+
+def choice_logprobs(text: str, odds: dict[str, float], most: int) -> dict[str, Any]:
+    """Return the log probabilities of a reply's tokens, of which a tenth is for tokens that no choice allows."""
+    parts = {choice: [*re.findall(r"\s*\w+|\s*[^\w\s]", choice), "<|im_end|>"] for choice in odds}
+    rows = []
+    for place, token in enumerate(parts[text]):
+        open_odds = {choice: odds[choice] for choice in odds if parts[choice][:place] == parts[text][:place]}
+        chances = {"The": 0.1}
+        for choice, chance in open_odds.items():
+            following = parts[choice][place]
+            chances[following] = chances.get(following, 0.0) + 0.9 * chance / sum(open_odds.values())
+        listed = sorted(chances, key=lambda each: -chances[each])[:most]
+        rows.append(
+            {**_odds_entry(token, chances[token]), "top_logprobs": [_odds_entry(t, chances[t]) for t in listed]}
+        )
+    return {"content": rows}
+
+
+def _odds_entry(token: str, chance: float) -> dict[str, Any]:
+    return {"token": token, "logprob": math.log(chance), "bytes": list(token.encode())}
+
+
+def too_many_logprobs(asked: int, limit: int) -> web.Response:
+    said = f"Requested sample logprobs of {asked}, which is greater than max allowed: {limit}"
+    return error(400, said, param="logprobs")
 
 
 def error(code: int, message: str, kind: str = "BadRequestError", param: str | None = None) -> web.Response:

@@ -25,6 +25,7 @@ from aiohttp import web
 from tests.support.faults import Fault, Mishap, mishap_of
 from tests.support.prefix_cache import PrefixCache
 from tests.support.replies import (
+    choice_logprobs,
     completion,
     error,
     lora_rank,
@@ -32,6 +33,7 @@ from tests.support.replies import (
     rank_too_large,
     token_rows,
     too_long,
+    too_many_logprobs,
     tool_call,
     unknown_model,
 )
@@ -56,10 +58,12 @@ class ScriptedVLLM:
     Each chat call uses the next one of `mishaps` (`script` adds faults there); without one the call succeeds. `faulty`
     and `break_for` break every call for a time. `bodies` has the chat calls received, `asked_models` counts calls of
     `/models`. `delay` is the seconds before an answer, `slots` how many calls run at the same time (None: all),
-    `max_model_len` the largest number of tokens of prompt and reply. With `api_key` every /v1 call needs it. Without
-    `runtime_lora` there are no routes to load adapters, as in vLLM. `scores` takes the folder of an adapter (None: the
-    base) and tokens, and gives the log-probability of every token but the first. `loads` has the names it was asked to
-    load; `folder_of` says what answers under a name, and a cheat overrides it.
+    `max_model_len` the largest number of tokens of prompt and reply. `odds` has the probability of each choice, for
+    calls that ask for log probabilities; more of them than `max_logprobs` are refused. With `api_key` every /v1
+    call needs it. Without `runtime_lora` there are no routes to load adapters, as in vLLM. `scores` takes the
+    folder of an adapter (None: the base) and tokens, and gives the log-probability of every token but the first.
+    `loads` has the names it was asked to load; `folder_of` says what answers under a name, and a cheat overrides
+    it.
     """
 
     def __init__(
@@ -76,7 +80,10 @@ class ScriptedVLLM:
         runtime_lora: bool = True,
         says: str = "hello from {model}",
         scores: Scores | None = None,
+        max_logprobs: int = 20,
     ) -> None:
+        self.max_logprobs = max_logprobs
+        self.odds: dict[str, float] = {}
         self.scores = scores
         self.says = says
         self.adapters = list(adapters)
@@ -281,11 +288,15 @@ class ScriptedVLLM:
         limit = body.get("max_completion_tokens") or body.get("max_tokens")
         if len(prompt) + (limit or 1) > self.max_model_len:
             return too_long(self.max_model_len, len(prompt), limit or 1)
+        if body.get("top_logprobs", 0) > self.max_logprobs:
+            return too_many_logprobs(body["top_logprobs"], self.max_logprobs)
         found = self.prefix_cache.look_up(model, prompt)
         choices = body.get("structured_outputs", {}).get("choice")
         text = choices[0] if choices else self.says.replace("{model}", model)
         called = tool_call(body) if self.calls_tools else None
         reply = completion(text, model, prompt_tokens=len(prompt), cached_tokens=found, tool_calls=called, limit=limit)
+        if body.get("logprobs") and choices and self.odds:
+            reply["choices"][0]["logprobs"] = choice_logprobs(text, self.odds, body["top_logprobs"])
         return web.json_response(reply)
 
     # -- loading and unloading of adapters --------------------------------------------------------------

@@ -15,6 +15,7 @@ from agents.inference.backend import Completion, as_openai
 from agents.inference.errors import BadReplyError, InferenceError, ServerLostError
 from agents.inference.loops import PerLoop
 from agents.inference.provenance import Request, Tier
+from agents.inference.servers.choice_odds import odds_fields
 from agents.inference.servers.discovery import is_refusal, reason
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.server import ServerBackend
@@ -130,7 +131,7 @@ class CamelBackend(ServerBackend):
         except (OpenAIError, ValueError, RecursionError) as error:
             raise BadReplyError(f"{endpoint.url} sent an answer that CAMEL cannot read: {shown(str(error))}") from error
         payload = result.model_dump(warnings=False) if isinstance(result, ChatCompletion) else result
-        return read_completion(payload, endpoint.url, request.adapter)
+        return read_completion(payload, endpoint.url, request.adapter, request.choices)
 
     def _model_for(self, endpoint: Endpoint, request: Request) -> BaseModelBackend:
         """Return a copy of the endpoint's model for one adapter: a copy takes 0.01 ms, building one takes 50 ms."""
@@ -141,7 +142,7 @@ class CamelBackend(ServerBackend):
             models[endpoint.url] = self._build(endpoint, request.adapter)
         model = copy.copy(models[endpoint.url])
         model.model_type = UnifiedModelType(request.adapter)
-        model.model_config_dict = _config(request)
+        model.model_config_dict = _config(request, endpoint.gives_odds)
         return model
 
     def _build(self, endpoint: Endpoint, adapter: str) -> BaseModelBackend:
@@ -153,12 +154,13 @@ class CamelBackend(ServerBackend):
         return model
 
 
-def _config(request: Request) -> dict[str, Any]:
+def _config(request: Request, odds: bool) -> dict[str, Any]:
     config: dict[str, Any] = {
         "temperature": request.sampling.temperature,
         "top_p": request.sampling.top_p,
         "max_completion_tokens": token_budget(request),  # CAMEL takes max_tokens for the context's size
         **tool_fields(request),
+        **(odds_fields(request) if odds else {}),
     }
     if request.seed is not None:
         config["seed"] = request.seed

@@ -30,6 +30,7 @@ class Endpoint:
         pending: Calls in flight.
         credit: The turns that round robin owes it.
         rest_until: The moment until which it asked for no calls (Retry-After).
+        gives_odds: False once it refused to say how likely the choices of a decision are.
     """
 
     settings: EndpointSettings
@@ -42,6 +43,7 @@ class Endpoint:
     pending: int = 0
     credit: int = 0
     rest_until: float = 0.0
+    gives_odds: bool = True
 
     @property
     def url(self) -> str:

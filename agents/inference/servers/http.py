@@ -38,7 +38,7 @@ class HTTPBackend(ServerBackend):
             await session.close()
 
     async def _ask(self, endpoint: Endpoint, request: Request) -> Completion:
-        status, answer, headers = await self._post(endpoint, orjson.dumps(chat_body(request)))
+        status, answer, headers = await self._post(endpoint, orjson.dumps(chat_body(request, endpoint.gives_odds)))
         body = endpoint.without_key(answer)
         if status != 200:
             raise error_of(
@@ -49,7 +49,7 @@ class HTTPBackend(ServerBackend):
                 endpoint=endpoint.url,
                 served=endpoint.served,
             )
-        return read_completion(read_json(body, endpoint.url), endpoint.url, request.adapter)
+        return read_completion(read_json(body, endpoint.url), endpoint.url, request.adapter, request.choices)
 
     async def _post(self, endpoint: Endpoint, data: bytes) -> tuple[int, bytes, Mapping[str, str]]:
         import aiohttp

@@ -8,8 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from agents.inference.backend import Completion, Detection, Progress, Route
-from agents.inference.errors import OutOfTimeError, ServerLostError, TransientError
+from agents.inference.errors import OutOfTimeError, PermanentError, ServerLostError, TransientError
 from agents.inference.provenance import Request, Tier
+from agents.inference.servers.choice_odds import odds_fields
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.limits import SLOW_SHARE
 from agents.inference.servers.slots import Slots
@@ -49,9 +50,19 @@ class ServerBackend(ABC):
             seconds = min(self._longest, max(0.0, route.until - time.monotonic()))
             try:
                 async with within(seconds):
-                    return await self._ask(endpoint, request)
+                    return await self._ask_with_odds(endpoint, request)
             except asyncio.TimeoutError as error:
                 raise self._too_slow(endpoint, seconds) from error
+
+    async def _ask_with_odds(self, endpoint: Endpoint, request: Request) -> Completion:
+        """Ask for the probabilities of a decision's choices too, until the server refuses that field."""
+        try:
+            return await self._ask(endpoint, request)
+        except PermanentError as error:
+            if not (endpoint.gives_odds and odds_fields(request) and "logprob" in str(error).lower()):
+                raise
+        endpoint.gives_odds = False
+        return await self._ask(endpoint, request)
 
     def _too_slow(self, endpoint: Endpoint, seconds: float) -> TransientError:
         """Return ServerLostError if the server had about the time of an attempt, OutOfTimeError if it had much less."""

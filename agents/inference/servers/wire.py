@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import reprlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -24,6 +25,7 @@ from agents.inference.errors import (
     UnknownAdapterError,
 )
 from agents.inference.provenance import Request, ToolCall
+from agents.inference.servers.choice_odds import choice_probability, odds_fields
 
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERROR, UNAVAILABLE = 408, 429, 500, 503
@@ -39,8 +41,13 @@ _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxstring, _SHORT.maxother = 5, 6, 8, 200, 60
 
 
-def chat_body(request: Request) -> dict[str, Any]:
-    """Return the JSON body of `/chat/completions` for a request."""
+def chat_body(request: Request, odds: bool = True) -> dict[str, Any]:
+    """Return the JSON body of `/chat/completions` for a request.
+
+    Args:
+        request: The request.
+        odds: Whether the server may be asked how likely the choices of a decision are.
+    """
     body: dict[str, Any] = {
         "model": request.adapter,
         "messages": as_openai(request.messages),
@@ -50,7 +57,7 @@ def chat_body(request: Request) -> dict[str, Any]:
     }
     if request.seed is not None:
         body["seed"] = request.seed
-    return body | tool_fields(request) | constraint(request)
+    return body | tool_fields(request) | constraint(request) | (odds_fields(request) if odds else {})
 
 
 def constraint(request: Request) -> dict[str, Any]:
@@ -71,13 +78,16 @@ def token_budget(request: Request) -> int:
     return max(request.sampling.max_tokens, longest + 1 if longest else 0)
 
 
-def read_completion(payload: Any, endpoint: str, adapter: str | None) -> Completion:
+def read_completion(
+    payload: Any, endpoint: str, adapter: str | None, allowed: Sequence[str] | None = None
+) -> Completion:
     """Read the text, tool calls and token counts of a chat completion.
 
     Args:
         payload: The answer's JSON.
         endpoint: The server's URL.
         adapter: The name that was asked for.
+        allowed: The choices of the request.
 
     Raises:
         BadReplyError: The answer has another shape, several replies, or comes from another model.
@@ -88,7 +98,9 @@ def read_completion(payload: Any, endpoint: str, adapter: str | None) -> Complet
             answered_by = payload.get("model", adapter)
             if answered_by != adapter:
                 raise BadReplyError(f"{endpoint} answered as model {shown(answered_by)!r} instead of {adapter!r}")
-            return _completion(message, choice, payload.get("usage"), endpoint)
+            completion = _completion(message, choice, payload.get("usage"), endpoint)
+            chance = choice_probability(completion.text, allowed or (), choice.get("logprobs"))
+            return replace(completion, choice_probability=chance)
         case [_, _, *_]:
             raise BadReplyError(f"{endpoint} sent {len(choices)} answers to one request")
         case _:
