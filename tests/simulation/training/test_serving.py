@@ -151,6 +151,23 @@ def test_versions_are_served_everywhere_and_old_ones_unloaded(start: Start, teac
     assert servers[0].loads == [name for each in made for name in each]
 
 
+@pytest.mark.parametrize("tier", ["camel", "http"])
+def test_episodes_are_played_under_the_names_of_versions(start: Start, teach: Teach, tier: str) -> None:
+    server = start()
+    lessons = teach(server, tiers=(tier,))
+    lessons.learn()
+    for _ in range(2):
+        made = lessons.learn()
+        run, acts = play_update(lessons.context)
+        calls = run.calls.astype({"model_id": str, "adapter": str, "tier": str})
+        assert set(zip(calls["model_id"], calls["adapter"], strict=True)) == {(n, v.name) for n, v in made.items()}
+        assert (set(calls["tier"]), len(acts)) == ({tier}, 2 * lessons.context.config.episodes)
+        assert set(names(made)) <= set(server.adapters)
+    loads = list(server.loads)
+    play_update(lessons.context)
+    assert server.loads == loads  # the run is finished: nothing is asked again
+
+
 def test_serving_changes_nothing_of_the_trainer(start: Start, teach: Teach, tmp_path: Path) -> None:
     server = start()
     digests = []
