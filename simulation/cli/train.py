@@ -18,6 +18,7 @@ from simulation.cli.options import (
     ScenarioSeedOption,
     SetOption,
     TierOption,
+    fail_usage,
     settings_of,
 )
 
@@ -79,7 +80,10 @@ def run(
     from simulation.training.tables import load_training
 
     folder = Path(scenario)
-    if not (folder / TRAINING).is_file():
+    if (folder / TRAINING).is_file():
+        if tier or seed is not None or endpoint or set_:
+            fail_usage(f"{folder} is a training and goes on with its own scenario: --updates is all that can be given")
+    else:
         plan = make_plan(_shipped(scenario), settings_of(tier=tier, seed=seed, endpoints=endpoint, pairs=set_))
         folder = begin_training(plan, out)
         stderr().print(f"training in {folder}", highlight=False)
@@ -117,9 +121,13 @@ def export(
 
 def _shipped(name: str) -> str:
     """The path of a shipped training of that name; else the name itself."""
+    from agents.problems import nearest
     from simulation.training.shipped import shipped_trainings
 
-    return str(shipped_trainings().get(name, name))
+    known = shipped_trainings()
+    if name not in known and not Path(name).exists():
+        fail_usage(f"there is no training, no scenario file and no folder {name!r} ({nearest(name, list(known))})")
+    return str(known.get(name, name))
 
 
 class _progress:
@@ -152,13 +160,16 @@ def _show(training: Training, json_: bool) -> None:
     if json_:
         typer.echo(as_json({"folder": str(training.path), "updates": training.updates.to_dict("records")}))
         return
-    wide_console().print(_table(training))
+    if not training.ledger.lines:
+        typer.echo("no update is made yet")
+    else:
+        wide_console().print(_table(training))
     typer.echo(str(training.path))
 
 
 def _table(training: Training) -> Table:
     """First and last update of each learner."""
-    heads = ("learner", "updates", "value at first", "value at last", "entropy", "KL", "invalid", "version")
+    heads = ("learner", "updates", "value a step at first", "at last", "entropy", "KL", "invalid", "version")
     rows = []
     for name in training.plan_learners:
         mine = training.updates[training.updates["learner"] == name]

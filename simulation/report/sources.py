@@ -76,7 +76,10 @@ def _add(path: Path, found: Sources) -> None:
         found.trainings.append(load_training(path))
         return
     _add_set_of(path, found)
-    folders = list(runs_below(path))
-    if not folders:
+    trainings = sorted(each.parent for each in path.glob(f"*/{TRAINING}"))
+    for folder in trainings:
+        _add(folder, found)
+    folders = [each for each in runs_below(path) if not any(folder in each.parents for folder in trainings)]
+    if not folders and not trainings:
         raise SocietyError(f"{path} has no run, no fingerprint and no tournament; name a run directory: runs/NAME")
     found.runs.extend(load_run(folder) for folder in folders)

@@ -75,7 +75,7 @@ class TrainingConfig(FileModel):
     """How often every learner changes."""
     episodes: Whole = Field(default=16, ge=1)
     """reinforce and imitation: episodes of each task before an update."""
-    partners: Mapping[str, tuple[Text, ...]] = Field(default_factory=dict)
+    partners: Mapping[str, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """exact only: rows that do not learn and the policies they take, each as likely; learners cannot tell which."""
     runs: tuple[Text, ...] = ()
     """filtered_imitation only: run directories, or folders of them, to learn from."""

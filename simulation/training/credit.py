@@ -2,11 +2,13 @@
 
     return-to-go   sum of the objective's payoffs from the reply's step to the end of the episode
     baseline       the mean return of the other replies to the same prompt (leave one out); for a prompt that was met
-                   once, the running mean of returns of the learner's task, from before this update
+                   once, of the other replies in the same step of the task; for the only reply of a step, the mean of
+                   that step in the last update
     advantage      (return - baseline) / spread, the spread at least 0.1 of the largest return
 
-Compared are replies to one prompt only: the same game, role, step and observation. Payoffs count, never the shared-out
-pool: it is the same whatever happens. An invalid decision earns what the game pays for it, and is not learned from.
+Compared are replies to one prompt where it was met again: the same game, role, step and observation. Payoffs count,
+never the shared-out pool: it is the same whatever happens. An invalid decision earns what the game pays for it, and is
+not learned from.
 
 Sources: Williams, Machine Learning 8 (1992), for REINFORCE; Kool, van Hoof & Welling, Buy 4 REINFORCE samples, ICLR
 2019 workshop, for leave one out.
@@ -55,7 +57,7 @@ class Credit:
         samples: One per valid reply.
         returns: Mean return of an episode, by learner, in the objective's points.
         invalid: Share of decisions that were not legal, by learner (0-1).
-        means: Mean return-to-go, by learner and task: the next update's baseline of prompts that were met once.
+        means: Mean return-to-go by learner, task, step and kind of reply: the next update's last baseline.
     """
 
     samples: tuple[Sample, ...]
@@ -111,18 +113,23 @@ def credited(
         acts: What learners replied.
         to_go: Returns-to-go, as `returns_to_go` gives them.
         task_of: The task of each episode.
-        means: The running means of earlier updates.
+        means: Those of the last update.
     """
     groups: dict[Prompt, list[LearnerAct]] = defaultdict(list)
+    steps: dict[str, list[float]] = defaultdict(list)
     for act in acts:
         groups[act.prompt].append(act)
+        steps[_place(act, task_of)].append(to_go[act.episode, act.step, act.prompt.learner])
     samples: list[Sample] = []
     for prompt, members in groups.items():
         returns = np.array([to_go[act.episode, act.step, prompt.learner] for act in members])
         if len(members) > 1:
-            baselines = (returns.sum() - returns) / (len(members) - 1)
+            baselines = _leave_one_out(returns)
         else:
-            baselines = np.array([means.get(_place(prompt, task_of[members[0].episode]), returns[0])])
+            place = _place(members[0], task_of)
+            alike = steps[place]
+            known = (sum(alike) - returns[0]) / (len(alike) - 1) if len(alike) > 1 else means.get(place, returns[0])
+            baselines = np.array([known])
         samples += [
             Sample(prompt, picked=act.reply, weight=float(gain))
             for act, gain in zip(members, returns - baselines, strict=True)
@@ -132,12 +139,19 @@ def credited(
         tuple(_scaled(samples)),
         _episode_returns(acts, to_go),
         _invalid_shares(acts),
-        {**means, **_new_means(acts, to_go, task_of)},
+        {**means, **{place: float(np.mean(values)) for place, values in sorted(steps.items())}},
     )
 
 
-def _place(prompt: Prompt, task_id: str) -> str:
-    return f"{prompt.learner}/{task_id}/{'decide' if prompt.choices else 'talk'}"
+def _leave_one_out(returns: Vector) -> Vector:
+    """For each return the mean of the others."""
+    return np.asarray((returns.sum() - returns) / (len(returns) - 1))
+
+
+def _place(act: LearnerAct, task_of: Mapping[int, str]) -> str:
+    """Where a reply is one of many: the learner's decisions, or messages, in one step of a task."""
+    kind = "decide" if act.prompt.choices else "talk"
+    return f"{act.prompt.learner}/{task_of[act.episode]}/{act.step}/{kind}"
 
 
 def _scaled(samples: Sequence[Sample]) -> list[Sample]:
@@ -166,12 +180,3 @@ def _invalid_shares(acts: Sequence[LearnerAct]) -> dict[str, float]:
         if act.prompt.choices:
             decided[act.prompt.learner].append(not act.valid)
     return {name: float(np.mean(flags)) for name, flags in sorted(decided.items())}
-
-
-def _new_means(
-    acts: Sequence[LearnerAct], to_go: Mapping[tuple[int, int, str], float], task_of: Mapping[int, str]
-) -> dict[str, float]:
-    found: dict[str, list[float]] = defaultdict(list)
-    for act in acts:
-        found[_place(act.prompt, task_of[act.episode])].append(to_go[act.episode, act.step, act.prompt.learner])
-    return {place: float(np.mean(values)) for place, values in sorted(found.items())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from agents.problems import SocietyError, nearest
 from simulation.store.files import atomic_directory
 from simulation.training.rollout import is_tabular
-from simulation.training.run import VERSIONS, config_of
+from simulation.training.run import VERSIONS, check_digest, config_of
 
 if TYPE_CHECKING:
     from simulation.training.tables import Training
@@ -37,11 +38,16 @@ def export_version(
         raise SocietyError(f"no learner is called {learner!r} ({nearest(learner, list(training.plan_learners))})")
     if is_tabular(training.plan):
         raise SocietyError(f"{learner} is a table of logits: it has no adapter to export")
+    if not training.ledger.lines:
+        raise SocietyError(f"{training.path}: no update is made yet")
+    if name is not None and (Path(name).name != name or name.startswith(".")):
+        raise SocietyError(f"--as {name!r} is no name of a folder")
     number = len(training.ledger.lines) - 1 if update is None else update
     if not 0 <= number < len(training.ledger.lines):
         raise SocietyError(f"there is no update {number}; the last is {len(training.ledger.lines) - 1}")
     made = training.ledger.lines[number].learners[learner]
     source, place = training.path / VERSIONS / made.version, to / (name or learner)
+    check_digest(source, made)
     if place.exists():
         raise SocietyError(f"{place} exists; name another adapter: --as")
     with atomic_directory(place) as part:
@@ -54,8 +60,8 @@ def export_version(
 def roster_row(training: Training, learner: str, place: Path) -> str:
     """Return a roster row that plays an exported adapter, as YAML."""
     row = next(each for each in training.plan.roster.expand() if each.model_id == learner)
-    parts = {"model_id": learner, "model_name": place.name, "role": row.role.value, "adapter": str(place)}
-    return "- {" + ", ".join(f"{key}: {value}" for key, value in parts.items()) + "}"
+    parts = {"model_id": learner, "model_name": place.name, "role": row.role.value, "adapter": str(place.resolve())}
+    return "- {" + ", ".join(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in parts.items()) + "}"
 
 
 def model_card(training: Training, learner: str, name: str, update: int) -> str:

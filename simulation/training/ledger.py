@@ -73,15 +73,20 @@ class UpdateLine:
 
 
 class Ledger:
-    """The lines of a training's folder, in memory and on disk. A line that a kill cut off is cut away."""
+    """The lines of a training's folder, in memory and on disk. A line that a kill cut off does not count.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: The training's folder.
+        repair: Whether such a line is cut away; only for who holds the folder.
+    """
+
+    def __init__(self, folder: Path, *, repair: bool = False) -> None:
         self._path = folder / LEDGER
         self.lines: list[UpdateLine] = []
         with translating_os_errors(self._path):
-            self._read()
+            self._read(repair)
 
-    def _read(self) -> None:
+    def _read(self, repair: bool) -> None:
         whole = 0
         content = self._path.read_bytes() if self._path.exists() else b""
         for raw in content.splitlines(keepends=True):
@@ -89,7 +94,7 @@ class Ledger:
                 break
             self.lines.append(_line(raw, self._path, len(self.lines)))
             whole += len(raw)
-        if whole < len(content):
+        if repair and whole < len(content):
             with self._path.open("r+b") as file:
                 file.truncate(whole)
 
@@ -112,7 +117,7 @@ def _line(raw: bytes, path: Path, number: int) -> UpdateLine:
         data: dict[str, Any] = orjson.loads(raw)
         learners = {name: LearnerUpdate(**each) for name, each in data.pop("learners").items()}
         line = UpdateLine(learners=learners, **data)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise SocietyError(f"{path} line {number + 1} is no line of a training's ledger: {error}") from error
     if line.update != number:
         raise SocietyError(f"{path} line {number + 1} is of update {line.update}; update {number} is expected")

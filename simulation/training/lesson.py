@@ -52,7 +52,7 @@ class Lesson:
 
     Attributes:
         samples: The samples of all learners.
-        values: What each learner's objective earned, per step or episode as the method says.
+        values: What each learner's objective earned per step.
         invalid: Share of decisions that were not legal, by learner (0-1).
         means: The running means for the next update.
         cells: By learner the probabilities of every choice in each of its situations; empty where they are not known.

@@ -10,22 +10,25 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from agents.inference.embedded.model_sources import file_sha256
 from agents.learning.samples import LossFigures, LossWeights, Trainer, Version
 from agents.problems import SocietyError, UsageError
 from agents.roster import Roster
 from simulation.games.measures import known
 from simulation.plan import Plan, load_from_manifest
 from simulation.runs.folders import at_work, new_folder
-from simulation.runs.session import Observer
+from simulation.runs.session import Observer, RunStoppedError
 from simulation.scenario import Scenario
 from simulation.sections.training import TrainingConfig, TrainingMethod
 from simulation.seeds import derive_seed
@@ -36,9 +39,10 @@ from simulation.training.lesson import Lesson, UpdateContext
 from simulation.training.methods import METHODS
 from simulation.training.methods.exact import situations_of
 from simulation.training.rollout import is_tabular
-from simulation.training.tabular import TabularTrainer
+from simulation.training.tabular import WEIGHTS, TabularTrainer
 
 TRAINING, SITUATIONS, VERSIONS = "training.json", "situations.json", "versions"
+WEIGHT_FILES = (WEIGHTS, "adapter_model.safetensors")
 OnUpdate = Callable[[UpdateLine], None]
 
 
@@ -99,11 +103,13 @@ def train(
     Raises:
         SocietyError: Another process trains here, a reply was simulated, or a version is missing.
     """
+    if updates is not None and updates < 1:
+        raise UsageError(f"updates must be at least 1, not {updates}")
     plan = read_plan(folder)
     config = config_of(plan)
-    with at_work(folder):
-        ledger = Ledger(folder)
-        _delete_unused(folder, ledger)
+    with at_work(folder), _going_on(folder):
+        ledger = Ledger(folder, repair=True)
+        _delete_unused(folder, config, ledger)
         trainer = trainer_of(plan)
         versions = _restore(folder, config, ledger, trainer, on_update)
         for update in range(len(ledger.lines), 1 + (updates or config.updates)):
@@ -146,15 +152,48 @@ def _restore(
         if not place.is_dir():
             raise SocietyError(f"{place} is missing; the ledger's last line names it: the training cannot go on")
         trainer.load_weights(name, place)
+        check_digest(place, made)
         found[name] = Version(name, made.version, made.digest, place)
     return found
 
 
-def _delete_unused(folder: Path, ledger: Ledger) -> None:
-    """Delete versions that no line has: a killed process wrote them, and they are made again."""
-    for place in (folder / VERSIONS).iterdir():
-        if place.name not in ledger.versions:
-            shutil.rmtree(place)
+@contextmanager
+def _going_on(folder: Path) -> Iterator[None]:
+    """Add to an error, or to Ctrl-C, the command that goes on with the training."""
+    command = f"to go on: society train {folder}"
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise SocietyError(f"interrupted\n{command}") from error
+    except RunStoppedError as error:
+        raise SocietyError(f"{error.cause}\n{command}") from error
+
+
+def _delete_unused(folder: Path, config: TrainingConfig, ledger: Ledger) -> None:
+    """Delete the versions that a killed update wrote, which have no line; they are made again.
+
+    Raises:
+        SocietyError: There are more of them than one update writes: the ledger is missing, or older than the folder.
+    """
+    place = folder / VERSIONS
+    place.mkdir(exist_ok=True)
+    names = "|".join(map(re.escape, config.learners))
+    made = re.compile(rf"\.?({names})-[0-9a-f]{{12}}(\.part)?")
+    unused = [each for each in place.iterdir() if made.fullmatch(each.name) and each.name not in ledger.versions]
+    if len(unused) > 2 * len(config.learners):
+        raise SocietyError(
+            f"{len(unused)} versions in {place} have no line in {LEDGER}: it is missing, or older than they are; put "
+            "the right one back, or begin a new training"
+        )
+    for each in unused:
+        shutil.rmtree(each)
+
+
+def check_digest(place: Path, made: LearnerUpdate) -> None:
+    """Raise SocietyError where a version's weights are not those that the ledger has."""
+    weights = next((place / name for name in WEIGHT_FILES if (place / name).is_file()), None)
+    if weights is None or file_sha256(weights) != made.digest:
+        raise SocietyError(f"{place} holds other weights than the ledger's: it was changed after it was written")
 
 
 def _update(

@@ -10,15 +10,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from agents.problems import SocietyError
 from simulation.plan import Plan
-from simulation.training.ledger import Ledger
+from simulation.training.ledger import LearnerUpdate, Ledger
 from simulation.training.run import SITUATIONS, VERSIONS, read_plan
 
 if TYPE_CHECKING:
@@ -39,13 +40,13 @@ class Training:
         """One row per learner and update: the fields of `LearnerUpdate`, with `update`, `learner` and `seconds`."""
         import pandas as pd
 
-        return pd.DataFrame(
-            [
-                {"update": line.update, "learner": name, **asdict(made), "seconds": line.seconds}
-                for line in self.ledger.lines
-                for name, made in line.learners.items()
-            ]
-        )
+        columns = ["update", "learner", *(field.name for field in fields(LearnerUpdate)), "seconds"]
+        rows = [
+            {"update": line.update, "learner": name, **asdict(made), "seconds": line.seconds}
+            for line in self.ledger.lines
+            for name, made in line.learners.items()
+        ]
+        return pd.DataFrame(rows, columns=columns)
 
     @cached_property
     def versions(self) -> pd.DataFrame:
@@ -95,6 +96,9 @@ class Training:
 
         who = learner or self.plan_learners[0]
         mine = self.cells[self.cells["learner"] == who]
+        if mine.empty:
+            why = f"no learner is called {who!r}" if who not in self.plan_learners else "its situations are not known"
+            raise SocietyError(f"{why}: cells are there for the learners of the method exact")
         first = mine.groupby("situation", sort=False)["choice"].transform("first")
         wide = mine[mine["choice"] == first].pivot(index="situation", columns="update", values="probability")
         wide = wide.loc[list(dict.fromkeys(mine["situation"]))]

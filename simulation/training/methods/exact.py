@@ -22,9 +22,12 @@ from simulation.games import find_game
 from simulation.metrics.arrays import Vector
 from simulation.plan import Plan
 from simulation.seats import Seat
+from simulation.task import TrainingTask
 from simulation.training.graph import GameGraph, SilentTable, StrategyProfile
 from simulation.training.lesson import LearnerSituation, Lesson, UpdateContext
 from simulation.training.objectives import objective_of, payoff_weights
+
+_RARE = 0.01
 
 
 def profile_of(graph: GameGraph, trainer: Trainer) -> StrategyProfile:
@@ -32,20 +35,27 @@ def profile_of(graph: GameGraph, trainer: Trainer) -> StrategyProfile:
     return graph.evaluate(trainer.probabilities([cell.prompt for cell in graph.cells]))
 
 
-def exact_samples(graph: GameGraph, profile: StrategyProfile, objectives: Mapping[str, Vector]) -> Iterator[Sample]:
+def exact_samples(
+    graph: GameGraph,
+    profile: StrategyProfile,
+    objectives: Mapping[str, Vector],
+    scales: Mapping[str, float] | None = None,
+) -> Iterator[Sample]:
     """Return one sample per prompt of each learner: the worth of each choice for its objective, per step.
 
-    A trainer averages a learner's samples; values are scaled so that the sum over prompts is the gradient.
+    A trainer averages a learner's samples; values are scaled so that the average over all of them is the gradient.
 
     Args:
         graph: The game.
         profile: The values of the probabilities that are trained.
         objectives: A weight per player for each learner, as `payoff_weights` returns them.
+        scales: By learner its samples in all games / the number of games; by default those of this game alone.
     """
     for learner, weights in objectives.items():
         slopes, places = profile.gradient(weights / profile.steps), graph.cells_of(learner)
+        scale = len(places) if scales is None else scales[learner]
         for place in places:
-            yield Sample(graph.cells[place].prompt, values=tuple(len(places) * slope for slope in slopes[place]))
+            yield Sample(graph.cells[place].prompt, values=tuple(scale * slope for slope in slopes[place]))
 
 
 def nash_conv(profile: StrategyProfile) -> float:
@@ -72,9 +82,12 @@ def exact(context: UpdateContext) -> Lesson:
     chances = dict(zip(prompts, context.trainer.probabilities(prompts), strict=True))
     samples: list[Sample] = []
     values: dict[str, list[float]] = {}
+    scales = {
+        name: sum(len(graph.cells_of(name)) for graph in graphs) / len(graphs) for name in context.config.learners
+    }
     for graph in graphs:
         profile, weights = graph.evaluate([chances[cell.prompt] for cell in graph.cells]), _weights(context, graph)
-        samples += exact_samples(graph, profile, weights)
+        samples += exact_samples(graph, profile, weights, scales)
         for learner, each in weights.items():
             values.setdefault(learner, []).append(float(profile.payoffs @ each) / profile.steps)
     cells = {name: [chances[prompt] for prompt in prompts if prompt.learner == name] for name in values}
@@ -127,11 +140,24 @@ def _graphs(scenario: str, roster: str) -> tuple[GameGraph, ...]:
     for task in plan.scenario.tasks:
         game = find_game(task.task_type)(task.setting(seats), task.game_parameters())
         chance = 1.0 if task.horizon is None else task.horizon.chance
+        _refuse_early_end(task)
         hidden = task.horizon is not None and not task.horizon.announced and task.max_steps > 1
         for company in _companies(plan, rows):
             table = SilentTable(task, game, company, learners, plan.scenario.mode, plan.scenario.language)
             graphs.append(GameGraph(table, discount=chance, stationary=hidden))
     return tuple(graphs)
+
+
+def _refuse_early_end(task: TrainingTask) -> None:
+    """Refuse a hidden horizon whose cap is reached often: the graph of such a game has no last step."""
+    if task.horizon is None or task.horizon.announced or task.max_steps == 1:
+        return
+    reached = task.horizon.chance**task.max_steps
+    if reached > _RARE:
+        raise UsageError(
+            f"{task.task_id}: {reached:.0%} of episodes reach horizon.at_most ({task.max_steps}), and the method exact "
+            f"computes a game without a last step: raise at_most until at most {_RARE:.0%} do, or use reinforce"
+        )
 
 
 def _companies(plan: Plan, rows: tuple[ModelConfig, ...]) -> Iterator[tuple[ModelConfig, ...]]:

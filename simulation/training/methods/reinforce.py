@@ -11,7 +11,7 @@ from simulation.training.rollout import play_update, weights_by_episode
 
 
 def reinforce(context: UpdateContext) -> Lesson:
-    """Return the samples of one update's episodes; values are per episode.
+    """Return the samples of one update's episodes; values are per step.
 
     Raises:
         SocietyError: A reply that would be learned from was simulated.
@@ -21,4 +21,6 @@ def reinforce(context: UpdateContext) -> Lesson:
     tasks = dict(zip(run.episodes["episode"].astype(int), run.episodes["task_id"].astype(str), strict=True))
     credit = credited(acts, to_go, tasks, context.means)
     place = run.path.relative_to(context.folder.resolve()).as_posix() if run.path.is_absolute() else str(run.path)
-    return Lesson(credit.samples, credit.returns, credit.invalid, credit.means, run=place)
+    steps = float(run.episodes["steps"].mean())
+    values = {name: value / steps for name, value in credit.returns.items()}
+    return Lesson(credit.samples, values, credit.invalid, credit.means, run=place)

@@ -31,14 +31,26 @@ def test_advantage_is_the_return_less_the_mean_of_the_others() -> None:
     assert credit.returns == {"ann": pytest.approx(3.0)}
 
 
-def test_prompt_that_was_met_once_has_the_running_mean_as_baseline() -> None:
+def test_prompt_that_was_met_once_is_compared_within_its_step() -> None:
     played = acts((0, 0, HERE, "c"), (1, 0, THERE, "d"))
     to_go = {(0, 0, "ann"): 2.0, (1, 0, "ann"): 6.0}
-    credit = credited(played, to_go, {0: "t", 1: "t"}, {"ann/t/decide": 4.0})
+    credit = credited(played, to_go, {0: "t", 1: "t"}, {})
     assert [sample.weight for sample in credit.samples] == pytest.approx([-1.0, 1.0])
-    assert credit.means == {"ann/t/decide": 4.0}  # of this update, for the next
-    first = credited(played, to_go, {0: "t", 1: "t"}, {})
-    assert [sample.weight for sample in first.samples] == [0.0, 0.0]  # nothing to compare with yet
+    assert credit.means == {"ann/t/0/decide": 4.0}
+
+
+def test_only_reply_of_a_step_has_the_last_mean_of_the_step() -> None:
+    played, to_go = acts((0, 0, HERE, "c")), {(0, 0, "ann"): 7.0}
+    assert credited(played, to_go, {0: "t"}, {"ann/t/0/decide": 4.0}).samples[0].weight > 0
+    assert credited(played, to_go, {0: "t"}, {}).samples[0].weight == 0.0  # nothing to compare with yet
+
+
+def test_step_alone_gives_no_advantage() -> None:
+    """Payoffs that are the same whatever is done teach nothing, also where every prompt is met once."""
+    played = acts(*((e, s, prompt(f"{e} {s}", "c", "d"), "c") for e in range(3) for s in range(5)))
+    to_go = {(e, s, "ann"): 5.0 - s for e in range(3) for s in range(5)}
+    credit = credited(played, to_go, dict.fromkeys(range(3), "t"), {})
+    assert {sample.weight for sample in credit.samples} == {0.0}
 
 
 def test_invalid_replies_are_counted_and_not_learned_from() -> None:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
+from agents.learning.samples import LossWeights
 from agents.problems import InvalidFileError, SocietyError, UsageError
 from agents.roster import ModelConfig
 from simulation.plan import Plan
 from simulation.runs.folders import at_work
 from simulation.training.ledger import LEDGER, Ledger
-from simulation.training.run import VERSIONS, begin_training, train
+from simulation.training.lesson import UpdateContext
+from simulation.training.methods.exact import exact
+from simulation.training.run import VERSIONS, begin_training, config_of, train
 from simulation.training.tables import load_training
+from simulation.training.tabular import TabularTrainer
 
 Begin = Callable[..., Path]
 
@@ -88,6 +93,85 @@ def test_learner_of_two_partners_beats_every_unconditional_policy(begin: Begin) 
     best = (3 + 3 + 5 + 0 + 1 + 1) / 2 / 3
     assert found.updates["value"].iloc[-1] == pytest.approx(best, abs=0.05)
     assert found.updates["value"].iloc[-1] > best_unconditional + 0.1
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"tasks": [{"task_id": f"t{n}", "task_type": "prisoners_dilemma", "max_steps": n} for n in (3, 1)]},
+        {
+            "rows": (ModelConfig(model_id="ann", policy="tabular"), ModelConfig(model_id="bo", policy="grim")),
+            "training": {"learners": {"ann": {}}, "partners": {"bo": ["tit_for_tat", "always_defect"]}},
+            "steps": 3,
+        },
+    ],
+)
+def test_exact_gradient_over_several_games_is_that_of_the_value(
+    training_plan: Callable[..., Plan], tmp_path: Path, keys: dict[str, Any]
+) -> None:
+    """The gradient that waits in the table against finite differences of the reported value."""
+    plan = training_plan(**keys)
+    config, trainer = config_of(plan), TabularTrainer(spread=0.7, seed=3)
+    context = UpdateContext(plan, config, tmp_path, 1, trainer, {})
+    lesson = exact(context)
+    trainer.forward_backward(lesson.samples, LossWeights())
+    table = trainer.table("ann")
+    for key in list(table.waiting)[::3]:
+        found = []
+        for shift in (1e-5, -1e-5):
+            table.logits[key][0] += shift
+            found.append(exact(context).values["ann"])
+            table.logits[key][0] -= shift
+        assert -(found[0] - found[1]) / 2e-5 == pytest.approx(table.waiting[key][0], abs=1e-6)
+
+
+def test_missing_or_older_ledger_deletes_nothing(begin: Begin) -> None:
+    folder = begin()
+    train(folder)
+    kept = sorted(path.name for path in (folder / VERSIONS).iterdir())
+    (folder / VERSIONS / "my-notes").mkdir()
+    lines = (folder / LEDGER).read_bytes().splitlines(keepends=True)
+    for content in (b"", b"".join(lines[:2])):
+        (folder / LEDGER).write_bytes(content)
+        with pytest.raises(SocietyError, match="it is missing, or older"):
+            train(folder)
+        assert sorted(path.name for path in (folder / VERSIONS).iterdir()) == sorted([*kept, "my-notes"])
+    (folder / LEDGER).write_bytes(b"".join(lines))
+    train(folder)
+
+
+def test_version_that_was_changed_is_not_gone_on_with(begin: Begin) -> None:
+    folder = begin()
+    ledger = train(folder, updates=1)
+    weights = folder / VERSIONS / ledger.lines[-1].learners["ann"].version / "table.json"
+    weights.write_bytes(weights.read_bytes().replace(b"0.", b"1.", 1))
+    with pytest.raises(SocietyError, match="holds other weights than the ledger's"):
+        train(folder)
+
+
+def test_reading_a_training_leaves_its_ledger_alone(begin: Begin) -> None:
+    folder = begin()
+    train(folder, updates=2)
+    torn = (folder / LEDGER).read_bytes()[:-20]
+    (folder / LEDGER).write_bytes(torn)
+    assert load_training(folder).updates["update"].max() == 1
+    assert (folder / LEDGER).read_bytes() == torn
+
+
+def test_training_without_an_update_has_empty_tables(begin: Begin) -> None:
+    training = load_training(begin())
+    assert training.updates.empty
+    assert training.versions.empty
+    assert training.cells.empty
+    with pytest.raises(SocietyError, match="situations are not known"):
+        training.plot_cells("ann")
+
+
+def test_hidden_horizon_that_ends_early_is_refused_by_exact(training_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    horizon = {"continue": 0.95, "at_most": 2, "announced": False}
+    task = {"task_id": "t", "task_type": "prisoners_dilemma", "horizon": horizon}
+    with pytest.raises(UsageError, match=r"reach horizon\.at_most"):
+        begin_training(training_plan(tasks=[task]), tmp_path)
 
 
 class KilledError(BaseException):

@@ -1,0 +1,68 @@
+"""`society train`: begin, go on, show, and the messages of what cannot be."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from simulation.training.ledger import LEDGER
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+
+__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+
+BEGIN = ("train", "dilemma_tables", "--set", "training.method=exact")
+
+
+def test_train_begins_and_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = society(capsys, *BEGIN, "--updates", "2")
+    assert code == 0, err
+    folder = Path(out.splitlines()[-1])
+    assert "value a step" in out
+    assert "ann" in out
+    code, out, _ = society(capsys, "train", str(folder), "--updates", "3", "--json")
+    assert code == 0
+    assert {row["update"] for row in json.loads(out)["updates"]} == {0, 1, 2, 3}
+    code, out, _ = society(capsys, "train", "show", str(folder))
+    assert code == 0
+    assert out.splitlines()[-1] == str(folder.resolve())
+
+
+def test_train_refuses_other_settings_for_a_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = society(capsys, *BEGIN, "--updates", "1")
+    code, _, err = society(capsys, "train", out.splitlines()[-1], "--seed", "7")
+    assert code == 2
+    assert "goes on with its own scenario" in err
+
+
+def test_train_names_the_nearest_training(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = society(capsys, "train", "dilemma_table")
+    assert code == 2
+    assert "did you mean dilemma_tables" in err
+
+
+def test_train_of_a_scenario_without_learners_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("play.yaml").write_text(
+        "name: play\nmode: competitive\nroster: with_scripted_players\n"
+        "tasks: [{task_id: t, task_type: prisoners_dilemma}]\n"
+    )
+    code, _, err = society(capsys, "train", "play.yaml")
+    assert code == 2
+    assert "no `training` section" in err
+
+
+def test_show_of_a_training_that_made_no_update_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = society(capsys, *BEGIN, "--updates", "1")
+    folder = Path(out.splitlines()[-1])
+    (folder / LEDGER).write_bytes(b"")
+    code, out, _ = society(capsys, "train", "show", str(folder))
+    assert code == 0
+    assert "no update is made yet" in out
+
+
+def test_tables_have_no_adapter_to_export(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = society(capsys, *BEGIN, "--updates", "1")
+    code, _, err = society(capsys, "train", "export", out.splitlines()[-1], "ann")
+    assert code == 1
+    assert "it has no adapter to export" in err
