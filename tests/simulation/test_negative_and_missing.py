@@ -71,7 +71,7 @@ def test_run_and_validate_warn_of_a_dilemma_where_turns_pay(
     plan = make_plan(mode="competitive", tasks=(TURNS,), episodes=1)
     (warning,) = plan_warnings(plan)
     assert warning.startswith("tasks.0.parameters: 2 * reward (6) is not above temptation + sucker (9)")
-    logger = logging.getLogger("society.runner")
+    logger = logging.getLogger("society.notice")
     logger.addHandler(caplog.handler)  # a command run earlier in this process stops its records from going further
     try:
         run_scenario(plan, out=runs)

@@ -13,7 +13,7 @@ from simulation.metrics import metrics
 from simulation.metrics.commons import kaplan_meier, lifetimes, sustainability
 from simulation.metrics.messages import answer_structure, messages_of
 from simulation.metrics.registry import REGISTERED, metric
-from simulation.metrics.scores import ScoreFigure, iqm, score_matrix
+from simulation.metrics.scores import ScoreFigure, iqm, kind_of, score_matrix
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.studies.metrics import MetricReport, measure_metrics
@@ -49,7 +49,9 @@ def test_metrics_of_a_team_battle(team_run: Run) -> None:
     report = measure_metrics([team_run])
     found = values(report)
     for figure in ScoreFigure:
-        assert found["iqm", figure.value] == iqm(score_matrix([team_run], figure).values)
+        (game,) = set(team_run.episodes["task_type"])
+        part = f"{figure.value}: {kind_of(figure, str(game))}"
+        assert found["iqm", part] == iqm(score_matrix([team_run], figure).values)
     assert found["reciprocity", ""] == answer_structure(messages_of(team_run)).reciprocity
     assert 0 <= found["polarization", "blue, red"] <= 1
     assert found["tier_mix", "simulated"] == 1
