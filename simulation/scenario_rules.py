@@ -88,6 +88,7 @@ def plan_findings(data: RawMapping, roster: RawMapping) -> Iterator[Finding]:
     training = data.get("training")
     if isinstance(training, Mapping):
         yield from (finding.under("training") for finding in learner_findings(training, roster))
+        yield from (finding.under("training") for finding in _unfit_findings(data, training, roster))
 
 
 def _task_findings(task: RawMapping, seats: tuple[Seat, ...]) -> Iterator[Finding]:
@@ -149,3 +150,24 @@ def learner_findings(data: RawMapping, roster: RawMapping) -> Iterator[Finding]:
             yield Finding(("learners", name), message, f"give the row an adapter, or policy: {TABULAR}")
         elif row.get("human"):
             yield Finding(("learners", name), "is played by a person", "only adapters and tables learn")
+
+
+def _unfit_findings(data: RawMapping, training: RawMapping, roster: RawMapping) -> Iterator[Finding]:
+    """Yield where learners do not fit the scenario: tables that should speak, a team objective without teams."""
+    learners, communication = training.get("learners"), data.get("communication")
+    if not isinstance(learners, Mapping):
+        return
+    rows = {model_id: row for _, row in mappings(roster.get("models")) for model_id in row_ids(row) or ()}
+    tables = [name for name in learners if rows.get(name, {}).get("policy") == TABULAR]
+    talks = communication.get("talk_rounds", 1) if isinstance(communication, Mapping) else 1
+    if tables and talks:
+        why = "is a table of choices, which cannot speak"
+        yield Finding(("learners", tables[0]), why, "set communication.talk_rounds to 0")
+    if tables and training.get("method") == "filtered_imitation":
+        yield Finding(("method",), "learns from what models were asked, and tables are asked nothing", "use imitation")
+    teams = {row.get("team_id") for row in rows.values()} - {None}
+    for name, learner in learners.items():
+        objective = learner.get("objective") if isinstance(learner, Mapping) else None
+        if objective == "team" and name in rows and (len(teams) < 2 or rows[name].get("team_id") is None):
+            why = "team needs a team of the learner's own and another one"
+            yield Finding(("learners", name, "objective"), why, "give rows a team_id")

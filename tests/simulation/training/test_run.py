@@ -18,6 +18,7 @@ from simulation.runs.folders import at_work
 from simulation.training.ledger import LEDGER, Ledger
 from simulation.training.lesson import UpdateContext
 from simulation.training.methods.exact import exact
+from simulation.training.methods.filtered_imitation import filtered_imitation
 from simulation.training.run import VERSIONS, begin_training, config_of, train
 from simulation.training.tables import load_training
 from simulation.training.tabular import TabularTrainer
@@ -59,11 +60,13 @@ def test_imitation_learns_its_teachers(begin: Begin) -> None:
         assert losses[learner, 12] < 0.4 < losses[learner, 1]
 
 
-def test_filtered_imitation_learns_from_finished_runs_only(begin: Begin, tmp_path: Path) -> None:
-    (tmp_path / "others").mkdir()
-    folder = begin(training={"method": "filtered_imitation", "runs": [str(tmp_path / "others")]})
-    with pytest.raises(SocietyError):
-        train(folder)
+def test_filtered_imitation_needs_runs_that_are_there(training_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    rows = tuple(ModelConfig(model_id=name, model_name="cooperator") for name in ("ann", "bo"))
+    training = {"method": "filtered_imitation", "runs": [str(tmp_path / "none")]}
+    plan = training_plan(rows=rows, training=training)
+    context = UpdateContext(plan, config_of(plan), tmp_path, 1, TabularTrainer(), {})
+    with pytest.raises(SocietyError, match="none"):
+        filtered_imitation(context)
 
 
 @pytest.mark.parametrize("method", ["exact", "reinforce"])
@@ -270,8 +273,14 @@ def test_scenario_without_training_says_what_is_missing(training_plan: Callable[
 
 
 def test_exact_training_of_models_that_talk_is_refused(training_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    rows = tuple(ModelConfig(model_id=name, model_name="cooperator") for name in ("ann", "bo"))
     with pytest.raises(UsageError, match="talk_rounds to 0"):
-        begin_training(training_plan(communication={"talk_rounds": 1}), tmp_path)
+        begin_training(training_plan(rows=rows, communication={"talk_rounds": 1}), tmp_path)
+
+
+def test_table_that_should_speak_is_a_mistake_of_the_file(training_plan: Callable[..., Plan]) -> None:
+    with pytest.raises(InvalidFileError, match="cannot speak"):
+        training_plan(communication={"talk_rounds": 1})
 
 
 @pytest.mark.parametrize(
@@ -280,6 +289,9 @@ def test_exact_training_of_models_that_talk_is_refused(training_plan: Callable[.
         ({"learners": {"eve": {}}}, "no model is called"),
         ({"method": "imitation"}, "teacher"),
         ({"partners": {"bo": ["grim"]}}, "is a learner, not a partner"),
+        ({"partners": {"bo": []}}, "partners"),
+        ({"method": "filtered_imitation", "runs": ["runs"]}, "tables are asked nothing"),
+        ({"learners": {"ann": {"objective": "team"}}}, "a team of the learner's own"),
         ({"method": "reinforce", "partners": {"ann": ["grim"]}}, "only the method exact"),
         ({"method": "filtered_imitation"}, "name their folders"),
     ],
