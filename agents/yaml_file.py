@@ -184,10 +184,9 @@ def parse_yaml(text: str, name: str) -> YamlFile:
 
 def display(path: Path) -> str:
     """Return a path as problems show it: relative to the working directory if it is below it."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)
+    here, whole = Path.cwd(), path.resolve()
+    below = whole != here and whole.is_relative_to(here)
+    return str(whole.relative_to(here) if below else path)
 
 
 def find_file(asked: str | Path, kind: str, shipped: Mapping[str, Path], folder: Path | None = None) -> Path:

@@ -33,8 +33,16 @@ def copies(count: int) -> Iterator[Path]:
         original = run_scenario("team_battle", **options, out=Path(folder) / "original").path
         for number in range(count):
             keep = shutil.ignore_patterns("oasis.db")
-            shutil.copytree(original, Path(folder) / "runs" / f"{number:05d}", ignore=keep)
+            copy = Path(folder) / "runs" / f"{number:05d}"
+            shutil.copytree(original, copy, ignore=keep)
+            give_id(copy / "manifest.json", f"{number:032x}")
         yield Path(folder) / "runs"
+
+
+def give_id(manifest: Path, id: str) -> None:
+    """Make a copy a run of its own: runs with one id count once."""
+    written = json.loads(manifest.read_text(encoding="utf-8"))
+    manifest.write_text(json.dumps(written | {"id": id}), encoding="utf-8")
 
 
 def naive(folder: Path, table: str) -> pd.DataFrame:

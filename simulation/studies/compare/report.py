@@ -220,7 +220,7 @@ def _notes(
         by_side = "; ".join(f"{name}: {', '.join(tiers(part))}" for name, part in parts.items())
         yield f"MIXED TIERS: {by_side}; a difference may be due to the tier alone"
     if Tier.SIMULATED.value in tiers(used):
-        yield "SIMULATED replies follow a policy of the role: the same in every mode and after every message"
+        yield "SIMULATED replies follow a policy of the role and the mode: the same after every message"
     if bool(used["synthetic"].any()):
         yield "SYNTHETIC episodes count too: a formula over words, not play"
     elif bool(whole["synthetic"].any()):
