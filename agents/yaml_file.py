@@ -144,8 +144,13 @@ def read_yaml(path: Path) -> YamlFile:
     return parse_yaml(text, name)
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a UTF-8 file of at most `MAX_BYTES`.
+def read_text(path: Path, most: int = MAX_BYTES, hint: str = SHORTER) -> str:
+    """Return the text of a UTF-8 file.
+
+    Args:
+        path: The file.
+        most: The most bytes it may have.
+        hint: What helps where it has more.
 
     Raises:
         InvalidFileError: The file cannot be read, is too large or is not UTF-8.
@@ -153,12 +158,12 @@ def read_text(path: Path) -> str:
     name = display(path)
     try:
         with path.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+            raw = stream.read(most + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InvalidFileError([Problem(name, 0, "", f"cannot be read: {reason}")]) from None
-    if len(raw) > MAX_BYTES:
-        raise InvalidFileError([Problem(name, 0, "", f"is larger than {MAX_BYTES:,} bytes", SHORTER)])
+    if len(raw) > most:
+        raise InvalidFileError([Problem(name, 0, "", f"is larger than {most:,} bytes", hint)])
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

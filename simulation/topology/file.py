@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.findings import shown
 from agents.problems import InvalidFileError, Problem, nearest
-from agents.yaml_file import display
+from agents.yaml_file import display, read_text
 from simulation.topology.graph import FORMATS, Links, numbers_of
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def read_network(path: Path, network: Links, players: Sequence[str] | None = Non
     """
     name = display(path)
     try:
-        found = _READERS[_suffix(path, name)](_text(path, name))
+        found = _READERS[_suffix(path, name)](read_text(path, MAX_BYTES, hint=""))
     except _NotReadError as error:
         raise InvalidFileError([Problem(name, error.line, "", error.why)]) from None
     edges = [link.ends for link in found.links]
@@ -94,21 +94,6 @@ def _suffix(path: Path, name: str) -> str:
         known = ", ".join(FORMATS)
         raise InvalidFileError([Problem(name, 0, "", f"the suffix {shown(suffix)} names no format", f"known: {known}")])
     return suffix
-
-
-def _text(path: Path, name: str) -> str:
-    try:
-        with path.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InvalidFileError([Problem(name, 0, "", f"cannot be read: {reason}")]) from None
-    if len(raw) > MAX_BYTES:
-        raise _NotReadError(0, f"is larger than {MAX_BYTES:,} bytes")
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise _NotReadError(raw[: error.start].count(b"\n") + 1, "is not UTF-8 text") from None
 
 
 # -- names --------------------------------------------------------------------------------------------------

@@ -32,10 +32,11 @@ def sampled(graph: GameGraph, rows: list[tuple[float, ...]], episodes: int) -> n
     for _ in range(episodes):
         state = game.start(rng)
         while not game.is_terminal(state):
-            moves = []
-            for player in range(game.players):
-                prompt, _, actions = graph._prompts.of(state, player)
-                moves.append(Move(rng.choices(actions, rows[place[prompt]])[0]))
+            asked = [graph._prompts.of(state, player) for player in range(game.players)]
+            moves = [  # a player with a single option is not asked
+                Move(actions[0] if len(actions) == 1 else rng.choices(actions, rows[place[prompt]])[0])
+                for prompt, _, actions in asked
+            ]
             state = game.resolve(state, moves)
         totals.append(state.tally.payoff)
     return np.array(totals)
@@ -145,27 +146,9 @@ def test_deals_are_weighted_by_their_chance() -> None:
     assert (len(graph.cells), graph.nodes) == (12, 24)
     rows = drawn(graph, 8)
     assert graph.evaluate(rows).payoffs.sum() == pytest.approx(0)
-    seen = sampled_by_choice(graph, rows, 4000)
+    seen = sampled(graph, rows, 4000)
     error = seen.std(axis=0) / np.sqrt(len(seen))
     assert (np.abs(graph.evaluate(rows).payoffs - seen.mean(axis=0)) < 4 * error).all()
-
-
-def sampled_by_choice(graph: GameGraph, rows: list[tuple[float, ...]], episodes: int) -> np.ndarray:
-    """As `sampled`, where a player with a single option is not asked."""
-    game, rng = graph.table.game, random.Random(1)
-    place = {cell.prompt: number for number, cell in enumerate(graph.cells)}
-    totals = []
-    for _ in range(episodes):
-        state = game.start(rng)
-        while not game.is_terminal(state):
-            asked = [graph._prompts.of(state, player) for player in range(game.players)]
-            moves = [
-                Move(actions[0] if len(actions) == 1 else rng.choices(actions, rows[place[prompt]])[0])
-                for prompt, _, actions in asked
-            ]
-            state = game.resolve(state, moves)
-        totals.append(state.tally.payoff)
-    return np.array(totals)
 
 
 def test_gradient_with_private_cards_equals_finite_differences() -> None:
