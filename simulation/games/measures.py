@@ -14,7 +14,7 @@ did in the step, and to the best decision if all play the named equilibrium afte
 class Meaning(NamedTuple):
     """What a game's figure measures.
 
-    Args:
+    Attributes:
         kind: One or two words. Figures may be compared and averaged if their kinds are the same, never otherwise.
         text: What the game measures, in plain words, as a column's heading shows it.
     """
