@@ -14,8 +14,9 @@ from agents.inference.adapter_folder import (
     UnusableAdapterError,
     read_adapter_folder,
 )
-from agents.inference.embedded.adapters import is_base
-from agents.inference.provenance import FALLBACK_ORDER, Tier
+from agents.inference.backend import InferenceSettings
+from agents.inference.embedded.adapters import SMALL_MODEL, EmbeddedBase
+from agents.inference.provenance import Tier
 from agents.roster import ModelConfig
 
 _PLACES: dict[Tier, AdapterLimits] = {
@@ -45,21 +46,22 @@ class RowCheck:
 
 
 def check_rows(
-    rows: Sequence[ModelConfig], base_model: str | None, tiers: Sequence[Tier] = FALLBACK_ORDER
+    rows: Sequence[ModelConfig], base_model: str | None, settings: InferenceSettings | None = None
 ) -> Iterator[RowCheck]:
     """Yield what is found of each row that names an adapter folder.
 
     Args:
         rows: The roster's rows.
         base_model: The roster's base model.
-        tiers: The tiers that may answer.
+        settings: Which tiers may answer, and the embedded tier's base model; the defaults if None.
     """
+    known = settings or InferenceSettings()
     for index, row in enumerate(rows):
         if row.adapter is not None:
-            yield _check(RowCheck(index, row), Path(row.adapter), row.base_model or base_model, tiers)
+            yield _check(RowCheck(index, row), Path(row.adapter), row.base_model or base_model, known)
 
 
-def _check(check: RowCheck, folder: Path, base: str | None, tiers: Sequence[Tier]) -> RowCheck:
+def _check(check: RowCheck, folder: Path, base: str | None, settings: InferenceSettings) -> RowCheck:
     stated = check.row.base_model is not None
     try:
         check.adapter = read_adapter_folder(folder, check.row.model_name)
@@ -73,7 +75,9 @@ def _check(check: RowCheck, folder: Path, base: str | None, tiers: Sequence[Tier
     except UnusableAdapterError as error:
         check.error = error.reason
         return check
-    places = {_PLACES[tier] for tier in tiers if tier in _PLACES and (tier is not Tier.EMBEDDED or is_base(base))}
+    embedded = EmbeddedBase(settings.embedded_model) if settings.embedded_model else SMALL_MODEL
+    able = (tier for tier in settings.allowed if tier is not Tier.EMBEDDED or embedded.is_named(base))
+    places = {_PLACES[tier] for tier in able if tier in _PLACES}
     reasons = [reason for limits in sorted(places, key=str) if (reason := check.adapter.beyond(limits))]
     check.warnings += [label] if label else []
     if places and len(reasons) == len(places):

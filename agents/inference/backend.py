@@ -33,6 +33,7 @@ class InferenceSettings:
         health_interval: Seconds between two health checks of a server.
         balancing: The policy that picks a server; None is adapter affinity.
         replicas: With adapter affinity, the number of servers for each adapter.
+        embedded_model: The embedded tier's base model, a folder or a name at the hub; None is SmolLM2-135M-Instruct.
     """
 
     tiers: tuple[Tier, ...] = FALLBACK_ORDER
@@ -45,6 +46,7 @@ class InferenceSettings:
     health_interval: float = 5.0
     balancing: Balancing | None = None
     replicas: int = 2
+    embedded_model: str | None = None
 
     @property
     def allowed(self) -> tuple[Tier, ...]:

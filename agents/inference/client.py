@@ -88,7 +88,7 @@ class VLLMClient:
         self._registry = EndpointRegistry(tuple(endpoints) or (url,), self.settings)
         self.url = self._registry.endpoints[0].url
         self._health = HealthWatch(self._registry, self.settings.health_interval)
-        self._backends = backends(self.settings.allowed, Slots(self._registry))
+        self._backends = backends(self.settings, Slots(self._registry))
         self._served = [backend for tier, backend in self._backends.items() if tier in SERVER_TIERS]
         self._attempts = {
             tier: Attempts(tier, backend, self._registry, self._record) for tier, backend in self._backends.items()

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 
-from agents.inference.backend import Completion, Detection, Progress, Route, TierBackend
+from agents.inference.backend import Completion, Detection, InferenceSettings, Progress, Route, TierBackend
+from agents.inference.embedded.adapters import EmbeddedBase
+from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.errors import PermanentError
 from agents.inference.provenance import Request, Tier
 from agents.inference.servers.endpoints import EndpointRegistry
@@ -87,12 +89,12 @@ class LazyBackend:
                     self._missing = f"tier {self.tier.value} cannot be imported ({error}); run `make install`"
 
 
-def backends(tiers: Sequence[Tier], slots: Slots) -> dict[Tier, TierBackend]:
-    """Return the backends of `tiers`, in that order. Nothing is contacted or imported yet."""
-    return {tier: _FACTORIES[tier](slots) for tier in tiers}
+def backends(settings: InferenceSettings, slots: Slots) -> dict[Tier, TierBackend]:
+    """Return the backends of the tiers that may answer, in order. Nothing is contacted or imported yet."""
+    return {tier: _FACTORIES[tier](settings, slots) for tier in settings.allowed}
 
 
-def _camel(slots: Slots) -> TierBackend:
+def _camel(_settings: InferenceSettings, slots: Slots) -> TierBackend:
     def build() -> TierBackend:
         from agents.inference.servers.camel import CamelBackend
 
@@ -101,28 +103,28 @@ def _camel(slots: Slots) -> TierBackend:
     return LazyBackend(Tier.CAMEL, build, slots.registry)
 
 
-def _http(slots: Slots) -> TierBackend:
+def _http(_settings: InferenceSettings, slots: Slots) -> TierBackend:
     from agents.inference.servers.http import HTTPBackend
 
     return HTTPBackend(slots)
 
 
-def _embedded(_slots: Slots) -> TierBackend:
+def _embedded(settings: InferenceSettings, _slots: Slots) -> TierBackend:
     def build() -> TierBackend:
         from agents.inference.embedded.backend import EmbeddedBackend
 
-        return EmbeddedBackend()
+        return EmbeddedBackend(base=EmbeddedBase(settings.embedded_model or MODEL_ID))
 
     return LazyBackend(Tier.EMBEDDED, build)
 
 
-def _simulated(_slots: Slots) -> TierBackend:
+def _simulated(_settings: InferenceSettings, _slots: Slots) -> TierBackend:
     from agents.inference.simulated import SimulatedBackend
 
     return SimulatedBackend()
 
 
-_FACTORIES: Mapping[Tier, Callable[[Slots], TierBackend]] = {
+_FACTORIES: Mapping[Tier, Callable[[InferenceSettings, Slots], TierBackend]] = {
     Tier.CAMEL: _camel,
     Tier.HTTP: _http,
     Tier.EMBEDDED: _embedded,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +11,7 @@ from agents.problems import InvalidFileError, Problem, SocietyError, UsageError,
 from simulation.store.files import replace_file
 
 if TYPE_CHECKING:
-    from agents.inference.provenance import Tier
+    from agents.inference.backend import InferenceSettings
     from agents.roster import Roster
 
 logger = logging.getLogger("society.adapters")
@@ -47,7 +46,7 @@ def check_file(name: str) -> CheckedFile:
         _check_adapters(name, roster)
         return CheckedFile("roster", tuple(look_alikes(row.model_id for row in roster.expand())))
     plan = Plan.load(name)
-    _check_adapters(name, plan.roster, plan.scenario.inference.settings().allowed)
+    _check_adapters(name, plan.roster, plan.scenario.inference.settings())
     if plan.scenario.sweep:
         from simulation.runs.sweep import sweep_arms
 
@@ -55,17 +54,16 @@ def check_file(name: str) -> CheckedFile:
     return CheckedFile("scenario", plan_warnings(plan))
 
 
-def _check_adapters(file: str, roster: Roster, tiers: Sequence[Tier] | None = None) -> None:
+def _check_adapters(file: str, roster: Roster, settings: InferenceSettings | None = None) -> None:
     """Check the adapter folders of a roster's rows; log what the user should know of those that can be used.
 
     Raises:
-        InvalidFileError: A folder holds an adapter of another base model, or one that no tier of `tiers` can load.
+        InvalidFileError: A folder holds an adapter of another base model, or one that no tier of the run can load.
     """
     from agents.adapter_checks import check_rows
-    from agents.inference.provenance import FALLBACK_ORDER
 
     problems = []
-    for check in check_rows(roster.models, roster.base_model, FALLBACK_ORDER if tiers is None else tiers):
+    for check in check_rows(roster.models, roster.base_model, settings):
         if check.error:
             message = f"{check.row.adapter} cannot be used: {check.error}"
             problems.append(Problem(file, 0, f"models.{check.index}.adapter", message))

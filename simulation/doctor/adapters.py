@@ -6,22 +6,24 @@ from collections.abc import Iterator, Sequence
 
 from agents.adapter_checks import RowCheck, check_rows
 from agents.inference.adapter_folder import UnusableAdapterError
-from agents.inference.provenance import Tier
+from agents.inference.backend import InferenceSettings
 from agents.roster import ModelConfig
 from simulation.doctor.finding import Diagnosis, Verdict, failure, ok, warning
 
 AREA = "adapters"
 
 
-def examine_adapters(rows: Sequence[ModelConfig], base_model: str | None, tiers: Sequence[Tier]) -> Iterator[Diagnosis]:
+def examine_adapters(
+    rows: Sequence[ModelConfig], base_model: str | None, settings: InferenceSettings
+) -> Iterator[Diagnosis]:
     """Yield the findings on each row's own adapter folder; nothing for a roster without any.
 
     Args:
         rows: The roster's rows that have a model.
         base_model: The roster's base model.
-        tiers: The tiers that may answer.
+        settings: The scenario's inference settings.
     """
-    checks = list(check_rows(rows, base_model, tiers))
+    checks = list(check_rows(rows, base_model, settings))
     found = [diagnosis for check in checks for diagnosis in _findings(check)]
     yield from dict.fromkeys(found)
     bad = {each.subject for each in found if each.verdict is not Verdict.OK}

@@ -66,7 +66,7 @@ async def examine(case: DoctorCase) -> list[Diagnosis]:
     served, diagnoses = await examine_endpoints(case.endpoints, wanted, case.required)
     found += diagnoses
     tiers = [tier for tier in FALLBACK_ORDER if tier in case.settings.allowed]
-    found += await asyncio.to_thread(lambda: list(examine_adapters(case.models, case.base_model, tiers)))
+    found += await asyncio.to_thread(lambda: list(examine_adapters(case.models, case.base_model, case.settings)))
     first = next(iter(case.models), None)
     found += await examine_tiers(case.endpoints, tiers, first, case.base_model, served, case.settings)
     return [*found, *examine_storage(case.out)]

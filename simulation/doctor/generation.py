@@ -40,9 +40,9 @@ async def examine_tiers(
     found: list[Diagnosis] = []
     for tier in tiers:
         answered = any(each.verdict is Verdict.OK for each in found)
-        diagnosis = _blocked(tier, served)
+        diagnosis = _blocked(tier, served, settings)
         if diagnosis is None:
-            request = _request(tier, model, base_model, served)
+            request = _request(tier, model, base_model, served, settings)
             diagnosis = await _ask(tier, request, endpoints, settings)
         if diagnosis.verdict is Verdict.FAILURE and answered:
             diagnosis = note(AREA, tier.value, f"is not needed, an earlier tier answers; it fails: {diagnosis.finding}")
@@ -50,11 +50,11 @@ async def examine_tiers(
     return found
 
 
-def _blocked(tier: Tier, served: Served) -> Diagnosis | None:
+def _blocked(tier: Tier, served: Served, settings: InferenceSettings) -> Diagnosis | None:
     """Return why a tier is not asked, or None if it can be."""
     if tier in SERVER_TIERS and not served:
         return warning(AREA, tier.value, "not asked: no server answers", "start a server, see above")
-    if tier is Tier.EMBEDDED:
+    if tier is Tier.EMBEDDED and settings.embedded_model is None:
         from agents.inference.embedded.model_sources import MODEL_ID
         from agents.inference.embedded.model_store import model_path
 
@@ -65,7 +65,7 @@ def _blocked(tier: Tier, served: Served) -> Diagnosis | None:
     return None
 
 
-def _name(tier: Tier, model: ModelConfig | None, served: Served) -> str:
+def _name(tier: Tier, model: ModelConfig | None, served: Served, settings: InferenceSettings) -> str:
     names = [name for models in served.values() for name in models]
     if model is not None and model.model_name and (tier not in SERVER_TIERS or model.model_name in names):
         return model.model_name
@@ -73,12 +73,14 @@ def _name(tier: Tier, model: ModelConfig | None, served: Served) -> str:
         return names[0] if names else ""
     from agents.inference.embedded.model_sources import MODEL_ID
 
-    return MODEL_ID
+    return settings.embedded_model or MODEL_ID
 
 
-def _request(tier: Tier, model: ModelConfig | None, base_model: str | None, served: Served) -> Request:
+def _request(
+    tier: Tier, model: ModelConfig | None, base_model: str | None, served: Served, settings: InferenceSettings
+) -> Request:
     """Return a request for one token, as the run would ask it for the row `model`."""
-    name = _name(tier, model, served)
+    name = _name(tier, model, served, settings)
     asked = model if model is not None and model.model_name == name else None
     return Request(
         key=CallKey(OUTSIDE_EPISODES, 0, "doctor", Purpose.TALK),

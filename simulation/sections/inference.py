@@ -63,6 +63,8 @@ class InferenceConfig(FileModel):
     """The policy by which one of several servers takes a call."""
     replicas: Whole = Field(default=2, ge=1)
     """adapter_affinity: the number of servers an adapter is kept to."""
+    embedded_model: Text | None = None
+    """The embedded tier's base model: a folder, or a name at the Hugging Face hub; null is SmolLM2-135M-Instruct."""
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> InferenceConfig:
@@ -80,6 +82,7 @@ class InferenceConfig(FileModel):
             concurrency=self.concurrency,
             balancing=self.balancing,
             replicas=self.replicas,
+            embedded_model=self.embedded_model,
         )
 
     def servers(self) -> tuple[EndpointSettings, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from agents.inference.embedded.adapters import shipped_adapters
+from agents.inference.embedded.model_sources import MODEL_ID
 from agents.learning.samples import Trainer
 from agents.problems import SocietyError
 from agents.roster import ModelConfig
@@ -18,7 +19,6 @@ def adapter_trainer(plan: Plan, config: TrainingConfig, seed: int) -> Trainer:
     Raises:
         SocietyError: The learners have different bases, or the base or an adapter cannot be used.
     """
-    from agents.inference.embedded.model_sources import MODEL_ID
     from agents.learning.adapters import AdapterStart
     from agents.learning.trainer import LoRATrainer
 
@@ -26,11 +26,22 @@ def adapter_trainer(plan: Plan, config: TrainingConfig, seed: int) -> Trainer:
     starts = {
         name: AdapterStart(wanted.rank, wanted.alpha, wanted.modules, _folder(rows[name])) for name in config.learners
     }
-    bases = {config.base_model or rows[name].base_model or plan.roster.base_model or MODEL_ID for name in starts}
+    base = base_of(plan, config)
+    return LoRATrainer(base, starts, learning_rate=wanted.learning_rate, seed=seed, dtype=wanted.dtype)
+
+
+def base_of(plan: Plan, config: TrainingConfig) -> str:
+    """Return the base model of all learners.
+
+    Raises:
+        SocietyError: They have different ones.
+    """
+    rows = {row.model_id: row for row in plan.roster.expand()}
+    default = plan.roster.base_model or plan.scenario.inference.embedded_model or MODEL_ID
+    bases = {config.base_model or rows[name].base_model or default for name in config.learners}
     if len(bases) > 1:
         raise SocietyError(f"the learners have different base models ({', '.join(sorted(bases))}): train them apart")
-    (base,) = bases
-    return LoRATrainer(base, starts, learning_rate=wanted.learning_rate, seed=seed, dtype=wanted.dtype)
+    return bases.pop()
 
 
 def _folder(row: ModelConfig) -> Path | None:

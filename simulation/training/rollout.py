@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -23,7 +23,9 @@ from simulation.plan import Plan
 from simulation.runs.folders import begun_runs, finished_run, play_in
 from simulation.runs.runner import play_plan
 from simulation.seats import Seat
+from simulation.sections.training import TrainingConfig
 from simulation.seeds import derive_seed
+from simulation.training.adapters import base_of
 from simulation.training.credit import LearnerAct, acts_of
 from simulation.training.lesson import UpdateContext
 from simulation.training.objectives import objective_of, payoff_weights
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run
 
 ROLLOUTS = "rollouts"
+REAL_TIER = "let a tier with the learners' model answer (--tier embedded, or a server with vLLM)"
 
 
 @dataclass
@@ -52,12 +55,20 @@ def update_plan(context: UpdateContext) -> Plan:
     """Return the plan of an update's episodes: a seed of its own, and learners that play their versions."""
     scenario = context.plan.scenario
     seed = derive_seed(scenario.seed, "training", context.update)
-    settings = {"seed": seed, "episodes": context.config.episodes, "training": None}
+    settings: dict[str, object] = {"seed": seed, "episodes": context.config.episodes, "training": None}
+    if not is_tabular(context.plan):
+        base = base_of(context.plan, context.config)
+        settings["inference"] = scenario.inference.model_copy(update={"embedded_model": base})
     return Plan(scenario.model_copy(update=settings), with_versions(context.plan.roster, context.versions))
 
 
 def with_versions(roster: Roster, versions: Mapping[str, Version]) -> Roster:
     """Return the roster in which each learner that has a model plays a version."""
+    return roster.model_copy(update={"models": rows_with_versions(roster.expand(), versions)})
+
+
+def rows_with_versions(rows: Iterable[ModelConfig], versions: Mapping[str, Version]) -> tuple[ModelConfig, ...]:
+    """Return the rows; each learner that has a model plays a version, under the version's name."""
 
     def row_of(row: ModelConfig) -> ModelConfig:
         version = versions.get(row.model_id)
@@ -65,7 +76,7 @@ def with_versions(roster: Roster, versions: Mapping[str, Version]) -> Roster:
             return row
         return row.model_copy(update={"model_name": version.name, "adapter": str(version.folder.resolve())})
 
-    return roster.model_copy(update={"models": tuple(map(row_of, roster.expand()))})
+    return tuple(map(row_of, rows))
 
 
 def play_update(context: UpdateContext) -> tuple[Run, list[LearnerAct]]:
@@ -166,19 +177,26 @@ def refuse_simulated(run: Run, learners: list[str]) -> None:
     if len(wrong):
         names = ", ".join(sorted(set(wrong["model_id"])))
         raise SocietyError(
-            f"{run.path}: {len(wrong)} decisions of {names} are simulated, and nothing is learned from them; let a "
-            "tier with the learners' model answer (--tier embedded, or a server with vLLM)"
+            f"{run.path}: {len(wrong)} decisions of {names} are simulated, and nothing is learned from them; "
+            f"{REAL_TIER}"
         )
 
 
 def weights_by_episode(context: UpdateContext, run: Run) -> Callable[[int, str], Vector]:
     """Return what takes an episode and a model_id to a weight per player: the objective in the episode's mode."""
-    seats = [Seat(row.model_id, row.team_id) for row in run.roster.expand()]
-    place = {seat.model_id: player for player, seat in enumerate(seats)}
     modes = dict(zip(run.episodes["episode"].astype(int), run.episodes["mode"].astype(str), strict=True))
+    return weights_by_mode(context.config, run.roster.expand(), modes)
+
+
+def weights_by_mode(
+    config: TrainingConfig, rows: Sequence[ModelConfig], modes: Mapping[int, str]
+) -> Callable[[int, str], Vector]:
+    """Return as `weights_by_episode`, for the episodes whose modes are given."""
+    seats = [Seat(row.model_id, row.team_id) for row in rows]
+    place = {seat.model_id: player for player, seat in enumerate(seats)}
 
     def weights(episode: int, model_id: str) -> Vector:
-        learner = context.config.learners.get(model_id)
+        learner = config.learners.get(model_id)
         if learner is None:
             return np.zeros(len(seats))
         return payoff_weights(objective_of(learner, TrainingMode(modes[episode])), place[model_id], seats)

@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 
 from agents.adapter_checks import RowCheck, check_rows
+from agents.inference.backend import InferenceSettings
 from agents.inference.embedded.model_sources import MODEL_ID
-from agents.inference.provenance import Tier
+from agents.inference.provenance import FALLBACK_ORDER, Tier
 from agents.roster import ModelConfig
 from tests.support.adapters import write_adapter
 
 
-def check(folder: Path, tiers: tuple[Tier, ...] = tuple(Tier), base: str = MODEL_ID, **row: Any) -> RowCheck:
-    [found] = check_rows([ModelConfig(model_id="a", model_name="a", adapter=str(folder), **row)], base, tiers)
+def check(folder: Path, tiers: tuple[Tier, ...] = FALLBACK_ORDER, base: str = MODEL_ID, **row: Any) -> RowCheck:
+    mine = ModelConfig(model_id="a", model_name="a", adapter=str(folder), **row)
+    [found] = check_rows([mine], base, InferenceSettings(tiers))
     return found
 
 

@@ -12,13 +12,12 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from threading import Lock
 
 from agents.inference.backend import Completion, Detection, Progress, Route
-from agents.inference.embedded.adapters import is_base, resolve, served_names
+from agents.inference.embedded.adapters import SMALL_MODEL, EmbeddedBase, resolve
 from agents.inference.embedded.engine import BATCH_ROWS, BatchRow, EmbeddedEngine
-from agents.inference.embedded.model_sources import MODEL_ID, ModelStoreError
+from agents.inference.embedded.model_sources import ModelStoreError
 from agents.inference.embedded.model_store import model_path, pull
 from agents.inference.errors import InferenceError, PermanentError, SetupError
 from agents.inference.provenance import Request, Tier
@@ -26,23 +25,26 @@ from agents.inference.provenance import Request, Tier
 LIBRARIES = ("torch", "transformers", "safetensors")
 GATHER_SECONDS = 0.005
 
-_engines: dict[tuple[Path, str | None], EmbeddedEngine] = {}  # the model is half a gigabyte: one per process
+_engines: dict[tuple[str, str | None], EmbeddedEngine] = {}  # a model is half a gigabyte or more: one per process
 _loading = Lock()
 
 
-def load_engine(progress: Progress | None = None, dtype: str | None = None) -> EmbeddedEngine:
+def load_engine(
+    progress: Progress | None = None, dtype: str | None = None, base: EmbeddedBase = SMALL_MODEL
+) -> EmbeddedEngine:
     """Return the process's engine for `dtype`. The first call pulls and loads the model, which takes seconds.
 
     Raises:
         ModelStoreError: The model is not stored and cannot be pulled.
+        OSError, ValueError: The folder, or the hub, has no model that can be loaded.
     """
     with _loading:
-        folder = pull(progress)
-        if (folder, dtype) not in _engines:
+        source = str(pull(progress) if base.stored else base.name)
+        if (source, dtype) not in _engines:
             if progress:
-                progress(f"loading {MODEL_ID}")
-            _engines[folder, dtype] = EmbeddedEngine(folder, dtype)
-        return _engines[folder, dtype]
+                progress(f"loading {base.name}")
+            _engines[source, dtype] = EmbeddedEngine(source, dtype, base)
+        return _engines[source, dtype]
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +74,17 @@ class Job:
 
 
 class EmbeddedBackend:
-    """SmolLM2-135M-Instruct and LoRA adapters for it; `dtype` as for EmbeddedModel."""
+    """A base model and LoRA adapters for it, in this process.
+
+    Args:
+        dtype: As for EmbeddedModel.
+        base: The base model.
+    """
 
     tier = Tier.EMBEDDED
 
-    def __init__(self, dtype: str | None = None) -> None:
-        self._dtype = dtype
+    def __init__(self, dtype: str | None = None, base: EmbeddedBase = SMALL_MODEL) -> None:
+        self._dtype, self._base = dtype, base
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="embedded")
         self._waiting: list[Job] = []
         self._worker: asyncio.Task[None] | None = None
@@ -89,17 +96,14 @@ class EmbeddedBackend:
         missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
         if missing:
             return (Detection(self.tier, False, f"{', '.join(missing)} not installed; run `make install`"),)
+        name, where = self._base.name, self._where()
+        return (Detection(self.tier, True, f"{name} {where}", adapters=self._base.served_names, base_models=(name,)),)
+
+    def _where(self) -> str:
+        if not self._base.stored:
+            return "is what the scenario names (inference.embedded_model)"
         folder = model_path()
-        where = f"is stored in {folder}" if folder else "is not stored yet and will be pulled (once, 93 MB)"
-        return (
-            Detection(
-                self.tier,
-                True,
-                f"{MODEL_ID} {where}",
-                adapters=served_names(),
-                base_models=(MODEL_ID,),
-            ),
-        )
+        return f"is stored in {folder}" if folder else "is not stored yet and will be pulled (once, 93 MB)"
 
     def refuses(self, request: Request) -> str:
         """Return why this tier cannot answer (tools, another base model), or an empty text.
@@ -107,17 +111,18 @@ class EmbeddedBackend:
         An unknown adapter is no refusal: `complete` raises UnknownAdapterError for it.
         """
         if request.tools:
-            return f"{MODEL_ID} cannot call tools"
+            return f"{self._base.name} cannot call tools"
         if request.base_model is None:
             return self._refuses_unplaced(request)
-        if is_base(request.base_model):
+        if self._base.is_named(request.base_model):
             return ""
-        return f"{request.adapter} belongs to base model {request.base_model}, this tier has {MODEL_ID}"
+        return f"{request.adapter} belongs to base model {request.base_model}, this tier has {self._base.name}"
 
     def _refuses_unplaced(self, request: Request) -> str:
-        if request.adapter_path is not None or request.adapter in served_names() or is_base(request.adapter):
+        known = self._base.served_names
+        if request.adapter_path is not None or request.adapter in known or self._base.is_named(request.adapter):
             return ""
-        return f"{request.adapter} names no base model and is none of {', '.join(served_names())}"
+        return f"{request.adapter} names no base model and is none of {', '.join(known)}"
 
     async def prepare(self, progress: Progress | None = None) -> None:
         """Pull and load the model before the first request; `progress` is called in another thread.
@@ -138,7 +143,7 @@ class EmbeddedBackend:
         if self._closed:
             raise PermanentError("the embedded tier is closed")
         # raise for an unknown adapter before anything is loaded
-        resolve(request.adapter, request.adapter_path, request.base_stated)
+        resolve(request.adapter, request.adapter_path, request.base_stated, self._base)
         loop = asyncio.get_running_loop()
         job = Job(request, loop.create_future())
         self._waiting.append(job)
@@ -194,8 +199,8 @@ class EmbeddedBackend:
         if self._failure:  # a pull that failed is not tried again for every batch
             raise SetupError(self._failure)
         try:
-            return load_engine(progress, self._dtype)
-        except (ModelStoreError, ImportError) as error:
+            return load_engine(progress, self._dtype, self._base)
+        except (ModelStoreError, ImportError, OSError, ValueError) as error:
             self._failure = f"the embedded model cannot be loaded: {error}"
             raise SetupError(self._failure) from error
 

@@ -19,9 +19,8 @@ import numpy as np
 
 from agents.inference.adapter_folder import AdapterFolder, UnusableAdapterError
 from agents.inference.backend import Completion
-from agents.inference.embedded.adapters import resolve
+from agents.inference.embedded.adapters import SMALL_MODEL, EmbeddedBase, resolve
 from agents.inference.embedded.model import EmbeddedModel
-from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.embedded.sampling import (
     ChoiceTree,
     Floats,
@@ -75,11 +74,12 @@ class Draft:
     finish_reason: str = ""
     failure: InferenceError | None = None
 
+    def fail(self, error: InferenceError) -> None:
+        """End the text with an error."""
+        self.failure, self.finish_reason = error, "error"
+
     def extend(self, logits: Floats, stops: frozenset[int]) -> None:
-        """Draw the next token from `logits`; `stops` are the tokens that end the text."""
-        if not np.isfinite(logits).all():
-            self.failure, self.finish_reason = logits_error(self.row), "error"
-            return
+        """Draw the next token from finite `logits`; `stops` are the tokens that end the text."""
         sampling = self.row.request.sampling
         self.tokens.append(draw_token(logits, sampling.temperature, sampling.top_p, self.rng))
         if self.tokens[-1] in stops:
@@ -91,9 +91,9 @@ class Draft:
 class EmbeddedEngine:
     """The embedded model as a function of requests. A lock lets one thread compute at a time."""
 
-    def __init__(self, folder: Path, dtype: str | None = None) -> None:
+    def __init__(self, source: str | Path, dtype: str | None = None, base: EmbeddedBase = SMALL_MODEL) -> None:
         """Load the model; the arguments are those of EmbeddedModel."""
-        self.model = EmbeddedModel(folder, dtype)
+        self.model = EmbeddedModel(source, dtype, base)
         self._lock = Lock()
 
     def ready(self, request: Request) -> BatchRow:
@@ -103,7 +103,7 @@ class EmbeddedEngine:
             UnknownAdapterError: The adapter is not known, or its folder cannot be used.
             PermanentError: Prompt and reply do not fit into the model's context.
         """
-        adapter = resolve(request.adapter, request.adapter_path, request.base_stated)
+        adapter = resolve(request.adapter, request.adapter_path, request.base_stated, self.model.base)
         tokens = self.model.text.prompt(request.messages)
         tree = request.choices and choice_tree(request.choices, self.model.text.encode, self.model.text.end)
         row = BatchRow(request, tokens, adapter, tree or None)
@@ -118,7 +118,7 @@ class EmbeddedEngine:
         if len(row.tokens) + reply > self.model.context:
             raise PermanentError(
                 f"{row.request.key.model_id}: a prompt of {len(row.tokens)} tokens and a reply of {reply} "
-                f"exceed the {self.model.context} tokens {MODEL_ID} can read; shorten the prompt or lower "
+                f"exceed the {self.model.context} tokens {self.model.base.name} can read; shorten the prompt or lower "
                 "max_tokens"
             )
 
@@ -167,7 +167,7 @@ class EmbeddedEngine:
         first_token_time = None
         while True:
             for place, draft in enumerate(live):
-                draft.extend(batch.last(place), self.model.text.stops)
+                self._extend(draft, batch.last(place))
             first_token_time = first_token_time or time.perf_counter() - began
             unfinished = [place for place, draft in enumerate(live) if not draft.finish_reason]
             if not unfinished:
@@ -176,6 +176,12 @@ class EmbeddedEngine:
                 self.model.select(batch, unfinished)
                 live = [live[place] for place in unfinished]
             self.model.advance(batch, [[draft.tokens[-1]] for draft in live])
+
+    def _extend(self, draft: Draft, logits: Floats) -> None:
+        if np.isfinite(logits).all():
+            draft.extend(logits, self.model.text.stops)
+        else:
+            draft.fail(logits_error(draft.row, self.model.base.name))
 
     def _completion(self, draft: Draft, first_token_time: float) -> Completion:
         return Completion(
@@ -200,7 +206,7 @@ class EmbeddedEngine:
             for (i, prefix), found in zip(some, self.model.look_ahead(batch, some), strict=True):
                 logits[i][prefix] = _allowed(trees[i], prefix, found)
         return [
-            choice_probabilities(row.choices, found) if _finite(found) else logits_error(row)
+            choice_probabilities(row.choices, found) if _finite(found) else logits_error(row, self.model.base.name)
             for row, found in zip(rows, logits, strict=True)
         ]
 
@@ -209,10 +215,10 @@ def _finite(logits: Mapping[Tokens, Floats]) -> bool:
     return all(np.isfinite(each).all() for each in logits.values())
 
 
-def logits_error(row: BatchRow) -> InferenceError:
-    """Return the error of a row whose logits are not finite."""
+def logits_error(row: BatchRow, base: str) -> InferenceError:
+    """Return the error of a row whose logits are not finite; `base` names the base model."""
     if row.adapter is None:
-        return PermanentError(f"{MODEL_ID} gave logits that are not finite (NaN or infinite)")
+        return PermanentError(f"{base} gave logits that are not finite (NaN or infinite)")
     reason = "its logits are not finite (NaN or infinite): its weights are too large; train it again"
     return UnusableAdapterError(row.adapter.name, row.adapter.path, reason)
 

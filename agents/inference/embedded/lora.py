@@ -21,7 +21,6 @@ from agents.inference.adapter_folder import (
     UnusableAdapterError,
     not_finite,
 )
-from agents.inference.embedded.model_sources import MODEL_ID
 
 logger = logging.getLogger("society.inference")
 KEPT = 32
@@ -34,15 +33,13 @@ class AdapterBank:
     `activate` sets the adapter of each row before a forward pass; `select` removes rows when a batch shrinks.
     """
 
-    def __init__(self, model: Any, kept: int = KEPT) -> None:
+    def __init__(self, model: Any, base: str, kept: int = KEPT) -> None:
         import torch
 
-        self._kept = kept
-
+        self._base, self._kept = base, kept
+        head, named = model.get_output_embeddings(), model.named_modules()
         self._linears = {
-            name: module
-            for name, module in model.named_modules()
-            if isinstance(module, torch.nn.Linear) and name.startswith("model.layers.")
+            name: module for name, module in named if isinstance(module, torch.nn.Linear) and module is not head
         }
         self._loaded: dict[AdapterFolder, dict[str, tuple[Any, Any]]] = {}  # the one used last is the last
         self._stacked: tuple[AdapterFolder, ...] = ()
@@ -68,7 +65,7 @@ class AdapterBank:
         except (SafetensorError, OSError) as error:
             raise UnusableAdapterError(adapter.name, adapter.path, f"{WEIGHTS_FILE}: {error}") from error
         self._loaded[adapter] = self._pairs(adapter, weights)
-        if label := adapter.check_base((MODEL_ID,), "", stated=True):
+        if label := adapter.check_base((self._base,), "", stated=True):
             logger.warning("%s", label)
         self._forget()
 
@@ -95,8 +92,7 @@ class AdapterBank:
         if down.shape != (rank, linear.in_features) or up.shape != (linear.out_features, rank):
             reason = f"{name} has shapes {tuple(down.shape)} and {tuple(up.shape)}, which do not fit the base"
             raise UnusableAdapterError(adapter.name, adapter.path, reason)
-        kind = linear.weight.dtype
-        pair = down.to(kind), (up.float() * adapter.scale(rank)).to(kind)
+        pair = down.to(linear.weight), (up.float() * adapter.scale(rank)).to(linear.weight)
         for matrix, end in zip(pair, (DOWN, UP), strict=True):
             if not matrix.isfinite().all():
                 raise UnusableAdapterError(adapter.name, adapter.path, not_finite(f"{PREFIX}{name}{end}"))
@@ -138,8 +134,8 @@ class AdapterBank:
         downs, ups = [], []
         for adapter in used:
             rank = self._rank(adapter)
-            down = torch.zeros(rank, linear.in_features, dtype=linear.weight.dtype)
-            up = torch.zeros(linear.out_features, rank, dtype=linear.weight.dtype)
+            down = linear.weight.new_zeros(rank, linear.in_features)
+            up = linear.weight.new_zeros(linear.out_features, rank)
             if name in self._loaded[adapter]:
                 own_down, own_up = self._loaded[adapter][name]
                 down[: own_down.shape[0]] = own_down
@@ -158,7 +154,9 @@ class AdapterBank:
         if not self._stacked:
             return None
         owners = [adapter for adapter in self._stacked for _ in range(self._rank(adapter))]
-        return torch.tensor([[[row != owner for owner in owners]] for row in rows], dtype=torch.bool)
+        device = next(iter(self._linears.values())).weight.device
+        gate = [[[row != owner for owner in owners]] for row in rows]
+        return torch.tensor(gate, dtype=torch.bool, device=device)
 
     def _hook(self, name: str) -> Callable[[Any, tuple[Any, ...], Any], Any]:
         def add_lora(_module: Any, inputs: tuple[Any, ...], output: Any) -> Any:

@@ -12,10 +12,9 @@ import pytest
 from agents.inference.adapter_folder import UnusableAdapterError
 from agents.inference.embedded.adapters import (
     SHIPPED,
-    is_base,
+    SMALL_MODEL,
     read_adapter,
     resolve,
-    served_names,
     shipped_adapters,
 )
 from agents.inference.embedded.backend import EmbeddedBackend
@@ -62,7 +61,7 @@ def test_shipped_adapters_are_folders_with_an_adapter_config(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["SmolLM2-135M-Instruct", MODEL_ID, "smollm2-135m-instruct"])
 def test_resolve_takes_the_base_models_name_for_no_adapter(name: str) -> None:
-    assert is_base(name)
+    assert SMALL_MODEL.is_named(name)
     assert resolve(name) is None
 
 
@@ -81,7 +80,7 @@ def test_rank_stabilised_lora_divides_by_the_root_of_the_rank(tmp_path: Path) ->
 def test_an_unknown_adapter_error_lists_the_known_ones() -> None:
     with pytest.raises(UnknownAdapterError, match=r"adapter 'nobody' is not served at the embedded tier"):
         resolve("nobody")
-    assert "smollm2-135m-instruct" in served_names()
+    assert "smollm2-135m-instruct" in SMALL_MODEL.served_names
 
 
 @pytest.mark.parametrize(

@@ -34,13 +34,16 @@ class Tiny(torch.nn.Module):  # type: ignore[misc]
         torch.manual_seed(0)
         self.model.layers[0].q_proj = torch.nn.Linear(WIDTH, WIDTH, bias=False)
 
+    def get_output_embeddings(self) -> None:
+        """It has no output layer."""
+
     def forward(self, states: Any) -> Any:
         return self.model.layers[0].q_proj(states)
 
 
 def tiny() -> tuple[Any, AdapterBank]:
     model = Tiny()
-    return model, AdapterBank(model)
+    return model, AdapterBank(model, MODEL_ID)
 
 
 def folder_of(place: Path, down: Any, up: Any, **config: Any) -> AdapterFolder:
@@ -114,7 +117,7 @@ def versions(place: Path, count: int) -> list[AdapterFolder]:
 
 def test_the_bank_forgets_what_was_used_longest_ago(tmp_path: Path) -> None:
     model, (first, second, third, fourth) = Tiny(), versions(tmp_path, 4)
-    bank = AdapterBank(model, kept=3)
+    bank = AdapterBank(model, MODEL_ID, kept=3)
     for adapter in (first, second, third, first, fourth):
         bank.load(adapter)
     assert list(bank._loaded) == [third, first, fourth]
@@ -122,7 +125,7 @@ def test_the_bank_forgets_what_was_used_longest_ago(tmp_path: Path) -> None:
 
 def test_the_bank_forgets_none_of_the_present_batch(tmp_path: Path) -> None:
     model, adapters = Tiny(), versions(tmp_path, 5)
-    bank = AdapterBank(model, kept=2)
+    bank = AdapterBank(model, MODEL_ID, kept=2)
     bank.activate(adapters[:3])
     for adapter in adapters[3:]:
         bank.load(adapter)
@@ -135,7 +138,7 @@ def test_the_bank_forgets_none_of_the_present_batch(tmp_path: Path) -> None:
 
 def test_a_forgotten_adapter_is_read_again(tmp_path: Path) -> None:
     model, adapters = Tiny(), versions(tmp_path, 6)
-    bank, inputs = AdapterBank(model, kept=1), torch.ones(1, 1, WIDTH)
+    bank, inputs = AdapterBank(model, MODEL_ID, kept=1), torch.ones(1, 1, WIDTH)
     with torch.inference_mode():
         bank.activate([None])
         plain = model(inputs)
@@ -149,7 +152,7 @@ def test_a_forgotten_adapter_is_read_again(tmp_path: Path) -> None:
 def test_an_adapter_that_cannot_be_read_again_fails_its_batch_alone(tmp_path: Path) -> None:
     """What was stacked before is not taken for it."""
     (first, second), model = versions(tmp_path, 2), Tiny()
-    bank = AdapterBank(model)
+    bank = AdapterBank(model, MODEL_ID)
     bank.activate([first])
     (second.path / "adapter_model.safetensors").unlink()
     for _ in range(2):
