@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from simulation.tables.runs import Runs, load_runs
     from simulation.task import TrainingTask
     from simulation.topology.communication import Communication
+    from simulation.training.cycle import Learners
     from simulation.training.start import resume_training, train_scenario
     from simulation.training.tables import Training, load_training
     from simulation.treatment import Treatment
@@ -48,6 +49,7 @@ __all__ = [
     "GameParameters",
     "InferenceConfig",
     "InvalidFileError",
+    "Learners",
     "MatrixGame",
     "Meaning",
     "Move",
@@ -102,6 +104,7 @@ _HOMES = {
     "GameParameters": "simulation.games.base",
     "InferenceConfig": "simulation.sections.inference",
     "InvalidFileError": "agents.problems",
+    "Learners": "simulation.training.cycle",
     "MatrixGame": "simulation.games.pairs",
     "Meaning": "simulation.games.measures",
     "Move": "simulation.games.base",

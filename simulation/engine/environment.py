@@ -11,6 +11,7 @@ The scenario runner uses this class too; there is no second way.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 
     from agents.inference.provenance import Reply, Request
     from agents.lora_model import Responder
+    from simulation.engine.learning import CycleLearners
     from simulation.engine.society import Society
 
 
@@ -74,6 +76,7 @@ class MultiModelEnvironment:
         recording: Replies of the same run that are used in place of calls.
         cache: Replies that runs share, used in place of calls.
         responders: Answer in place of the client, by model_id.
+        learners: The rows that learn in `run_training_cycle`: `simulation.Learners`.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class MultiModelEnvironment:
         recording: Recording | None = None,
         cache: ReplyCache | None = None,
         responders: Mapping[str, Responder] | None = None,
+        learners: CycleLearners | None = None,
     ) -> None:
         self.training_mode = member_of(TrainingMode, training_mode, "training_mode")
         self.max_models = max_models
@@ -103,6 +107,7 @@ class MultiModelEnvironment:
         self.sampling = sampling or Sampling()
         self.communication = communication or Communication()
         self.mixing = mixing or Mixing()
+        self.endpoints: tuple[str | EndpointSettings, ...] = tuple(endpoints) or (vllm_url,)
         self._experience: dict[str, Experience] = {}
         self._models: dict[str, ModelConfig] = {}
         self._on_event = on_event
@@ -111,7 +116,7 @@ class MultiModelEnvironment:
         self._counts = EnvironmentCounts()
         self.client = VLLMClient(
             vllm_url,
-            endpoints=endpoints,
+            endpoints=self.endpoints,
             base_model=base_model,
             settings=settings,
             on_call=lambda record: self._emit(CallMade(record)),
@@ -119,6 +124,9 @@ class MultiModelEnvironment:
             recording=recording,
             cache=cache,
         )
+        self._learners = learners
+        if learners is not None:
+            self._responders.update(self._responders_of(learners))
         self._home = self._folder = folder
         self._stack = contextlib.ExitStack()
         self._society: Society | None = None
@@ -147,6 +155,9 @@ class MultiModelEnvironment:
             raise SocietyError(f"model_id {config.model_id!r} is taken")
         if len(self._models) >= self.max_models:
             raise SocietyError(f"the environment is full: max_models is {self.max_models}")
+        self._seat(config)
+
+    def _seat(self, config: ModelConfig) -> None:
         if config.endpoint and config.model_name:
             self.client.pin(config.endpoint, config.model_name)
         self._models[config.model_id] = config
@@ -228,7 +239,8 @@ class MultiModelEnvironment:
     async def run_training_cycle(self, cycles: int = 1, tasks: Sequence[TrainingTask] = ()) -> list[EpisodeEnded]:
         """Play every task once per cycle; without tasks, one `public_goods` task with default values.
 
-        No row of an environment learns, and a notice says so: adapters learn in a training (`train_scenario`).
+        After each cycle the environment's `learners` make one update from what they played, and play their new versions
+        from then on. In an environment without learners nobody learns, and a notice says so.
 
         Args:
             cycles: How often, from 1.
@@ -238,13 +250,26 @@ class MultiModelEnvironment:
             One entry per episode, in order.
 
         Raises:
-            SocietyError: `cycles` is below 1, or as in `run_task`.
+            SocietyError: `cycles` is below 1, as in `run_task`, or a learner does not fit the environment, played a
+                simulated reply, or cannot be trained.
         """
         if cycles < 1:
             raise SocietyError(f"cycles must be at least 1, not {cycles}")
-        notices.info("no row of this environment learns: a cycle plays its tasks; to train adapters: society train")
         chosen = tuple(tasks) or (TrainingTask(task_id="public_goods", task_type="public_goods"),)
-        return [await self.run_task(task) for _ in range(cycles) for task in chosen]
+        if self._learners is None:
+            notices.info("no row of this environment learns: a cycle plays its tasks; give it learners=Learners(...)")
+            return [await self.run_task(task) for _ in range(cycles) for task in chosen]
+        return [ended for _ in range(cycles) for ended in await self._learning_cycle(self._learners, chosen)]
+
+    async def _learning_cycle(self, learners: CycleLearners, tasks: Sequence[TrainingTask]) -> list[EpisodeEnded]:
+        """Play every task, and let the learners make one update; the loop goes on while they compute."""
+        with self._one_task("a training cycle"):
+            for row in await asyncio.to_thread(learners.begin_cycle, self, tasks):
+                self._seat(row)
+            ended = [await self._play(task, None) for task in tasks]
+            for row in await asyncio.to_thread(learners.end_cycle):
+                self._seat(row)
+        return ended
 
     def get_environment_stats(self) -> EnvironmentStats:
         """Return counts and means over everything run so far, in constant time."""
@@ -338,6 +363,12 @@ class MultiModelEnvironment:
 
         return answer
 
+    def _responders_of(self, learners: CycleLearners) -> dict[str, Responder]:
+        """Return what answers for rows that learn. Raises UsageError where something else would."""
+        if taken := sorted(set(learners.names) & set(self._responders)):
+            raise UsageError(f"{', '.join(taken)}: a row that learns answers for itself; leave it out of responders")
+        return dict.fromkeys(learners.names, learners.responder(self.client.generate))
+
     async def _close_society(self) -> None:
         society, self._society = self._society, None
         if society is not None:
@@ -346,6 +377,8 @@ class MultiModelEnvironment:
     def _emit(self, event: Event) -> None:
         if isinstance(event, CallMade):
             self._counts.add_call(event.record)
+        if self._learners is not None:
+            self._learners.note(event)
         if self._on_event is not None:
             self._on_event(event)
 

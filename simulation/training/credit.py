@@ -26,7 +26,7 @@ import numpy as np
 from agents.inference.provenance import Purpose
 from agents.learning.samples import Prompt, Sample
 from agents.prompts import chat
-from simulation.metrics.arrays import Vector
+from simulation.metrics.arrays import Matrix, Vector
 
 if TYPE_CHECKING:
     from simulation.tables.run import Run
@@ -91,13 +91,29 @@ def returns_to_go(run: Run, weights: Callable[[int, str], Vector]) -> dict[tuple
     names = [config.model_id for config in run.roster.expand()]
     keys = ["episode", "step", "model_id"]
     table = run.steps.astype({"model_id": str}).set_index(keys)["payoff"].unstack("model_id")
+    played = table[names].groupby(level="episode")
+    return to_go_of({int(str(number)): rows.to_numpy(dtype=float) for number, rows in played}, names, weights)
+
+
+def to_go_of(
+    payoffs: Mapping[int, Matrix], names: Sequence[str], weights: Callable[[int, str], Vector]
+) -> dict[tuple[int, int, str], float]:
+    """Return what a learner's objective is paid from each step on.
+
+    Args:
+        payoffs: By episode one row per step and one column per player.
+        names: The players' model_ids, in the order of the columns.
+        weights: As in `returns_to_go`.
+
+    Returns:
+        By episode, step and model_id.
+    """
     found: dict[tuple[int, int, str], float] = {}
-    for number, rows in table[names].groupby(level="episode"):
-        to_go, episode = rows.to_numpy(dtype=float)[::-1].cumsum(axis=0)[::-1], int(str(number))
-        steps = [int(step) for _, step in rows.index]
+    for episode, rows in payoffs.items():
+        to_go = rows[::-1].cumsum(axis=0)[::-1]
         for name in names:
             worth = to_go @ weights(episode, name)
-            found.update({(episode, step, name): float(value) for step, value in zip(steps, worth, strict=True)})
+            found.update({(episode, step, name): float(value) for step, value in enumerate(worth)})
     return found
 
 

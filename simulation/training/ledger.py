@@ -107,6 +107,11 @@ class Ledger:
         self.lines.append(line)
 
     @property
+    def latest(self) -> frozenset[str]:
+        """The names of each learner's latest version."""
+        return frozenset(each.version for each in self.lines[-1].learners.values()) if self.lines else frozenset()
+
+    @property
     def versions(self) -> frozenset[str]:
         """The names of all versions that a line has."""
         return frozenset(each.version for line in self.lines for each in line.learners.values())

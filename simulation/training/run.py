@@ -109,9 +109,9 @@ def train(
     config = config_of(plan)
     with at_work(folder), _going_on(folder):
         ledger = Ledger(folder, repair=True)
-        _delete_unused(folder, config, ledger)
+        delete_unused(folder, config, ledger)
         trainer = trainer_of(plan)
-        versions = _restore(folder, config, ledger, trainer, on_update)
+        versions = restore(folder, config, ledger, trainer, on_update)
         for update in range(len(ledger.lines), 1 + (updates or config.updates)):
             line, versions = _update(folder, plan, ledger, trainer, versions, update, on_event)
             ledger.append(line)
@@ -135,8 +135,8 @@ def trainer_of(plan: Plan) -> Trainer:
     return adapter_trainer(plan, config, seed)
 
 
-def _restore(
-    folder: Path, config: TrainingConfig, ledger: Ledger, trainer: Trainer, on_update: OnUpdate | None
+def restore(
+    folder: Path, config: TrainingConfig, ledger: Ledger, trainer: Trainer, on_update: OnUpdate | None = None
 ) -> dict[str, Version]:
     """Return each learner's latest version, loaded; the first versions where there is no line yet."""
     if not ledger.lines:
@@ -169,7 +169,7 @@ def _going_on(folder: Path) -> Iterator[None]:
         raise SocietyError(f"{error.cause}\n{command}") from error
 
 
-def _delete_unused(folder: Path, config: TrainingConfig, ledger: Ledger) -> None:
+def delete_unused(folder: Path, config: TrainingConfig, ledger: Ledger) -> None:
     """Delete the versions that a killed update wrote, which have no line; they are made again.
 
     Raises:
@@ -207,17 +207,27 @@ def _update(
 ) -> tuple[UpdateLine, dict[str, Version]]:
     started, config = time.monotonic(), config_of(plan)
     context = UpdateContext(plan, config, folder, update, trainer, versions, ledger.lines[-1].means, on_event)
-    lesson = METHODS[config.method](context)
-    adapter = config.adapter
+    return learn(context, METHODS[config.method](context), started)
+
+
+def learn(context: UpdateContext, lesson: Lesson, started: float) -> tuple[UpdateLine, dict[str, Version]]:
+    """Change every learner by a lesson; return the ledger's line, which is to be appended, and the new versions.
+
+    Args:
+        context: The training before the update.
+        lesson: What is learned.
+        started: When the update began (monotonic seconds).
+    """
+    adapter, trainer = context.config.adapter, context.trainer
     figures = trainer.forward_backward(lesson.samples, LossWeights(entropy=adapter.entropy, kl=adapter.kl))
     made: dict[str, LearnerUpdate] = {}
     new: dict[str, Version] = {}
-    for name in config.learners:
+    for name in context.config.learners:
         gradient = trainer.optim_step(name)
-        new[name] = trainer.save_weights(name, folder / VERSIONS)
-        made[name] = _learner_line(new[name], versions[name], lesson, figures.get(name), gradient)
+        new[name] = trainer.save_weights(name, context.folder / VERSIONS)
+        made[name] = _learner_line(new[name], context.versions[name], lesson, figures.get(name), gradient)
     seconds = time.monotonic() - started
-    return UpdateLine(update, made, seconds, lesson.means, lesson.cells, lesson.run), new
+    return UpdateLine(context.update, made, seconds, lesson.means, lesson.cells, lesson.run), new
 
 
 def _learner_line(
