@@ -29,6 +29,7 @@ CLAIMS = {
     "auction": EquilibriumClaim.BY_OBSERVATION,
     "estimation": EquilibriumClaim.BY_OBSERVATION,
     "kuhn_poker": EquilibriumClaim.BY_OBSERVATION,
+    "signalling": EquilibriumClaim.BY_OBSERVATION,
 }
 """What the named profile is claimed to be, if it is not subgame-perfect for players who know everything."""
 WORDS = {"strategy": ("we cooperate", "cooperate and compete")}
@@ -155,6 +156,7 @@ DRAWS: Mapping[str, Draw] = {
     "prisoners_dilemma": lambda rng: _ordered(rng, "temptation", "reward", "punishment", "sucker"),
     "public_goods": _public_goods,
     "public_goods_punishment": _punishment,
+    "signalling": lambda rng: {"places": ("east", "west", "north")[: rng.randint(2, 3)]},
     "stag_hunt": _stag_hunt,
     "strategy": lambda _rng: {},
     "trust": _trust,
@@ -187,6 +189,8 @@ def _small(game: Game[Any], joint_actions: int) -> bool:
         draws = (p.highest + 1) ** game.players
     if game.task_type == "kuhn_poker":
         draws = 6 ** (game.players // 2 * game.hands())  # type: ignore[attr-defined]
+    if game.task_type == "signalling":
+        draws = len(p.places) ** (game.players // 2)
     if game.task_type == "estimation":
         draws = (p.highest + 1) * (2 * p.noise + 1) ** game.players
     return joint <= joint_actions and (draws * joint) ** game.setting.max_steps <= 300 * joint_actions

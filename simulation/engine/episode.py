@@ -164,7 +164,7 @@ class Episode:
         """Play every talk round of a step; return the last text that each player sent."""
         said: dict[int, str] = {}
         for talk_round in range(self.plan.talk.talk_rounds):
-            speakers = [player for player in self.players if self._may_speak(player)]
+            speakers = [player for player in self.players if self._may_speak(state, player)]
             if not speakers:
                 self.heard = [() for _ in self.players] if talk_round == 0 else self.heard
                 break
@@ -179,9 +179,10 @@ class Episode:
             said.update({player: message.reply.text for player, message in spoken.items()})
         return said
 
-    def _may_speak(self, player: int) -> bool:
+    def _may_speak(self, state: State[Any], player: int) -> bool:
         budget = self.plan.talk.message_budget
-        return budget is None or self.stats[player].messages < budget
+        able = budget is None or self.stats[player].messages < budget
+        return able and self.plan.game.may_speak(state, player)
 
     def _limit(self, inbox: Sequence[Arrival], player: int, state: State[Any], talk_round: int) -> list[Arrival]:
         """Return at most `inbox_limit` messages, drawn by the seed so that no sender is favoured."""

@@ -45,6 +45,12 @@ class GameParameters(BaseModel):
         return ()
 
 
+def distinct_words(words: Sequence[str]) -> bool:
+    """Return whether words differ, whatever their case, and none is empty or has spaces around it."""
+    distinct = len({word.casefold() for word in words}) == len(words)
+    return distinct and all(word and word == word.strip() for word in words)
+
+
 @dataclass(frozen=True)
 class Setting:
     """What every game gets besides its own parameters. `difficulty` is in 0-1.
@@ -239,6 +245,10 @@ class Game(ABC, Generic[Table]):
     def opponents(self, _state: State[Table], _player: int) -> Sequence[int] | None:
         """Return the players whose behaviour `player` responds to; None means all other players."""
         return None
+
+    def may_speak(self, _state: State[Table], _player: int) -> bool:
+        """Return whether `player` has a say in a talk round; who has none is not asked."""
+        return True
 
     def label(self, action: str, _language: Language) -> str:
         """Return the text of an action in a language: the same in every step and for every player."""

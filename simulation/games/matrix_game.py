@@ -46,7 +46,7 @@ from typing import Any
 from pydantic import Field, field_validator, model_validator
 
 from agents.language import Language
-from simulation.games.base import Game, GameParameters, Move, Round, Setting, State
+from simulation.games.base import Game, GameParameters, Move, Round, Setting, State, distinct_words
 from simulation.games.measures import BEST_RESPONSE, Meaning, closeness, welfare_ratio
 from simulation.games.normal_form import CLOSE, NormalForm, Strategies, best_equilibrium
 from simulation.games.pairs import across_teams
@@ -67,7 +67,7 @@ class MatrixParameters(GameParameters):
         if isinstance(value, dict) and len(value) < 2:
             raise ValueError("name at least two roles, or give one list for all")
         for words in (tuple(named), *named.values()) if isinstance(value, dict) else named.values():
-            if len(words) < 2 or not _clear(words):
+            if len(words) < 2 or not distinct_words(words):
                 raise ValueError(
                     f"{list(words)}: give two or more different words, not empty and without spaces around them"
                 )
@@ -115,11 +115,6 @@ class MatrixParameters(GameParameters):
             f"in equilibrium a player earns {least:g} a step and an invalid decision 0, so it pays to be invalid; "
             f"the same game without that: add {math.ceil(-least):g} to every payoff",
         )
-
-
-def _clear(words: Sequence[str]) -> bool:
-    distinct = len({word.casefold() for word in words}) == len(words)
-    return distinct and all(word and word == word.strip() for word in words)
 
 
 def _depth(payoffs: Any) -> int:
