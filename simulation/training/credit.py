@@ -131,12 +131,29 @@ def credited(
         task_of: The task of each episode.
         means: Those of the last update.
     """
+    steps = _returns_by_step(acts, to_go, task_of)
+    return Credit(
+        tuple(_scaled(advantages(acts, to_go, task_of, means))),
+        _episode_returns(acts, to_go),
+        _invalid_shares(acts),
+        {**means, **{place: float(np.mean(values)) for place, values in sorted(steps.items())}},
+    )
+
+
+def advantages(
+    acts: Sequence[LearnerAct],
+    to_go: Mapping[tuple[int, int, str], float],
+    task_of: Mapping[int, str],
+    means: Mapping[str, float],
+) -> list[Sample]:
+    """Return a sample per valid reply, its weight the return less the baseline; arguments as in `credited`.
+
+    The mean gradient of many such samples is the policy gradient.
+    """
     groups: dict[Prompt, list[LearnerAct]] = defaultdict(list)
-    steps: dict[str, list[float]] = defaultdict(list)
     for act in acts:
         groups[act.prompt].append(act)
-        steps[_place(act, task_of)].append(to_go[act.episode, act.step, act.prompt.learner])
-    samples: list[Sample] = []
+    steps, samples = _returns_by_step(acts, to_go, task_of), list[Sample]()
     for prompt, members in groups.items():
         returns = np.array([to_go[act.episode, act.step, prompt.learner] for act in members])
         if len(members) > 1:
@@ -151,12 +168,16 @@ def credited(
             for act, gain in zip(members, returns - baselines, strict=True)
             if act.valid
         ]
-    return Credit(
-        tuple(_scaled(samples)),
-        _episode_returns(acts, to_go),
-        _invalid_shares(acts),
-        {**means, **{place: float(np.mean(values)) for place, values in sorted(steps.items())}},
-    )
+    return samples
+
+
+def _returns_by_step(
+    acts: Sequence[LearnerAct], to_go: Mapping[tuple[int, int, str], float], task_of: Mapping[int, str]
+) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = defaultdict(list)
+    for act in acts:
+        found[_place(act, task_of)].append(to_go[act.episode, act.step, act.prompt.learner])
+    return found
 
 
 def _leave_one_out(returns: Vector) -> Vector:

@@ -20,8 +20,10 @@ from simulation.games import find_game
 from simulation.games.base import Move
 from simulation.games.equilibria import draws
 from simulation.games.kuhn_poker import BET, CALL, equilibrium_chance
+from simulation.metrics.arrays import Vector
 from simulation.seats import Seat
 from simulation.sections.training import TrainingObjective
+from simulation.studies.verify.sampled import standard_errors_off
 from simulation.task import TrainingTask
 from simulation.training.graph import GameGraph, SilentTable, StrategyProfile
 from simulation.training.methods.exact import exact_samples, profile_of
@@ -32,6 +34,7 @@ DILEMMA, GAMMA = "prisoners_dilemma", 0.96
 SEEDS = 6
 LOQA = "naive and summed rewards: Foerster et al., LOLA, AAMAS 2018"
 LANCTOT = "self-play against the latest goes round: Lanctot et al., NeurIPS 2017"
+SUTTON = "the policy gradient theorem: Sutton et al., NeurIPS 1999"
 KUHN = "Kuhn, in Contributions to the Theory of Games I (1950)"
 KUHN_VALUE = -1 / 18
 
@@ -88,17 +91,21 @@ def silent_table(
 
 def train(graph: GameGraph, objective: TrainingObjective, trainer: TabularTrainer, updates: int) -> StrategyProfile:
     """Train every learner of a graph for an objective; return the last profile."""
-    seats = graph.table.game.setting.seats
-    weights = {
-        seat.model_id: payoff_weights(objective, player, seats)
-        for player, seat in enumerate(seats)
-        if seat.model_id in graph.table.learners
-    }
+    weights = _weights(graph, objective)
     for _ in range(updates):
         trainer.forward_backward(list(exact_samples(graph, profile_of(graph, trainer), weights)), LossWeights())
         for learner in weights:
             trainer.optim_step(learner)
     return profile_of(graph, trainer)
+
+
+def _weights(graph: GameGraph, objective: TrainingObjective) -> dict[str, Vector]:
+    seats = graph.table.game.setting.seats
+    return {
+        seat.model_id: payoff_weights(objective, player, seats)
+        for player, seat in enumerate(seats)
+        if seat.model_id in graph.table.learners
+    }
 
 
 def repeated(*players: str | None) -> GameGraph:
@@ -198,6 +205,15 @@ def _gradients() -> Iterator[LearnedFigure]:
     )
     name = "the exact gradient against finite differences"
     yield LearnedFigure(name, "largest difference, points", 0.0, 1e-3, worst, "central differences")
+
+
+def _sampled_gradients() -> Iterator[LearnedFigure]:
+    graph, trainer = GameGraph(silent_table(DILEMMA, (None, None), steps=2)), TabularTrainer(spread=0.7, seed=7)
+    for objective in (TrainingObjective.OWN, TrainingObjective.SHARED):
+        weights = _weights(graph, objective)
+        worst = standard_errors_off(graph, trainer, weights, updates=200, episodes=8)
+        name = f"the mean sampled gradient against the exact one, objective {objective.value}"
+        yield LearnedFigure(name, "most standard errors of any component", 0.0, 3.0, worst, SUTTON)
 
 
 def _difference(graph: GameGraph, rows: Sequence[np.ndarray], place: int, action: int, weights: np.ndarray) -> float:
@@ -305,6 +321,7 @@ LEARNING_CASES: tuple[Callable[[], Iterator[LearnedFigure]], ...] = (
     _public_goods,
     _stag_hunt,
     _gradients,
+    _sampled_gradients,
     _rock_paper_scissors,
     _latest_only,
     _kuhn_poker,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from agents.learning.samples import Sample
-from simulation.studies.verify import learning
+from simulation.studies.verify import learning, sampled
 from simulation.studies.verify.learning import LEARNING_CASES, LearnedFigure
-from simulation.training import objectives
+from simulation.training import credit, objectives
 from simulation.training.graph import StrategyProfile
 from simulation.training.tabular import TabularTrainer
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
@@ -41,6 +43,25 @@ def test_wrong_sign_of_the_gradient_is_found(monkeypatch: pytest.MonkeyPatch) ->
     flipped = lambda self, weights: [tuple(-v for v in row) for row in gradient(self, weights)]  # noqa: E731
     monkeypatch.setattr(StrategyProfile, "gradient", flipped)
     assert off()
+
+
+def negated(*arguments: Any) -> list[Sample]:
+    return [replace(each, weight=-each.weight) for each in credit.advantages(*arguments)]
+
+
+def own_reply_included(returns: np.ndarray) -> np.ndarray:
+    return np.full(len(returns), returns.mean())
+
+
+@pytest.mark.parametrize(
+    ("home", "name", "fault"),
+    [(sampled, "advantages", negated), (credit, "_leave_one_out", own_reply_included)],
+    ids=["sign", "baseline"],
+)
+def test_wrong_credit_is_found(monkeypatch: pytest.MonkeyPatch, home: Any, name: str, fault: Any) -> None:
+    (case,) = (each for each in LEARNING_CASES if each.__name__ == "_sampled_gradients")
+    monkeypatch.setattr(home, name, fault)
+    assert [figure.passed for figure in case()] == [False, False]
 
 
 def test_wrong_sign_of_the_step_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
