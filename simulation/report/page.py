@@ -24,6 +24,7 @@ from simulation.report.standings import standings_of
 from simulation.report.texts import texts_of
 from simulation.store.files import replace_file, translating_os_errors
 from simulation.studies.metrics import measure_metrics
+from simulation.training.known_answers import common_lines, known_answers
 from simulation.training.rollout import is_tabular
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def _tournament(result: TournamentResult) -> dict[str, Any]:
 
 
 def _training(training: Training) -> dict[str, Any]:
-    """Learning curves, what became of every situation, and the lineage of the versions."""
+    """Learning curves with known answers, what became of every situation, and the lineage of the versions."""
     config = training.plan.scenario.training
     columns = ["update", "learner", "value", "invalid", "entropy", "kl", "version", "parent"]
     rows = training.updates[columns].astype(object)
@@ -190,6 +191,7 @@ def _training(training: Training) -> dict[str, Any]:
         "tabular": is_tabular(training.plan),
         "updates": rows.where(rows.notna(), None).to_dict("records"),
         "cells": cells[cells["choice"] == first].to_dict("records") if first is not None else [],
+        "known_answers": [each._asdict() for each in common_lines(known_answers(training.plan))],
     }
 
 

@@ -16,6 +16,7 @@ gradient.
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -49,11 +50,16 @@ _DRAWS = 8  # a policy that gives the same option so many times does not draw
 
 @dataclass(frozen=True)
 class PromptCell:
-    """One row of a learner's table: a prompt it can reach, and its actions in the order of the prompt's choices."""
+    """One row of a learner's table: a prompt it can reach, and its actions in the order of the prompt's choices.
+
+    `state` is the first state found in which `player` is asked it.
+    """
 
     prompt: Prompt
     situation: str
     actions: tuple[str, ...]
+    state: State[Any]
+    player: int
 
 
 @dataclass(frozen=True)
@@ -84,12 +90,20 @@ class GameGraph:
         table: Who plays what.
         discount: The chance that another step follows a step, above 0 and at most 1.
         stationary: Whether prompts do not show the step. The game then has no last step; `discount` must be below 1.
+        most_moves: The most joint moves.
 
     Raises:
         SocietyError: The game is too large, draws more than a few deals, or has a partner that draws.
     """
 
-    def __init__(self, table: SilentTable, *, discount: float = 1.0, stationary: bool = False) -> None:
+    def __init__(
+        self,
+        table: SilentTable,
+        *,
+        discount: float = 1.0,
+        stationary: bool = False,
+        most_moves: int = MOST_MOVES,
+    ) -> None:
         if stationary and not 0 < discount < 1:
             raise SocietyError(f"a game without a last step needs a discount between 0 and 1, not {discount:g}")
         if stationary and table.game.round_steps > 1:
@@ -98,6 +112,7 @@ class GameGraph:
                 "last step knows games whose steps are alike only; announce the horizon, or train by reinforce"
             )
         self.table, self.discount, self.stationary = table, discount, stationary
+        self._most_moves = most_moves
         self._prompts = _Prompts(table, stationary)
         self._cells: dict[Prompt, int] = {}
         self._found: list[PromptCell] = []
@@ -121,11 +136,13 @@ class GameGraph:
         places = {key: number for number, key in enumerate(starts)}
         waiting = [state for _, state in starts.values()]
         steps = [state.tally.step for state in waiting]
-        parents, children, payoffs, factors = [], [], [], []
+        parents: list[int] = []
+        children, payoffs, factors = [], [], []
         while waiting:
             state = waiting.pop()
             here = places[self._key(state)]
             options = [self._factors(state, player) for player in range(game.players)]
+            self._check_size(len(places), len(parents) + math.prod(map(len, options)))
             for joint in product(*options):
                 after = game.resolve(state, [Move(action) for action, _ in joint])
                 ended = (not self.stationary and game.is_terminal(after)) or game.finished(after)
@@ -139,7 +156,6 @@ class GameGraph:
                 children.append(-1 if key is None else places[key])
                 payoffs.append([a - b for a, b in zip(after.tally.payoff, state.tally.payoff, strict=True)])
                 factors.append([factor for _, factor in joint])
-            self._check_size(len(places), len(parents))
         self.nodes = len(places)
         self._parents, self._children = np.array(parents), np.array(children)
         self._payoffs, self._factors_of = np.array(payoffs, dtype=np.float64), np.array(factors)
@@ -193,7 +209,7 @@ class GameGraph:
             return [(actions[0], NO_CHOICE)]  # a player without a choice is not asked
         if prompt not in self._cells:
             self._cells[prompt] = len(self._found)
-            self._found.append(PromptCell(prompt, situation, actions))
+            self._found.append(PromptCell(prompt, situation, actions, state, player))
             self._offsets.append(self._size)
             self._size += len(actions)
         offset = self._offsets[self._cells[prompt]]
@@ -206,9 +222,9 @@ class GameGraph:
         return _only_action(policy, config, self.table.game.observe(state, player, self.table.language))
 
     def _check_size(self, nodes: int, moves: int) -> None:
-        if nodes > MOST_NODES or moves > MOST_MOVES:
+        if nodes > MOST_NODES or moves > self._most_moves:
             raise SocietyError(
-                f"{self.table.game.task_type}: more than {MOST_NODES:,} states or {MOST_MOVES:,} joint moves; "
+                f"{self.table.game.task_type}: more than {MOST_NODES:,} states or {self._most_moves:,} joint moves; "
                 "give fewer steps or players, or train by reinforce"
             )
 

@@ -5,6 +5,7 @@
 | updates | learner and update |
 | versions | version |
 | cells | learner, situation, choice and update, where the prompts are few |
+| known_answers | learner of which theory knows what its objective earns in the end |
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import orjson
 
 from agents.problems import SocietyError
 from simulation.plan import Plan
+from simulation.training.known_answers import KnownAnswer, common_lines, known_answers
 from simulation.training.ledger import LearnerUpdate, Ledger
 from simulation.training.run import SITUATIONS, VERSIONS, read_plan
 
@@ -73,18 +75,33 @@ class Training:
                     for choice, probability in zip(situation["choices"], row, strict=True):
                         yield {**facts, "choice": choice, "probability": probability}
 
+    @cached_property
+    def known_answers(self) -> pd.DataFrame:
+        """One row per learner whose value theory knows: `value` (points per step), `answer` (what it is), `source`."""
+        import pandas as pd
+
+        return pd.DataFrame(known_answers(self.plan), columns=list(KnownAnswer._fields))
+
     @property
     def plan_learners(self) -> tuple[str, ...]:
         """The learners, in the order of the scenario."""
         return tuple(self.plan.scenario.training.learners) if self.plan.scenario.training else ()
 
     def plot(self) -> Figure:
-        """The learning curves: what each learner's objective earned before each update."""
+        """The learning curves: what each learner's objective earned before each update.
+
+        A dashed line is what theory knows: `known_answers`.
+        """
         import plotly.express as px
 
         curves = self.updates.dropna(subset=["value"])
         title = f"{self.plan.scenario.name}: what the objective earned"
-        return px.line(curves, x="update", y="value", color="learner", title=title, markers=True)
+        figure = px.line(curves, x="update", y="value", color="learner", title=title, markers=True)
+        ends = [curves["update"].min(), curves["update"].max()]
+        for known in common_lines(known_answers(self.plan)):
+            name, at = f"{known.answer} {known.learner}".strip(), [known.value, known.value]
+            figure.add_scatter(x=ends, y=at, name=name, mode="lines", line={"dash": "dash", "color": "gray"})
+        return figure
 
     def plot_cells(self, learner: str | None = None) -> Figure:
         """The probability of the first choice in each situation over updates: a table that learns, as a heat map.

@@ -171,7 +171,9 @@ function drawTrainings(all) {
     const of = (learner, key) => training.updates.filter((row) => row.learner === learner && row[key] !== null);
     const curve = (key) => learners.map((learner, at) => ({ x: of(learner, key).map((row) => row.update), y: of(learner, key).map((row) => row[key]), name: plain(learner), mode: "lines+markers", line: { color: colour(at) } }));
     const axis = { xaxis: { title: { text: label("training_update") } } };
-    Plotly.newPlot(chart(place), curve("value"), layout(label("training_value"), axis), CONFIG);
+    const ends = [Math.min(...training.updates.filter((row) => row.value !== null).map((row) => row.update)), Math.max(...training.updates.map((row) => row.update))];
+    const known = training.known_answers.map((row) => ({ x: ends, y: [row.value, row.value], name: [label(`training_${row.answer.replace(" ", "_")}`), plain(row.learner)].join(" "), mode: "lines", line: { dash: "dash", width: 1.4, color: css("--quiet") } }));
+    Plotly.newPlot(chart(place), [...curve("value"), ...known], layout(label("training_value"), axis), CONFIG);
     Plotly.newPlot(chart(place), curve("invalid"), layout(label("training_invalid"), { ...axis, yaxis: { range: [0, 1.02], tickformat: ".0%" } }), CONFIG);
     for (const learner of learners) {
       const mine = training.cells.filter((row) => row.learner === learner);

@@ -23,7 +23,7 @@ from simulation.metrics.arrays import Vector
 from simulation.plan import Plan
 from simulation.seats import Seat
 from simulation.task import TrainingTask
-from simulation.training.graph import GameGraph, SilentTable, StrategyProfile
+from simulation.training.graph import MOST_MOVES, GameGraph, SilentTable, StrategyProfile
 from simulation.training.lesson import LearnerSituation, Lesson, UpdateContext
 from simulation.training.objectives import objective_of, payoff_weights
 
@@ -109,7 +109,7 @@ def _weights(context: UpdateContext, graph: GameGraph) -> dict[str, Vector]:
     }
 
 
-def graphs_of(plan: Plan) -> tuple[GameGraph, ...]:
+def graphs_of(plan: Plan, most_moves: int = MOST_MOVES) -> tuple[GameGraph, ...]:
     """Return the graph of each task of a plan; the same plan is computed once.
 
     A horizon's chance discounts. Where it is not announced, prompts do not show the step and the graph has no last one:
@@ -124,11 +124,11 @@ def graphs_of(plan: Plan) -> tuple[GameGraph, ...]:
         raise UsageError("the method exact is for silent games: set communication.talk_rounds to 0, or use reinforce")
     if scenario.mode is TrainingMode.MIXED:
         raise UsageError("the method exact needs one mode; in the mode mixed use reinforce")
-    return _graphs(scenario.model_dump_json(), plan.roster.model_dump_json())
+    return _graphs(scenario.model_dump_json(), plan.roster.model_dump_json(), most_moves)
 
 
 @lru_cache(maxsize=4)
-def _graphs(scenario: str, roster: str) -> tuple[GameGraph, ...]:
+def _graphs(scenario: str, roster: str, most_moves: int) -> tuple[GameGraph, ...]:
     from agents.roster import Roster
     from simulation.scenario import Scenario
 
@@ -144,7 +144,7 @@ def _graphs(scenario: str, roster: str) -> tuple[GameGraph, ...]:
         hidden = task.horizon is not None and not task.horizon.announced and task.max_steps > 1
         for company in _companies(plan, rows):
             table = SilentTable(task, game, company, learners, plan.scenario.mode, plan.scenario.language)
-            graphs.append(GameGraph(table, discount=chance, stationary=hidden))
+            graphs.append(GameGraph(table, discount=chance, stationary=hidden, most_moves=most_moves))
     return tuple(graphs)
 
 

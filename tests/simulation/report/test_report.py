@@ -236,5 +236,7 @@ def test_report_of_a_training_has_curves_cells_and_lineage(tmp_path: Path) -> No
     assert {row["update"] for row in found["updates"]} == {0, 1, 2}
     assert {row["choice"] for row in found["cells"]} == {"cooperate"}
     assert len(found["cells"]) == 2 * 10  # updates, situations of both
+    (known,) = found["known_answers"]
+    assert (known["learner"], known["answer"], known["value"]) == ("", "equilibrium", 1.0)
     last = [row for row in found["updates"] if row["learner"] == "ann"]
     assert [row["parent"] for row in last[1:]] == [row["version"] for row in last[:-1]]
