@@ -1,4 +1,4 @@
-"""`society watch`: a running scenario in a browser or the terminal. Heavy imports are inside the command."""
+"""`society watch`: a run or a training in a browser or the terminal. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -21,21 +21,25 @@ def add_to(app: typer.Typer) -> None:
 
 def watch(
     run: Annotated[
-        Path, typer.Argument(help="A run directory, also before the run begins; or a folder of runs: the newest.")
+        Path,
+        typer.Argument(
+            help="A run directory, also before the run begins; a training's folder; or a folder of them: the newest."
+        ),
     ] = Path("runs"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for the page; 0 is any free one.")] = 0,
     terminal: Annotated[bool, typer.Option("--terminal", help="Show it in this terminal.")] = False,
 ) -> None:
-    """Watch a run of another process: a live page, or a view in the terminal.
+    """Watch a run or a training of another process: a live page, or a view in the terminal.
 
-    It reads the run's event log and changes nothing. The page's address has a token: everyone with it can read the
-    page.
+    It reads the run's event log, or the training's ledger, and changes nothing. The page's address has a token:
+    everyone with it can read the page.
     """
-    from simulation.watch.follower import Follower
+    from simulation.watch.training import follower_of
+    from simulation.watch.view import WatchStatus
 
-    follower = Follower(run)
+    follower = follower_of(run)
     follower.poll()  # a run that cannot be read is an error, not an empty page
-    if follower.run is None:
+    if follower.status is WatchStatus.WAITING:
         typer.echo(f"waiting for {run} to begin; Ctrl-C ends watching", err=True)
     if terminal:
         _in_terminal(follower)
@@ -62,5 +66,5 @@ async def _page(follower: Follower, port: int) -> None:
             asyncio.get_running_loop().add_signal_handler(each, end.set)
     async with LivePage(Stream(follower)).serve(port) as address:
         typer.echo(address)
-        typer.echo("Ctrl-C ends watching, not the run", err=True)
+        typer.echo("Ctrl-C ends watching, not what is watched", err=True)
         await end.wait()

@@ -24,10 +24,11 @@ def find_run(path: Path) -> Path | None:
     """The run directory at `path`, or the one in `path` that was written to last; None where none has a manifest."""
     if (path / "manifest.json").exists():
         return path
-    return max((manifest.parent for manifest in path.glob("[!.]*/manifest.json")), key=_written, default=None)
+    return max((manifest.parent for manifest in path.glob("[!.]*/manifest.json")), key=last_written, default=None)
 
 
-def _written(run: Path) -> float:
+def last_written(run: Path) -> float:
+    """Return when a run's log was last written to, in seconds since 1970."""
     log = run / EventLog.NAME
     return (log if log.exists() else run / "manifest.json").stat().st_mtime
 
@@ -76,8 +77,11 @@ class Follower:
         self.caught_up = tail.offset == before
         return not self.caught_up
 
+    def _find(self) -> Path | None:
+        return find_run(self.path)
+
     def _begin(self) -> bool:
-        run = find_run(self.path)
+        run = self._find()
         if run is None:
             return False
         self._state = RunState(run.name, read_manifest(run))

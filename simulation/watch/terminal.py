@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -17,7 +18,7 @@ from simulation.monitor.progress import WIDE
 from simulation.treatment import Treatment
 from simulation.watch.follower import QUIET, Follower
 from simulation.watch.state import NOT_ASKED
-from simulation.watch.view import Calls, EntryKind, LiveView, ModelRow, WatchStatus
+from simulation.watch.view import Calls, EntryKind, LiveView, ModelRow, TrainingProgress, WatchStatus
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -71,19 +72,51 @@ def drawn(view: LiveView, width: int, height: int | None = None) -> RenderableTy
     """
     if view.progress.status is WatchStatus.WAITING:
         return Text(f"waiting for {sanitize(view.progress.run)} to begin")
-    rows = len(view.rows) if height is None else max(3, height - LINES_BESIDE_ROWS - LATEST)
+    if view.training is not None and not view.progress.task:
+        return Group(_title(view), *_training(view.training))
+    trained = () if view.training is None else _training(view.training)
+    above = 0 if view.training is None else len(view.training.learners) + 3
+    rows = len(view.rows) if height is None else max(3, height - LINES_BESIDE_ROWS - LATEST - above)
     return Group(
-        *_progress(view), *_honesty(view), _models(view, rows, width >= WIDE), _calls(view.calls), *_latest(view)
+        _title(view),
+        *trained,
+        _progress(view),
+        *_honesty(view),
+        _models(view, rows, width >= WIDE),
+        _calls(view.calls),
+        *_latest(view),
     )
 
 
-def _progress(view: LiveView) -> Iterator[RenderableType]:
-    at = view.progress
+def _title(view: LiveView) -> Text:
+    at, command = view.progress, "resume" if view.training is None else "train"
     title = Text.assemble((sanitize(at.scenario), "bold"), f" {sanitize(at.run)}  ")
     title.append(at.status.value, style="green" if at.status is WatchStatus.FINISHED else "bold")
     if at.reason:
-        title.append(f": {sanitize(at.reason)}; society resume goes on", style="red")
-    yield title
+        title.append(f": {sanitize(at.reason)}; society {command} goes on", style="red")
+    return title
+
+
+def _training(at: TrainingProgress) -> Iterator[RenderableType]:
+    """How far a training is, and its learners after the latest update."""
+    line = Table.grid(padding=(0, 1))
+    pace = (
+        "" if at.seconds is None else f", {at.seconds:.1f} s an update, {timedelta(seconds=round(at.left or 0))} left"
+    )
+    bar = ProgressBar(total=max(1, at.updates), completed=min(at.update, at.updates), width=24)
+    line.add_row(bar, Text(f"update {at.update}/{at.updates}{pace}"))
+    yield line
+    table = Table(show_edge=False, pad_edge=False)
+    for head in ("learner", "value a step", "entropy", "invalid"):
+        table.add_column(head, justify="left" if head == "learner" else "right", no_wrap=True)
+    for row in at.learners:
+        figures = ("-" if each is None else f"{each:.3f}" for each in (row.value, row.entropy))
+        table.add_row(*map(Text, (sanitize(row.learner), *figures, f"{row.invalid:.1%}")))
+    yield table
+
+
+def _progress(view: LiveView) -> RenderableType:
+    at = view.progress
     line = Table.grid(padding=(0, 1))
     place = f"episode {at.episode}/{at.episodes} step {at.step}/{at.steps} {at.game} ({at.task}) {at.mode}"
     again = f", resumed {at.resumed}x" if at.resumed else ""
@@ -91,7 +124,7 @@ def _progress(view: LiveView) -> Iterator[RenderableType]:
     silent = f", nothing written for {quiet:.0f} s" if at.status is WatchStatus.RUNNING and quiet >= QUIET else ""
     bar = ProgressBar(total=max(1, at.episodes), completed=at.ended, width=24)
     line.add_row(bar, Text(sanitize(place + again + silent), no_wrap=True, overflow="ellipsis"))
-    yield line
+    return line
 
 
 def _honesty(view: LiveView) -> Iterator[Text]:

@@ -195,8 +195,40 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class LearnerRow:
+    """A learner after the latest update: the fields of the ledger's line."""
+
+    learner: str
+    value: float | None
+    entropy: float | None
+    invalid: float
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """How far a training is.
+
+    Attributes:
+        update: The number of the latest update; 0 before the first.
+        updates: The number of updates that the scenario asks for.
+        seconds: The mean seconds of the latest updates; None before the first.
+        left: The seconds that the others take at this rate.
+        learners: The learners, in the order of the scenario.
+    """
+
+    update: int
+    updates: int
+    seconds: float | None
+    left: float | None
+    learners: tuple[LearnerRow, ...]
+
+
+@dataclass(frozen=True)
 class LiveView:
-    """Everything shown. A `whole` view replaces earlier ones; else `points` and `entries` are the new ones only."""
+    """Everything shown. A `whole` view replaces earlier ones; else `points` and `entries` are the new ones only.
+
+    With a `training`, everything else is of the episodes of its current update.
+    """
 
     whole: bool
     progress: Progress
@@ -210,3 +242,4 @@ class LiveView:
     links: tuple[Link, ...]
     entries: tuple[Entry, ...]
     entry_count: int
+    training: TrainingProgress | None = None

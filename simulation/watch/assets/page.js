@@ -38,6 +38,7 @@ function latest(list) {
 function draw() {
   showProgress();
   showStatus();
+  showTraining();
   showHonesty();
   showLines();
   showRows();
@@ -49,9 +50,10 @@ function draw() {
 function showProgress() {
   const { scenario, run, ended, episodes, episode, step, steps, task, game, mode, resumed } = view.progress;
   at("title").textContent = scenario ? `${scenario}: ${run}` : "society watch";
-  document.title = scenario ? `${ended}/${episodes} ${scenario}` : "society watch";
-  at("bar").max = Math.max(1, episodes);
-  at("bar").value = ended;
+  const [made, all] = view.training ? [view.training.update, view.training.updates] : [ended, episodes];
+  at("bar").max = Math.max(1, all);
+  at("bar").value = made;
+  document.title = scenario ? `${made}/${all} ${scenario}` : "society watch";
   const place = `episode ${episode} of ${episodes}, step ${step} of at most ${steps}: ${game} (${task}), ${mode}`;
   const again = resumed ? `; resumed ${resumed} ${resumed === 1 ? "time" : "times"}` : "";
   at("where").textContent = task ? place + again : "";
@@ -70,11 +72,23 @@ function statusWords({ status, reason, run, written, unread }) {
   if (status === "broken") return `cannot be followed: ${reason}`;
   if (unread > 65536) return `reading the log: ${Math.ceil(unread / 1048576)} MB to go`;
   if (status === "finished") return "finished";
-  if (status === "stopped") return `stopped: ${reason}; society resume goes on`;
+  if (status === "stopped") return `stopped: ${reason}; society ${view.training ? "train" : "resume"} goes on`;
   const quiet = 10 * Math.floor((Date.now() / 1000 - written) / 10);
   return quiet >= 10 && written ? `running, nothing written for ${quiet} s` : "running";
 }
 setInterval(showStatus, 1000);
+
+function showTraining() {
+  const training = view.training;
+  at("training").hidden = !training;
+  if (!training) return;
+  const heads = ["learner", "value a step", "entropy", "invalid"];
+  fill(at("learners"), heads, training.learners.map((row) => [
+    row.learner, figure(row.value), figure(row.entropy), `${(100 * row.invalid).toFixed(1)}%`,
+  ]));
+  const pace = training.seconds === null ? "" : `: ${short(training.seconds, 3)} s an update, ${Math.round(training.left)} s left`;
+  at("pace").textContent = `Update ${training.update} of ${training.updates}${pace}. What follows is of the latest update's episodes.`;
+}
 
 function showHonesty() {
   const { texts, failed, fallbacks, invalid, synthetic_episodes: synthetic, treatment, replay_of: replayed } = view.honesty;

@@ -23,6 +23,7 @@ from simulation.tables.run import Run
 from simulation.watch.follower import Follower
 from simulation.watch.server import LivePage
 from simulation.watch.stream import Stream
+from simulation.watch.training import follower_of
 from simulation.watch.view import LiveView, WatchStatus
 from tests.simulation.watch.joined import joined
 from tests.simulation.watch.test_follower import copy_of
@@ -35,7 +36,7 @@ VIEW = TypeAdapter(LiveView)
 async def page(path: Path) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
     """The address of a run's live page, and an HTTP session."""
     async with (
-        LivePage(Stream(Follower(path), pause=0.01)).serve(0) as address,
+        LivePage(Stream(follower_of(path), pause=0.01)).serve(0) as address,
         aiohttp.ClientSession() as session,
     ):
         yield address, session
