@@ -76,7 +76,8 @@ def run(
     Killed anywhere, the same command with the folder goes on, and ends in the same versions.
     """
     from simulation.plan import make_plan
-    from simulation.training.run import TRAINING, begin_training, config_of, read_plan, train
+    from simulation.tables.runs import TRAINING
+    from simulation.training.run import begin_training, config_of, read_plan, train
     from simulation.training.tables import load_training
 
     folder = Path(scenario)

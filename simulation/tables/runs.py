@@ -25,6 +25,8 @@ from simulation.tables.run import Row, Run, read_manifest
 if TYPE_CHECKING:
     import pandas as pd
 
+TRAINING = "training.json"
+"""The file that makes a folder a training."""
 SWEPT = "sweep."
 """The prefix of a sweep's columns; the key follows."""
 _NAMED = 5  # runs that a warning names
@@ -200,6 +202,8 @@ class Runs(Tables):
 def load_runs(where: str | Path | Iterable[str | Path], *, unfinished: bool = False) -> Runs:
     """Load the runs in a folder, of a pattern such as "runs/*", or in each of several of these; also in sets of runs.
 
+    The rollouts of a training are left out, unless its own folder is given.
+
     Args:
         where: Folders or patterns.
         unfinished: Load runs that were cut off, too.
@@ -211,7 +215,7 @@ def load_runs(where: str | Path | Iterable[str | Path], *, unfinished: bool = Fa
         SocietyError: No run is left.
     """
     paths = dict.fromkeys(path.absolute() for path in _directories(where))
-    found = list(_once(_entry(path, unfinished) for path in paths))
+    found = list(_once(_training(path) or _entry(path, unfinished) for path in paths))
     entries = [each for each in found if isinstance(each, _Entry)]
     skipped = [each for each in found if isinstance(each, Skipped)]
     if skipped:
@@ -252,23 +256,34 @@ def _directories(where: str | Path | Iterable[str | Path]) -> Iterator[Path]:
     found = [Path(where)] if Path(where).exists() else [Path(each) for each in sorted(glob.glob(str(where)))]
     if not found:
         raise SocietyError(f"{where}: there is no such folder, and no folder of this pattern")
+    named = Path(where).exists()
     for folder in found:
-        yield from runs_below(folder)
+        yield from [folder] if _is_training(folder) and not named else _below(folder)
 
 
-def runs_below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
-    """Yield run directories, sorted; not within a run, and not in hidden folders.
+def runs_below(folder: Path) -> Iterator[Path]:
+    """Yield run directories, sorted; not within a run, not in hidden folders, and not in trainings below `folder`.
 
     A link to a folder above it is not followed: a warning names it.
-
-    Args:
-        folder: Where to look.
-        above: The real paths of the folders that contain it.
 
     Raises:
         SocietyError: The folder cannot be listed.
     """
-    if (folder / "manifest.json").exists():
+    return (path for path in _below(folder) if not _is_training(path))
+
+
+def _is_training(folder: Path) -> bool:
+    return (folder / TRAINING).is_file()
+
+
+def _training(folder: Path) -> Skipped | None:
+    reason = "is a training; its rollouts are loaded where its own folder is given"
+    return Skipped(folder, reason) if _is_training(folder) else None
+
+
+def _below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Path]:
+    """Yield run directories, and trainings below `folder`; `above` has the real paths of what contains it."""
+    if (folder / "manifest.json").exists() or (above and _is_training(folder)):
         yield folder
         return
     real = os.path.realpath(folder)
@@ -280,7 +295,7 @@ def runs_below(folder: Path, above: frozenset[str] = frozenset()) -> Iterator[Pa
         except OSError as error:
             raise SocietyError(f"{folder} cannot be listed: {error.strerror}") from error
         for below in entries:
-            yield from runs_below(Path(below), above | {real})
+            yield from _below(Path(below), above | {real})
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

@@ -34,6 +34,7 @@ from simulation.sections.training import TrainingConfig, TrainingMethod
 from simulation.seeds import derive_seed
 from simulation.store.files import atomic_directory, replace_file
 from simulation.store.run_directory import versions as library_versions
+from simulation.tables.runs import TRAINING
 from simulation.training.ledger import LEDGER, LearnerUpdate, Ledger, UpdateLine
 from simulation.training.lesson import Lesson, UpdateContext
 from simulation.training.methods import METHODS
@@ -41,7 +42,7 @@ from simulation.training.methods.exact import situations_of
 from simulation.training.rollout import is_tabular
 from simulation.training.tabular import WEIGHTS, TabularTrainer
 
-TRAINING, SITUATIONS, VERSIONS = "training.json", "situations.json", "versions"
+SITUATIONS, VERSIONS = "situations.json", "versions"
 WEIGHT_FILES = (WEIGHTS, "adapter_model.safetensors")
 OnUpdate = Callable[[UpdateLine], None]
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from agents.problems import SocietyError
 from simulation.store.run_directory import is_held
+from simulation.tables.runs import TRAINING
 from simulation.training.ledger import LEDGER, Ledger, UpdateLine
 from simulation.training.rollout import ROLLOUTS
-from simulation.training.run import TRAINING, config_of, read_plan
+from simulation.training.run import config_of, read_plan
 from simulation.watch.follower import GONE, QUIET, Follower, find_run, last_written
 from simulation.watch.view import LearnerRow, LiveView, TrainingProgress, WatchStatus
 

@@ -102,6 +102,22 @@ def test_what_is_left_out_is_named_once(folder: Path) -> None:
         assert len(load_runs(folder, unfinished=True)) == len(runs) + 1
 
 
+def test_rollouts_of_a_training_are_no_runs_of_the_user(folder: Path) -> None:
+    training = folder / "set" / "pd-training-1"
+    rollout = training / "rollouts" / "0001" / "r"
+    run_at(rollout)
+    (training / "training.json").write_text("{}")
+    whole = f"{training}: is a training; its rollouts are loaded where its own folder is given"
+    for where in (folder, str(folder / "*"), str(folder / "set" / "*")):
+        with pytest.warns(SkippedRunsWarning) as warned:
+            runs = load_runs(where)
+        assert [str(each) for each in runs.skipped] == [whole]
+        assert len(warned) == 1
+        assert rollout not in runs.paths
+    for where in (training, training / "rollouts", [training]):
+        assert load_runs(where).paths == (rollout,)
+
+
 def test_nothing_skipped_is_no_warning(folder: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

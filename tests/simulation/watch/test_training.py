@@ -16,8 +16,9 @@ from rich.console import Console
 
 from agents.problems import SocietyError
 from simulation.runs.folders import at_work
+from simulation.tables.runs import TRAINING
 from simulation.training.ledger import LEDGER
-from simulation.training.run import TRAINING, train
+from simulation.training.run import train
 from simulation.training.tables import load_training
 from simulation.watch.follower import GONE, QUIET, Follower
 from simulation.watch.terminal import watch_in_terminal
