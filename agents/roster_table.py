@@ -27,7 +27,7 @@ from agents.file_model import plain_value
 from agents.findings import shown
 from agents.problems import InvalidFileError, Problem, UsageError
 from agents.roster_rules import free_id
-from agents.yaml_file import TABLES, display
+from agents.yaml_file import TABLES, display, read_text
 
 _NAMES = ("username", "user_name", "name", "realname", "user_id", "id")
 _FIRST_OF: Mapping[str, Sequence[str]] = {
@@ -39,6 +39,7 @@ _TEXT = ("model_id", "model_name", "role", "team_id", "specialization", "endpoin
 _WHOLE = ("lora_rank", "count", "max_tokens")
 _REAL = ("lora_alpha", "temperature", "top_p")
 _LISTS = ("models", "users", "agents", "people", "data")
+_MOST_BYTES = 100_000_000
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -83,13 +84,7 @@ def _read_file(path: Path) -> Table:
     suffix = path.suffix.lower()
     if suffix not in TABLES:
         raise UsageError(f"{name}: people are read from {', '.join(TABLES)}")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise InvalidFileError([Problem(name, 0, "", "is not UTF-8 text", "save it as UTF-8")]) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InvalidFileError([Problem(name, 0, "", f"cannot be read: {reason}")]) from None
+    text = read_text(path, _MOST_BYTES, "read it in pandas and give the DataFrame")
     if suffix in (".csv", ".tsv"):
         return Table(name, list(_csv_rows(text, name)))
     if suffix == ".jsonl":

@@ -168,7 +168,7 @@ def read_text(path: Path, most: int = MAX_BYTES, hint: str = SHORTER) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise InvalidFileError([Problem(name, line, "", "is not UTF-8 text")]) from None
+        raise InvalidFileError([Problem(name, line, "", "is not UTF-8 text", "save it as UTF-8")]) from None
 
 
 def parse_yaml(text: str, name: str) -> YamlFile:

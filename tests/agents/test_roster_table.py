@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from agents import roster_table
 from agents.problems import InvalidFileError, UsageError
 from agents.roster import Roster
 
@@ -111,6 +112,16 @@ def test_mistakes_name_line_value_and_fix(
 def test_what_is_no_table_is_refused(people: object, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         Roster.from_table(people, base_model="b")
+
+
+def test_table_that_is_no_text_or_too_large_names_the_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "r.csv"
+    path.write_bytes(b"model_id\nad\xe4\n")
+    with pytest.raises(InvalidFileError, match=r"r\.csv:2: is not UTF-8 text.*save it as UTF-8"):
+        Roster.from_table(path, base_model="b")
+    monkeypatch.setattr(roster_table, "_MOST_BYTES", 10)
+    with pytest.raises(InvalidFileError, match=r"larger than 10 bytes.*give the DataFrame"):
+        Roster.from_table(path, base_model="b")
 
 
 def test_a_base_model_must_be_named(tmp_path: Path) -> None:
