@@ -6,6 +6,7 @@ Pure play by the game's rules: no call is made and no text is generated.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agents.language import Language
@@ -19,8 +20,6 @@ from simulation.task import TrainingTask
 
 if TYPE_CHECKING:
     from simulation.tables.run import Run
-
-Point = tuple["DecisionPoint", tuple[Option, ...]]
 
 
 class DecisionPoint(NamedTuple):
@@ -37,13 +36,46 @@ def options_of(run: Run) -> Mapping[DecisionPoint, tuple[Option, ...]]:
     Raises:
         GameError: A recorded move breaks the rules of this version's games.
     """
-    tasks, moves = _tasks(run), _Moves(run)
-    played = (run.episodes[name] for name in ("episode", "task_id", "mode"))
     return {
-        point: options
-        for number, task_id, mode in zip(*played, strict=True)
-        for point, options in _Episode(run, tasks[str(task_id)], TrainingMode(str(mode)), int(number)).points(moves)
+        point: options for step in played_steps(run) for point, options in zip(step.points, step.options, strict=True)
     }
+
+
+def _episodes(run: Run) -> Iterator[_Episode]:
+    tasks, played = _tasks(run), (run.episodes[name] for name in ("episode", "task_id", "mode"))
+    for number, task_id, mode in zip(*played, strict=True):
+        yield _Episode(run, tasks[str(task_id)], TrainingMode(str(mode)), int(number))
+
+
+class PlayedStep(NamedTuple):
+    """One step that was played: the state before it, and every player's options and move, in the roster's order."""
+
+    game: Game[Any]
+    state: State[Any]
+    points: tuple[DecisionPoint, ...]
+    options: tuple[tuple[Option, ...], ...]
+    moves: tuple[Move, ...]
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the episode ends after it, whatever is done in it."""
+        return self.state.tally.step + 1 >= self.game.setting.max_steps
+
+    def payoffs(self, player: int, action: str) -> tuple[float, ...]:
+        """Return what every player would earn in the step if `player` did `action` and all others what they did."""
+        moves = [replace(move, action=action) if i == player else move for i, move in enumerate(self.moves)]
+        return self.game.resolve(self.state, moves).tally.last_payoff
+
+
+def played_steps(run: Run) -> Iterator[PlayedStep]:
+    """Yield every step of the run's finished episodes.
+
+    Raises:
+        GameError: A recorded move breaks the rules of this version's games.
+    """
+    moves = _Moves(run)
+    for episode in _episodes(run):
+        yield from episode.steps(moves)
 
 
 class Rules(NamedTuple):
@@ -106,19 +138,15 @@ class _Episode:
         self._number, self._language, self._game = number, _language(run), game_of(run, task, number)
         self._start: State[Any] = self._game.start(stream(int(run.manifest["seed"]), "game", number))
 
-    def points(self, moves: _Moves) -> Iterator[Point]:
-        """Yield every decision point with its options, in the order of play."""
+    def steps(self, moves: _Moves) -> Iterator[PlayedStep]:
+        """Yield every step, in the order of play."""
         state = self._start
         while not self._game.is_terminal(state):
-            here = [
-                (DecisionPoint(self._number, state.tally.step, name), self._options(state, player))
-                for player, name in enumerate(self._names)
-            ]
-            yield from here
-            played = [
-                moves.of(point, options, level) for (point, options), level in zip(here, self._teamwork, strict=True)
-            ]
-            state = self._game.resolve(state, played)
+            points = tuple(DecisionPoint(self._number, state.tally.step, name) for name in self._names)
+            options = tuple(self._options(state, player) for player in range(len(self._names)))
+            made = tuple(map(moves.of, points, options, self._teamwork))
+            yield PlayedStep(self._game, state, points, options, made)
+            state = self._game.resolve(state, made)
 
     def _options(self, state: State[Any], player: int) -> tuple[Option, ...]:
         return self._game.observe(state, player, self._language).options

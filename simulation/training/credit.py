@@ -5,6 +5,7 @@
                    once, of the other replies in the same step of the task; for the only reply of a step, the mean of
                    that step in the last update
     advantage      (return - baseline) / spread, the spread at least 0.1 of the largest return
+    worth          of every choice of a decision after which nothing follows: what it would have paid
 
 Compared are replies to one prompt where it was met again: the same game, role, step and observation. Payoffs count,
 never the shared-out pool: it is the same whatever happens. An invalid decision earns what the game pays for it, and is
@@ -17,8 +18,8 @@ Sources: Williams, Machine Learning 8 (1992), for REINFORCE; Kool, van Hoof & We
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run
 
 _LEAST_SPREAD = 0.1
+Worths = Mapping[tuple[int, int, str], Mapping[str, float]]
+"""By episode, step and model_id: the worth of each choice, by its text."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class LearnerAct:
     step: int
     prompt: Prompt
     reply: str
+
+    @property
+    def where(self) -> tuple[int, int, str]:
+        """Its episode, step and learner."""
+        return self.episode, self.step, self.prompt.learner
 
     @property
     def valid(self) -> bool:
@@ -122,6 +130,7 @@ def credited(
     to_go: Mapping[tuple[int, int, str], float],
     task_of: Mapping[int, str],
     means: Mapping[str, float],
+    worths: Worths | None = None,
 ) -> Credit:
     """Return the samples of one update.
 
@@ -130,10 +139,11 @@ def credited(
         to_go: Returns-to-go, as `returns_to_go` gives them.
         task_of: The task of each episode.
         means: Those of the last update.
+        worths: The worth of every choice, where it is known; the others are weighed by what followed.
     """
     steps = _returns_by_step(acts, to_go, task_of)
     return Credit(
-        tuple(_scaled(advantages(acts, to_go, task_of, means))),
+        tuple(_scaled(advantages(acts, to_go, task_of, means, worths))),
         _episode_returns(acts, to_go),
         _invalid_shares(acts),
         {**means, **{place: float(np.mean(values)) for place, values in sorted(steps.items())}},
@@ -145,30 +155,48 @@ def advantages(
     to_go: Mapping[tuple[int, int, str], float],
     task_of: Mapping[int, str],
     means: Mapping[str, float],
+    worths: Worths | None = None,
 ) -> list[Sample]:
     """Return a sample per valid reply, its weight the return less the baseline; arguments as in `credited`.
 
-    The mean gradient of many such samples is the policy gradient.
+    A decision whose choices have a known worth is a sample with values instead: their worth less its mean. The mean
+    gradient of many such samples is the policy gradient.
     """
+    known = worths or {}
+    told = {act.where for act in acts if known.get(act.where)}
+    samples = [_of_worth(act, known[act.where]) for act in acts if act.prompt.choices and act.where in told]
+    for act, gain in _gains(acts, to_go, task_of, means):
+        if act.valid and not (act.prompt.choices and act.where in told):
+            samples.append(Sample(act.prompt, picked=act.reply, weight=gain))
+    return samples
+
+
+def _gains(
+    acts: Sequence[LearnerAct],
+    to_go: Mapping[tuple[int, int, str], float],
+    task_of: Mapping[int, str],
+    means: Mapping[str, float],
+) -> Iterator[tuple[LearnerAct, float]]:
+    """Yield each reply with its return less the baseline, by prompt."""
     groups: dict[Prompt, list[LearnerAct]] = defaultdict(list)
     for act in acts:
         groups[act.prompt].append(act)
-    steps, samples = _returns_by_step(acts, to_go, task_of), list[Sample]()
-    for prompt, members in groups.items():
-        returns = np.array([to_go[act.episode, act.step, prompt.learner] for act in members])
+    steps = _returns_by_step(acts, to_go, task_of)
+    for members in groups.values():
+        returns = np.array([to_go[act.where] for act in members])
         if len(members) > 1:
             baselines = _leave_one_out(returns)
         else:
             place = _place(members[0], task_of)
             alike = steps[place]
-            known = (sum(alike) - returns[0]) / (len(alike) - 1) if len(alike) > 1 else means.get(place, returns[0])
-            baselines = np.array([known])
-        samples += [
-            Sample(prompt, picked=act.reply, weight=float(gain))
-            for act, gain in zip(members, returns - baselines, strict=True)
-            if act.valid
-        ]
-    return samples
+            mean = (sum(alike) - returns[0]) / (len(alike) - 1) if len(alike) > 1 else means.get(place, returns[0])
+            baselines = np.array([mean])
+        yield from zip(members, (returns - baselines).tolist(), strict=True)
+
+
+def _of_worth(act: LearnerAct, worth: Mapping[str, float]) -> Sample:
+    values = np.array([worth[choice] for choice in act.prompt.choices])
+    return Sample(act.prompt, values=tuple((values - values.mean()).tolist()))
 
 
 def _returns_by_step(
@@ -176,7 +204,7 @@ def _returns_by_step(
 ) -> dict[str, list[float]]:
     found: dict[str, list[float]] = defaultdict(list)
     for act in acts:
-        found[_place(act, task_of)].append(to_go[act.episode, act.step, act.prompt.learner])
+        found[_place(act, task_of)].append(to_go[act.where])
     return found
 
 
@@ -195,14 +223,18 @@ def _scaled(samples: Sequence[Sample]) -> list[Sample]:
     """Divide each learner's advantages by their spread, which is at least a tenth of the largest."""
     by_learner: dict[str, list[float]] = defaultdict(list)
     for sample in samples:
-        by_learner[sample.prompt.learner].append(sample.weight)
+        by_learner[sample.prompt.learner] += sample.values or (sample.weight,)
     spreads = {
         learner: max(float(np.std(gains)), _LEAST_SPREAD * float(np.abs(gains).max())) or 1.0
         for learner, gains in by_learner.items()
     }
-    return [
-        Sample(each.prompt, picked=each.picked, weight=each.weight / spreads[each.prompt.learner]) for each in samples
-    ]
+    return [_divided(each, spreads[each.prompt.learner]) for each in samples]
+
+
+def _divided(sample: Sample, by: float) -> Sample:
+    if sample.values:
+        return replace(sample, values=tuple(value / by for value in sample.values))
+    return replace(sample, weight=sample.weight / by)
 
 
 def _episode_returns(acts: Sequence[LearnerAct], to_go: Mapping[tuple[int, int, str], float]) -> dict[str, float]:
