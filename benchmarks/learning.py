@@ -1,14 +1,17 @@
-"""What a gradient step of the trainer costs, on SmolLM2-135M with the product's own prompts.
+"""What a gradient step of the trainer and an update of a training cost, on SmolLM2-135M with the product's own prompts.
 
     python -m benchmarks.learning             # some minutes on two cores
     python -m benchmarks.learning --quick     # one repetition
 
-Two ratios, each of turns of one run on one machine:
+Two ratios of turns of one run on one machine, and two figures of a training by the method exact: the dilemma of two
+learners, whose end is hidden.
 
 | figure | over | goal |
 |---|---|---|
 | a step on 8 prompts of one learner, whose beginning is computed once | peft on the padded batch | at most 0.6 |
 | a step of 8 learners together | one learner at equal tokens | at most 1.25 |
+| an update, in seconds on the clock | | at most 12 s on two idle cores |
+| an update without the trainer's computing: samples, versions, ledger | the whole update | at most 0.02 |
 """
 
 from __future__ import annotations
@@ -17,9 +20,12 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from unittest import mock
 
 import orjson
 
@@ -35,12 +41,14 @@ from benchmarks.goals import Result
 from benchmarks.measure import machine, turns
 from simulation.plan import Plan
 from simulation.scenario import Scenario
+from simulation.training import run
 from simulation.training.methods.exact import graphs_of
 
 OUT = Path(__file__).parent / "results" / "learning.json"
 ROWS = 8
 LEARNERS = tuple(f"learner_{number}" for number in range(ROWS))
 RANK = 8
+COMPUTING = ("probabilities", "forward_backward", "optim_step")
 Step = Callable[[], object]
 
 
@@ -125,6 +133,70 @@ def ratios(steps: dict[str, Step], repetitions: int) -> tuple[tuple[float, ...],
     return tuple(a / b for a, b in zip(first, second, strict=True)), {name: min(each) for name, each in seconds.items()}
 
 
+@dataclass
+class TimedTrainer:
+    """A trainer whose computing is timed; what it writes and loads is not."""
+
+    trainer: LoRATrainer
+    seconds: float = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.trainer, name)
+        return self._timed(found) if name in COMPUTING else found
+
+    def _timed(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return work(*arguments)
+            finally:
+                self.seconds += time.perf_counter() - began
+
+        return call
+
+
+def hidden_end() -> Plan:
+    """Return a training of two adapters in the dilemma whose end is hidden: five situations a learner."""
+    rows = [{"model_id": name, "model_name": MODEL_ID.split("/")[-1]} for name in ("ann", "bo")]
+    horizon = {"continue": 0.9, "at_most": 50, "announced": False}
+    scenario = {
+        "name": "bench",
+        "mode": "competitive",
+        "tasks": [{"task_id": "pd", "task_type": "prisoners_dilemma", "horizon": horizon}],
+        "communication": {"talk_rounds": 0},
+        "training": {"learners": {"ann": {}, "bo": {}}, "method": "exact"},
+    }
+    roster = {"name": "bench", "base_model": MODEL_ID.split("/")[-1], "models": rows}
+    return Plan(Scenario.model_validate(scenario), Roster.model_validate(roster))
+
+
+def updates_of(plan: Plan, updates: int) -> tuple[list[float], list[float], list[float]]:
+    """Train; return of each update the seconds on the clock, its CPU seconds, and its seconds without computing."""
+    timed = TimedTrainer(run.trainer_of(plan))
+    moments: list[tuple[float, float, float]] = []
+
+    def note(_line: object) -> None:
+        moments.append((time.perf_counter(), time.process_time(), timed.seconds))
+
+    with TemporaryDirectory() as out, mock.patch.object(run, "trainer_of", return_value=timed):
+        run.train(run.begin_training(plan, out), updates=updates, on_update=note)
+    wall, cpu, computing = ([b - a for a, b in pairwise(each)] for each in zip(*moments, strict=True))
+    return wall, cpu, [whole - part for whole, part in zip(wall, computing, strict=True)]
+
+
+def training_results(quick: bool) -> list[Result]:
+    plan = hidden_end()
+    wall, cpu, other = updates_of(plan, 1 if quick else 5)
+    shares = tuple(part / whole for part, whole in zip(other, wall, strict=True))
+    (graph,) = graphs_of(plan)
+    detail = f"{len(graph.cells)} prompts of two learners; {min(cpu):.3g} CPU s at least"
+    least = f"{min(other) * 1000:.3g} ms at least: values, samples, two versions and a synced line"
+    return [
+        Result("an update of two learners by exact", "s", tuple(wall), 12, True, detail),
+        Result("an update's share without computing", "of its time", shares, 0.02, True, least),
+    ]
+
+
 def measured(quick: bool) -> list[Result]:
     repetitions = 1 if quick else 5
     prompts = decision_prompts()
@@ -142,7 +214,7 @@ def measured(quick: bool) -> list[Result]:
         results.append(
             Result(name, "x", found, goal, True, f"{detail}; prompts of {_lengths(trainer, prompts)} tokens")
         )
-    return results
+    return [*results, *training_results(quick)]
 
 
 def _lengths(trainer: LoRATrainer, prompts: Sequence[Prompt]) -> str:

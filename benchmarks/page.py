@@ -1,6 +1,7 @@
 """Write docs/performance.md from the committed figures.
 
-python -m benchmarks --out benchmarks/results/committed.json && python -m benchmarks.grid && python -m benchmarks.page
+python -m benchmarks --out benchmarks/results/committed.json && python -m benchmarks.grid
+python -m benchmarks.learning && python -m benchmarks.page
 """
 
 from __future__ import annotations
@@ -16,11 +17,12 @@ from benchmarks.measure import ROOT, Spread
 
 FIGURES = Path(__file__).parent / "results" / "committed.json"
 GRID = FIGURES.with_name("grid.json")
+LEARNING = FIGURES.with_name("learning.json")
 PAGE = ROOT / "docs" / "performance.md"
 
 
-def page(report: dict[str, Any], grid: dict[str, Any] | None = None) -> str:
-    """Return the whole page, made from the figures alone; without `grid` it has no grid section."""
+def page(report: dict[str, Any], grid: dict[str, Any] | None = None, learning: dict[str, Any] | None = None) -> str:
+    """Return the whole page, made from the figures alone; without `grid` or `learning` it has no such section."""
     facts = report["machine"]
     lines = [
         "# Performance",
@@ -33,20 +35,42 @@ def page(report: dict[str, Any], grid: dict[str, Any] | None = None) -> str:
     ]
     if report["quick"]:
         lines += ["Measured with `--quick`: smaller sizes, one repetition; it says nothing about the goals' sizes.", ""]
-    lines += ["| benchmark | minimum / median / maximum | goal | met | details |", "|---|---|---|---|---|"]
-    for row in report["results"]:
-        met = "yes" if row["met"] else "no"
-        spread = Spread(**row["spread"])
-        lines.append(f"| {row['name']} | {spread} | {row['goal']} | {met} | {row['detail']} |")
     lines += [
+        *goal_rows(report["results"]),
         "",
         "![Seconds of a step by number of agents, and milliseconds of a step by its number](performance_growth.svg)",
         "",
         "Simulated agents in a small world of degree 10 talk and decide (`python -m benchmarks.growth`).",
+        *(learning_rows(learning) if learning else []),
         *peer_rows(report.get("peers", [])),
         *(grid_rows(grid) if grid else []),
     ]
     return "\n".join(lines) + "\n"
+
+
+def goal_rows(results: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the table of figures that have a goal."""
+    lines = ["| benchmark | minimum / median / maximum | goal | met | details |", "|---|---|---|---|---|"]
+    for row in results:
+        met = "yes" if row["met"] else "no"
+        lines.append(f"| {row['name']} | {Spread(**row['spread'])} | {row['goal']} | {met} | {row['detail']} |")
+    return lines
+
+
+def learning_rows(report: dict[str, Any]) -> list[str]:
+    """Return the section about training adapters."""
+    facts, missed = report["machine"], [row for row in report["results"] if not row["met"]]
+    return [
+        "",
+        "## Training",
+        "",
+        "SmolLM2-135M in fp32, LoRA of rank 8, the product's own prompts (`python -m benchmarks.learning`). Measured "
+        f"on {facts['cpu']}, {facts['cores']} cores, {facts['when']}, commit {facts['commit']}; load average "
+        f"{facts['load'][0]} before, and {report['load_after'][0]} after with the benchmark's own two threads.",
+        "",
+        *goal_rows(report["results"]),
+        *(f"\nMissed: {row['name']}, {row['spread']['middle']:.3g} ({row['goal']})." for row in missed),
+    ]
 
 
 def peer_rows(compared: Sequence[dict[str, Any]]) -> list[str]:
@@ -71,16 +95,17 @@ def peer_rows(compared: Sequence[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def committed() -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """Return the figures in the repository, and those of the grid if there are any."""
-    report, grid = (json.loads(path.read_bytes()) if path.exists() else None for path in (FIGURES, GRID))
+def committed() -> tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any] | None]:
+    """Return the figures in the repository, and those of the grid and of training if there are any."""
+    paths = (FIGURES, GRID, LEARNING)
+    report, grid, learning = (json.loads(path.read_bytes()) if path.exists() else None for path in paths)
     assert report is not None
-    return report, grid
+    return report, grid, learning
 
 
 def main() -> None:
-    report, grid = committed()
-    PAGE.write_text(page(report, grid), encoding="utf-8")
+    report, grid, learning = committed()
+    PAGE.write_text(page(report, grid, learning), encoding="utf-8")
     if grid:
         draw(grid, PAGE.parent / PICTURE)
 

@@ -96,6 +96,6 @@ def test_row_has_all_topologies_and_rate_and_memory() -> None:
 
 
 def test_page_has_a_grid_section_if_there_are_figures() -> None:
-    figures, _ = committed()
+    figures, *_ = committed()
     assert "## Sizes" not in page(figures)
     assert "## Sizes" in page(figures, report(row("small_world", 10)))
