@@ -19,6 +19,7 @@ from simulation.training.ledger import LEDGER, Ledger
 from simulation.training.lesson import UpdateContext
 from simulation.training.methods.exact import exact
 from simulation.training.methods.filtered_imitation import filtered_imitation
+from simulation.training.methods.imitation import imitation
 from simulation.training.run import VERSIONS, begin_training, config_of, train
 from simulation.training.tables import load_training
 from simulation.training.tabular import TabularTrainer
@@ -58,6 +59,20 @@ def test_imitation_learns_its_teachers(begin: Begin) -> None:
     losses = load_training(folder).updates.set_index(["learner", "update"])["loss"]
     for learner in ("ann", "bo"):
         assert losses[learner, 12] < 0.4 < losses[learner, 1]
+
+
+def test_imitation_weighs_a_message_as_much_as_a_decision(training_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    learners = {"ann": {"teacher": "tit_for_tat"}, "bo": {"teacher": "always_defect"}}
+    rows = tuple(ModelConfig(model_id=name, model_name="base") for name in learners)
+    settings = {"communication": {"talk_rounds": 1}, "inference": {"tiers": ["simulated"]}}
+    plan = training_plan(rows=rows, training={"method": "imitation", "learners": learners}, **settings)
+    lesson = imitation(UpdateContext(plan, config_of(plan), tmp_path, 1, TabularTrainer(), {}))
+    decisions = [each for each in lesson.samples if each.prompt.choices]
+    messages = [each for each in lesson.samples if not each.prompt.choices]
+    assert {each.weight for each in decisions} == {1.0}
+    assert len(messages) == len(decisions)
+    for each in messages:
+        assert each.weight * len(each.picked) / 4 == pytest.approx(1)  # English: a byte a character, four a token
 
 
 def test_filtered_imitation_needs_runs_that_are_there(training_plan: Callable[..., Plan], tmp_path: Path) -> None:
