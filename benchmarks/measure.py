@@ -1,4 +1,4 @@
-"""What every benchmark uses: alternating turns, spreads of repetitions, facts about the machine."""
+"""What every benchmark uses: turns, spreads of repetitions, facts about the machine, figures in a page."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from statistics import median
 from typing import TypeVar
 
 ROOT = Path(__file__).parent.parent
+BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 T = TypeVar("T")
 
 
@@ -68,3 +69,12 @@ def _commit() -> str:
     command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "no git"
+
+
+def between_marks(text: str, made: str) -> str:
+    """Return a page with `made` between its marks of figures, in place of what is there."""
+    before, begins, rest = text.partition(BEGIN)
+    _, ends, after = rest.partition(END)
+    if not (begins and ends):
+        raise ValueError(f"the page has no {BEGIN} followed by {END}")
+    return f"{before}{BEGIN}\n{made}\n{END}{after}"

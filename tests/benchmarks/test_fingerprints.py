@@ -9,11 +9,11 @@ import pytest
 from agents.inference.adapter_folder import WEIGHTS_FILE
 from agents.inference.embedded.adapters import shipped_adapters
 from agents.inference.embedded.model_sources import file_sha256
+from benchmarks.fingerprints import DOCS, FIGURES, page
 from simulation.metrics import behaviour
 from simulation.studies.fingerprint.cells import CELLS
 from simulation.studies.fingerprint.picture import picture
 from simulation.studies.fingerprint.report import load_report
-from training.publish_fingerprints import DOCS, FIGURES, page
 
 PUBLISHED = load_report(FIGURES)
 PAGE = (DOCS / "fingerprints.md").read_text(encoding="utf-8")

@@ -1,27 +1,23 @@
-"""docs/fingerprints.md and its picture, from the committed figures.
+"""Write docs/fingerprints.md and its picture from the committed figures.
 
 society fingerprint first_contact --tier embedded --episodes 12 --seed 1
 cp runs/fingerprint-.../fingerprint.json docs/fingerprints.json
-python -m training.publish_fingerprints
+python -m benchmarks.fingerprints
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from benchmarks.measure import ROOT, between_marks
 from simulation.studies.fingerprint.picture import markdown, picture
 from simulation.studies.fingerprint.report import FingerprintReport, load_report
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = ROOT / "docs"
 FIGURES, PICTURE, PAGE = DOCS / "fingerprints.json", DOCS / "fingerprints.svg", DOCS / "fingerprints.md"
-BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
 def page(text: str, report: FingerprintReport) -> str:
-    """The page with the report's tables and origin between its marks."""
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    return f"{before}{BEGIN}\n{markdown(report)}\n\n{_origin(report)}\n{END}{after}"
+    """Return the page with the report's tables and origin between its marks."""
+    return between_marks(text, f"{markdown(report)}\n\n{_origin(report)}")
 
 
 def _origin(report: FingerprintReport) -> str:

@@ -1,1 +1,0 @@
-"""How the shipped LoRA adapters were made: dialogues of scripted players, training, held-out figures."""
