@@ -172,7 +172,7 @@ function drawTrainings(all) {
     const curve = (key) => learners.map((learner, at) => ({ x: of(learner, key).map((row) => row.update), y: of(learner, key).map((row) => row[key]), name: plain(learner), mode: "lines+markers", line: { color: colour(at) } }));
     const axis = { xaxis: { title: { text: label("training_update") } } };
     const ends = [Math.min(...training.updates.filter((row) => row.value !== null).map((row) => row.update)), Math.max(...training.updates.map((row) => row.update))];
-    const known = training.known_answers.map((row) => ({ x: ends, y: [row.value, row.value], name: [label(`training_${row.answer.replace(" ", "_")}`), plain(row.learner)].join(" "), mode: "lines", line: { dash: "dash", width: 1.4, color: css("--quiet") } }));
+    const known = training.known_answers.map((row) => ({ x: ends, y: [row.value, row.value], name: [label(`training_${row.answer.replace(" ", "_")}`), plain(row.learner)].join(" ").trim(), mode: "lines", line: { dash: "dash", width: 1.4, color: css("--quiet") } }));
     Plotly.newPlot(chart(place), [...curve("value"), ...known], layout(label("training_value"), axis), CONFIG);
     Plotly.newPlot(chart(place), curve("invalid"), layout(label("training_invalid"), { ...axis, yaxis: { range: [0, 1.02], tickformat: ".0%" } }), CONFIG);
     for (const learner of learners) {
