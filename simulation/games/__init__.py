@@ -22,7 +22,7 @@ from simulation.games.base import Game
 
 FOLDERS_VARIABLE = "SOCIETY_GAMES"
 """The environment variable that names folders with games of a user's own."""
-SHARED = frozenset({"base", "pairs", "turns", "conformance", "equilibria", "measures", "normal_form"})
+SHARED = frozenset({"base", "pairs", "turns", "conformance", "equilibria", "measures", "normal_form", "tally"})
 """Modules that games share; every other module here is a game."""
 
 

@@ -16,16 +16,17 @@ import random
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from agents.language import Language
 from agents.players.policies import ExpectedOutcome, Observation, Option, closest
 from agents.problems import SocietyError
-from simulation.games.measures import Meaning, gini, least, tidy, welfare_ratio
+from simulation.games.measures import Meaning, gini, tidy, welfare_ratio
+from simulation.games.tally import Tally
 from simulation.seats import Seat
 
 Table = TypeVar("Table")
@@ -43,12 +44,6 @@ class GameParameters(BaseModel):
     def cautions(self) -> tuple[str, ...]:
         """Return what is legal here but not what a reader of the game's name expects, a sentence each."""
         return ()
-
-
-def distinct_words(words: Sequence[str]) -> bool:
-    """Return whether words differ, whatever their case, and none is empty or has spaces around it."""
-    distinct = len({word.casefold() for word in words}) == len(words)
-    return distinct and all(word and word == word.strip() for word in words)
 
 
 @dataclass(frozen=True)
@@ -79,35 +74,6 @@ class Move:
     action: str | None
     message: str = ""
     teamwork_level: float = 0.0
-
-
-class Everyone(NamedTuple):
-    """Sum and number of the last step's cooperation levels of all players, and the two lowest levels of the episode."""
-
-    total: float
-    known: int
-    lowest: tuple[float, ...]
-
-
-@dataclass(frozen=True)
-class Tally:
-    """Running sums per player. Its size does not grow with the number of steps."""
-
-    step: int
-    payoff: tuple[float, ...]
-    accuracy: tuple[float, ...]
-    cooperation: tuple[float, ...]
-    valid: tuple[int, ...]
-    last_cooperation: tuple[float | None, ...]
-    worst_cooperation: tuple[float | None, ...]
-    last_payoff: tuple[float, ...]
-
-    @cached_property
-    def everyone(self) -> Everyone:
-        """Sums over all players, computed once a step: each observation then costs the same in a group of any size."""
-        last = [level for level in self.last_cooperation if level is not None]
-        worst = sorted(level for level in self.worst_cooperation if level is not None)
-        return Everyone(sum(last), len(last), tuple(worst[:2]))
 
 
 @dataclass(frozen=True)
@@ -320,7 +286,7 @@ class Game(ABC, Generic[Table]):
         tally = state.tally
         opponents = self.opponents(state, player)
         if opponents is None:
-            return _all_but(tally, player)
+            return tally.others(player)
         last = [v for v in (tally.last_cooperation[other] for other in opponents) if v is not None]
         worst = [v for v in (tally.worst_cooperation[other] for other in opponents) if v is not None]
         return (tidy(sum(last) / len(last)) if last else None), (min(worst) if worst else None)
@@ -341,7 +307,7 @@ class Game(ABC, Generic[Table]):
             raise GameError(f"{self.task_type}: {len(moves)} moves for {self.players} players")
         levels = tuple(self._level(state, player, move) for player, move in enumerate(moves))
         round_ = self._play(state, moves)
-        return State(_added(state.tally, round_, levels), round_.table)
+        return State(state.tally.after(round_.payoffs, round_.accuracies, levels), round_.table)
 
     def _level(self, state: State[Table], player: int, move: Move) -> float | None:
         if move.action is None:
@@ -381,30 +347,3 @@ class Game(ABC, Generic[Table]):
     def efficiencies(self, state: State[Table]) -> tuple[float, ...]:
         """Return achieved / best possible welfare per player: the same for all, unless players play in pairs."""
         return (welfare_ratio(sum(state.tally.payoff), self.optimum()),) * self.players
-
-
-def _added(tally: Tally, round_: Round[Any], levels: Sequence[float | None]) -> Tally:
-    def plus(sums: Sequence[float], parts: Sequence[float]) -> tuple[float, ...]:
-        return tuple(total + part for total, part in zip(sums, parts, strict=True))
-
-    return replace(
-        tally,
-        step=tally.step + 1,
-        payoff=plus(tally.payoff, round_.payoffs),
-        accuracy=plus(tally.accuracy, round_.accuracies),
-        cooperation=plus(tally.cooperation, [level or 0.0 for level in levels]),
-        valid=tuple(n + (level is not None) for n, level in zip(tally.valid, levels, strict=True)),
-        last_cooperation=tuple(levels),
-        worst_cooperation=tuple(least(a, b) for a, b in zip(tally.worst_cooperation, levels, strict=True)),
-        last_payoff=round_.payoffs,
-    )
-
-
-def _all_but(tally: Tally, player: int) -> tuple[float | None, float | None]:
-    own, own_worst, everyone = tally.last_cooperation[player], tally.worst_cooperation[player], tally.everyone
-    count = everyone.known - (own is not None)
-    mean = tidy((everyone.total - (own or 0.0)) / count) if count else None
-    lowest = list(everyone.lowest)
-    if own_worst in lowest:
-        lowest.remove(own_worst)
-    return mean, (lowest[0] if lowest else None)

@@ -72,7 +72,7 @@ def lesson(worth: Mapping[str, float], reply: str, episodes: int = 4) -> Tabular
     return trainer
 
 
-def test_a_learner_that_always_does_the_same_learns_from_what_it_did_not_do() -> None:
+def test_learner_that_always_does_the_same_learns_from_the_rest() -> None:
     before = 0.001
     ((_, after),) = lesson({"c": 1.0, "d": 5.0}, "c").probabilities([HERE])
     assert after > before
