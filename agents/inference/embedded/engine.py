@@ -1,8 +1,10 @@
 """Requests in, texts and probabilities out, in batches. Synchronous.
 
 Sampling a row uses only that row's own logits and random stream. A row whose logits are not finite gets an error of its
-own, and the others of its batch their replies. The logits have the rounding of the batch that they
-were computed in (about 1e-5 in fp32, 1e-2 in bf16), so a near-tie can be decided differently in another batch.
+own, and the others of its batch their replies. On a CPU each prompt with choices is computed by itself, once: players
+meet few prompts often, and a batch is no faster there. A text's first token is computed once in the same way, where its
+batch has one row. All other logits have the rounding of the batch that they were computed in (about 1e-5 in fp32, 1e-2
+in bf16), so a near-tie can be decided differently in another batch.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
@@ -20,7 +22,7 @@ import numpy as np
 from agents.inference.adapter_folder import AdapterFolder, UnusableAdapterError
 from agents.inference.backend import Completion
 from agents.inference.embedded.adapters import SMALL_MODEL, EmbeddedBase, resolve
-from agents.inference.embedded.model import EmbeddedModel
+from agents.inference.embedded.model import Batch, EmbeddedModel
 from agents.inference.embedded.sampling import (
     ChoiceTree,
     Floats,
@@ -37,6 +39,10 @@ from agents.inference.provenance import Request
 BATCH_ROWS = 16
 BATCH_TOKENS = 16_384
 LOOK_AHEAD_ROWS = 32
+REMEMBERED = 4096
+"""How many prompts with choices keep their probabilities."""
+PREFILLED = 8
+"""How many prompts of texts keep their key-value cache, some 10 MB each for the small model."""
 
 Answer = TypeVar("Answer")
 Outcome = Completion | InferenceError
@@ -58,6 +64,11 @@ class BatchRow:
         if self.tree is None:
             raise ValueError(f"{self.request.key}: the request has no choices")
         return self.tree
+
+    @property
+    def question(self) -> tuple[Tokens, AdapterFolder | None, tuple[str, ...]]:
+        """Return what the probabilities of the choices depend on."""
+        return self.tokens, self.adapter, tuple(self.choices.paths)
 
     def stream(self) -> np.random.Generator:
         """Return this row's own random stream."""
@@ -95,6 +106,8 @@ class EmbeddedEngine:
         """Load the model; the arguments are those of EmbeddedModel."""
         self.model = EmbeddedModel(source, dtype, base)
         self._lock = Lock()
+        self._alone = lru_cache(maxsize=REMEMBERED)(self._computed_alone)
+        self._prefilled = lru_cache(maxsize=PREFILLED)(self._prefill_alone)
 
     def ready(self, request: Request) -> BatchRow:
         """Tokenise and check a request, and load its adapter.
@@ -131,10 +144,9 @@ class EmbeddedEngine:
 
         The temperature applies to whole choices; `top_p` and `max_tokens` do not apply.
         """
-        distributions = self._in_batches(rows, self._distributions)
         return [
             shares if isinstance(shares, InferenceError) else _chosen(row, shares)
-            for row, shares in zip(rows, distributions, strict=True)
+            for row, shares in zip(rows, self._shares(rows), strict=True)
         ]
 
     def choice_distribution(self, requests: Sequence[Request]) -> list[Shares]:
@@ -143,11 +155,29 @@ class EmbeddedEngine:
         Raises:
             InferenceError: As `ready`, or the logits of a row are not finite.
         """
-        found = self._in_batches([self.ready(request) for request in requests], self._distributions)
+        found = self._shares([self.ready(request) for request in requests])
         for each in found:
             if isinstance(each, InferenceError):
                 raise each
         return [each for each in found if not isinstance(each, InferenceError)]
+
+    def _shares(self, rows: Sequence[BatchRow]) -> list[Shares | InferenceError]:
+        """Return P of every choice, or a row's error."""
+        if self.model.on_gpu:
+            found = self._in_batches(rows, self._distributions)
+        else:
+            found = self._in_batches(rows, lambda some: [self._alone(*row.question) for row in some])
+        return [
+            logits_error(row, self.model.base.name) if shares is None else shares
+            for row, shares in zip(rows, found, strict=True)
+        ]
+
+    def _computed_alone(self, tokens: Tokens, adapter: AdapterFolder | None, choices: tuple[str, ...]) -> Shares | None:
+        tree = choice_tree(choices, self.model.text.encode, self.model.text.end)
+        return _probabilities(tree, *self._branches([tokens], [adapter], [tree]))
+
+    def _prefill_alone(self, tokens: Tokens, adapter: AdapterFolder | None) -> Batch:
+        return self.model.prefill([tokens], [adapter])
 
     def _in_batches(
         self, rows: Sequence[BatchRow], answer: Callable[[Sequence[BatchRow]], list[Answer]]
@@ -163,7 +193,7 @@ class EmbeddedEngine:
 
     def _talk(self, began: float, rows: Sequence[BatchRow]) -> list[Outcome]:
         drafts = [Draft(row, row.stream()) for row in rows]
-        batch, live = self.model.prefill([row.tokens for row in rows], [row.adapter for row in rows]), drafts
+        batch, live = self._begun(rows), drafts
         first_token_time = None
         while True:
             for place, draft in enumerate(live):
@@ -176,6 +206,11 @@ class EmbeddedEngine:
                 self.model.select(batch, unfinished)
                 live = [live[place] for place in unfinished]
             self.model.advance(batch, [[draft.tokens[-1]] for draft in live])
+
+    def _begun(self, rows: Sequence[BatchRow]) -> Batch:
+        if len(rows) > 1:
+            return self.model.prefill([row.tokens for row in rows], [row.adapter for row in rows])
+        return self.model.begun_again(self._prefilled(rows[0].tokens, rows[0].adapter))
 
     def _extend(self, draft: Draft, logits: Floats) -> None:
         if np.isfinite(logits).all():
@@ -192,27 +227,32 @@ class EmbeddedEngine:
             first_token_time=first_token_time,
         )
 
-    def _distributions(self, rows: Sequence[BatchRow]) -> list[Shares | InferenceError]:
-        """Return P of every choice, or a row's error.
+    def _distributions(self, rows: Sequence[BatchRow]) -> list[Shares | None]:
+        """Return P of every choice, None where logits are not finite."""
+        trees = [row.choices for row in rows]
+        logits = self._branches([row.tokens for row in rows], [row.adapter for row in rows], trees)
+        return [_probabilities(tree, found) for tree, found in zip(trees, logits, strict=True)]
+
+    def _branches(
+        self, prompts: Sequence[Tokens], adapters: Sequence[AdapterFolder | None], trees: Sequence[ChoiceTree]
+    ) -> list[dict[Tokens, Floats]]:
+        """Return the logits of the tokens allowed at every branch of each prompt's choices.
 
         It takes one pass over the prompts, and one over all later tokens where choices differ.
         """
-        trees = [row.choices for row in rows]
-        batch = self.model.prefill([row.tokens for row in rows], [row.adapter for row in rows])
+        batch = self.model.prefill(prompts, adapters)
         logits: list[dict[Tokens, Floats]] = [{(): _allowed(tree, (), batch.last(i))} for i, tree in enumerate(trees)]
         places = [(i, prefix) for i, tree in enumerate(trees) for prefix in tree.branches if prefix]
         for start in range(0, len(places), LOOK_AHEAD_ROWS):
             some = places[start : start + LOOK_AHEAD_ROWS]
             for (i, prefix), found in zip(some, self.model.look_ahead(batch, some), strict=True):
                 logits[i][prefix] = _allowed(trees[i], prefix, found)
-        return [
-            choice_probabilities(row.choices, found) if _finite(found) else logits_error(row, self.model.base.name)
-            for row, found in zip(rows, logits, strict=True)
-        ]
+        return logits
 
 
-def _finite(logits: Mapping[Tokens, Floats]) -> bool:
-    return all(np.isfinite(each).all() for each in logits.values())
+def _probabilities(tree: ChoiceTree, logits: Mapping[Tokens, Floats]) -> Shares | None:
+    finite = all(np.isfinite(each).all() for each in logits.values())
+    return choice_probabilities(tree, logits) if finite else None
 
 
 def logits_error(row: BatchRow, base: str) -> InferenceError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +75,16 @@ class EmbeddedModel:
         )
         return Batch(adapters, out.past_key_values, mask, mask.sum(1), self._logits(out, -1))
 
+    @property
+    def on_gpu(self) -> bool:
+        """Return whether it computes on a GPU."""
+        return bool(self._device.type == "cuda")
+
+    def begun_again(self, batch: Batch) -> Batch:
+        """Return a copy of a batch that was only prefilled: the first may be advanced, and this one stays."""
+        self.bank.activate(batch.adapters)
+        return replace(batch, cache=_copied(batch.cache))
+
     def advance(self, batch: Batch, tokens: Sequence[Sequence[int]]) -> None:
         """Feed one more token to each row of `batch`."""
         import torch
@@ -99,7 +109,6 @@ class EmbeddedModel:
     def look_ahead(self, batch: Batch, places: Sequence[tuple[int, Tokens]]) -> list[Floats]:
         """Return the logits after each (row, prefix) of `places`; `batch` stays as it is."""
         import torch
-        from transformers import DynamicCache
 
         owners = [i for i, _ in places]
         width = max(len(prefix) for _, prefix in places)
@@ -111,9 +120,7 @@ class EmbeddedModel:
             input_ids=self._tensor(tokens),
             attention_mask=torch.cat([batch.mask[owners], mask], dim=1),
             position_ids=batch.lengths[owners][:, None] + torch.arange(width, device=self._device),
-            past_key_values=DynamicCache.from_legacy_cache(
-                tuple((keys[owners], values[owners]) for keys, values in batch.cache.to_legacy_cache())
-            ),
+            past_key_values=_copied(batch.cache, owners),
             use_cache=True,
         )
         ends = self._tensor([len(prefix) - 1 for _, prefix in places])
@@ -130,6 +137,13 @@ class EmbeddedModel:
 
         states = out.last_hidden_state
         return states[torch.arange(len(states), device=states.device), position].float() @ self._head.t()
+
+
+def _copied(cache: Any, rows: Sequence[int] | slice = slice(None)) -> Any:
+    """Return a cache of some rows, which grows apart from `cache`."""
+    from transformers import DynamicCache
+
+    return DynamicCache.from_legacy_cache(tuple((keys[rows], values[rows]) for keys, values in cache.to_legacy_cache()))
 
 
 def fastest_dtype() -> str:

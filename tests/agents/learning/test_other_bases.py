@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from agents.inference.backend import InferenceSettings
+from agents.inference.backend import Completion, InferenceSettings
 from agents.inference.client import VLLMClient
 from agents.inference.embedded.adapters import EmbeddedBase
 from agents.inference.embedded.backend import EmbeddedBackend, load_engine
+from agents.inference.embedded.engine import EmbeddedEngine
 from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.errors import FloorReachedError
-from agents.inference.provenance import CallKey, ChatMessage, Purpose, Request, Tier
+from agents.inference.provenance import CallKey, ChatMessage, Purpose, Request, Sampling, Tier
 from agents.learning.samples import LossWeights, Prompt, Sample
 from tests.agents.learning.conftest import asks, trainer_of
 
@@ -69,3 +71,46 @@ async def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     question = Request(CallKey(0, 0, "ann", Purpose.TALK), tmp_path.name, (ChatMessage("user", "Hi."),), None)
     with pytest.raises(Exception, match=str(tmp_path)):
         await tier.complete(question)
+
+
+def engine_of(base: Path) -> EmbeddedEngine:
+    return EmbeddedEngine(base, "float32", EmbeddedBase(str(base)))
+
+
+def question(base: Path, text: str, choices: tuple[str, ...] | None = ("north", "south"), seed: int = 0) -> Request:
+    messages = (ChatMessage("user", text),)
+    key = CallKey(0, 0, "ann", Purpose.DECIDE if choices else Purpose.TALK)
+    warm = Sampling(temperature=1.0, max_tokens=8)
+    return Request(key, base.name, messages, None, choices=choices, seed=seed, sampling=warm)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU computes in batches")
+def test_choices_have_the_same_probabilities_in_any_company_and_are_computed_once(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, company = question(base, "Where?"), [question(base, "Where, " + "or " * n + "else?") for n in range(5)]
+    (alone,) = engine_of(base).choice_distribution([asked])
+    engine = engine_of(base)
+    assert engine.choice_distribution([*company, asked])[-1] == alone  # to the last digit
+    monkeypatch.setattr(engine.model, "prefill", refused)
+    assert engine.choice_distribution([asked]) == [alone]
+    with pytest.raises(AssertionError, match="computed again"):
+        engine.choice_distribution([question(base, "Where else?")])
+
+
+def refused(*_arguments: object) -> None:
+    raise AssertionError("computed again")
+
+
+def test_a_prompt_of_texts_is_computed_once_and_stays_as_it_was(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = engine_of(base)
+
+    def said(seed: int) -> str:
+        (reply,) = engine.talk([engine.ready(question(base, "Say where.", None, seed))])
+        assert isinstance(reply, Completion)
+        return reply.text
+
+    first = [said(seed) for seed in range(4)]
+    monkeypatch.setattr(engine.model, "prefill", refused)
+    assert [said(seed) for seed in range(4)] == first
+    assert len(set(first)) > 1
