@@ -64,6 +64,9 @@ def run(
         typer.Argument(help="A scenario file with a `training` section, a shipped one's name, or a training's folder."),
     ],
     updates: Annotated[int | None, typer.Option(min=1, help="Updates to end at, in place of the scenario's.")] = None,
+    begin: Annotated[
+        Path | None, typer.Option(help="A training's folder: learners that it has too begin with the adapters it left.")
+    ] = None,
     tier: TierOption = None,
     seed: ScenarioSeedOption = None,
     endpoint: EndpointsOption = None,
@@ -78,15 +81,16 @@ def run(
     from simulation.plan import make_plan
     from simulation.tables.runs import TRAINING
     from simulation.training.run import begin_training, config_of, read_plan, train
+    from simulation.training.start import continued
     from simulation.training.tables import load_training
 
     folder = Path(scenario)
     if (folder / TRAINING).is_file():
-        if tier or seed is not None or endpoint or set_:
+        if tier or seed is not None or endpoint or set_ or begin:
             fail_usage(f"{folder} is a training and goes on with its own scenario: --updates is all that can be given")
     else:
         plan = make_plan(_shipped(scenario), settings_of(tier=tier, seed=seed, endpoints=endpoint, pairs=set_))
-        folder = begin_training(plan, out)
+        folder = begin_training(continued(plan, begin) if begin else plan, out)
         stderr().print(f"training in {folder}", highlight=False)
     last = updates or config_of(read_plan(folder)).updates
     with _progress(last) as on_update:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agents.problems import UsageError
 from simulation.plan import Plan, Settings, make_plan
-from simulation.training.run import OnUpdate, begin_training, train
+from simulation.training.rollout import is_tabular
+from simulation.training.run import VERSIONS, OnUpdate, begin_training, config_of, train
 from simulation.training.shipped import shipped_trainings
 from simulation.training.tables import Training, load_training
 
@@ -26,6 +29,7 @@ def train_scenario(
     endpoints: str | Sequence[str] = (),
     set: Mapping[str, object] | None = None,
     updates: int | None = None,
+    begin: str | Path | None = None,
     out: str | Path = "runs",
     on_update: OnUpdate | None = None,
 ) -> Training:
@@ -42,6 +46,7 @@ def train_scenario(
         endpoints: As in `run_scenario`.
         set: As in `run_scenario`.
         updates: Updates to end at, in place of the scenario's number.
+        begin: A training of some of the same learners: they begin as it left them.
         out: The folder in which the training's folder is made.
         on_update: Called with every line of the ledger.
 
@@ -52,9 +57,35 @@ def train_scenario(
     """
     source = shipped_trainings().get(scenario, scenario) if isinstance(scenario, str) else scenario
     plan = make_plan(source, Settings(tier=tier, seed=seed, endpoints=endpoints, set=set or {}), roster)
-    folder = begin_training(plan, out)
+    folder = begin_training(plan if begin is None else continued(plan, begin), out)
     train(folder, updates=updates, on_update=on_update)
     return load_training(folder)
+
+
+def continued(plan: Plan, path: str | Path) -> Plan:
+    """Return the plan whose learners begin with the adapters that another training left, each with a new optimizer.
+
+    Args:
+        plan: A scenario with a `training` section, and its roster.
+        path: The other training's folder. A learner that is not among its learners begins as the roster says.
+
+    Raises:
+        UsageError: The two share no learner, or the learners are tables.
+        SocietyError: The folder holds no training.
+    """
+    other = load_training(path)
+    if is_tabular(plan) or is_tabular(other.plan):
+        raise UsageError("tables begin undecided; only adapters can begin where another training left them")
+    left = other.ledger.lines[-1].learners if other.ledger.lines else {}
+    folders = {name: other.path / VERSIONS / left[name].version for name in config_of(plan).learners if name in left}
+    if not folders:
+        mine, theirs = (", ".join(each) or "none" for each in (config_of(plan).learners, left))
+        raise UsageError(f"{path} has no version of {mine}; its learners: {theirs}")
+    rows = tuple(
+        row.model_copy(update={"adapter": str(folders[row.model_id])}) if row.model_id in folders else row
+        for row in plan.roster.expand()
+    )
+    return replace(plan, roster=plan.roster.model_copy(update={"models": rows}))
 
 
 def resume_training(path: str | Path, *, updates: int | None = None, on_update: OnUpdate | None = None) -> Training:
