@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from pathlib import PurePath
 from typing import Annotated, Any
@@ -91,6 +91,12 @@ class FileModel(BaseModel):
             if type(value) is int and value > MAX_WHOLE
         )
         return self
+
+
+def distinct_words(words: Sequence[str]) -> bool:
+    """Return whether words differ, whatever their case, and none is empty or has spaces around it."""
+    distinct = len({word.casefold() for word in words}) == len(words)
+    return distinct and all(word and word == word.strip() for word in words)
 
 
 def word_or_structure(value: object) -> str:

@@ -57,6 +57,7 @@ class TurnContext:
         talk_round: The number of the talk round, from 0.
         heard: The messages that reached this model.
         feed: The posts that it sees in the social network.
+        words: The only messages there are; empty where messages are free text.
     """
 
     episode: int
@@ -71,6 +72,7 @@ class TurnContext:
     talk_round: int = 0
     heard: tuple[HeardMessage, ...] = ()
     feed: tuple[FeedPost, ...] = ()
+    words: tuple[str, ...] = ()
 
     @property
     def full_observation(self) -> Observation:
@@ -169,7 +171,8 @@ class LoRAModel(SocialAgent):
             raise PlatformError(f"{self.config.model_id} was stepped without a turn")
         turn, self.turn = self.turn, None
         try:
-            self.spoken = await self.responder(self._request(turn, Purpose.TALK))
+            reply = await self.responder(self._request(turn, Purpose.TALK, turn.words))
+            self.spoken = _in_words(reply, turn.words) if turn.words else reply
         except SocietyError as error:
             self.spoken = error
 
@@ -258,6 +261,11 @@ def _again(request: Request, turn: TurnContext) -> Request:
     return replace(request, key=replace(request.key, attempt=1), seed=turn.seed + 1)
 
 
+def _in_words(reply: Reply, words: Sequence[str]) -> Reply:
+    """Return the reply with the word that it is; one that is no word says nothing."""
+    return replace(reply, text=parse_choice(reply.text, words) or "")
+
+
 async def _scripted(policy: Policy, request: Request) -> Reply:
     return scripted_reply(policy, request)
 
@@ -275,8 +283,10 @@ def scripted_reply(policy: Policy, request: Request) -> Reply:
     if request.tools:
         call = plan_call(request.tools, lambda: policy.speak(observation, rng, language), rng)
         return Reply("", Provenance(Tier.SCRIPTED, policy.name), tool_calls=(call,))
-    talks = request.key.purpose is Purpose.TALK
-    text = policy.speak(observation, rng, language) if talks else policy.decide(observation, rng).label
+    if request.key.purpose is Purpose.TALK:
+        text = policy.message(observation, rng, language, request.choices or ())
+    else:
+        text = policy.decide(observation, rng).label
     return Reply(text, Provenance(Tier.SCRIPTED, policy.name))
 
 

@@ -159,10 +159,10 @@ def _unfit_findings(data: RawMapping, training: RawMapping, roster: RawMapping) 
         return
     rows = {model_id: row for _, row in mappings(roster.get("models")) for model_id in row_ids(row) or ()}
     tables = [name for name in learners if rows.get(name, {}).get("policy") == TABULAR]
-    talks = communication.get("talk_rounds", 1) if isinstance(communication, Mapping) else 1
-    if tables and talks:
-        why = "is a table of choices, which cannot speak"
-        yield Finding(("learners", tables[0]), why, "set communication.talk_rounds to 0")
+    talk = communication if isinstance(communication, Mapping) else {}
+    if tables and talk.get("talk_rounds", 1) and not talk.get("words"):
+        why = "is a table of choices, which cannot speak freely"
+        yield Finding(("learners", tables[0]), why, "set communication.talk_rounds to 0, or give communication.words")
     if tables and training.get("method") == "filtered_imitation":
         yield Finding(("method",), "learns from what models were asked, and tables are asked nothing", "use imitation")
     teams = {row.get("team_id") for row in rows.values()} - {None}

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from agents.inference.backend import Completion, Detection, Progress, Route
 from agents.inference.errors import PermanentError
-from agents.inference.provenance import Request, Tier, ToolCall
+from agents.inference.provenance import Purpose, Request, Tier, ToolCall
 from agents.language import Language
 from agents.players.policies import ROLE_POLICIES, Situation
 from agents.social import plan_call
@@ -55,6 +55,10 @@ class SimulatedBackend:
 
 def _answer(request: Request) -> str:
     rng = _stream(request)
+    if request.situation is not None and request.key.purpose is Purpose.TALK:
+        situation = request.situation
+        policy = ROLE_POLICIES[situation.role].of(situation)
+        return policy.message(situation.observation, rng, situation.language, request.choices or ())
     if request.situation is not None:
         return _play(request.situation, request.choices, rng)
     if request.choices:

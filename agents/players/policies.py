@@ -13,7 +13,7 @@ Collapse (GovSim), NeurIPS 2024, for the harvesters. Policies that compute payof
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -78,6 +78,15 @@ class Policy:
         """Return one sentence that says what the policy is about to do."""
         option = self.decide(observation, rng)
         return rng.choice(SENTENCES[language][self.style]).format(plan=option.label)
+
+    def message(
+        self, observation: Observation, rng: random.Random, language: Language, words: Sequence[str] = ()
+    ) -> str:
+        """Return a sentence; where there are only `words`, the one that is what it plans, else a drawn one."""
+        if not words:
+            return self.speak(observation, rng, language)
+        plan = self.decide(observation, rng).label
+        return plan if plan in words else rng.choice(words)
 
 
 def _always_cooperate(_observation: Observation, _rng: random.Random) -> float:

@@ -117,7 +117,7 @@ class HumanPlayer:
         """Show the prompt and return what the person types; ask again until a choice is legal."""
         started = time.perf_counter()
         self._show(request)
-        if request.key.purpose is Purpose.TALK:
+        if request.key.purpose is Purpose.TALK and not request.choices:
             text = await self._ask("your message (Enter: no message)")
         else:
             text = await self._choose(request.choices or ())

@@ -227,6 +227,7 @@ class MultiModelEnvironment:
                 self.communication.inbox_limit,
                 self.communication.treatment,
                 self.communication.social_actions,
+                self.communication.words,
             ),
             resumed=number in self._recording.episodes,
         )

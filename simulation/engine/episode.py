@@ -48,7 +48,8 @@ Emit = Callable[[Event], None]
 class TalkRules:
     """How much is said, and what happens to it before it is heard.
 
-    `message_budget` is per model and episode, `inbox_limit` per model and talk round.
+    `message_budget` is per model and episode, `inbox_limit` per model and talk round. `words` are the only messages that
+    there are; without them messages are free text.
     """
 
     talk_rounds: int = 1
@@ -56,6 +57,7 @@ class TalkRules:
     inbox_limit: int | None = 16
     treatment: Treatment = Treatment.DELIVERED
     social_actions: tuple[SocialActionName, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 class StepView(NamedTuple):
@@ -309,6 +311,7 @@ class Episode:
             talk_round=talk_round,
             heard=self.heard[player],
             feed=self.feed.posts,
+            words=plan.talk.words,
         )
 
     # -- events ------------------------------------------------------------------------------------------

@@ -45,9 +45,10 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
+from agents.file_model import distinct_words
 from agents.language import Language
 from simulation.games.base import Game, GameParameters, Move, Round, Setting, State
-from simulation.games.measures import BEST_RESPONSE, Meaning, closeness, distinct_words, welfare_ratio
+from simulation.games.measures import BEST_RESPONSE, Meaning, closeness, welfare_ratio
 from simulation.games.normal_form import CLOSE, NormalForm, Strategies, best_equilibrium
 from simulation.games.pairs import across_teams
 

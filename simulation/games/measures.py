@@ -23,12 +23,6 @@ class Meaning(NamedTuple):
     text: str
 
 
-def distinct_words(words: Sequence[str]) -> bool:
-    """Return whether words differ, whatever their case, and none is empty or has spaces around it."""
-    distinct = len({word.casefold() for word in words}) == len(words)
-    return distinct and all(word and word == word.strip() for word in words)
-
-
 def refuse_not_positive(name: str, payoffs: Mapping[str, float]) -> None:
     """Refuse a game in which the payoff `name` is not above what an invalid decision earns, 0.
 

@@ -32,9 +32,10 @@ from dataclasses import dataclass, replace
 
 from pydantic import Field, field_validator
 
+from agents.file_model import distinct_words
 from agents.language import Language
 from simulation.games.base import GameParameters, Move, Round, State
-from simulation.games.measures import Meaning, distinct_words
+from simulation.games.measures import Meaning
 from simulation.games.pairs import PairGame, Pairs
 
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
 
-from agents.file_model import FileModel, Real, Whole, word_or_structure
+from agents.file_model import FileModel, Real, Text, Whole, distinct_words, word_or_structure
 from agents.findings import refuse
 from agents.social import SocialActionName
 from simulation.seeds import derive_seed
@@ -66,6 +66,8 @@ class Communication(FileModel):
     """small_world: the probability that a link is moved."""
     talk_rounds: Whole = Field(default=1, ge=0)
     """Rounds of messages before each decision; 0 is silence."""
+    words: tuple[Text, ...] = ()
+    """The only messages there are, at least two; without them messages are free text."""
     message_budget: Whole | None = Field(default=None, ge=0)
     """Messages a model may send in an episode; null is no limit."""
     inbox_limit: Whole | None = Field(default=16, ge=1)
@@ -76,6 +78,13 @@ class Communication(FileModel):
     """
     treatment: Treatment = Treatment.DELIVERED
     """What happens to messages before they are heard: delivered, silenced, shuffled or replaced."""
+
+    @field_validator("words")
+    @classmethod
+    def _two_or_more(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value and (len(value) < 2 or not distinct_words(value)):
+            raise ValueError("give two or more different words, without spaces around them")
+        return value
 
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> Communication:

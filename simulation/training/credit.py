@@ -39,17 +39,23 @@ Worths = Mapping[tuple[int, int, str], Mapping[str, float]]
 
 @dataclass(frozen=True)
 class LearnerAct:
-    """One reply of a learner: a decision if the prompt has choices, else a message."""
+    """One reply of a learner; a message may have choices too, where there are only some words."""
 
     episode: int
     step: int
     prompt: Prompt
     reply: str
+    purpose: Purpose = Purpose.DECIDE
 
     @property
     def where(self) -> tuple[int, int, str]:
         """Its episode, step and learner."""
         return self.episode, self.step, self.prompt.learner
+
+    @property
+    def decides(self) -> bool:
+        """Whether it is a decision."""
+        return self.purpose is Purpose.DECIDE and bool(self.prompt.choices)
 
     @property
     def valid(self) -> bool:
@@ -81,7 +87,8 @@ def acts_of(run: Run, learners: Iterable[str]) -> list[LearnerAct]:
     found: dict[tuple[object, ...], LearnerAct] = {}
     for row in rows.sort_values("ask", kind="stable").to_dict("records"):
         prompt = Prompt(row["model_id"], chat(row["system"], row["user"]), tuple(row["choices"]))
-        act = LearnerAct(int(row["episode"]), int(row["step"]), prompt, str(row["reply"] or ""))
+        purpose = Purpose(row["purpose"])
+        act = LearnerAct(int(row["episode"]), int(row["step"]), prompt, str(row["reply"] or ""), purpose)
         found[act.episode, act.step, row["model_id"], row["purpose"], row["talk_round"]] = act
     return list(found.values())
 
@@ -164,9 +171,9 @@ def advantages(
     """
     known = worths or {}
     told = {act.where for act in acts if known.get(act.where)}
-    samples = [_of_worth(act, known[act.where]) for act in acts if act.prompt.choices and act.where in told]
+    samples = [_of_worth(act, known[act.where]) for act in acts if act.decides and act.where in told]
     for act, gain in _gains(acts, to_go, task_of, means):
-        if act.valid and not (act.prompt.choices and act.where in told):
+        if act.valid and not (act.decides and act.where in told):
             samples.append(Sample(act.prompt, picked=act.reply, weight=gain))
     return samples
 
@@ -215,7 +222,7 @@ def _leave_one_out(returns: Vector) -> Vector:
 
 def _place(act: LearnerAct, task_of: Mapping[int, str]) -> str:
     """Where a reply is one of many: the learner's decisions, or messages, in one step of a task."""
-    kind = "decide" if act.prompt.choices else "talk"
+    kind = "decide" if act.decides else "talk"
     return f"{act.prompt.learner}/{task_of[act.episode]}/{act.step}/{kind}"
 
 
@@ -246,6 +253,6 @@ def _episode_returns(acts: Sequence[LearnerAct], to_go: Mapping[tuple[int, int, 
 def _invalid_shares(acts: Sequence[LearnerAct]) -> dict[str, float]:
     decided: dict[str, list[bool]] = defaultdict(list)
     for act in acts:
-        if act.prompt.choices:
+        if act.decides:
             decided[act.prompt.learner].append(not act.valid)
     return {name: float(np.mean(flags)) for name, flags in sorted(decided.items())}

@@ -79,7 +79,7 @@ class PlayedCycle:
         if reply.provenance.tier is Tier.SIMULATED:
             raise SocietyError(f"a reply of {key.model_id} is simulated, and nothing is learned from it; {REAL_TIER}")
         place = (key.episode, key.step, key.model_id, key.purpose, key.talk_round)
-        self.acts[place] = LearnerAct(key.episode, key.step, prompt_of(request), reply.text)
+        self.acts[place] = LearnerAct(key.episode, key.step, prompt_of(request), reply.text, key.purpose)
 
     def lesson(self, context: UpdateContext, rows: Sequence[ModelConfig]) -> Lesson:
         """Return what the learners learn from it; values are per step."""

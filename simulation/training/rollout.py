@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agents.inference.provenance import Provenance, Reply, Request, Tier
+from agents.inference.provenance import Provenance, Purpose, Reply, Request, Tier
 from agents.learning.samples import Prompt, Trainer, Version
 from agents.lora_model import scripted_reply
 from agents.players.policies import POLICIES, TABULAR, Policy
@@ -48,7 +48,8 @@ class Capture:
 
     def note(self, request: Request, prompt: Prompt, reply: str) -> None:
         """Note one reply."""
-        self.acts.append(LearnerAct(request.key.episode, request.key.step, prompt, reply))
+        key = request.key
+        self.acts.append(LearnerAct(key.episode, key.step, prompt, reply, key.purpose))
 
 
 def update_plan(context: UpdateContext) -> Plan:
@@ -135,7 +136,8 @@ def table_reply(trainer: Trainer, capture: Capture, request: Request) -> Reply:
     """Draw a decision from a learner's probabilities; the same seed draws the same."""
     prompt = prompt_of(request)
     (chances,) = trainer.probabilities([prompt])
-    rng = random.Random(f"{request.seed}/{request.key.model_id}/{TABULAR}")
+    said = f"/{request.key.talk_round}" if request.key.purpose is Purpose.TALK else ""
+    rng = random.Random(f"{request.seed}/{request.key.model_id}/{TABULAR}{said}")
     (picked,) = rng.choices(prompt.choices, weights=chances)
     capture.note(request, prompt, picked)
     source = Provenance(Tier.SCRIPTED, TABULAR)

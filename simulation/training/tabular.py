@@ -60,7 +60,7 @@ class TabularTrainer:
     def logits(self, prompt: Prompt) -> Vector:
         """A prompt's logits, in the order of its choices."""
         if not prompt.choices:
-            raise SocietyError(f"{prompt.learner}: a tabular learner does not speak: set talk_rounds to 0")
+            raise SocietyError(f"{prompt.learner}: a tabular learner does not speak freely: set talk_rounds to 0")
         table = self.table(prompt.learner)
         key = row_key(prompt)
         if key not in table.logits:

@@ -30,9 +30,9 @@ FIXED = {
     "max_steps": 2,
     "others": 3,
     "scale": ["1", "2"],
-    "choices": ["c"],
 }
 SEVERAL = {
+    "choices": ([], ["c", "d"]),
     "persona": ("", "someone"),
     "team_id": (None, "red"),
     "heard": ([], ["- a: x", "- b: y"]),

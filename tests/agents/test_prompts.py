@@ -68,7 +68,19 @@ def test_the_user_prompt_has_identity_strategy_and_messages(language: Language, 
         assert fact in text, fact
     role = {Language.EN: "leader", Language.ZH: "领导者"}[language]
     assert role in text
-    assert ("ten" in text and "five" in text) if purpose is Purpose.DECIDE else "five" not in text
+    assert ("five" in text) == (purpose is not Purpose.ACT)  # a message's choices are the only words there are
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_message_without_words_is_free_text(language: Language) -> None:
+    instruction = user_prompt(Purpose.TALK, language, own(language, choices=())).splitlines()[-1]
+    assert (
+        instruction
+        == {
+            Language.EN: "Write your strategy message in one sentence: what you plan and why.",
+            Language.ZH: "请用一句话写出你的策略消息：计划做什么，为什么。",
+        }[language]
+    )
 
 
 @pytest.mark.parametrize("language", list(Language))

@@ -73,7 +73,13 @@ async def test_it_speaks_the_language_of_the_situation() -> None:
 
 async def test_a_plan_that_is_no_choice_is_an_error() -> None:
     with pytest.raises(PermanentError, match="'give 20', which is none of: yes, no"):
-        await answer(situation=situation(ModelRole.LEADER), choices=("yes", "no"))
+        await answer(situation=situation(ModelRole.LEADER), choices=("yes", "no"), key=key(Purpose.DECIDE))
+
+
+async def test_a_message_of_certain_words_is_the_plan_or_else_a_drawn_word() -> None:
+    talk = {"situation": situation(ModelRole.LEADER), "key": key(Purpose.TALK)}
+    assert await answer(**talk, choices=("give 0", "give 20")) == "give 20"
+    assert {await answer(**talk, choices=("ba", "du"), seed=seed) for seed in range(20)} == {"ba", "du"}
 
 
 async def test_without_a_situation_a_choice_is_a_seeded_draw() -> None:
