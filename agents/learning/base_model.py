@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from agents.inference.backend import same_base
+from agents.inference.embedded.adapters import EmbeddedBase
 from agents.inference.embedded.chat_tokenizer import ChatTokenizer
 from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.embedded.model_store import pull
@@ -38,10 +38,10 @@ class FrozenBase:
     def __init__(self, base: str, dtype: str, device: str | None, checkpointing: bool) -> None:
         use_all_cores()
         self.dtype = dtype
-        self.name = str(Path(base).resolve()) if Path(base).is_dir() else base
+        named = EmbeddedBase(base)
+        self.name = MODEL_ID if named.stored else named.name
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        source = pull() if same_base(base, MODEL_ID) and not Path(base).is_dir() else base
-        self._load(source, dtype, checkpointing)
+        self._load(pull() if named.stored else self.name, dtype, checkpointing)
         self.layers = linear_layers(self._model)
         self.hooks = AdapterHooks(self.layers)
         self.shares_prefixes = True

@@ -85,7 +85,7 @@ def question(base: Path, text: str, choices: tuple[str, ...] | None = ("north", 
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU computes in batches")
-def test_choices_have_the_same_probabilities_in_any_company_and_are_computed_once(
+def test_choices_are_computed_once_and_alike_in_any_company(
     base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked, company = question(base, "Where?"), [question(base, "Where, " + "or " * n + "else?") for n in range(5)]
