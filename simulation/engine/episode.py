@@ -48,8 +48,8 @@ Emit = Callable[[Event], None]
 class TalkRules:
     """How much is said, and what happens to it before it is heard.
 
-    `message_budget` is per model and episode, `inbox_limit` per model and talk round. `words` are the only messages there
-    are; it is empty where they are free text.
+    `message_budget` is per model and episode, `inbox_limit` per model and talk round. `words` are the only messages
+    there are; it is empty where they are free text.
     """
 
     talk_rounds: int = 1
