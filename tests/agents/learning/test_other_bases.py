@@ -85,9 +85,7 @@ def question(base: Path, text: str, choices: tuple[str, ...] | None = ("north", 
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU computes in batches")
-def test_choices_are_computed_once_and_alike_in_any_company(
-    base: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_choices_are_computed_once_and_alike_in_any_company(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked, company = question(base, "Where?"), [question(base, "Where, " + "or " * n + "else?") for n in range(5)]
     (alone,) = engine_of(base).choice_distribution([asked])
     engine = engine_of(base)
