@@ -294,11 +294,16 @@ def parse_choice(text: str, choices: Sequence[str]) -> str | None:
     """Return the one of `choices` that `text` is; white space, case, quotes and final punctuation do not count.
 
     Returns:
-        None where `text` is none of them, or more than one.
+        None where `text` is none of them, or more than one and none to the letter.
     """
-    wanted = text.strip().strip("\"'`*").rstrip(".。!！").strip().casefold()
-    found = [choice for choice in choices if choice.casefold() == wanted]
+    if text in choices:
+        return text
+    found = [choice for choice in choices if _bare(choice) == _bare(text)]
     return found[0] if len(found) == 1 else None
+
+
+def _bare(text: str) -> str:
+    return text.strip().strip("\"'`*").rstrip(".。!！").strip().casefold()
 
 
 def _bio(config: ModelConfig) -> str:

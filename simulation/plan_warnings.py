@@ -106,6 +106,7 @@ def _without_effect(scenario: Scenario) -> Iterator[str]:
     cases = (
         ("mode.mixed", mixing, "gamma", mixing.policy is MixingPolicy.EXP3, bandit, "exp3"),
         ("communication", rules, "degree", kind in SAMPLED, topology, "small_world and scale_free"),
+        ("communication", rules, "words", rules.talk_rounds > 0, "talk_rounds 0", "talk"),
         ("communication", rules, "rewire", kind is TopologyKind.SMALL_WORLD, topology, "small_world"),
         (
             "inference",

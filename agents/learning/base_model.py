@@ -10,7 +10,6 @@ import numpy as np
 
 from agents.inference.embedded.adapters import EmbeddedBase
 from agents.inference.embedded.chat_tokenizer import ChatTokenizer
-from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.embedded.model_store import pull
 from agents.inference.embedded.threads import use_all_cores
 from agents.learning.adapters import AdapterHooks, linear_layers
@@ -39,7 +38,7 @@ class FrozenBase:
         use_all_cores()
         self.dtype = dtype
         named = EmbeddedBase(base)
-        self.name = MODEL_ID if named.stored else named.name
+        self.name = named.name
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._load(pull() if named.stored else self.name, dtype, checkpointing)
         self.layers = linear_layers(self._model)

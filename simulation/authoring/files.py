@@ -13,6 +13,7 @@ from simulation.store.files import replace_file
 if TYPE_CHECKING:
     from agents.inference.backend import InferenceSettings
     from agents.roster import Roster
+    from simulation.scenario import Scenario
 
 logger = logging.getLogger("society.adapters")
 
@@ -46,12 +47,27 @@ def check_file(name: str) -> CheckedFile:
         _check_adapters(name, roster)
         return CheckedFile("roster", tuple(look_alikes(row.model_id for row in roster.expand())))
     plan = Plan.load(name)
+    _refuse_missing_models(name, plan.scenario)
     _check_adapters(name, plan.roster, plan.scenario.inference.settings())
     if plan.scenario.sweep:
         from simulation.runs.sweep import sweep_arms
 
         return CheckedFile(f"scenario, a sweep of {len(sweep_arms(name))} runs", plan_warnings(plan))
     return CheckedFile("scenario", plan_warnings(plan))
+
+
+def _refuse_missing_models(file: str, scenario: Scenario) -> None:
+    """Raise InvalidFileError where a model that the scenario names by its folder is not there."""
+    from agents.inference.embedded.adapters import EmbeddedBase
+
+    named = {
+        "inference.embedded_model": scenario.inference.embedded_model,
+        "training.base_model": scenario.training and scenario.training.base_model,
+    }
+    found = {key: EmbeddedBase(model).problem for key, model in named.items() if model}
+    problems = [Problem(file, 0, key, problem) for key, problem in found.items() if problem]
+    if problems:
+        raise InvalidFileError(problems)
 
 
 def _check_adapters(file: str, roster: Roster, settings: InferenceSettings | None = None) -> None:

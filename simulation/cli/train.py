@@ -25,6 +25,7 @@ from simulation.cli.options import (
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from simulation.store.events import Event
     from simulation.training.ledger import UpdateLine
     from simulation.training.tables import Training
 
@@ -93,8 +94,8 @@ def run(
         folder = begin_training(continued(plan, begin) if begin else plan, out)
         stderr().print(f"training in {folder}", highlight=False)
     last = updates or config_of(read_plan(folder)).updates
-    with _progress(last) as on_update:
-        train(folder, updates=updates, on_update=on_update)
+    with _progress(last) as progress:
+        train(folder, updates=updates, on_update=progress.on_update, on_event=progress.on_event)
     _show(load_training(folder), json_)
 
 
@@ -127,35 +128,47 @@ def export(
 def _shipped(name: str) -> str:
     """The path of a shipped training of that name; else the name itself."""
     from agents.problems import nearest
+    from simulation.scenario import shipped_scenarios
     from simulation.training.shipped import shipped_trainings
 
     known = shipped_trainings()
+    if name in shipped_scenarios() and name not in known:
+        fail_usage(f"the scenario {name} has no `training` section; shipped trainings: {', '.join(known)}")
     if name not in known and not Path(name).exists():
         fail_usage(f"there is no training, no scenario file and no folder {name!r} ({nearest(name, list(known))})")
     return str(known.get(name, name))
 
 
 class _progress:
-    """A progress bar over updates, with the latest value of each learner."""
+    """A progress bar over updates, with the episodes of the present one and the latest value of each learner."""
 
     def __init__(self, updates: int) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("update"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
         self._bar = Progress(*columns, TextColumn("{task.description}"), console=stderr(), transient=True)
-        self._updates = updates
+        self._task = self._bar.add_task("", total=updates)
+        self._latest, self._episodes = "", 0
 
-    def __enter__(self) -> Any:
+    def __enter__(self) -> _progress:
         self._bar.start()
-        task = self._bar.add_task("", total=self._updates)
+        return self
 
-        def on_update(line: UpdateLine) -> None:
-            values = [f"{name} {made.value:.3f}" for name, made in line.learners.items() if made.value is not None]
-            tokens = sum(made.tokens for made in line.learners.values())
-            rate = [f"{tokens / line.seconds:,.0f} tokens/s"] if tokens and line.seconds else []
-            self._bar.update(task, completed=line.update, description="  ".join([*values, *rate]))
+    def on_update(self, line: UpdateLine) -> None:
+        """Show an update that was made."""
+        values = [f"{name} {made.value:.3f}" for name, made in line.learners.items() if made.value is not None]
+        tokens = sum(made.tokens for made in line.learners.values())
+        rate = [f"{tokens / line.seconds:,.0f} tokens/s"] if tokens and line.seconds else []
+        self._latest, self._episodes = "  ".join([*values, *rate]), 0
+        self._bar.update(self._task, completed=line.update, description=self._latest)
 
-        return on_update
+    def on_event(self, event: Event) -> None:
+        """Show how many episodes of the present update are played."""
+        from simulation.store.events import EpisodeEnded
+
+        if isinstance(event, EpisodeEnded):
+            self._episodes += 1
+            self._bar.update(self._task, description=f"{self._latest}  episode {self._episodes}".strip())
 
     def __exit__(self, *error: object) -> None:
         self._bar.stop()

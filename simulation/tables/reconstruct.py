@@ -58,13 +58,13 @@ class PlayedStep(NamedTuple):
 
     @property
     def is_last(self) -> bool:
-        """Whether the episode ends after it, whatever is done in it."""
-        return self.state.tally.step + 1 >= self.game.setting.max_steps
+        """Whether the episode ended after it."""
+        return self.game.is_terminal(self.game.resolve(self.state, self.moves))
 
-    def payoffs(self, player: int, action: str) -> tuple[float, ...]:
-        """Return what every player would earn in the step if `player` did `action` and all others what they did."""
+    def after(self, player: int, action: str) -> State[Any]:
+        """Return the state after the step if `player` did `action` and all others what they did."""
         moves = [replace(move, action=action) if i == player else move for i, move in enumerate(self.moves)]
-        return self.game.resolve(self.state, moves).tally.last_payoff
+        return self.game.resolve(self.state, moves)
 
 
 def played_steps(run: Run) -> Iterator[PlayedStep]:

@@ -1,8 +1,8 @@
 """The worth of every choice of a decision, where it is known: in the last step of an episode.
 
-Nothing follows the last step, so the rules tell what the objective would have been paid for each choice, had all others
-done what they did. The gradient then needs no luck: it pushes every choice by its worth, also one that was not drawn. A
-sampled gradient is 0 for a learner that always does the same.
+Where every choice of a decision ends the episode nothing follows it. The rules then tell what the objective would have
+been paid for each, had all others done what they did. The gradient needs no luck: it pushes every choice by its worth,
+also one that was not drawn. A sampled gradient is 0 for a learner that always does the same.
 
 Source: Sutton et al., Policy gradient methods for reinforcement learning with function approximation, NeurIPS 1999; the
 all-action form: Ciosek & Whiteson, Expected policy gradients, JMLR 21 (2020).
@@ -43,5 +43,7 @@ def _worths(step: PlayedStep, player: int, weights: Callable[[int, str], Vector]
     counts = weights(point.episode, point.model_id)
     if not counts.any():
         return {}
-    options = step.options[player]
-    return {option.label: float(counts @ step.payoffs(player, option.action)) for option in options}
+    ends = {option.label: step.after(player, option.action) for option in step.options[player]}
+    if not all(map(step.game.is_terminal, ends.values())):
+        return {}  # something would have followed another choice
+    return {label: float(counts @ state.tally.last_payoff) for label, state in ends.items()}

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agents.inference.adapter_folder import read_adapter_folder
 from agents.problems import SocietyError, nearest
 from simulation.store.files import atomic_directory
 from simulation.training.rollout import is_tabular
@@ -80,7 +81,7 @@ def model_card(training: Training, learner: str, name: str, update: int) -> str:
         ("method", config.method.value),
         ("updates", str(update)),
         ("learning rate", f"{config.adapter.learning_rate:g}"),
-        ("rank", str(config.adapter.rank)),
+        ("rank", str(read_adapter_folder(training.path / VERSIONS / made.version).rank)),
         ("what its objective earned before its last update", value),
         ("share of invalid decisions", f"{made.invalid:.1%}"),
         ("weights", f"sha256:{made.digest}"),

@@ -10,12 +10,13 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ from simulation.training.tabular import WEIGHTS, TabularTrainer
 
 SITUATIONS, VERSIONS = "situations.json", "versions"
 WEIGHT_FILES = (WEIGHTS, "adapter_model.safetensors")
+logger = logging.getLogger("society.training")
 OnUpdate = Callable[[UpdateLine], None]
 
 
@@ -66,7 +68,8 @@ def begin_training(plan: Plan, out: str | Path = "runs") -> Path:
     """
     config = config_of(plan)
     situations = situations_of(plan) if config.method is TrainingMethod.EXACT else []
-    is_tabular(plan)
+    if not is_tabular(plan):
+        _warn_of_shapes(plan, config)
     folder = new_folder(out, f"{plan.scenario.name}-training")
     facts = {
         "versions": library_versions(),
@@ -79,6 +82,15 @@ def begin_training(plan: Plan, out: str | Path = "runs") -> Path:
         (part / LEDGER).touch()
         (part / VERSIONS).mkdir()
     return folder
+
+
+def _warn_of_shapes(plan: Plan, config: TrainingConfig) -> None:
+    """Warn where the scenario gives a shape of new adapters, and a learner begins with one that has its own."""
+    given = sorted(config.adapter.model_fields_set & {"rank", "alpha", "modules"})
+    old = [row.model_id for row in plan.roster.expand() if row.model_id in config.learners and row.adapter]
+    if given and old:
+        keys = ", ".join(f"training.adapter.{key}" for key in given)
+        logger.warning("%s: of new adapters only; %s keep what they begin with", keys, ", ".join(old))
 
 
 def read_plan(folder: Path) -> Plan:
@@ -111,7 +123,7 @@ def train(
     with at_work(folder), _going_on(folder):
         ledger = Ledger(folder, repair=True)
         delete_unused(folder, config, ledger)
-        trainer = trainer_of(plan)
+        trainer = trainer_of(_from_its_own(plan, folder, ledger))
         versions = restore(folder, config, ledger, trainer, on_update)
         for update in range(len(ledger.lines), 1 + (updates or config.updates)):
             line, versions = _update(folder, plan, ledger, trainer, versions, update, on_event)
@@ -119,6 +131,21 @@ def train(
             if on_update is not None:
                 on_update(line)
     return ledger
+
+
+def _from_its_own(plan: Plan, folder: Path, ledger: Ledger) -> Plan:
+    """Return the plan whose rows with an adapter begin with the first versions of this training, once it has them.
+
+    The folders that it began with may have been moved since.
+    """
+    if not ledger.lines or is_tabular(plan):
+        return plan
+    first = {name: str(folder / VERSIONS / made.version) for name, made in ledger.lines[0].learners.items()}
+    rows = tuple(
+        row.model_copy(update={"adapter": first[row.model_id]}) if row.adapter and row.model_id in first else row
+        for row in plan.roster.expand()
+    )
+    return replace(plan, roster=plan.roster.model_copy(update={"models": rows}))
 
 
 def trainer_of(plan: Plan) -> Trainer:

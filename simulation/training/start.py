@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from agents.problems import UsageError
 from simulation.plan import Plan, Settings, make_plan
 from simulation.training.rollout import is_tabular
-from simulation.training.run import VERSIONS, OnUpdate, begin_training, config_of, train
+from simulation.training.run import VERSIONS, OnUpdate, begin_training, check_digest, config_of, train
 from simulation.training.shipped import shipped_trainings
 from simulation.training.tables import Training, load_training
 
@@ -67,17 +67,20 @@ def continued(plan: Plan, path: str | Path) -> Plan:
 
     Args:
         plan: A scenario with a `training` section, and its roster.
-        path: The other training's folder. A learner that is not among its learners begins as the roster says.
+        path: The other training's folder. A learner that is not among its learners begins as the roster says; one that
+            is keeps the rank and the modules that it has there.
 
     Raises:
         UsageError: The two share no learner, or the learners are tables.
-        SocietyError: The folder holds no training.
+        SocietyError: The folder holds no training, or other weights than its ledger names.
     """
     other = load_training(path)
     if is_tabular(plan) or is_tabular(other.plan):
         raise UsageError("tables begin undecided; only adapters can begin where another training left them")
     left = other.ledger.lines[-1].learners if other.ledger.lines else {}
     folders = {name: other.path / VERSIONS / left[name].version for name in config_of(plan).learners if name in left}
+    for name, folder in folders.items():
+        check_digest(folder, left[name])
     if not folders:
         mine, theirs = (", ".join(each) or "none" for each in (config_of(plan).learners, left))
         raise UsageError(f"{path} has no version of {mine}; its learners: {theirs}")

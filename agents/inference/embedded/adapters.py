@@ -39,12 +39,21 @@ class EmbeddedBase:
     @property
     def name(self) -> str:
         """The model as its adapters' configurations name it."""
-        return str(self.folder or self.model)
+        return MODEL_ID if self.stored else str(self.folder or self.model)
 
     @property
     def stored(self) -> bool:
         """Whether it is the small model of the store."""
         return self.folder is None and same_base(self.model, MODEL_ID)
+
+    @property
+    def problem(self) -> str:
+        """Why there is no such model; empty where there may be one."""
+        looks_local = self.model.startswith((".", "/", "~")) or self.model.count("/") > 1 or Path(self.model).exists()
+        if not looks_local or (self.folder is not None and (self.folder / "config.json").is_file()):
+            return ""
+        where = "a relative path starts at the current folder"
+        return f"{self.model} is no folder of a model: it has no config.json ({where})"
 
     def is_named(self, model: str) -> bool:
         """Return whether `model` names this base; owner, parent folders and quantisation do not count."""

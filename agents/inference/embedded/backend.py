@@ -96,6 +96,8 @@ class EmbeddedBackend:
         missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
         if missing:
             return (Detection(self.tier, False, f"{', '.join(missing)} not installed; run `make install`"),)
+        if self._base.problem:
+            return (Detection(self.tier, False, self._base.problem),)
         name, where = self._base.name, self._where()
         return (Detection(self.tier, True, f"{name} {where}", adapters=self._base.served_names, base_models=(name,)),)
 
@@ -110,13 +112,16 @@ class EmbeddedBackend:
 
         An unknown adapter is no refusal: `complete` raises UnknownAdapterError for it.
         """
+        if self._base.problem:
+            return self._base.problem
         if request.tools:
             return f"{self._base.name} cannot call tools"
         if request.base_model is None:
             return self._refuses_unplaced(request)
         if self._base.is_named(request.base_model):
             return ""
-        return f"{request.adapter} belongs to base model {request.base_model}, this tier has {self._base.name}"
+        there = f"this tier has {self._base.name}; name its model in inference.embedded_model"
+        return f"{request.adapter} belongs to base model {request.base_model}, {there}"
 
     def _refuses_unplaced(self, request: Request) -> str:
         known = self._base.served_names

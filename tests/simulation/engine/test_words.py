@@ -71,3 +71,8 @@ def test_chinese_players_are_asked_in_chinese(tmp_path: Path) -> None:
 def test_words_must_be_two_different_ones(words: list[str]) -> None:
     with pytest.raises(ValidationError, match="two or more different words"):
         Communication(words=tuple(words))
+
+
+@pytest.mark.parametrize("words", [["Go!", "Stop!"], ["yes.", "no."], ['"a"', '"b"'], ["是。", "否。"]])
+def test_words_with_marks_around_them_are_said_and_heard(words: list[str], tmp_path: Path) -> None:
+    assert set(played(tmp_path, words).messages["text"].astype(str)) == set(words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,16 +25,20 @@ PAYS = {("cooperate", "cooperate"): 3.0, ("cooperate", "defect"): 0.0, ("defect"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Six episodes of a dilemma of two steps between players that draw."""
+    return random_play("prisoners_dilemma", 2, 6, tmp_path_factory.mktemp("runs"))
+
+
+def random_play(game: str, steps: int, episodes: int, out: Path) -> Run:
     rows = tuple(ModelConfig(model_id=name, policy="random") for name in ("ann", "bo"))
     scenario = {
         "name": "draws",
         "mode": "competitive",
         "roster": "two",
-        "episodes": 6,
-        "tasks": [{"task_id": "dilemma", "task_type": "prisoners_dilemma", "max_steps": 2}],
+        "episodes": episodes,
+        "tasks": [{"task_id": game, "task_type": game, "max_steps": steps}],
         "communication": {"talk_rounds": 0},
     }
-    return run_scenario(scenario, roster=Roster(name="two", models=rows), out=tmp_path_factory.mktemp("runs"))
+    return run_scenario(scenario, roster=Roster(name="two", models=rows), out=out)
 
 
 def own(_episode: int, model_id: str) -> Vector:
@@ -89,3 +94,18 @@ def test_worths_are_less_their_mean_and_scaled_by_their_spread() -> None:
     act = LearnerAct(0, 0, HERE, "c")
     (sample,) = credited([act], {act.where: 100.0}, {0: "t"}, {}, {act.where: {"c": 100.0, "d": 104.0}}).samples
     assert sample.values == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize("steps", [2, 5])
+def test_turn_game_with_a_step_left_over_has_a_last_step_too(steps: int, tmp_path: Path) -> None:
+    worths = known_worths(random_play("trust", steps, 3, tmp_path), own)
+    last = steps // 2 * 2 - 1
+    assert {(episode, step) for (episode, step, _), worth in worths.items() if worth} == {(e, last) for e in range(3)}
+
+
+def test_choice_after_which_something_would_follow_has_no_known_worth(tmp_path: Path) -> None:
+    """In poker a check at first is answered; only the third step ends the hand, whatever is done."""
+    worths = known_worths(random_play("kuhn_poker", 3, 30, tmp_path), own)
+    menus = {(step, tuple(worth)) for (_, step, _), worth in worths.items() if worth}
+    assert (2, ("call", "fold")) in menus
+    assert all(step > 0 for step, _ in menus)

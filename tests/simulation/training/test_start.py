@@ -70,3 +70,26 @@ def test_tables_cannot_begin_where_others_left_them(
 def test_a_folder_without_a_training_is_named(adapters: Callable[..., Plan], tmp_path: Path) -> None:
     with pytest.raises(SocietyError, match="holds no training"):
         continued(adapters("ann"), tmp_path)
+
+
+def test_a_training_goes_on_where_what_it_began_with_is_gone(adapters: Callable[..., Plan], tmp_path: Path) -> None:
+    first = begin_training(adapters("ann"), tmp_path / "first")
+    train(first)
+    moved, stayed = (
+        train_scenario(adapters("ann"), begin=first, out=tmp_path / name).path for name in ("moved", "stayed")
+    )
+    train(stayed, updates=3)
+    first.rename(tmp_path / "elsewhere")
+    train(moved, updates=3)
+    ends = [load_training(path).ledger.lines[-1].learners["ann"].digest for path in (moved, stayed)]
+    assert ends[0] == ends[1]
+
+
+def test_other_weights_than_the_ledger_names_are_refused(adapters: Callable[..., Plan], tmp_path: Path) -> None:
+    first = begin_training(adapters("ann"), tmp_path)
+    train(first)
+    made = load_training(first).ledger.lines
+    weights = first / "versions" / made[-1].learners["ann"].version / "adapter_model.safetensors"
+    weights.write_bytes((first / "versions" / made[0].learners["ann"].version / weights.name).read_bytes())
+    with pytest.raises(SocietyError, match="holds other weights than the ledger's"):
+        continued(adapters("ann", "bo"), first)
