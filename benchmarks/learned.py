@@ -17,9 +17,12 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.measure import ROOT
+from simulation.plan import make_plan
 from simulation.studies import heat_table
 from simulation.studies.heat_table import COOPERATE, DEFECT, HeatRow, HeatTable, Tile, between
 from simulation.training.rollout import is_tabular
+from simulation.training.run import config_of
+from simulation.training.shipped import shipped_trainings
 from simulation.training.tables import Training, load_training
 
 DOCS = ROOT / "docs"
@@ -34,7 +37,8 @@ What a learner's objective should earn per step in the end is derived from the r
 best response to scripted partners, the optimum of learners who count the same, or the equilibrium that the game's page
 names. It is given only where it is proven on the game's graph. A game may have more equilibria than the named one, and
 a learner may stop at a local optimum. Measured are the values before the first and before the last update, from the
-least to the most of all seeds and learners. Values of the method `reinforce` are means over few episodes.
+least to the most of all seeds and learners; seconds are those of an update, by the process that finished it. Values of
+the method `reinforce` are means over few episodes.
 """
 
 
@@ -43,7 +47,7 @@ def groups_of(folders: Sequence[Path]) -> dict[str, list[Training]]:
     found: dict[str, list[Training]] = {}
     for folder in folders:
         training = load_training(folder)
-        found.setdefault(training.plan.scenario.name, []).append(training)
+        found.setdefault(title_of(training), []).append(training)
     return found
 
 
@@ -54,7 +58,17 @@ def curves_of(training: Training) -> pd.DataFrame:
 
 def page(groups: dict[str, list[Training]]) -> str:
     """Return the whole page."""
-    heads = ("training", "learners", "seeds", "updates", "expected a step", "at first", "at last", "seconds an update")
+    heads = (
+        "training",
+        "method",
+        "learners",
+        "seeds",
+        "updates",
+        "expected a step",
+        "at first",
+        "at last",
+        "seconds an update",
+    )
     lines = [TEXT, f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
     lines += [f"| {' | '.join(_row(name, group))} |" for name, group in groups.items()]
     lines += ["", f"![What each learner's objective earned before each update, and what is expected](../{CURVES})", ""]
@@ -64,8 +78,15 @@ def page(groups: dict[str, list[Training]]) -> str:
     return "\n".join(lines)
 
 
+def title_of(training: Training) -> str:
+    """Return a training's name, with the mode where it is another than that of the shipped file."""
+    scenario, shipped = training.plan.scenario, shipped_trainings().get(training.plan.scenario.name)
+    other = shipped is not None and make_plan(shipped).scenario.mode is not scenario.mode
+    return f"{scenario.name}, {scenario.mode.value}" if other else scenario.name
+
+
 def picture_of(name: str) -> str:
-    return f"learning_{name}.svg"
+    return f"learning_{name.replace(', ', '_')}.svg"
 
 
 def _row(name: str, group: Sequence[Training]) -> tuple[str, ...]:
@@ -77,6 +98,7 @@ def _row(name: str, group: Sequence[Training]) -> tuple[str, ...]:
     updates = sorted({each.ledger.lines[-1].update for each in group})
     return (
         f"`{name}`",
+        config_of(group[0].plan).method.value,
         f"{len(group[0].plan_learners)} {'tables' if is_tabular(group[0].plan) else 'adapters'}",
         ", ".join(map(str, seeds)),
         ", ".join(map(str, updates)),
