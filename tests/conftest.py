@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,18 @@ def models(count: int, **fields: Any) -> tuple[ModelConfig, ...]:
         )
         for i in range(count)
     )
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command sets up the project's logger for its process; no test finds it so."""
+    logger = logging.getLogger("society")
+    before = (list(logger.handlers), logger.level, logger.propagate)
+    root = list(logging.root.handlers)
+    yield
+    logging.root.handlers[:] = root
+    logger.handlers[:], logger.propagate = before[0], before[2]
+    logger.setLevel(before[1])
 
 
 @pytest.fixture

@@ -14,9 +14,6 @@ import pytest
 from simulation.serving.vllm_server import VLLMServer
 from tests.integration.vllm.servers import STARTUP, tiny_server
 from tests.integration.vllm.tiny_model import TinyModel, tiny_model
-from tests.simulation.cli.test_app import _logging_as_it_was
-
-__all__ = ["_logging_as_it_was"]  # every test here: commands in this process leave its logger as it was
 
 
 @pytest.fixture(scope="session")

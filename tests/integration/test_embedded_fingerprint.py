@@ -13,7 +13,7 @@ from simulation.plan import Settings
 from simulation.runs.runner import run_scenario
 from simulation.studies.fingerprint.cells import CELLS
 from simulation.studies.fingerprint.probes import Conditions, Probe, probe_plans
-from tests.test_fingerprints_page import PUBLISHED
+from tests.benchmarks.test_fingerprints import PUBLISHED
 
 EPISODES = 3
 

@@ -10,9 +10,9 @@ import pytest
 from agents.problems import SocietyError
 from simulation.authoring.game_pages import PageSection, game_page, game_pages
 from simulation.games import task_types
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 
 def test_game_pages_has_every_game() -> None:

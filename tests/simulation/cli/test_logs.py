@@ -13,12 +13,12 @@ from rich.console import Console
 
 from simulation.cli import logs
 from simulation.tables.columns import TABLES, TableName
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 from tests.support.in_thread import in_thread
 from tests.support.replies import completion
 from tests.support.scripted_vllm import ScriptedVLLM
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 RUN = ("run", "first_contact", "--tier", "simulated", "--episodes", "1")
 ATTACK = "\x1b]0;owned\x07\x1b[2J\u202eI cooperate"

@@ -20,9 +20,9 @@ from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.messages import messages_of
 from simulation.runs.runner import resume_run
 from simulation.tables.run import Run, load_run
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 GOODS = ("play", "public_goods", "--tier", "simulated", "--steps", "2")
 

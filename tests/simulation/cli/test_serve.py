@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 from tests.support.adapters import write_adapter
 from tests.support.scripted_process import scripted_process
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 UNUSED = "http://127.0.0.1:9/v1"
 

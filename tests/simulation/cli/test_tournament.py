@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from simulation.studies.tournament.results import load_tournament
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 ROSTER = """\
 name: three

@@ -32,12 +32,12 @@ from simulation.runs.runner import RunStoppedError, run_scenario
 from simulation.tables.run import Run
 from simulation.task import TrainingTask
 from tests.conftest import models
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 from tests.support.faults import Fault
 from tests.support.in_thread import in_thread
 from tests.support.scripted_vllm import ScriptedVLLM
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 Play = Callable[..., tuple[Run, Sequence[ReadableSpan]]]
 

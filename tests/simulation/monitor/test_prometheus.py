@@ -16,12 +16,12 @@ from simulation.plan import Plan
 from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
 from simulation.store.events import CallMade, Event, StepResolved
 from simulation.tables.run import load_run
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 from tests.support.faults import Fault
 from tests.support.in_thread import in_thread
 from tests.support.scripted_vllm import ScriptedVLLM
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 

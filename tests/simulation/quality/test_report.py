@@ -14,13 +14,13 @@ from simulation.quality.report import QualityRow, QualityScope, report_quality
 from simulation.quality.scorer import Judge
 from simulation.runs.runner import run_scenario
 from simulation.tables.run import Run
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 from tests.simulation.metrics.test_words import characters
 from tests.support.faults import status
 from tests.support.in_thread import in_thread
 from tests.support.scripted_vllm import ScriptedVLLM
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 
 def row(run: Run, measure: str, scope: QualityScope, name: str = "") -> QualityRow:

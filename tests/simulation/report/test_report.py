@@ -29,12 +29,12 @@ from simulation.store.events import StepResolved
 from simulation.studies.metrics import measure_metrics
 from simulation.tables.run import Run, load_run
 from simulation.training.start import train_scenario
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 from tests.support.faults import Fault
 from tests.support.in_thread import in_thread
 from tests.support.scripted_vllm import ScriptedVLLM
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 HOSTILE = "</script><script>alert(1)</script> \x1b[31mred\x1b[0m"
 

@@ -24,9 +24,9 @@ from simulation.studies.tournament.tournament import Tournament, new_tournament,
 from simulation.tables.run import load_run
 from simulation.tables.runs import SkippedRunsWarning, load_runs
 from tests.conftest import models
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 ESCAPES = [
     "../x",

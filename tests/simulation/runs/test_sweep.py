@@ -26,11 +26,11 @@ from simulation.runs.sweep import Arm, begin_sweep, play_sweep, sweep_arms
 from simulation.runs.workers import Engine
 from simulation.sweep_values import swept
 from simulation.tables.run import load_run
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 from tests.simulation.studies.tournament.test_killed_tournaments import gone, workers_of
 from tests.support.scripted_process import ROOT, ScriptedProcess, scripted_process
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 SCENARIO = """\
 name: modes

@@ -13,11 +13,11 @@ from agents.roster import ModelConfig
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.studies.calls import By, report_calls
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 from tests.support.in_thread import in_thread
 from tests.support.scripted_vllm import ScriptedVLLM
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 
 @pytest.mark.parametrize("by", list(By))

@@ -21,9 +21,9 @@ from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.studies.compare.report import compare_runs
 from simulation.studies.compare.result import OF_EPISODES, ComparedFigure, Comparison, ComparisonVerdict
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 STORED = Path(__file__).parents[2] / "fixtures" / "runs" / "version_3"
 Change = Callable[[pd.DataFrame], pd.DataFrame]

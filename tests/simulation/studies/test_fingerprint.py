@@ -32,10 +32,10 @@ from simulation.studies.fingerprint.measure import COMMAND, REPORT, read_fingerp
 from simulation.studies.fingerprint.picture import markdown, picture
 from simulation.studies.fingerprint.probes import SETUPS, Conditions, Probe, probe_plans, subjects
 from simulation.studies.fingerprint.report import FingerprintReport, load_report
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 from tests.support.scripted_vllm import ScriptedVLLM
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 REACTIONS = ("opening", "CC", "CD", "DC", "DD")
 TIT_FOR_TAT, ALL_D, ALL_C = "policy:tit_for_tat", "policy:always_defect", "policy:always_cooperate"

@@ -16,10 +16,10 @@ from simulation.tables.run import Run
 from simulation.watch.follower import Follower
 from simulation.watch.terminal import watch_in_terminal
 from simulation.watch.view import WatchStatus
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 from tests.simulation.watch.test_follower import copy_of
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 
 @pytest.fixture

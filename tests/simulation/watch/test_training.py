@@ -24,13 +24,13 @@ from simulation.watch.follower import GONE, QUIET, Follower
 from simulation.watch.terminal import watch_in_terminal
 from simulation.watch.training import TrainingFollower, follower_of
 from simulation.watch.view import LiveView, WatchStatus
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 from tests.simulation.training.conftest import begin, training_plan
 from tests.simulation.watch.joined import joined
 from tests.simulation.watch.test_follower import read_on
 from tests.simulation.watch.test_server import page, views
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was", "begin", "training_plan"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own", "begin", "training_plan"]  # fixtures
 
 Begin = Callable[..., Path]
 PLAYED = {"method": "reinforce", "updates": 3, "episodes": 3}

@@ -25,12 +25,12 @@ from tests.agents.inference.conftest import make_request
 from tests.agents.inference.servers.test_api_keys import TIERS, VARIABLE, client_of
 from tests.integration.fleet import plan_for
 from tests.integration.test_api_key_run import written
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 from tests.support.in_thread import in_thread
 from tests.support.keyrings import BrokenKeyring, LockedKeyring, MemoryKeyring, in_use
 from tests.support.scripted_vllm import ScriptedVLLM
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 KEY = "sk-in-the-ring-41d0"
 HOW = f"export {VARIABLE}=... or: python -m keyring set lora-society {VARIABLE}"

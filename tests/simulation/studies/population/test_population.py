@@ -31,9 +31,9 @@ from simulation.studies.population.report import (
 )
 from simulation.studies.population.tables import Declaration, Population, population_plans
 from simulation.tables.run import Run, load_run
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 MakePlan = Callable[..., Plan]
 GOODS = {"task_id": "goods", "task_type": "public_goods", "max_steps": 1}

@@ -16,9 +16,9 @@ from simulation.studies.verify.learning import LEARNING_CASES, LearnedFigure
 from simulation.training import credit, objectives
 from simulation.training.graph import StrategyProfile
 from simulation.training.tabular import TabularTrainer
-from tests.simulation.cli.test_app import _in_a_folder_of_its_own, _logging_as_it_was, society
+from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 
-__all__ = ["_in_a_folder_of_its_own", "_logging_as_it_was"]  # fixtures
+__all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
 
 @pytest.fixture(autouse=True)

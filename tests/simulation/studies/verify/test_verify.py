@@ -14,7 +14,7 @@ from simulation.studies.verify.axelrod_record import POLICY_OF, RECORD
 from simulation.studies.verify.cases import all_cases
 from simulation.studies.verify.verify import EXACT, CaseResult, Expected, KnownCase, KnownFigure, Play, compare, verify
 from simulation.tables.run import Run
-from tests.simulation.cli.test_app import _logging_as_it_was, society  # noqa: F401 - the fixture is autouse
+from tests.simulation.cli.test_app import society
 
 RIGHT = KnownCase(
     "tit-for-tat, always defect",
