@@ -37,7 +37,9 @@ _BASE_WEIGHTS = (".embed_tokens.base_layer.weight", ".lm_head.base_layer.weight"
 
 
 class UnusableAdapterError(UnknownAdapterError):
-    """An adapter folder that is not loaded."""
+    """An adapter folder that is not loaded. A run that has other weights in its place is another run."""
+
+    repeats = True
 
     def __init__(self, adapter: str, folder: Path, reason: str) -> None:
         Exception.__init__(self, f"adapter {adapter!r} in {folder} cannot be used: {reason}")

@@ -85,6 +85,12 @@ class RunStoppedError(SocietyError):
         return cls(path, cause, f"{wrong} and start a new run" if wrong else "")
 
 
+class ChangedWeightsError(SocietyError):
+    """A run began with other weights than those that would answer now."""
+
+    repeats = True
+
+
 class RunSession:
     """One process's work on one run. It holds the run's lock until `abandon` or `end`.
 
@@ -182,7 +188,7 @@ class RunSession:
         """Write to the manifest which weights answer, and each server's version.
 
         Raises:
-            SocietyError: The run began with other weights.
+            ChangedWeightsError: The run began with other weights.
         """
         rows = dict.fromkeys((row.model_name, row.adapter) for row in environment.models if row.model_name)
         found = environment.client.record_weights([(str(name), path) for name, path in rows])
@@ -190,7 +196,7 @@ class RunSession:
         before = manifest.get("weights") or {}
         changed = changed_weights(before, found)
         if changed:
-            raise SocietyError(
+            raise ChangedWeightsError(
                 f"the weights have changed since the run began: {'; '.join(changed)}. Bring the old weights back to "
                 "resume the run, or start a new one"
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from agents.inference.adapter_folder import UnusableAdapterError
 from agents.inference.errors import (
     BadReplyError,
     FloorReachedError,
@@ -22,6 +23,7 @@ from agents.roster import ModelConfig
 from simulation.cli.run import NO_DECISION, refuse_no_decision
 from simulation.plan import Plan
 from simulation.runs.runner import RunStoppedError, run_scenario
+from simulation.runs.session import ChangedWeightsError
 from simulation.runs.work import attempt, check
 from tests.support.in_thread import in_thread
 from tests.support.scripted_vllm import ScriptedVLLM
@@ -59,6 +61,15 @@ def test_a_failure_that_repeats_says_what_to_do_instead(errors: list[PermanentEr
     assert "would stop in the same way: change what is named above and start a new run" in str(stopped)
     assert "society resume" not in str(stopped)
     assert stopped.repeats
+
+
+@pytest.mark.parametrize(
+    "error", [UnusableAdapterError("calm", RUN, "its weights are not finite"), ChangedWeightsError("other weights")]
+)
+def test_unusable_or_changed_weights_are_no_reason_to_resume(error: SocietyError) -> None:
+    stopped = RunStoppedError.after(RUN, error)
+    assert "change what is named above and start a new run" in str(stopped)
+    assert RESUME not in str(stopped)
 
 
 @pytest.mark.parametrize("tier", ["http", "camel"])
