@@ -19,9 +19,9 @@ pytestmark = pytest.mark.embedded
 def test_adapters_become_what_their_objective_asks(
     name: str, choice: str, steps: int, situations: int, tmp_path: Path
 ) -> None:
-    training = train_scenario(name, updates=4, out=tmp_path, set={"tasks.0.max_steps": steps})
+    training = train_scenario(name, updates=3, out=tmp_path, set={"tasks.0.max_steps": steps})
     cells = training.cells[training.cells["choice"] == choice]
-    first, last = (cells[cells["update"] == update]["probability"] for update in (1, 4))
+    first, last = (cells[cells["update"] == update]["probability"] for update in (1, 3))
     assert len(last) == situations
     assert (first < 0.9).all()
     assert (last > 0.9).all()
