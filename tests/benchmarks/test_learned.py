@@ -24,12 +24,13 @@ def test_page_has_expected_and_measured_values_of_all_seeds(tmp_path: Path) -> N
     text = write(groups_of([each.path for each in trainings]), tmp_path).read_text()
     (row,) = (line for line in text.splitlines() if line.startswith("| `dilemma_tables`"))
     last = [value for each in trainings for value in each.updates.query("update == 3")["value"]]
-    assert row.split(" | ")[1:7] == [
+    assert row.split(" | ")[1:8] == [
+        "reinforce",
         "2 tables",
         "1, 2",
         "3",
         "equilibrium 1",
-        row.split(" | ")[5],
+        row.split(" | ")[6],
         f"{round(min(last), 3):g} to {round(max(last), 3):g}",
     ]
     assert picture_of("dilemma_tables") not in text  # no episode is computed, so situations are not known
