@@ -15,7 +15,7 @@ from agents.inference.adapter_folder import (
     read_adapter_folder,
 )
 from agents.inference.backend import InferenceSettings
-from agents.inference.embedded.adapters import SMALL_MODEL, EmbeddedBase
+from agents.inference.embedded.adapters import embedded_base
 from agents.inference.provenance import Tier
 from agents.roster import ModelConfig
 
@@ -75,7 +75,7 @@ def _check(check: RowCheck, folder: Path, base: str | None, settings: InferenceS
     except UnusableAdapterError as error:
         check.error = error.reason
         return check
-    embedded = EmbeddedBase(settings.embedded_model) if settings.embedded_model else SMALL_MODEL
+    embedded = embedded_base(settings)
     able = (tier for tier in settings.allowed if tier is not Tier.EMBEDDED or embedded.is_named(base))
     places = {_PLACES[tier] for tier in able if tier in _PLACES}
     reasons = [reason for limits in sorted(places, key=str) if (reason := check.adapter.beyond(limits))]

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from threading import Lock
 
 from agents.inference.backend import Completion, Detection, InferenceSettings, Progress, Route, TierBackend
-from agents.inference.embedded.adapters import EmbeddedBase
-from agents.inference.embedded.model_sources import MODEL_ID
+from agents.inference.embedded.adapters import embedded_base
 from agents.inference.errors import PermanentError
 from agents.inference.provenance import Request, Tier
 from agents.inference.servers.endpoints import EndpointRegistry
@@ -113,7 +112,7 @@ def _embedded(settings: InferenceSettings, _slots: Slots) -> TierBackend:
     def build() -> TierBackend:
         from agents.inference.embedded.backend import EmbeddedBackend
 
-        return EmbeddedBackend(base=EmbeddedBase(settings.embedded_model or MODEL_ID))
+        return EmbeddedBackend(base=embedded_base(settings))
 
     return LazyBackend(Tier.EMBEDDED, build)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agents.inference.adapter_config import CONFIG_FILE
 from agents.inference.adapter_folder import EMBEDDED_LIMITS, AdapterFolder, read_adapter_folder
-from agents.inference.backend import base_name, same_base
+from agents.inference.backend import InferenceSettings, base_name, same_base
 from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.errors import UnknownAdapterError
 
@@ -46,7 +46,7 @@ class EmbeddedBase:
         """Whether it is the small model of the store."""
         return self.folder is None and same_base(self.model, MODEL_ID)
 
-    @property
+    @cached_property
     def problem(self) -> str:
         """Why there is no such model; empty where there may be one."""
         looks_local = self.model.startswith((".", "/", "~")) or self.model.count("/") > 1 or Path(self.model).exists()
@@ -74,6 +74,11 @@ SMALL_MODEL = EmbeddedBase()
 """The base of a tier whose scenario names none."""
 
 
+def embedded_base(settings: InferenceSettings) -> EmbeddedBase:
+    """Return the base model of an embedded tier with these settings."""
+    return EmbeddedBase(settings.embedded_model) if settings.embedded_model else SMALL_MODEL
+
+
 def shipped_adapters(root: Path = SHIPPED) -> dict[str, Path]:
     """Return the folder of every shipped adapter, by name."""
     return {path.parent.name: path.parent for path in sorted(root.glob(f"*/{CONFIG_FILE}"))}
@@ -96,8 +101,9 @@ def resolve(
     """
     if folder is not None:
         return read_adapter(name, Path(folder), base_stated, base)
-    if name in base.shipped:
-        return read_adapter(name, base.shipped[name], base=base)
+    shipped = base.shipped
+    if name in shipped:
+        return read_adapter(name, shipped[name], base=base)
     if base.is_named(name):
         return None
     raise UnknownAdapterError(name, HERE, base.served_names)

@@ -124,8 +124,10 @@ class EmbeddedBackend:
         return f"{request.adapter} belongs to base model {request.base_model}, {there}"
 
     def _refuses_unplaced(self, request: Request) -> str:
+        if request.adapter_path is not None:
+            return ""
         known = self._base.served_names
-        if request.adapter_path is not None or request.adapter in known or self._base.is_named(request.adapter):
+        if request.adapter in known or self._base.is_named(request.adapter):
             return ""
         return f"{request.adapter} names no base model and is none of {', '.join(known)}"
 
