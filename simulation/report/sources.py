@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run
     from simulation.training.tables import Training
 
-FINGERPRINT, TOURNAMENT, TRAINING = "fingerprint.json", "tournament.json", "training.json"
+FINGERPRINT, TOURNAMENT = "fingerprint.json", "tournament.json"
 _ABOVE = 4  # how far above a run the folder of its set may be
 
 
@@ -62,7 +62,7 @@ def _add(path: Path, found: Sources) -> None:
     from simulation.studies.fingerprint.report import load_report
     from simulation.studies.tournament.results import load_tournament
     from simulation.tables.run import load_run
-    from simulation.tables.runs import runs_below
+    from simulation.tables.runs import TRAINING, runs_below
 
     if (path / TOURNAMENT).exists():
         found.tournaments.append(load_tournament(path))
@@ -79,7 +79,7 @@ def _add(path: Path, found: Sources) -> None:
     trainings = sorted(each.parent for each in path.glob(f"*/{TRAINING}"))
     for folder in trainings:
         _add(folder, found)
-    folders = [each for each in runs_below(path) if not any(folder in each.parents for folder in trainings)]
+    folders = list(runs_below(path))
     if not folders and not trainings:
         raise SocietyError(f"{path} has no run, no fingerprint and no tournament; name a run directory: runs/NAME")
     found.runs.extend(load_run(folder) for folder in folders)

@@ -48,18 +48,19 @@ def _episodes(run: Run) -> Iterator[_Episode]:
 
 
 class PlayedStep(NamedTuple):
-    """One step that was played: the state before it, and every player's options and move, in the roster's order."""
+    """One step that was played: the state before and after it, and options and moves in the roster's order."""
 
     game: Game[Any]
     state: State[Any]
     points: tuple[DecisionPoint, ...]
     options: tuple[tuple[Option, ...], ...]
     moves: tuple[Move, ...]
+    end: State[Any]
 
     @property
     def is_last(self) -> bool:
         """Whether the episode ended after it."""
-        return self.game.is_terminal(self.game.resolve(self.state, self.moves))
+        return self.game.is_terminal(self.end)
 
     def after(self, player: int, action: str) -> State[Any]:
         """Return the state after the step if `player` did `action` and all others what they did."""
@@ -145,8 +146,9 @@ class _Episode:
             points = tuple(DecisionPoint(self._number, state.tally.step, name) for name in self._names)
             options = tuple(self._options(state, player) for player in range(len(self._names)))
             made = tuple(map(moves.of, points, options, self._teamwork))
-            yield PlayedStep(self._game, state, points, options, made)
-            state = self._game.resolve(state, made)
+            end = self._game.resolve(state, made)
+            yield PlayedStep(self._game, state, points, options, made, end)
+            state = end
 
     def _options(self, state: State[Any], player: int) -> tuple[Option, ...]:
         return self._game.observe(state, player, self._language).options

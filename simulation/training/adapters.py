@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from agents.inference.embedded.adapters import shipped_adapters
@@ -42,6 +44,15 @@ def base_of(plan: Plan, config: TrainingConfig) -> str:
     if len(bases) > 1:
         raise SocietyError(f"the learners have different base models ({', '.join(sorted(bases))}): train them apart")
     return bases.pop()
+
+
+def with_adapters(plan: Plan, folders: Mapping[str, Path]) -> Plan:
+    """Return the plan in which rows begin with the adapters in `folders`, by model_id."""
+    rows = tuple(
+        row.model_copy(update={"adapter": str(folders[row.model_id])}) if row.model_id in folders else row
+        for row in plan.roster.expand()
+    )
+    return replace(plan, roster=plan.roster.model_copy(update={"models": rows}))
 
 
 def _folder(row: ModelConfig) -> Path | None:

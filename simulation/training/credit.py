@@ -169,11 +169,11 @@ def advantages(
     A decision whose choices have a known worth is a sample with values instead: their worth less its mean. The mean
     gradient of many such samples is the policy gradient.
     """
-    known = worths or {}
-    told = {act.where for act in acts if known.get(act.where)}
-    samples = [_of_worth(act, known[act.where]) for act in acts if act.decides and act.where in told]
+    known, samples = worths or {}, list[Sample]()
     for act, gain in _gains(acts, to_go, task_of, means):
-        if act.valid and not (act.decides and act.where in told):
+        if act.decides and (worth := known.get(act.where)):
+            samples.append(_of_worth(act, worth))
+        elif act.valid:
             samples.append(Sample(act.prompt, picked=act.reply, weight=gain))
     return samples
 

@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agents.inference.adapter_folder import read_adapter_folder
+from agents.inference.adapter_config import CONFIG_FILE
+from agents.inference.adapter_folder import WEIGHTS_FILE, read_adapter_folder
 from agents.problems import SocietyError, nearest
 from simulation.store.files import atomic_directory
 from simulation.training.rollout import is_tabular
@@ -16,7 +17,7 @@ from simulation.training.run import VERSIONS, check_digest, config_of
 if TYPE_CHECKING:
     from simulation.training.tables import Training
 
-PEFT_FILES = ("adapter_config.json", "adapter_model.safetensors")
+PEFT_FILES = (CONFIG_FILE, WEIGHTS_FILE)
 CARD = "README.md"
 
 

@@ -16,12 +16,13 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from agents.inference.adapter_folder import WEIGHTS_FILE
 from agents.inference.embedded.model_sources import file_sha256
 from agents.learning.samples import LossFigures, LossWeights, Trainer, Version
 from agents.problems import SocietyError, UsageError
@@ -36,6 +37,7 @@ from simulation.seeds import derive_seed
 from simulation.store.files import atomic_directory, replace_file
 from simulation.store.run_directory import versions as library_versions
 from simulation.tables.runs import TRAINING
+from simulation.training.adapters import adapter_trainer, with_adapters
 from simulation.training.ledger import LEDGER, LearnerUpdate, Ledger, UpdateLine
 from simulation.training.lesson import Lesson, UpdateContext
 from simulation.training.methods import METHODS
@@ -44,7 +46,7 @@ from simulation.training.rollout import is_tabular
 from simulation.training.tabular import WEIGHTS, TabularTrainer
 
 SITUATIONS, VERSIONS = "situations.json", "versions"
-WEIGHT_FILES = (WEIGHTS, "adapter_model.safetensors")
+WEIGHT_FILES = (WEIGHTS, WEIGHTS_FILE)
 logger = logging.getLogger("society.training")
 OnUpdate = Callable[[UpdateLine], None]
 
@@ -140,12 +142,9 @@ def _from_its_own(plan: Plan, folder: Path, ledger: Ledger) -> Plan:
     """
     if not ledger.lines or is_tabular(plan):
         return plan
-    first = {name: str(folder / VERSIONS / made.version) for name, made in ledger.lines[0].learners.items()}
-    rows = tuple(
-        row.model_copy(update={"adapter": first[row.model_id]}) if row.adapter and row.model_id in first else row
-        for row in plan.roster.expand()
-    )
-    return replace(plan, roster=plan.roster.model_copy(update={"models": rows}))
+    begun = {row.model_id for row in plan.roster.expand() if row.adapter}
+    first = {name: made.version for name, made in ledger.lines[0].learners.items() if name in begun}
+    return with_adapters(plan, {name: folder / VERSIONS / version for name, version in first.items()})
 
 
 def trainer_of(plan: Plan) -> Trainer:
@@ -158,7 +157,6 @@ def trainer_of(plan: Plan) -> Trainer:
     seed = derive_seed(plan.scenario.seed, "training", "adapters")
     if is_tabular(plan):
         return TabularTrainer(config.adapter.learning_rate, seed=seed)
-    from simulation.training.adapters import adapter_trainer
 
     return adapter_trainer(plan, config, seed)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.problems import UsageError
 from simulation.plan import Plan, Settings, make_plan
+from simulation.training.adapters import with_adapters
 from simulation.training.rollout import is_tabular
 from simulation.training.run import VERSIONS, OnUpdate, begin_training, check_digest, config_of, train
 from simulation.training.shipped import shipped_trainings
@@ -84,11 +84,7 @@ def continued(plan: Plan, path: str | Path) -> Plan:
     if not folders:
         mine, theirs = (", ".join(each) or "none" for each in (config_of(plan).learners, left))
         raise UsageError(f"{path} has no version of {mine}; its learners: {theirs}")
-    rows = tuple(
-        row.model_copy(update={"adapter": str(folders[row.model_id])}) if row.model_id in folders else row
-        for row in plan.roster.expand()
-    )
-    return replace(plan, roster=plan.roster.model_copy(update={"models": rows}))
+    return with_adapters(plan, folders)
 
 
 def resume_training(path: str | Path, *, updates: int | None = None, on_update: OnUpdate | None = None) -> Training:
