@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,21 @@ def read_recipe(folder: Path) -> VersionRecipe:
     return recipe
 
 
+def clear_unfinished(folder: Path, learners: Collection[str]) -> None:
+    """Delete what killed writers left of these learners; put back the version that one of them was replacing."""
+    names = "|".join(map(re.escape, learners))
+    for old in folder.glob(".*.old"):
+        if (made := re.fullmatch(rf"\.((?:{names})-[0-9a-f]{{{NAME_DIGITS}}})\.old", old.name)) is None:
+            continue
+        if (folder / made[1]).exists():
+            shutil.rmtree(old)
+        else:
+            os.replace(old, folder / made[1])
+    for part in folder.glob(".*.part"):
+        if re.fullmatch(rf"\.(?:{names})\.[0-9]+\.part", part.name):
+            shutil.rmtree(part)
+
+
 def read_tensors(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the tensors of a version: the adapter's, and the optimizer's."""
     from safetensors.torch import load_file
@@ -143,7 +159,7 @@ def _put(part: Path, place: Path) -> None:
         _sync(file)
     _sync(part)
     if place.exists():
-        old = part.with_suffix(".old")
+        old = part.with_name(f".{place.name}.old")
         os.replace(place, old)
         os.replace(part, place)
         shutil.rmtree(old, ignore_errors=True)

@@ -25,6 +25,7 @@ import orjson
 from agents.inference.adapter_folder import WEIGHTS_FILE
 from agents.inference.embedded.model_sources import file_sha256
 from agents.learning.samples import LossFigures, LossWeights, Trainer, Version
+from agents.learning.versions import clear_unfinished
 from agents.problems import SocietyError, UsageError
 from agents.roster import Roster
 from simulation.games.measures import known
@@ -203,6 +204,7 @@ def delete_unused(folder: Path, config: TrainingConfig, ledger: Ledger) -> None:
     """
     place = folder / VERSIONS
     place.mkdir(exist_ok=True)
+    clear_unfinished(place, config.learners)
     names = "|".join(map(re.escape, config.learners))
     made = re.compile(rf"\.?({names})-[0-9a-f]{{12}}(\.part)?")
     unused = [each for each in place.iterdir() if made.fullmatch(each.name) and each.name not in ledger.versions]

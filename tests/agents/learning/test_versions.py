@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from agents.inference.adapter_folder import read_adapter_folder
 from agents.learning.adapters import AdapterStart
 from agents.learning.samples import LossWeights, Sample
 from agents.learning.trainer import LoRATrainer
-from agents.learning.versions import read_recipe
+from agents.learning.versions import clear_unfinished, read_recipe
 from agents.problems import SocietyError
 from tests.agents.learning.conftest import CHOICES, asks, trainer_of
 
@@ -142,3 +143,17 @@ def test_a_write_that_fails_leaves_nothing(base: Path, tmp_path: Path, monkeypat
     with pytest.raises(SocietyError, match="a version of ann cannot be written"):
         trainer.save_weights("ann", tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["new one in place", "killed between the two renames"])
+def test_what_a_killed_writer_left_is_cleared(base: Path, tmp_path: Path, kept: bool) -> None:
+    version = trainer_of(base, "ann").save_weights("ann", tmp_path)
+    old = tmp_path / f".{version.name}.old"
+    (shutil.copytree if kept else shutil.move)(version.folder, old)
+    shutil.copytree(old, tmp_path / ".ann.4242.part")
+    others = [tmp_path / ".anna.4242.part", tmp_path / ".part", tmp_path / ".bo-0123456789ab.old"]
+    for other in others:
+        other.mkdir()
+    clear_unfinished(tmp_path, ["ann"])
+    assert set(tmp_path.iterdir()) == {version.folder, *others}
+    assert read_recipe(version.folder).learner == "ann"

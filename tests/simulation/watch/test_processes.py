@@ -19,6 +19,7 @@ import pytest
 from simulation.plan import Plan
 from simulation.runs.runner import resume_run, run_scenario
 from simulation.store.events import EventLog, MessageSent, encode, read_events
+from simulation.store.run_directory import locked
 from simulation.watch.follower import find_run
 from simulation.watch.view import LiveView, WatchStatus
 from tests.simulation.watch.joined import joined
@@ -116,7 +117,7 @@ def test_the_page_follows_in_a_browser(make_plan: Callable[..., Plan], tmp_path:
     half = len(events) // 2
     log = copy_of(finished, tmp_path / "copy")
     append(log, events[:half])
-    with command(tmp_path, "watch", "copy") as watch, sync_playwright() as playwright:
+    with locked(log.parent), command(tmp_path, "watch", "copy") as watch, sync_playwright() as playwright:
         address = address_of(watch)
         arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         expect.set_options(timeout=30_000)
@@ -128,7 +129,7 @@ def test_the_page_follows_in_a_browser(make_plan: Callable[..., Plan], tmp_path:
         page.goto(address)
         status = page.locator("#status")
         expect(page.locator("#entries li").first).to_be_visible()
-        expect(status).to_have_text("running")
+        expect(status).to_contain_text("running")
         first = page.text_content("#shown")
         append(log, events[half:])
         expect(status).to_have_text("finished")
