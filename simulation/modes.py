@@ -32,6 +32,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from agents.strategy import COMMUNICATION_ABOVE, RESOURCE_SHARING_ABOVE, TrainingMode
+from simulation.games.measures import welfare_ratio
 from simulation.seats import Seat, named_teams, teams
 
 CYCLE = (TrainingMode.COOPERATIVE, TrainingMode.COMPETITIVE, TrainingMode.TEAM_BATTLE)
@@ -78,6 +79,24 @@ class Experience:
             welfare={**self.welfare, mode: self.welfare.get(mode, 0.0) + welfare_ratio},
             log_weights={**self.log_weights, mode: self.log_weights.get(mode, 0.0) + gain},
         )
+
+
+def after_episode(
+    before: Experience, choice: ModeChoice, welfare: float, optimum: float, arms: int, gamma: float
+) -> Experience:
+    """Return the experience after one more episode of a task.
+
+    Args:
+        before: What earlier episodes of the task taught.
+        choice: The mode that was played.
+        welfare: The sum of all payoffs.
+        optimum: The best possible welfare.
+        arms: The number of modes to pick from.
+        gamma: EXP3's share of exploration, in (0, 1].
+    """
+    ratio = welfare_ratio(welfare, optimum)
+    # where nothing can be won every mode gets the same, so none is preferred
+    return before.learn(choice, 0.0 if math.isnan(ratio) else ratio, arms, gamma)
 
 
 def hears(mode: TrainingMode, sender: Seat, hearer: Seat) -> bool:

@@ -23,7 +23,7 @@ from agents.roster_layers import compose_roster
 from agents.roster_rules import raw_players
 from agents.strategy import TrainingMode
 from agents.yaml_file import YamlFile, find_file, is_file, read_yaml, shipped_files
-from simulation.modes import MixingPolicy
+from simulation.modes import Experience, MixingPolicy
 from simulation.scenario_rules import plan_findings, scenario_findings
 from simulation.sections.inference import InferenceConfig
 from simulation.sections.training import TrainingConfig
@@ -38,6 +38,17 @@ FOLDER = _PACKAGED if _PACKAGED.is_dir() else Path(__file__).parent.parent / "sc
 """Where the shipped scenarios are: in the package where it was installed from a wheel, else in the clone."""
 
 
+class ModeExperience(FileModel):
+    """What earlier episodes of one task in one mode taught."""
+
+    plays: Whole = Field(ge=0)
+    """How many there were."""
+    welfare: Real
+    """The sum of their welfare / optimum."""
+    log_weight: Real = 0.0
+    """exp3 only: the logarithm of the mode's weight."""
+
+
 class Mixing(FileModel):
     """How a mixed run picks the mode of an episode; `simulation.modes` explains the policies."""
 
@@ -45,6 +56,19 @@ class Mixing(FileModel):
     """fixed_cycle, cooperation_level, or a bandit that learns from past welfare: ucb1, exp3."""
     gamma: Real = Field(default=0.2, gt=0, le=1)
     """exp3 only: the share of picks that explore."""
+    experience: Mapping[str, Mapping[TrainingMode, ModeExperience]] = Field(default_factory=dict)
+    """By task and mode, what earlier episodes taught: a training goes on with what its updates have seen."""
+
+    def begun(self) -> dict[str, Experience]:
+        """Return by task what is known before the first episode."""
+        return {
+            task: Experience(
+                plays={mode: each.plays for mode, each in modes.items()},
+                welfare={mode: each.welfare for mode, each in modes.items()},
+                log_weights={mode: each.log_weight for mode, each in modes.items()},
+            )
+            for task, modes in self.experience.items()
+        }
 
 
 class MixedMode(FileModel):

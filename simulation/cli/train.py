@@ -182,6 +182,8 @@ def _show(training: Training, json_: bool) -> None:
         typer.echo("no update is made yet")
     else:
         wide_console().print(_table(training))
+        if len(training.modes):
+            wide_console().print(_modes_table(training))
     typer.echo(str(training.path))
 
 
@@ -198,6 +200,20 @@ def _table(training: Training) -> Table:
         rows.append((name, str(len(mine) - 1), *values, *figures, f"{last['invalid']:.1%}", last["version"]))
     title = f"{training.plan.scenario.name}: value is what the objective earned before the update"
     return text_table(title, heads, rows)
+
+
+def _modes_table(training: Training) -> Table:
+    """What each mode of a mixed training taught each learner, and how often it was played."""
+    heads = ("learner", "mode", "episodes", "share at first", "at last", "value a step at first", "at last", "taught")
+    modes, last = training.modes, training.ledger.lines[-1].update
+    total, rows = modes.groupby("learner")["weight"].sum(), []
+    for (name, mode), mine in modes.groupby(["learner", "mode"], sort=False):
+        shares = mine.set_index("update")["share"]
+        ends = [f"{shares.get(update, 0.0):.0%}" for update in (1, last)]
+        values = [_number(mine["value"].iloc[place]) for place in (0, -1)]
+        taught = f"{mine['weight'].sum() / total[name]:.0%}" if total[name] else "-"
+        rows.append((str(name), str(mode), str(mine["episodes"].sum()), *ends, *values, taught))
+    return text_table("modes: the share of episodes, and of all that was learned", heads, rows)
 
 
 def _number(value: float | None) -> str:

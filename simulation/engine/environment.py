@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,8 +35,7 @@ from simulation.engine.environment_stats import EnvironmentCounts, EnvironmentSt
 from simulation.engine.episode import Episode, EpisodePlan, TalkRules
 from simulation.games import find_game
 from simulation.games.base import Game
-from simulation.games.measures import welfare_ratio
-from simulation.modes import Experience, ModeChoice, pick_mode, playable_modes
+from simulation.modes import Experience, ModeChoice, after_episode, pick_mode, playable_modes
 from simulation.scenario import Mixing
 from simulation.seats import Seat
 from simulation.seeds import stream
@@ -108,7 +106,7 @@ class MultiModelEnvironment:
         self.communication = communication or Communication()
         self.mixing = mixing or Mixing()
         self.endpoints: tuple[str | EndpointSettings, ...] = tuple(endpoints) or (vllm_url,)
-        self._experience: dict[str, Experience] = {}
+        self._experience = self.mixing.begun()
         self._models: dict[str, ModelConfig] = {}
         self._on_event = on_event
         self._recording = recording or Recording()
@@ -279,10 +277,8 @@ class MultiModelEnvironment:
     def learn(self, task_id: str, choice: ModeChoice, ended: EpisodeEnded) -> None:
         """Let a mixed run's policy learn from an episode. Each task is learned apart, as welfare differs by game."""
         arms = len(playable_modes(self._seats()))
-        ratio = welfare_ratio(ended.welfare, ended.optimum)
         before = self._experience.get(task_id, Experience())
-        # where nothing can be won every mode gets the same, so none is preferred
-        self._experience[task_id] = before.learn(choice, 0.0 if math.isnan(ratio) else ratio, arms, self.mixing.gamma)
+        self._experience[task_id] = after_episode(before, choice, ended.welfare, ended.optimum, arms, self.mixing.gamma)
 
     async def store_again(self, messages: Iterable[MessageSent], acts: Iterable[SocialActed] = ()) -> None:
         """Store again what finished episodes said and did, so that a resumed run's oasis.db is complete."""

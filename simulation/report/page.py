@@ -191,6 +191,7 @@ def _training(training: Training) -> dict[str, Any]:
         "tabular": is_tabular(training.plan),
         "updates": rows.where(rows.notna(), None).to_dict("records"),
         "cells": cells[cells["choice"] == first].to_dict("records") if first is not None else [],
+        "modes": training.modes.to_dict("records"),
         "known_answers": [each._asdict() for each in common_lines(known_answers(training.plan))],
     }
 

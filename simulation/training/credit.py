@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run
 
 _LEAST_SPREAD = 0.1
+Returns = Mapping[tuple[int, int, str], float]
+"""By episode, step and model_id: what a learner's objective is paid from this step on."""
 Worths = Mapping[tuple[int, int, str], Mapping[str, float]]
 """By episode, step and model_id: the worth of each choice, by its text."""
 
@@ -72,12 +74,14 @@ class Credit:
         returns: Mean return of an episode, by learner, in the objective's points.
         invalid: Share of decisions that were not legal, by learner (0-1).
         means: Mean return-to-go by learner, task, step and kind of reply: the next update's last baseline.
+        episodes: The episode of each sample.
     """
 
     samples: tuple[Sample, ...]
     returns: Mapping[str, float]
     invalid: Mapping[str, float]
     means: Mapping[str, float]
+    episodes: tuple[int, ...] = ()
 
 
 def acts_of(run: Run, learners: Iterable[str]) -> list[LearnerAct]:
@@ -134,7 +138,7 @@ def to_go_of(
 
 def credited(
     acts: Sequence[LearnerAct],
-    to_go: Mapping[tuple[int, int, str], float],
+    to_go: Returns,
     task_of: Mapping[int, str],
     means: Mapping[str, float],
     worths: Worths | None = None,
@@ -149,17 +153,19 @@ def credited(
         worths: The worth of every choice, where it is known; the others are weighed by what followed.
     """
     steps = _returns_by_step(acts, to_go, task_of)
+    weighed = list(_weighed(acts, to_go, task_of, means, worths))
     return Credit(
-        tuple(_scaled(advantages(acts, to_go, task_of, means, worths))),
+        tuple(_scaled([sample for _, sample in weighed])),
         _episode_returns(acts, to_go),
         _invalid_shares(acts),
         {**means, **{place: float(np.mean(values)) for place, values in sorted(steps.items())}},
+        tuple(act.episode for act, _ in weighed),
     )
 
 
 def advantages(
     acts: Sequence[LearnerAct],
-    to_go: Mapping[tuple[int, int, str], float],
+    to_go: Returns,
     task_of: Mapping[int, str],
     means: Mapping[str, float],
     worths: Worths | None = None,
@@ -169,18 +175,27 @@ def advantages(
     A decision whose choices have a known worth is a sample with values instead: their worth less its mean. The mean
     gradient of many such samples is the policy gradient.
     """
-    known, samples = worths or {}, list[Sample]()
+    return [sample for _, sample in _weighed(acts, to_go, task_of, means, worths)]
+
+
+def _weighed(
+    acts: Sequence[LearnerAct],
+    to_go: Returns,
+    task_of: Mapping[int, str],
+    means: Mapping[str, float],
+    worths: Worths | None,
+) -> Iterator[tuple[LearnerAct, Sample]]:
+    known = worths or {}
     for act, gain in _gains(acts, to_go, task_of, means):
         if act.decides and (worth := known.get(act.where)):
-            samples.append(_of_worth(act, worth))
+            yield act, _of_worth(act, worth)
         elif act.valid:
-            samples.append(Sample(act.prompt, picked=act.reply, weight=gain))
-    return samples
+            yield act, Sample(act.prompt, picked=act.reply, weight=gain)
 
 
 def _gains(
     acts: Sequence[LearnerAct],
-    to_go: Mapping[tuple[int, int, str], float],
+    to_go: Returns,
     task_of: Mapping[int, str],
     means: Mapping[str, float],
 ) -> Iterator[tuple[LearnerAct, float]]:
@@ -206,9 +221,7 @@ def _of_worth(act: LearnerAct, worth: Mapping[str, float]) -> Sample:
     return Sample(act.prompt, values=tuple((values - values.mean()).tolist()))
 
 
-def _returns_by_step(
-    acts: Sequence[LearnerAct], to_go: Mapping[tuple[int, int, str], float], task_of: Mapping[int, str]
-) -> dict[str, list[float]]:
+def _returns_by_step(acts: Sequence[LearnerAct], to_go: Returns, task_of: Mapping[int, str]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = defaultdict(list)
     for act in acts:
         found[_place(act, task_of)].append(to_go[act.where])
@@ -244,7 +257,7 @@ def _divided(sample: Sample, by: float) -> Sample:
     return replace(sample, weight=sample.weight / by)
 
 
-def _episode_returns(acts: Sequence[LearnerAct], to_go: Mapping[tuple[int, int, str], float]) -> dict[str, float]:
+def _episode_returns(acts: Sequence[LearnerAct], to_go: Returns) -> dict[str, float]:
     learners = {act.prompt.learner for act in acts}
     first = {(episode, name): value for (episode, step, name), value in to_go.items() if step == 0 and name in learners}
     return {name: float(np.mean([v for (_, who), v in first.items() if who == name])) for name in sorted(learners)}

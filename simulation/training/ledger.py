@@ -16,6 +16,7 @@ import orjson
 
 from agents.problems import SocietyError
 from simulation.store.files import translating_os_errors
+from simulation.training.mixing import ModeFacts, ModeShare
 
 LEDGER = "ledger.jsonl"
 
@@ -62,6 +63,8 @@ class UpdateLine:
         means: The running means of returns, for the next update's baselines.
         cells: The probabilities of every choice in each known situation, by learner, before this update.
         run: The run directory of its episodes, relative to the training; empty without one.
+        experience: In the mode mixed, what all updates so far taught its bandit, by task and mode.
+        modes: In the mode mixed, what each mode taught each learner.
     """
 
     update: int
@@ -70,6 +73,8 @@ class UpdateLine:
     means: Mapping[str, float] = field(default_factory=dict)
     cells: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
     run: str = ""
+    experience: ModeFacts = field(default_factory=dict)
+    modes: Mapping[str, Mapping[str, ModeShare]] = field(default_factory=dict)
 
 
 class Ledger:
@@ -121,7 +126,11 @@ def _line(raw: bytes, path: Path, number: int) -> UpdateLine:
     try:
         data: dict[str, Any] = orjson.loads(raw)
         learners = {name: LearnerUpdate(**each) for name, each in data.pop("learners").items()}
-        line = UpdateLine(learners=learners, **data)
+        modes = {
+            name: {mode: ModeShare(**each) for mode, each in by_mode.items()}
+            for name, by_mode in data.pop("modes", {}).items()
+        }
+        line = UpdateLine(learners=learners, modes=modes, **data)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise SocietyError(f"{path} line {number + 1} is no line of a training's ledger: {error}") from error
     if line.update != number:

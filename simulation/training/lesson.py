@@ -10,6 +10,7 @@ from agents.learning.samples import Sample, Trainer, Version
 from simulation.plan import Plan
 from simulation.runs.session import Observer
 from simulation.sections.training import TrainingConfig
+from simulation.training.mixing import ModeFacts, ModeShare
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class UpdateContext:
         versions: Each learner's version, the one that this update changes.
         means: The running means of earlier updates.
         on_event: Is called with every event of the update's episodes.
+        experience: In the mode mixed, what earlier updates taught its bandit.
     """
 
     plan: Plan
@@ -35,6 +37,7 @@ class UpdateContext:
     versions: Mapping[str, Version]
     means: Mapping[str, float] = field(default_factory=dict)
     on_event: Observer | None = None
+    experience: ModeFacts = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class Lesson:
         means: The running means for the next update.
         cells: By learner the probabilities of every choice in each of its situations; empty where they are not known.
         run: The run directory of the episodes, relative to the training's folder.
+        experience: In the mode mixed, what all updates so far taught its bandit.
+        modes: In the mode mixed, what each mode taught each learner.
     """
 
     samples: Sequence[Sample]
@@ -65,6 +70,8 @@ class Lesson:
     means: Mapping[str, float] = field(default_factory=dict)
     cells: Mapping[str, Sequence[Sequence[float]]] = field(default_factory=dict)
     run: str = ""
+    experience: ModeFacts = field(default_factory=dict)
+    modes: Mapping[str, Mapping[str, ModeShare]] = field(default_factory=dict)
 
 
 Method = Callable[[UpdateContext], Lesson]

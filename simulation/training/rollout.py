@@ -28,6 +28,7 @@ from simulation.seeds import derive_seed
 from simulation.training.adapters import base_of
 from simulation.training.credit import LearnerAct, acts_of
 from simulation.training.lesson import UpdateContext
+from simulation.training.mixing import going_on
 from simulation.training.objectives import objective_of, payoff_weights
 from simulation.training.serving import serve_versions
 
@@ -60,6 +61,7 @@ def update_plan(context: UpdateContext) -> Plan:
     if not is_tabular(context.plan):
         base = base_of(context.plan, context.config)
         settings["inference"] = scenario.inference.model_copy(update={"embedded_model": base})
+    settings.update(going_on(context.plan, context.experience))
     return Plan(scenario.model_copy(update=settings), with_versions(context.plan.roster, context.versions))
 
 

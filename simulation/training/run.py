@@ -234,7 +234,10 @@ def _update(
     on_event: Observer | None,
 ) -> tuple[UpdateLine, dict[str, Version]]:
     started, config = time.monotonic(), config_of(plan)
-    context = UpdateContext(plan, config, folder, update, trainer, versions, ledger.lines[-1].means, on_event)
+    last = ledger.lines[-1]
+    context = UpdateContext(
+        plan, config, folder, update, trainer, versions, last.means, on_event, experience=last.experience
+    )
     return learn(context, METHODS[config.method](context), started)
 
 
@@ -255,7 +258,17 @@ def learn(context: UpdateContext, lesson: Lesson, started: float) -> tuple[Updat
         new[name] = trainer.save_weights(name, context.folder / VERSIONS)
         made[name] = _learner_line(new[name], context.versions[name], lesson, figures.get(name), gradient)
     seconds = time.monotonic() - started
-    return UpdateLine(context.update, made, seconds, lesson.means, lesson.cells, lesson.run), new
+    line = UpdateLine(
+        context.update,
+        made,
+        seconds,
+        lesson.means,
+        lesson.cells,
+        lesson.run,
+        experience=lesson.experience,
+        modes=lesson.modes,
+    )
+    return line, new
 
 
 def _learner_line(

@@ -5,6 +5,7 @@
 | updates | learner and update |
 | versions | version |
 | cells | learner, situation, choice and update, where the prompts are few |
+| modes | learner, mode and update, in the mode mixed |
 | known_answers | learner of which theory knows what its objective earns in the end |
 """
 
@@ -74,6 +75,26 @@ class Training:
                     facts = {"update": line.update, "learner": name, "situation": situation["text"]}
                     for choice, probability in zip(situation["choices"], row, strict=True):
                         yield {**facts, "choice": choice, "probability": probability}
+
+    @cached_property
+    def modes(self) -> pd.DataFrame:
+        """One row per learner, mode and update of a mixed training.
+
+        `share` is the mode's part of the update's episodes (0-1), `value` what the objective earned in them per step,
+        `weight` the part of the update that their replies made: their absolute advantages over those of all (0-1).
+        """
+        import pandas as pd
+
+        columns = ["update", "learner", "mode", "episodes", "share", "value", "weight"]
+        return pd.DataFrame(list(self._modes()), columns=columns)
+
+    def _modes(self) -> Iterator[dict[str, Any]]:
+        for line in self.ledger.lines:
+            for name, by_mode in line.modes.items():
+                total = sum(each.episodes for each in by_mode.values())
+                for mode, each in by_mode.items():
+                    facts = {"update": line.update, "learner": name, "mode": mode}
+                    yield {**facts, **asdict(each), "share": each.episodes / total}
 
     @cached_property
     def known_answers(self) -> pd.DataFrame:

@@ -160,6 +160,22 @@ function drawTournaments(all) {
   }
 }
 
+/* A mixed training: the share of each mode by update, and what each mode's episodes taught. */
+function drawModes(place, training, axis) {
+  if (!training.modes.length) return;
+  const learners = unique(training.modes.map((row) => row.learner)), modes = unique(training.modes.map((row) => row.mode));
+  const lines = (rows, key) => modes.map((mode, at) => { const mine = rows.filter((row) => row.mode === mode);
+    return { x: mine.map((row) => row.update), y: mine.map((row) => row[key]), name: label(mode), mode: "lines+markers", line: { color: colour(at) } }; });
+  const share = { ...axis, yaxis: { range: [0, 1.02], tickformat: ".0%" } };
+  const first = training.modes.filter((row) => row.learner === learners[0]);
+  Plotly.newPlot(chart(place), lines(first, "share"), layout(label("training_share"), share), CONFIG);
+  for (const learner of learners) {
+    const mine = training.modes.filter((row) => row.learner === learner);
+    Plotly.newPlot(chart(place), lines(mine, "value"), layout(`${plain(learner)}: ${label("training_value")}`, axis), CONFIG);
+    Plotly.newPlot(chart(place), lines(mine, "weight"), layout(`${plain(learner)}: ${label("training_weight")}`, share), CONFIG);
+  }
+}
+
 /* What each learner's objective earned by update, how a table of choices changed, and which version came from which. */
 function drawTrainings(all) {
   const place = fill($("trainings"));
@@ -175,6 +191,7 @@ function drawTrainings(all) {
     const known = training.known_answers.map((row) => ({ x: ends, y: [row.value, row.value], name: [label(`training_${row.answer.replace(" ", "_")}`), plain(row.learner)].join(" ").trim(), mode: "lines", line: { dash: "dash", width: 1.4, color: css("--quiet") } }));
     Plotly.newPlot(chart(place), [...curve("value"), ...known], layout(label("training_value"), axis), CONFIG);
     Plotly.newPlot(chart(place), curve("invalid"), layout(label("training_invalid"), { ...axis, yaxis: { range: [0, 1.02], tickformat: ".0%" } }), CONFIG);
+    drawModes(place, training, axis);
     for (const learner of learners) {
       const mine = training.cells.filter((row) => row.learner === learner);
       if (!mine.length) continue;

@@ -7,10 +7,18 @@ Source: Williams, Machine Learning 8 (1992); the baseline: Kool, van Hoof & Well
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from agents.strategy import TrainingMode
 from simulation.training.all_actions import known_worths
-from simulation.training.credit import credited, returns_to_go
+from simulation.training.credit import Credit, Returns, credited, returns_to_go
 from simulation.training.lesson import Lesson, UpdateContext
+from simulation.training.mixing import ModeShare, experience_after, shares_by_mode
 from simulation.training.rollout import play_update, weights_by_episode
+
+if TYPE_CHECKING:
+    from simulation.tables.run import Run
 
 
 def reinforce(context: UpdateContext) -> Lesson:
@@ -22,9 +30,29 @@ def reinforce(context: UpdateContext) -> Lesson:
     run, acts = play_update(context)
     weights = weights_by_episode(context, run)
     to_go, worths = returns_to_go(run, weights), known_worths(run, weights)
-    tasks = dict(zip(run.episodes["episode"].astype(int), run.episodes["task_id"].astype(str), strict=True))
-    credit = credited(acts, to_go, tasks, context.means, worths)
+    mixed = context.plan.scenario.mode is TrainingMode.MIXED
+    credit = credited(acts, to_go, tasks_of(run, by_mode=mixed), context.means, worths)
     place = run.path.relative_to(context.folder.resolve()).as_posix() if run.path.is_absolute() else str(run.path)
     steps = float(run.episodes["steps"].mean())
     values = {name: value / steps for name, value in credit.returns.items()}
-    return Lesson(credit.samples, values, credit.invalid, credit.means, run=place)
+    lesson = Lesson(credit.samples, values, credit.invalid, credit.means, run=place)
+    return replace(lesson, experience=experience_after(run), modes=_by_mode(run, credit, to_go)) if mixed else lesson
+
+
+def tasks_of(run: Run, *, by_mode: bool) -> dict[int, str]:
+    """Return the task of each episode, with its mode where modes are told apart: then nothing is compared across."""
+    rows = run.episodes.astype({"task_id": str, "mode": str})
+    named = rows["task_id"] + "/" + rows["mode"] if by_mode else rows["task_id"]
+    return dict(zip(rows["episode"].astype(int), named, strict=True))
+
+
+def _by_mode(run: Run, credit: Credit, to_go: Returns) -> dict[str, dict[str, ModeShare]]:
+    numbers = run.episodes["episode"].astype(int)
+    modes = dict(zip(numbers, run.episodes["mode"].astype(str), strict=True))
+    steps = dict(zip(numbers, run.episodes["steps"].astype(int), strict=True))
+    values = {
+        (episode, name): value / steps[episode]
+        for (episode, step, name), value in to_go.items()
+        if step == 0 and name in credit.returns
+    }
+    return shares_by_mode(modes, list(zip(credit.episodes, credit.samples, strict=True)), values)
