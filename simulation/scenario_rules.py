@@ -129,6 +129,11 @@ def training_findings(data: RawMapping) -> Iterator[Finding]:
             if policy not in POLICIES:
                 hint = nearest(policy, list(POLICIES))
                 yield Finding(("partners", name, place), f"no policy is called {shown(policy)}", hint)
+    parts, episodes = data.get("parts", 1), data.get("episodes", 16)
+    if isinstance(parts, int) and isinstance(episodes, int) and parts > episodes:
+        yield Finding(("parts",), f"{parts} is more than the {episodes} episodes that are divided", "give fewer parts")
+    if parts != 1 and method != "reinforce":
+        yield Finding(("parts",), "only the method reinforce divides its episodes", "leave it out")
     if method == "filtered_imitation" and not data.get("runs"):
         yield Finding(("runs",), "is missing", "filtered_imitation learns from finished runs: name their folders")
 
@@ -152,6 +157,17 @@ def learner_findings(data: RawMapping, roster: RawMapping) -> Iterator[Finding]:
             yield Finding(("learners", name), "is played by a person", "only adapters and tables learn")
 
 
+def _divided_findings(data: RawMapping, training: RawMapping, tables: bool) -> Iterator[Finding]:
+    """Yield why an update's episodes cannot be divided."""
+    mode = data.get("mode")
+    if training.get("parts", 1) == 1:
+        return
+    if tables:
+        yield Finding(("parts",), "tables are played in one process", "leave it out")
+    if mode == "mixed" or isinstance(mode, Mapping):
+        yield Finding(("parts",), "the mode mixed picks each episode's mode by those before it", "leave it out")
+
+
 def _unfit_findings(data: RawMapping, training: RawMapping, roster: RawMapping) -> Iterator[Finding]:
     """Yield where learners do not fit the scenario: tables that should speak, a team objective without teams."""
     learners, communication = training.get("learners"), data.get("communication")
@@ -165,6 +181,7 @@ def _unfit_findings(data: RawMapping, training: RawMapping, roster: RawMapping) 
         yield Finding(("learners", tables[0]), why, "set communication.talk_rounds to 0, or give communication.words")
     if tables and training.get("method") == "filtered_imitation":
         yield Finding(("method",), "learns from what models were asked, and tables are asked nothing", "use imitation")
+    yield from _divided_findings(data, training, bool(tables))
     teams = {row.get("team_id") for row in rows.values()} - {None}
     for name, learner in learners.items():
         objective = learner.get("objective") if isinstance(learner, Mapping) else None

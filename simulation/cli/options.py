@@ -74,6 +74,9 @@ JobsOption = Annotated[
     int | None,
     typer.Option(min=1, help="Runs at a time; by default one per processor, 8 at most. With a server give more."),
 ]
+EngineOption = Annotated[
+    str, typer.Option(help="local: processes here; ray: a cluster (RAY_ADDRESS), or workers started here.")
+]
 AtOnceOption = Annotated[
     int | None, typer.Option(min=1, help="Runs at a time, in one process; by default 4 with a server, else 1.")
 ]

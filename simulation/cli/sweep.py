@@ -13,6 +13,7 @@ from simulation.cli.console import FIGURE_HEADS, stderr, text_table, wide_consol
 from simulation.cli.options import (
     RUNS,
     EndpointsOption,
+    EngineOption,
     EpisodesOption,
     JobsOption,
     JsonOption,
@@ -41,9 +42,7 @@ def sweep(
     scenario: Annotated[
         str, typer.Argument(help="A scenario file with a `sweep`, or the folder of an interrupted sweep.")
     ],
-    engine: Annotated[
-        str, typer.Option(help="local: processes here; ray: a cluster (RAY_ADDRESS), or workers started here.")
-    ] = "local",
+    engine: EngineOption = "local",
     jobs: JobsOption = None,
     out: OutOption = RUNS,
     tier: TierOption = None,

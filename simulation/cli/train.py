@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from agents.problems import member_of
 from simulation.cli.console import as_json, stderr, text_table, wide_console
 from simulation.cli.options import (
     RUNS,
     EndpointsOption,
+    EngineOption,
     JsonOption,
     OutOption,
     ScenarioSeedOption,
@@ -71,6 +73,10 @@ def run(
     tier: TierOption = None,
     seed: ScenarioSeedOption = None,
     endpoint: EndpointsOption = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Parts of an update's episodes (training.parts) that are played at a time.")
+    ] = 1,
+    engine: EngineOption = "local",
     out: OutOption = RUNS,
     set_: SetOption = None,
     json_: JsonOption = False,
@@ -80,22 +86,23 @@ def run(
     Killed anywhere, the same command with the folder goes on, and ends in the same versions.
     """
     from simulation.plan import make_plan
+    from simulation.runs.workers import Engine, Workers
     from simulation.tables.runs import TRAINING
     from simulation.training.run import begin_training, config_of, read_plan, train
     from simulation.training.start import continued
     from simulation.training.tables import load_training
 
-    folder = Path(scenario)
+    workers, folder = Workers(jobs, member_of(Engine, engine, "--engine")), Path(scenario)
     if (folder / TRAINING).is_file():
         if tier or seed is not None or endpoint or set_ or begin:
-            fail_usage(f"{folder} is a training and goes on with its own scenario: --updates is all that can be given")
+            fail_usage(f"{folder} goes on with its own scenario: only --updates, --jobs and --engine can be given")
     else:
         plan = make_plan(_shipped(scenario), settings_of(tier=tier, seed=seed, endpoints=endpoint, pairs=set_))
         folder = begin_training(continued(plan, begin) if begin else plan, out)
         stderr().print(f"training in {folder}", highlight=False)
     last = updates or config_of(read_plan(folder)).updates
     with _progress(last) as progress:
-        train(folder, updates=updates, on_update=progress.on_update, on_event=progress.on_event)
+        train(folder, updates=updates, on_update=progress.on_update, on_event=progress.on_event, workers=workers)
     _show(load_training(folder), json_)
 
 

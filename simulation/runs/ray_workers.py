@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from agents.problems import UsageError
@@ -14,33 +14,46 @@ ADDRESS = "RAY_ADDRESS"
 _STORE = 80 * 2**20  # bytes of shared memory: works and their results are tiny, and this is the least Ray accepts
 
 
-def play_on_ray(works: Sequence[AnyWork], jobs: int) -> Iterator[AnyWork]:
-    """Yield each work as it is finished. Raises as `play_all` does."""
-    ray = _ray()
-    waiting, deaths = list(reversed(works)), Deaths()
-    running: dict[Any, AnyWork] = {}
-    with _cluster(ray, jobs):
+class RayCrew:
+    """A cluster's workers, joined or started for the block.
+
+    Args:
+        jobs: Works at a time.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self._ray, self._jobs = _ray(), jobs
+        self._stack = ExitStack()
+
+    def play(self, works: Sequence[AnyWork]) -> Iterator[AnyWork]:
+        """Yield each work as it is finished; retry those of a worker that died. Raises as `play_all` does."""
+        ray, waiting, deaths = self._ray, list(reversed(works)), Deaths()
+        running: dict[Any, AnyWork] = {}
         # Ray would silently retry a lost work; we retry it and log it, as on one machine
         remote = ray.remote(num_cpus=1, max_retries=0)(attempt)
+        lost = (ray.exceptions.WorkerCrashedError, ray.exceptions.NodeDiedError, ray.exceptions.OutOfMemoryError)
         while waiting or running:
-            while waiting and len(running) < jobs:
+            while waiting and len(running) < self._jobs:
                 work = waiting.pop()
                 running[remote.remote(work)] = work
             for done in ray.wait(list(running))[0]:
                 work = running.pop(done)
                 try:
                     stopped = ray.get(done)
-                except (
-                    ray.exceptions.WorkerCrashedError,
-                    ray.exceptions.NodeDiedError,
-                    ray.exceptions.OutOfMemoryError,
-                ):
+                except lost:
                     deaths.count()
                     waiting.append(work)
                     continue
                 check(stopped)
                 deaths.reset()
                 yield work
+
+    def __enter__(self) -> RayCrew:
+        self._stack.enter_context(_cluster(self._ray, self._jobs))
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stack.close()
 
 
 def _ray() -> Any:

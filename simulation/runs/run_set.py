@@ -22,7 +22,7 @@ from simulation.plan import Plan
 from simulation.runs.folders import begun_runs, finished_run, new_folder, play_in
 from simulation.runs.runner import Observer, RunStoppedError
 from simulation.store.events import Event, RunEnded
-from simulation.store.files import atomic_directory
+from simulation.store.files import atomic_directory, replace_file
 from simulation.store.migrations import without_removed_settings
 from simulation.tables.run import Run
 
@@ -42,6 +42,14 @@ def begin(
         for file, content in (beside or {}).items():
             (part / file).write_bytes(content)
     return folder
+
+
+def write_plan(place: Path, plan: Plan) -> None:
+    """Write what an arm plays to its place in a set that is there, unless it is there already."""
+    file = place / PLAN
+    if not file.exists():
+        place.mkdir(parents=True, exist_ok=True)
+        replace_file(file, _written(plan))
 
 
 def path_name(name: str) -> str:

@@ -9,16 +9,58 @@ work. Local workers end with the process that started them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
-from simulation.runs.local_workers import play_in_pool
-from simulation.runs.work import AnyWork, Deaths
+from simulation.runs.local_workers import LocalCrew
+from simulation.runs.work import AnyWork
 
 
 class Engine(str, Enum):
     LOCAL = "local"
     RAY = "ray"
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who plays works: how many at a time, and where."""
+
+    jobs: int = 1
+    engine: Engine = Engine.LOCAL
+
+
+class Crew(Protocol):
+    """Workers that are there for a block."""
+
+    def play(self, works: Sequence[AnyWork]) -> Iterator[AnyWork]:
+        """Yield each work as it is finished. Raises as `play_all` does."""
+
+
+class Alone:
+    """Plays works in this process, one after the other."""
+
+    def play(self, works: Sequence[AnyWork]) -> Iterator[AnyWork]:
+        """Yield each work as it is finished."""
+        for work in works:
+            work.play()
+            yield work
+
+
+@contextmanager
+def crew_of(workers: Workers) -> Iterator[Crew]:
+    """Give workers that stay for the block, with what they have loaded. One local job is played here."""
+    if workers.engine is Engine.RAY:
+        from simulation.runs.ray_workers import RayCrew
+
+        with RayCrew(workers.jobs) as cluster:
+            yield cluster
+    elif workers.jobs == 1:
+        yield Alone()
+    else:
+        with LocalCrew(workers.jobs) as processes:
+            yield processes
 
 
 def play_all(works: Sequence[AnyWork], jobs: int, engine: Engine = Engine.LOCAL) -> Iterator[AnyWork]:
@@ -28,24 +70,6 @@ def play_all(works: Sequence[AnyWork], jobs: int, engine: Engine = Engine.LOCAL)
         RunStoppedError: The first work that stopped.
         SocietyError: Workers keep dying. What others have played until then is kept.
     """
-    if engine is Engine.LOCAL and jobs == 1:
-        for work in works:
-            work.play()
-            yield work
-        return
-    if engine is Engine.RAY:
-        from simulation.runs.ray_workers import play_on_ray
-
-        yield from play_on_ray(works, jobs)
-        return
-    left, deaths = list(works), Deaths()
-    while left:
-        finished: set[AnyWork] = set()
-        try:
-            for work in play_in_pool(left, jobs):
-                finished.add(work)
-                deaths.reset()
-                yield work
-        except BrokenProcessPool:
-            deaths.count()
-        left = [work for work in left if work not in finished]
+    few = jobs if engine is Engine.RAY or jobs == 1 else max(1, min(jobs, len(works)))
+    with crew_of(Workers(few, engine)) as crew:
+        yield from crew.play(works)

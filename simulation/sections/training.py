@@ -75,6 +75,8 @@ class TrainingConfig(FileModel):
     """How often every learner changes."""
     episodes: Whole = Field(default=16, ge=1)
     """reinforce and imitation: episodes of each task before an update."""
+    parts: Whole = Field(default=1, ge=1)
+    """reinforce only: runs that an update's episodes are divided into; `society train --jobs` plays several at once."""
     partners: Mapping[str, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """exact only: rows that do not learn and the policies they take, each as likely; learners cannot tell which."""
     runs: tuple[Text, ...] = ()

@@ -9,6 +9,7 @@ from pathlib import Path
 from agents.learning.samples import Sample, Trainer, Version
 from simulation.plan import Plan
 from simulation.runs.session import Observer
+from simulation.runs.workers import Alone, Crew
 from simulation.sections.training import TrainingConfig
 from simulation.training.mixing import ModeFacts, ModeShare
 
@@ -27,6 +28,7 @@ class UpdateContext:
         means: The running means of earlier updates.
         on_event: Is called with every event of the update's episodes.
         experience: In the mode mixed, what earlier updates taught its bandit.
+        crew: Who plays the parts of an update's episodes.
     """
 
     plan: Plan
@@ -38,6 +40,7 @@ class UpdateContext:
     means: Mapping[str, float] = field(default_factory=dict)
     on_event: Observer | None = None
     experience: ModeFacts = field(default_factory=dict)
+    crew: Crew = field(default_factory=Alone)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ from simulation.training.credit import LearnerAct, acts_of
 from simulation.training.lesson import UpdateContext
 from simulation.training.mixing import going_on
 from simulation.training.objectives import objective_of, payoff_weights
+from simulation.training.parts import play_parts
 from simulation.training.serving import serve_versions
 
 if TYPE_CHECKING:
@@ -102,9 +103,22 @@ def play_update(context: UpdateContext) -> tuple[Run, list[LearnerAct]]:
     return run, acts_of(run, learners)
 
 
+def play_runs(context: UpdateContext) -> list[tuple[Run, list[LearnerAct]]]:
+    """Play an update's episodes, or finish them, in as many runs as there are parts; arguments as in `play_update`."""
+    if context.config.parts == 1:
+        return [play_update(context)]
+    serve_versions(context, _last_prompts(context))
+    learners = list(context.config.learners)
+    runs = play_parts(context, context.folder / ROLLOUTS / f"{context.update:04}", update_plan(context))
+    for run in runs:
+        refuse_simulated(run, learners)
+    return [(run, acts_of(run, learners)) for run in runs]
+
+
 def _last_prompts(context: UpdateContext) -> list[Prompt]:
     """Return what learners were asked in the update before; nothing before the second."""
-    run = finished_run(context.folder / ROLLOUTS / f"{context.update - 1:04}")
+    place = context.folder / ROLLOUTS / f"{context.update - 1:04}"
+    run = finished_run(place) or finished_run(place / "1")
     return [act.prompt for act in acts_of(run, context.config.learners)] if run else []
 
 

@@ -32,6 +32,7 @@ from simulation.games.measures import known
 from simulation.plan import Plan, load_from_manifest
 from simulation.runs.folders import at_work, new_folder
 from simulation.runs.session import Observer, RunStoppedError
+from simulation.runs.workers import Crew, Workers, crew_of
 from simulation.scenario import Scenario
 from simulation.sections.training import TrainingConfig, TrainingMethod
 from simulation.seeds import derive_seed
@@ -106,7 +107,12 @@ def read_plan(folder: Path) -> Plan:
 
 
 def train(
-    folder: Path, *, updates: int | None = None, on_update: OnUpdate | None = None, on_event: Observer | None = None
+    folder: Path,
+    *,
+    updates: int | None = None,
+    on_update: OnUpdate | None = None,
+    on_event: Observer | None = None,
+    workers: Workers | None = None,
 ) -> Ledger:
     """Make the updates of a training that are not made yet; return its ledger.
 
@@ -114,7 +120,8 @@ def train(
         folder: As `begin_training` made it.
         updates: The number of updates to end at, in place of the scenario's.
         on_update: Called with every new line.
-        on_event: Called with every event of every episode.
+        on_event: Called with every event of every episode that is played in this process.
+        workers: Who plays the parts of an update's episodes (`training.parts`); by default this process.
 
     Raises:
         SocietyError: Another process trains here, a reply was simulated, or a version is missing.
@@ -123,13 +130,13 @@ def train(
         raise UsageError(f"updates must be at least 1, not {updates}")
     plan = read_plan(folder)
     config = config_of(plan)
-    with at_work(folder), _going_on(folder):
+    with at_work(folder), _going_on(folder), crew_of(workers or Workers()) as crew:
         ledger = Ledger(folder, repair=True)
         delete_unused(folder, config, ledger)
         trainer = trainer_of(_from_its_own(plan, folder, ledger))
         versions = restore(folder, config, ledger, trainer, on_update)
         for update in range(len(ledger.lines), 1 + (updates or config.updates)):
-            line, versions = _update(folder, plan, ledger, trainer, versions, update, on_event)
+            line, versions = _update(folder, plan, ledger, trainer, versions, update, on_event, crew)
             ledger.append(line)
             if on_update is not None:
                 on_update(line)
@@ -232,11 +239,21 @@ def _update(
     versions: Mapping[str, Version],
     update: int,
     on_event: Observer | None,
+    crew: Crew,
 ) -> tuple[UpdateLine, dict[str, Version]]:
     started, config = time.monotonic(), config_of(plan)
     last = ledger.lines[-1]
     context = UpdateContext(
-        plan, config, folder, update, trainer, versions, last.means, on_event, experience=last.experience
+        plan,
+        config,
+        folder,
+        update,
+        trainer,
+        versions,
+        last.means,
+        on_event,
+        experience=last.experience,
+        crew=crew,
     )
     return learn(context, METHODS[config.method](context), started)
 

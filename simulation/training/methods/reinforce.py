@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from agents.strategy import TrainingMode
 from simulation.training.all_actions import known_worths
-from simulation.training.credit import Credit, Returns, credited, returns_to_go
+from simulation.training.credit import Credit, LearnerAct, Returns, credited, returns_to_go
 from simulation.training.lesson import Lesson, UpdateContext
 from simulation.training.mixing import ModeShare, experience_after, shares_by_mode
-from simulation.training.rollout import play_update, weights_by_episode
+from simulation.training.parts import SeenPart, joined
+from simulation.training.rollout import play_runs, weights_by_episode
 
 if TYPE_CHECKING:
     from simulation.tables.run import Run
@@ -27,16 +28,28 @@ def reinforce(context: UpdateContext) -> Lesson:
     Raises:
         SocietyError: A reply that would be learned from was simulated.
     """
-    run, acts = play_update(context)
-    weights = weights_by_episode(context, run)
-    to_go, worths = returns_to_go(run, weights), known_worths(run, weights)
-    mixed = context.plan.scenario.mode is TrainingMode.MIXED
-    credit = credited(acts, to_go, tasks_of(run, by_mode=mixed), context.means, worths)
-    place = run.path.relative_to(context.folder.resolve()).as_posix() if run.path.is_absolute() else str(run.path)
-    steps = float(run.episodes["steps"].mean())
+    played, mixed = play_runs(context), context.plan.scenario.mode is TrainingMode.MIXED
+    seen = joined([_seen(context, run, acts, mixed) for run, acts in played])
+    credit = credited(seen.acts, seen.to_go, seen.tasks, context.means, seen.worths)
+    steps = sum(seen.steps) / len(seen.steps)
     values = {name: value / steps for name, value in credit.returns.items()}
-    lesson = Lesson(credit.samples, values, credit.invalid, credit.means, run=place)
-    return replace(lesson, experience=experience_after(run), modes=_by_mode(run, credit, to_go)) if mixed else lesson
+    lesson = Lesson(credit.samples, values, credit.invalid, credit.means, run=_place(context, played[0][0]))
+    if not mixed:
+        return lesson
+    ((run, _),) = played
+    return replace(lesson, experience=experience_after(run), modes=_by_mode(run, credit, seen.to_go))
+
+
+def _seen(context: UpdateContext, run: Run, acts: list[LearnerAct], mixed: bool) -> SeenPart:
+    weights = weights_by_episode(context, run)
+    steps = [int(each) for each in run.episodes["steps"]]
+    return SeenPart(acts, returns_to_go(run, weights), known_worths(run, weights), tasks_of(run, by_mode=mixed), steps)
+
+
+def _place(context: UpdateContext, run: Run) -> str:
+    """Return where the episodes are, relative to the training: a run directory, or the folder of several."""
+    path = run.path if context.config.parts == 1 else run.path.parent.parent
+    return path.relative_to(context.folder.resolve()).as_posix() if path.is_absolute() else str(path)
 
 
 def tasks_of(run: Run, *, by_mode: bool) -> dict[int, str]:
