@@ -22,19 +22,17 @@ from simulation.report.network import network_of
 from simulation.report.sources import Sources, find_sources
 from simulation.report.standings import standings_of
 from simulation.report.texts import texts_of
+from simulation.report.trainings import training_of
 from simulation.store.files import replace_file, translating_os_errors
 from simulation.studies.metrics import measure_metrics
-from simulation.training.known_answers import common_lines, known_answers
-from simulation.training.rollout import is_tabular
 
 if TYPE_CHECKING:
     from simulation.studies.fingerprint.report import FingerprintReport
     from simulation.studies.tournament.results import TournamentResult
     from simulation.tables.run import Run
-    from simulation.training.tables import Training
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("page.js", "charts.js", "network.js", "browser.js", "main.js")
+SCRIPTS = ("page.js", "charts.js", "trainings.js", "network.js", "browser.js", "main.js")
 _PACKED = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 Log = Callable[[str], None]
@@ -89,7 +87,7 @@ def _render(sources: Sources, prompts: bool, log: Log) -> str:
         "runs": runs,
         "fingerprints": [_fingerprint(each) for each in sources.fingerprints],
         "tournaments": [_tournament(each) for each in sources.tournaments],
-        "trainings": [_training(each) for each in sources.trainings],
+        "trainings": [training_of(each) for each in sources.trainings],
         "labels": {each.value: _labels(each) for each in Language},
     }
     environment = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined)
@@ -174,26 +172,6 @@ def _fingerprint(report: FingerprintReport) -> dict[str, Any]:
 
 def _tournament(result: TournamentResult) -> dict[str, Any]:
     return {"name": result.path.name, **result.report}
-
-
-def _training(training: Training) -> dict[str, Any]:
-    """Learning curves with known answers, what became of every situation, and the lineage of the versions."""
-    config = training.plan.scenario.training
-    columns = ["update", "learner", "value", "invalid", "entropy", "kl", "version", "parent"]
-    rows = training.updates[columns].astype(object)
-    cells = training.cells
-    first = cells.groupby(["learner", "situation"], sort=False)["choice"].transform("first") if len(cells) else None
-    return {
-        "name": training.path.name,
-        "scenario": training.plan.scenario.name,
-        "mode": training.plan.scenario.mode.value,
-        "method": config.method.value if config else "",
-        "tabular": is_tabular(training.plan),
-        "updates": rows.where(rows.notna(), None).to_dict("records"),
-        "cells": cells[cells["choice"] == first].to_dict("records") if first is not None else [],
-        "modes": training.modes.to_dict("records"),
-        "known_answers": [each._asdict() for each in common_lines(known_answers(training.plan))],
-    }
 
 
 def _packed(name: str, content: bytes) -> Blob:
