@@ -80,16 +80,16 @@ class TestServerGoesDown:
         assert len(warnings(caplog)) == 3
 
     async def test_calls_do_not_check_a_lost_server_themselves(self, stub: ScriptedVLLM) -> None:
-        async with Society(stub.url, retries=0, health_interval=0.4) as society:
+        async with Society(stub.url, retries=0, health_interval=1.2) as society:
             await society.ask()
             async with stub.faulty(Fault.REFUSED):
                 await society.ask()
                 began = asyncio.get_running_loop().time()
                 replies = await asyncio.gather(*(society.ask() for _ in range(100)))
-                assert asyncio.get_running_loop().time() - began < 0.3
+                assert asyncio.get_running_loop().time() - began < 0.9
             assert {reply.provenance.tier for reply in replies} == {SIMULATED}
             assert (await society.ask()).provenance.tier is SIMULATED  # not checked again yet
-            await asyncio.sleep(0.6)
+            await asyncio.sleep(1.6)
             assert (await society.ask()).provenance.tier is CAMEL
 
     async def test_a_broken_connection_to_a_live_server_fails_one_call(self, stub: ScriptedVLLM) -> None:

@@ -58,7 +58,7 @@ async def client_of(tier: Tier, *urls: str, **changes: Any) -> AsyncIterator[tup
 
 def timeout_of(fault: Fault) -> float:
     """Short for faults that only the time-out ends."""
-    return 0.5 if fault in HANGS else 5.0
+    return 1.0 if fault in HANGS else 5.0
 
 
 def test_every_fault_is_in_the_table() -> None:
