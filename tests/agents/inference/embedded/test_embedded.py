@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +132,9 @@ def test_adapters_give_the_probabilities_that_peft_gives(engine: EmbeddedEngine,
     options = ("1", "10", "12", "cooperate", "defect")
     requests = [ask("Pick one.", name, path=path, choices=options) for name, path in folders.items()]
     found = engine.choice_distribution([*requests, ask("Pick one.", choices=options)])
+    plain = plain_model()
     for distribution, folder in zip(found, [*folders.values(), None], strict=True):
-        model = PeftModel.from_pretrained(plain_model(), folder) if folder else plain_model()
+        model = PeftModel.from_pretrained(deepcopy(plain), folder) if folder else plain
         expected = reference(engine, model.eval(), options)
         assert distribution == pytest.approx(expected, abs=1e-4)
         assert sum(distribution.values()) == pytest.approx(1)
