@@ -11,8 +11,10 @@ import numpy as np
 import orjson
 import pytest
 
+from agents.learning.samples import Version
 from agents.problems import InvalidFileError, SocietyError, UsageError
 from agents.roster import ModelConfig, Roster
+from simulation.modes import MixingPolicy
 from simulation.plan import Plan
 from simulation.runs.folders import play_in
 from simulation.training import run as training_run
@@ -22,8 +24,9 @@ from simulation.training.gate.decision import GateVerdict
 from simulation.training.gate.exact import exploitability_of
 from simulation.training.gate.power import read_power
 from simulation.training.ledger import Ledger
+from simulation.training.lesson import UpdateContext
 from simulation.training.methods.exact import graphs_of
-from simulation.training.run import begin_training, train
+from simulation.training.run import begin_training, config_of, train
 from simulation.training.tables import load_training
 from simulation.training.tabular import TabularTrainer
 
@@ -173,6 +176,16 @@ def test_learner_that_does_not_change_is_never_promoted(begin: Begin, monkeypatc
     train(folder)
     assert verdicts(folder) == [GateVerdict.NO_CHANGE]
     assert len(Ledger(folder).versions) == 3  # the files differ: each counts its steps
+
+
+def test_arms_of_a_mixed_training_play_the_same_modes(training_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    gate = {**STRICT, "held_out": ["grim"]}
+    plan = training_plan(mode={"mixed": {"policy": "exp3"}}, training={"gate": gate, "method": "reinforce"})
+    context = UpdateContext(plan, config_of(plan), tmp_path, 1, TabularTrainer(), {}, experience={"dilemma": {}})
+    for partner in ("company", "grim"):
+        own = arms._context_of(context, arms.GateArm(Version("ann", "ann-1", "", tmp_path), partner, "here"))
+        assert own.plan.scenario.mixing.policy is MixingPolicy.FIXED_CYCLE
+        assert not own.experience
 
 
 def test_arm_of_another_version_is_played_again(training_plan: Callable[..., Plan], tmp_path: Path) -> None:
