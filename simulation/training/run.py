@@ -184,6 +184,9 @@ def restore(
         trainer.load_weights(name, place)
         check_digest(place, made)
         found[name] = Version(name, made.version, made.digest, place)
+        if config.gate is not None:
+            incumbent = ledger.incumbent(name)
+            check_digest(folder / VERSIONS / incumbent, ledger.made(name, incumbent))
     return found
 
 

@@ -159,7 +159,7 @@ class GateMeasures:
 
 
 def decide(found: GateMeasures, config: GateConfig, decision: int) -> GateDecision:
-    """Return the decision on a candidate; a refused one goes on, what `on_reject` says is not yet done.
+    """Return the decision on a candidate; `goes_on` is the candidate, whatever `on_reject` says.
 
     Args:
         found: What was measured.

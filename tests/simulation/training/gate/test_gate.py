@@ -82,6 +82,15 @@ def test_gate_follows_the_last_update_of_the_scenario_only(begin: Begin) -> None
     assert [line.learners for line in lines[0]] == [line.learners for line in lines[1]]
 
 
+def test_incumbent_that_was_changed_is_not_compared_with(begin: Begin) -> None:
+    folder = shared(begin, {})
+    first = train(folder, updates=3).incumbent("ann")
+    weights = folder / "versions" / first / "table.json"
+    weights.write_bytes(weights.read_bytes() + b" ")
+    with pytest.raises(SocietyError, match="holds other weights than the ledger's"):
+        train(folder)
+
+
 class KilledError(BaseException):
     """Stands for a kill: nothing may catch it."""
 
