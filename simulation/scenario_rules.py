@@ -136,6 +136,45 @@ def training_findings(data: RawMapping) -> Iterator[Finding]:
         yield Finding(("parts",), "only the method reinforce divides its episodes", "leave it out")
     if method == "filtered_imitation" and not data.get("runs"):
         yield Finding(("runs",), "is missing", "filtered_imitation learns from finished runs: name their folders")
+    gate = data.get("gate")
+    if isinstance(gate, Mapping):
+        yield from (finding.under("gate") for finding in _gate_findings(data, gate))
+
+
+def _gate_findings(data: RawMapping, gate: RawMapping) -> Iterator[Finding]:
+    """Yield held-out partners that are none: unknown, twice, or met in the training."""
+    taken = _met_policies(data)
+    seen: set[object] = set()
+    for place, policy in _held_out(gate):
+        if policy not in POLICIES or policy == TABULAR:
+            hint = nearest(policy, [name for name in POLICIES if name != TABULAR])
+            yield Finding(("held_out", place), f"no policy is called {shown(policy)}", hint)
+        elif policy in taken:
+            yield Finding(("held_out", place), f"{policy} is met in the training: {taken[policy]}", _HELD_OUT)
+        elif policy in seen:
+            yield Finding(("held_out", place), f"{policy} is there twice", "leave one out")
+        seen.add(policy)
+
+
+def _met_policies(data: RawMapping) -> dict[object, str]:
+    """Return the policies that a raw `training` section lets learners meet, each with where it says so."""
+    partners, learners, found = data.get("partners"), data.get("learners"), dict[object, str]()
+    for name, policies in partners.items() if isinstance(partners, Mapping) else ():
+        for policy in policies if isinstance(policies, (list, tuple)) else ():
+            found[policy] = f"training.partners.{name}"
+    for name, learner in learners.items() if isinstance(learners, Mapping) else ():
+        if isinstance(learner, Mapping) and data.get("method") == "imitation":
+            found[learner.get("teacher")] = f"training.learners.{name}.teacher"
+    return found
+
+
+_HELD_OUT = "name a policy that no learner plays with"
+
+
+def _held_out(gate: RawMapping) -> list[tuple[int, str]]:
+    held_out = gate.get("held_out")
+    entries = held_out if isinstance(held_out, (list, tuple)) else ()
+    return [(place, policy) for place, policy in enumerate(entries) if isinstance(policy, str)]
 
 
 def learner_findings(data: RawMapping, roster: RawMapping) -> Iterator[Finding]:
@@ -182,9 +221,28 @@ def _unfit_findings(data: RawMapping, training: RawMapping, roster: RawMapping) 
     if tables and training.get("method") == "filtered_imitation":
         yield Finding(("method",), "learns from what models were asked, and tables are asked nothing", "use imitation")
     yield from _divided_findings(data, training, bool(tables))
+    yield from _gate_unfit(training, learners, rows, bool(talk.get("talk_rounds", 1)))
     teams = {row.get("team_id") for row in rows.values()} - {None}
     for name, learner in learners.items():
         objective = learner.get("objective") if isinstance(learner, Mapping) else None
         if objective == "team" and name in rows and (len(teams) < 2 or rows[name].get("team_id") is None):
             why = "team needs a team of the learner's own and another one"
             yield Finding(("learners", name, "objective"), why, "give rows a team_id")
+
+
+def _gate_unfit(training: RawMapping, learners: RawMapping, rows: RawMapping, talks: bool) -> Iterator[Finding]:
+    """Yield held-out partners that play a row of the roster, and a limit that cannot be computed."""
+    gate = training.get("gate")
+    if not isinstance(gate, Mapping):
+        return
+    partners = training.get("partners")
+    fixed = {
+        row.get("policy"): name for name, row in rows.items() if name not in learners and name not in (partners or {})
+    }
+    for place, policy in _held_out(gate):
+        if policy in fixed:
+            why = f"{policy} is met in the training: it plays {fixed[policy]}"
+            yield Finding(("gate", "held_out", place), why, _HELD_OUT)
+    if talks and gate.get("max_exploitability") is not None:
+        why = "a best response is computed in silent games only"
+        yield Finding(("gate", "max_exploitability"), why, "set communication.talk_rounds to 0, or leave it out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from simulation.store.events import Event
+    from simulation.training.gate.power import GatePower
     from simulation.training.ledger import UpdateLine
     from simulation.training.tables import Training
 
@@ -102,7 +104,14 @@ def run(
         stderr().print(f"training in {folder}", highlight=False)
     last = updates or config_of(read_plan(folder)).updates
     with _progress(last) as progress:
-        train(folder, updates=updates, on_update=progress.on_update, on_event=progress.on_event, workers=workers)
+        train(
+            folder,
+            updates=updates,
+            on_update=progress.on_update,
+            on_event=progress.on_event,
+            on_power=_print_power,
+            workers=workers,
+        )
     _show(load_training(folder), json_)
 
 
@@ -119,15 +128,22 @@ def export(
     as_: Annotated[str | None, typer.Option("--as", help="The adapter's new name; by default the learner's.")] = None,
     to: Annotated[Path, typer.Option(help="The folder in which the adapter's folder is made.")] = Path("adapters"),
     update: Annotated[
-        int | None, typer.Option(min=0, help="The update whose version leaves; by default the last.")
+        int | None,
+        typer.Option(
+            min=0, help="The update whose version leaves; by default the last, or the last that a gate promoted."
+        ),
     ] = None,
 ) -> None:
     """Write a learner's version as a PEFT folder with a model card, and print a roster row for it."""
-    from simulation.training.export import export_version, roster_row
+    from simulation.training.export import default_update, export_version, roster_row
     from simulation.training.tables import load_training
 
     training = load_training(folder)
     place = export_version(training, learner, to, name=as_, update=update)
+    if update is None and training.ledger.decisions:
+        left = default_update(training, learner)
+        what = f"update {left}, the last that the gate promoted" if left else "the first: the gate promoted none"
+        stderr().print(f"the version of {learner} is that of {what}", highlight=False)
     typer.echo(roster_row(training, learner, place))
     typer.echo(str(place))
 
@@ -144,6 +160,13 @@ def _shipped(name: str) -> str:
     if name not in known and not Path(name).exists():
         fail_usage(f"there is no training, no scenario file and no folder {name!r} ({nearest(name, list(known))})")
     return str(known.get(name, name))
+
+
+def _print_power(found: Sequence[GatePower]) -> None:
+    from simulation.training.gate.power import power_lines
+
+    for line in power_lines(found):
+        stderr().print(line, highlight=False, soft_wrap=True)
 
 
 class _progress:
@@ -183,7 +206,8 @@ class _progress:
 
 def _show(training: Training, json_: bool) -> None:
     if json_:
-        typer.echo(as_json({"folder": str(training.path), "updates": training.updates.to_dict("records")}))
+        tables = {name: getattr(training, name).to_dict("records") for name in ("updates", "gates")}
+        typer.echo(as_json({"folder": str(training.path), **tables}))
         return
     if not training.ledger.lines:
         typer.echo("no update is made yet")
@@ -191,6 +215,8 @@ def _show(training: Training, json_: bool) -> None:
         wide_console().print(_table(training))
         if len(training.modes):
             wide_console().print(_modes_table(training))
+        if any(line.gates for line in training.ledger.lines):
+            wide_console().print(_gates(training))
     typer.echo(str(training.path))
 
 
@@ -221,6 +247,21 @@ def _modes_table(training: Training) -> Table:
         taught = f"{mine['weight'].sum() / total[name]:.0%}" if total[name] else "-"
         rows.append((str(name), str(mode), str(mine["episodes"].sum()), *ends, *values, taught))
     return text_table("modes: the share of episodes, and of all that was learned", heads, rows)
+
+
+def _gates(training: Training) -> Table:
+    """The gate's decisions, with every partner's difference."""
+    from simulation.training.gate.decision import shown
+
+    heads = ("update", "learner", "verdict", "partner", "candidate less incumbent", "passed", "error", "why")
+    rows = []
+    for line in training.ledger.lines:
+        for name, found in line.gates.items():
+            for number, each in enumerate(found.evidence):
+                head = (str(line.update), name, found.verdict.value) if number == 0 else ("", "", "")
+                end = (f"{found.error:.2g}", found.reason) if number == 0 else ("", "")
+                rows.append((*head, each.partner, shown(each), "yes" if each.passed else "no", *end))
+    return text_table("the gate: points a step, bounds at the decision's error", heads, rows)
 
 
 def _number(value: float | None) -> str:

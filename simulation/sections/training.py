@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from agents.file_model import FileModel, Real, Text, Whole, word_or_structure
+from agents.findings import Finding, refuse
+from simulation.sections.gate import GateConfig, decision_error, least_pairs
 
 
 class TrainingMethod(str, Enum):
@@ -87,3 +89,17 @@ class TrainingConfig(FileModel):
     """The adapter that each learner trains."""
     base_model: Text | None = None
     """A model's folder or hub id; null is the roster's base model."""
+    gate: GateConfig | None = None
+    """What a new version must show before it is exported as the learner's; null: the last version is."""
+
+    @model_validator(mode="after")
+    def _gate_can_promote(self) -> TrainingConfig:
+        """Refuse a gate whose last decision has too few episodes to promote anything."""
+        if self.gate is not None:
+            gates = sum(self.gate.is_due(update, self.updates) for update in range(1, self.updates + 1))
+            last = gates * len(self.learners)
+            least = least_pairs(decision_error(self.gate.error, last))
+            if self.gate.episodes < least:
+                message = f"{self.gate.episodes} are too few: decision {last}, the last, promotes with {least} at least"
+                refuse([Finding(("gate", "episodes"), message, f"nearest valid: {least}")])
+        return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from agents.problems import SocietyError
 from agents.roster import ModelConfig
 from simulation.plan import Plan
 from simulation.sections.training import TrainingConfig
+
+logger = logging.getLogger("society.training")
 
 
 def adapter_trainer(plan: Plan, config: TrainingConfig, seed: int) -> Trainer:
@@ -53,6 +56,15 @@ def with_adapters(plan: Plan, folders: Mapping[str, Path]) -> Plan:
         for row in plan.roster.expand()
     )
     return replace(plan, roster=plan.roster.model_copy(update={"models": rows}))
+
+
+def warn_of_shapes(plan: Plan, config: TrainingConfig) -> None:
+    """Warn where the scenario gives a shape of new adapters, and a learner begins with one that has its own."""
+    given = sorted(config.adapter.model_fields_set & {"rank", "alpha", "modules"})
+    old = [row.model_id for row in plan.roster.expand() if row.model_id in config.learners and row.adapter]
+    if given and old:
+        keys = ", ".join(f"training.adapter.{key}" for key in given)
+        logger.warning("%s: of new adapters only; %s keep what they begin with", keys, ", ".join(old))
 
 
 def _folder(row: ModelConfig) -> Path | None:

@@ -31,7 +31,7 @@ def export_version(
         learner: The learner's model_id.
         to: The folder in which the adapter's folder is made.
         name: The adapter's name; by default the learner's.
-        update: The update whose version it is; by default the last.
+        update: The update whose version it is; by default the last, or the last that the gate promoted.
 
     Raises:
         SocietyError: There is no such learner or update, the learner is a table, or the folder exists.
@@ -44,7 +44,7 @@ def export_version(
         raise SocietyError(f"{training.path}: no update is made yet")
     if name is not None and (Path(name).name != name or name.startswith(".")):
         raise SocietyError(f"--as {name!r} is no name of a folder")
-    number = len(training.ledger.lines) - 1 if update is None else update
+    number = default_update(training, learner) if update is None else update
     if not 0 <= number < len(training.ledger.lines):
         raise SocietyError(f"there is no update {number}; the last is {len(training.ledger.lines) - 1}")
     made = training.ledger.lines[number].learners[learner]
@@ -57,6 +57,12 @@ def export_version(
             shutil.copyfile(source / file, part / file)
         (part / CARD).write_text(model_card(training, learner, place.name, number), encoding="utf-8")
     return place
+
+
+def default_update(training: Training, learner: str) -> int:
+    """Return the update whose version is exported: the last, or with a gate the one that was promoted last."""
+    gated = config_of(training.plan).gate is not None
+    return training.ledger.promoted_at(learner) if gated else len(training.ledger.lines) - 1
 
 
 def roster_row(training: Training, learner: str, place: Path) -> str:
@@ -91,6 +97,16 @@ def model_card(training: Training, learner: str, name: str, update: int) -> str:
     head = f"---\nbase_model: {base}\nlibrary_name: peft\ntags: [lora, lora-society]\n---\n\n# {name}\n\n"
     text = (
         f"A LoRA adapter that learned as `{learner}` in the training `{plan.scenario.name}` of LoRA Society. Its "
-        "figures are those of the training: it met no held-out partner. The base model's licence applies.\n\n"
+        f"figures are those of the training: {_gate_text(training, learner, update)}. The base model's licence "
+        "applies.\n\n"
     )
     return head + text + "| | |\n|---|---|\n" + "".join(f"| {key} | {value} |\n" for key, value in rows)
+
+
+def _gate_text(training: Training, learner: str, update: int) -> str:
+    """Return what the gate says of an update's version."""
+    found = training.ledger.lines[update].gates.get(learner)
+    if found is None:
+        return "it met no held-out partner"
+    partners = ", ".join(each.partner for each in found.evidence[1:])
+    return f"the gate, with the held-out partners {partners}, decided: {found.verdict.value} ({found.reason})"

@@ -16,6 +16,7 @@ import orjson
 
 from agents.problems import SocietyError
 from simulation.store.files import translating_os_errors
+from simulation.training.gate.decision import GateDecision, decision_from
 from simulation.training.mixing import ModeFacts, ModeShare
 
 LEDGER = "ledger.jsonl"
@@ -65,6 +66,7 @@ class UpdateLine:
         run: The run directory of its episodes, relative to the training; empty without one.
         experience: In the mode mixed, what all updates so far taught its bandit, by task and mode.
         modes: In the mode mixed, what each mode taught each learner.
+        gates: By learner what the gate decided on its version; empty where none was due.
     """
 
     update: int
@@ -75,6 +77,7 @@ class UpdateLine:
     run: str = ""
     experience: ModeFacts = field(default_factory=dict)
     modes: Mapping[str, Mapping[str, ModeShare]] = field(default_factory=dict)
+    gates: Mapping[str, GateDecision] = field(default_factory=dict)
 
 
 class Ledger:
@@ -121,6 +124,32 @@ class Ledger:
         """The names of all versions that a line has."""
         return frozenset(each.version for line in self.lines for each in line.learners.values())
 
+    @property
+    def decisions(self) -> int:
+        """How many decisions gates have made."""
+        return sum(len(line.gates) for line in self.lines)
+
+    def promoted_at(self, learner: str) -> int:
+        """The update whose version of a learner was promoted last; 0, its first version, before any was."""
+        gated = (line for line in reversed(self.lines) if learner in line.gates)
+        return next((line.update for line in gated if line.gates[learner].promoted), 0)
+
+    def incumbent(self, learner: str) -> str:
+        """The version of a learner that was promoted last."""
+        return self.lines[self.promoted_at(learner)].learners[learner].version
+
+    def going_on(self, learner: str) -> str:
+        """The version of a learner that the next update changes: the latest, or where a gate sent it back to."""
+        last = self.lines[-1]
+        return last.gates[learner].goes_on if learner in last.gates else last.learners[learner].version
+
+    def made(self, learner: str, version: str) -> LearnerUpdate:
+        """The entry of a learner's version. Raises SocietyError where no line has it."""
+        for line in reversed(self.lines):
+            if line.learners[learner].version == version:
+                return line.learners[learner]
+        raise SocietyError(f"{self._path} has no version {version}")
+
 
 def _line(raw: bytes, path: Path, number: int) -> UpdateLine:
     try:
@@ -130,7 +159,8 @@ def _line(raw: bytes, path: Path, number: int) -> UpdateLine:
             name: {mode: ModeShare(**each) for mode, each in by_mode.items()}
             for name, by_mode in data.pop("modes", {}).items()
         }
-        line = UpdateLine(learners=learners, modes=modes, **data)
+        gates = {name: decision_from(each) for name, each in data.pop("gates", {}).items()}
+        line = UpdateLine(learners=learners, modes=modes, gates=gates, **data)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise SocietyError(f"{path} line {number + 1} is no line of a training's ledger: {error}") from error
     if line.update != number:

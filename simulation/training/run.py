@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import shutil
 import time
@@ -39,7 +38,8 @@ from simulation.seeds import derive_seed
 from simulation.store.files import atomic_directory, replace_file
 from simulation.store.run_directory import versions as library_versions
 from simulation.tables.runs import TRAINING
-from simulation.training.adapters import adapter_trainer, with_adapters
+from simulation.training.adapters import adapter_trainer, warn_of_shapes, with_adapters
+from simulation.training.gate.gate import OnPower, pass_gate, publish_power, refuse_unknown_exploitability
 from simulation.training.ledger import LEDGER, LearnerUpdate, Ledger, UpdateLine
 from simulation.training.lesson import Lesson, UpdateContext
 from simulation.training.methods import METHODS
@@ -49,7 +49,6 @@ from simulation.training.tabular import WEIGHTS, TabularTrainer
 
 SITUATIONS, VERSIONS = "situations.json", "versions"
 WEIGHT_FILES = (WEIGHTS, WEIGHTS_FILE)
-logger = logging.getLogger("society.training")
 OnUpdate = Callable[[UpdateLine], None]
 
 
@@ -71,9 +70,10 @@ def begin_training(plan: Plan, out: str | Path = "runs") -> Path:
         UsageError: The scenario has no `training` section, or does not fit its method.
     """
     config = config_of(plan)
+    refuse_unknown_exploitability(plan)
     situations = situations_of(plan) if config.method is TrainingMethod.EXACT else []
     if not is_tabular(plan):
-        _warn_of_shapes(plan, config)
+        warn_of_shapes(plan, config)
     folder = new_folder(out, f"{plan.scenario.name}-training")
     facts = {
         "versions": library_versions(),
@@ -86,15 +86,6 @@ def begin_training(plan: Plan, out: str | Path = "runs") -> Path:
         (part / LEDGER).touch()
         (part / VERSIONS).mkdir()
     return folder
-
-
-def _warn_of_shapes(plan: Plan, config: TrainingConfig) -> None:
-    """Warn where the scenario gives a shape of new adapters, and a learner begins with one that has its own."""
-    given = sorted(config.adapter.model_fields_set & {"rank", "alpha", "modules"})
-    old = [row.model_id for row in plan.roster.expand() if row.model_id in config.learners and row.adapter]
-    if given and old:
-        keys = ", ".join(f"training.adapter.{key}" for key in given)
-        logger.warning("%s: of new adapters only; %s keep what they begin with", keys, ", ".join(old))
 
 
 def read_plan(folder: Path) -> Plan:
@@ -113,6 +104,7 @@ def train(
     on_update: OnUpdate | None = None,
     on_event: Observer | None = None,
     workers: Workers | None = None,
+    on_power: OnPower | None = None,
 ) -> Ledger:
     """Make the updates of a training that are not made yet; return its ledger.
 
@@ -122,6 +114,7 @@ def train(
         on_update: Called with every new line.
         on_event: Called with every event of every episode that is played in this process.
         workers: Who plays the parts of an update's episodes (`training.parts`); by default this process.
+        on_power: Called with the gate's power before the first update, where there is a gate.
 
     Raises:
         SocietyError: Another process trains here, a reply was simulated, or a version is missing.
@@ -135,6 +128,8 @@ def train(
         delete_unused(folder, config, ledger)
         trainer = trainer_of(_from_its_own(plan, folder, ledger))
         versions = restore(folder, config, ledger, trainer, on_update)
+        if len(ledger.lines) == 1:
+            publish_power(UpdateContext(plan, config, folder, 0, trainer, versions), on_power)
         for update in range(len(ledger.lines), 1 + (updates or config.updates)):
             line, versions = _update(folder, plan, ledger, trainer, versions, update, on_event, crew)
             ledger.append(line)
@@ -181,13 +176,17 @@ def restore(
             on_update(ledger.lines[0])
         return versions
     found: dict[str, Version] = {}
-    for name, made in ledger.lines[-1].learners.items():
+    for name in ledger.lines[-1].learners:
+        made = ledger.made(name, ledger.going_on(name))
         place = folder / VERSIONS / made.version
         if not place.is_dir():
             raise SocietyError(f"{place} is missing; the ledger's last line names it: the training cannot go on")
         trainer.load_weights(name, place)
         check_digest(place, made)
         found[name] = Version(name, made.version, made.digest, place)
+        if config.gate is not None:
+            incumbent = ledger.incumbent(name)
+            check_digest(folder / VERSIONS / incumbent, ledger.made(name, incumbent))
     return found
 
 
@@ -255,7 +254,8 @@ def _update(
         experience=last.experience,
         crew=crew,
     )
-    return learn(context, METHODS[config.method](context), started)
+    line, new = learn(context, METHODS[config.method](context), started)
+    return pass_gate(context, ledger, line, new)
 
 
 def learn(context: UpdateContext, lesson: Lesson, started: float) -> tuple[UpdateLine, dict[str, Version]]:

@@ -77,7 +77,8 @@ def continued(plan: Plan, path: str | Path) -> Plan:
     other = load_training(path)
     if is_tabular(plan) or is_tabular(other.plan):
         raise UsageError("tables begin undecided; only adapters can begin where another training left them")
-    left = other.ledger.lines[-1].learners if other.ledger.lines else {}
+    ledger = other.ledger
+    left = {name: ledger.made(name, _left(other, name)) for name in other.plan_learners} if ledger.lines else {}
     folders = {name: other.path / VERSIONS / left[name].version for name in config_of(plan).learners if name in left}
     for name, folder in folders.items():
         check_digest(folder, left[name])
@@ -85,6 +86,12 @@ def continued(plan: Plan, path: str | Path) -> Plan:
         mine, theirs = (", ".join(each) or "none" for each in (config_of(plan).learners, left))
         raise UsageError(f"{path} has no version of {mine}; its learners: {theirs}")
     return with_adapters(plan, folders)
+
+
+def _left(training: Training, learner: str) -> str:
+    """The version that a training leaves of a learner: the last, or with a gate the one that was promoted last."""
+    gated = config_of(training.plan).gate is not None
+    return training.ledger.incumbent(learner) if gated else training.ledger.lines[-1].learners[learner].version
 
 
 def resume_training(path: str | Path, *, updates: int | None = None, on_update: OnUpdate | None = None) -> Training:

@@ -6,6 +6,7 @@
 | versions | version |
 | cells | learner, situation, choice and update, where the prompts are few |
 | modes | learner, mode and update, in the mode mixed |
+| gates | learner, gate and partner: what the gate measured and decided |
 | known_answers | learner of which theory knows what its objective earns in the end |
 """
 
@@ -21,6 +22,7 @@ import orjson
 
 from agents.problems import SocietyError
 from simulation.plan import Plan
+from simulation.training.gate.decision import GateDecision, GateEvidence, GateVerdict
 from simulation.training.known_answers import KnownAnswer, common_lines, known_answers
 from simulation.training.ledger import LearnerUpdate, Ledger
 from simulation.training.run import SITUATIONS, VERSIONS, read_plan
@@ -95,6 +97,23 @@ class Training:
                 for mode, each in by_mode.items():
                     facts = {"update": line.update, "learner": name, "mode": mode}
                     yield {**facts, **asdict(each), "share": each.episodes / total}
+
+    @cached_property
+    def gates(self) -> pd.DataFrame:
+        """One row per decision of the gate and partner: `verdict` and `reason` are the decision's, `passed` its own."""
+        import pandas as pd
+
+        whole = [field.name for field in fields(GateDecision) if field.name != "evidence"]
+        columns = ["update", "learner", *whole, *(field.name for field in fields(GateEvidence))]
+        rows = [
+            {"update": line.update, "learner": name, **{key: getattr(found, key) for key in whole}, **asdict(each)}
+            for line in self.ledger.lines
+            for name, found in line.gates.items()
+            for each in found.evidence
+        ]
+        table = pd.DataFrame(rows, columns=columns)
+        table["verdict"] = [GateVerdict(each).value for each in table["verdict"]]
+        return table
 
     @cached_property
     def known_answers(self) -> pd.DataFrame:

@@ -22,7 +22,9 @@ from simulation.games.equilibria import draws
 from simulation.games.kuhn_poker import BET, CALL, equilibrium_chance
 from simulation.metrics.arrays import Vector
 from simulation.seats import Seat
+from simulation.sections.gate import GateConfig
 from simulation.sections.training import TrainingObjective
+from simulation.studies.verify.gates import Rows, found_gains, null_promotions
 from simulation.studies.verify.sampled import standard_errors_off
 from simulation.task import TrainingTask
 from simulation.training.graph import GameGraph, SilentTable, StrategyProfile
@@ -37,6 +39,9 @@ LANCTOT = "self-play against the latest goes round: Lanctot et al., NeurIPS 2017
 SUTTON = "the policy gradient theorem: Sutton et al., NeurIPS 1999"
 KUHN = "Kuhn, in Contributions to the Theory of Games I (1950)"
 KUHN_VALUE = -1 / 18
+NULLS, PLANTED = 200, 200
+BERGER = "one error for all gates of a training: Boole's inequality; Berger, Technometrics 24 (1982)"
+WELCH = "power of the paired t-test: Johnson & Welch, Biometrika 31 (1940)"
 
 
 @dataclass(frozen=True)
@@ -315,6 +320,37 @@ def _kuhn_poker() -> Iterator[LearnedFigure]:
     yield LearnedFigure(name, "value of who opens", KUHN_VALUE - 0.02, KUHN_VALUE + 0.02, value, KUHN)
 
 
+def pennies(steps: int) -> GameGraph:
+    """Return matching pennies of two learners: against an undecided other every play earns 0."""
+    parameters = {"actions": ["heads", "tails"], "payoffs": [[1, -1], [-1, 1]]}
+    return GameGraph(silent_table("matrix_game", (None, None), steps=steps, parameters=parameters))
+
+
+def planted(graph: GameGraph, gain: float) -> tuple[Rows, Rows]:
+    """Return an undecided first player, and one that earns `gain` a step more, against heads in 4 of 5 steps."""
+    more = gain / (2 * (2 * 0.8 - 1))
+    chances = [{"p0": chance, "p1": 0.8} for chance in (0.5, 0.5 + more)]
+    first, better = ([(each[c.prompt.learner], 1 - each[c.prompt.learner]) for c in graph.cells] for each in chances)
+    return first, better
+
+
+def _gates() -> Iterator[LearnedFigure]:
+    gate = GateConfig(held_out=("random",), delta=0.25, episodes=24)
+    share, name = (
+        null_promotions(pennies(3), gate, NULLS),
+        f"the gate of a learner that is no better, {NULLS} trainings",
+    )
+    most = gate.error + 2 * (gate.error * (1 - gate.error) / NULLS) ** 0.5
+    yield LearnedFigure(name, "share of trainings with a promotion", 0.0, most, share, BERGER)
+    graph, off = pennies(3), 3 * 0.5 / PLANTED**0.5
+    first, better = planted(graph, gate.delta)
+    alone = found_gains(graph, first, better, gate, PLANTED, common=False)
+    paired = found_gains(graph, first, better, gate, PLANTED, common=True)
+    name = f"the gate of a planted gain, {PLANTED} trainings"
+    yield LearnedFigure(name, "found less published, own draws", -off, off, alone.found - alone.published, WELCH)
+    yield LearnedFigure(name, "found less published, common draws", -off, 1, paired.found - paired.published, WELCH)
+
+
 LEARNING_CASES: tuple[Callable[[], Iterator[LearnedFigure]], ...] = (
     _dilemmas,
     _best_responses,
@@ -325,5 +361,6 @@ LEARNING_CASES: tuple[Callable[[], Iterator[LearnedFigure]], ...] = (
     _rock_paper_scissors,
     _latest_only,
     _kuhn_poker,
+    _gates,
 )
 """Each trains from nothing and yields its figures."""

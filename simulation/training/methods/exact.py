@@ -127,7 +127,7 @@ def graphs_of(plan: Plan, most_moves: int = MOST_MOVES) -> tuple[GameGraph, ...]
     return _graphs(scenario.model_dump_json(), plan.roster.model_dump_json(), most_moves)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _graphs(scenario: str, roster: str, most_moves: int) -> tuple[GameGraph, ...]:
     from agents.roster import Roster
     from simulation.scenario import Scenario

@@ -66,3 +66,31 @@ def test_tables_have_no_adapter_to_export(capsys: pytest.CaptureFixture[str]) ->
     code, _, err = society(capsys, "train", "export", out.splitlines()[-1], "ann")
     assert code == 1
     assert "it has no adapter to export" in err
+
+
+def test_train_shows_what_the_gate_decided(capsys: pytest.CaptureFixture[str]) -> None:
+    gate = ("--set", "training.gate={every: 1, held_out: [always_defect], delta: 0.1}", "--set", "mode=cooperative")
+    gate += ("--set", "training.adapter.learning_rate=10.0")
+    code, out, err = society(capsys, *BEGIN, *gate, "--updates", "2", "--json")
+    assert code == 0, err
+    assert "differences are computed exactly" in err
+    gates = json.loads(out)["gates"]
+    assert {row["verdict"] for row in gates} == {"refused"}
+    assert {row["partner"] for row in gates} == {"company", "always_defect"}
+    code, out, _ = society(capsys, "train", "show", json.loads(out)["folder"])
+    assert code == 0
+    assert "refused" in out
+    assert "(exact)" in out
+
+
+def test_held_out_partner_that_is_met_is_a_mistake_of_the_file(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("gated.yaml").write_text(
+        "name: gated\nmode: competitive\nroster: with_scripted_players\n"
+        "tasks: [{task_id: t, task_type: prisoners_dilemma}]\n"
+        "training:\n  learners: {a: {}}\n  method: reinforce\n"
+        "  gate: {held_out: [grim, tit_for_tit], delta: 0.1}\n"
+    )
+    code, out, err = society(capsys, "validate", "gated.yaml")
+    assert code
+    assert "no policy is called 'tit_for_tit'" in out + err
+    assert "gated.yaml:8" in (out + err).replace(" ", "") or "line 8" in out + err

@@ -28,6 +28,16 @@ def test_adapters_become_what_their_objective_asks(
     assert (training.updates["invalid"] == 0).all()
 
 
+def test_sharing_adapter_is_refused_by_a_gate_that_defects(tmp_path: Path) -> None:
+    gate = {"every": 2, "held_out": ["always_defect"], "delta": 0.1}
+    changes = {"tasks.0.max_steps": 1, "training.updates": 2, "training.gate": gate}
+    gates = train_scenario("dilemma_gated", out=tmp_path, set=changes).gates
+    assert set(gates["verdict"]) == {"refused"}
+    company, defect = (gates[gates["partner"] == partner] for partner in ("company", "always_defect"))
+    assert company["passed"].all()
+    assert (defect["difference"] < -0.1).all()
+
+
 def test_trained_adapter_leaves_and_plays(tmp_path: Path) -> None:
     training = train_scenario("dilemma_independent", updates=1, out=tmp_path, set={"tasks.0.max_steps": 1})
     place = export_version(training, "ann", tmp_path / "adapters", name="negotiator")

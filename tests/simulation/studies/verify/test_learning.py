@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from agents.learning.samples import Sample
+from simulation.metrics.registry import Interval
 from simulation.studies.verify import learning, sampled
 from simulation.studies.verify.learning import LEARNING_CASES, LearnedFigure
 from simulation.training import credit, objectives
+from simulation.training.gate import decision, power
 from simulation.training.graph import StrategyProfile
 from simulation.training.tabular import TabularTrainer
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
@@ -24,6 +26,8 @@ __all__ = ["_in_a_folder_of_its_own"]  # fixtures
 @pytest.fixture(autouse=True)
 def _fewer_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning, "SEEDS", 2)
+    monkeypatch.setattr(learning, "NULLS", 40)
+    monkeypatch.setattr(learning, "PLANTED", 40)
 
 
 @pytest.mark.parametrize("case", LEARNING_CASES, ids=lambda case: case.__name__.strip("_"))
@@ -31,6 +35,13 @@ def test_known_answer_of_learning(case: Callable[[], list[LearnedFigure]]) -> No
     found = list(case())
     assert found
     assert [figure for figure in found if not figure.passed] == []
+
+
+@pytest.mark.slow
+def test_gate_errs_and_sees_as_published_in_200_trainings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learning, "NULLS", 200)
+    monkeypatch.setattr(learning, "PLANTED", 200)
+    assert [figure for figure in learning._gates() if not figure.passed] == []
 
 
 def off() -> int:
@@ -62,6 +73,28 @@ def test_wrong_credit_is_found(monkeypatch: pytest.MonkeyPatch, home: Any, name:
     (case,) = (each for each in LEARNING_CASES if each.__name__ == "_sampled_gradients")
     monkeypatch.setattr(home, name, fault)
     assert [figure.passed for figure in case()] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("home", "name", "fault", "passed"),
+    [
+        (decision, "decision_error", lambda *_: 0.3, [False, False, True]),
+        (
+            decision,
+            "mean_interval",
+            lambda values, **_: Interval(-9, float(np.mean(values)), 9, 0.95, 24),
+            [True, False, False],
+        ),
+        (power, "decision_error", lambda *_: 0.4, [True, False, False]),
+    ],
+    ids=["no-budget", "never-promotes", "power-of-another-error"],
+)
+def test_wrong_gate_is_found(
+    monkeypatch: pytest.MonkeyPatch, home: Any, name: str, fault: Any, passed: list[bool]
+) -> None:
+    (case,) = (each for each in LEARNING_CASES if each.__name__ == "_gates")
+    monkeypatch.setattr(home, name, fault)
+    assert [figure.passed for figure in case()] == passed
 
 
 def test_wrong_sign_of_the_step_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

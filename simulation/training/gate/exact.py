@@ -1,0 +1,122 @@
+"""What a version earns in a silent game with few prompts: computed on the game's graph, without an episode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from agents.learning.samples import Prompt, Trainer, Version
+from agents.players.policies import TABULAR
+from agents.problems import SocietyError
+from simulation.plan import Plan
+from simulation.sections.training import TrainingConfig, TrainingMethod
+from simulation.training.gate.arms import loaded, with_partner
+from simulation.training.gate.decision import COMPANY, PairedDifferences
+from simulation.training.graph import GameGraph, StrategyProfile
+from simulation.training.lesson import UpdateContext
+from simulation.training.methods.exact import graphs_of, profile_of
+from simulation.training.objectives import objective_of, payoff_weights
+
+UNIFORM = ("random", "level_0")
+"""Policies that take every option with the same chance."""
+Chances = Mapping[Prompt, Sequence[float]]
+
+
+def graphs_with(plan: Plan, learner: str, partner: str) -> tuple[GameGraph, ...] | None:
+    """Return the games that a learner plays with a partner; None where they are to be played.
+
+    A partner of `UNIFORM` counts as a learner in these games, whose rows are uniform.
+
+    Args:
+        plan: The training's plan.
+        learner: The learner.
+        partner: A policy, or `COMPANY`.
+
+    Returns:
+        None where the method is not exact, or the partner draws in another way.
+    """
+    config = plan.scenario.training
+    if config is None or config.method is not TrainingMethod.EXACT:
+        return None
+    if partner == COMPANY:
+        return graphs_of(plan)
+    if partner in UNIFORM:
+        others = tuple(row.model_id for row in plan.roster.expand() if row.model_id != learner)
+        return graphs_of(with_partner(plan, learner, TABULAR, others))
+    try:
+        return graphs_of(with_partner(plan, learner, partner))
+    except SocietyError:
+        return None
+
+
+def exact_difference(
+    context: UpdateContext, candidate: Version, incumbent: Version, partner: str, graphs: Sequence[GameGraph]
+) -> PairedDifferences:
+    """Return what the candidate earns more with a partner, exactly; arguments as in `played_differences`."""
+    learner, values = candidate.learner, []
+    for version in (candidate, incumbent):
+        with loaded(context.trainer, version, candidate):
+            chances = _chances(graphs, context.trainer, learner, partner)
+        values.append(float(np.mean([_value(graph, chances, context.config, learner, partner) for graph in graphs])))
+    return PairedDifferences(partner, np.array([values[0] - values[1]]), exact=True)
+
+
+def _chances(graphs: Sequence[GameGraph], trainer: Trainer, learner: str, partner: str) -> Chances:
+    prompts = list(dict.fromkeys(cell.prompt for graph in graphs for cell in graph.cells))
+    asked = [prompt for prompt in prompts if partner == COMPANY or prompt.learner == learner]
+    uniform = {prompt: (1 / len(prompt.choices),) * len(prompt.choices) for prompt in prompts}
+    return uniform | dict(zip(asked, trainer.probabilities(asked), strict=True))
+
+
+def _value(graph: GameGraph, chances: Chances, config: TrainingConfig, learner: str, partner: str) -> float:
+    """Return what counts, in points a step: the objective in the company, the learner's own payoff elsewhere."""
+    profile, seats = graph.evaluate([chances[cell.prompt] for cell in graph.cells]), graph.table.game.setting.seats
+    player = _player(graph, learner)
+    objective = objective_of(config.learners[learner], graph.table.mode)
+    weights = payoff_weights(objective, player, seats) if partner == COMPANY else np.eye(len(seats))[player]
+    return float(profile.payoffs @ weights) / profile.steps
+
+
+def _player(graph: GameGraph, learner: str) -> int:
+    return [row.model_id for row in graph.table.configs].index(learner)
+
+
+# -- exploitability ---------------------------------------------------------------------------------------
+
+
+def exploitability_of(plan: Plan, trainer: Trainer, learner: str) -> float:
+    """Return what a best responder in another's place earns above the learner, in points a step; at least 0.
+
+    The learner earns what it does in the training's own company, where all learners play what the trainer has made of
+    them. Where both places are alike and play the same, this is the best response to a policy less its self-play. It is
+    the most over all places and games. Where places differ, so does what they earn, and the figure contains that.
+
+    Raises:
+        UsageError: Models talk, or the mode is mixed.
+        SocietyError: The game is too large or draws, or a partner draws.
+    """
+    found = 0.0
+    for graph in graphs_of(plan):
+        own = _player(graph, learner)
+        norm = float(profile_of(graph, trainer).payoffs[own])
+        for place in range(len(graph.table.configs)):
+            if place != own:
+                profile = _as_learner(graph, trainer, place)
+                found = max(found, (profile.best_response(place) - norm) / profile.steps)
+    return found
+
+
+def _as_learner(graph: GameGraph, trainer: Trainer, place: int) -> StrategyProfile:
+    """Return what everyone earns in the game in which a scripted place has all its choices too."""
+    name = graph.table.configs[place].model_id
+    if name in graph.table.learners:
+        return profile_of(graph, trainer)
+    table = replace(graph.table, learners=graph.table.learners | {name})
+    wider = GameGraph(table, discount=graph.discount, stationary=graph.stationary)
+    prompts = [cell.prompt for cell in wider.cells]
+    known = [prompt for prompt in prompts if prompt.learner != name]
+    chances = dict(zip(known, trainer.probabilities(known), strict=True))
+    undecided = [(1 / len(prompt.choices),) * len(prompt.choices) for prompt in prompts]
+    return wider.evaluate([chances.get(prompt, row) for prompt, row in zip(prompts, undecided, strict=True)])
