@@ -16,6 +16,39 @@ function drawModes(place, training, axis) {
   }
 }
 
+function rowOf(cells, tag) { return fill(make("tr"), ...cells.map((cell) => make(tag || "td", cell))); }
+
+/* Every decision of the gate: its verdict, and what each partner's pairs of episodes say. */
+function drawGates(place, gates) {
+  if (!gates.length) return;
+  const heads = ["training_update", "model", "training_verdict", "training_partner", "training_difference", "training_pairs", "training_passed"];
+  const bound = (row) => row.low === null || row.high === null ? number(row.difference, 3) : `${number(row.difference, 3)} [${number(row.low, 3)}, ${number(row.high, 3)}]`;
+  const rows = gates.map((row, at) => {
+    const first = !at || gates[at - 1].update !== row.update || gates[at - 1].learner !== row.learner;
+    const head = first ? [row.update, row.learner, `${label(`training_${row.verdict}`)}: ${row.reason}`] : ["", "", ""];
+    return rowOf([...head, row.partner, row.why ? `${bound(row)} ${row.why}` : bound(row), row.n || "", label(row.passed ? "training_yes" : "training_no")].map(String));
+  });
+  place.append(make("h3", label("training_gates")), make("p", label("training_gates_note"), { class: "quiet" }),
+    fill(make("div", undefined, { class: "scroll", tabindex: "0" }), fill(make("table"), fill(make("thead"), rowOf(heads.map((key) => label(key)), "th")), fill(make("tbody"), ...rows))));
+}
+
+/* A league: NashConv by round, what each policy earns against each of the other's, and the mixture. */
+function drawLeague(place, league, axis) {
+  if (!league) return;
+  const rounds = league.rounds.filter((row) => row.learner === league.rounds[0].learner && row.nash_conv !== null);
+  if (rounds.length) {
+    const line = { x: rounds.map((row) => row.round), y: rounds.map((row) => row.nash_conv), name: "NashConv", mode: "lines+markers", line: { color: colour(0) } };
+    Plotly.newPlot(chart(place), [line], layout(label("training_nash_conv"), { ...axis, xaxis: { title: { text: label("training_round") }, dtick: 1 }, yaxis: { rangemode: "tozero" } }), CONFIG);
+  }
+  for (const [learner, payoffs] of Object.entries(league.payoffs)) {
+    const all = payoffs.flat(), low = Math.min(...all), spread = Math.max(...all) - low || 1;
+    const chance = (who, at) => `${at} (${number(league.mixture[who][at], 2)})`;
+    const other = Object.keys(league.mixture).find((name) => name !== learner);
+    const cell = (value) => ({ found: { value, low: null }, why: "–", strength: (value - low) / spread });
+    place.append(grid(`${learner}: ${label("training_matrix")}`, payoffs[0].map((_, at) => `${other} ${chance(other, at)}`), payoffs.map((row, at) => [`${learner} ${chance(learner, at)}`, row.map(cell)])));
+  }
+}
+
 /* What each learner's objective earned by update, how a table of choices changed, and which version came from which. */
 function drawTrainings(all) {
   const place = fill($("trainings"));
@@ -40,6 +73,8 @@ function drawTrainings(all) {
       const heat = { type: "heatmap", x: updates, y: situations.map(plain), z: situations.map((situation) => updates.map((update) => at.get(`${update} ${situation}`))), zmin: 0, zmax: 1, colorscale: [[0, "#c44e3a"], [0.5, "#efe9dc"], [1, "#1f7a6b"]] };
       Plotly.newPlot(chart(place), [heat], layout(`${plain(learner)}: P(${plain(mine[0].choice)})`, { ...axis, height: 150 + 28 * situations.length, yaxis: { autorange: "reversed" } }), CONFIG);
     }
+    drawGates(place, training.gates);
+    drawLeague(place, training.league, axis);
     const last = learners.map((learner) => training.updates.filter((row) => row.learner === learner).slice(-1)[0]);
     place.append(fill(make("table"), ...last.map((row) => fill(make("tr"), make("td", row.learner), make("td", row.version), make("td", row.parent ? `${label("training_parent")} ${row.parent}` : "")))));
   }
