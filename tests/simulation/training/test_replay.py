@@ -123,9 +123,9 @@ def test_replay_of_adapters_needs_no_model_server(tmp_path: Path) -> None:
     from simulation.training.start import train_scenario
 
     changes = {"training.method": "reinforce", "training.episodes": 4, "tasks.0.max_steps": 1}
-    training = train_scenario("dilemma_independent", updates=2, out=tmp_path, set=changes)
-    assert replay_training(training.path).updates == 2
-    for run in training.path.glob("rollouts/0002/*"):
+    training = train_scenario("dilemma_independent", updates=1, out=tmp_path, set=changes)
+    assert replay_training(training.path).updates == 1
+    for run in training.path.glob("rollouts/0001/*"):
         shutil.rmtree(run)
-    with pytest.raises(SocietyError, match=r"update 2: .* no finished run"):
+    with pytest.raises(SocietyError, match=r"update 1: .* no finished run"):
         replay_training(training.path)
