@@ -33,7 +33,9 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    "training", [{}, {"method": "reinforce"}, {"method": "imitation", **TEACH}], ids=["exact", "reinforce", "imitation"]
+    "training",
+    [{}, {"method": "reinforce", "episodes": 1}, {"method": "imitation", **TEACH}],
+    ids=["exact", "reinforce", "imitation"],
 )
 def test_replay_of_tables_makes_the_same_versions(begin: Begin, training: dict[str, object]) -> None:
     folder = begin(training={"updates": 2, **training})
