@@ -18,6 +18,7 @@ from agents.problems import UsageError
 from simulation.runs.folders import new_folder
 from simulation.store.files import atomic_directory, replace_file
 from simulation.tables.runs import TRAINING
+from simulation.training.gate.power import POWER
 from simulation.training.ledger import LearnerUpdate, Ledger, UpdateLine
 from simulation.training.rollout import ROLLOUTS
 from simulation.training.run import SITUATIONS, VERSIONS, check_digest, read_plan
@@ -49,7 +50,9 @@ def fork_training(path: str | Path, without: int, out: str | Path = "runs") -> P
         facts = orjson.loads((source / TRAINING).read_bytes())
         fork = {"fork": {"of": str(source), "without": without}}
         replace_file(part / TRAINING, orjson.dumps({**facts, **fork}, option=orjson.OPT_INDENT_2) + b"\n")
-        shutil.copyfile(source / SITUATIONS, part / SITUATIONS)
+        for name in (SITUATIONS, POWER):
+            if (source / name).is_file():
+                shutil.copyfile(source / name, part / name)
         copied = Ledger(part)
         for line in kept:
             copied.append(line)

@@ -99,6 +99,21 @@ def test_fork_is_the_training_without_an_update(begin: Begin, method: str, tmp_p
     assert orjson.loads((fork / "training.json").read_bytes())["fork"]["without"] == 3
 
 
+def test_replay_follows_what_a_gate_decided(begin: Begin, tmp_path: Path) -> None:
+    """Sharing tables are refused beside always_defect, and go back; so they do in the replay, and in a fork."""
+    gate = {"every": 1, "held_out": ["always_defect"], "delta": 0.1, "on_reject": "back"}
+    folder = begin(mode="cooperative", training={"updates": 3, "gate": gate, "adapter": {"learning_rate": 10.0}})
+    train(folder)
+    lines = Ledger(folder).lines
+    first = lines[0].learners["ann"].version
+    assert [line.gates["ann"].goes_on for line in lines[1:]] == [first] * 3
+    assert replay_training(folder).updates == 3
+    fork = fork_training(folder, 2, tmp_path)
+    assert Ledger(fork).lines[2].learners["ann"].version == first
+    train(fork)
+    assert replay_training(fork).skipped == (2,)
+
+
 def test_fork_stands_alone(begin: Begin, tmp_path: Path) -> None:
     """It goes on where the old training is gone, also after a fork of itself."""
     folder = begin(training={"updates": 3})
