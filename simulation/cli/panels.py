@@ -10,7 +10,7 @@ PANELS: Mapping[str, tuple[str, ...]] = {
     "Run": ("run", "sweep", "resume", "replay", "play", "doctor"),
     "Train": ("train",),
     "Look at runs": ("watch", "show", "report", "compare", "metrics", "calls", "quality"),
-    "Ask what models do": ("effect", "fingerprint", "population", "tournament", "verify"),
+    "Ask what models do": ("effect", "fingerprint", "exploit", "population", "tournament", "verify"),
     "Write files": ("list", "games", "roster", "scenario", "validate", "schema"),
     "Serve models": ("serve", "adapters", "model"),
 }

@@ -72,6 +72,9 @@ def run(
     begin: Annotated[
         Path | None, typer.Option(help="A training's folder: learners that it has too begin with the adapters it left.")
     ] = None,
+    fork: Annotated[
+        int | None, typer.Option(min=1, help="Begin a new training: that of the folder, without this update.")
+    ] = None,
     tier: TierOption = None,
     seed: ScenarioSeedOption = None,
     endpoint: EndpointsOption = None,
@@ -97,8 +100,13 @@ def run(
     workers, folder = Workers(jobs, member_of(Engine, engine, "--engine")), Path(scenario)
     if (folder / TRAINING).is_file():
         if tier or seed is not None or endpoint or set_ or begin:
-            fail_usage(f"{folder} goes on with its own scenario: only --updates, --jobs and --engine can be given")
+            fail_usage(
+                f"{folder} goes on with its own scenario: only --updates, --fork, --jobs and --engine can be given"
+            )
+        folder = folder if fork is None else _forked(folder, fork, out)
     else:
+        if fork is not None:
+            fail_usage("--fork leaves out an update of a training: give the training's folder")
         plan = make_plan(_shipped(scenario), settings_of(tier=tier, seed=seed, endpoints=endpoint, pairs=set_))
         folder = begin_training(continued(plan, begin) if begin else plan, out)
         stderr().print(f"training in {folder}", highlight=False)
@@ -113,6 +121,14 @@ def run(
             workers=workers,
         )
     _show(load_training(folder), json_)
+
+
+def _forked(folder: Path, without: int, out: Path) -> Path:
+    from simulation.training.fork import fork_training
+
+    made = fork_training(folder, without, out)
+    stderr().print(f"training in {made}: {folder} without update {without}", highlight=False)
+    return made
 
 
 def show(folder: FolderArgument, json_: JsonOption = False) -> None:

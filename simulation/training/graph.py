@@ -73,6 +73,7 @@ class SilentTable:
         learners: The model_id of each learner.
         mode: The mode, which prompts name.
         language: The prompts' language.
+        views: For each player the game with the seats named as its prompts name them; empty: they are the game's own.
     """
 
     task: TrainingTask
@@ -81,6 +82,7 @@ class SilentTable:
     learners: frozenset[str]
     mode: TrainingMode
     language: Language = Language.EN
+    views: tuple[Game[Any], ...] = ()
 
 
 class GameGraph:
@@ -355,8 +357,9 @@ class _Prompts:
     def of(self, state: State[Any], player: int) -> tuple[Prompt, str, tuple[str, ...]]:
         """A player's prompt in a state, the situation in words, and its actions."""
         game, language = self._table.game, self._table.language
-        seen = game.observe(state, player, language)
-        text = game.observation_text(state, player, language)
+        view = self._table.views[player] if self._table.views else game
+        seen = view.observe(state, player, language)
+        text = view.observation_text(state, player, language)
         own = PlayerContext(
             step=state.tally.step + 1,
             max_steps=seen.max_steps,
@@ -370,7 +373,7 @@ class _Prompts:
         prompt = Prompt(self._table.configs[player].model_id, messages, tuple(own.choices))
         step = "" if self._stationary else f"step {own.step}"
         situation = ": ".join(part for part in (step, text or "nothing yet") if part)
-        return prompt, situation, tuple(option.action for option in seen.options)
+        return prompt, situation, tuple(option.action for option in game.observe(state, player, language).options)
 
 
 def _only_action(policy: Policy, config: ModelConfig, seen: Observation) -> str:

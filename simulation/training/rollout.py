@@ -136,12 +136,14 @@ def play_captured(
     for begun in begun_runs(place):
         shutil.rmtree(begun)
     capture = Capture()
-    responders: dict[str, Responder] = {name: _answering(partial(reply, capture)) for name, reply in replies.items()}
+    responders: dict[str, Responder] = {name: answering(partial(reply, capture)) for name, reply in replies.items()}
     run = play_plan(update_plan(context), out=place, on_event=context.on_event, responders=responders)
     return run, capture.acts
 
 
-def _answering(reply: Callable[[Request], Reply]) -> Responder:
+def answering(reply: Callable[[Request], Reply]) -> Responder:
+    """Return a responder that answers in this process."""
+
     async def answer(request: Request) -> Reply:
         return reply(request)
 

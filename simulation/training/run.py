@@ -126,7 +126,7 @@ def train(
     with at_work(folder), _going_on(folder), crew_of(workers or Workers()) as crew:
         ledger = Ledger(folder, repair=True)
         delete_unused(folder, config, ledger)
-        trainer = trainer_of(_from_its_own(plan, folder, ledger))
+        trainer = trainer_of(from_its_own(plan, folder, ledger))
         versions = restore(folder, config, ledger, trainer, on_update)
         if len(ledger.lines) == 1:
             publish_power(UpdateContext(plan, config, folder, 0, trainer, versions), on_power)
@@ -138,7 +138,7 @@ def train(
     return ledger
 
 
-def _from_its_own(plan: Plan, folder: Path, ledger: Ledger) -> Plan:
+def from_its_own(plan: Plan, folder: Path, ledger: Ledger) -> Plan:
     """Return the plan whose rows with an adapter begin with the first versions of this training, once it has them.
 
     The folders that it began with may have been moved since.

@@ -7,7 +7,6 @@ gradient is seen here in seconds. Payoffs of the dilemma are 5, 3, 1, 0; another
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +23,8 @@ from simulation.metrics.arrays import Vector
 from simulation.seats import Seat
 from simulation.sections.gate import GateConfig
 from simulation.sections.training import TrainingObjective
+from simulation.studies.verify.exploit import EXPLOIT_CASES
+from simulation.studies.verify.figures import LearnedFigure
 from simulation.studies.verify.gates import Rows, found_gains, null_promotions
 from simulation.studies.verify.sampled import standard_errors_off
 from simulation.task import TrainingTask
@@ -42,23 +43,6 @@ KUHN_VALUE = -1 / 18
 NULLS, PLANTED = 200, 200
 BERGER = "one error for all gates of a training: Boole's inequality; Berger, Technometrics 24 (1982)"
 WELCH = "power of the paired t-test: Johnson & Welch, Biometrika 31 (1940)"
-
-
-@dataclass(frozen=True)
-class LearnedFigure:
-    """A figure of a training and the range that it must be in, ends included."""
-
-    case: str
-    figure: str
-    low: float
-    high: float
-    got: float
-    source: str
-
-    @property
-    def passed(self) -> bool:
-        """Whether the figure is in its range."""
-        return self.low <= self.got <= self.high
 
 
 def silent_table(
@@ -362,5 +346,6 @@ LEARNING_CASES: tuple[Callable[[], Iterator[LearnedFigure]], ...] = (
     _latest_only,
     _kuhn_poker,
     _gates,
+    *EXPLOIT_CASES,
 )
 """Each trains from nothing and yields its figures."""

@@ -21,6 +21,7 @@ from agents.strategy import TrainingMode
 from simulation.games import find_game
 from simulation.metrics.arrays import Vector
 from simulation.plan import Plan
+from simulation.scenario import Scenario
 from simulation.seats import Seat
 from simulation.task import TrainingTask
 from simulation.training.graph import MOST_MOVES, GameGraph, SilentTable, StrategyProfile
@@ -120,17 +121,35 @@ def graphs_of(plan: Plan, most_moves: int = MOST_MOVES) -> tuple[GameGraph, ...]
         SocietyError: As `GameGraph`.
     """
     scenario = plan.scenario
+    refuse_talk(scenario)
+    return _graphs(scenario.model_dump_json(), plan.roster.model_dump_json(), most_moves)
+
+
+def refuse_talk(scenario: Scenario) -> None:
+    """Raise UsageError where models talk, or the mode is mixed: prompts then are not few."""
     if scenario.communication.talk_rounds or scenario.communication.social_actions:
         raise UsageError("the method exact is for silent games: set communication.talk_rounds to 0, or use reinforce")
     if scenario.mode is TrainingMode.MIXED:
         raise UsageError("the method exact needs one mode; in the mode mixed use reinforce")
-    return _graphs(scenario.model_dump_json(), plan.roster.model_dump_json(), most_moves)
+
+
+def table_graph(table: SilentTable, most_moves: int = MOST_MOVES) -> GameGraph:
+    """Return the graph of a task with these rows; its horizon says how it ends.
+
+    Raises:
+        UsageError: The horizon is hidden, and episodes often reach its cap.
+        SocietyError: As `GameGraph`.
+    """
+    task = table.task
+    _refuse_early_end(task)
+    chance = 1.0 if task.horizon is None else task.horizon.chance
+    hidden = task.horizon is not None and not task.horizon.announced and task.max_steps > 1
+    return GameGraph(table, discount=chance, stationary=hidden, most_moves=most_moves)
 
 
 @lru_cache(maxsize=16)
 def _graphs(scenario: str, roster: str, most_moves: int) -> tuple[GameGraph, ...]:
     from agents.roster import Roster
-    from simulation.scenario import Scenario
 
     plan = Plan(Scenario.model_validate_json(scenario), Roster.model_validate_json(roster))
     learners = frozenset(plan.scenario.training.learners if plan.scenario.training else ())
@@ -139,12 +158,9 @@ def _graphs(scenario: str, roster: str, most_moves: int) -> tuple[GameGraph, ...
     graphs = []
     for task in plan.scenario.tasks:
         game = find_game(task.task_type)(task.setting(seats), task.game_parameters())
-        chance = 1.0 if task.horizon is None else task.horizon.chance
-        _refuse_early_end(task)
-        hidden = task.horizon is not None and not task.horizon.announced and task.max_steps > 1
         for company in _companies(plan, rows):
             table = SilentTable(task, game, company, learners, plan.scenario.mode, plan.scenario.language)
-            graphs.append(GameGraph(table, discount=chance, stationary=hidden, most_moves=most_moves))
+            graphs.append(table_graph(table, most_moves))
     return tuple(graphs)
 
 

@@ -28,7 +28,17 @@ def reinforce(context: UpdateContext) -> Lesson:
     Raises:
         SocietyError: A reply that would be learned from was simulated.
     """
-    played, mixed = play_runs(context), context.plan.scenario.mode is TrainingMode.MIXED
+    return learned_from(context, play_runs(context))
+
+
+def learned_from(context: UpdateContext, played: list[tuple[Run, list[LearnerAct]]]) -> Lesson:
+    """Return the samples of an update whose episodes are played.
+
+    Args:
+        context: The update.
+        played: Its runs, each with what the learners replied there.
+    """
+    mixed = context.plan.scenario.mode is TrainingMode.MIXED
     seen = joined([_seen(context, run, acts, mixed) for run, acts in played])
     credit = credited(seen.acts, seen.to_go, seen.tasks, context.means, seen.worths)
     steps = sum(seen.steps) / len(seen.steps)
