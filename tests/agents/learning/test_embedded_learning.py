@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from agents.inference.embedded.backend import load_engine
+from agents.inference.embedded.engine import EmbeddedEngine
 from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.provenance import CallKey, ChatMessage, Purpose, Request
 from agents.learning.adapters import AdapterStart
@@ -37,6 +39,11 @@ def trainer() -> LoRATrainer:
     return LoRATrainer(MODEL_ID, {"ann": AdapterStart(rank=8)}, learning_rate=1e-3, device="cpu")
 
 
+@cache
+def engine() -> EmbeddedEngine:
+    return load_engine(dtype="float32")
+
+
 def served(folder: Path | None, prompts: Sequence[Prompt]) -> list[tuple[float, ...]]:
     """The embedded tier's probabilities of each choice, by the roster row's own folder."""
     name = folder.name if folder else MODEL_ID
@@ -50,7 +57,7 @@ def served(folder: Path | None, prompts: Sequence[Prompt]) -> list[tuple[float, 
         )
         for number, prompt in enumerate(prompts)
     ]
-    shares = load_engine(dtype="float32").choice_distribution(requests)
+    shares = engine().choice_distribution(requests)
     return [tuple(row[choice] for choice in prompt.choices) for prompt, row in zip(prompts, shares, strict=True)]
 
 
