@@ -20,6 +20,9 @@ from simulation.sweep_values import sweep_findings
 from simulation.task import raw_parameters, raw_setting, task_findings
 from simulation.topology.graph import edge_findings, plain_topology
 
+_SHAPING = ("lola", "advantage_alignment")
+_COMPUTED = ("exact", *_SHAPING)
+
 
 def scenario_findings(data: RawMapping) -> Iterator[Finding]:
     """Yield what is wrong in a raw scenario beyond the types of its fields."""
@@ -121,10 +124,12 @@ def training_findings(data: RawMapping) -> Iterator[Finding]:
             yield Finding(("learners", name, "teacher"), f"no policy is called {shown(teacher)}", hint)
         if method == "imitation" and not teacher:
             yield Finding(("learners", name, "teacher"), "is missing", "imitation needs a policy to play like")
+    if method in _SHAPING and isinstance(learners, Mapping) and len(learners) == 1:
+        yield Finding(("learners",), f"{method} shapes how other learners learn, and there is one", "name two or more")
     partners = data.get("partners")
     for name, policies in partners.items() if isinstance(partners, Mapping) else ():
-        if method != "exact":
-            yield Finding(("partners", name), "only the method exact takes several policies for a row")
+        if method not in _COMPUTED:
+            yield Finding(("partners", name), f"only the methods {', '.join(_COMPUTED)} take several policies for a row")
         for place, policy in enumerate(policies if isinstance(policies, (list, tuple)) else ()):
             if policy not in POLICIES:
                 hint = nearest(policy, list(POLICIES))

@@ -18,13 +18,22 @@ class TrainingMethod(str, Enum):
 
     imitation: play like a scripted teacher. filtered_imitation: play as in what paid best in given runs. reinforce:
     what paid more becomes more likely. exact: as reinforce, computed without playing, for silent games with few
-    prompts.
+    prompts. lola: as exact, through the next step of the other learners. advantage_alignment: as exact, and what helps
+    other learners becomes more likely after they did good.
     """
 
     IMITATION = "imitation"
     FILTERED_IMITATION = "filtered_imitation"
     REINFORCE = "reinforce"
     EXACT = "exact"
+    LOLA = "lola"
+    ADVANTAGE_ALIGNMENT = "advantage_alignment"
+
+
+COMPUTED = frozenset({TrainingMethod.EXACT, TrainingMethod.LOLA, TrainingMethod.ADVANTAGE_ALIGNMENT})
+"""The methods that play no episode: everything is computed over the prompts of a silent game."""
+SHAPING = COMPUTED - {TrainingMethod.EXACT}
+"""The methods of opponent shaping, which need two learners."""
 
 
 class TrainingObjective(str, Enum):
@@ -72,7 +81,7 @@ class TrainingConfig(FileModel):
     learners: Mapping[str, LearnerConfig] = Field(min_length=1)
     """By model_id, the rows that learn; every other row is a partner."""
     method: TrainingMethod
-    """imitation, filtered_imitation, reinforce or exact."""
+    """imitation, filtered_imitation, reinforce, exact, lola or advantage_alignment."""
     updates: Whole = Field(default=20, ge=1)
     """How often every learner changes."""
     episodes: Whole = Field(default=16, ge=1)
@@ -80,7 +89,11 @@ class TrainingConfig(FileModel):
     parts: Whole = Field(default=1, ge=1)
     """reinforce only: runs that an update's episodes are divided into; `society train --jobs` plays several at once."""
     partners: Mapping[str, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(default_factory=dict)
-    """exact only: rows that do not learn and the policies they take, each as likely; learners cannot tell which."""
+    """exact, lola, advantage_alignment: rows that do not learn and the policies they take, each as likely; learners cannot tell which."""
+    look_ahead: Real = Field(default=10.0, gt=0)
+    """lola only: the length of the others' next step, in logits per point a step."""
+    alignment: Real = Field(default=10.0, gt=0)
+    """advantage_alignment only: the weight of products of advantages."""
     runs: tuple[Text, ...] = ()
     """filtered_imitation only: run directories, or folders of them, to learn from."""
     temperature: Real = Field(default=1.0, gt=0)

@@ -155,7 +155,7 @@ class Training:
         mine = self.cells[self.cells["learner"] == who]
         if mine.empty:
             why = f"no learner is called {who!r}" if who not in self.plan_learners else "its situations are not known"
-            raise SocietyError(f"{why}: cells are there for the learners of the method exact")
+            raise SocietyError(f"{why}: cells are there for learners of exact, lola and advantage_alignment")
         first = mine.groupby("situation", sort=False)["choice"].transform("first")
         wide = mine[mine["choice"] == first].pivot(index="situation", columns="update", values="probability")
         wide = wide.loc[list(dict.fromkeys(mine["situation"]))]
