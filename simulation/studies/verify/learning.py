@@ -335,6 +335,12 @@ def _gates() -> Iterator[LearnedFigure]:
     yield LearnedFigure(name, "found less published, common draws", -off, 1, paired.found - paired.published, WELCH)
 
 
+def _opponent_shaping() -> Iterator[LearnedFigure]:
+    from simulation.studies.verify.shaping import shaping_figures
+
+    yield from shaping_figures()
+
+
 LEARNING_CASES: tuple[Callable[[], Iterator[LearnedFigure]], ...] = (
     _dilemmas,
     _best_responses,
@@ -347,5 +353,6 @@ LEARNING_CASES: tuple[Callable[[], Iterator[LearnedFigure]], ...] = (
     _kuhn_poker,
     _gates,
     *EXPLOIT_CASES,
+    _opponent_shaping,
 )
 """Each trains from nothing and yields its figures."""
