@@ -129,7 +129,9 @@ def training_findings(data: RawMapping) -> Iterator[Finding]:
     partners = data.get("partners")
     for name, policies in partners.items() if isinstance(partners, Mapping) else ():
         if method not in _COMPUTED:
-            yield Finding(("partners", name), f"only the methods {', '.join(_COMPUTED)} take several policies for a row")
+            yield Finding(
+                ("partners", name), f"only the methods {', '.join(_COMPUTED)} take several policies for a row"
+            )
         for place, policy in enumerate(policies if isinstance(policies, (list, tuple)) else ()):
             if policy not in POLICIES:
                 hint = nearest(policy, list(POLICIES))
@@ -139,6 +141,8 @@ def training_findings(data: RawMapping) -> Iterator[Finding]:
         yield Finding(("parts",), f"{parts} is more than the {episodes} episodes that are divided", "give fewer parts")
     if parts != 1 and method != "reinforce":
         yield Finding(("parts",), "only the method reinforce divides its episodes", "leave it out")
+    if data.get("league") is not None:
+        yield from _league_findings(data)
     if method == "filtered_imitation" and not data.get("runs"):
         yield Finding(("runs",), "is missing", "filtered_imitation learns from finished runs: name their folders")
     gate = data.get("gate")
@@ -180,6 +184,14 @@ def _held_out(gate: RawMapping) -> list[tuple[int, str]]:
     held_out = gate.get("held_out")
     entries = held_out if isinstance(held_out, (list, tuple)) else ()
     return [(place, policy) for place, policy in enumerate(entries) if isinstance(policy, str)]
+
+
+def _league_findings(data: RawMapping) -> Iterator[Finding]:
+    learners = data.get("learners")
+    if data.get("method") != "exact":
+        yield Finding(("league",), "needs the method exact, which computes answers to a mixture", "set method: exact")
+    if isinstance(learners, Mapping) and len(learners) != 2:
+        yield Finding(("league",), f"is of two learners; training.learners names {len(learners)}")
 
 
 def learner_findings(data: RawMapping, roster: RawMapping) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from agents.file_model import FileModel, Real, Text, Whole, word_or_structure
 from agents.findings import Finding, refuse
 from simulation.sections.gate import GateConfig, decision_error, least_pairs
+from simulation.sections.league import LeagueConfig
 
 
 class TrainingMethod(str, Enum):
@@ -83,7 +84,7 @@ class TrainingConfig(FileModel):
     method: TrainingMethod
     """imitation, filtered_imitation, reinforce, exact, lola or advantage_alignment."""
     updates: Whole = Field(default=20, ge=1)
-    """How often every learner changes."""
+    """How often every learner changes; a league has its own number."""
     episodes: Whole = Field(default=16, ge=1)
     """reinforce and imitation: episodes of each task before an update."""
     parts: Whole = Field(default=1, ge=1)
@@ -94,6 +95,8 @@ class TrainingConfig(FileModel):
     """lola only: the length of the others' next step, in logits per point a step."""
     alignment: Real = Field(default=10.0, gt=0)
     """advantage_alignment only: the weight of products of advantages."""
+    league: LeagueConfig | None = None
+    """exact only: learners answer a mixture of all earlier policies of each other, in rounds."""
     runs: tuple[Text, ...] = ()
     """filtered_imitation only: run directories, or folders of them, to learn from."""
     temperature: Real = Field(default=1.0, gt=0)
@@ -116,3 +119,8 @@ class TrainingConfig(FileModel):
                 message = f"{self.gate.episodes} are too few: decision {last}, the last, promotes with {least} at least"
                 refuse([Finding(("gate", "episodes"), message, f"nearest valid: {least}")])
         return self
+
+    @property
+    def last_update(self) -> int:
+        """The number of the last update: `updates`, or that of a league that does not end early."""
+        return self.league.updates if self.league else self.updates

@@ -62,7 +62,7 @@ def learners_game(plan: Plan) -> LearnersGame | None:
     if config is None or silent is None or config.method not in (TrainingMethod.EXACT, TrainingMethod.REINFORCE):
         return None
     graphs = graphs_of(silent, MOST)
-    steps = [_steps(graph) for graph in graphs]
+    steps = [expected_steps(graph) for graph in graphs]
     exact = config.method is TrainingMethod.EXACT
     alike = {(graph.discount, graph.stationary) for graph in graphs}
     if None in steps or len(alike) > 1 or (graphs[0].stationary and not exact):
@@ -106,7 +106,7 @@ def _steps_alike(plan: Plan) -> bool:
     return all(math.isclose(total, task.max_steps * one) or math.isnan(total) for total, one in figures)
 
 
-def _steps(graph: GameGraph) -> float | None:
+def expected_steps(graph: GameGraph) -> float | None:
     """Return the expected steps of an episode, discounted; None where they depend on what is played."""
     moves, ends = graph.moves, graph.moves.children < 0
     if graph.table.game.round_steps > 1 and graph.discount < 1:

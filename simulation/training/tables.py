@@ -7,6 +7,7 @@
 | cells | learner, situation, choice and update, where the prompts are few |
 | modes | learner, mode and update, in the mode mixed |
 | gates | learner, gate and partner: what the gate measured and decided |
+| league | its own tables, where the training is a league: `simulation.training.league.tables` |
 | known_answers | learner of which theory knows what its objective earns in the end |
 """
 
@@ -24,6 +25,7 @@ from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.training.gate.decision import GateDecision, GateEvidence, GateVerdict
 from simulation.training.known_answers import KnownAnswer, common_lines, known_answers
+from simulation.training.league.tables import League
 from simulation.training.ledger import LearnerUpdate, Ledger
 from simulation.training.run import SITUATIONS, VERSIONS, read_plan
 
@@ -114,6 +116,13 @@ class Training:
         table = pd.DataFrame(rows, columns=columns)
         table["verdict"] = [GateVerdict(each).value for each in table["verdict"]]
         return table
+
+    @cached_property
+    def league(self) -> League | None:
+        """The rounds of a league: policies, payoffs, mixtures and NashConv; None for a training without one."""
+        if self.plan.scenario.training is None or self.plan.scenario.training.league is None:
+            return None
+        return League(self.plan, self.ledger)
 
     @cached_property
     def known_answers(self) -> pd.DataFrame:

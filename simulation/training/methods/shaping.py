@@ -15,7 +15,9 @@ import numpy as np
 from agents.learning.samples import Prompt, Sample
 from agents.problems import UsageError
 from simulation.metrics.arrays import Matrix, Vector
+from simulation.sections.training import TrainingConfig
 from simulation.training.best_response import NO_CHOICE, JointMoves
+from simulation.training.graph import GameGraph
 from simulation.training.joined import joined_games
 from simulation.training.lesson import Lesson, UpdateContext
 from simulation.training.methods.exact import graphs_of
@@ -89,7 +91,7 @@ def shaped_lesson(context: UpdateContext, slopes: Slopes) -> Lesson:
     rows = dict(zip(prompts, context.trainer.probabilities(prompts), strict=True))
     steps = np.array([graph.evaluate([rows[cell.prompt] for cell in graph.cells]).steps for graph in graphs])
     seats = graphs[0].table.game.setting.seats
-    moves, first = joined_games(graphs, _counts(context, [seat.model_id for seat in seats]), steps)
+    moves, first = joined_games(graphs, payoff_counts(context.config, graphs[0]), steps)
     chances = np.concatenate([[1.0], *(rows[prompt] for prompt in first)])
     players = {seat.model_id: number for number, seat in enumerate(seats) if seat.model_id in learners}
     game = ShapedGame(moves, chances, players)
@@ -112,10 +114,12 @@ def samples_of(first: Mapping[Prompt, int], learner: str, slopes: Vector) -> lis
     return [Sample(prompt, values=tuple(row.tolist())) for prompt, row in rows.items()]
 
 
-def _counts(context: UpdateContext, names: list[str]) -> Matrix:
+def payoff_counts(config: TrainingConfig, graph: GameGraph) -> Matrix:
     """Return how much each player's payoff (column) counts for each learner (row); 0 for others."""
-    (graph, *_), found = graphs_of(context.plan), np.zeros((len(names), len(names)))
-    for name, learner in context.config.learners.items():
-        objective, player = objective_of(learner, graph.table.mode), names.index(name)
-        found[player] = payoff_weights(objective, player, graph.table.game.setting.seats)
+    seats = graph.table.game.setting.seats
+    found = np.zeros((len(seats), len(seats)))
+    for player, seat in enumerate(seats):
+        if seat.model_id in config.learners:
+            objective = objective_of(config.learners[seat.model_id], graph.table.mode)
+            found[player] = payoff_weights(objective, player, seats)
     return found

@@ -67,7 +67,9 @@ def test_gradient_change_equals_finite_differences(name: str) -> None:
         assert game.values.gradient_change(player, direction) == pytest.approx(change, rel=1e-4, abs=1e-4)
 
 
-def value_after_step(game: ShapedGame, learner: str, look_ahead: float, logits: np.ndarray, change: np.ndarray) -> float:
+def value_after_step(
+    game: ShapedGame, learner: str, look_ahead: float, logits: np.ndarray, change: np.ndarray
+) -> float:
     """The learner's value when its probabilities change and the others then step from their logits, spelt out."""
     here, chances = moved(game, change), game.chances + change
     values = GameValues(game.moves, chances)
