@@ -285,10 +285,11 @@ def _gates(training: Training) -> Table:
 
 def _league_table(league: League) -> Table:
     """Each round of a league: values, gains and NashConv, in points a step."""
+    figures = ("value", "gain", "nash_conv")
     heads = ("round", "learner", "policies", "value", "gain of the new policy", "NashConv")
     rows = [
-        (str(row.round), str(row.learner), str(row.policies), *map(_number, (row.value, row.gain, row.nash_conv)))
-        for row in league.rounds.itertuples()
+        (*map(str, (row["round"], row["learner"], row["policies"])), *map(_number, map(row.get, figures)))
+        for row in league.rounds.to_dict("records")
     ]
     title = "league: value of the mixtures; the gain is a lower bound of what can be gained"
     return text_table(title, heads, rows)

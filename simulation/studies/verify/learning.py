@@ -341,6 +341,12 @@ def _opponent_shaping() -> Iterator[LearnedFigure]:
     yield from shaping_figures()
 
 
+def _populations() -> Iterator[LearnedFigure]:
+    from simulation.studies.verify.league import league_figures
+
+    yield from league_figures()
+
+
 LEARNING_CASES: tuple[Callable[[], Iterator[LearnedFigure]], ...] = (
     _dilemmas,
     _best_responses,
@@ -354,5 +360,6 @@ LEARNING_CASES: tuple[Callable[[], Iterator[LearnedFigure]], ...] = (
     _gates,
     *EXPLOIT_CASES,
     _opponent_shaping,
+    _populations,
 )
 """Each trains from nothing and yields its figures."""

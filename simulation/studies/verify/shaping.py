@@ -98,8 +98,7 @@ def _cells(graph: GameGraph, trainer: TabularTrainer) -> tuple[float, float, flo
     found: dict[str, list[float]] = {}
     for cell, row in zip(graph.cells, rows, strict=True):
         found.setdefault(_happened(cell.situation), []).append(row[cell.actions.index("cooperate")])
-    worst = (min(found["first"]), min(found["CC"]), max(found["CD"]), max(found["DD"]))
-    return worst
+    return (min(found["first"]), min(found["CC"]), max(found["CD"]), max(found["DD"]))
 
 
 def _happened(situation: str) -> str:

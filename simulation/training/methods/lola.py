@@ -42,7 +42,7 @@ def lola_slopes(game: ShapedGame, learner: str, look_ahead: float) -> Vector:
         look_ahead: The length of the others' step: logits per point per step. 0 is the method `exact`.
     """
     others = {name: game.slope(name) for name in game.players if name != learner}
-    ahead = game.after_step(look_ahead * sum(map(game.softmax_product, others.values())))
+    ahead = game.after_step(look_ahead * np.sum([game.softmax_product(slope) for slope in others.values()], axis=0))
     after, own = ahead.values.gradient(game.players[learner]), game.own(learner)
     found = after.copy()
     for name in others:
