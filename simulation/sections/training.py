@@ -90,7 +90,9 @@ class TrainingConfig(FileModel):
     parts: Whole = Field(default=1, ge=1)
     """reinforce only: runs that an update's episodes are divided into; `society train --jobs` plays several at once."""
     partners: Mapping[str, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(default_factory=dict)
-    """exact, lola, advantage_alignment: rows that do not learn and the policies they take, each as likely; learners cannot tell which."""
+    """exact, lola, advantage_alignment: rows that do not learn and the policies they take, each as likely.
+
+    A learner cannot tell which."""
     look_ahead: Real = Field(default=10.0, gt=0)
     """lola only: the length of the others' next step, in logits per point a step."""
     alignment: Real = Field(default=10.0, gt=0)

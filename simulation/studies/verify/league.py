@@ -1,8 +1,8 @@
-"""Known answers of populations: fictitious play, and rounds of answers to a mixture (PSRO), in two games of pure conflict.
+"""Known answers of populations in two games of pure conflict: fictitious play, and answers to a mixture (PSRO).
 
-In rock, paper, scissors from rock, each answer is one new action: NashConv is 2 with one policy and with two, and 0 with
-all three. Blotto with four units and three fields is the smallest of its games in which no plan is best. Plans that are
-equally good an answer become equally likely, so few policies suffice.
+In rock, paper, scissors from rock, each answer is one new action: NashConv is 2 with one policy and with two, and 0
+with all three. Blotto with four units and three fields is the smallest of its games in which no plan is best. Plans
+that are equally good an answer become equally likely, so few policies suffice.
 """
 
 from __future__ import annotations
@@ -31,9 +31,7 @@ def league_figures() -> Iterator[LearnedFigure]:
     """Yield the figures of fictitious play and of PSRO."""
     fists = GameGraph(silent_table("matrix_game", (None, None), steps=1))
     name = "rock, paper, scissors: fictitious play"
-    yield LearnedFigure(
-        name, f"exploitability after {STEPS:,} steps", 0.0, 0.02, fictitious_play(fists, STEPS), BROWN
-    )
+    yield LearnedFigure(name, f"exploitability after {STEPS:,} steps", 0.0, 0.02, fictitious_play(fists, STEPS), BROWN)
     name, found = "rock, paper, scissors: PSRO by tables from rock", psro(fists, 40.0, begin_with="rock")
     for policies, low, high in ((1, 1.99, 2.01), (2, 1.9, 2.1), (3, 0.0, 0.05)):
         yield LearnedFigure(name, f"NashConv, policies: {policies}", low, high, found[policies - 1], LANCTOT)

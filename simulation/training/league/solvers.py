@@ -24,11 +24,12 @@ from simulation.metrics.arrays import Matrix, Vector
 from simulation.sections.league import LeagueSolver
 
 Mixtures = tuple[Vector, Vector]
-SELECTION, GROUP = 50.0, 50
-"""Of alpha-rank: how strongly better payoffs win (over the spread of payoffs), and the size of a population."""
+SELECTION, GROUP, LEAST = 50.0, 50, 1e-12
+"""Of alpha-rank: how strongly better payoffs win (over the spread of payoffs), the size of a population, and the least
+chance of a mutant to replace it, without which the share of time may depend on the start."""
 HARDNESS = 2.0
 """The power of prioritised fictitious play."""
-_STEPS, _PACE = 20_000, 0.05
+_STEPS, _PACE = 5_000, 0.05
 
 
 def mixtures(solver: LeagueSolver, first: Matrix, second: Matrix) -> Mixtures:
@@ -111,7 +112,7 @@ def fixation(gain: float) -> float:
     if abs(strength) < 1e-9:
         return 1 / GROUP
     if strength < 0:  # the same quotient, without powers that are too large
-        return float(max(np.exp(strength * (GROUP - 1)) * np.expm1(strength) / np.expm1(strength * GROUP), 1e-12))
+        return float(max(np.exp(strength * (GROUP - 1)) * np.expm1(strength) / np.expm1(strength * GROUP), LEAST))
     return float(np.expm1(-strength) / np.expm1(-strength * GROUP))
 
 
