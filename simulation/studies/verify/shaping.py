@@ -71,9 +71,9 @@ def _figures(name: str, slopes: Slopes, rate: float, source: str) -> Iterator[le
     yield figure("seeds of all that reciprocate: at most one does not", most - 1, most, len(reached), source)
     best = reached or played
     first, both, exploited, defected = (np.array([each.cells[place] for each in best]) for place in range(4))
-    yield figure("least P(cooperate) first, and after both did", 0.95, 1.0, min(*first, *both), source)
-    yield figure("most P(cooperate) after the other alone defected", 0.0, 0.05, max(exploited), source)
-    yield figure("most P(cooperate) after both defected", 0.0, 0.05, max(defected), source)
+    yield figure("least P(cooperate) first, and after both did", 0.95, 1.0, float(min(*first, *both)), source)
+    yield figure("most P(cooperate) after the other alone defected", 0.0, 0.05, float(max(exploited)), source)
+    yield figure("most P(cooperate) after both defected", 0.0, 0.05, float(max(defected)), source)
     yield figure("most a best response earns a step", 2.9, 3.6, max(each.best_response for each in best), source)
     alone = [each.against_defector for each in best]
     yield figure("least a step against always_defect (0.96: it cooperates first)", 0.9, 1.0, min(alone), source)

@@ -90,7 +90,7 @@ class Population:
             chances[0] = 1.0
             parts = np.delete(chances[self.moves.places], player, axis=1)
             others.append(parts.prod(axis=1))
-        return best_response(copies(self.moves, met[used]), np.concatenate(others), player).value
+        return float(best_response(copies(self.moves, met[used]), np.concatenate(others), player).value)
 
     def nash_conv(self, mixture: Mixture) -> float | None:
         """Return the sum over learners of what a best response earns more; None where it is not known exactly."""
