@@ -6,7 +6,7 @@ earns per step. A table's logits move by the softmax's derivative: d P = P (u - 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -83,22 +83,27 @@ def shaped_lesson(context: UpdateContext, slopes: Slopes) -> Lesson:
     Raises:
         UsageError: There is one learner: nobody can be shaped.
     """
-    learners = context.config.learners
-    if len(learners) < 2:
+    if len(context.config.learners) < 2:
         raise UsageError("opponent shaping needs two learners or more: each shapes how the others learn")
     graphs = graphs_of(context.plan)
     prompts = list(dict.fromkeys(cell.prompt for graph in graphs for cell in graph.cells))
     rows = dict(zip(prompts, context.trainer.probabilities(prompts), strict=True))
-    steps = np.array([graph.evaluate([rows[cell.prompt] for cell in graph.cells]).steps for graph in graphs])
-    seats = graphs[0].table.game.setting.seats
-    moves, first = joined_games(graphs, payoff_counts(context.config, graphs[0]), steps)
-    chances = np.concatenate([[1.0], *(rows[prompt] for prompt in first)])
-    players = {seat.model_id: number for number, seat in enumerate(seats) if seat.model_id in learners}
-    game = ShapedGame(moves, chances, players)
-    samples = [sample for learner in players for sample in samples_of(first, learner, slopes(game, learner))]
-    values = {learner: float(game.values.payoffs[player]) for learner, player in players.items()}
-    cells = {name: [rows[prompt] for prompt in prompts if prompt.learner == name] for name in learners}
+    game, first = _shaped_game(context.config, graphs, rows)
+    samples = [sample for learner in game.players for sample in samples_of(first, learner, slopes(game, learner))]
+    values = {learner: float(game.values.payoffs[player]) for learner, player in game.players.items()}
+    cells = {name: [rows[prompt] for prompt in prompts if prompt.learner == name] for name in game.players}
     return Lesson(samples, values, cells=cells)
+
+
+def _shaped_game(
+    config: TrainingConfig, graphs: Sequence[GameGraph], rows: Mapping[Prompt, Sequence[float]]
+) -> tuple[ShapedGame, Mapping[Prompt, int]]:
+    """Return the learners' game, payoffs per expected step of each graph, and the first place of each prompt."""
+    steps = np.array([graph.evaluate([rows[cell.prompt] for cell in graph.cells]).steps for graph in graphs])
+    moves, first = joined_games(graphs, payoff_counts(config, graphs[0]), steps)
+    chances = np.concatenate([[1.0], *(rows[prompt] for prompt in first)])
+    names = [row.model_id for row in graphs[0].table.configs]
+    return ShapedGame(moves, chances, {name: names.index(name) for name in config.learners}), first
 
 
 def samples_of(first: Mapping[Prompt, int], learner: str, slopes: Vector) -> list[Sample]:
