@@ -188,6 +188,8 @@ def _held_out(gate: RawMapping) -> list[tuple[int, str]]:
 
 def _league_findings(data: RawMapping) -> Iterator[Finding]:
     learners = data.get("learners")
+    if data.get("gate") is not None:
+        yield Finding(("league",), "goes by its own rounds, which a gate would undo", "leave league or gate out")
     if data.get("method") != "exact":
         yield Finding(("league",), "needs the method exact, which computes answers to a mixture", "set method: exact")
     if isinstance(learners, Mapping) and len(learners) != 2:

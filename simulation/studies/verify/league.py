@@ -18,7 +18,7 @@ from simulation.sections.league import LeagueSolver
 from simulation.studies.verify.learning import LANCTOT, LearnedFigure, exploitability, silent_table
 from simulation.training.graph import GameGraph
 from simulation.training.joined import joined_games
-from simulation.training.league.population import Population
+from simulation.training.league.population import PolicyPopulation
 from simulation.training.league.solvers import mixtures
 from simulation.training.methods.shaping import samples_of
 from simulation.training.tabular import TabularTrainer
@@ -67,10 +67,10 @@ def psro(graph: GameGraph, rate: float, begin_with: str | None = None, epsilon: 
     mixture: Mapping[str, Vector] = {}
     found: list[float] = []
     while len(found) < MOST and (not found or found[-1] >= epsilon):
-        population = Population(moves, players, tables)
+        population = PolicyPopulation(moves, players, tables)
         new = {name: _answer(population, first, name, mixture, rate, begin_with) for name in players}
         tables = {name: [*tables[name], new[name]] for name in players}
-        population = Population(moves, players, tables)
+        population = PolicyPopulation(moves, players, tables)
         one, other = players
         mixture = dict(
             zip(players, mixtures(LeagueSolver.NASH, population.payoffs(one), population.payoffs(other)), strict=True)
@@ -81,7 +81,7 @@ def psro(graph: GameGraph, rate: float, begin_with: str | None = None, epsilon: 
 
 
 def _answer(
-    population: Population,
+    population: PolicyPopulation,
     first: Mapping[Any, int],
     name: str,
     mixture: Mapping[str, Vector],

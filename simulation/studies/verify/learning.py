@@ -335,19 +335,7 @@ def _gates() -> Iterator[LearnedFigure]:
     yield LearnedFigure(name, "found less published, common draws", -off, 1, paired.found - paired.published, WELCH)
 
 
-def _opponent_shaping() -> Iterator[LearnedFigure]:
-    from simulation.studies.verify.shaping import shaping_figures
-
-    yield from shaping_figures()
-
-
-def _populations() -> Iterator[LearnedFigure]:
-    from simulation.studies.verify.league import league_figures
-
-    yield from league_figures()
-
-
-LEARNING_CASES: tuple[Callable[[], Iterator[LearnedFigure]], ...] = (
+CASES: tuple[Callable[[], Iterator[LearnedFigure]], ...] = (
     _dilemmas,
     _best_responses,
     _public_goods,
@@ -362,4 +350,4 @@ LEARNING_CASES: tuple[Callable[[], Iterator[LearnedFigure]], ...] = (
     _opponent_shaping,
     _populations,
 )
-"""Each trains from nothing and yields its figures."""
+"""Each trains from nothing and yields its figures; `learning_cases` has those of populations and shaping too."""

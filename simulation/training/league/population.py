@@ -23,7 +23,7 @@ Mixture = Mapping[str, Vector]
 
 
 @dataclass(frozen=True)
-class Population:
+class PolicyPopulation:
     """The policies of two learners.
 
     Attributes:

@@ -25,7 +25,7 @@ from simulation.sections.league import LeagueConfig
 from simulation.sections.training import TrainingConfig
 from simulation.training.graph import GameGraph
 from simulation.training.joined import joined_games
-from simulation.training.league.population import Mixture, Population
+from simulation.training.league.population import Mixture, PolicyPopulation
 from simulation.training.league.solvers import mixtures
 from simulation.training.learners_game import expected_steps
 from simulation.training.ledger import Ledger, UpdateLine
@@ -76,12 +76,12 @@ class LeagueGame:
             found[self.first[prompt] : self.first[prompt] + len(row)] = row
         return found
 
-    def population(self, policies: Sequence[Rows]) -> Population:
+    def population(self, policies: Sequence[Rows]) -> PolicyPopulation:
         """Return the population of these policies of each learner."""
         tables = {name: [self.table(name, rows[name]) for rows in policies] for name in self.players}
-        return Population(self.moves, self.players, tables)
+        return PolicyPopulation(self.moves, self.players, tables)
 
-    def mixture(self, population: Population) -> Mixture:
+    def mixture(self, population: PolicyPopulation) -> Mixture:
         """Return the mixtures of the league's solver, by learner."""
         one, other = self.players
         found = mixtures(self.config.solver, population.payoffs(one), population.payoffs(other))

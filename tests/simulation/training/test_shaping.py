@@ -87,7 +87,7 @@ def value_after_step(
 
 
 @pytest.mark.parametrize("name", GAMES)
-def test_lola_gradient_equals_finite_differences_of_the_value_after_the_step(name: str) -> None:
+def test_lola_gradient_is_that_of_the_value_after_the_step(name: str) -> None:
     game = drawn(name, 3)
     look_ahead = {"repeated": 2.0, "two steps": 2.0, "three players": 0.3}[name]
     learner = next(iter(game.players))

@@ -13,7 +13,7 @@ from agents.problems import InvalidFileError, UsageError
 from agents.roster import ModelConfig
 from simulation.plan import Plan
 from simulation.sections.league import LeagueSolver
-from simulation.training.league.population import Population
+from simulation.training.league.population import PolicyPopulation
 from simulation.training.ledger import LEDGER, Ledger
 from simulation.training.run import begin_training, train
 from simulation.training.tables import load_training
@@ -113,7 +113,7 @@ def test_league_ends_at_once_where_nobody_can_gain(training_plan: PlanOf, tmp_pa
 def test_league_without_a_known_best_response_ends_by_its_gain(
     training_plan: PlanOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Population, "nash_conv", lambda *_: None)
+    monkeypatch.setattr(PolicyPopulation, "nash_conv", lambda *_: None)
     folder = begin_training(league_plan(training_plan, oracle_updates=20), tmp_path)
     train(folder)
     league = load_training(folder).league

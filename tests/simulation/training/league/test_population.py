@@ -10,10 +10,10 @@ import pytest
 from simulation.studies.verify.learning import repeated, silent_table
 from simulation.training.graph import GameGraph
 from simulation.training.joined import joined_games
-from simulation.training.league.population import Population
+from simulation.training.league.population import PolicyPopulation
 
 
-def drawn(graph: GameGraph, policies: int, scale: float) -> Population:
+def drawn(graph: GameGraph, policies: int, scale: float) -> PolicyPopulation:
     moves, first = joined_games([graph], np.eye(2), [scale])
     rng = np.random.default_rng(4)
     tables: dict[str, list[np.ndarray]] = {"p0": [], "p1": []}
@@ -24,11 +24,11 @@ def drawn(graph: GameGraph, policies: int, scale: float) -> Population:
                 if prompt.learner == name:
                     table[place : place + len(prompt.choices)] = rng.dirichlet([0.3] * len(prompt.choices))
             found.append(table)
-    return Population(moves, {"p0": 0, "p1": 1}, tables)
+    return PolicyPopulation(moves, {"p0": 0, "p1": 1}, tables)
 
 
 @pytest.fixture(scope="module")
-def chicken() -> Population:
+def chicken() -> PolicyPopulation:
     return drawn(GameGraph(silent_table("chicken", (None, None), steps=2)), 3, 2.0)
 
 
@@ -36,7 +36,9 @@ MIXTURE = {"p0": np.array([0.5, 0.2, 0.3]), "p1": np.array([0.1, 0.6, 0.3])}
 
 
 @pytest.mark.parametrize(("learner", "number"), [("p0", 0), ("p1", 1)])
-def test_best_response_to_a_mixture_is_the_best_of_all_tables(chicken: Population, learner: str, number: int) -> None:
+def test_best_response_to_a_mixture_is_the_best_of_all_tables(
+    chicken: PolicyPopulation, learner: str, number: int
+) -> None:
     """The learner does not see which policy the other drew."""
     moves = chicken.moves
     cells = [np.flatnonzero(moves.cells == cell) for cell in np.unique(moves.cells[moves.places[:, number]])]
@@ -49,13 +51,13 @@ def test_best_response_to_a_mixture_is_the_best_of_all_tables(chicken: Populatio
     assert best > chicken.value(learner, MIXTURE)
 
 
-def test_nash_conv_is_the_sum_of_both_gains(chicken: Population) -> None:
+def test_nash_conv_is_the_sum_of_both_gains(chicken: PolicyPopulation) -> None:
     gains = [chicken.best_response(name, MIXTURE) - chicken.value(name, MIXTURE) for name in ("p0", "p1")]
     assert min(gains) > 0
     assert chicken.nash_conv(MIXTURE) == pytest.approx(sum(gains))
 
 
-def test_slopes_equal_finite_differences(chicken: Population) -> None:
+def test_slopes_equal_finite_differences(chicken: PolicyPopulation) -> None:
     table = chicken.tables["p0"][0]
     slopes = chicken.slopes("p0", table, MIXTURE)
     for place in np.flatnonzero(table):
@@ -64,7 +66,7 @@ def test_slopes_equal_finite_differences(chicken: Population) -> None:
         assert slopes[place] == pytest.approx((ahead - back) / 2e-5, abs=1e-4)
 
 
-def test_value_of_mixtures_is_the_mean_of_the_payoff_matrix(chicken: Population) -> None:
+def test_value_of_mixtures_is_the_mean_of_the_payoff_matrix(chicken: PolicyPopulation) -> None:
     pairs = itertools.product(range(3), range(3))
     value = sum(
         MIXTURE["p0"][a] * MIXTURE["p1"][b] * chicken.earned("p0", chicken.tables["p0"][a], b) for a, b in pairs
@@ -72,7 +74,7 @@ def test_value_of_mixtures_is_the_mean_of_the_payoff_matrix(chicken: Population)
     assert chicken.value("p0", MIXTURE) == pytest.approx(value)
 
 
-def test_nash_conv_is_not_known_where_the_partner_may_be_one_of_two_in_a_game_without_a_last_step() -> None:
+def test_nash_conv_may_be_unknown_without_a_last_step() -> None:
     """Tit-for-tat or always_defect: after the partner defected, the best action depends on which it is."""
     graph = repeated(None, None)
     population = drawn(graph, 2, 25.0)
@@ -84,7 +86,7 @@ def test_nash_conv_is_not_known_where_the_partner_may_be_one_of_two_in_a_game_wi
             reciprocate[first[prompt] + cell.actions.index("cooperate" if kind else "defect")] = 1.0
             defect[first[prompt] + cell.actions.index("defect")] = 1.0
     tables = {**population.tables, "p1": [reciprocate, defect]}
-    mixed = Population(population.moves, population.players, tables)
+    mixed = PolicyPopulation(population.moves, population.players, tables)
     assert mixed.nash_conv({"p0": np.array([1.0, 0.0]), "p1": np.array([0.5, 0.5])}) is None
     alone = mixed.best_response("p0", {"p0": np.array([1.0, 0.0]), "p1": np.array([1.0, 0.0])})
     assert alone == pytest.approx(3.0)

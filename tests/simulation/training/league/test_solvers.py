@@ -94,7 +94,7 @@ def test_alpha_rank_is_the_share_of_time_of_a_walk(seed: int) -> None:
     assert theirs == pytest.approx(walk.sum(axis=0), abs=1e-3)
 
 
-def test_alpha_rank_of_rock_paper_scissors_is_even_and_finds_what_dominates() -> None:
+def test_alpha_rank_is_even_in_a_circle_and_finds_what_dominates() -> None:
     assert alpha_rank(ROCK, -ROCK.T)[0] == pytest.approx([1 / 3] * 3)
     better = np.array([[1.0, 1.0], [0.0, 0.0]])
     assert alpha_rank(better, better)[0] == pytest.approx([1, 0], abs=1e-6)
