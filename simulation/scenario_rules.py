@@ -124,8 +124,7 @@ def training_findings(data: RawMapping) -> Iterator[Finding]:
             yield Finding(("learners", name, "teacher"), f"no policy is called {shown(teacher)}", hint)
         if method == "imitation" and not teacher:
             yield Finding(("learners", name, "teacher"), "is missing", "imitation needs a policy to play like")
-    if method in _SHAPING and isinstance(learners, Mapping) and len(learners) == 1:
-        yield Finding(("learners",), f"{method} shapes how other learners learn, and there is one", "name two or more")
+    yield from _company_findings(data)
     partners = data.get("partners")
     for name, policies in partners.items() if isinstance(partners, Mapping) else ():
         if method not in _COMPUTED:
@@ -141,8 +140,6 @@ def training_findings(data: RawMapping) -> Iterator[Finding]:
         yield Finding(("parts",), f"{parts} is more than the {episodes} episodes that are divided", "give fewer parts")
     if parts != 1 and method != "reinforce":
         yield Finding(("parts",), "only the method reinforce divides its episodes", "leave it out")
-    if data.get("league") is not None:
-        yield from _league_findings(data)
     if method == "filtered_imitation" and not data.get("runs"):
         yield Finding(("runs",), "is missing", "filtered_imitation learns from finished runs: name their folders")
     gate = data.get("gate")
@@ -186,8 +183,13 @@ def _held_out(gate: RawMapping) -> list[tuple[int, str]]:
     return [(place, policy) for place, policy in enumerate(entries) if isinstance(policy, str)]
 
 
-def _league_findings(data: RawMapping) -> Iterator[Finding]:
-    learners = data.get("learners")
+def _company_findings(data: RawMapping) -> Iterator[Finding]:
+    """Yield where shaping or a league has the wrong number of learners, or a league what it cannot go with."""
+    method, learners = data.get("method"), data.get("learners")
+    if method in _SHAPING and isinstance(learners, Mapping) and len(learners) == 1:
+        yield Finding(("learners",), f"{method} shapes how other learners learn, and there is one", "name two or more")
+    if data.get("league") is None:
+        return
     if data.get("gate") is not None:
         yield Finding(("league",), "goes by its own rounds, which a gate would undo", "leave league or gate out")
     if data.get("method") != "exact":
