@@ -130,8 +130,6 @@ def train(
         ledger = Ledger(folder, repair=True)
         delete_unused(folder, config, ledger)
         trainer = trainer_of(from_its_own(plan, folder, ledger))
-        versions = restore(folder, config, ledger, trainer, on_update)
-        trainer = trainer_of(_from_its_own(plan, folder, ledger))
         first = {} if ledger.lines else beginning(plan, trainer)
         versions = restore(folder, config, ledger, trainer, on_update, first)
         if len(ledger.lines) == 1:

@@ -15,7 +15,8 @@ import numpy as np
 from agents.learning.samples import LossWeights
 from simulation.metrics.arrays import Vector
 from simulation.sections.league import LeagueSolver
-from simulation.studies.verify.learning import LANCTOT, LearnedFigure, exploitability, silent_table
+from simulation.studies.verify.figures import LearnedFigure
+from simulation.studies.verify.learning import LANCTOT, exploitability, silent_table
 from simulation.training.graph import GameGraph
 from simulation.training.joined import joined_games
 from simulation.training.league.population import PolicyPopulation

@@ -347,7 +347,5 @@ CASES: tuple[Callable[[], Iterator[LearnedFigure]], ...] = (
     _kuhn_poker,
     _gates,
     *EXPLOIT_CASES,
-    _opponent_shaping,
-    _populations,
 )
 """Each trains from nothing and yields its figures; `learning_cases` has those of populations and shaping too."""

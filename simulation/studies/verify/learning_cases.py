@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from simulation.studies.verify.figures import LearnedFigure
 from simulation.studies.verify.league import league_figures
-from simulation.studies.verify.learning import CASES, LearnedFigure
+from simulation.studies.verify.learning import CASES
 from simulation.studies.verify.shaping import shaping_figures
 
 LEARNING_CASES: tuple[Callable[[], Iterator[LearnedFigure]], ...] = (*CASES, shaping_figures, league_figures)

@@ -14,6 +14,7 @@ import numpy as np
 
 from agents.learning.samples import LossWeights
 from simulation.studies.verify import learning
+from simulation.studies.verify.figures import LearnedFigure
 from simulation.training.graph import GameGraph, StrategyProfile
 from simulation.training.joined import joined_games
 from simulation.training.methods.advantage_alignment import aligned_slopes
@@ -54,7 +55,7 @@ def train_shaped(graph: GameGraph, slopes: Slopes, trainer: TabularTrainer, upda
     return profile_of(graph, trainer)
 
 
-def shaping_figures() -> Iterator[learning.LearnedFigure]:
+def shaping_figures() -> Iterator[LearnedFigure]:
     """Yield the figures of both methods, over `learning.SEEDS` seeds each."""
     for name, slopes, rate, source in (
         ("lola", partial(lola_slopes, look_ahead=LOOK_AHEAD), LOLA_RATE, FOERSTER),
@@ -63,11 +64,11 @@ def shaping_figures() -> Iterator[learning.LearnedFigure]:
         yield from _figures(f"two learners with {name}", slopes, rate, source)
 
 
-def _figures(name: str, slopes: Slopes, rate: float, source: str) -> Iterator[learning.LearnedFigure]:
+def _figures(name: str, slopes: Slopes, rate: float, source: str) -> Iterator[LearnedFigure]:
     played = [play_shaped(slopes, rate, seed) for seed in range(learning.SEEDS)]
     most = learning.SEEDS
     reached = [each for each in played if each.payoff > 2.9 and each.cells[3] < 0.05 and each.best_response < 3.6]
-    figure = partial(learning.LearnedFigure, name)
+    figure = partial(LearnedFigure, name)
     yield figure("seeds of all that reciprocate: at most one does not", most - 1, most, len(reached), source)
     best = reached or played
     first, both, exploited, defected = (np.array([each.cells[place] for each in best]) for place in range(4))

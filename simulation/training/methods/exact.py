@@ -128,7 +128,9 @@ def graphs_of(plan: Plan, most_moves: int = MOST_MOVES) -> tuple[GameGraph, ...]
 def refuse_talk(scenario: Scenario) -> None:
     """Raise UsageError where models talk, or the mode is mixed: prompts then are not few."""
     if scenario.communication.talk_rounds or scenario.communication.social_actions:
-        raise UsageError(f"{_called(scenario)} is for silent games: set communication.talk_rounds to 0, or use reinforce")
+        raise UsageError(
+            f"{_called(scenario)} is for silent games: set communication.talk_rounds to 0, or use reinforce"
+        )
     if scenario.mode is TrainingMode.MIXED:
         raise UsageError(f"{_called(scenario)} needs one mode; in the mode mixed use reinforce")
 
