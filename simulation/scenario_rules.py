@@ -20,6 +20,9 @@ from simulation.sweep_values import sweep_findings
 from simulation.task import raw_parameters, raw_setting, task_findings
 from simulation.topology.graph import edge_findings, plain_topology
 
+_SHAPING = ("lola", "advantage_alignment")
+_COMPUTED = ("exact", *_SHAPING)
+
 
 def scenario_findings(data: RawMapping) -> Iterator[Finding]:
     """Yield what is wrong in a raw scenario beyond the types of its fields."""
@@ -121,10 +124,13 @@ def training_findings(data: RawMapping) -> Iterator[Finding]:
             yield Finding(("learners", name, "teacher"), f"no policy is called {shown(teacher)}", hint)
         if method == "imitation" and not teacher:
             yield Finding(("learners", name, "teacher"), "is missing", "imitation needs a policy to play like")
+    yield from _company_findings(data)
     partners = data.get("partners")
     for name, policies in partners.items() if isinstance(partners, Mapping) else ():
-        if method != "exact":
-            yield Finding(("partners", name), "only the method exact takes several policies for a row")
+        if method not in _COMPUTED:
+            yield Finding(
+                ("partners", name), f"only the methods {', '.join(_COMPUTED)} take several policies for a row"
+            )
         for place, policy in enumerate(policies if isinstance(policies, (list, tuple)) else ()):
             if policy not in POLICIES:
                 hint = nearest(policy, list(POLICIES))
@@ -175,6 +181,21 @@ def _held_out(gate: RawMapping) -> list[tuple[int, str]]:
     held_out = gate.get("held_out")
     entries = held_out if isinstance(held_out, (list, tuple)) else ()
     return [(place, policy) for place, policy in enumerate(entries) if isinstance(policy, str)]
+
+
+def _company_findings(data: RawMapping) -> Iterator[Finding]:
+    """Yield where shaping or a league has the wrong number of learners, or a league what it cannot go with."""
+    method, learners = data.get("method"), data.get("learners")
+    if method in _SHAPING and isinstance(learners, Mapping) and len(learners) == 1:
+        yield Finding(("learners",), f"{method} shapes how other learners learn, and there is one", "name two or more")
+    if data.get("league") is None:
+        return
+    if data.get("gate") is not None:
+        yield Finding(("league",), "goes by its own rounds, which a gate would undo", "leave league or gate out")
+    if data.get("method") != "exact":
+        yield Finding(("league",), "needs the method exact, which computes answers to a mixture", "set method: exact")
+    if isinstance(learners, Mapping) and len(learners) != 2:
+        yield Finding(("league",), f"is of two learners; training.learners names {len(learners)}")
 
 
 def learner_findings(data: RawMapping, roster: RawMapping) -> Iterator[Finding]:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from simulation.store.events import Event
     from simulation.training.gate.power import GatePower
+    from simulation.training.league.tables import League
     from simulation.training.ledger import UpdateLine
     from simulation.training.tables import Training
 
@@ -110,7 +111,7 @@ def run(
         plan = make_plan(_shipped(scenario), settings_of(tier=tier, seed=seed, endpoints=endpoint, pairs=set_))
         folder = begin_training(continued(plan, begin) if begin else plan, out)
         stderr().print(f"training in {folder}", highlight=False)
-    last = updates or config_of(read_plan(folder)).updates
+    last = updates or config_of(read_plan(folder)).last_update
     with _progress(last) as progress:
         train(
             folder,
@@ -233,6 +234,8 @@ def _show(training: Training, json_: bool) -> None:
             wide_console().print(_modes_table(training))
         if any(line.gates for line in training.ledger.lines):
             wide_console().print(_gates(training))
+        if training.league is not None:
+            wide_console().print(_league_table(training.league))
     typer.echo(str(training.path))
 
 
@@ -278,6 +281,18 @@ def _gates(training: Training) -> Table:
                 end = (f"{found.error:.2g}", found.reason) if number == 0 else ("", "")
                 rows.append((*head, each.partner, shown(each), "yes" if each.passed else "no", *end))
     return text_table("the gate: points a step, bounds at the decision's error", heads, rows)
+
+
+def _league_table(league: League) -> Table:
+    """Each round of a league: values, gains and NashConv, in points a step."""
+    figures = ("value", "gain", "nash_conv")
+    heads = ("round", "learner", "policies", "value", "gain of the new policy", "NashConv")
+    rows = [
+        (*map(str, (row["round"], row["learner"], row["policies"])), *map(_number, map(row.get, figures)))
+        for row in league.rounds.to_dict("records")
+    ]
+    title = "league: value of the mixtures; the gain is a lower bound of what can be gained"
+    return text_table(title, heads, rows)
 
 
 def _number(value: float | None) -> str:

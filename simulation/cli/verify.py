@@ -59,7 +59,7 @@ def verify(
 def _verify_learning(json_: bool) -> None:
     from time import monotonic
 
-    from simulation.studies.verify.learning import LEARNING_CASES
+    from simulation.studies.verify.learning_cases import LEARNING_CASES
 
     started = monotonic()
     with _status() as status:

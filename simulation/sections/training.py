@@ -11,6 +11,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from agents.file_model import FileModel, Real, Text, Whole, word_or_structure
 from agents.findings import Finding, refuse
 from simulation.sections.gate import GateConfig, decision_error, least_pairs
+from simulation.sections.league import LeagueConfig
 
 
 class TrainingMethod(str, Enum):
@@ -18,13 +19,22 @@ class TrainingMethod(str, Enum):
 
     imitation: play like a scripted teacher. filtered_imitation: play as in what paid best in given runs. reinforce:
     what paid more becomes more likely. exact: as reinforce, computed without playing, for silent games with few
-    prompts.
+    prompts. lola: as exact, through the next step of the other learners. advantage_alignment: as exact, and what helps
+    other learners becomes more likely after they did good.
     """
 
     IMITATION = "imitation"
     FILTERED_IMITATION = "filtered_imitation"
     REINFORCE = "reinforce"
     EXACT = "exact"
+    LOLA = "lola"
+    ADVANTAGE_ALIGNMENT = "advantage_alignment"
+
+
+COMPUTED = frozenset({TrainingMethod.EXACT, TrainingMethod.LOLA, TrainingMethod.ADVANTAGE_ALIGNMENT})
+"""The methods that play no episode: everything is computed over the prompts of a silent game."""
+SHAPING = COMPUTED - {TrainingMethod.EXACT}
+"""The methods of opponent shaping, which need two learners."""
 
 
 class TrainingObjective(str, Enum):
@@ -72,15 +82,23 @@ class TrainingConfig(FileModel):
     learners: Mapping[str, LearnerConfig] = Field(min_length=1)
     """By model_id, the rows that learn; every other row is a partner."""
     method: TrainingMethod
-    """imitation, filtered_imitation, reinforce or exact."""
+    """imitation, filtered_imitation, reinforce, exact, lola or advantage_alignment."""
     updates: Whole = Field(default=20, ge=1)
-    """How often every learner changes."""
+    """How often every learner changes; a league has its own number."""
     episodes: Whole = Field(default=16, ge=1)
     """reinforce and imitation: episodes of each task before an update."""
     parts: Whole = Field(default=1, ge=1)
     """reinforce only: runs that an update's episodes are divided into; `society train --jobs` plays several at once."""
     partners: Mapping[str, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(default_factory=dict)
-    """exact only: rows that do not learn and the policies they take, each as likely; learners cannot tell which."""
+    """exact, lola, advantage_alignment: rows that do not learn and the policies they take, each as likely.
+
+    A learner cannot tell which."""
+    look_ahead: Real = Field(default=10.0, gt=0)
+    """lola only: the length of the others' next step, in logits per point a step."""
+    alignment: Real = Field(default=10.0, gt=0)
+    """advantage_alignment only: the weight of products of advantages."""
+    league: LeagueConfig | None = None
+    """exact only: learners answer a mixture of all earlier policies of each other, in rounds."""
     runs: tuple[Text, ...] = ()
     """filtered_imitation only: run directories, or folders of them, to learn from."""
     temperature: Real = Field(default=1.0, gt=0)
@@ -103,3 +121,8 @@ class TrainingConfig(FileModel):
                 message = f"{self.gate.episodes} are too few: decision {last}, the last, promotes with {least} at least"
                 refuse([Finding(("gate", "episodes"), message, f"nearest valid: {least}")])
         return self
+
+    @property
+    def last_update(self) -> int:
+        """The number of the last update: `updates`, or that of a league that does not end early."""
+        return self.league.updates if self.league else self.updates

@@ -36,12 +36,11 @@ from agents.roster import ModelConfig
 from agents.strategy import TrainingMode, derive_strategy
 from simulation.games.base import Game, Move, State
 from simulation.games.equilibria import draws
-from simulation.metrics.arrays import Matrix, Vector
+from simulation.metrics.arrays import Vector
 from simulation.training.best_response import NO_CHOICE, JointMoves, best_response, own_reach
+from simulation.training.transitions import TransitionSolver
 
 if TYPE_CHECKING:
-    from scipy.sparse import csc_matrix
-
     from simulation.task import TrainingTask
 
 MOST_NODES, MOST_MOVES, MOST_DEALS = 20_000, 500_000, 2_000
@@ -257,7 +256,7 @@ class StrategyProfile:
         self.graph = graph
         self._chances = places[graph._factors_of]
         self._likely = self._chances.prod(axis=1)
-        self._solver = _Solver(graph, self._likely)
+        self._solver = TransitionSolver(graph.moves, self._likely)
         expected = np.zeros((graph.nodes, graph.table.game.players))
         np.add.at(expected, graph._parents, self._likely[:, None] * graph._payoffs)
         self._values = self._solver.solve(expected)
@@ -313,27 +312,6 @@ class StrategyProfile:
         """What each joint move brings: its payoff, and the value of what follows."""
         following = np.append(values, 0.0)[self.graph._children]  # child -1 is the end
         return np.asarray(payoffs + self.graph.discount * following)
-
-
-class _Solver:
-    """Solves x = b + d A x, and its transpose, for one profile."""
-
-    def __init__(self, graph: GameGraph, likely: Vector) -> None:
-        from scipy.sparse import csc_matrix, identity
-        from scipy.sparse.linalg import splu
-
-        goes = graph._children >= 0
-        rows, columns = graph._parents[goes], graph._children[goes]
-        moves: csc_matrix = csc_matrix(
-            (graph.discount * likely[goes], (rows, columns)), shape=(graph.nodes, graph.nodes)
-        )
-        self._factored = splu(csc_matrix(identity(graph.nodes) - moves))
-
-    def solve(self, right: Matrix) -> Matrix:
-        return np.asarray(self._factored.solve(right))
-
-    def solve_transposed(self, right: Vector) -> Vector:
-        return np.asarray(self._factored.solve(right, trans="T"))
 
 
 class _Prompts:

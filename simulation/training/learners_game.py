@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from agents.learning.samples import Prompt
 from simulation.games import find_game
-from simulation.metrics.arrays import Matrix, Vector
 from simulation.plan import Plan
 from simulation.seats import Seat
 from simulation.sections.training import TrainingMethod, TrainingObjective
-from simulation.training.best_response import NO_CHOICE, JointMoves, Places
+from simulation.training.best_response import JointMoves
 from simulation.training.graph import GameGraph
+from simulation.training.joined import joined_games
 from simulation.training.methods.exact import graphs_of
 from simulation.training.objectives import objective_of, payoff_weights
 
@@ -62,7 +62,7 @@ def learners_game(plan: Plan) -> LearnersGame | None:
     if config is None or silent is None or config.method not in (TrainingMethod.EXACT, TrainingMethod.REINFORCE):
         return None
     graphs = graphs_of(silent, MOST)
-    steps = [_steps(graph) for graph in graphs]
+    steps = [expected_steps(graph) for graph in graphs]
     exact = config.method is TrainingMethod.EXACT
     alike = {(graph.discount, graph.stationary) for graph in graphs}
     if None in steps or len(alike) > 1 or (graphs[0].stationary and not exact):
@@ -75,7 +75,8 @@ def learners_game(plan: Plan) -> LearnersGame | None:
         counts[player] = payoff_weights(objectives[name], player, graphs[0].table.game.setting.seats)
     known = np.array(steps, dtype=np.float64)
     scales = known if exact else np.full(len(graphs), known.mean())  # what is played is all payoffs / all steps
-    return LearnersGame(*_joined(graphs, counts, scales), players, objectives)
+    moves, first = joined_games(graphs, counts, scales)
+    return LearnersGame(moves, graphs, first, players, objectives)
 
 
 def _simplest(plan: Plan) -> Plan | None:
@@ -105,7 +106,7 @@ def _steps_alike(plan: Plan) -> bool:
     return all(math.isclose(total, task.max_steps * one) or math.isnan(total) for total, one in figures)
 
 
-def _steps(graph: GameGraph) -> float | None:
+def expected_steps(graph: GameGraph) -> float | None:
     """Return the expected steps of an episode, discounted; None where they depend on what is played."""
     moves, ends = graph.moves, graph.moves.children < 0
     if graph.table.game.round_steps > 1 and graph.discount < 1:
@@ -115,45 +116,3 @@ def _steps(graph: GameGraph) -> float | None:
     last = int(moves.steps.max())
     early = (moves.steps[moves.parents[ends]] < last).any()
     return None if early else float(sum(graph.discount**step for step in range(last + 1)))
-
-
-def _joined(
-    graphs: Sequence[GameGraph], counts: Matrix, scales: Vector
-) -> tuple[JointMoves, Sequence[GameGraph], Mapping[Prompt, int]]:
-    """Return graphs as one whose start is drawn: a prompt of several is one prompt, as a learner cannot tell which."""
-    first: dict[Prompt, int] = {}
-    cells = [-1]
-    for cell in (cell for graph in graphs for cell in graph.cells):
-        if cell.prompt not in first:
-            first[cell.prompt] = len(cells)
-            cells += [len(first) - 1] * len(cell.actions)
-    parts, nodes = [], 0
-    for graph, scale in zip(graphs, scales, strict=True):
-        moves = graph.moves
-        own = [first[cell.prompt] + number for cell in graph.cells for number in range(len(cell.actions))]
-        parts.append(
-            replace(
-                moves,
-                parents=moves.parents + nodes,
-                children=np.where(moves.children < 0, -1, moves.children + nodes),
-                payoffs=moves.payoffs @ counts.T / scale,
-                places=np.array([NO_CHOICE, *own])[moves.places],
-                starts=moves.starts / len(graphs),
-            )
-        )
-        nodes += graph.nodes
-    return _concatenated(parts, np.array(cells)), graphs, first
-
-
-def _concatenated(parts: Sequence[JointMoves], cells: Places) -> JointMoves:
-    steps = [part.steps for part in parts if part.steps is not None]
-    return JointMoves(
-        parents=np.concatenate([part.parents for part in parts]),
-        children=np.concatenate([part.children for part in parts]),
-        payoffs=np.concatenate([part.payoffs for part in parts]),
-        places=np.concatenate([part.places for part in parts]),
-        cells=cells,
-        steps=np.concatenate(steps) if steps else None,
-        starts=np.concatenate([part.starts for part in parts]),
-        discount=parts[0].discount,
-    )

@@ -67,6 +67,7 @@ class UpdateLine:
         experience: In the mode mixed, what all updates so far taught its bandit, by task and mode.
         modes: In the mode mixed, what each mode taught each learner.
         gates: By learner what the gate decided on its version; empty where none was due.
+        league: Where a round of a league ends: its new policies, and what all of them make of the league.
     """
 
     update: int
@@ -78,6 +79,7 @@ class UpdateLine:
     experience: ModeFacts = field(default_factory=dict)
     modes: Mapping[str, Mapping[str, ModeShare]] = field(default_factory=dict)
     gates: Mapping[str, GateDecision] = field(default_factory=dict)
+    league: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Ledger:

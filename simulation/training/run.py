@@ -33,13 +33,14 @@ from simulation.runs.folders import at_work, new_folder
 from simulation.runs.session import Observer, RunStoppedError
 from simulation.runs.workers import Crew, Workers, crew_of
 from simulation.scenario import Scenario
-from simulation.sections.training import TrainingConfig, TrainingMethod
+from simulation.sections.training import COMPUTED, TrainingConfig
 from simulation.seeds import derive_seed
 from simulation.store.files import atomic_directory, replace_file
 from simulation.store.run_directory import versions as library_versions
 from simulation.tables.runs import TRAINING
 from simulation.training.adapters import adapter_trainer, warn_of_shapes, with_adapters
 from simulation.training.gate.gate import OnPower, pass_gate, publish_power, refuse_unknown_exploitability
+from simulation.training.league.rounds import LeagueGame, answer, at_start, beginning, is_over, with_record
 from simulation.training.ledger import LEDGER, LearnerUpdate, Ledger, UpdateLine
 from simulation.training.lesson import Lesson, UpdateContext
 from simulation.training.methods import METHODS
@@ -71,7 +72,9 @@ def begin_training(plan: Plan, out: str | Path = "runs") -> Path:
     """
     config = config_of(plan)
     refuse_unknown_exploitability(plan)
-    situations = situations_of(plan) if config.method is TrainingMethod.EXACT else []
+    situations = situations_of(plan) if config.method in COMPUTED else []
+    if config.league:
+        LeagueGame(plan)  # refuses what cannot be a league
     if not is_tabular(plan):
         warn_of_shapes(plan, config)
     folder = new_folder(out, f"{plan.scenario.name}-training")
@@ -127,10 +130,13 @@ def train(
         ledger = Ledger(folder, repair=True)
         delete_unused(folder, config, ledger)
         trainer = trainer_of(from_its_own(plan, folder, ledger))
-        versions = restore(folder, config, ledger, trainer, on_update)
+        first = {} if ledger.lines else beginning(plan, trainer)
+        versions = restore(folder, config, ledger, trainer, on_update, first)
         if len(ledger.lines) == 1:
             publish_power(UpdateContext(plan, config, folder, 0, trainer, versions), on_power)
-        for update in range(len(ledger.lines), 1 + (updates or config.updates)):
+        for update in range(len(ledger.lines), 1 + (updates or config.last_update)):
+            if is_over(config, ledger):
+                break
             line, versions = _update(folder, plan, ledger, trainer, versions, update, on_event, crew)
             ledger.append(line)
             if on_update is not None:
@@ -165,13 +171,18 @@ def trainer_of(plan: Plan) -> Trainer:
 
 
 def restore(
-    folder: Path, config: TrainingConfig, ledger: Ledger, trainer: Trainer, on_update: OnUpdate | None = None
+    folder: Path,
+    config: TrainingConfig,
+    ledger: Ledger,
+    trainer: Trainer,
+    on_update: OnUpdate | None = None,
+    league: Mapping[str, Any] | None = None,
 ) -> dict[str, Version]:
     """Return each learner's latest version, loaded; the first versions where there is no line yet."""
     if not ledger.lines:
         versions = {name: trainer.save_weights(name, folder / VERSIONS) for name in config.learners}
         first = {name: LearnerUpdate(each.name, each.digest) for name, each in versions.items()}
-        ledger.append(UpdateLine(0, first))
+        ledger.append(UpdateLine(0, first, league=league or {}))
         if on_update is not None:
             on_update(ledger.lines[0])
         return versions
@@ -254,8 +265,10 @@ def _update(
         experience=last.experience,
         crew=crew,
     )
-    line, new = learn(context, METHODS[config.method](context), started)
-    return pass_gate(context, ledger, line, new)
+    context = at_start(context, ledger)
+    lesson = answer(context, ledger) if config.league else METHODS[config.method](context)
+    line, new = learn(context, lesson, started)
+    return pass_gate(context, ledger, with_record(context, ledger, line), new)
 
 
 def learn(context: UpdateContext, lesson: Lesson, started: float) -> tuple[UpdateLine, dict[str, Version]]:

@@ -7,6 +7,7 @@
 | cells | learner, situation, choice and update, where the prompts are few |
 | modes | learner, mode and update, in the mode mixed |
 | gates | learner, gate and partner: what the gate measured and decided |
+| league | its own tables, where the training is a league: `simulation.training.league.tables` |
 | known_answers | learner of which theory knows what its objective earns in the end |
 """
 
@@ -24,6 +25,7 @@ from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.training.gate.decision import GateDecision, GateEvidence, GateVerdict
 from simulation.training.known_answers import KnownAnswer, common_lines, known_answers
+from simulation.training.league.tables import League
 from simulation.training.ledger import LearnerUpdate, Ledger
 from simulation.training.run import SITUATIONS, VERSIONS, read_plan
 
@@ -116,6 +118,13 @@ class Training:
         return table
 
     @cached_property
+    def league(self) -> League | None:
+        """The rounds of a league: policies, payoffs, mixtures and NashConv; None for a training without one."""
+        if self.plan.scenario.training is None or self.plan.scenario.training.league is None:
+            return None
+        return League(self.plan, self.ledger)
+
+    @cached_property
     def known_answers(self) -> pd.DataFrame:
         """One row per learner whose value theory knows: `value` (points per step), `answer` (what it is), `source`."""
         import pandas as pd
@@ -155,7 +164,7 @@ class Training:
         mine = self.cells[self.cells["learner"] == who]
         if mine.empty:
             why = f"no learner is called {who!r}" if who not in self.plan_learners else "its situations are not known"
-            raise SocietyError(f"{why}: cells are there for the learners of the method exact")
+            raise SocietyError(f"{why}: cells are there for learners of exact, lola and advantage_alignment")
         first = mine.groupby("situation", sort=False)["choice"].transform("first")
         wide = mine[mine["choice"] == first].pivot(index="situation", columns="update", values="probability")
         wide = wide.loc[list(dict.fromkeys(mine["situation"]))]

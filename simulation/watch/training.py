@@ -47,7 +47,7 @@ class TrainingFollower(Follower):
         super().__init__(path)
         plan = read_plan(path)
         self._scenario, config = plan.scenario.name, config_of(plan)
-        self._learners, self._updates = tuple(config.learners), config.updates
+        self._learners, self._updates = tuple(config.learners), config.last_update
         self._lines: list[UpdateLine] = []
         self._size, self._shown = -1, WatchStatus.WAITING
         self._other_run = False

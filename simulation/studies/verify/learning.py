@@ -335,7 +335,7 @@ def _gates() -> Iterator[LearnedFigure]:
     yield LearnedFigure(name, "found less published, common draws", -off, 1, paired.found - paired.published, WELCH)
 
 
-LEARNING_CASES: tuple[Callable[[], Iterator[LearnedFigure]], ...] = (
+CASES: tuple[Callable[[], Iterator[LearnedFigure]], ...] = (
     _dilemmas,
     _best_responses,
     _public_goods,
@@ -348,4 +348,4 @@ LEARNING_CASES: tuple[Callable[[], Iterator[LearnedFigure]], ...] = (
     _gates,
     *EXPLOIT_CASES,
 )
-"""Each trains from nothing and yields its figures."""
+"""Each trains from nothing and yields its figures; `learning_cases` has those of populations and shaping too."""

@@ -128,9 +128,11 @@ def graphs_of(plan: Plan, most_moves: int = MOST_MOVES) -> tuple[GameGraph, ...]
 def refuse_talk(scenario: Scenario) -> None:
     """Raise UsageError where models talk, or the mode is mixed: prompts then are not few."""
     if scenario.communication.talk_rounds or scenario.communication.social_actions:
-        raise UsageError("the method exact is for silent games: set communication.talk_rounds to 0, or use reinforce")
+        raise UsageError(
+            f"{_called(scenario)} is for silent games: set communication.talk_rounds to 0, or use reinforce"
+        )
     if scenario.mode is TrainingMode.MIXED:
-        raise UsageError("the method exact needs one mode; in the mode mixed use reinforce")
+        raise UsageError(f"{_called(scenario)} needs one mode; in the mode mixed use reinforce")
 
 
 def table_graph(table: SilentTable, most_moves: int = MOST_MOVES) -> GameGraph:
@@ -145,6 +147,10 @@ def table_graph(table: SilentTable, most_moves: int = MOST_MOVES) -> GameGraph:
     chance = 1.0 if task.horizon is None else task.horizon.chance
     hidden = task.horizon is not None and not task.horizon.announced and task.max_steps > 1
     return GameGraph(table, discount=chance, stationary=hidden, most_moves=most_moves)
+
+
+def _called(scenario: Scenario) -> str:
+    return f"the method {scenario.training.method.value if scenario.training else 'exact'}"
 
 
 @lru_cache(maxsize=16)

@@ -45,3 +45,15 @@ def test_trained_adapter_leaves_and_plays(tmp_path: Path) -> None:
     card = (place / "README.md").read_text(encoding="utf-8")
     assert training.ledger.lines[-1].learners["ann"].digest in card
     assert "adapter: " in roster_row(training, "ann", place)
+
+
+def test_shaped_adapters_keep_to_punish_and_exact_ones_forget_it(tmp_path: Path) -> None:
+    after_both_defected = {}
+    for method in ("advantage_alignment", "exact"):
+        training = train_scenario("dilemma_shaped", updates=2, out=tmp_path, set={"training.method": method})
+        cells = training.cells[(training.cells["choice"] == "cooperate") & (training.cells["learner"] == "ann")]
+        cells = cells[cells["situation"].str.contains("you chose defect") & cells["situation"].str.endswith("defect.")]
+        assert cells["update"].tolist() == [1, 2]
+        after_both_defected[method] = cells["probability"].tolist()
+    assert after_both_defected["advantage_alignment"][1] < after_both_defected["advantage_alignment"][0] < 0.1
+    assert after_both_defected["exact"][1] > 0.4

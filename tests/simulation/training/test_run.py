@@ -307,7 +307,8 @@ def test_table_that_should_speak_is_a_mistake_of_the_file(training_plan: Callabl
         ({"partners": {"bo": []}}, "partners"),
         ({"method": "filtered_imitation", "runs": ["runs"]}, "tables are asked nothing"),
         ({"learners": {"ann": {"objective": "team"}}}, "a team of the learner's own"),
-        ({"method": "reinforce", "partners": {"ann": ["grim"]}}, "only the method exact"),
+        ({"method": "reinforce", "partners": {"ann": ["grim"]}}, "only the methods exact, lola"),
+        ({"method": "lola", "learners": {"ann": {}}}, "shapes how other learners learn"),
         ({"method": "filtered_imitation"}, "name their folders"),
     ],
 )

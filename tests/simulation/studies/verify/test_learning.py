@@ -12,8 +12,9 @@ import pytest
 
 from agents.learning.samples import Sample
 from simulation.metrics.registry import Interval
-from simulation.studies.verify import learning, sampled
-from simulation.studies.verify.learning import LEARNING_CASES, LearnedFigure
+from simulation.studies.verify import learning, learning_cases, sampled
+from simulation.studies.verify.learning import LearnedFigure
+from simulation.studies.verify.learning_cases import LEARNING_CASES
 from simulation.training import credit, objectives
 from simulation.training.gate import decision, power
 from simulation.training.graph import StrategyProfile
@@ -119,7 +120,7 @@ def test_own_payoff_in_place_of_the_shared_one_is_found(monkeypatch: pytest.Monk
 def test_verify_learning_prints_every_figure(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learning, "LEARNING_CASES", LEARNING_CASES[1:2])
+    monkeypatch.setattr(learning_cases, "LEARNING_CASES", LEARNING_CASES[1:2])
     code, out, _ = society(capsys, "verify", "--learning")
     assert code == 0
     assert "best response to tit_for_tat" in out
@@ -127,7 +128,7 @@ def test_verify_learning_prints_every_figure(
     assert code == 0
     assert {each["passed"] for each in json.loads(out)["findings"]} == {True}
     broken = lambda: iter([LearnedFigure("planted", "figure", 0.0, 1.0, 2.0, "here")])  # noqa: E731
-    monkeypatch.setattr(learning, "LEARNING_CASES", (broken,))
+    monkeypatch.setattr(learning_cases, "LEARNING_CASES", (broken,))
     code, out, _ = society(capsys, "verify", "--learning")
     assert code == 1
     assert "OFF" in out

@@ -1,0 +1,1 @@
+"""Training against a population: each round adds a policy that answers a mixture of all before (PSRO)."""
