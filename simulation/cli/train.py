@@ -16,12 +16,14 @@ from simulation.cli.options import (
     RUNS,
     EndpointsOption,
     EngineOption,
+    JobsOption,
     JsonOption,
     OutOption,
     ScenarioSeedOption,
     SetOption,
     TierOption,
     fail_usage,
+    jobs_or_default,
     settings_of,
 )
 
@@ -79,9 +81,7 @@ def run(
     tier: TierOption = None,
     seed: ScenarioSeedOption = None,
     endpoint: EndpointsOption = None,
-    jobs: Annotated[
-        int, typer.Option(min=1, help="Parts of an update's episodes (training.parts) that are played at a time.")
-    ] = 1,
+    jobs: JobsOption = None,
     engine: EngineOption = "local",
     out: OutOption = RUNS,
     set_: SetOption = None,
@@ -98,7 +98,7 @@ def run(
     from simulation.training.start import continued
     from simulation.training.tables import load_training
 
-    workers, folder = Workers(jobs, member_of(Engine, engine, "--engine")), Path(scenario)
+    workers, folder = Workers(jobs_or_default(jobs), member_of(Engine, engine, "--engine")), Path(scenario)
     if (folder / TRAINING).is_file():
         if tier or seed is not None or endpoint or set_ or begin:
             fail_usage(

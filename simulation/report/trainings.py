@@ -30,7 +30,7 @@ def training_of(training: Training) -> dict[str, Any]:
         "cells": cells[cells["choice"] == first].to_dict("records") if first is not None else [],
         "modes": training.modes.to_dict("records"),
         "gates": _plain(training.gates),
-        "league": None,
+        "league": _league(training.league) if training.league else None,
         "known_answers": [each._asdict() for each in common_lines(known_answers(training.plan))],
     }
 

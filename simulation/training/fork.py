@@ -20,6 +20,7 @@ from simulation.store.files import atomic_directory, replace_file
 from simulation.tables.runs import TRAINING
 from simulation.training.gate.power import POWER
 from simulation.training.ledger import LearnerUpdate, Ledger, UpdateLine
+from simulation.training.replay import refuse_league
 from simulation.training.rollout import ROLLOUTS
 from simulation.training.run import SITUATIONS, VERSIONS, check_digest, read_plan
 
@@ -33,11 +34,12 @@ def fork_training(path: str | Path, without: int, out: str | Path = "runs") -> P
         out: The folder in which the new folder is made.
 
     Raises:
-        UsageError: There is no such update.
+        UsageError: There is no such update, or the training is a league.
         SocietyError: The folder holds no training, or a version was changed.
     """
     source = Path(path).resolve()
     plan, ledger = read_plan(source), Ledger(source)
+    refuse_league(plan)
     last = len(ledger.lines) - 1
     if not 1 <= without <= last:
         raise UsageError(f"--fork {without}: the training's updates are 1 to {last}" if last > 0 else _NONE)

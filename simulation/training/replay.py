@@ -1,9 +1,9 @@
 """Replaying a training: every version is made again from what the ledger and the runs recorded, and compared.
 
-An update is a pure function of its samples. The method `exact` computes them, `reinforce` reads the replies of adapters
-from the recorded runs; tables and teachers answer again from their seeds. No model server is asked. What each line of
-the ledger says must come out again, durations aside: values, means, probabilities, and every version's digest. What
-a gate decided is followed as it was recorded; it is not decided again.
+An update is a pure function of its samples. Methods without episodes compute them, `reinforce` reads the replies of
+adapters from the recorded runs; tables and teachers answer again from their seeds. No model server is asked. What each
+line of the ledger says must come out again, durations aside: values, means, probabilities, and every version's digest.
+What a gate decided is followed as it was recorded; it is not decided again.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from agents.learning.samples import Trainer, Version
-from agents.problems import SocietyError
+from agents.problems import SocietyError, UsageError
 from simulation.plan import Plan
 from simulation.runs.folders import finished_run
 from simulation.runs.replay import ReplayError
-from simulation.sections.training import TrainingMethod
+from simulation.sections.training import COMPUTED, TrainingMethod
 from simulation.tables.run import Run
 from simulation.training.credit import acts_of
 from simulation.training.ledger import LearnerUpdate, Ledger, UpdateLine
@@ -53,11 +53,13 @@ def replay_training(path: str | Path, *, on_update: OnReplayed | None = None) ->
 
     Raises:
         ReplayError: A line differs; the text names the update and what differs first.
+        UsageError: The training is a league.
         SocietyError: There is no line yet, a run is missing, or a partner is a model whose replies are not recorded.
     """
     training = load_training(path)
     if not training.ledger.lines:
         raise SocietyError(f"{training.path}: no update is made yet")
+    refuse_league(training.plan)
     with tempfile.TemporaryDirectory(prefix="society-replay-") as scratch:
         replayed = _Replay(training.plan, training.path, Path(scratch), training.ledger)
         for line in replayed.lines():
@@ -65,6 +67,12 @@ def replay_training(path: str | Path, *, on_update: OnReplayed | None = None) ->
                 on_update(line)
     recorded = training.ledger.lines
     return TrainingReplay(len(recorded) - 1, len(training.ledger.versions), replayed.skipped)
+
+
+def refuse_league(plan: Plan) -> None:
+    """Raise UsageError for a league: its rounds are not replayed and not forked."""
+    if config_of(plan).league is not None:
+        raise UsageError(f"{plan.scenario.name} is a league: replay and fork know trainings without `training.league`")
 
 
 class _Replay:
@@ -114,7 +122,7 @@ class _Replay:
     def _lesson(self, context: UpdateContext) -> Lesson:
         """Return what was learned: computed, played again by who answers in this process, or read from the run."""
         method = METHODS[self._config.method]
-        if self._config.method in (TrainingMethod.EXACT, TrainingMethod.FILTERED_IMITATION):
+        if self._config.method in COMPUTED | {TrainingMethod.FILTERED_IMITATION}:
             return method(context)
         if self._config.method is TrainingMethod.IMITATION or is_tabular(self._plan):
             self._refuse_models()

@@ -34,8 +34,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize(
     "training",
-    [{}, {"method": "reinforce", "episodes": 1}, {"method": "imitation", **TEACH}],
-    ids=["exact", "reinforce", "imitation"],
+    [{}, {"method": "lola"}, {"method": "reinforce", "episodes": 1}, {"method": "imitation", **TEACH}],
+    ids=["exact", "lola", "reinforce", "imitation"],
 )
 def test_replay_of_tables_makes_the_same_versions(begin: Begin, training: dict[str, object]) -> None:
     folder = begin(training={"updates": 2, **training})
@@ -112,6 +112,16 @@ def test_replay_follows_what_a_gate_decided(begin: Begin, tmp_path: Path) -> Non
     assert Ledger(fork).lines[2].learners["ann"].version == first
     train(fork)
     assert replay_training(fork).skipped == (2,)
+
+
+def test_a_league_is_neither_replayed_nor_forked(begin: Begin, tmp_path: Path) -> None:
+    league = {"solver": "nash", "most": 2, "oracle_updates": 1, "epsilon": 0.0}
+    folder = begin(steps=1, training={"league": league})
+    train(folder)
+    with pytest.raises(UsageError, match="small is a league"):
+        replay_training(folder)
+    with pytest.raises(UsageError, match="small is a league"):
+        fork_training(folder, 1, tmp_path)
 
 
 def test_fork_stands_alone(begin: Begin, tmp_path: Path) -> None:
