@@ -31,7 +31,7 @@ vllm: install
 	PIP_ARGS="$(PIP_ARGS)" $(BIN)/python -m tests.integration.vllm.install
 
 test-vllm: vllm
-	$(BIN)/python -m pytest -m vllm
+	$(BIN)/python -m pytest -m vllm -n 2 --dist loadfile
 
 # every benchmark against its peer; two frameworks get separate environments in the user's cache
 bench: install
