@@ -23,10 +23,12 @@ function drawGates(place, gates) {
   if (!gates.length) return;
   const heads = ["training_update", "model", "training_verdict", "training_partner", "training_difference", "training_pairs", "training_passed"];
   const bound = (row) => row.low === null || row.high === null ? number(row.difference, 3) : `${number(row.difference, 3)} [${number(row.low, 3)}, ${number(row.high, 3)}]`;
-  const rows = gates.map((row, at) => {
-    const first = !at || gates[at - 1].update !== row.update || gates[at - 1].learner !== row.learner;
-    const head = first ? [row.update, row.learner, `${label(`training_${row.verdict}`)}: ${row.reason}`] : ["", "", ""];
-    return rowOf([...head, row.partner, row.why ? `${bound(row)} ${row.why}` : bound(row), row.n || "", label(row.passed ? "training_yes" : "training_no")].map(String));
+  const same = (one, other) => one && other && one.update === other.update && one.learner === other.learner;
+  const rows = gates.flatMap((row, at) => {
+    const head = same(row, gates[at - 1]) ? ["", "", ""] : [row.update, row.learner, label(`training_${row.verdict}`)];
+    const line = rowOf([...head, row.partner, row.why ? `${bound(row)} ${row.why}` : bound(row), row.n || "", label(row.passed ? "training_yes" : "training_no")].map(String));
+    const reason = fill(make("tr"), make("td", row.reason, { colspan: String(heads.length), class: "quiet", style: "white-space: normal" }));
+    return same(row, gates[at + 1]) ? [line] : [line, reason];
   });
   place.append(make("h3", label("training_gates")), make("p", label("training_gates_note"), { class: "quiet" }),
     fill(make("div", undefined, { class: "scroll", tabindex: "0" }), fill(make("table"), fill(make("thead"), rowOf(heads.map((key) => label(key)), "th")), fill(make("tbody"), ...rows))));

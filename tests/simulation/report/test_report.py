@@ -228,6 +228,24 @@ def test_report_command_prints_the_file_it_wrote(
     assert (tmp_path / "mine.html").stat().st_size > 1_000_000  # plotly.js is in it
 
 
+def test_report_of_a_training_has_gates_and_league(tmp_path: Path) -> None:
+    gate = {"every": 1, "held_out": ["always_defect", "random"], "delta": 0.1}
+    gated = train_scenario(
+        "dilemma_tables", set={"training.method": "exact", "training.gate": gate}, updates=1, out=tmp_path
+    )
+    smaller = {"training.league.oracle_updates": 2, "training.league.most": 2}
+    league = train_scenario("blotto_league", set=smaller, out=tmp_path)
+    page = write_report([gated.path, league.path], tmp_path / "report.html").read_text(encoding="utf-8")
+    first, second = unpacked(page, "summary")["trainings"]
+    assert [row["partner"] for row in first["gates"]] == ["company", "always_defect", "random"] * 2
+    assert {row["verdict"] for row in first["gates"]} == set(gated.gates["verdict"])
+    assert first["league"] is None
+    assert second["league"]["payoffs"]["bo"] == league.league.payoffs("bo").to_numpy().tolist()
+    assert {name: sum(chances) for name, chances in second["league"]["mixture"].items()} == pytest.approx(
+        {"ann": 1.0, "bo": 1.0}
+    )
+
+
 def test_report_of_a_training_has_curves_cells_and_lineage(tmp_path: Path) -> None:
     training = train_scenario("dilemma_tables", set={"training.method": "exact"}, updates=2, out=tmp_path)
     page = write_report([training.path], tmp_path / "report.html").read_text(encoding="utf-8")
@@ -238,5 +256,6 @@ def test_report_of_a_training_has_curves_cells_and_lineage(tmp_path: Path) -> No
     assert len(found["cells"]) == 2 * 10  # updates, situations of both
     (known,) = found["known_answers"]
     assert (known["learner"], known["answer"], known["value"]) == ("", "equilibrium", 1.0)
+    assert (found["gates"], found["league"], found["modes"]) == ([], None, [])
     last = [row for row in found["updates"] if row["learner"] == "ann"]
     assert [row["parent"] for row in last[1:]] == [row["version"] for row in last[:-1]]
