@@ -22,7 +22,7 @@ function rowOf(cells, tag) { return fill(make("tr"), ...cells.map((cell) => make
 function drawGates(place, gates) {
   if (!gates.length) return;
   const heads = ["training_update", "model", "training_verdict", "training_partner", "training_difference", "training_pairs", "training_passed"];
-  const bound = (row) => row.low === null || row.high === null ? number(row.difference, 3) : `${number(row.difference, 3)} [${number(row.low, 3)}, ${number(row.high, 3)}]`;
+  const bound = (row) => row.low === null || row.high === null || row.low === row.high ? number(row.difference, 3) : `${number(row.difference, 3)} [${number(row.low, 3)}, ${number(row.high, 3)}]`;
   const same = (one, other) => one && other && one.update === other.update && one.learner === other.learner;
   const rows = gates.flatMap((row, at) => {
     const head = same(row, gates[at - 1]) ? ["", "", ""] : [row.update, row.learner, label(`training_${row.verdict}`)];

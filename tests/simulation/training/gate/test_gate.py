@@ -27,6 +27,7 @@ from simulation.training.ledger import Ledger
 from simulation.training.lesson import UpdateContext
 from simulation.training.methods.exact import graphs_of
 from simulation.training.run import begin_training, config_of, train
+from simulation.training.start import train_scenario
 from simulation.training.tables import load_training
 from simulation.training.tabular import TabularTrainer
 
@@ -306,3 +307,21 @@ def test_ledger_of_a_training_without_a_gate_is_read(begin: Begin) -> None:
     with pytest.raises(SocietyError, match="has no version"):
         training.ledger.made("ann", "ann-of-nowhere")
     assert np.isfinite(training.updates["gradient"].iloc[-1])
+
+
+@pytest.mark.parametrize(
+    ("method", "mode", "verdict"),
+    [("advantage_alignment", "competitive", "promoted"), ("exact", "cooperative", "refused")],
+    ids=["shaped", "sharing"],
+)
+def test_a_gate_with_a_defector_passes_who_reciprocates_only(
+    method: str, mode: str, verdict: str, tmp_path: Path
+) -> None:
+    gate = {"every": 20, "held_out": ["always_defect", "tit_for_tat"], "delta": 0.1}
+    setting = {"mode": mode, "training.method": method, "training.gate": gate}
+    gates = train_scenario("dilemma_shaped_tables", set=setting, updates=20, out=tmp_path).gates
+    assert set(gates["verdict"]) == {verdict}
+    assert set(gates["why"]) == {"exact"}
+    by_partner = gates.groupby("partner")["difference"].min()
+    assert by_partner["company"] > 0.2
+    assert (by_partner["always_defect"] > 0.3) == (verdict == "promoted")
