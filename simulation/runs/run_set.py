@@ -12,6 +12,7 @@ import re
 import threading
 from collections.abc import Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -71,6 +72,23 @@ def plan_of(folder: Path, arm: str) -> Plan:
     """Return what an arm plays."""
     parts = orjson.loads((folder / arm / PLAN).read_bytes())
     return Plan.of({**parts, "scenario": without_removed_settings(parts["scenario"])})
+
+
+@dataclass(frozen=True)
+class ArmWork:
+    """An arm in the form that workers receive: another goes on with it where one is lost."""
+
+    folder: Path
+    arm: str
+
+    @property
+    def place(self) -> Path:
+        """Return the folder of its run."""
+        return self.folder / self.arm
+
+    def play(self) -> Run:
+        """Play, finish or load the arm's run. Raises RunStoppedError."""
+        return play_in(self.place, plan_of(self.folder, self.arm))
 
 
 def run_folders(folder: Path, arm: str) -> list[Path]:

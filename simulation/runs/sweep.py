@@ -23,11 +23,10 @@ from agents.problems import InvalidFileError, Problem, SocietyError, UsageError,
 from agents.yaml_file import display, find_file, is_file, read_yaml, shipped_files
 from simulation.plan import Plan, Settings, make_plan
 from simulation.runs import run_set
-from simulation.runs.folders import at_work, finished_run, play_in, resumable
+from simulation.runs.folders import at_work, finished_run, resumable
 from simulation.runs.workers import Engine, play_all
 from simulation.scenario import FOLDER
 from simulation.sweep_values import FILE, arms_in, swept, written
-from simulation.tables.run import Run
 from simulation.tables.runs import Runs, load_runs
 
 COMMAND = "society sweep"
@@ -42,23 +41,6 @@ class Arm:
 
     values: Mapping[str, object]
     plan: Plan
-
-
-@dataclass(frozen=True)
-class ArmWork:
-    """An arm in the form that workers receive."""
-
-    folder: Path
-    arm: str
-
-    @property
-    def place(self) -> Path:
-        """Return the folder of its run."""
-        return self.folder / self.arm
-
-    def play(self) -> Run:
-        """Play, finish or load the arm's run. Raises RunStoppedError."""
-        return play_in(self.place, run_set.plan_of(self.folder, self.arm))
 
 
 def sweep(
@@ -201,12 +183,12 @@ def play_sweep(folder: str | Path, *, engine: Engine = Engine.LOCAL, jobs: int =
     return load_runs(folder)
 
 
-def _unfinished(folder: Path, names: Sequence[str]) -> Iterator[ArmWork]:
-    works = (ArmWork(folder, arm) for arm in names)
+def _unfinished(folder: Path, names: Sequence[str]) -> Iterator[run_set.ArmWork]:
+    works = (run_set.ArmWork(folder, arm) for arm in names)
     return (work for work in works if finished_run(work.place) is None)
 
 
-def _watched(works: Iterator[ArmWork], watch: Watch | None, done: int, most: int) -> Iterator[ArmWork]:
+def _watched(works: Iterator[run_set.ArmWork], watch: Watch | None, done: int, most: int) -> Iterator[run_set.ArmWork]:
     tell = watch or (lambda _done, _most: None)
     tell(done, most)
     for number, work in enumerate(works, start=done + 1):

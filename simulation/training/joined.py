@@ -9,8 +9,10 @@ import numpy as np
 
 from agents.learning.samples import Prompt
 from simulation.metrics.arrays import Matrix, Vector
+from simulation.sections.training import TrainingConfig
 from simulation.training.best_response import NO_CHOICE, JointMoves, Places
 from simulation.training.graph import GameGraph
+from simulation.training.objectives import learner_weights
 
 
 def joined_games(
@@ -62,3 +64,13 @@ def _concatenated(parts: Sequence[JointMoves], cells: Places) -> JointMoves:
         starts=np.concatenate([part.starts for part in parts]),
         discount=parts[0].discount,
     )
+
+
+def payoff_counts(config: TrainingConfig, graph: GameGraph) -> Matrix:
+    """Return how much each player's payoff (column) counts for each learner (row); 0 for others."""
+    seats = graph.table.game.setting.seats
+    found, weights = np.zeros((len(seats), len(seats))), learner_weights(config, seats, graph.table.mode)
+    for player, seat in enumerate(seats):
+        if seat.model_id in weights:
+            found[player] = weights[seat.model_id]
+    return found

@@ -15,9 +15,9 @@ from simulation.seats import Seat
 from simulation.sections.training import TrainingMethod, TrainingObjective
 from simulation.training.best_response import JointMoves
 from simulation.training.graph import GameGraph
-from simulation.training.joined import joined_games
+from simulation.training.joined import joined_games, payoff_counts
 from simulation.training.methods.exact import graphs_of
-from simulation.training.objectives import objective_of, payoff_weights
+from simulation.training.objectives import objective_of
 
 MOST = 20_000
 """The most joint moves of a game whose answers are computed: some seconds."""
@@ -70,12 +70,9 @@ def learners_game(plan: Plan) -> LearnersGame | None:
     names = [row.model_id for row in graphs[0].table.configs]
     players = {name: names.index(name) for name in config.learners}
     objectives = {name: objective_of(config.learners[name], plan.scenario.mode) for name in players}
-    counts = np.zeros((len(names), len(names)))
-    for name, player in players.items():
-        counts[player] = payoff_weights(objectives[name], player, graphs[0].table.game.setting.seats)
     known = np.array(steps, dtype=np.float64)
     scales = known if exact else np.full(len(graphs), known.mean())  # what is played is all payoffs / all steps
-    moves, first = joined_games(graphs, counts, scales)
+    moves, first = joined_games(graphs, payoff_counts(config, graphs[0]), scales)
     return LearnersGame(moves, graphs, first, players, objectives)
 
 

@@ -81,6 +81,10 @@ class UpdateLine:
     gates: Mapping[str, GateDecision] = field(default_factory=dict)
     league: Mapping[str, Any] = field(default_factory=dict)
 
+    def going_on(self, learner: str) -> str:
+        """The version of a learner that the update after this one changes; a gate may send it back to another."""
+        return self.gates[learner].goes_on if learner in self.gates else self.learners[learner].version
+
 
 class Ledger:
     """The lines of a training's folder, in memory and on disk. A line that a kill cut off does not count.
@@ -142,8 +146,7 @@ class Ledger:
 
     def going_on(self, learner: str) -> str:
         """The version of a learner that the next update changes: the latest, or where a gate sent it back to."""
-        last = self.lines[-1]
-        return last.gates[learner].goes_on if learner in last.gates else last.learners[learner].version
+        return self.lines[-1].going_on(learner)
 
     def made(self, learner: str, version: str) -> LearnerUpdate:
         """The entry of a learner's version. Raises SocietyError where no line has it."""

@@ -17,7 +17,7 @@ from agents.problems import SocietyError
 from agents.strategy import TrainingMode
 from simulation.metrics.arrays import Vector
 from simulation.seats import Seat
-from simulation.sections.training import LearnerConfig, TrainingObjective
+from simulation.sections.training import LearnerConfig, TrainingConfig, TrainingObjective
 
 OF_MODE: Mapping[TrainingMode, TrainingObjective] = {
     TrainingMode.COMPETITIVE: TrainingObjective.OWN,
@@ -30,6 +30,15 @@ OF_MODE: Mapping[TrainingMode, TrainingObjective] = {
 def objective_of(learner: LearnerConfig, mode: TrainingMode) -> TrainingObjective:
     """Return a learner's objective: its own, or that of the mode of the episode."""
     return learner.objective or OF_MODE[mode]
+
+
+def learner_weights(config: TrainingConfig, seats: Sequence[Seat], mode: TrainingMode) -> dict[str, Vector]:
+    """Return by learner how much each player's payoff counts for it, as `payoff_weights`, in the order of the seats."""
+    return {
+        seat.model_id: payoff_weights(objective_of(config.learners[seat.model_id], mode), player, seats)
+        for player, seat in enumerate(seats)
+        if seat.model_id in config.learners
+    }
 
 
 def payoff_weights(objective: TrainingObjective, player: int, seats: Sequence[Seat]) -> Vector:

@@ -17,30 +17,13 @@ from typing import TYPE_CHECKING
 from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.runs import run_set
-from simulation.runs.folders import finished_run, play_in
+from simulation.runs.folders import finished_run
 from simulation.seeds import derive_seed
 from simulation.training.credit import LearnerAct, Returns, Worths
 from simulation.training.lesson import UpdateContext
 
 if TYPE_CHECKING:
     from simulation.tables.run import Run
-
-
-@dataclass(frozen=True)
-class PartWork:
-    """A part in the form that workers receive."""
-
-    folder: Path
-    part: str
-
-    @property
-    def place(self) -> Path:
-        """Return the folder of its run."""
-        return self.folder / self.part
-
-    def play(self) -> Run:
-        """Play, finish or load the part's run. Raises RunStoppedError."""
-        return play_in(self.place, run_set.plan_of(self.folder, self.part))
 
 
 @dataclass(frozen=True)
@@ -69,7 +52,7 @@ def play_parts(context: UpdateContext, place: Path, plan: Plan) -> list[Run]:
     works = []
     for number, part in enumerate(divided(plan, context.config.parts), start=1):
         run_set.write_plan(place / str(number), part)
-        works.append(PartWork(place.resolve(), str(number)))
+        works.append(run_set.ArmWork(place.resolve(), str(number)))
     missing = [work for work in works if finished_run(work.place) is None]
     for _ in context.crew.play(missing):
         pass
@@ -85,7 +68,7 @@ def divided(plan: Plan, parts: int) -> Iterator[Plan]:
         yield replace(plan, scenario=scenario.model_copy(update={"episodes": episodes, "seed": seed}))
 
 
-def _finished(work: PartWork) -> Run:
+def _finished(work: run_set.ArmWork) -> Run:
     run = finished_run(work.place)
     if run is None:
         raise SocietyError(f"{work.place} has no finished run: its worker does not see this folder")

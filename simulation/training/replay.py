@@ -156,7 +156,7 @@ class _Replay:
         """Return the versions that the next update changes: where a gate sent a learner back, the one it names."""
         following = dict(versions)
         for name, each in versions.items():
-            goes_on = going_on_of(recorded, name)
+            goes_on = recorded.going_on(name)
             if goes_on != each.name:
                 place = self._folder / VERSIONS / goes_on
                 made = self._ledger.made(name, goes_on)
@@ -176,13 +176,8 @@ class _Replay:
 
 def is_skipped(line: UpdateLine, before: UpdateLine) -> bool:
     """Return whether an update changed nothing and learned from nothing, as the one that a fork leaves out."""
-    kept = all(made.version == going_on_of(before, name) for name, made in line.learners.items())
+    kept = all(made.version == before.going_on(name) for name, made in line.learners.items())
     return kept and all(made.samples == 0 and made.gradient is None for made in line.learners.values())
-
-
-def going_on_of(line: UpdateLine, learner: str) -> str:
-    """Return the version of a learner that the update after a line changes."""
-    return line.gates[learner].goes_on if learner in line.gates else line.learners[learner].version
 
 
 def _compared(recorded: UpdateLine, line: UpdateLine) -> UpdateLine:

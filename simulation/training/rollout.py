@@ -21,7 +21,7 @@ from agents.roster import ModelConfig, Roster
 from agents.strategy import TrainingMode
 from simulation.plan import Plan
 from simulation.runs.folders import begun_runs, finished_run, play_in
-from simulation.runs.runner import play_plan
+from simulation.runs.runner import Observer, play_plan
 from simulation.seats import Seat
 from simulation.sections.training import TrainingConfig
 from simulation.seeds import derive_seed
@@ -133,12 +133,19 @@ def play_captured(
     What they are asked is not stored with the run, so a run that was cut off is played again from its start: no call
     is paid for, and the same seed gives the same play.
     """
-    for begun in begun_runs(place):
-        shutil.rmtree(begun)
     capture = Capture()
     responders: dict[str, Responder] = {name: answering(partial(reply, capture)) for name, reply in replies.items()}
-    run = play_plan(update_plan(context), out=place, on_event=context.on_event, responders=responders)
+    run = play_from_start(place, update_plan(context), responders, context.on_event)
     return run, capture.acts
+
+
+def play_from_start(
+    place: Path, plan: Plan, responders: Mapping[str, Responder], on_event: Observer | None = None
+) -> Run:
+    """Play a plan whose responders answer in this process; what was begun in its place is deleted."""
+    for begun in begun_runs(place):
+        shutil.rmtree(begun)
+    return play_plan(plan, out=place, on_event=on_event, responders=responders)
 
 
 def answering(reply: Callable[[Request], Reply]) -> Responder:

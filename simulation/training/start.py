@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agents.problems import UsageError
 from simulation.plan import Plan, Settings, make_plan
 from simulation.training.adapters import with_adapters
+from simulation.training.export import default_update
 from simulation.training.rollout import is_tabular
 from simulation.training.run import VERSIONS, OnUpdate, begin_training, check_digest, config_of, train
 from simulation.training.shipped import shipped_trainings
@@ -78,7 +79,8 @@ def continued(plan: Plan, path: str | Path) -> Plan:
     if is_tabular(plan) or is_tabular(other.plan):
         raise UsageError("tables begin undecided; only adapters can begin where another training left them")
     ledger = other.ledger
-    left = {name: ledger.made(name, _left(other, name)) for name in other.plan_learners} if ledger.lines else {}
+    names = other.plan_learners if ledger.lines else ()
+    left = {name: ledger.lines[default_update(other, name)].learners[name] for name in names}
     folders = {name: other.path / VERSIONS / left[name].version for name in config_of(plan).learners if name in left}
     for name, folder in folders.items():
         check_digest(folder, left[name])
@@ -86,12 +88,6 @@ def continued(plan: Plan, path: str | Path) -> Plan:
         mine, theirs = (", ".join(each) or "none" for each in (config_of(plan).learners, left))
         raise UsageError(f"{path} has no version of {mine}; its learners: {theirs}")
     return with_adapters(plan, folders)
-
-
-def _left(training: Training, learner: str) -> str:
-    """The version that a training leaves of a learner: the last, or with a gate the one that was promoted last."""
-    gated = config_of(training.plan).gate is not None
-    return training.ledger.incumbent(learner) if gated else training.ledger.lines[-1].learners[learner].version
 
 
 def resume_training(path: str | Path, *, updates: int | None = None, on_update: OnUpdate | None = None) -> Training:

@@ -103,19 +103,21 @@ def exploitability_of(plan: Plan, trainer: Trainer, learner: str) -> float:
     found = 0.0
     for graph in graphs_of(plan):
         own = _player(graph, learner)
-        norm = float(profile_of(graph, trainer).payoffs[own])
+        company = profile_of(graph, trainer)
+        norm = float(company.payoffs[own])
         for place in range(len(graph.table.configs)):
             if place != own:
-                profile = _as_learner(graph, trainer, place)
+                profile = _as_learner(company, trainer, place)
                 found = max(found, (profile.best_response(place) - norm) / profile.steps)
     return found
 
 
-def _as_learner(graph: GameGraph, trainer: Trainer, place: int) -> StrategyProfile:
-    """Return what everyone earns in the game in which a scripted place has all its choices too."""
+def _as_learner(company: StrategyProfile, trainer: Trainer, place: int) -> StrategyProfile:
+    """Return what everyone earns in the company's game in which a scripted place has all its choices too."""
+    graph = company.graph
     name = graph.table.configs[place].model_id
     if name in graph.table.learners:
-        return profile_of(graph, trainer)
+        return company
     table = replace(graph.table, learners=graph.table.learners | {name})
     wider = GameGraph(table, discount=graph.discount, stationary=graph.stationary)
     prompts = [cell.prompt for cell in wider.cells]

@@ -24,14 +24,14 @@ from simulation.plan import Plan
 from simulation.sections.league import LeagueConfig
 from simulation.sections.training import TrainingConfig
 from simulation.training.graph import GameGraph
-from simulation.training.joined import joined_games
+from simulation.training.joined import joined_games, payoff_counts
 from simulation.training.league.population import Mixture, PolicyPopulation
 from simulation.training.league.solvers import mixtures
 from simulation.training.learners_game import expected_steps
 from simulation.training.ledger import Ledger, UpdateLine
 from simulation.training.lesson import Lesson, UpdateContext
 from simulation.training.methods.exact import graphs_of
-from simulation.training.methods.shaping import payoff_counts, samples_of
+from simulation.training.methods.shaping import samples_of
 
 Rows = Mapping[str, Sequence[Sequence[float]]]
 """By learner one row of probabilities per prompt: a policy."""

@@ -26,7 +26,7 @@ from simulation.seats import Seat
 from simulation.task import TrainingTask
 from simulation.training.graph import MOST_MOVES, GameGraph, SilentTable, StrategyProfile
 from simulation.training.lesson import LearnerSituation, Lesson, UpdateContext
-from simulation.training.objectives import objective_of, payoff_weights
+from simulation.training.objectives import learner_weights
 
 _RARE = 0.01
 
@@ -87,7 +87,8 @@ def exact(context: UpdateContext) -> Lesson:
         name: sum(len(graph.cells_of(name)) for graph in graphs) / len(graphs) for name in context.config.learners
     }
     for graph in graphs:
-        profile, weights = graph.evaluate([chances[cell.prompt] for cell in graph.cells]), _weights(context, graph)
+        profile = graph.evaluate([chances[cell.prompt] for cell in graph.cells])
+        weights = learner_weights(context.config, graph.table.game.setting.seats, graph.table.mode)
         samples += exact_samples(graph, profile, weights, scales)
         for learner, each in weights.items():
             values.setdefault(learner, []).append(float(profile.payoffs @ each) / profile.steps)
@@ -99,15 +100,6 @@ def situations_of(plan: Plan) -> list[LearnerSituation]:
     """Return every situation that a learner can reach, in the order of a lesson's `cells`."""
     cells = {cell.prompt: cell for graph in graphs_of(plan) for cell in graph.cells}
     return [LearnerSituation(prompt.learner, cell.situation, prompt.choices) for prompt, cell in cells.items()]
-
-
-def _weights(context: UpdateContext, graph: GameGraph) -> dict[str, Vector]:
-    seats, mode = graph.table.game.setting.seats, graph.table.mode
-    return {
-        seat.model_id: payoff_weights(objective_of(context.config.learners[seat.model_id], mode), player, seats)
-        for player, seat in enumerate(seats)
-        if seat.model_id in context.config.learners
-    }
 
 
 def graphs_of(plan: Plan, most_moves: int = MOST_MOVES) -> tuple[GameGraph, ...]:

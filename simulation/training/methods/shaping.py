@@ -14,14 +14,13 @@ import numpy as np
 
 from agents.learning.samples import Prompt, Sample
 from agents.problems import UsageError
-from simulation.metrics.arrays import Matrix, Vector
+from simulation.metrics.arrays import Vector
 from simulation.sections.training import TrainingConfig
 from simulation.training.best_response import NO_CHOICE, JointMoves
 from simulation.training.graph import GameGraph
-from simulation.training.joined import joined_games
+from simulation.training.joined import joined_games, payoff_counts
 from simulation.training.lesson import Lesson, UpdateContext
 from simulation.training.methods.exact import graphs_of
-from simulation.training.objectives import objective_of, payoff_weights
 from simulation.training.values import GameValues
 
 
@@ -117,14 +116,3 @@ def samples_of(first: Mapping[Prompt, int], learner: str, slopes: Vector) -> lis
     mine = {prompt: place for prompt, place in first.items() if prompt.learner == learner}
     rows = {prompt: len(mine) * slopes[place : place + len(prompt.choices)] for prompt, place in mine.items()}
     return [Sample(prompt, values=tuple(row.tolist())) for prompt, row in rows.items()]
-
-
-def payoff_counts(config: TrainingConfig, graph: GameGraph) -> Matrix:
-    """Return how much each player's payoff (column) counts for each learner (row); 0 for others."""
-    seats = graph.table.game.setting.seats
-    found = np.zeros((len(seats), len(seats)))
-    for player, seat in enumerate(seats):
-        if seat.model_id in config.learners:
-            objective = objective_of(config.learners[seat.model_id], graph.table.mode)
-            found[player] = payoff_weights(objective, player, seats)
-    return found
