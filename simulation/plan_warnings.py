@@ -15,6 +15,7 @@ from simulation.plan import Plan
 from simulation.scenario import Scenario
 from simulation.seats import Seat, teams
 from simulation.topology.graph import SAMPLED, Links, TopologyKind, neighbours
+from simulation.treatment import Treatment
 
 logger = logging.getLogger("society.notice")  # shown without --verbose
 
@@ -107,6 +108,14 @@ def _without_effect(scenario: Scenario) -> Iterator[str]:
         ("mode.mixed", mixing, "gamma", mixing.policy is MixingPolicy.EXP3, bandit, "exp3"),
         ("communication", rules, "degree", kind in SAMPLED, topology, "small_world and scale_free"),
         ("communication", rules, "words", rules.talk_rounds > 0, "talk_rounds 0", "talk"),
+        (
+            "communication",
+            rules,
+            "senders",
+            rules.treatment is Treatment.SILENCED,
+            f"treatment {rules.treatment.value}",
+            "silenced",
+        ),
         ("communication", rules, "rewire", kind is TopologyKind.SMALL_WORLD, topology, "small_world"),
         (
             "inference",

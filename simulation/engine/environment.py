@@ -226,6 +226,7 @@ class MultiModelEnvironment:
                 self.communication.treatment,
                 self.communication.social_actions,
                 self.communication.words,
+                self.communication.senders,
             ),
             resumed=number in self._recording.episodes,
         )

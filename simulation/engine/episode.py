@@ -49,7 +49,7 @@ class TalkRules:
     """How much is said, and what happens to it before it is heard.
 
     `message_budget` is per model and episode, `inbox_limit` per model and talk round. `words` are the only messages
-    there are; it is empty where they are free text.
+    there are; it is empty where they are free text. `senders` are those whose messages are silenced; empty is everyone.
     """
 
     talk_rounds: int = 1
@@ -58,6 +58,7 @@ class TalkRules:
     treatment: Treatment = Treatment.DELIVERED
     social_actions: tuple[SocialActionName, ...] = ()
     words: tuple[str, ...] = ()
+    senders: tuple[str, ...] = ()
 
 
 class StepView(NamedTuple):
@@ -198,7 +199,9 @@ class Episode:
     def _treated(self, inboxes: Sequence[Sequence[Arrival]], state: State[Any], talk_round: int) -> list[list[Arrival]]:
         """Return what is heard of what was sent. A treatment acts here and nowhere else."""
         rng = stream(self.plan.seed, "treatment", self.plan.number, state.tally.step, talk_round)
-        return treat(self.plan.talk.treatment, inboxes, [config.role for config in self.plan.configs], rng)
+        roles = [config.role for config in self.plan.configs]
+        senders = [player for player, seat in enumerate(self.seats) if seat.model_id in self.plan.talk.senders]
+        return treat(self.plan.talk.treatment, inboxes, roles, rng, senders)
 
     def _hear(self, inboxes: Sequence[Sequence[Arrival]], keep: bool) -> None:
         read: dict[Arrival, HeardMessage] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,11 @@ Inbox = Sequence["Arrival"]
 
 
 def treat(
-    treatment: Treatment, inboxes: Sequence[Inbox], roles: Sequence[ModelRole], rng: random.Random
+    treatment: Treatment,
+    inboxes: Sequence[Inbox],
+    roles: Sequence[ModelRole],
+    rng: random.Random,
+    senders: Collection[int] = (),
 ) -> list[list[Arrival]]:
     """Return one talk round's inboxes, per player, after the treatment.
 
@@ -25,7 +29,10 @@ def treat(
         inboxes: What was sent to each player.
         roles: Each player's role.
         rng: The source of every draw.
+        senders: Whose messages are silenced; by default everyone's. Only for the treatment `silenced`.
     """
+    if treatment is Treatment.SILENCED and senders:
+        return [[arrival for arrival in inbox if arrival.sender not in senders] for inbox in inboxes]
     if treatment is Treatment.SILENCED:
         return [[] for _ in inboxes]
     if treatment is Treatment.SHUFFLED:

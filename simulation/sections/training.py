@@ -12,6 +12,7 @@ from agents.file_model import FileModel, Real, Text, Whole, word_or_structure
 from agents.findings import Finding, refuse
 from simulation.sections.gate import GateConfig, decision_error, least_pairs
 from simulation.sections.league import LeagueConfig
+from simulation.sections.opponents import OpponentsConfig
 
 
 class TrainingMethod(str, Enum):
@@ -43,6 +44,13 @@ class TrainingObjective(str, Enum):
     OWN = "own"
     TEAM = "team"
     SHARED = "shared"
+
+
+class MessageCredit(str, Enum):
+    """What a message is credited with: all that was paid after it, or what that is more than without it."""
+
+    RETURN = "return"
+    TWIN = "twin"
 
 
 class LearnerConfig(FileModel):
@@ -89,6 +97,12 @@ class TrainingConfig(FileModel):
     """reinforce and imitation: episodes of each task before an update."""
     parts: Whole = Field(default=1, ge=1)
     """reinforce only: runs that an update's episodes are divided into; `society train --jobs` plays several at once."""
+    opponents: OpponentsConfig = OpponentsConfig()
+    """reinforce only: whom learners meet: latest, past and scripted by share of the episodes."""
+    message_credit: MessageCredit = MessageCredit.RETURN
+    """reinforce only: return, what was paid after a message; twin, what that is more than in the same episodes with the
+    learner's messages silenced, which are played too.
+    """
     partners: Mapping[str, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """exact, lola, advantage_alignment: rows that do not learn and the policies they take, each as likely.
 
@@ -121,6 +135,11 @@ class TrainingConfig(FileModel):
                 message = f"{self.gate.episodes} are too few: decision {last}, the last, promotes with {least} at least"
                 refuse([Finding(("gate", "episodes"), message, f"nearest valid: {least}")])
         return self
+
+    @property
+    def divides_by_opponents(self) -> bool:
+        """Whether learners meet others than the latest versions of all."""
+        return self.opponents.past > 0 or self.opponents.scripted > 0
 
     @property
     def last_update(self) -> int:

@@ -78,6 +78,8 @@ class Communication(FileModel):
     """
     treatment: Treatment = Treatment.DELIVERED
     """What happens to messages before they are heard: delivered, silenced, shuffled or replaced."""
+    senders: tuple[Text, ...] = ()
+    """silenced only: the model_ids whose messages are silenced; without them everyone's are."""
 
     @field_validator("words")
     @classmethod

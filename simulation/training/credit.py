@@ -1,6 +1,7 @@
 """Credit: how much each reply of a learner should become more likely, from what its objective paid after it.
 
     return-to-go   sum of the objective's payoffs from the reply's step to the end of the episode
+                   of a message whose silenced twin was played: less the sum in the twin
     baseline       the mean return of the other replies to the same prompt (leave one out); for a prompt that was met
                    once, of the other replies in the same step of the task; for the only reply of a step, the mean of
                    that step in the last update
@@ -37,6 +38,9 @@ Returns = Mapping[tuple[int, int, str], float]
 """By episode, step and model_id: what a learner's objective is paid from this step on."""
 Worths = Mapping[tuple[int, int, str], Mapping[str, float]]
 """By episode, step and model_id: the worth of each choice, by its text."""
+
+Paid = Callable[["LearnerAct"], float]
+"""Takes a reply to what was paid for it, before a baseline."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +146,7 @@ def credited(
     task_of: Mapping[int, str],
     means: Mapping[str, float],
     worths: Worths | None = None,
+    twins: Returns | None = None,
 ) -> Credit:
     """Return the samples of one update.
 
@@ -151,9 +156,11 @@ def credited(
         task_of: The task of each episode.
         means: Those of the last update.
         worths: The worth of every choice, where it is known; the others are weighed by what followed.
+        twins: Returns-to-go without the learner's own messages, where they are known.
     """
-    steps = _returns_by_step(acts, to_go, task_of)
-    weighed = list(_weighed(acts, to_go, task_of, means, worths))
+    paid = _paid_for(to_go, twins or {})
+    steps = _returns_by_step(acts, paid, task_of)
+    weighed = list(_weighed(acts, paid, task_of, means, worths))
     return Credit(
         tuple(_scaled([sample for _, sample in weighed])),
         _episode_returns(acts, to_go),
@@ -175,18 +182,29 @@ def advantages(
     A decision whose choices have a known worth is a sample with values instead: their worth less its mean. The mean
     gradient of many such samples is the policy gradient.
     """
-    return [sample for _, sample in _weighed(acts, to_go, task_of, means, worths)]
+    return [sample for _, sample in _weighed(acts, _paid_for(to_go, {}), task_of, means, worths)]
+
+
+def _paid_for(to_go: Returns, twins: Returns) -> Paid:
+    """Return what takes a reply to what was paid for it; a message's twin that ended earlier was paid nothing more."""
+    talkers = {name for _, _, name in twins}
+
+    def paid(act: LearnerAct) -> float:
+        without = act.purpose is Purpose.TALK and act.prompt.learner in talkers
+        return to_go[act.where] - (twins.get(act.where, 0.0) if without else 0.0)
+
+    return paid
 
 
 def _weighed(
     acts: Sequence[LearnerAct],
-    to_go: Returns,
+    paid: Paid,
     task_of: Mapping[int, str],
     means: Mapping[str, float],
     worths: Worths | None,
 ) -> Iterator[tuple[LearnerAct, Sample]]:
     known = worths or {}
-    for act, gain in _gains(acts, to_go, task_of, means):
+    for act, gain in _gains(acts, paid, task_of, means):
         if act.decides and (worth := known.get(act.where)):
             yield act, _of_worth(act, worth)
         elif act.valid:
@@ -195,7 +213,7 @@ def _weighed(
 
 def _gains(
     acts: Sequence[LearnerAct],
-    to_go: Returns,
+    paid: Paid,
     task_of: Mapping[int, str],
     means: Mapping[str, float],
 ) -> Iterator[tuple[LearnerAct, float]]:
@@ -203,9 +221,9 @@ def _gains(
     groups: dict[Prompt, list[LearnerAct]] = defaultdict(list)
     for act in acts:
         groups[act.prompt].append(act)
-    steps = _returns_by_step(acts, to_go, task_of)
+    steps = _returns_by_step(acts, paid, task_of)
     for members in groups.values():
-        returns = np.array([to_go[act.where] for act in members])
+        returns = np.array([paid(act) for act in members])
         if len(members) > 1:
             baselines = _leave_one_out(returns)
         else:
@@ -221,10 +239,10 @@ def _of_worth(act: LearnerAct, worth: Mapping[str, float]) -> Sample:
     return Sample(act.prompt, values=tuple((values - values.mean()).tolist()))
 
 
-def _returns_by_step(acts: Sequence[LearnerAct], to_go: Returns, task_of: Mapping[int, str]) -> dict[str, list[float]]:
+def _returns_by_step(acts: Sequence[LearnerAct], paid: Paid, task_of: Mapping[int, str]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = defaultdict(list)
     for act in acts:
-        found[_place(act, task_of)].append(to_go[act.where])
+        found[_place(act, task_of)].append(paid(act))
     return found
 
 

@@ -38,6 +38,10 @@ class LearnerUpdate:
         samples: How many samples it learned from.
         tokens: How many tokens their prompts had.
         invalid: Share of its decisions that were not legal (0-1).
+        message_effect: What its objective was paid more per step for its messages, before this update; None where their
+            silenced twins were not played.
+        message_effect_low: The lower end of its interval.
+        message_effect_high: The upper end.
     """
 
     version: str
@@ -51,6 +55,26 @@ class LearnerUpdate:
     samples: int = 0
     tokens: int = 0
     invalid: float = 0.0
+    message_effect: float | None = None
+    message_effect_low: float | None = None
+    message_effect_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """What a learner earned against one lineup of opponents in an update.
+
+    Attributes:
+        kind: latest, past or scripted.
+        opponents: By model_id the version that each other learner played; the policy of a scripted lineup under "*".
+        episodes: How many episodes were played.
+        value: What the learner's objective earned per step, in the game's points.
+    """
+
+    kind: str
+    opponents: Mapping[str, str]
+    episodes: int
+    value: float
 
 
 @dataclass(frozen=True)
@@ -67,6 +91,7 @@ class UpdateLine:
         experience: In the mode mixed, what all updates so far taught its bandit, by task and mode.
         modes: In the mode mixed, what each mode taught each learner.
         gates: By learner what the gate decided on its version; empty where none was due.
+        meetings: By learner whom it met, where `training.opponents` divides the episodes.
         league: Where a round of a league ends: its new policies, and what all of them make of the league.
     """
 
@@ -79,6 +104,7 @@ class UpdateLine:
     experience: ModeFacts = field(default_factory=dict)
     modes: Mapping[str, Mapping[str, ModeShare]] = field(default_factory=dict)
     gates: Mapping[str, GateDecision] = field(default_factory=dict)
+    meetings: Mapping[str, Sequence[Meeting]] = field(default_factory=dict)
     league: Mapping[str, Any] = field(default_factory=dict)
 
     def going_on(self, learner: str) -> str:
@@ -165,7 +191,8 @@ def _line(raw: bytes, path: Path, number: int) -> UpdateLine:
             for name, by_mode in data.pop("modes", {}).items()
         }
         gates = {name: decision_from(each) for name, each in data.pop("gates", {}).items()}
-        line = UpdateLine(learners=learners, modes=modes, gates=gates, **data)
+        meetings = {name: [Meeting(**each) for each in met] for name, met in data.pop("meetings", {}).items()}
+        line = UpdateLine(learners=learners, modes=modes, gates=gates, meetings=meetings, **data)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise SocietyError(f"{path} line {number + 1} is no line of a training's ledger: {error}") from error
     if line.update != number:

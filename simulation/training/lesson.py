@@ -11,6 +11,7 @@ from simulation.plan import Plan
 from simulation.runs.session import Observer
 from simulation.runs.workers import Alone, Crew
 from simulation.sections.training import TrainingConfig
+from simulation.training.ledger import Meeting, UpdateLine
 from simulation.training.mixing import ModeFacts, ModeShare
 
 
@@ -29,6 +30,8 @@ class UpdateContext:
         on_event: Is called with every event of the update's episodes.
         experience: In the mode mixed, what earlier updates taught its bandit.
         crew: Who plays the parts of an update's episodes.
+        lines: The ledger's lines before the update.
+        made_in: The folder of the versions that `lines` name; None where `versions` are in it too.
     """
 
     plan: Plan
@@ -41,6 +44,8 @@ class UpdateContext:
     on_event: Observer | None = None
     experience: ModeFacts = field(default_factory=dict)
     crew: Crew = field(default_factory=Alone)
+    lines: Sequence[UpdateLine] = ()
+    made_in: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,15 @@ class LearnerSituation:
     learner: str
     text: str
     choices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MessageEffect:
+    """What a learner's objective is paid more per step for its messages, with its interval; NaN with few episodes."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,8 @@ class Lesson:
         run: The run directory of the episodes, relative to the training's folder.
         experience: In the mode mixed, what all updates so far taught its bandit.
         modes: In the mode mixed, what each mode taught each learner.
+        meetings: By learner whom it met, where `training.opponents` divides the episodes.
+        effects: What each learner's messages were worth, where their silenced twins were played.
     """
 
     samples: Sequence[Sample]
@@ -75,6 +91,8 @@ class Lesson:
     run: str = ""
     experience: ModeFacts = field(default_factory=dict)
     modes: Mapping[str, Mapping[str, ModeShare]] = field(default_factory=dict)
+    meetings: Mapping[str, Sequence[Meeting]] = field(default_factory=dict)
+    effects: Mapping[str, MessageEffect] = field(default_factory=dict)
 
 
 Method = Callable[[UpdateContext], Lesson]

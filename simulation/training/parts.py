@@ -10,7 +10,7 @@ worker is lost is gone on with by another: what is played counts once. All worke
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,13 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SeenPart:
-    """What learners did in one part and what followed; episodes are numbered from 0 in each."""
+    """What learners did in one part and what followed, also without their messages; episodes begin at 0 in each."""
 
     acts: list[LearnerAct]
     to_go: Returns
     worths: Worths
     tasks: dict[int, str]
     steps: list[int]
+    twins: Returns = field(default_factory=dict)
 
 
 def play_parts(context: UpdateContext, place: Path, plan: Plan) -> list[Run]:
@@ -78,12 +79,13 @@ def _finished(work: run_set.ArmWork) -> Run:
 def joined(parts: list[SeenPart]) -> SeenPart:
     """Return all parts as one, with episodes numbered on."""
     whole = SeenPart([], {}, {}, {}, [])
-    to_go, worths = dict(whole.to_go), dict(whole.worths)
+    to_go, worths, twins = dict(whole.to_go), dict(whole.worths), dict(whole.twins)
     for part in parts:
         first = len(whole.steps)
         whole.acts.extend(replace(act, episode=act.episode + first) for act in part.acts)
         to_go.update({(number + first, step, name): value for (number, step, name), value in part.to_go.items()})
         worths.update({(number + first, step, name): each for (number, step, name), each in part.worths.items()})
+        twins.update({(number + first, step, name): value for (number, step, name), value in part.twins.items()})
         whole.tasks.update({episode + first: task for episode, task in part.tasks.items()})
         whole.steps.extend(part.steps)
-    return replace(whole, to_go=to_go, worths=worths)
+    return replace(whole, to_go=to_go, worths=worths, twins=twins)

@@ -27,9 +27,11 @@ from simulation.training.ledger import LearnerUpdate, Ledger, UpdateLine
 from simulation.training.lesson import Lesson, UpdateContext
 from simulation.training.methods import METHODS
 from simulation.training.methods.reinforce import learned_from
-from simulation.training.rollout import ROLLOUTS, is_tabular, refuse_simulated
+from simulation.training.opponents import learners_by_run
+from simulation.training.rollout import ROLLOUTS, is_tabular, refuse_simulated, rollouts_of
 from simulation.training.run import VERSIONS, check_digest, config_of, from_its_own, learn, trainer_of
 from simulation.training.tables import load_training
+from simulation.training.twins import talkers, twin_place
 
 OnReplayed = Callable[[UpdateLine], None]
 _APART = ("seconds", "run", "learners", "gates")
@@ -116,6 +118,8 @@ class _Replay:
             versions,
             before.means,
             experience=before.experience,
+            lines=self._recorded[: recorded.update],
+            made_in=self._folder / VERSIONS,
         )
         return learn(context, self._lesson(context), time.monotonic())
 
@@ -127,18 +131,22 @@ class _Replay:
         if self._config.method is TrainingMethod.IMITATION or is_tabular(self._plan):
             self._refuse_models()
             return method(context)
-        learners, runs = list(self._config.learners), self._recorded_runs(context.update)
-        for run in runs:
-            refuse_simulated(run, learners)
-        return learned_from(replace(context, folder=self._folder), [(run, acts_of(run, learners)) for run in runs])
+        there = replace(context, folder=self._folder)
+        runs = self._recorded_runs(there, rollouts_of(there))
+        played = [(run, acts_of(run, names)) for run, names in zip(runs, learners_by_run(there), strict=True)]
+        for (run, _), names in zip(played, learners_by_run(there), strict=True):
+            refuse_simulated(run, list(names))
+        silenced = talkers(there, [act for _, acts in played for act in acts])
+        twins = {name: self._recorded_runs(there, twin_place(there, name)) for name in silenced}
+        return learned_from(there, played, twins)
 
-    def _recorded_runs(self, update: int) -> list[Run]:
-        place, parts = self._folder / ROLLOUTS / f"{update:04}", self._config.parts
-        places = [place] if parts == 1 else [place / str(number) for number in range(1, parts + 1)]
+    def _recorded_runs(self, there: UpdateContext, place: Path) -> list[Run]:
+        parts, divided = len(learners_by_run(there)), self._config.divides_by_opponents
+        places = [place / str(number) for number in range(1, parts + 1)] if parts > 1 or divided else [place]
         found = [finished_run(each) for each in places]
         runs = [run for run in found if run is not None]
         if len(runs) < parts:
-            raise SocietyError(f"update {update}: {place} has no finished run to read the replies from")
+            raise SocietyError(f"update {there.update}: {place} has no finished run to read the replies from")
         return runs
 
     def _refuse_models(self) -> None:

@@ -83,14 +83,23 @@ def rows_with_versions(rows: Iterable[ModelConfig], versions: Mapping[str, Versi
     return tuple(map(row_of, rows))
 
 
-def play_update(context: UpdateContext) -> tuple[Run, list[LearnerAct]]:
+def rollouts_of(context: UpdateContext) -> Path:
+    """Return the folder of an update's episodes."""
+    return context.folder / ROLLOUTS / f"{context.update:04}"
+
+
+def play_update(context: UpdateContext, place: Path | None = None) -> tuple[Run, list[LearnerAct]]:
     """Play an update's episodes, or finish them; return the run and what its learners replied.
+
+    Args:
+        context: The update.
+        place: The folder of the run; by default `rollouts_of`.
 
     Raises:
         SocietyError: A reply that would be learned from was simulated, or a server does not serve a learner's version.
         RunStoppedError: The run ended early; the training can be continued.
     """
-    place = context.folder / ROLLOUTS / f"{context.update:04}"
+    place = place or rollouts_of(context)
     learners = list(context.config.learners)
     if is_tabular(context.plan):
         responder = partial(table_reply, context.trainer)
@@ -103,13 +112,14 @@ def play_update(context: UpdateContext) -> tuple[Run, list[LearnerAct]]:
     return run, acts_of(run, learners)
 
 
-def play_runs(context: UpdateContext) -> list[tuple[Run, list[LearnerAct]]]:
+def play_runs(context: UpdateContext, place: Path | None = None) -> list[tuple[Run, list[LearnerAct]]]:
     """Play an update's episodes, or finish them, in as many runs as there are parts; arguments as in `play_update`."""
+    place = place or rollouts_of(context)
     if context.config.parts == 1:
-        return [play_update(context)]
+        return [play_update(context, place)]
     serve_versions(context, _last_prompts(context))
     learners = list(context.config.learners)
-    runs = play_parts(context, context.folder / ROLLOUTS / f"{context.update:04}", update_plan(context))
+    runs = play_parts(context, place, update_plan(context))
     for run in runs:
         refuse_simulated(run, learners)
     return [(run, acts_of(run, learners)) for run in runs]

@@ -264,6 +264,7 @@ def _update(
         on_event,
         experience=last.experience,
         crew=crew,
+        lines=ledger.lines,
     )
     context = at_start(context, ledger)
     lesson = answer(context, ledger) if config.league else METHODS[config.method](context)
@@ -297,6 +298,7 @@ def learn(context: UpdateContext, lesson: Lesson, started: float) -> tuple[Updat
         lesson.run,
         experience=lesson.experience,
         modes=lesson.modes,
+        meetings=lesson.meetings,
     )
     return line, new
 
@@ -305,6 +307,7 @@ def _learner_line(
     version: Version, parent: Version, lesson: Lesson, figures: LossFigures | None, gradient: float
 ) -> LearnerUpdate:
     name = version.learner
+    effect = lesson.effects.get(name)
     return LearnerUpdate(
         version=version.name,
         digest=version.digest,
@@ -317,4 +320,7 @@ def _learner_line(
         samples=figures.samples if figures else 0,
         tokens=figures.tokens if figures else 0,
         invalid=lesson.invalid.get(name, 0.0),
+        message_effect=effect.value if effect else None,
+        message_effect_low=known(effect.low) if effect else None,
+        message_effect_high=known(effect.high) if effect else None,
     )

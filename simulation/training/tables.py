@@ -6,6 +6,7 @@
 | versions | version |
 | cells | learner, situation, choice and update, where the prompts are few |
 | modes | learner, mode and update, in the mode mixed |
+| opponents | learner, update and lineup, where `training.opponents` divides the episodes |
 | gates | learner, gate and partner: what the gate measured and decided |
 | league | its own tables, where the training is a league: `simulation.training.league.tables` |
 | known_answers | learner of which theory knows what its objective earns in the end |
@@ -99,6 +100,24 @@ class Training:
                 for mode, each in by_mode.items():
                     facts = {"update": line.update, "learner": name, "mode": mode}
                     yield {**facts, **asdict(each), "share": each.episodes / total}
+
+    @cached_property
+    def opponents(self) -> pd.DataFrame:
+        """One row per learner, update and lineup that it met.
+
+        `kind` is latest, past or scripted; `opponent` a policy, or the versions of the other learners; `value` what the
+        learner's objective earned per step.
+        """
+        import pandas as pd
+
+        columns = ["update", "learner", "kind", "opponent", "episodes", "value"]
+        rows = [
+            (line.update, name, met.kind, ", ".join(met.opponents.values()), met.episodes, met.value)
+            for line in self.ledger.lines
+            for name, meetings in line.meetings.items()
+            for met in meetings
+        ]
+        return pd.DataFrame(rows, columns=columns)
 
     @cached_property
     def gates(self) -> pd.DataFrame:

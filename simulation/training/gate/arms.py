@@ -8,16 +8,13 @@ modes take turns, so both arms play the same.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from agents.learning.samples import Trainer, Version
-from agents.roster import ModelConfig
+from agents.learning.samples import Version
 from agents.strategy import TrainingMode
 from simulation.metrics.arrays import Vector
 from simulation.modes import MixingPolicy
@@ -28,6 +25,7 @@ from simulation.sections.gate import GateConfig
 from simulation.sections.training import TrainingConfig
 from simulation.seeds import derive_seed
 from simulation.tables.run import Run, read_manifest
+from simulation.training.company import loaded, with_partner
 from simulation.training.gate.decision import COMPANY, PairedDifferences
 from simulation.training.lesson import UpdateContext
 from simulation.training.rollout import (
@@ -79,41 +77,6 @@ def gate_of(config: TrainingConfig) -> GateConfig:
     """Return the gate of a training that has one."""
     assert config.gate is not None, "this training has no gate"
     return config.gate
-
-
-@contextmanager
-def loaded(trainer: Trainer, version: Version, after: Version) -> Iterator[None]:
-    """Let a learner be a version; in the end it is `after`."""
-    if version.name == after.name:
-        yield
-        return
-    try:
-        trainer.load_weights(version.learner, version.folder)
-        yield
-    finally:
-        trainer.load_weights(after.learner, after.folder)
-
-
-def with_partner(plan: Plan, learner: str, partner: str, learners: tuple[str, ...] = ()) -> Plan:
-    """Return the plan in which a policy plays every row but the learner's; the company's plan is as it was.
-
-    Args:
-        plan: The training's plan.
-        learner: The row that stays.
-        partner: A policy, or `COMPANY`.
-        learners: Rows that count as learners too.
-    """
-    config = plan.scenario.training
-    assert config is not None, "a training has a `training` section"
-    settings: dict[str, object] = {"gate": None, "parts": 1}
-    rows: tuple[ModelConfig, ...] = tuple(plan.roster.expand())
-    if partner != COMPANY:
-        stay = {name: config.learners.get(name, config.learners[learner]) for name in (learner, *learners)}
-        settings |= {"learners": stay, "partners": {}}
-        policy = {"policy": partner, "model_name": None, "adapter": None, "human": False}
-        rows = tuple(row if row.model_id == learner else row.model_copy(update=policy) for row in rows)
-    scenario = plan.scenario.model_copy(update={"training": config.model_copy(update=settings)})
-    return Plan(scenario, plan.roster.model_copy(update={"models": rows}))
 
 
 def play_arm(context: UpdateContext, arm: GateArm) -> ArmResult:

@@ -12,7 +12,7 @@ from agents.players.policies import TABULAR
 from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.sections.training import COMPUTED, TrainingConfig, TrainingMethod
-from simulation.training.gate.arms import loaded, with_partner
+from simulation.training.company import loaded, with_partner
 from simulation.training.gate.decision import COMPANY, PairedDifferences
 from simulation.training.graph import GameGraph, StrategyProfile
 from simulation.training.lesson import UpdateContext

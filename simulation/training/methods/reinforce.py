@@ -7,7 +7,9 @@ Source: Williams, Machine Learning 8 (1992); the baseline: Kool, van Hoof & Well
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from agents.strategy import TrainingMode
@@ -15,8 +17,10 @@ from simulation.training.all_actions import known_worths
 from simulation.training.credit import Credit, LearnerAct, Returns, credited, returns_to_go
 from simulation.training.lesson import Lesson, UpdateContext
 from simulation.training.mixing import ModeShare, experience_after, shares_by_mode
+from simulation.training.opponents import meetings, play_lineups
 from simulation.training.parts import SeenPart, joined
-from simulation.training.rollout import play_runs, weights_by_episode
+from simulation.training.rollout import weights_by_episode
+from simulation.training.twins import Twins, message_effects, play_twins
 
 if TYPE_CHECKING:
     from simulation.tables.run import Run
@@ -28,37 +32,56 @@ def reinforce(context: UpdateContext) -> Lesson:
     Raises:
         SocietyError: A reply that would be learned from was simulated.
     """
-    return learned_from(context, play_runs(context))
+    played = play_lineups(context)
+    return learned_from(context, played, play_twins(context, played))
 
 
-def learned_from(context: UpdateContext, played: list[tuple[Run, list[LearnerAct]]]) -> Lesson:
+def learned_from(
+    context: UpdateContext, played: Sequence[tuple[Run, list[LearnerAct]]], twins: Twins = MappingProxyType({})
+) -> Lesson:
     """Return the samples of an update whose episodes are played.
 
     Args:
         context: The update.
         played: Its runs, each with what the learners replied there.
+        twins: By learner the same runs without its messages, where messages are credited by them.
     """
     mixed = context.plan.scenario.mode is TrainingMode.MIXED
-    seen = joined([_seen(context, run, acts, mixed) for run, acts in played])
-    credit = credited(seen.acts, seen.to_go, seen.tasks, context.means, seen.worths)
+    without = [{name: runs[part] for name, runs in twins.items()} for part in range(len(played))]
+    parts = [_seen(context, *part, mixed, silent) for part, silent in zip(played, without, strict=True)]
+    seen, met = joined(parts), meetings(context, [each.to_go for each in parts], [each.steps for each in parts])
+    credit = credited(seen.acts, seen.to_go, seen.tasks, context.means, seen.worths, seen.twins)
     steps = sum(seen.steps) / len(seen.steps)
     values = {name: value / steps for name, value in credit.returns.items()}
-    lesson = Lesson(credit.samples, values, credit.invalid, credit.means, run=_place(context, played[0][0]))
+    effects = message_effects(seen.to_go, seen.twins, seen.steps)
+    place = _place(context, played[0][0])
+    lesson = Lesson(credit.samples, values, credit.invalid, credit.means, run=place, effects=effects, meetings=met)
     if not mixed:
         return lesson
     ((run, _),) = played
     return replace(lesson, experience=experience_after(run), modes=_by_mode(run, credit, seen.to_go))
 
 
-def _seen(context: UpdateContext, run: Run, acts: list[LearnerAct], mixed: bool) -> SeenPart:
+def _seen(context: UpdateContext, run: Run, acts: list[LearnerAct], mixed: bool, silent: Mapping[str, Run]) -> SeenPart:
     weights = weights_by_episode(context, run)
     steps = [int(each) for each in run.episodes["steps"]]
-    return SeenPart(acts, returns_to_go(run, weights), known_worths(run, weights), tasks_of(run, by_mode=mixed), steps)
+    tasks, twins = tasks_of(run, by_mode=mixed), _without_messages(context, silent)
+    return SeenPart(acts, returns_to_go(run, weights), known_worths(run, weights), tasks, steps, twins)
+
+
+def _without_messages(context: UpdateContext, silent: Mapping[str, Run]) -> Returns:
+    """Return what each learner's objective is paid from each step on in the run without its own messages."""
+    found: dict[tuple[int, int, str], float] = {}
+    for name, run in silent.items():
+        to_go = returns_to_go(run, weights_by_episode(context, run))
+        found.update({place: value for place, value in to_go.items() if place[2] == name})
+    return found
 
 
 def _place(context: UpdateContext, run: Run) -> str:
     """Return where the episodes are, relative to the training: a run directory, or the folder of several."""
-    path = run.path if context.config.parts == 1 else run.path.parent.parent
+    divided = context.config.parts > 1 or context.config.divides_by_opponents
+    path = run.path.parent.parent if divided else run.path
     return path.relative_to(context.folder.resolve()).as_posix() if path.is_absolute() else str(path)
 
 

@@ -16,25 +16,26 @@ from simulation.training.run import begin_training
 TABLES = tuple(ModelConfig(model_id=name, policy="tabular") for name in ("ann", "bo"))
 
 
+def small_plan(rows: tuple[ModelConfig, ...] = TABLES, steps: int = 2, **keys: Any) -> Plan:
+    """Make the plan of a training of two tables in a dilemma of two steps; `training` and other keys may be given."""
+    training = {"learners": {"ann": {}, "bo": {}}, "method": "exact", "updates": 5, "episodes": 4}
+    data = {
+        "name": "small",
+        "mode": "competitive",
+        "roster": "inline",
+        "seed": 3,
+        "tasks": [{"task_id": "dilemma", "task_type": "prisoners_dilemma", "max_steps": steps}],
+        "communication": {"talk_rounds": 0},
+        **keys,
+        "training": {**training, "adapter": {"learning_rate": 2.0}, **keys.get("training", {})},
+    }
+    return Plan(Scenario.model_validate(data), Roster(name="inline", base_model="base", models=rows))
+
+
 @pytest.fixture
 def training_plan() -> Callable[..., Plan]:
-    """Make the plan of a training of two tables in a dilemma of two steps; `training` and other keys may be given."""
-
-    def make(rows: tuple[ModelConfig, ...] = TABLES, steps: int = 2, **keys: Any) -> Plan:
-        training = {"learners": {"ann": {}, "bo": {}}, "method": "exact", "updates": 5, "episodes": 4}
-        data = {
-            "name": "small",
-            "mode": "competitive",
-            "roster": "inline",
-            "seed": 3,
-            "tasks": [{"task_id": "dilemma", "task_type": "prisoners_dilemma", "max_steps": steps}],
-            "communication": {"talk_rounds": 0},
-            **keys,
-            "training": {**training, "adapter": {"learning_rate": 2.0}, **keys.get("training", {})},
-        }
-        return Plan(Scenario.model_validate(data), Roster(name="inline", base_model="base", models=rows))
-
-    return make
+    """Make a plan as `small_plan`."""
+    return small_plan
 
 
 @pytest.fixture
