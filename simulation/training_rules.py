@@ -43,9 +43,8 @@ def training_findings(data: RawMapping) -> Iterator[Finding]:
         yield Finding(("parts",), f"{parts} is more than the {episodes} episodes that are divided", "give fewer parts")
     if parts != 1 and method != "reinforce":
         yield Finding(("parts",), "only the method reinforce divides its episodes", "leave it out")
+    yield from _credit_findings(data)
     yield from _opponents_findings(data)
-    if data.get("message_credit", "return") != "return" and method != "reinforce":
-        yield Finding(("message_credit",), "only the method reinforce credits messages", "leave it out")
     if method == "filtered_imitation" and not data.get("runs"):
         yield Finding(("runs",), "is missing", "filtered_imitation learns from finished runs: name their folders")
     gate = data.get("gate")
@@ -53,10 +52,21 @@ def training_findings(data: RawMapping) -> Iterator[Finding]:
         yield from (finding.under("gate") for finding in _gate_findings(data, gate))
 
 
+def _credit_findings(data: RawMapping) -> Iterator[Finding]:
+    """Yield what only one method gives credit for."""
+    method = data.get("method")
+    if data.get("sampled") and method != "advantage_alignment":
+        yield Finding(("sampled",), "only advantage_alignment can be sampled or computed", "leave it out")
+    if data.get("sampled") and data.get("partners"):
+        yield Finding(("partners",), "are taken by methods that compute; this one plays", "leave sampled out")
+    if data.get("message_credit", "return") != "return" and method != "reinforce":
+        yield Finding(("message_credit",), "only the method reinforce credits messages", "leave it out")
+
+
 def _opponents_findings(data: RawMapping) -> Iterator[Finding]:
     """Yield why an update's episodes cannot be divided among opponents."""
     opponents, learners = data.get("opponents"), data.get("learners")
-    if not isinstance(opponents, Mapping):
+    if not isinstance(opponents, Mapping) or not _divides(opponents):
         return
     if data.get("method") != "reinforce":
         yield Finding(("opponents",), "only the method reinforce meets opponents by share", "leave it out")
@@ -69,6 +79,11 @@ def _opponents_findings(data: RawMapping) -> Iterator[Finding]:
             hint = nearest(policy, [name for name in POLICIES if name != TABULAR])
             yield Finding(("opponents", "policies", place), f"no policy is called {shown(policy)}", hint)
     yield from _small_shares(opponents, data.get("episodes", 16))
+
+
+def _divides(opponents: object) -> bool:
+    """Return whether a raw `opponents` section has others than the latest versions, or no share at all."""
+    return isinstance(opponents, Mapping) and (bool(opponents.get("past")) or bool(opponents.get("scripted")))
 
 
 def listed_policies(opponents: RawMapping) -> list[tuple[int, str]]:
@@ -169,7 +184,7 @@ def _by_mode_findings(data: RawMapping, training: RawMapping) -> Iterator[Findin
     mode = data.get("mode")
     if mode != "mixed" and not isinstance(mode, Mapping):
         return
-    asked = {"parts": training.get("parts", 1) != 1, "opponents": training.get("opponents") is not None}
+    asked = {"parts": training.get("parts", 1) != 1, "opponents": _divides(training.get("opponents"))}
     asked["message_credit"] = training.get("message_credit", "return") != "return"
     for key in (key for key, given in asked.items() if given):
         yield Finding((key,), "the mode mixed picks each episode's mode by those before it", "leave it out")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from agents.file_model import FileModel, Real, Text, Whole, word_or_structure
+from agents.file_model import FileModel, Flag, Real, Text, Whole, word_or_structure
 from agents.findings import Finding, refuse
 from simulation.sections.gate import GateConfig, decision_error, least_pairs
 from simulation.sections.league import LeagueConfig
@@ -33,7 +33,7 @@ class TrainingMethod(str, Enum):
 
 
 COMPUTED = frozenset({TrainingMethod.EXACT, TrainingMethod.LOLA, TrainingMethod.ADVANTAGE_ALIGNMENT})
-"""The methods that play no episode: everything is computed over the prompts of a silent game."""
+"""The methods that can do without episodes: everything is computed over the prompts of a silent game."""
 SHAPING = COMPUTED - {TrainingMethod.EXACT}
 """The methods of opponent shaping, which need two learners."""
 
@@ -111,6 +111,8 @@ class TrainingConfig(FileModel):
     """lola only: the length of the others' next step, in logits per point a step."""
     alignment: Real = Field(default=10.0, gt=0)
     """advantage_alignment only: the weight of products of advantages."""
+    sampled: Flag = False
+    """advantage_alignment only: from played episodes, as reinforce, in place of computing every prompt."""
     league: LeagueConfig | None = None
     """exact only: learners answer a mixture of all earlier policies of each other, in rounds."""
     runs: tuple[Text, ...] = ()
@@ -135,6 +137,11 @@ class TrainingConfig(FileModel):
                 message = f"{self.gate.episodes} are too few: decision {last}, the last, promotes with {least} at least"
                 refuse([Finding(("gate", "episodes"), message, f"nearest valid: {least}")])
         return self
+
+    @property
+    def computes(self) -> bool:
+        """Whether the method plays no episode and computes over the prompts of a silent game."""
+        return self.method in COMPUTED and not self.sampled
 
     @property
     def divides_by_opponents(self) -> bool:

@@ -2,9 +2,9 @@
 
     return-to-go   sum of the objective's payoffs from the reply's step to the end of the episode
                    of a message whose silenced twin was played: less the sum in the twin
-    baseline       the mean return of the other replies to the same prompt (leave one out); for a prompt that was met
-                   once, of the other replies in the same step of the task; for the only reply of a step, the mean of
-                   that step in the last update
+    baseline       the mean return of the replies to the same prompt in other episodes (leave one out); for a prompt of
+                   one episode, of the other replies in the same step of the task; for the only reply of a step, the
+                   mean of that step in the last update
     advantage      (return - baseline) / spread, the spread at least 0.1 of the largest return
     worth          of every choice of a decision after which nothing follows: what it would have paid
 
@@ -159,8 +159,29 @@ def credited(
         twins: Returns-to-go without the learner's own messages, where they are known.
     """
     paid = _paid_for(to_go, twins or {})
-    steps = _returns_by_step(acts, paid, task_of)
     weighed = list(_weighed(acts, paid, task_of, means, worths))
+    return credit_of(acts, to_go, task_of, means, weighed, paid)
+
+
+def credit_of(
+    acts: Sequence[LearnerAct],
+    to_go: Returns,
+    task_of: Mapping[int, str],
+    means: Mapping[str, float],
+    weighed: Sequence[tuple[LearnerAct, Sample]],
+    paid: Paid | None = None,
+) -> Credit:
+    """Return the credit of an update whose samples are weighed, with each learner's weights divided by their spread.
+
+    Args:
+        acts: As in `credited`, like the next three.
+        to_go: Returns-to-go.
+        task_of: The task of each episode.
+        means: Those of the last update.
+        weighed: The samples, each with its reply.
+        paid: What was paid for a reply; by default the return-to-go.
+    """
+    steps = _returns_by_step(acts, paid or _paid_for(to_go, {}), task_of)
     return Credit(
         tuple(_scaled([sample for _, sample in weighed])),
         _episode_returns(acts, to_go),
@@ -217,21 +238,41 @@ def _gains(
     task_of: Mapping[int, str],
     means: Mapping[str, float],
 ) -> Iterator[tuple[LearnerAct, float]]:
-    """Yield each reply with its return less the baseline, by prompt."""
+    """Yield each reply with what was paid for it less the baseline, by prompt."""
+    for act, baseline in baselines(acts, paid, task_of, means):
+        yield act, paid(act) - baseline
+
+
+def baselines(
+    acts: Sequence[LearnerAct], paid: Paid, task_of: Mapping[int, str], means: Mapping[str, float]
+) -> Iterator[tuple[LearnerAct, float]]:
+    """Yield each reply with the mean of what was paid for others to its prompt, in other episodes.
+
+    For a prompt of one episode it is the mean of the other replies in the step; for the only one there, that of the
+    last update. Replies of the same episode do not count: what was paid for a later one depends on this one.
+    """
     groups: dict[Prompt, list[LearnerAct]] = defaultdict(list)
     for act in acts:
         groups[act.prompt].append(act)
     steps = _returns_by_step(acts, paid, task_of)
     for members in groups.values():
         returns = np.array([paid(act) for act in members])
-        if len(members) > 1:
-            baselines = _leave_one_out(returns)
-        else:
-            place = _place(members[0], task_of)
-            alike = steps[place]
-            mean = (sum(alike) - returns[0]) / (len(alike) - 1) if len(alike) > 1 else means.get(place, returns[0])
-            baselines = np.array([mean])
-        yield from zip(members, (returns - baselines).tolist(), strict=True)
+        others = _leave_episode_out(returns, np.array([act.episode for act in members]))
+        if others is None:
+            others = np.array([_of_step(act, paid(act), steps, task_of, means) for act in members])
+        yield from zip(members, others.tolist(), strict=True)
+
+
+def _of_step(
+    act: LearnerAct,
+    paid: float,
+    steps: Mapping[str, Sequence[float]],
+    task_of: Mapping[int, str],
+    means: Mapping[str, float],
+) -> float:
+    place = _place(act, task_of)
+    alike = steps[place]
+    return (sum(alike) - paid) / (len(alike) - 1) if len(alike) > 1 else means.get(place, paid)
 
 
 def _of_worth(act: LearnerAct, worth: Mapping[str, float]) -> Sample:
@@ -246,9 +287,13 @@ def _returns_by_step(acts: Sequence[LearnerAct], paid: Paid, task_of: Mapping[in
     return found
 
 
-def _leave_one_out(returns: Vector) -> Vector:
-    """For each return the mean of the others."""
-    return np.asarray((returns.sum() - returns) / (len(returns) - 1))
+def _leave_episode_out(returns: Vector, episodes: np.ndarray) -> Vector | None:
+    """For each return the mean of those of other episodes; None where there is one episode."""
+    _, of = np.unique(episodes, return_inverse=True)
+    sums, counts = np.bincount(of, returns), np.bincount(of)
+    if len(sums) == 1:
+        return None
+    return np.asarray((returns.sum() - sums[of]) / (len(returns) - counts[of]))
 
 
 def _place(act: LearnerAct, task_of: Mapping[int, str]) -> str:

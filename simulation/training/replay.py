@@ -20,7 +20,7 @@ from agents.problems import SocietyError, UsageError
 from simulation.plan import Plan
 from simulation.runs.folders import finished_run
 from simulation.runs.replay import ReplayError
-from simulation.sections.training import COMPUTED, TrainingMethod
+from simulation.sections.training import TrainingMethod
 from simulation.tables.run import Run
 from simulation.training.credit import acts_of
 from simulation.training.ledger import LearnerUpdate, Ledger, UpdateLine
@@ -126,7 +126,7 @@ class _Replay:
     def _lesson(self, context: UpdateContext) -> Lesson:
         """Return what was learned: computed, played again by who answers in this process, or read from the run."""
         method = METHODS[self._config.method]
-        if self._config.method in COMPUTED | {TrainingMethod.FILTERED_IMITATION}:
+        if self._config.computes or self._config.method is TrainingMethod.FILTERED_IMITATION:
             return method(context)
         if self._config.method is TrainingMethod.IMITATION or is_tabular(self._plan):
             self._refuse_models()

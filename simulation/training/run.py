@@ -33,7 +33,7 @@ from simulation.runs.folders import at_work, new_folder
 from simulation.runs.session import Observer, RunStoppedError
 from simulation.runs.workers import Crew, Workers, crew_of
 from simulation.scenario import Scenario
-from simulation.sections.training import COMPUTED, TrainingConfig
+from simulation.sections.training import TrainingConfig
 from simulation.seeds import derive_seed
 from simulation.store.files import atomic_directory, replace_file
 from simulation.store.run_directory import versions as library_versions
@@ -72,7 +72,7 @@ def begin_training(plan: Plan, out: str | Path = "runs") -> Path:
     """
     config = config_of(plan)
     refuse_unknown_exploitability(plan)
-    situations = situations_of(plan) if config.method in COMPUTED else []
+    situations = situations_of(plan) if config.computes else []
     if config.league:
         LeagueGame(plan)  # refuses what cannot be a league
     if not is_tabular(plan):

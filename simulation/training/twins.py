@@ -3,10 +3,10 @@
 rollouts/0001/<run>               the episodes
 rollouts/0001/silenced-ann/<run>  their twins without what ann said
 
-What a message is worth is what followed it less what followed in the twin, where nobody heard it. The difference has
-less noise than the return, as both have the same draws of the game, and the same seeds of every reply. What the twin
-pays does not depend on what was said, so it is a baseline that leaves the gradient as it is. In a game of several steps
-the twin is silent in the steps before too.
+What a message is worth is what followed it less what followed in the twin, where nobody heard it: both have the same
+draws of the game, and the same seeds of every reply. What the twin pays does not depend on what was said, so it is a
+baseline that leaves the mean of the gradient as it is. In a game of several steps the twin is silent in the steps
+before too.
 
 Source:
     Wolpert & Tumer, Optimal payoff functions for members of collectives, Advances in Complex Systems 4 (2001), for

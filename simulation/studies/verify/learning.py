@@ -26,7 +26,7 @@ from simulation.sections.training import TrainingObjective
 from simulation.studies.verify.exploit import EXPLOIT_CASES
 from simulation.studies.verify.figures import LearnedFigure
 from simulation.studies.verify.gates import Rows, found_gains, null_promotions
-from simulation.studies.verify.sampled import standard_errors_off
+from simulation.studies.verify.sampled import alignment_errors_off, standard_errors_off
 from simulation.task import TrainingTask
 from simulation.training.graph import GameGraph, SilentTable, StrategyProfile
 from simulation.training.methods.exact import exact_samples, profile_of
@@ -38,6 +38,7 @@ SEEDS = 6
 LOQA = "naive and summed rewards: Foerster et al., LOLA, AAMAS 2018"
 LANCTOT = "self-play against the latest goes round: Lanctot et al., NeurIPS 2017"
 SUTTON = "the policy gradient theorem: Sutton et al., NeurIPS 1999"
+DUQUE = "Duque et al., Advantage alignment algorithms (2024)"
 KUHN = "Kuhn, in Contributions to the Theory of Games I (1950)"
 KUHN_VALUE = -1 / 18
 NULLS, PLANTED = 200, 200
@@ -203,6 +204,12 @@ def _sampled_gradients() -> Iterator[LearnedFigure]:
         worst = standard_errors_off(graph, trainer, weights, updates=200, episodes=8)
         name = f"the mean sampled gradient against the exact one, objective {objective.value}"
         yield LearnedFigure(name, "most standard errors of any component", 0.0, 3.0, worst, SUTTON)
+    endless = GameGraph(
+        silent_table(DILEMMA, (None, None), horizon={"continue": 0.8, "at_most": 1000}), discount=0.8, stationary=True
+    )
+    worst = alignment_errors_off(endless, trainer, alignment=10.0, updates=200, episodes=64)
+    name = "the mean sampled gradient of advantage alignment against the computed one"
+    yield LearnedFigure(name, "most standard errors of any component", 0.0, 3.0, worst, DUQUE)
 
 
 def _difference(graph: GameGraph, rows: Sequence[np.ndarray], place: int, action: int, weights: np.ndarray) -> float:

@@ -13,11 +13,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from agents.learning.samples import LossWeights, Sample
+from agents.learning.samples import LossWeights, Prompt, Sample
 from simulation.metrics.arrays import Matrix, Vector
 from simulation.training.credit import LearnerAct, advantages, to_go_of
 from simulation.training.graph import GameGraph
+from simulation.training.joined import joined_games
+from simulation.training.methods.advantage_alignment import aligned_slopes
+from simulation.training.methods.aligned_credit import aligned
 from simulation.training.methods.exact import exact_samples, profile_of
+from simulation.training.methods.shaping import ShapedGame
 from simulation.training.tabular import TabularTrainer, row_key
 
 
@@ -44,6 +48,47 @@ def standard_errors_off(
     sampled = np.array(found)
     errors = sampled.std(axis=0, ddof=1) / np.sqrt(updates)
     return float(np.max(np.abs(sampled.mean(axis=0) - exact) / errors))
+
+
+def alignment_errors_off(
+    graph: GameGraph, trainer: TabularTrainer, *, alignment: float, updates: int, episodes: int
+) -> float:
+    """Return as `standard_errors_off` for advantage alignment, each learner for its own payoff.
+
+    Args:
+        graph: A game without a last step.
+        trainer: What each learner plays; its tables do not change.
+        alignment: The weight of products of advantages.
+        updates: How many gradients are sampled.
+        episodes: Of each of them.
+    """
+    rows = trainer.probabilities([cell.prompt for cell in graph.cells])
+    steps = graph.evaluate(rows).steps
+    moves, first = joined_games([graph], np.eye(graph.table.game.players), [steps])
+    names = [config.model_id for config in graph.table.configs]
+    game = ShapedGame(moves, np.concatenate([[1.0], *rows]), {name: at for at, name in enumerate(names)})
+    exact = game.softmax_product(np.sum([aligned_slopes(game, name, alignment) for name in names], axis=0))
+    sampler, rng, task = EpisodeSampler(graph, rows), random.Random(5), graph.table.task.task_id
+    task_of, keys = dict.fromkeys(range(episodes), task), {"alignment": alignment, "steps": steps}
+    found = []
+    for _ in range(updates):
+        acts, payoffs = sampler.play(episodes, rng)
+        to_go = to_go_of(payoffs, names, lambda _episode, name: np.eye(len(names))[names.index(name)])
+        samples = [each for _, each in aligned(acts, to_go, task_of, {}, chances={task: graph.discount}, **keys)]
+        found.append(_logit_gradient(samples, first, game.chances) / episodes)
+    sampled = np.array(found)
+    errors = sampled.std(axis=0, ddof=1) / np.sqrt(updates)
+    return float(np.max(np.abs(sampled.mean(axis=0) - exact)[1:] / errors[1:]))
+
+
+def _logit_gradient(samples: Sequence[Sample], first: Mapping[Prompt, int], chances: Vector) -> Vector:
+    """Return the sum over samples of weight times the gradient of log probability, one number per place."""
+    found = np.zeros(len(chances))
+    for sample in samples:
+        place, choices = first[sample.prompt], sample.prompt.choices
+        found[place : place + len(choices)] -= sample.weight * chances[place : place + len(choices)]
+        found[place + choices.index(sample.picked)] += sample.weight
+    return found
 
 
 def _gradient(graph: GameGraph, trainer: TabularTrainer, samples: Sequence[Sample]) -> Vector:
@@ -92,3 +137,5 @@ class EpisodeSampler:
             (move,) = rng.choices(self._possible[node], self._likely[node])
             yield move
             node = int(self._moves.children[move])
+            if rng.random() >= self._moves.discount:
+                return

@@ -11,7 +11,7 @@ from agents.learning.samples import Prompt, Trainer, Version
 from agents.players.policies import TABULAR
 from agents.problems import SocietyError
 from simulation.plan import Plan
-from simulation.sections.training import COMPUTED, TrainingConfig, TrainingMethod
+from simulation.sections.training import TrainingConfig, TrainingMethod
 from simulation.training.company import loaded, with_partner
 from simulation.training.gate.decision import COMPANY, PairedDifferences
 from simulation.training.graph import GameGraph, StrategyProfile
@@ -38,7 +38,7 @@ def graphs_with(plan: Plan, learner: str, partner: str) -> tuple[GameGraph, ...]
         None where the method plays episodes, or the partner draws in another way.
     """
     config = plan.scenario.training
-    if config is None or config.method not in COMPUTED:
+    if config is None or not config.computes:
         return None
     # the same games, though a method of shaping would refuse a single learner
     exact = config.model_copy(update={"method": TrainingMethod.EXACT})

@@ -17,17 +17,20 @@ import numpy as np
 
 from simulation.metrics.arrays import Vector
 from simulation.training.lesson import Lesson, UpdateContext
+from simulation.training.methods.reinforce import reinforce
 from simulation.training.methods.shaping import ShapedGame, shaped_lesson
 from simulation.training.transitions import TransitionSolver
 
 
 def advantage_alignment(context: UpdateContext) -> Lesson:
-    """Return the aligned gradients of one update; values are per step, before it.
+    """Return the aligned gradients of one update; values are per step, before it. With `sampled` episodes are played.
 
     Raises:
         UsageError: There is one learner; models talk, or the mode is mixed.
         SocietyError: A game is too large or draws, or a partner draws.
     """
+    if context.config.sampled:
+        return reinforce(context)
     return shaped_lesson(context, partial(aligned_slopes, alignment=context.config.alignment))
 
 

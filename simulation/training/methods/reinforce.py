@@ -1,5 +1,7 @@
 """The method `reinforce`: play, and make what paid more than other replies to the same prompt more likely.
 
+`advantage_alignment` with `sampled` differs in the credit of decisions only: `aligned_credit`.
+
 In the last step of an episode the rules tell what every choice would have paid, so all of them are weighed there.
 
 Source: Williams, Machine Learning 8 (1992); the baseline: Kool, van Hoof & Welling, ICLR 2019 workshop.
@@ -13,9 +15,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from agents.strategy import TrainingMode
+from simulation.sections.training import TrainingMethod
 from simulation.training.all_actions import known_worths
 from simulation.training.credit import Credit, LearnerAct, Returns, credited, returns_to_go
 from simulation.training.lesson import Lesson, UpdateContext
+from simulation.training.methods.aligned_credit import aligned_credit
 from simulation.training.mixing import ModeShare, experience_after, shares_by_mode
 from simulation.training.opponents import meetings, play_lineups
 from simulation.training.parts import SeenPart, joined
@@ -50,8 +54,8 @@ def learned_from(
     without = [{name: runs[part] for name, runs in twins.items()} for part in range(len(played))]
     parts = [_seen(context, *part, mixed, silent) for part, silent in zip(played, without, strict=True)]
     seen, met = joined(parts), meetings(context, [each.to_go for each in parts], [each.steps for each in parts])
-    credit = credited(seen.acts, seen.to_go, seen.tasks, context.means, seen.worths, seen.twins)
     steps = sum(seen.steps) / len(seen.steps)
+    credit = _credit(context, seen, steps)
     values = {name: value / steps for name, value in credit.returns.items()}
     effects = message_effects(seen.to_go, seen.twins, seen.steps)
     place = _place(context, played[0][0])
@@ -60,6 +64,22 @@ def learned_from(
         return lesson
     ((run, _),) = played
     return replace(lesson, experience=experience_after(run), modes=_by_mode(run, credit, seen.to_go))
+
+
+def _credit(context: UpdateContext, seen: SeenPart, steps: float) -> Credit:
+    config = context.config
+    if config.method is not TrainingMethod.ADVANTAGE_ALIGNMENT:
+        return credited(seen.acts, seen.to_go, seen.tasks, context.means, seen.worths, seen.twins)
+    tasks = context.plan.scenario.tasks
+    return aligned_credit(
+        seen.acts,
+        seen.to_go,
+        seen.tasks,
+        context.means,
+        chances={task.task_id: task.horizon.chance if task.horizon else 1.0 for task in tasks},
+        alignment=config.alignment,
+        steps=steps,
+    )
 
 
 def _seen(context: UpdateContext, run: Run, acts: list[LearnerAct], mixed: bool, silent: Mapping[str, Run]) -> SeenPart:

@@ -182,3 +182,12 @@ def test_shaped_training_that_is_cut_off_ends_in_the_same_versions(
             train(folder, updates=updates)
         digests.append(load_training(folder).updates["digest"].tolist())
     assert digests[0] == digests[1]
+
+
+def test_sampled_alignment_plays_and_learns(tmp_path: Path) -> None:
+    """Episodes are played and followed as in reinforce; that the gradient is right is a known answer of verify."""
+    changes = {"training.method": "advantage_alignment", "training.sampled": True, "training.episodes": 2}
+    training = train_scenario("dilemma_shaped_tables", set=changes, updates=2, out=tmp_path)
+    assert training.cells.empty
+    assert list(training.path.glob("rollouts/0002/*/manifest.json"))
+    assert (training.updates.query("update > 0")["gradient"] > 0).all()
