@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ from agents.roster import Roster
 from simulation.cli.app import app
 from simulation.plan import Plan
 from simulation.training.shipped import shipped_trainings
+from tests.support.forks import in_child
 from tests.test_notebooks import JUPYTERS_FOLDERS
 
 ROOT = Path(__file__).parent.parent
@@ -70,10 +72,22 @@ def test_recorded_commands_are_among_the_shown_commands() -> None:
     assert set(commands) <= {line for block in blocks("bash") for line in block.splitlines()}
 
 
+@pytest.fixture(scope="module")
+def _imported() -> None:
+    """Import once what a fork then has: OASIS alone takes six seconds."""
+    for name in ("pandas", "agents.lora_model", "simulation.engine.society", "simulation.tables.run"):
+        importlib.import_module(name)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("_imported")
 @pytest.mark.parametrize("block", blocks("python"))
 def test_shown_python_works(block: str, tmp_path: Path) -> None:
-    run([sys.executable, "-c", block], tmp_path)
+    def script() -> None:
+        os.chdir(tmp_path)
+        exec(compile(block, "block.py", "exec"), {"__name__": "__main__"})
+
+    in_child(script)
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ def run(folder: Path, redirection: str = "", **environment: str) -> subprocess.C
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("charset", ["ascii", "latin-1", "gbk", "utf-8", "cp1252"])
+@pytest.mark.parametrize("charset", ["ascii", "gbk", "utf-8"])
 def test_a_narrow_charset_prints_escapes(scene: Path, charset: str) -> None:
     done = run(scene, PYTHONIOENCODING=charset)
     assert done.returncode == 0, done.stderr

@@ -147,7 +147,7 @@ def test_hostile_messages_do_nothing(
         assert page.evaluate("window.hurt") is None
 
 
-def test_report_of_100_000_messages_is_fast(
+def test_report_of_20_000_messages_is_fast(
     make_plan: Callable[..., Plan], runs: Path, browser: Browser, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Measure and print; fail only where a busy machine is no explanation."""
@@ -156,8 +156,8 @@ def test_report_of_100_000_messages_is_fast(
     )
     tasks = [{"task_id": "goods", "task_type": "public_goods", "max_steps": 20}]
     talk = {"topology": "ring", "talk_rounds": 5}
-    run = run_scenario(make_plan(rows=rows, episodes=10, tasks=tasks, communication=talk), out=runs)
-    assert len(run.messages) == 100_000
+    run = run_scenario(make_plan(rows=rows, episodes=2, tasks=tasks, communication=talk), out=runs)
+    assert len(run.messages) == 20_000
     path = write_report([run.path], tmp_path / "report.html", prompts=False)
 
     begun = time.perf_counter()
@@ -172,6 +172,6 @@ def test_report_of_100_000_messages_is_fast(
         assert page.locator(".row").count() < 60  # the page has only the visible rows
         page.evaluate("document.querySelector('#list').scrollTop = 1e6")
     with capsys.disabled():
-        print(f"\n100,000 messages: open {took:.2f} s, filters {', '.join(f'{each:.3f}' for each in filters)} s")  # noqa: T201
-    assert took < 3 * SLACK
-    assert max(filters) < 0.3 * SLACK
+        print(f"\n20,000 messages: open {took:.2f} s, filters {', '.join(f'{each:.3f}' for each in filters)} s")  # noqa: T201
+    assert took < SLACK
+    assert max(filters) < 0.1 * SLACK

@@ -28,7 +28,7 @@ from tests.support.forks import in_child, killed, society
 from tests.support.unbroken import assert_so_far, assert_whole
 
 ACTS = "[create_post, like_post]"
-SIZES = range(4, 230, 4)  # kB: from not even a manifest to all but the last table
+SIZES = range(4, 230, 12)  # kB: from not even a manifest to all but the last table
 
 
 def play(out: Path, on_event: Observer | None = None) -> Run:
