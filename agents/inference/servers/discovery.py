@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -26,12 +26,13 @@ _BUSY = 429
 
 @dataclass(frozen=True)
 class ServedModel:
-    """One row of a server's `/models`; the `parent` of an adapter is its base model."""
+    """One row of a server's `/models`; the `parent` of an adapter is its base model, `owned_by` tells the program."""
 
     name: str
     parent: str | None = None
     root: str | None = None
     max_model_len: int | None = None
+    owned_by: str | None = field(default=None, compare=False)
 
 
 def open_session() -> aiohttp.ClientSession:
@@ -140,6 +141,7 @@ def _served(row: dict[str, Any]) -> ServedModel:
         parent=_name(row.get("parent")),
         root=_name(row.get("root")),
         max_model_len=longest if type(longest) is int and longest > 0 else None,
+        owned_by=_name(row.get("owned_by")),
     )
 
 
