@@ -59,9 +59,18 @@ class BadReplyError(TransientError):
 
 
 class OtherModelError(BadReplyError):
-    """The answer names another model than the one asked for. The same server would do so again."""
+    """The answer names another model than the one asked for. The same server would do so again.
+
+    Args:
+        message: What failed, for the user.
+        answered_by: The model that the answer names.
+    """
 
     repeats = True
+
+    def __init__(self, message: str, answered_by: str) -> None:
+        super().__init__(message)
+        self.answered_by = answered_by
 
 
 class OutOfTimeError(TransientError):

@@ -56,7 +56,10 @@ class Asker:
             InferenceError: It gave none.
         """
         name = self.endpoint.name_of(request.adapter)
-        return self.endpoint.read(await self._post(chat_body(request, dialect, name)), request)
+        payload = await self._post(chat_body(request, dialect, name))
+        if isinstance(payload, dict):
+            payload["model"] = self.endpoint.reply_name(request.adapter)  # which model answers is another question
+        return self.endpoint.read(payload, request, dialect)
 
     async def canary(self, model: str, prompt: str, named: str | None) -> CanaryReply:
         """Return a model's reply to a prompt at temperature 0.

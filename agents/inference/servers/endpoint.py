@@ -94,18 +94,22 @@ class Endpoint:
         self.models.pop(adapter, None)
         self.aliases.pop(adapter, None)
 
-    def read(self, payload: Any, request: Request) -> Completion:
-        """Return the server's answer to a request.
+    def reply_name(self, adapter: str) -> str:
+        """Return the name that the server's replies must have for an adapter."""
+        return self.settings.reply_names.get(adapter) or self.aliases.get(adapter, adapter)
+
+    def read(self, payload: Any, request: Request, dialect: Dialect | None = None) -> Completion:
+        """Return the server's answer to a request, made in `dialect` or in the server's own.
 
         Raises:
             BadReplyError: The answer has another shape.
             OtherModelError: The answer names another model.
         """
-        named = self.settings.reply_names.get(request.adapter) or self.name_of(request.adapter)
-        completion = read_completion(payload, self.url, named, request.choices)
-        if not self.dialect.constraint.as_json or not request.choices:
+        completion = read_completion(payload, self.url, self.reply_name(request.adapter), request.choices)
+        constraint = (dialect or self.dialect).constraint
+        if not constraint.as_json or not request.choices:
             return completion
-        return replace(completion, text=self.dialect.constraint.read(completion.text, request.choices))
+        return replace(completion, text=constraint.read(completion.text, request.choices))
 
     def takes(self, pinned: str | None) -> bool:
         """Return whether a call that is pinned to a URL, or to none, may go here."""

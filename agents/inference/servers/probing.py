@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 NOBODY = "society-no-such-model"
 """A name that no server has."""
 _PROMPTS = range(len(CANARY_PROMPTS))
+_PROVED = {Proof.CANARY: "its replies are not those of {}", Proof.BASE: "{} does"}
+_LISTED = "the server lists it and refuses a name nobody has"
 
 
 @dataclass(frozen=True)
@@ -181,15 +183,13 @@ class _Probe:
         named = self.endpoint.settings.reply_names.get(needed.name, name)
         try:
             proof = await self._compared(name, named, self.references.get(base))
+        except OtherModelError as error:
+            return AdapterProof(needed.name, Proof.NOTHING, str(error), name, error.answered_by, str(error))
         except InferenceError as error:
-            detail = f"adapter {needed.name!r} does not answer: {error}"
-            other = isinstance(error, OtherModelError)
-            return AdapterProof(needed.name, Proof.NOTHING, detail, name, error=str(error), names_other=other)
-        if proof is Proof.CANARY:
-            return AdapterProof(needed.name, proof, f"its replies are not those of {_shown(base)}", name)
-        if proof is Proof.BASE:
-            return AdapterProof(needed.name, proof, _masked(needed.name, name, base), name)
-        return self._unproved(needed, name, base)
+            return AdapterProof(needed.name, Proof.NOTHING, f"it does not answer: {error}", name, error=str(error))
+        if proof is Proof.NOTHING:
+            return self._unproved(needed, name, base)
+        return AdapterProof(needed.name, proof, _PROVED[proof].format(_shown(base)), name)
 
     async def _compared(self, name: str, named: str, reference: Sequence[Pair] | None) -> Proof:
         """Return CANARY for replies that differ from the base's, BASE for equal ones, NOTHING if neither is sure."""
@@ -206,16 +206,11 @@ class _Probe:
         why = self.why_no_reference.get(base, "its base model is not served here")
         if base in self.references:
             why = "at temperature 0 too, the server gives other replies when it is asked again"
-        if self.checks_names and self.endpoint.model_of(needed.name):
-            detail = f"the server lists it and refuses a name nobody has; its replies were not compared: {why}"
-            return AdapterProof(needed.name, Proof.LISTED, detail, name)
-        detail = (
-            f"nothing proves that adapter {needed.name!r} answers: the server answers also under a name nobody has, "
-            f"and the replies could not be compared with the base model's ({why})"
-        )
-        if self.checks_names:
-            detail = f"nothing proves that adapter {needed.name!r} answers: the server does not list it, and {why}"
-        return AdapterProof(needed.name, Proof.NOTHING, detail, name)
+        listed = self.endpoint.model_of(needed.name) is not None
+        if listed and self.checks_names:
+            return AdapterProof(needed.name, Proof.LISTED, f"{_LISTED}; its replies were not compared: {why}", name)
+        sign = "the server does not list it" if self.checks_names else "the server answers to a name nobody has too"
+        return AdapterProof(needed.name, Proof.NOTHING, f"{sign}, and replies could not be compared: {why}", name)
 
     # -- the base in company, and the dialect ------------------------------------------------------------------
 
@@ -248,22 +243,14 @@ class _Probe:
         if proof.error:
             return proof
         try:
-            return replace(proof, constrained=await probe.obeys(dialect, proof.adapter))
+            tools = await probe.calls_tool(dialect, proof.adapter) if self.probing.tools else None
+            return replace(proof, constrained=await probe.obeys(dialect, proof.adapter), tools=tools)
         except InferenceError as error:
             return replace(proof, constrained=False, error=str(error))
 
 
 def _shown(base: str) -> str:
     return "a name nobody has" if base == NOBODY else f"the base model {base!r}"
-
-
-def _masked(adapter: str, name: str, base: str) -> str:
-    asked = "" if name == adapter else f" (asked as {name!r})"
-    return (
-        f"adapter {adapter!r}{asked} answers every prompt as {_shown(base)} does, so it is not served or changes "
-        "nothing, and the texts in its rows are the base model's. Load the adapter at this server; if the server has "
-        f"another name for it, say so in the scenario, at this endpoint: names: {{{adapter}: NAME}}"
-    )
 
 
 def by_endpoint(endpoint: Endpoint, needed: Sequence[NeededModel]) -> tuple[NeededModel, ...]:

@@ -122,10 +122,11 @@ def read_completion(
 
 def other_model(endpoint: str, answered_by: Any, adapter: str | None) -> OtherModelError:
     """Return the error for an answer that names another model than the one that was asked for."""
+    name = shown(answered_by)
     return OtherModelError(
-        f"{endpoint} answered as model {shown(answered_by)!r} instead of {adapter!r}, so another model may have "
-        f"answered. If that is this server's name for it, say so in the scenario, at the endpoint with this url: "
-        f"reply_names: {{{adapter}: {shown(answered_by)}}}"
+        f"{endpoint} answered as model {name!r} instead of {adapter!r}, so another model may have answered. If that is "
+        f"the server's name for it, say so in the scenario, at this endpoint: reply_names: {{{adapter}: {name}}}",
+        name,
     )
 
 

@@ -55,15 +55,17 @@ DEFAULT_DIALECT = Dialect()
 
 
 class ServerKind(Protocol):
-    """A program that serves models.
+    """A program that serves models."""
 
-    Attributes:
-        name: Its name.
-        constraints: The constraints that it is known to obey, best first.
-    """
+    @property
+    def name(self) -> str:
+        """Return its name."""
+        ...
 
-    name: str
-    constraints: Sequence[Constraint]
+    @property
+    def constraints(self) -> Sequence[Constraint]:
+        """Return the constraints that it is known to obey, best first."""
+        ...
 
     def recognises(self, models: Sequence[ServedModel], version: str | None) -> bool:
         """Return whether a server that lists `models`, and says this vLLM version, is of this kind."""
@@ -77,7 +79,7 @@ class ListedKind:
     Args:
         name: Its name.
         owners: The texts that its models have as `owned_by`.
-        constraints: As in `ServerKind`.
+        constraints: The constraints that it is known to obey, best first.
     """
 
     name: str
