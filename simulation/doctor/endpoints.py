@@ -19,7 +19,7 @@ from agents.inference.servers.discovery import (
     list_models,
     open_session,
 )
-from agents.inference.servers.endpoint import api_headers
+from agents.inference.servers.endpoint import aliases_of, api_headers
 from agents.problems import nearest
 from simulation.doctor.finding import Diagnosis, failure, ok, warning
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import aiohttp
 
 AREA = "endpoints"
-SHORT_CONTEXT = 1024
 Served = Mapping[str, Mapping[str, ServedModel]]
 """For each server that answers (by URL), the models it serves, by name."""
 
@@ -60,7 +59,7 @@ async def examine_endpoints(
         endpoint.url: models for endpoint, (models, _) in zip(endpoints, visits, strict=True) if models is not None
     }
     found = [diagnosis for _, diagnoses in visits for diagnosis in diagnoses]
-    return served, [*found, *_adapters(served, wanted), *_bases(served, wanted), *_contexts(served)]
+    return served, [*found, *_adapters(served, wanted), *_bases(served, wanted)]
 
 
 async def _visit(
@@ -84,7 +83,14 @@ async def _visit(
     state = ok(AREA, url, f"answers in {latency * 1000:.0f} ms, {program}, serves {names}")
     if not healthy:
         state = failure(AREA, url, "lists models, but its /health reports an error", "look at its log and restart it")
-    return {model.name: model for model in models}, [state]
+    return _by_name(models, endpoint), [state]
+
+
+def _by_name(models: Sequence[ServedModel], endpoint: EndpointSettings) -> dict[str, ServedModel]:
+    """Return the models by every name under which a run may ask for them."""
+    listed = {model.name: model for model in models}
+    aliases = {**aliases_of(models), **endpoint.names}
+    return listed | {alias: listed.get(name, ServedModel(name)) for alias, name in aliases.items()}
 
 
 def _remedy(error: InferenceError, endpoint: EndpointSettings) -> str:
@@ -135,11 +141,3 @@ def _bases_of(models: Mapping[str, ServedModel], name: str) -> tuple[str, ...]:
     base = models[name].parent or name
     root = models[base].root if base in models else None
     return (base, root) if root else (base,)
-
-
-def _contexts(served: Served) -> Iterator[Diagnosis]:
-    for url, models in served.items():
-        lengths = [model.max_model_len for model in models.values() if model.max_model_len]
-        if lengths and min(lengths) < SHORT_CONTEXT:
-            finding = f"{url} accepts {min(lengths)} tokens of prompt and reply; prompts have about 300 to 800"
-            yield warning(AREA, "context", finding, "vllm serve ... --max-model-len 4096")

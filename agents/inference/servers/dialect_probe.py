@@ -27,6 +27,7 @@ QUESTIONS = (
     ("Which city is the capital of France? Answer with its name.", ("seven drums", "nine flutes")),
 )
 """Prompts, with choices that none of them suggests."""
+TOOL_QUESTION = "Write a short post: call the tool create_post."
 TOOL = {
     "type": "function",
     "function": {
@@ -98,7 +99,7 @@ class DialectProbe:
         """Return whether a model that must call a tool calls it."""
         request = replace(
             self._request(0, adapter or self._adapter),
-            messages=(ChatMessage("user", "Write a short post: call the tool create_post."),),
+            messages=(ChatMessage("user", TOOL_QUESTION),),
             choices=None,
             tools=(TOOL,),
             must_use_tool=True,
