@@ -212,6 +212,10 @@ class VLLMClient:
         """
         return await self._registry.probe(needed, tools=tools, thorough=thorough) if self._served else ()
 
+    def adopt(self, probes: Sequence[EndpointProbe]) -> None:
+        """Ask servers as another client's probing found that they must be asked."""
+        self._registry.adopt(probes)
+
     async def prepare(self, adapters: Sequence[str], progress: Progress) -> None:
         """Load the tiers that will answer first for `adapters`, so that no call's latency includes it.
 

@@ -90,7 +90,8 @@ def _by_name(models: Sequence[ServedModel], endpoint: EndpointSettings) -> dict[
     """Return the models by every name under which a run may ask for them."""
     listed = {model.name: model for model in models}
     aliases = {**aliases_of(models), **endpoint.names}
-    return listed | {alias: listed.get(name, ServedModel(name)) for alias, name in aliases.items()}
+    known = {alias: listed.get(name) or listed.get(name.rpartition(":")[2]) for alias, name in aliases.items()}
+    return listed | {alias: model or ServedModel(alias) for alias, model in known.items()}
 
 
 def _remedy(error: InferenceError, endpoint: EndpointSettings) -> str:
@@ -129,11 +130,17 @@ def _bases(served: Served, wanted: Sequence[Wanted]) -> Iterator[Diagnosis]:
         for each in wanted
         if each.base_model
         for url in _places(served, each) or ()
+        if _says_base(served[url], each.name)
     }
     for url, bases, expected in sorted(found):
         if base_name(expected) not in map(base_name, bases):
             finding = f"{url} serves {' or '.join(bases)}, the roster says {expected}"
             yield warning(AREA, "base", finding, "correct the roster's base_model, or serve the other base")
+
+
+def _says_base(models: Mapping[str, ServedModel], name: str) -> bool:
+    """Return whether a server says which base a model has: it names a parent, or is one."""
+    return bool(models[name].parent) or any(model.parent == models[name].name for model in models.values())
 
 
 def _bases_of(models: Mapping[str, ServedModel], name: str) -> tuple[str, ...]:

@@ -85,10 +85,11 @@ async def examine(case: DoctorCase) -> list[Diagnosis]:
     served, diagnoses = await examine_endpoints(case.endpoints, wanted, case.required)
     found += diagnoses
     needed = [NeededModel(each.name, each.base_model, each.endpoint) for each in wanted]
-    found += await examine_models(case.endpoints, needed, served, case.settings, case.tools)
+    probes, diagnoses = await examine_models(case.endpoints, needed, served, case.settings, case.tools)
+    found += diagnoses
     found += examine_contexts(served, case.prompt_tokens, case.reply_tokens)
     tiers = [tier for tier in FALLBACK_ORDER if tier in case.settings.allowed]
     found += await asyncio.to_thread(lambda: list(examine_adapters(case.models, case.base_model, case.settings)))
     first = next(iter(case.models), None)
-    found += await examine_tiers(case.endpoints, tiers, first, case.base_model, served, case.settings)
+    found += await examine_tiers(case.endpoints, tiers, first, case.base_model, served, case.settings, probes)
     return [*found, *examine_storage(case.out)]

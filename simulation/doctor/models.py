@@ -9,12 +9,14 @@ from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.client import VLLMClient
 from agents.inference.provenance import Tier
 from agents.inference.servers.dialects import FREE
+from agents.inference.servers.dialects.constraints import CONSTRAINTS
 from agents.inference.servers.proof import NO_CONSTRAINT, NO_TOOLS, AdapterProof, EndpointProbe, NeededModel, Proof
 from agents.inference.tiers import SERVER_TIERS
 from simulation.doctor.endpoints import Served
 from simulation.doctor.finding import Diagnosis, failure, note, ok, warning
 
 AREA = "models"
+_CONSTRAINTS = {each.name for each in CONSTRAINTS}
 _SECONDS = 30.0
 _MOST = 20
 """The most models of a server that are asked where no roster says which."""
@@ -27,7 +29,7 @@ async def examine_models(
     served: Served,
     settings: InferenceSettings,
     tools: bool,
-) -> list[Diagnosis]:
+) -> tuple[tuple[EndpointProbe, ...], list[Diagnosis]]:
     """Probe every server that answers for the models that the roster needs of it.
 
     Args:
@@ -36,16 +38,19 @@ async def examine_models(
         served: What each answering server serves.
         settings: The scenario's inference settings.
         tools: Whether the scenario has social acts.
+
+    Returns:
+        What probing found, and the findings.
     """
     asked = needed or [NeededModel(name) for models in served.values() for name in list(models)[:_MOST]]
     if not served or not any(tier in settings.allowed for tier in SERVER_TIERS):
-        return []
+        return (), []
     only = replace(settings, tiers=(Tier.HTTP,), require=None, timeout=min(_SECONDS, settings.timeout))
     async with VLLMClient(endpoints=endpoints, settings=only) as client:
         await client.detect()
         probes = await client.probe(list(dict.fromkeys(asked)), tools=tools, thorough=True)
     required = settings.require in SERVER_TIERS
-    return [diagnosis for probe in probes for diagnosis in _findings(probe, required)]
+    return probes, [diagnosis for probe in probes for diagnosis in _findings(probe, required)]
 
 
 def _findings(probe: EndpointProbe, required: bool) -> Iterator[Diagnosis]:
@@ -60,7 +65,9 @@ def _findings(probe: EndpointProbe, required: bool) -> Iterator[Diagnosis]:
         yield ok(AREA, each.adapter, _answered(each))
     for each in probe.adapters:
         if each.replied_as:
-            yield stops(AREA, each.adapter, probe.refused[each.adapter], "add reply_names to the endpoint")
+            finding = f"{probe.url} answers as model {each.replied_as!r}, so another model may have answered"
+            fix = f"if that is its name there: reply_names: {{{each.adapter}: {each.replied_as}}} at this endpoint"
+            yield stops(AREA, each.adapter, finding, fix)
         elif each.error and not probe.error:
             yield failure(AREA, each.adapter, f"{probe.url}: {each.error}", _LOG)
         elif each.proof is Proof.BASE:
@@ -90,7 +97,9 @@ def _dialect(probe: EndpointProbe) -> Iterator[Diagnosis]:
     parts = (("seed", dialect.seed), ("log-probabilities", dialect.odds), ("system messages", dialect.system))
     takes = ", ".join(name for name, taken in parts if taken) or "plain messages only"
     if dialect.constraint is FREE:
-        yield warning(AREA, probe.url, NO_CONSTRAINT, "compare the share of invalid decisions between models")
+        refused = "; ".join(f"{name}: {words}" for name, words in probe.refusals if name in _CONSTRAINTS)
+        finding = f"{NO_CONSTRAINT}{f' ({refused})' if refused else ''}"
+        yield warning(AREA, probe.url, finding, "compare the share of invalid decisions between models")
     else:
         yield ok(AREA, probe.url, f"obeys choices by {dialect.constraint.name}; takes {takes}")
     handled = {

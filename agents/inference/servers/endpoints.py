@@ -160,6 +160,14 @@ class EndpointRegistry:
         self.on_change()
         return tuple(found)
 
+    def adopt(self, probes: Iterable[EndpointProbe]) -> None:
+        """Ask endpoints as `probes` found that they must be asked."""
+        with self.lock:
+            for probe in probes:
+                endpoint = self.find(probe.url)
+                if endpoint is not None:
+                    endpoint.probed(probe)
+
     async def _probe(
         self,
         session: aiohttp.ClientSession,
@@ -173,8 +181,7 @@ class EndpointRegistry:
         seconds, concurrency = self.settings.timeout, self.settings.concurrency
         probing = Probing(kind, needed, tools, thorough, seconds, concurrency)
         found = await probe_endpoint(session, endpoint, probing)
-        with self.lock:
-            endpoint.probed(found)
+        self.adopt([found])
         return found
 
     def refusal(self, adapter: str, pinned: str | None) -> str:
