@@ -60,9 +60,9 @@ class ScriptedVLLM:
     and `break_for` break every call for a time. `bodies` has the chat calls received, `asked_models` counts calls of
     `/models`. The questions by which a client probes it before a run are in `probes`: they are answered at once, use up
     no mishap, and are in no count. `delay` is the seconds before an answer, `slots` how many calls run at the same time
-    (None: all), `max_model_len` the largest number of tokens of prompt and reply. `odds` has the probability of each choice, for
-    calls that ask for log probabilities; more of them than `max_logprobs` are refused. With `api_key` every /v1
-    call needs it. Without `runtime_lora` there are no routes to load adapters, as in vLLM. `scores` takes the
+    (None: all), `max_model_len` the largest number of tokens of prompt and reply. `odds` has the probability of each
+    choice, for calls that ask for log probabilities; more of them than `max_logprobs` are refused. With `api_key` every
+    /v1 call needs it. Without `runtime_lora` there are no routes to load adapters, as in vLLM. `scores` takes the
     folder of an adapter (None: the base) and tokens, and gives the log-probability of every token but the first.
     `loads` has the names it was asked to load; `folder_of` says what answers under a name, and a cheat overrides
     it.
