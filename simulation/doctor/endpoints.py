@@ -12,7 +12,6 @@ from agents.inference.backend import EndpointSettings, base_name
 from agents.inference.errors import InferenceError, PermanentError, ServerLostError
 from agents.inference.servers.api_key import how_to_give
 from agents.inference.servers.discovery import (
-    ServedModel,
     ask_version,
     how_to_start,
     is_healthy,
@@ -20,6 +19,7 @@ from agents.inference.servers.discovery import (
     open_session,
 )
 from agents.inference.servers.endpoint import aliases_of, api_headers
+from agents.inference.servers.served_model import ServedModel
 from agents.problems import nearest
 from simulation.doctor.finding import Diagnosis, failure, ok, warning
 
@@ -106,7 +106,7 @@ def _adapters(served: Served, wanted: Sequence[Wanted]) -> Iterator[Diagnosis]:
         each for each in dict.fromkeys(wanted) if _places(served, each) is not None and not _places(served, each)
     ]
     for each in missing:
-        known = sorted({name for models in served.values() for name in models})
+        known = sorted({model.name for models in served.values() for model in models.values()})
         where = each.endpoint or next(iter(served))
         remedy = f"society adapters load {where} PATH --name {each.name}, or name one that is served"
         yield failure(

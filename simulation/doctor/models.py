@@ -10,7 +10,15 @@ from agents.inference.client import VLLMClient
 from agents.inference.provenance import Tier
 from agents.inference.servers.dialects import FREE
 from agents.inference.servers.dialects.constraints import CONSTRAINTS
-from agents.inference.servers.proof import NO_CONSTRAINT, NO_TOOLS, AdapterProof, EndpointProbe, NeededModel, Proof
+from agents.inference.servers.proof import (
+    NO_CONSTRAINT,
+    NO_TOOLS,
+    AdapterProof,
+    Company,
+    EndpointProbe,
+    NeededModel,
+    Proof,
+)
 from agents.inference.tiers import SERVER_TIERS
 from simulation.doctor.endpoints import Served
 from simulation.doctor.finding import Diagnosis, failure, note, ok, warning
@@ -119,6 +127,8 @@ def _dialect(probe: EndpointProbe) -> Iterator[Diagnosis]:
 def _base(probe: EndpointProbe, required: bool) -> Iterator[Diagnosis]:
     """Yield a finding on a base whose replies adapters change."""
     reason = probe.refused.get(probe.base) if probe.base else None
+    if probe.company is Company.UNCHANGED:
+        yield ok(AREA, probe.base, "answers in one batch with adapters as it does alone")
     if reason:
         verdict = failure if required else warning
         yield verdict(AREA, probe.base, reason, "vllm serve ... --max-loras N, N one above the number of adapters")

@@ -20,9 +20,10 @@ from agents.inference.provenance import Request, Tier
 from agents.inference.servers.api_key import MissingKeyError, find_key, without_key
 from agents.inference.servers.breaker import Breaker
 from agents.inference.servers.dialects.dialect import DEFAULT_DIALECT, Dialect
-from agents.inference.servers.discovery import ServedModel, how_to_start
+from agents.inference.servers.discovery import how_to_start
 from agents.inference.servers.limits import AdaptiveLimit
 from agents.inference.servers.proof import EndpointProbe
+from agents.inference.servers.served_model import ServedModel
 from agents.inference.servers.wire import read_completion
 
 LATEST = ":latest"

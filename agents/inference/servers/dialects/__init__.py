@@ -20,9 +20,19 @@ from agents.inference.servers.dialects.tgi import TGI
 from agents.inference.servers.dialects.vllm import VLLM
 
 if TYPE_CHECKING:
-    from agents.inference.servers.discovery import ServedModel
+    from agents.inference.servers.served_model import ServedModel
 
-__all__ = ["DEFAULT_DIALECT", "FREE", "KINDS", "Constraint", "Dialect", "ServerKind", "constraints_of", "kind_of"]
+__all__ = [
+    "DEFAULT_DIALECT",
+    "FREE",
+    "KINDS",
+    "VLLM",
+    "Constraint",
+    "Dialect",
+    "ServerKind",
+    "constraints_of",
+    "kind_of",
+]
 
 KINDS: tuple[ServerKind, ...] = (SGLANG, LLAMA_CPP, OLLAMA, LM_STUDIO, TGI, VLLM, OPENAI)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from agents.inference.servers.dialects.constraints import STRUCTURED_OUTPUTS, Constraint
 
 if TYPE_CHECKING:
-    from agents.inference.servers.discovery import ServedModel
+    from agents.inference.servers.served_model import ServedModel
 
 MAX_TOKENS, MAX_COMPLETION_TOKENS = "max_tokens", "max_completion_tokens"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from agents.inference.servers.dialects.constraints import CONSTRAINTS, Constraint
 
 if TYPE_CHECKING:
-    from agents.inference.servers.discovery import ServedModel
+    from agents.inference.servers.served_model import ServedModel
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from agents.inference.servers.dialects.constraints import (
 )
 
 if TYPE_CHECKING:
-    from agents.inference.servers.discovery import ServedModel
+    from agents.inference.servers.served_model import ServedModel
 
 
 @dataclass(frozen=True)
