@@ -258,6 +258,7 @@ def by_endpoint(endpoint: Endpoint, needed: Sequence[NeededModel]) -> tuple[Need
     here: Mapping[str, NeededModel] = {
         each.name: each
         for each in needed
-        if endpoint.serves(each.name) and endpoint.takes(each.endpoint.rstrip("/") if each.endpoint else None)
+        if endpoint.serves(each.name, listed=True)
+        and endpoint.takes(each.endpoint.rstrip("/") if each.endpoint else None)
     }
     return tuple(here.values())

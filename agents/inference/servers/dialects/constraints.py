@@ -23,6 +23,7 @@ from typing import Any
 
 Fields = dict[str, Any]
 _KEY = "choice"
+_SPECIAL, _ESCAPED = re.compile(r"([\\.^$*+?{}\[\]|()])"), r"\\\1"
 _WRAPPER_TOKENS = 24
 """Tokens that the braces, quotes and key around a choice may take."""
 
@@ -60,7 +61,8 @@ class Constraint:
 
 
 def _pattern(choices: Sequence[str]) -> str:
-    return f"({'|'.join(map(re.escape, choices))})"
+    """Return a regular expression; only what every engine calls special is escaped."""
+    return f"({'|'.join(_SPECIAL.sub(_ESCAPED, choice) for choice in choices)})"
 
 
 def _grammar(choices: Sequence[str]) -> str:
