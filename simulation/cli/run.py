@@ -69,7 +69,7 @@ def run(
     with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
         finished = play_plan(plan, out=out, on_event=watch, cache=cache)
     show(finished, json_)
-    tell_unproved(finished)
+    show_unproved(finished)
     refuse_no_decision(finished)
 
 
@@ -94,11 +94,11 @@ def resume(
         with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
             finished = resume_run(path, on_event=watch, cache=cache)
     show(finished, json_)
-    tell_unproved(finished)
+    show_unproved(finished)
     refuse_no_decision(finished)
 
 
-def tell_unproved(finished: Run) -> None:
+def show_unproved(finished: Run) -> None:
     """Print what is not proved of the models that answered, and what their servers do not obey."""
     from agents.inference.servers.proof import stored_warnings
     from simulation.cli.console import complain

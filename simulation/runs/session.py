@@ -16,14 +16,13 @@ from agents.inference.backend import InferenceSettings
 from agents.inference.errors import FloorReachedError, UnknownAdapterError
 from agents.inference.loops import run_blocking
 from agents.inference.recording import Recording, ReplyCache
-from agents.inference.servers.proof import NeededModel, refuse_unproved
-from agents.inference.tiers import SERVER_TIERS
 from agents.inference.weights import changed_weights
 from agents.problems import SocietyError, StopRequestedError
 from agents.strategy import TrainingMode
 from simulation.engine.environment import MultiModelEnvironment
 from simulation.modes import ModeChoice
 from simulation.plan import Plan
+from simulation.runs.probing import probe_servers
 from simulation.scenario import PromptStorage
 from simulation.store.events import (
     CallBegun,
@@ -183,30 +182,9 @@ class RunSession:
             for found in await environment.client.detect():
                 logger.info("%s: %s", found.tier.value, found.detail)
             environment.client.check_adapters(list(dict.fromkeys(adapters)))
-            await self._probe(environment)
+            await probe_servers(self.path, self.plan, environment)
             await self._record_weights(environment)
             await environment.client.prepare(list(dict.fromkeys(adapters)), notices.info)
-
-    async def _probe(self, environment: MultiModelEnvironment) -> None:
-        """Probe the servers for what this run needs, log what a reader must know, and write it to the manifest.
-
-        Raises:
-            UnprovedError: A server tier is required, and a server gives no proof of an adapter.
-        """
-        scenario, roster = self.plan.scenario, self.plan.roster
-        needed = [
-            NeededModel(row.model_name, row.base_model or roster.base_model, row.endpoint)
-            for row in environment.models
-            if row.model_name
-        ]
-        found = await environment.client.probe(needed, tools=bool(scenario.communication.social_actions))
-        for warning in [text for probe in found for text in probe.warnings()]:
-            logger.warning("%s", warning)
-        manifest = read_manifest(self.path)
-        probes = {**(manifest.get("probes") or {}), **{probe.url: probe.record() for probe in found}}
-        write_manifest(self.path, {**manifest, "probes": probes})
-        if scenario.inference.require in SERVER_TIERS:
-            refuse_unproved(found)
 
     async def _record_weights(self, environment: MultiModelEnvironment) -> None:
         """Write to the manifest which weights answer, and each server's version.
