@@ -23,7 +23,7 @@ from agents.inference.tiers import SERVER_TIERS
 from simulation.doctor.endpoints import Served
 from simulation.doctor.finding import Diagnosis, failure, note, ok, warning
 
-AREA = "models"
+AREA, DIALECT = "models", "dialect"
 _CONSTRAINTS = {each.name for each in CONSTRAINTS}
 _SECONDS = 30.0
 _MOST = 20
@@ -65,7 +65,7 @@ def _findings(probe: EndpointProbe, required: bool) -> Iterator[Diagnosis]:
     """Yield the findings on one server; what stops a run is a failure only where a server tier is required."""
     stops = failure if required else warning
     if probe.error:
-        yield failure(AREA, probe.url, f"refuses what a run asks: {probe.error}", _LOG)
+        yield failure(AREA, DIALECT, f"{probe.url} refuses what a run asks: {probe.error}", _LOG)
     else:
         yield from _dialect(probe)
     proved = [each for each in probe.adapters if _answers(each) and each.proof in (Proof.CANARY, Proof.LISTED)]
@@ -107,9 +107,9 @@ def _dialect(probe: EndpointProbe) -> Iterator[Diagnosis]:
     if dialect.constraint is FREE:
         refused = "; ".join(f"{name}: {words}" for name, words in probe.refusals if name in _CONSTRAINTS)
         finding = f"{NO_CONSTRAINT}{f' ({refused})' if refused else ''}"
-        yield warning(AREA, probe.url, finding, "compare the share of invalid decisions between models")
+        yield warning(AREA, DIALECT, f"{probe.url} {finding}", "compare the share of invalid decisions between models")
     else:
-        yield ok(AREA, probe.url, f"obeys choices by {dialect.constraint.name}; takes {takes}")
+        yield ok(AREA, DIALECT, f"{probe.url} obeys choices by {dialect.constraint.name}; takes {takes}")
     handled = {
         "system role": "its text begins the first user message instead",
         "seed": "it is left out, so replies are not repeatable",
@@ -118,10 +118,12 @@ def _dialect(probe: EndpointProbe) -> Iterator[Diagnosis]:
     }
     for part, words in probe.refusals:
         if part in handled:
-            yield note(AREA, probe.url, f"refuses {part}: {handled[part]} ({words})")
+            yield note(AREA, DIALECT, f"{probe.url} refuses {part}: {handled[part]} ({words})")
     if dialect.tools is False:
         words = dict(probe.refusals).get("tools", "")
-        yield warning(AREA, probe.url, f"{NO_TOOLS}{f' ({words})' if words else ''}", "or leave out social_actions")
+        yield warning(
+            AREA, DIALECT, f"{probe.url} {NO_TOOLS}{f' ({words})' if words else ''}", "or leave out social_actions"
+        )
 
 
 def _base(probe: EndpointProbe, required: bool) -> Iterator[Diagnosis]:
