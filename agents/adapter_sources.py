@@ -10,8 +10,10 @@ from agents.inference.adapter_folder import is_hub_name, read_adapter_folder
 from agents.inference.backend import EndpointSettings, same_base
 from agents.inference.embedded.adapters import shipped_adapters
 from agents.inference.loops import run_blocking
-from agents.inference.servers.discovery import ServedModel, list_models, open_session
+from agents.inference.servers.dialects import VLLM, kind_of
+from agents.inference.servers.discovery import list_models, open_session
 from agents.inference.servers.endpoint import api_headers
+from agents.inference.servers.served_model import ServedModel
 from agents.problems import SocietyError, UsageError
 
 
@@ -75,7 +77,9 @@ def found_in_folder(folder: Path) -> FoundAdapters:
 
 
 def found_at_server(url: str, api_key_env: str | None = None) -> FoundAdapters:
-    """Find the adapters that a server lists. May be called where an event loop is running, as in a notebook.
+    """Find the adapters that a server lists; all its models, where it says of none what it is made from.
+
+    May be called where an event loop is running, as in a notebook.
 
     Args:
         url: The server's URL; it ends in `/v1`.
@@ -88,11 +92,14 @@ def found_at_server(url: str, api_key_env: str | None = None) -> FoundAdapters:
     served = run_blocking(lambda: _ask(url, api_key_env))
     bases = tuple(model.name for model in served if model.parent is None)
     candidates = tuple(_served_candidate(model) for model in served if model.parent is not None)
-    if not candidates:
+    if not candidates and (len(bases) < 2 or kind_of(served, None) is VLLM):
         raise SocietyError(
             f"{url} serves {', '.join(bases) or 'no model'} and no adapter; start vLLM with "
             "--enable-lora --lora-modules NAME=PATH"
         )
+    if not candidates:
+        note = f"{url} does not say which of its models are adapters, and of which base: all may take part"
+        return FoundAdapters(tuple(map(_served_candidate, served)), notes=(note,))
     return FoundAdapters(candidates, bases)
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from agents.inference.backend import Route, TierBackend
-from agents.inference.errors import InferenceError, OutOfTimeError, ServerLostError, TransientError
+from agents.inference.errors import InferenceError, OtherModelError, OutOfTimeError, ServerLostError, TransientError
 from agents.inference.provenance import Reply, Request, Tier
 from agents.inference.records import Attempt, OnCall
 from agents.inference.servers.discovery import ASK_TIMEOUT
@@ -87,6 +87,8 @@ class Attempts:
             return None
         if error.endpoint and not repeated and self._registry.has_untried(call.request, call.tried):
             return 0.0
+        if isinstance(error, OtherModelError):
+            return None
         call.retries += 1
         call.tried.clear()
         pause = _pause(error, call.retries)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from agents.inference.provenance import FALLBACK_ORDER, ChatMessage, Request, Tier, ToolCall
@@ -65,12 +65,16 @@ class EndpointSettings:
         url: Its URL, which ends in `/v1`.
         api_key_env: The environment variable that has its API key, or the entry in the system's keyring.
         adapters: The only adapters that it is asked for; None is all that it serves.
+        names: Adapter -> the name that this server has for it, where that is another.
+        reply_names: Adapter -> the name that this server's replies have for it, where that is not the one asked for.
         pinned_only: It takes only the calls that are pinned to it.
     """
 
     url: str
     api_key_env: str | None = None
     adapters: tuple[str, ...] | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    reply_names: Mapping[str, str] = field(default_factory=dict)
     pinned_only: bool = False
 
 

@@ -35,6 +35,7 @@ from agents.inference.recording import OUTSIDE_EPISODES, Recording, ReplyCache
 from agents.inference.records import OnCall, cached_record, log_call
 from agents.inference.servers.endpoints import EndpointRegistry
 from agents.inference.servers.health import HealthWatch
+from agents.inference.servers.proof import EndpointProbe, NeededModel
 from agents.inference.servers.slots import Slots
 from agents.inference.tiers import SERVER_TIERS, LazyBackend, backends
 from agents.inference.weights import WeightsRecord, record_name, record_weights, weights_identity
@@ -139,7 +140,7 @@ class VLLMClient:
         if self._registry.asked:
             return self._registry.up
         if self._probed is None:
-            self._probed = self._registry.probe()
+            self._probed = self._registry.any_answers()
         return self._probed
 
     @property
@@ -195,7 +196,25 @@ class VLLMClient:
         """
         missing = self._registry.missing(adapters) if self._served else ()
         if missing:
-            raise self._registry.why_none("', '".join(missing))
+            raise self._registry.why_none(*missing)
+
+    async def probe(
+        self, needed: Sequence[NeededModel], *, tools: bool = False, thorough: bool = False
+    ) -> tuple[EndpointProbe, ...]:
+        """Ask each server that is up how it must be asked, and for proof that it serves the `needed` models.
+
+        Its calls follow what was found from then on. Call `detect` first.
+
+        Args:
+            needed: The models that will be asked for.
+            tools: Whether tool calls will be needed.
+            thorough: Whether each model is asked for a constrained choice, and not only the first.
+        """
+        return await self._registry.probe(needed, tools=tools, thorough=thorough) if self._served else ()
+
+    def adopt(self, probes: Sequence[EndpointProbe]) -> None:
+        """Ask servers as another client's probing found that they must be asked."""
+        self._registry.adopt(probes)
 
     async def prepare(self, adapters: Sequence[str], progress: Progress) -> None:
         """Load the tiers that will answer first for `adapters`, so that no call's latency includes it.

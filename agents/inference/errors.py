@@ -5,6 +5,7 @@
 | TransientError       | moves to another server, then retries with back-off, then falls back one tier  |
 |   ServerLostError    | the same; the server is checked, and not asked while it is down                |
 |   BadReplyError      | the same; the answer is no reply to the request, and is never passed on        |
+|     OtherModelError  | moves to another server; else falls back one tier at once                      |
 |   OutOfTimeError     | falls back one tier: the call's own time is over, which says nothing of a server |
 | PermanentError       | falls back one tier at once: a retry would fail the same way                   |
 |   SetupError         | the same; a resumed run may succeed, once the key is set or the model is there |
@@ -57,6 +58,21 @@ class BadReplyError(TransientError):
     """The server sent something that is no reply to the request: truncated, malformed, another model's, too large."""
 
 
+class OtherModelError(BadReplyError):
+    """The answer names another model than the one asked for. The same server would do so again.
+
+    Args:
+        message: What failed, for the user.
+        answered_by: The model that the answer names.
+    """
+
+    repeats = True
+
+    def __init__(self, message: str, answered_by: str) -> None:
+        super().__init__(message)
+        self.answered_by = answered_by
+
+
 class OutOfTimeError(TransientError):
     """The call's deadline passed before a server had a fair chance: it waited for a slot, or was sent too late."""
 
@@ -80,13 +96,17 @@ class UnknownAdapterError(InferenceError):
         adapter: The adapter.
         where: The servers or tier that were asked.
         served: The names that they have.
+        others: Further adapters that they do not have.
     """
 
-    def __init__(self, adapter: str, where: str, served: Sequence[str]) -> None:
+    def __init__(self, adapter: str, where: str, served: Sequence[str], others: Sequence[str] = ()) -> None:
         known = ", ".join(sorted(served)[:_NAMED]) or "none"
         known += f" and {len(served) - _NAMED} more" if len(served) > _NAMED else ""
-        hint = nearest(adapter, sorted(served)) if served else "it serves no model"
-        super().__init__(f"adapter {adapter!r} is not served at {where}; served: {known} ({hint})")
+        names = (adapter, *others)
+        hints = dict.fromkeys(nearest(name, sorted(served)) for name in names) if served else ("it serves no model",)
+        listed = ", ".join(map(repr, names[:_NAMED]))
+        verb = f"adapter {listed} is" if len(names) == 1 else f"adapters {listed} are"
+        super().__init__(f"{verb} not served at {where}; served: {known} ({'; '.join(hints)})")
         self.adapter = adapter
         self.served = tuple(served)
 

@@ -45,7 +45,7 @@ def record_weights(
         record: dict[str, Any] = {}
         if embedded and (digests := _digests(adapter, path)):
             record["embedded"] = digests
-        listed = {each.url: _listed_by(each, adapter) for each in servers if adapter in each.models}
+        listed = {each.url: _listed_by(each, adapter) for each in servers if each.model_of(adapter)}
         if listed:
             record["servers"] = listed
         found[record_name(adapter, path)] = record
@@ -81,8 +81,8 @@ def _hashed(folder: Path) -> dict[str, str]:
 
 
 def _listed_by(endpoint: Endpoint, adapter: str) -> dict[str, str | None]:
-    model = endpoint.models[adapter]
-    return {"base": model.parent, "root": model.root}
+    model = endpoint.model_of(adapter)
+    return {"base": model.parent, "root": model.root} if model else {}
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:

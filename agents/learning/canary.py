@@ -10,14 +10,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from agents.inference.canary import LEAST, LIMIT, log_distance
 from agents.learning.samples import Prompt
 from agents.problems import SocietyError
 
-CANARY_PROMPTS = 8
-LIMIT = 0.05
-"""How far a served log-probability may be from the trainer's."""
-_LEAST = 1e-3  # less likely choices are one: their logarithms differ by rounding alone
+__all__ = ["CANARY_PROMPTS", "LIMIT", "Canary", "CanaryError", "telling_prompts"]
 
+CANARY_PROMPTS = 8
 Chances = Sequence[Sequence[float]]
 ServedProbabilities = Callable[[Sequence[Prompt]], Chances]
 
@@ -97,7 +96,7 @@ def _apart(one: Chances, other: Chances) -> float:
 def _distance(one: float, other: float) -> float:
     if not (math.isfinite(one) and math.isfinite(other)):
         return math.inf
-    return abs(math.log(max(one, _LEAST)) - math.log(max(other, _LEAST)))
+    return log_distance(math.log(max(one, LEAST)), math.log(max(other, LEAST)))
 
 
 def telling_prompts(prompts: Sequence[Prompt], own: Chances, parent: Chances, count: int = CANARY_PROMPTS) -> list[int]:

@@ -69,6 +69,7 @@ def run(
     with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
         finished = play_plan(plan, out=out, on_event=watch, cache=cache)
     show(finished, json_)
+    show_unproved(finished)
     refuse_no_decision(finished)
 
 
@@ -93,7 +94,17 @@ def resume(
         with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
             finished = resume_run(path, on_event=watch, cache=cache)
     show(finished, json_)
+    show_unproved(finished)
     refuse_no_decision(finished)
+
+
+def show_unproved(finished: Run) -> None:
+    """Print what is not proved of the models that answered, and what their servers do not obey."""
+    from agents.inference.servers.proof import stored_warnings
+    from simulation.cli.console import complain
+
+    for text in stored_warnings(finished.manifest.get("probes") or {}):
+        complain(text)
 
 
 def refuse_no_decision(finished: Run) -> None:

@@ -12,14 +12,14 @@ from agents.inference.backend import EndpointSettings, base_name
 from agents.inference.errors import InferenceError, PermanentError, ServerLostError
 from agents.inference.servers.api_key import how_to_give
 from agents.inference.servers.discovery import (
-    ServedModel,
     ask_version,
     how_to_start,
     is_healthy,
     list_models,
     open_session,
 )
-from agents.inference.servers.endpoint import api_headers
+from agents.inference.servers.endpoint import aliases_of, api_headers
+from agents.inference.servers.served_model import ServedModel
 from agents.problems import nearest
 from simulation.doctor.finding import Diagnosis, failure, ok, warning
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import aiohttp
 
 AREA = "endpoints"
-SHORT_CONTEXT = 1024
 Served = Mapping[str, Mapping[str, ServedModel]]
 """For each server that answers (by URL), the models it serves, by name."""
 
@@ -60,7 +59,7 @@ async def examine_endpoints(
         endpoint.url: models for endpoint, (models, _) in zip(endpoints, visits, strict=True) if models is not None
     }
     found = [diagnosis for _, diagnoses in visits for diagnosis in diagnoses]
-    return served, [*found, *_adapters(served, wanted), *_bases(served, wanted), *_contexts(served)]
+    return served, [*found, *_adapters(served, wanted), *_bases(served, wanted)]
 
 
 async def _visit(
@@ -84,7 +83,15 @@ async def _visit(
     state = ok(AREA, url, f"answers in {latency * 1000:.0f} ms, {program}, serves {names}")
     if not healthy:
         state = failure(AREA, url, "lists models, but its /health reports an error", "look at its log and restart it")
-    return {model.name: model for model in models}, [state]
+    return _by_name(models, endpoint), [state]
+
+
+def _by_name(models: Sequence[ServedModel], endpoint: EndpointSettings) -> dict[str, ServedModel]:
+    """Return the models by every name under which a run may ask for them."""
+    listed = {model.name: model for model in models}
+    aliases = {**aliases_of(models), **endpoint.names}
+    known = {alias: listed.get(name) or listed.get(name.rpartition(":")[2]) for alias, name in aliases.items()}
+    return listed | {alias: model or ServedModel(alias) for alias, model in known.items()}
 
 
 def _remedy(error: InferenceError, endpoint: EndpointSettings) -> str:
@@ -99,7 +106,7 @@ def _adapters(served: Served, wanted: Sequence[Wanted]) -> Iterator[Diagnosis]:
         each for each in dict.fromkeys(wanted) if _places(served, each) is not None and not _places(served, each)
     ]
     for each in missing:
-        known = sorted({name for models in served.values() for name in models})
+        known = sorted({model.name for models in served.values() for model in models.values()})
         where = each.endpoint or next(iter(served))
         remedy = f"society adapters load {where} PATH --name {each.name}, or name one that is served"
         yield failure(
@@ -123,6 +130,7 @@ def _bases(served: Served, wanted: Sequence[Wanted]) -> Iterator[Diagnosis]:
         for each in wanted
         if each.base_model
         for url in _places(served, each) or ()
+        if _says_base(served[url], each.name)
     }
     for url, bases, expected in sorted(found):
         if base_name(expected) not in map(base_name, bases):
@@ -130,16 +138,13 @@ def _bases(served: Served, wanted: Sequence[Wanted]) -> Iterator[Diagnosis]:
             yield warning(AREA, "base", finding, "correct the roster's base_model, or serve the other base")
 
 
+def _says_base(models: Mapping[str, ServedModel], name: str) -> bool:
+    """Return whether a server says which base a model has: it names a parent, or is one."""
+    return bool(models[name].parent) or any(model.parent == models[name].name for model in models.values())
+
+
 def _bases_of(models: Mapping[str, ServedModel], name: str) -> tuple[str, ...]:
     """Return the names of a model's base: its served name, and the path or name that it was loaded from."""
     base = models[name].parent or name
     root = models[base].root if base in models else None
     return (base, root) if root else (base,)
-
-
-def _contexts(served: Served) -> Iterator[Diagnosis]:
-    for url, models in served.items():
-        lengths = [model.max_model_len for model in models.values() if model.max_model_len]
-        if lengths and min(lengths) < SHORT_CONTEXT:
-            finding = f"{url} accepts {min(lengths)} tokens of prompt and reply; prompts have about 300 to 800"
-            yield warning(AREA, "context", finding, "vllm serve ... --max-model-len 4096")

@@ -10,13 +10,16 @@ from pathlib import Path
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.client import DEFAULT_URL
 from agents.inference.provenance import FALLBACK_ORDER, Tier
+from agents.inference.servers.proof import NeededModel
 from agents.roster import ModelConfig
 from simulation.doctor.adapters import examine_adapters
 from simulation.doctor.endpoints import Wanted, examine_endpoints
 from simulation.doctor.finding import Diagnosis
 from simulation.doctor.generation import examine_tiers
 from simulation.doctor.imports import examine_imports
+from simulation.doctor.models import examine_models
 from simulation.doctor.packages import examine_packages
+from simulation.doctor.prompts import USUAL_PROMPT, examine_contexts, longest_prompt
 from simulation.doctor.storage import examine_storage
 from simulation.plan import Plan
 
@@ -32,6 +35,9 @@ class DoctorCase:
         settings: The scenario's inference settings.
         required: True if the run is impossible without a server that answers.
         out: The folder for run directories.
+        tools: True if the run has social acts.
+        prompt_tokens: About how many tokens the longest prompt may have.
+        reply_tokens: The most tokens of a reply.
     """
 
     endpoints: tuple[EndpointSettings, ...] = (EndpointSettings(DEFAULT_URL),)
@@ -40,6 +46,9 @@ class DoctorCase:
     settings: InferenceSettings = field(default_factory=InferenceSettings)
     required: bool = False
     out: Path = Path("runs")
+    tools: bool = False
+    prompt_tokens: int = USUAL_PROMPT
+    reply_tokens: int = 64
 
     @classmethod
     def of(cls, plan: Plan, out: Path = Path("runs")) -> DoctorCase:
@@ -51,7 +60,17 @@ class DoctorCase:
         pinned = (EndpointSettings(row.endpoint) for row in models if row.endpoint)
         known = {each.url.rstrip("/") for each in inference.servers()}
         extra = tuple(each for each in pinned if each.url.rstrip("/") not in known)
-        return cls((*inference.servers(), *extra), models, roster.base_model, settings, servers_only, out)
+        return cls(
+            endpoints=(*inference.servers(), *extra),
+            models=models,
+            base_model=roster.base_model,
+            settings=settings,
+            required=servers_only,
+            out=out,
+            tools=bool(plan.scenario.communication.social_actions),
+            prompt_tokens=longest_prompt(plan),
+            reply_tokens=inference.max_tokens,
+        )
 
     @classmethod
     def at(cls, urls: Sequence[str], out: Path = Path("runs")) -> DoctorCase:
@@ -65,8 +84,12 @@ async def examine(case: DoctorCase) -> list[Diagnosis]:
     found = [*examine_packages(), *await asyncio.to_thread(lambda: list(examine_imports()))]
     served, diagnoses = await examine_endpoints(case.endpoints, wanted, case.required)
     found += diagnoses
+    needed = [NeededModel(each.name, each.base_model, each.endpoint) for each in wanted]
+    probes, diagnoses = await examine_models(case.endpoints, needed, served, case.settings, case.tools)
+    found += diagnoses
+    found += examine_contexts(served, case.prompt_tokens, case.reply_tokens)
     tiers = [tier for tier in FALLBACK_ORDER if tier in case.settings.allowed]
     found += await asyncio.to_thread(lambda: list(examine_adapters(case.models, case.base_model, case.settings)))
     first = next(iter(case.models), None)
-    found += await examine_tiers(case.endpoints, tiers, first, case.base_model, served, case.settings)
+    found += await examine_tiers(case.endpoints, tiers, first, case.base_model, served, case.settings, probes)
     return [*found, *examine_storage(case.out)]

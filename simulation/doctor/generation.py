@@ -10,6 +10,7 @@ from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.client import VLLMClient
 from agents.inference.provenance import CallKey, ChatMessage, Purpose, Request, Sampling, Tier
 from agents.inference.recording import OUTSIDE_EPISODES
+from agents.inference.servers.proof import EndpointProbe
 from agents.inference.tiers import SERVER_TIERS
 from agents.problems import SocietyError
 from agents.roster import ModelConfig
@@ -26,6 +27,7 @@ async def examine_tiers(
     base_model: str | None,
     served: Served,
     settings: InferenceSettings,
+    probes: Sequence[EndpointProbe] = (),
 ) -> list[Diagnosis]:
     """Ask each of `tiers` for one token.
 
@@ -36,6 +38,7 @@ async def examine_tiers(
         base_model: The roster's base model.
         served: What each answering server serves.
         settings: The scenario's inference settings.
+        probes: How each server must be asked.
     """
     found: list[Diagnosis] = []
     for tier in tiers:
@@ -43,9 +46,11 @@ async def examine_tiers(
         diagnosis = _blocked(tier, served, settings)
         if diagnosis is None:
             request = _request(tier, model, base_model, served, settings)
-            diagnosis = await _ask(tier, request, endpoints, settings)
+            diagnosis = await _ask(tier, request, endpoints, settings, probes)
         if diagnosis.verdict is Verdict.FAILURE and answered:
             diagnosis = note(AREA, tier.value, f"is not needed, an earlier tier answers; it fails: {diagnosis.finding}")
+        elif diagnosis.verdict is Verdict.FAILURE and tier is Tier.EMBEDDED and served:
+            diagnosis = note(AREA, tier.value, f"cannot serve this roster: {diagnosis.finding}")
         found.append(diagnosis)
     return found
 
@@ -95,12 +100,17 @@ def _request(
 
 
 async def _ask(
-    tier: Tier, request: Request, endpoints: Sequence[EndpointSettings], settings: InferenceSettings
+    tier: Tier,
+    request: Request,
+    endpoints: Sequence[EndpointSettings],
+    settings: InferenceSettings,
+    probes: Sequence[EndpointProbe],
 ) -> Diagnosis:
     only = replace(settings, tiers=(tier,), require=None, retries=0, timeout=min(30.0, settings.timeout))
     started = time.perf_counter()
     try:
         async with VLLMClient(endpoints=endpoints, base_model=request.base_model, settings=only) as client:
+            client.adopt(probes)
             reply = await client.generate(request)
     except SocietyError as error:
         return failure(AREA, tier.value, str(error), _remedy(tier))
@@ -113,4 +123,4 @@ async def _ask(
 def _remedy(tier: Tier) -> str:
     if tier is Tier.EMBEDDED:
         return "serve the roster's models: society serve ROSTER --exec, or leave embedded out of inference.tiers"
-    return "society run ... --tier auto uses the tiers that answer"
+    return "correct what the findings above say of the servers and models"

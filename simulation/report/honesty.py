@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agents.inference.provenance import CallStatus, Tier
+from agents.inference.servers.proof import stored_warnings
 
 if TYPE_CHECKING:
     from simulation.tables.run import Run
@@ -28,6 +29,7 @@ class HonestyBanner:
         decisions: All decisions.
         invalid: Decisions that were no legal option.
         people: The ids of persons who took part.
+        unproved: What is not proved of the models that answered, and what servers refused, one sentence each.
     """
 
     status: str
@@ -42,6 +44,7 @@ class HonestyBanner:
     decisions: int
     invalid: int
     people: tuple[str, ...]
+    unproved: tuple[str, ...]
 
 
 def honesty_of(run: Run) -> HonestyBanner:
@@ -67,4 +70,5 @@ def honesty_of(run: Run) -> HonestyBanner:
         decisions=len(decisions),
         invalid=int((~decisions["valid"]).sum()),
         people=tuple(row.model_id for row in run.roster.expand() if row.human),
+        unproved=tuple(stored_warnings(run.manifest.get("probes") or {})),
     )

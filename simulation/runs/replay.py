@@ -33,7 +33,7 @@ from simulation.store.events import (
 )
 from simulation.store.history import said
 from simulation.store.prompts import StoredPrompt, read_prompts
-from simulation.store.run_directory import RunStatus, new_directory
+from simulation.store.run_directory import RunStatus, new_directory, write_manifest
 from simulation.tables.columns import TableName
 from simulation.tables.run import Run, read_manifest
 
@@ -111,6 +111,7 @@ class ReplaySession(RunSession):
 
     def __init__(self, path: Path, plan: Plan, on_event: Observer | None, original: Path) -> None:
         super().__init__(path, plan, on_event)
+        self._original = original
         self._recorded = unbroken(original / EventLog.NAME)
         self._asked = read_prompts(original)
         self._script = iter(self._recorded)
@@ -134,7 +135,9 @@ class ReplaySession(RunSession):
         return replace(super()._settings(), tiers=())
 
     async def _detect(self, environment: MultiModelEnvironment) -> None:
-        """Ask no server."""
+        """Ask no server; what the run found about its servers is true of its replies here too."""
+        probes = read_manifest(self._original).get("probes") or {}
+        write_manifest(self.path, {**read_manifest(self.path), "probes": probes})
 
     def _note(self, event: Event) -> None:
         if isinstance(event, RunEnded) and event.status != RunStatus.FINISHED.value:

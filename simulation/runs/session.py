@@ -22,6 +22,7 @@ from agents.strategy import TrainingMode
 from simulation.engine.environment import MultiModelEnvironment
 from simulation.modes import ModeChoice
 from simulation.plan import Plan
+from simulation.runs.probing import probe_servers
 from simulation.scenario import PromptStorage
 from simulation.store.events import (
     CallBegun,
@@ -181,6 +182,7 @@ class RunSession:
             for found in await environment.client.detect():
                 logger.info("%s: %s", found.tier.value, found.detail)
             environment.client.check_adapters(list(dict.fromkeys(adapters)))
+            await probe_servers(self.path, self.plan, environment)
             await self._record_weights(environment)
             await environment.client.prepare(list(dict.fromkeys(adapters)), notices.info)
 

@@ -29,6 +29,10 @@ class EndpointConfig(FileModel):
     key itself."""
     adapters: tuple[Text, ...] | None = None
     """The adapters it is asked for; null is all that it serves."""
+    names: dict[Text, Text] = Field(default_factory=dict)
+    """Adapter: the name that this server has for it, where that is not the roster's: `{negotiator: org/neg-v3}`."""
+    reply_names: dict[Text, Text] = Field(default_factory=dict)
+    """Adapter: the name that this server's replies have for it, where that is not the one asked for."""
 
 
 EndpointSetting = Annotated[

@@ -6,12 +6,20 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol, TypeVar
 
-from tests.support.scripted_vllm import ScriptedVLLM
+
+class Startable(Protocol):
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+
+Server = TypeVar("Server", bound=Startable)
 
 
 @contextmanager
-def in_thread(server: ScriptedVLLM) -> Iterator[ScriptedVLLM]:
+def in_thread(server: Server) -> Iterator[Server]:
     """Let `server` listen until the block ends; what it received can be read at any time."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)

@@ -24,6 +24,7 @@ from aiohttp import web
 
 from tests.support.faults import Fault, Mishap, mishap_of
 from tests.support.prefix_cache import PrefixCache
+from tests.support.probes import is_probe, probe_reply
 from tests.support.replies import (
     choice_logprobs,
     completion,
@@ -57,10 +58,11 @@ class ScriptedVLLM:
 
     Each chat call uses the next one of `mishaps` (`script` adds faults there); without one the call succeeds. `faulty`
     and `break_for` break every call for a time. `bodies` has the chat calls received, `asked_models` counts calls of
-    `/models`. `delay` is the seconds before an answer, `slots` how many calls run at the same time (None: all),
-    `max_model_len` the largest number of tokens of prompt and reply. `odds` has the probability of each choice, for
-    calls that ask for log probabilities; more of them than `max_logprobs` are refused. With `api_key` every /v1
-    call needs it. Without `runtime_lora` there are no routes to load adapters, as in vLLM. `scores` takes the
+    `/models`. The questions by which a client probes it before a run are in `probes`: they are answered at once, use up
+    no mishap, and are in no count. `delay` is the seconds before an answer, `slots` how many calls run at the same time
+    (None: all), `max_model_len` the largest number of tokens of prompt and reply. `odds` has the probability of each
+    choice, for calls that ask for log probabilities; more of them than `max_logprobs` are refused. With `api_key` every
+    /v1 call needs it. Without `runtime_lora` there are no routes to load adapters, as in vLLM. `scores` takes the
     folder of an adapter (None: the base) and tokens, and gives the log-probability of every token but the first.
     `loads` has the names it was asked to load; `folder_of` says what answers under a name, and a cheat overrides
     it.
@@ -98,6 +100,7 @@ class ScriptedVLLM:
         self.calls_tools = False
         self.prefix_cache = PrefixCache()
         self.bodies: list[dict[str, Any]] = []
+        self.probes: list[dict[str, Any]] = []
         self.asked_models = 0
         self.models_status = 200
         self.in_flight = 0
@@ -248,6 +251,10 @@ class ScriptedVLLM:
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = json.loads(await request.read())
+        if is_probe(body):
+            self.probes.append(body)
+            known = body["model"] in [self.base, *self.adapters]
+            return web.json_response(probe_reply(body)) if known else unknown_model(body["model"], self.base)
         self.bodies.append(body)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)

@@ -11,16 +11,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from agents.inference.backend import Completion, as_openai
+from agents.inference.backend import Completion
 from agents.inference.errors import BadReplyError, InferenceError, ServerLostError
 from agents.inference.loops import PerLoop
 from agents.inference.provenance import Request, Tier
 from agents.inference.servers.choice_odds import odds_fields
+from agents.inference.servers.dialects.dialect import MAX_COMPLETION_TOKENS, MAX_TOKENS, Dialect
 from agents.inference.servers.discovery import is_refusal, reason
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.server import ServerBackend
 from agents.inference.servers.slots import Slots
-from agents.inference.servers.wire import constraint, error_of, read_completion, shown, token_budget, tool_fields
+from agents.inference.servers.wire import chat_messages, constraint, error_of, shown, token_budget, tool_fields
 
 
 @contextmanager
@@ -120,18 +121,18 @@ class CamelBackend(ServerBackend):
 
         model = self._model_for(endpoint, request)
         try:
-            result = await model.arun(as_openai(request.messages))
+            result = await model.arun(chat_messages(request, endpoint.dialect))
         except APIConnectionError as error:  # a time-out of openai's is one too
             if isinstance(error.__cause__, BadReplyError):
                 raise error.__cause__ from None
             message = f"the connection to {endpoint.url} failed ({reason(error)})"
             raise ServerLostError(message, refused=is_refusal(error)) from error
         except APIStatusError as error:
-            raise _status_error(error, endpoint, request.adapter) from error
+            raise _status_error(error, endpoint, endpoint.name_of(request.adapter)) from error
         except (OpenAIError, ValueError, RecursionError) as error:
             raise BadReplyError(f"{endpoint.url} sent an answer that CAMEL cannot read: {shown(str(error))}") from error
         payload = result.model_dump(warnings=False) if isinstance(result, ChatCompletion) else result
-        return read_completion(payload, endpoint.url, request.adapter, request.choices)
+        return endpoint.read(payload, request)
 
     def _model_for(self, endpoint: Endpoint, request: Request) -> BaseModelBackend:
         """Return a copy of the endpoint's model for one adapter: a copy takes 0.01 ms, building one takes 50 ms."""
@@ -141,8 +142,8 @@ class CamelBackend(ServerBackend):
         if endpoint.url not in models:
             models[endpoint.url] = self._build(endpoint, request.adapter)
         model = copy.copy(models[endpoint.url])
-        model.model_type = UnifiedModelType(request.adapter)
-        model.model_config_dict = _config(request, endpoint.gives_odds)
+        model.model_type = UnifiedModelType(endpoint.name_of(request.adapter))
+        model.model_config_dict = _config(request, endpoint.dialect)
         return model
 
     def _build(self, endpoint: Endpoint, adapter: str) -> BaseModelBackend:
@@ -154,18 +155,22 @@ class CamelBackend(ServerBackend):
         return model
 
 
-def _config(request: Request, odds: bool) -> dict[str, Any]:
+def _config(request: Request, dialect: Dialect) -> dict[str, Any]:
     config: dict[str, Any] = {
         "temperature": request.sampling.temperature,
         "top_p": request.sampling.top_p,
-        "max_completion_tokens": token_budget(request),  # CAMEL takes max_tokens for the context's size
         **tool_fields(request),
-        **(odds_fields(request) if odds else {}),
+        **(odds_fields(request) if dialect.odds else {}),
     }
-    if request.seed is not None:
+    extra, budget = constraint(request, dialect), token_budget(request, dialect)
+    if dialect.probed and dialect.tokens_field == MAX_TOKENS:
+        extra = {MAX_TOKENS: budget, **extra}  # not as max_tokens itself: CAMEL takes that for the context's size
+    else:
+        config[MAX_COMPLETION_TOKENS] = budget
+    if request.seed is not None and dialect.seed:
         config["seed"] = request.seed
-    if request.choices:
-        config["extra_body"] = constraint(request)
+    if extra:
+        config["extra_body"] = extra
     return config
 
 

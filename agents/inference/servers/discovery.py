@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from agents.inference.errors import BadReplyError, PermanentError, ServerLostError
 from agents.inference.servers.api_key import without_key
+from agents.inference.servers.served_model import ServedModel
 from agents.inference.servers.wire import LONGEST_BODY, read_json, shown, too_long
 from agents.sanitize import sanitize
 
@@ -22,16 +22,6 @@ CONNECT_TIMEOUT = 2.0
 ASK_TIMEOUT = 5.0
 _UNAUTHORIZED = (401, 403)
 _BUSY = 429
-
-
-@dataclass(frozen=True)
-class ServedModel:
-    """One row of a server's `/models`; the `parent` of an adapter is its base model."""
-
-    name: str
-    parent: str | None = None
-    root: str | None = None
-    max_model_len: int | None = None
 
 
 def open_session() -> aiohttp.ClientSession:
@@ -140,6 +130,7 @@ def _served(row: dict[str, Any]) -> ServedModel:
         parent=_name(row.get("parent")),
         root=_name(row.get("root")),
         max_model_len=longest if type(longest) is int and longest > 0 else None,
+        owned_by=_name(row.get("owned_by")),
     )
 
 

@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
-from agents.inference.backend import Detection, EndpointSettings
-from agents.inference.errors import InferenceError, OutOfTimeError, ServerLostError, SetupError, TransientError
-from agents.inference.provenance import Tier
+from agents.inference.backend import Completion, Detection, EndpointSettings
+from agents.inference.errors import (
+    InferenceError,
+    OtherModelError,
+    OutOfTimeError,
+    ServerLostError,
+    SetupError,
+    TransientError,
+)
+from agents.inference.provenance import Request, Tier
 from agents.inference.servers.api_key import MissingKeyError, find_key, without_key
 from agents.inference.servers.breaker import Breaker
-from agents.inference.servers.discovery import ServedModel, how_to_start
+from agents.inference.servers.dialects.dialect import DEFAULT_DIALECT, Dialect
+from agents.inference.servers.discovery import how_to_start
 from agents.inference.servers.limits import AdaptiveLimit
+from agents.inference.servers.proof import EndpointProbe
+from agents.inference.servers.served_model import ServedModel
+from agents.inference.servers.wire import read_completion
+
+LATEST = ":latest"
 
 
 @dataclass(eq=False)
@@ -30,7 +44,10 @@ class Endpoint:
         pending: Calls in flight.
         credit: The turns that round robin owes it.
         rest_until: The moment until which it asked for no calls (Retry-After).
-        gives_odds: False once it refused to say how likely the choices of a decision are.
+        dialect: How it must be asked.
+        refused: Names that it is not asked for although it lists them, with the reason.
+        proved_names: Adapter -> the name under which probing found it to answer.
+        aliases: Names that it answers although it does not list them -> the names that it is asked for.
     """
 
     settings: EndpointSettings
@@ -43,7 +60,10 @@ class Endpoint:
     pending: int = 0
     credit: int = 0
     rest_until: float = 0.0
-    gives_odds: bool = True
+    dialect: Dialect = DEFAULT_DIALECT
+    refused: dict[str, str] = field(default_factory=dict)
+    proved_names: dict[str, str] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -55,10 +75,42 @@ class Endpoint:
         """Return the names that may be asked for here: those the server lists and the settings allow."""
         return tuple(name for name in self.models if self.serves(name))
 
-    def serves(self, adapter: str) -> bool:
-        """Return whether `adapter` may be asked for here."""
+    def serves(self, adapter: str, *, listed: bool = False) -> bool:
+        """Return whether `adapter` may be asked for here; with `listed`, also where probing spoke against it."""
         wanted = self.settings.adapters
-        return adapter in self.models and (wanted is None or adapter in wanted)
+        known = adapter in self.models or adapter in self.aliases
+        return known and (wanted is None or adapter in wanted) and (listed or adapter not in self.refused)
+
+    def name_of(self, adapter: str) -> str:
+        """Return the name that the server is asked for."""
+        return self.aliases.get(adapter, adapter)
+
+    def model_of(self, adapter: str) -> ServedModel | None:
+        """Return the listed model that answers for `adapter`; None where the server lists none."""
+        name = self.name_of(adapter)
+        return self.models.get(adapter) or self.models.get(name) or self.models.get(name.rpartition(":")[2])
+
+    def forget(self, adapter: str) -> None:
+        """Stop asking for `adapter`: the server does not have it any more."""
+        self.models.pop(adapter, None)
+        self.aliases.pop(adapter, None)
+
+    def reply_name(self, adapter: str) -> str:
+        """Return the name that the server's replies must have for an adapter."""
+        return self.settings.reply_names.get(adapter) or self.aliases.get(adapter, adapter)
+
+    def read(self, payload: Any, request: Request, dialect: Dialect | None = None) -> Completion:
+        """Return the server's answer to a request, made in `dialect` or in the server's own.
+
+        Raises:
+            BadReplyError: The answer has another shape.
+            OtherModelError: The answer names another model.
+        """
+        completion = read_completion(payload, self.url, self.reply_name(request.adapter), request.choices)
+        constraint = (dialect or self.dialect).constraint
+        if not constraint.as_json or not request.choices:
+            return completion
+        return replace(completion, text=constraint.read(completion.text, request.choices))
 
     def takes(self, pinned: str | None) -> bool:
         """Return whether a call that is pinned to a URL, or to none, may go here."""
@@ -109,7 +161,16 @@ class Endpoint:
             self.breaker.succeeded()
             self.rest_until = 0.0
         self.models, self.asked, self.up = {model.name: model for model in models}, True, True
+        self.aliases = {**aliases_of(self.models.values()), **self.settings.names, **self.proved_names}
         self.detail = f"{self.url} serves {', '.join(self.served) or 'no model'}"
+
+    def probed(self, probe: EndpointProbe) -> None:
+        """Ask the server from now on as probing found that it must be asked."""
+        if probe.dialect.probed:
+            self.dialect = probe.dialect
+        self.proved_names = {each.adapter: each.asked_as for each in probe.adapters if each.asked_as != each.adapter}
+        self.aliases = {**self.aliases, **self.proved_names}
+        self.refused = probe.refused
 
     def down(self, detail: str) -> None:
         """Mark the server as down; `detail` is the reason."""
@@ -135,7 +196,7 @@ class Endpoint:
 
     def failed(self, error: InferenceError, began: float, now: float, probe: int) -> None:
         """Learn from a call that failed; `probe` is its number at the circuit breaker, 0 for none."""
-        if not isinstance(error, TransientError) or isinstance(error, OutOfTimeError):
+        if not isinstance(error, TransientError) or isinstance(error, (OutOfTimeError, OtherModelError)):
             self.breaker.abandoned(probe)
             return
         if isinstance(error, ServerLostError) and error.refused:
@@ -147,6 +208,19 @@ class Endpoint:
         else:
             self.rest_until = max(self.rest_until, now + error.retry_after)
             self.breaker.abandoned(probe)
+
+
+def aliases_of(models: Iterable[ServedModel]) -> dict[str, str]:
+    """Return the names that a server answers besides those that it lists.
+
+    They are an adapter's with its base, as SGLang has them, and a model's without the tag `:latest`, as Ollama has
+    them.
+    """
+    listed = {model.name: model for model in models}
+    adapters = [model for model in listed.values() if model.parent and model.owned_by != "vllm"]
+    with_base = {name: name for name in (f"{model.parent}:{model.name}" for model in adapters)}
+    short = {name.removesuffix(LATEST): name for name in listed if name.endswith(LATEST)}
+    return {alias: name for alias, name in (with_base | short).items() if alias and alias not in listed}
 
 
 def api_key(endpoint: EndpointSettings) -> str | None:

@@ -17,9 +17,13 @@ from agents.inference.backend import Detection, EndpointSettings, InferenceSetti
 from agents.inference.errors import InferenceError, PermanentError, ServerLostError, UnknownAdapterError
 from agents.inference.provenance import Request, Tier
 from agents.inference.servers.breaker import Breaker
+from agents.inference.servers.chat import open_chat_session
+from agents.inference.servers.dialects import kind_of
 from agents.inference.servers.discovery import answers, ask_version, is_healthy, list_models, open_session
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.limits import SLOW_SHARE, AdaptiveLimit
+from agents.inference.servers.probing import Probing, by_endpoint, probe_endpoint
+from agents.inference.servers.proof import EndpointProbe, NeededModel
 
 if TYPE_CHECKING:
     import aiohttp
@@ -139,7 +143,54 @@ class EndpointRegistry:
         except (ServerLostError, PermanentError):
             return None
 
-    def probe(self) -> bool:
+    async def probe(
+        self, needed: Sequence[NeededModel], *, tools: bool = False, thorough: bool = False
+    ) -> tuple[EndpointProbe, ...]:
+        """Probe every endpoint that is up for the models it may be asked for, and ask it accordingly from then on.
+
+        Args:
+            needed: The models that the run asks for.
+            tools: Whether the run needs tool calls.
+            thorough: Whether each model is asked for a constrained choice.
+        """
+        asked = [(each, by_endpoint(each, needed)) for each in self.endpoints if each.up]
+        async with open_chat_session() as session:
+            work = (self._probe(session, each, models, tools, thorough) for each, models in asked if models)
+            found = await asyncio.gather(*work)
+        self.on_change()
+        return tuple(found)
+
+    def adopt(self, probes: Iterable[EndpointProbe]) -> None:
+        """Ask endpoints as `probes` found that they must be asked."""
+        with self.lock:
+            for probe in probes:
+                endpoint = self.find(probe.url)
+                if endpoint is not None:
+                    endpoint.probed(probe)
+
+    async def _probe(
+        self,
+        session: aiohttp.ClientSession,
+        endpoint: Endpoint,
+        needed: tuple[NeededModel, ...],
+        tools: bool,
+        thorough: bool,
+    ) -> EndpointProbe:
+        async with open_session() as pages:
+            kind = kind_of(list(endpoint.models.values()), await self._version(endpoint, pages))
+        seconds, concurrency = self.settings.timeout, self.settings.concurrency
+        probing = Probing(kind, needed, tools, thorough, seconds, concurrency)
+        found = await probe_endpoint(session, endpoint, probing)
+        self.adopt([found])
+        return found
+
+    def refusal(self, adapter: str, pinned: str | None) -> str:
+        """Return why no endpoint is asked for a model that is listed; an empty text where one is, or none lists it."""
+        if not any(endpoint.refused for endpoint in self.endpoints) or self.able(adapter, pinned):
+            return ""
+        return "; ".join(each.refused[adapter] for each in self.endpoints if each.up and adapter in each.refused)
+
+    def any_answers(self) -> bool:
         """Return whether any endpoint answers, asked once and without an event loop."""
         return any(answers(endpoint.url, endpoint.headers) for endpoint in self.endpoints)
 
@@ -148,7 +199,7 @@ class EndpointRegistry:
     def missing(self, adapters: Iterable[str]) -> tuple[str, ...]:
         """Return those of `adapters` that no answering server has; nothing if no server answers."""
         up = [endpoint for endpoint in self.endpoints if endpoint.up]
-        return tuple(name for name in adapters if up and not any(each.serves(name) for each in up))
+        return tuple(name for name in adapters if up and not any(each.serves(name, listed=True) for each in up))
 
     def able(self, adapter: str, pinned: str | None = None) -> list[Endpoint]:
         """Return the endpoints that are up and serve `adapter`; with a `pinned` URL, only the one at that URL."""
@@ -160,11 +211,14 @@ class EndpointRegistry:
         untried = (each for each in self.able(request.adapter, pinned_url(request)) if each.url not in tried)
         return any(each.free_at(now) is None for each in untried)
 
-    def why_none(self, adapter: str, pinned: str | None = None) -> InferenceError:
-        """Return the error that says why no server can take a call to `adapter`."""
+    def why_none(self, adapter: str, *others: str, pinned: str | None = None) -> InferenceError:
+        """Return the error that says why no server can take a call to `adapter`, or to any of `others`."""
         asked = [each for each in self.endpoints if each.takes(pinned)]
         if not asked:
             return PermanentError(f"a call is pinned to {pinned}, which is none of the client's endpoints")
+        refusal = self.refusal(adapter, pinned)
+        if refusal:
+            return PermanentError(refusal)
         answering = [endpoint for endpoint in asked if endpoint.up]
         if not answering:
             return ServerLostError(f"no server answers: {'; '.join(endpoint.detail for endpoint in asked)}")
@@ -176,7 +230,7 @@ class EndpointRegistry:
         where = ", ".join(endpoint.url for endpoint in answering)
         silent = [endpoint.url for endpoint in asked if not endpoint.up]
         note = f" (no answer from {', '.join(silent)})" if silent else ""
-        return UnknownAdapterError(adapter, where + note, list(served))
+        return UnknownAdapterError(adapter, where + note, list(served), others)
 
 
 def pinned_url(request: Request) -> str | None:

@@ -6,12 +6,14 @@ import asyncio
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 
 from agents.inference.backend import Completion, Detection, Progress, Route
 from agents.inference.errors import OutOfTimeError, PermanentError, ServerLostError, TransientError
 from agents.inference.provenance import Request, Tier
 from agents.inference.servers.choice_odds import odds_fields
 from agents.inference.servers.endpoint import Endpoint
+from agents.inference.servers.endpoints import pinned_url
 from agents.inference.servers.limits import SLOW_SHARE
 from agents.inference.servers.slots import Slots
 from agents.inference.timer import within
@@ -33,9 +35,11 @@ class ServerBackend(ABC):
         await self._registry.refresh()
         return self._registry.detections(self.tier)
 
-    def refuses(self, _request: Request) -> str:
-        """Return why no server answers; an empty text if one does."""
-        return "" if self._registry.up else self._registry.detail
+    def refuses(self, request: Request) -> str:
+        """Return why no server answers this request; an empty text if one may."""
+        if not self._registry.up:
+            return self._registry.detail
+        return self._registry.refusal(request.adapter, pinned_url(request))
 
     async def prepare(self, progress: Progress) -> None:  # noqa: B027 - not abstract: servers load nothing
         """Do nothing: the server has loaded the models."""
@@ -59,9 +63,9 @@ class ServerBackend(ABC):
         try:
             return await self._ask(endpoint, request)
         except PermanentError as error:
-            if not (endpoint.gives_odds and odds_fields(request) and "logprob" in str(error).lower()):
+            if not (endpoint.dialect.odds and odds_fields(request) and "logprob" in str(error).lower()):
                 raise
-        endpoint.gives_odds = False
+        endpoint.dialect = replace(endpoint.dialect, odds=False)
         return await self._ask(endpoint, request)
 
     def _too_slow(self, endpoint: Endpoint, seconds: float) -> TransientError:

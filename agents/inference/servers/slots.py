@@ -106,7 +106,7 @@ class Slots:
                 return slot
             able = self.registry.able(*kind)
             if not able and refreshed:
-                raise self.registry.why_none(*kind)
+                raise self.registry.why_none(kind[0], pinned=kind[1])
             if not able:
                 await self.registry.refresh()
                 refreshed = True
@@ -307,7 +307,7 @@ class Lease:
         if isinstance(error, InferenceError):
             error.endpoint = endpoint.url
         if isinstance(error, UnknownAdapterError):
-            endpoint.models.pop(adapter, None)
+            endpoint.forget(adapter)
         self._slots.give_back(self._slot, self._began, error)
         if isinstance(error, UnknownAdapterError) and self._slots.registry.able(*self._kind):
             moved = TransientError(f"{endpoint.url} no longer serves {adapter!r}; another server does")

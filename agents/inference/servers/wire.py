@@ -1,7 +1,4 @@
-"""Requests to and answers from a vLLM server. Pure: no input or output.
-
-The server has the OpenAI chat API; `structured_outputs` is vLLM's own field for constrained replies.
-"""
+"""Requests to and answers from a server with the OpenAI chat API. Pure: no input or output."""
 
 from __future__ import annotations
 
@@ -19,6 +16,7 @@ from agents.inference.backend import Completion, as_openai
 from agents.inference.errors import (
     BadReplyError,
     InferenceError,
+    OtherModelError,
     PermanentError,
     SetupError,
     TransientError,
@@ -26,6 +24,7 @@ from agents.inference.errors import (
 )
 from agents.inference.provenance import Request, ToolCall
 from agents.inference.servers.choice_odds import choice_probability, odds_fields
+from agents.inference.servers.dialects.dialect import DEFAULT_DIALECT, Dialect
 
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERROR, UNAVAILABLE = 408, 429, 500, 503
@@ -41,28 +40,41 @@ _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxstring, _SHORT.maxother = 5, 6, 8, 200, 60
 
 
-def chat_body(request: Request, odds: bool = True) -> dict[str, Any]:
+def chat_body(request: Request, dialect: Dialect = DEFAULT_DIALECT, model: str | None = None) -> dict[str, Any]:
     """Return the JSON body of `/chat/completions` for a request.
 
     Args:
         request: The request.
-        odds: Whether the server may be asked how likely the choices of a decision are.
+        dialect: How the server must be asked.
+        model: The server's name for the adapter; the adapter's own by default.
     """
     body: dict[str, Any] = {
-        "model": request.adapter,
-        "messages": as_openai(request.messages),
+        "model": model or request.adapter,
+        "messages": chat_messages(request, dialect),
         "temperature": request.sampling.temperature,
         "top_p": request.sampling.top_p,
-        "max_tokens": token_budget(request),
+        dialect.tokens_field: token_budget(request, dialect),
     }
-    if request.seed is not None:
+    if request.seed is not None and dialect.seed:
         body["seed"] = request.seed
-    return body | tool_fields(request) | constraint(request) | (odds_fields(request) if odds else {})
+    return body | tool_fields(request) | constraint(request, dialect) | (odds_fields(request) if dialect.odds else {})
 
 
-def constraint(request: Request) -> dict[str, Any]:
-    """Return vLLM's field that makes the reply one of `request.choices`; empty for free text."""
-    return {"structured_outputs": {"choice": list(request.choices)}} if request.choices else {}
+def chat_messages(request: Request, dialect: Dialect = DEFAULT_DIALECT) -> list[dict[str, Any]]:
+    """Return the prompt; where the server takes no system message, its text begins the first user message."""
+    messages = as_openai(request.messages)
+    if dialect.system or not any(message["role"] == "system" for message in messages):
+        return messages
+    text = "\n\n".join(message["content"] for message in messages if message["role"] == "system")
+    others = [message for message in messages if message["role"] != "system"]
+    if not others or others[0]["role"] != "user":
+        return [{"role": "user", "content": text}, *others]
+    return [{**others[0], "content": f"{text}\n\n{others[0]['content']}"}, *others[1:]]
+
+
+def constraint(request: Request, dialect: Dialect = DEFAULT_DIALECT) -> dict[str, Any]:
+    """Return the fields that make the reply one of `request.choices`; empty for free text."""
+    return dialect.constraint.fields(request.choices) if request.choices else {}
 
 
 def tool_fields(request: Request) -> dict[str, Any]:
@@ -72,10 +84,10 @@ def tool_fields(request: Request) -> dict[str, Any]:
     return {"tools": list(request.tools), "tool_choice": "required" if request.must_use_tool else "auto"}
 
 
-def token_budget(request: Request) -> int:
+def token_budget(request: Request, dialect: Dialect = DEFAULT_DIALECT) -> int:
     """Return the tokens that the reply may have: enough for the longest choice (a token is at least one byte)."""
     longest = max((len(choice.encode()) for choice in request.choices or ()), default=0)
-    return max(request.sampling.max_tokens, longest + 1 if longest else 0)
+    return max(request.sampling.max_tokens, longest + 1 + dialect.constraint.extra_tokens if longest else 0)
 
 
 def read_completion(
@@ -86,18 +98,19 @@ def read_completion(
     Args:
         payload: The answer's JSON.
         endpoint: The server's URL.
-        adapter: The name that was asked for.
+        adapter: The name that the answer must name as its model.
         allowed: The choices of the request.
 
     Raises:
-        BadReplyError: The answer has another shape, several replies, or comes from another model.
+        BadReplyError: The answer has another shape, or several replies.
+        OtherModelError: The answer names another model.
     """
     choices = payload.get("choices") if isinstance(payload, dict) else None
     match choices:
         case [{"message": dict(message)} as choice]:
             answered_by = payload.get("model", adapter)
             if answered_by != adapter:
-                raise BadReplyError(f"{endpoint} answered as model {shown(answered_by)!r} instead of {adapter!r}")
+                raise other_model(endpoint, answered_by, adapter)
             completion = _completion(message, choice, payload.get("usage"), endpoint)
             chance = choice_probability(completion.text, allowed or (), choice.get("logprobs"))
             return replace(completion, choice_probability=chance)
@@ -105,6 +118,16 @@ def read_completion(
             raise BadReplyError(f"{endpoint} sent {len(choices)} answers to one request")
         case _:
             raise BadReplyError(f"{endpoint} answered without choices; is it an OpenAI-compatible server?")
+
+
+def other_model(endpoint: str, answered_by: Any, adapter: str | None) -> OtherModelError:
+    """Return the error for an answer that names another model than the one that was asked for."""
+    name = shown(answered_by)
+    return OtherModelError(
+        f"{endpoint} answered as model {name!r} instead of {adapter!r}, so another model may have answered. If that is "
+        f"the server's name for it, say so in the scenario, at this endpoint: reply_names: {{{adapter}: {name}}}",
+        name,
+    )
 
 
 def _completion(message: dict[str, Any], choice: dict[str, Any], usage: Any, endpoint: str) -> Completion:

@@ -12,6 +12,7 @@ function drawHonesty(run) {
   if (honesty.status !== "finished") warnings.push(label("warn_unfinished").replace("{status}", honesty.status));
   if (honesty.treatment !== "delivered") warnings.push(label("warn_treatment").replace("{treatment}", honesty.treatment));
   if (honesty.fallbacks) warnings.push(label("warn_fallbacks").replace("{count}", honesty.fallbacks));
+  warnings.push(...honesty.unproved);
   if (honesty.people.length) warnings.push(label("warn_people").replace("{names}", honesty.people.join(", ")));
   facts.push(["tier_mix", tierMix(honesty)], ["real_share", percent(honesty.real)], ["synthetic_share", percent(honesty.synthetic)],
     ["calls_made", `${honesty.calls.toLocaleString("en")}${honesty.cached ? ` + ${honesty.cached} ${label("calls_cached")}` : ""}`], ["calls_failed_all", honesty.failed.toLocaleString("en")],

@@ -14,9 +14,9 @@ from agents.inference.embedded.adapters import SHIPPED
 from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Request, Tier
 from agents.inference.recording import ReplyCache
 from agents.inference.servers.breaker import Breaker
-from agents.inference.servers.discovery import ServedModel
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.limits import AdaptiveLimit
+from agents.inference.servers.served_model import ServedModel
 from agents.inference.weights import WeightsRecord, changed_weights, record_weights, weights_identity
 
 URL = "http://127.0.0.1:1/v1"

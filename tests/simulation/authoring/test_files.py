@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from agents.adapter_sources import Candidate
-from agents.inference.servers.discovery import ServedModel
+from agents.inference.servers.served_model import ServedModel
 from agents.roster import FOLDER, Roster, roster_schema
 from agents.yaml_file import read_yaml
 from simulation.authoring.audiences import audience_maps

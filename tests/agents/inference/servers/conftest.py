@@ -8,9 +8,9 @@ from typing import Any
 
 from agents.inference.backend import EndpointSettings, InferenceSettings, Route
 from agents.inference.errors import InferenceError
-from agents.inference.servers.discovery import ServedModel
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.endpoints import EndpointRegistry
+from agents.inference.servers.served_model import ServedModel
 from agents.inference.servers.slots import Slots
 from tests.agents.inference.conftest import make_request
 

@@ -96,7 +96,7 @@ class TestApiKey:
         assert registry.detail.startswith(
             f"{stub.url} wants the API key in the environment variable SOCIETY_TEST_KEY, which is not set, and "
         )
-        assert not registry.probe()
+        assert not registry.any_answers()
         assert stub.asked_models == 0
 
     def test_the_key_is_removed_from_what_the_server_repeats(self, monkeypatch: pytest.MonkeyPatch) -> None:

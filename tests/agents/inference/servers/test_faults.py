@@ -34,7 +34,7 @@ CLASS_OF = {
     Fault.NEVER_ENDING_BODY: LOST,
     Fault.TRUNCATED_JSON: BAD,
     Fault.INVALID_JSON: BAD,
-    Fault.WRONG_MODEL: BAD,
+    Fault.WRONG_MODEL: "OtherModelError",
     Fault.DUPLICATE_CHOICES: BAD,
     Fault.HUGE_BODY: BAD,
     Fault.GARBAGE_UTF8: BAD,

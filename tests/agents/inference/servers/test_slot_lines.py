@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from agents.inference.backend import InferenceSettings, Route
 from agents.inference.errors import OutOfTimeError, ServerLostError
-from agents.inference.servers.discovery import ServedModel
 from agents.inference.servers.endpoints import EndpointRegistry
 from agents.inference.servers.limits import AdaptiveLimit
+from agents.inference.servers.served_model import ServedModel
 from agents.inference.servers.slots import CallKind, Slot, Slots
 
 ADAPTERS = {f"adapter-{number}" for number in range(50)} | {"a", "b", "c"}

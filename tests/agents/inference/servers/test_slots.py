@@ -21,8 +21,8 @@ from agents.inference.errors import (
 )
 from agents.inference.servers.balancing import Balancing
 from agents.inference.servers.breaker import THRESHOLD
-from agents.inference.servers.discovery import ServedModel
 from agents.inference.servers.endpoints import EndpointRegistry
+from agents.inference.servers.served_model import ServedModel
 from agents.inference.servers.slots import Slots
 from tests.agents.inference.conftest import make_request
 from tests.agents.inference.servers.conftest import LEFT, RIGHT, fail, slots_of, url_taken

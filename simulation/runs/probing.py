@@ -1,0 +1,42 @@
+"""Probing the servers of a run: what is found is logged, and written to the run's manifest."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from agents.inference.servers.proof import NeededModel, refuse_unproved
+from agents.inference.tiers import SERVER_TIERS
+from simulation.engine.environment import MultiModelEnvironment
+from simulation.plan import Plan
+from simulation.store.run_directory import write_manifest
+from simulation.tables.run import read_manifest
+
+logger = logging.getLogger("society.runner")
+
+
+async def probe_servers(path: Path, plan: Plan, environment: MultiModelEnvironment) -> None:
+    """Probe the servers for what a run needs of them.
+
+    Args:
+        path: The run's directory.
+        plan: What it plays.
+        environment: Its environment, whose servers were detected.
+
+    Raises:
+        UnprovedError: A server tier is required, and a server answers for a model with another one.
+    """
+    needed = [
+        NeededModel(row.model_name, row.base_model or plan.roster.base_model, row.endpoint)
+        for row in environment.models
+        if row.model_name
+    ]
+    found = await environment.client.probe(needed, tools=bool(plan.scenario.communication.social_actions))
+    for probe in found:
+        for warning in probe.warnings():
+            logger.warning("%s", warning)
+    manifest = read_manifest(path)
+    probes = {**(manifest.get("probes") or {}), **{probe.url: probe.record() for probe in found}}
+    write_manifest(path, {**manifest, "probes": probes})
+    if plan.scenario.inference.require in SERVER_TIERS:
+        refuse_unproved(found)
