@@ -37,7 +37,7 @@ async def client_at(
     *endpoints: str | EndpointSettings, tier: Tier = Tier.HTTP
 ) -> AsyncIterator[tuple[VLLMClient, list[CallRecord]]]:
     records: list[CallRecord] = []
-    settings = InferenceSettings(tiers=(tier, Tier.SIMULATED), timeout=5, retries=0)
+    settings = InferenceSettings(tiers=(tier, Tier.SIMULATED), timeout=5, retries=2)
     async with VLLMClient(endpoints=endpoints, settings=settings, on_call=records.append) as client:
         await client.detect()
         yield client, records
