@@ -8,18 +8,20 @@ in its prompt; so its memory does not grow with the episode.
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from agents.answers import AnswerReading, ReaderVersion, read_answer
+from agents.deliberation import UNSET, Deliberation
 from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Request, Sampling, Tier
 from agents.oasis_import import contained_import
 from agents.players.policies import POLICIES, Observation, Policy, Situation
 from agents.problems import SocietyError
 from agents.prompts import EpisodeContext, HeardMessage, PlayerContext, chat, user_prompt
 from agents.roster import ModelConfig
-from agents.social import FeedPost, SocialMove, Tool, plan_call, read_move
+from agents.social import FeedPost, SocialMove, Tool, plan_call, read_act
 
 with contained_import():
     from camel.agents import ChatAgent
@@ -58,6 +60,7 @@ class TurnContext:
         heard: The messages that reached this model.
         feed: The posts that it sees in the social network.
         words: The only messages there are; empty where messages are free text.
+        deliberation: How replies are thought over where the row says nothing else.
     """
 
     episode: int
@@ -73,6 +76,7 @@ class TurnContext:
     heard: tuple[HeardMessage, ...] = ()
     feed: tuple[FeedPost, ...] = ()
     words: tuple[str, ...] = ()
+    deliberation: Deliberation = UNSET
 
     @property
     def full_observation(self) -> Observation:
@@ -91,18 +95,34 @@ class SpokenMessage:
 
 @dataclass(frozen=True)
 class Decision:
-    """A model's action, None if neither reply was one of the choices; `replies` has one reply or two."""
+    """A model's decision in the game.
+
+    Args:
+        action: The action, None if neither reply clearly was one of the choices.
+        replies: The replies to the first and, where that was invalid, to the second request.
+        reading: How the last reply was read; None for the first reader, which knew one way only.
+        note: The private note before it, where one was asked for.
+    """
 
     action: str | None
     replies: tuple[Reply, ...]
+    reading: AnswerReading | None = None
+    note: Reply | None = None
 
 
 @dataclass(frozen=True)
 class Act:
-    """A model's move in the social network, None if neither reply was legal; `replies` as in `Decision`."""
+    """A model's move in the social network.
+
+    Args:
+        move: The move, None if neither reply was legal.
+        replies: As in `Decision`.
+        error: Why the last reply is no legal move; empty for a move.
+    """
 
     move: SocialMove | None
     replies: tuple[Reply, ...]
+    error: str = ""
 
 
 class LoRAModel(SocialAgent):
@@ -116,6 +136,7 @@ class LoRAModel(SocialAgent):
         base_model: The base model of a row that names none.
         agent_graph: The OASIS agent graph.
         responder: Gives the texts in place of `client` or of the row's policy.
+        reader: Which reader reads the replies.
 
     Raises:
         SocietyError: The row is played by a person, and no `responder` is given.
@@ -130,6 +151,7 @@ class LoRAModel(SocialAgent):
         base_model: str | None = None,
         agent_graph: Any = None,
         responder: Responder | None = None,
+        reader: ReaderVersion = ReaderVersion.SENTENCES,
     ) -> None:
         from agents.inference.society_backend import SocietyBackend
 
@@ -152,6 +174,7 @@ class LoRAModel(SocialAgent):
         self.client = client
         self.base_model = config.base_model or base_model
         self.responder = responder or _default_responder(config, client)
+        self._reader = reader
         self._drawn: tuple[Sampling, Sampling] | None = None
         self.turn: TurnContext | None = None
         self.spoken: Reply | SocietyError | None = None
@@ -172,7 +195,7 @@ class LoRAModel(SocialAgent):
         turn, self.turn = self.turn, None
         try:
             reply = await self.responder(self._request(turn, Purpose.TALK, turn.words))
-            self.spoken = _in_words(reply, turn.words) if turn.words else reply
+            self.spoken = _in_words(reply, turn.words, self._reader) if turn.words else reply
         except SocietyError as error:
             self.spoken = error
 
@@ -186,11 +209,12 @@ class LoRAModel(SocialAgent):
         """
         request = replace(self._request(turn, Purpose.ACT), tools=tuple(tools), must_use_tool=True)
         first = await self.responder(request)
-        move = read_move(first.tool_calls, tools)
+        move, error = read_act(first, tools, self._reader)
         if move is not None:
             return Act(move, (first,))
         second = await self.responder(_again(request, turn))
-        return Act(read_move(second.tool_calls, tools), (first, second))
+        move, error = read_act(second, tools, self._reader)
+        return Act(move, (first, second), error)
 
     async def perform(self, move: SocialMove) -> str:
         """Perform a move in the social network; return OASIS's reason for a refusal, or an empty text."""
@@ -206,18 +230,35 @@ class LoRAModel(SocialAgent):
             InferenceError: As `VLLMClient.generate`.
         """
         actions = {option.label: option.action for option in turn.observation.options}
-        request = self._request(turn, Purpose.DECIDE, tuple(actions))
+        names = {action: label for label, action in actions.items()}
+        note = await self._note(turn, tuple(actions))
+        request = self._request(turn, Purpose.DECIDE, tuple(actions), _own_text(note))
         first = await self.responder(request)
-        label = parse_choice(first.text, tuple(actions))
+        label, reading = self._read(first, tuple(actions), names)
         if label is not None:
-            return Decision(actions[label], (first,))
+            return Decision(actions[label], (first,), reading, note)
         second = await self.responder(_again(request, turn))
-        label = parse_choice(second.text, tuple(actions))
-        return Decision(None if label is None else actions[label], (first, second))
+        label, reading = self._read(second, tuple(actions), names)
+        return Decision(None if label is None else actions[label], (first, second), reading, note)
+
+    async def _note(self, turn: TurnContext, choices: tuple[str, ...]) -> Reply | None:
+        """Return the private note that a model writes before it decides; None where none is asked for."""
+        if self.config.model_name is None or not self._deliberation(turn).notes:
+            return None
+        return await self.responder(self._request(turn, Purpose.NOTE, choices))
+
+    def _read(
+        self, reply: Reply, choices: tuple[str, ...], names: Mapping[str, str]
+    ) -> tuple[str | None, AnswerReading | None]:
+        """Return the choice that a reply is, and how it was read."""
+        found = read_answer(reply.text, choices, names, self._reader)
+        if self._reader is ReaderVersion.EXACT_ONLY:
+            return found.option, None
+        return found.option, AnswerReading.CONSTRAINED if reply.constrained else found.reading
 
     # -- asking ------------------------------------------------------------------------------------------
 
-    def _request(self, turn: TurnContext, purpose: Purpose, choices: tuple[str, ...] = ()) -> Request:
+    def _request(self, turn: TurnContext, purpose: Purpose, choices: tuple[str, ...] = (), note: str = "") -> Request:
         own = PlayerContext(
             step=turn.step + 1,
             max_steps=turn.observation.max_steps,
@@ -227,20 +268,36 @@ class LoRAModel(SocialAgent):
             choices=choices,
             feed=turn.feed,
             horizon=turn.common.task.horizon,
+            note=note,
         )
+        thinking, sampling = self._thought(turn, purpose)
         return Request(
             key=CallKey(turn.episode, turn.step, self.config.model_id, purpose, turn.talk_round),
             adapter=self.config.model_name or "",
             messages=chat(turn.system, user_prompt(purpose, turn.common.language, own)),
             base_model=self.base_model,
-            choices=choices or None,
-            sampling=self._sampling(turn.sampling),
+            choices=None if purpose is Purpose.NOTE else choices or None,
+            sampling=sampling,
             seed=turn.seed,
             adapter_path=self.config.adapter,
             endpoint=self.config.endpoint,
             base_stated=self.config.base_model is not None,
             situation=Situation(self.config.role, turn.common.language, turn.full_observation, turn.common.mode),
+            thinking=thinking,
         )
+
+    def _thought(self, turn: TurnContext, purpose: Purpose) -> tuple[bool | None, Sampling]:
+        """Return whether the model should think for this reply, and how the reply is drawn; a choice has no thought."""
+        deliberation, sampling = self._deliberation(turn), self._sampling(turn.sampling)
+        if purpose is Purpose.DECIDE or deliberation.thinking is None:
+            return None if deliberation.thinking is None else False, sampling
+        return deliberation.thinking, deliberation.sampling(sampling)
+
+    def _deliberation(self, turn: TurnContext) -> Deliberation:
+        own = self.config
+        if own.thinking is None and own.decide is None:
+            return turn.deliberation
+        return turn.deliberation.with_settings(own.thinking, own.decide)
 
     def _sampling(self, default: Sampling) -> Sampling:
         if self._drawn is None or self._drawn[0] is not default:
@@ -261,9 +318,14 @@ def _again(request: Request, turn: TurnContext) -> Request:
     return replace(request, key=replace(request.key, attempt=1), seed=turn.seed + 1)
 
 
-def _in_words(reply: Reply, words: Sequence[str]) -> Reply:
+def _own_text(note: Reply | None) -> str:
+    """Return what a model reads of its own note: its thought and its text."""
+    return "" if note is None else "\n".join(filter(None, (note.reasoning, note.text)))
+
+
+def _in_words(reply: Reply, words: Sequence[str], reader: ReaderVersion) -> Reply:
     """Return the reply with the word that it is; one that is no word says nothing."""
-    return replace(reply, text=parse_choice(reply.text, words) or "")
+    return replace(reply, text=read_answer(reply.text, words, version=reader).option or "")
 
 
 async def _scripted(policy: Policy, request: Request) -> Reply:
@@ -288,22 +350,6 @@ def scripted_reply(policy: Policy, request: Request) -> Reply:
     else:
         text = policy.decide(observation, rng).label
     return Reply(text, Provenance(Tier.SCRIPTED, policy.name))
-
-
-def parse_choice(text: str, choices: Sequence[str]) -> str | None:
-    """Return the one of `choices` that `text` is; white space, case, quotes and final punctuation do not count.
-
-    Returns:
-        None where `text` is none of them, or more than one and none to the letter.
-    """
-    if text in choices:
-        return text
-    found = [choice for choice in choices if _bare(choice) == _bare(text)]
-    return found[0] if len(found) == 1 else None
-
-
-def _bare(text: str) -> str:
-    return text.strip().strip("\"'`*").rstrip(".。!！").strip().casefold()
 
 
 def _bio(config: ModelConfig) -> str:

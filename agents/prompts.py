@@ -80,6 +80,7 @@ class PlayerContext:
         choices: The labels of the legal actions, in the prompt's language.
         feed: The posts that the model sees in the social network.
         horizon: The task's. Where it is not announced, the prompt does not show the step.
+        note: The model's own private note of this step.
     """
 
     step: int
@@ -90,6 +91,7 @@ class PlayerContext:
     choices: Sequence[str] = ()
     feed: Sequence[FeedPost] = ()
     horizon: HorizonFacts | None = None
+    note: str = ""
 
 
 def system_prompt(common: EpisodeContext) -> str:
@@ -135,7 +137,8 @@ def user_prompt(purpose: Purpose, language: Language, own: PlayerContext) -> str
         feed=own.feed,
         horizon=own.horizon,
     )
-    return f"{situation}\n{_instruction(language, purpose, tuple(own.choices))}".strip()
+    note = f"{_render(language, 'own_note', note=own.note)}\n" if own.note else ""
+    return f"{situation}\n{note}{_instruction(language, purpose, tuple(own.choices))}".strip()
 
 
 @lru_cache(maxsize=1024)

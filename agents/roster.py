@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
+from agents.deliberation import DecideMode, ThinkingSetting
 from agents.file_model import FileModel, FilledName, Flag, Name, Real, Text, Whole
 from agents.findings import Finding, RawMapping, dotted, examine, refuse, shown
 from agents.problems import InvalidFileError, Problem, UsageError, nearest
@@ -71,6 +72,11 @@ class ModelConfig(FileModel):
     """A sentence about the model, for its prompt."""
     sampling: SamplingConfig = SamplingConfig()
     """The row's own sampling."""
+    thinking: ThinkingSetting | None = None
+    """Whether this row's model thinks before it answers, as `inference.thinking` of a scenario: on, off, or
+    `{budget: 512}`."""
+    decide: DecideMode | None = None
+    """Whether this row's model decides at once (direct) or after a private note (reasoned), as `inference.decide`."""
     count: Whole = Field(default=1, ge=1, le=MAX_PLAYERS)
     """The number of players that this row makes."""
     policy: Text | None = None

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from agents.inference.provenance import ToolCall
+from agents.answers import ReaderVersion
+from agents.inference.provenance import Reply, ToolCall
+from agents.tool_calls import call_in_text, read_arguments
 
 LONGEST_TEXT = 2000
 """Characters of a post or comment."""
@@ -96,7 +99,58 @@ def _tool(action: SocialActionName, description: str, parameters: Mapping[str, A
     return {"type": "function", "function": function}
 
 
-def read_move(calls: Sequence[ToolCall], tools: Sequence[Tool]) -> SocialMove | None:
+def read_act(reply: Reply, tools: Sequence[Tool], reader: ReaderVersion) -> tuple[SocialMove | None, str]:
+    """Return the move that a reply makes, and why it makes none.
+
+    The first tool call counts; where there is none, a call that the text has as JSON. The first reader reads plain tool
+    calls only and gives no reason.
+    """
+    if reader is ReaderVersion.EXACT_ONLY:
+        return _strict_move(reply.tool_calls, tools), ""
+    offered = {tool["function"]["name"]: tool["function"]["parameters"]["properties"] for tool in tools}
+    call = reply.tool_calls[0] if reply.tool_calls else call_in_text(reply.text, offered)
+    if call is None:
+        return None, "the reply calls no tool" if reply.text else "the reply is empty and calls no tool"
+    if call.name not in offered:
+        return None, f"the reply calls {call.name!r}, which is not offered; offered: {', '.join(offered)}"
+    return _legal_move(call, offered[call.name])
+
+
+def _legal_move(call: ToolCall, shapes: Mapping[str, Mapping[str, Any]]) -> tuple[SocialMove | None, str]:
+    """Return a call of an offered tool as a move, or why it is not legal."""
+    arguments = read_arguments(call.arguments)
+    if arguments is None:
+        return None, f"{call.name}: the arguments are no JSON object: {call.arguments[:80]!r}"
+    found = {name: _in_shape(value, shapes[name]) for name, value in arguments.items() if name in shapes}
+    for name in [*arguments, *shapes]:
+        if name not in shapes:
+            return None, f"{call.name} takes no {name!r}; it takes: {', '.join(shapes) or 'nothing'}"
+        if name not in arguments:
+            return None, f"{call.name}: {name} is missing"
+        if found[name] is None:
+            return None, f"{call.name}: {name} {arguments[name]!r} is not {_allowed(shapes[name])}"
+    return SocialMove(
+        SocialActionName(call.name), {name: value for name, value in found.items() if value is not None}
+    ), ""
+
+
+def _in_shape(value: object, shape: Mapping[str, Any]) -> int | str | None:
+    """Return an argument in the type of its schema ("3" and 3.0 are 3), None where it does not fit."""
+    if shape["type"] == "integer" and isinstance(value, (str, float)) and _WHOLE.fullmatch(str(value).strip()):
+        value = int(float(value))
+    return value if _fits(value, shape) else None  # type: ignore[return-value]
+
+
+_WHOLE = re.compile(r"\d{1,15}(?:\.0+)?")
+
+
+def _allowed(shape: Mapping[str, Any]) -> str:
+    if shape["type"] == "integer":
+        return "one of " + ", ".join(map(str, shape["enum"]))
+    return f"a text of 1 to {LONGEST_TEXT} characters"
+
+
+def _strict_move(calls: Sequence[ToolCall], tools: Sequence[Tool]) -> SocialMove | None:
     """Return the first of `calls` as a move; None without a call, or for one that `tools` do not offer."""
     if not calls:
         return None

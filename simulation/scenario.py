@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from agents.deliberation import on_or_off
 from agents.file_model import FileModel, Name, Real, Text, Whole, plain_value, word_or_structure
 from agents.findings import Finding, KeyPath, RawMapping, examine, refuse, shown
 from agents.language import Language
@@ -90,11 +91,6 @@ class PromptStorage(str, Enum):
     OFF = "off"
 
 
-def _on_or_off(value: object) -> object:
-    """Read YAML 1.1's booleans for `on` and `off` too."""
-    return ("on" if value else "off") if isinstance(value, bool) else value
-
-
 class Scenario(FileModel):
     """One scenario file. `mode` and `mixing` come from the file's `mode`, a word or a mapping."""
 
@@ -122,7 +118,7 @@ class Scenario(FileModel):
     """Where replies come from and how they are drawn."""
     training: TrainingConfig | None = None
     """Which rows learn and how; only `society train` uses it."""
-    prompts: Annotated[PromptStorage, BeforeValidator(_on_or_off)] = PromptStorage.ON
+    prompts: Annotated[PromptStorage, BeforeValidator(on_or_off)] = PromptStorage.ON
     """on, or off for those who must not store what models are asked."""
     sweep: dict[str, SweptValues] = Field(default_factory=dict)
     """What `society sweep` varies: by dotted key a list of values, or of ranges (`seed: [1..10]`). Each combination is

@@ -122,6 +122,9 @@ class Completion:
         tool_calls: The tools that the model calls.
         cached_tokens: Tokens of the prompt that a prefix cache had.
         first_token_time: Seconds until the first token.
+        reasoning: What the model thought before it answered.
+        reasoning_tokens: Tokens of the thought, which count among `completion_tokens`.
+        constrained: True where the tier was asked to constrain the text to the choices, and it is one of them.
     """
 
     text: str
@@ -134,6 +137,9 @@ class Completion:
     tool_calls: tuple[ToolCall, ...] = ()
     cached_tokens: int | None = None
     first_token_time: float | None = None
+    reasoning: str = ""
+    reasoning_tokens: int | None = None
+    constrained: bool = False
 
 
 class TierBackend(Protocol):

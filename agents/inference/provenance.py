@@ -43,10 +43,11 @@ FALLBACK_ORDER: tuple[Tier, ...] = (Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED, Tier.S
 
 
 class Purpose(str, Enum):
-    """What a text is for: a strategy message, a social action by a tool call, a decision in the game."""
+    """What a text is for: a message, a social action by a tool call, a private note before a decision, a decision."""
 
     TALK = "talk"
     ACT = "act"
+    NOTE = "note"
     DECIDE = "decide"
 
 
@@ -133,6 +134,7 @@ class Request:
         must_use_tool: True where the reply must call one of `tools`.
         endpoint: The URL of the only server that may answer.
         base_stated: True where the row itself names `base_model`: it counts more than what the adapter's folder says.
+        thinking: Whether the chat template asks the model to think before it answers; None leaves it to the template.
 
     Raises:
         InvalidRequestError: No tier could offer these choices or tools.
@@ -151,6 +153,7 @@ class Request:
     must_use_tool: bool = False
     endpoint: str | None = None
     base_stated: bool = False
+    thinking: bool | None = None
 
     def __post_init__(self) -> None:
         if self.choices is not None:
@@ -235,6 +238,7 @@ class Provenance:
         fallback_from: The tiers that failed before this one, best first.
         cached_tokens: Tokens of the prompt that a prefix cache had; None where the tier does not know.
         cached: True for a reply from a reply cache; its latency is that of the call that first brought it.
+        reasoning_tokens: Tokens of the thought, which count among `completion_tokens`; None where not known.
     """
 
     tier: Tier
@@ -248,19 +252,28 @@ class Provenance:
     fallback_from: tuple[Tier, ...] = ()
     cached_tokens: int | None = None
     cached: bool = False
+    reasoning_tokens: int | None = None
 
 
 @dataclass(frozen=True)
 class Reply:
     """A generated text with its provenance.
 
-    `choice_probability` is the model's own probability of the choice that it made, where the tier measures it.
+    Args:
+        text: The text.
+        provenance: Where it came from.
+        choice_probability: The model's own probability of the choice that it made, where the tier measures it.
+        tool_calls: The tools that it calls.
+        reasoning: What the model thought before it answered; never a part of `text`.
+        constrained: True where the text is one of the choices because the tier was asked to constrain it.
     """
 
     text: str
     provenance: Provenance
     choice_probability: float | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+    reasoning: str = ""
+    constrained: bool = False
 
 
 class CallStatus(str, Enum):
@@ -294,6 +307,7 @@ class CallRecord:
         error_class: The error's class alone.
         cached_tokens: Tokens of the prompt that a prefix cache had.
         first_token_time: Seconds until the first token; None where the tier does not know.
+        reasoning_tokens: Tokens of the thought; None where the tier does not know.
     """
 
     key: CallKey
@@ -313,6 +327,7 @@ class CallRecord:
     error_class: str = ""
     cached_tokens: int | None = None
     first_token_time: float | None = None
+    reasoning_tokens: int | None = None
 
 
 def fallen(source: Provenance) -> str:

@@ -57,8 +57,16 @@ class Attempt:
             finish_reason=completion.finish_reason,
             fallback_from=tuple(fallback_from),
             cached_tokens=completion.cached_tokens,
+            reasoning_tokens=completion.reasoning_tokens,
         )
-        reply = Reply(completion.text, origin, completion.choice_probability, completion.tool_calls)
+        reply = Reply(
+            text=completion.text,
+            provenance=origin,
+            choice_probability=completion.choice_probability,
+            tool_calls=completion.tool_calls,
+            reasoning=completion.reasoning,
+            constrained=completion.constrained,
+        )
         record = self._record(
             CallStatus.OK,
             completion.endpoint,
@@ -70,6 +78,7 @@ class Attempt:
             finish_reason=completion.finish_reason,
             cached_tokens=completion.cached_tokens,
             first_token_time=completion.first_token_time,
+            reasoning_tokens=completion.reasoning_tokens,
         )
         return reply, record
 
@@ -111,7 +120,7 @@ def cached_record(request: Request, reply: Reply) -> CallRecord:
 
 
 def prompt_hash(request: Request) -> str:
-    """Return the SHA-256, in hex, of a request's adapter, messages, choices, tools, sampling and seed."""
+    """Return the SHA-256, in hex, of a request's adapter, messages, choices, tools, sampling, seed and thinking."""
     sampling = request.sampling
     canonical: dict[str, Any] = {
         "adapter": request.adapter,
@@ -122,6 +131,8 @@ def prompt_hash(request: Request) -> str:
     }
     if request.tools:
         canonical |= {"tools": request.tools, "must_use_tool": request.must_use_tool}
+    if request.thinking is not None:
+        canonical["thinking"] = request.thinking
     return hashlib.sha256(orjson.dumps(canonical, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

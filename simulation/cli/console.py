@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,17 +43,20 @@ def progress_bar(episodes: int) -> Any:
 
 
 def show(finished: Run, as_json: bool) -> None:
-    """Print a run's outcomes; the last line is its directory."""
+    """Print a run's outcomes and what went wrong with its replies; the last line is its directory."""
+    from simulation.metrics.replies import reply_shares
+
     if as_json:
         outcomes = json.loads(finished.outcomes.to_json(orient="records"))
-        typer.echo(
-            json.dumps({"run": display(finished.path), "tier_mix": finished.manifest["tier_mix"], "outcomes": outcomes})
-        )
+        body = {"run": display(finished.path), "tier_mix": finished.manifest["tier_mix"], "outcomes": outcomes}
+        typer.echo(json.dumps(body | {"replies": [asdict(each) for each in reply_shares(finished)]}))
         return
-    from simulation.monitor.progress import outcome_table
+    from simulation.monitor.progress import outcome_table, share_table
 
     console = wide_console()
     console.print(outcome_table(finished, console.width))
+    if any(each.exceeds for each in reply_shares(finished)):
+        console.print(share_table(finished))
     typer.echo(display(finished.path))
 
 

@@ -134,7 +134,7 @@ class HumanPlayer:
         self._plain(own)
 
     async def _choose(self, choices: tuple[str, ...]) -> str:
-        from agents.lora_model import parse_choice
+        from agents.answers import parse_choice
 
         legal = ", ".join(choices)
         while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run
 
 NO_DECISION = 3
-"""The exit code of a run that is finished and in which no decision was valid."""
+"""The exit code of a run that is finished and in which no decision was valid, or none was a language model's."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -57,7 +58,8 @@ def run(
 ) -> None:
     """Run a scenario and print its outcomes; the last line printed is the run directory.
 
-    The exit code is 3 if the run is finished and no decision in it was valid.
+    The exit code is 3 if the run is finished, and no decision in it was valid or none was taken by a language model
+    although one was to answer.
     """
     from simulation.plan_warnings import warn
     from simulation.runs.runner import play_plan
@@ -108,13 +110,30 @@ def show_unproved(finished: Run) -> None:
 
 
 def refuse_no_decision(finished: Run) -> None:
-    """End the command with `NO_DECISION` if models were asked to decide and no reply was a legal action."""
+    """End the command with `NO_DECISION` if no decision of a run was valid, or no language model took one."""
+    refuse_no_decision_in((finished,))
+
+
+def refuse_no_decision_in(runs: Iterable[Run]) -> None:
+    """End the command with `NO_DECISION` if that is so in any of some runs."""
     from simulation.cli.console import complain
 
-    valid = finished.decisions["valid"]
-    if len(valid) and not valid.any():
-        complain(
-            f"none of the {len(valid)} decisions is valid: no reply was a legal action, so the outcomes are those of "
-            f"invalid decisions. Read what was asked and answered with: society show {display(finished.path)}"
-        )
+    reasons = {run.path: reason for run in runs if (reason := _no_decision(run))}
+    for path, reason in reasons.items():
+        complain(f"{reason}. Read what was asked and answered with: society show {display(path)}")
+    if reasons:
         raise typer.Exit(NO_DECISION)
+
+
+def _no_decision(run: Run) -> str:
+    """Return why a run's outcomes say nothing of its models; empty where they do."""
+    from simulation.metrics.replies import without_model_decision
+
+    valid = run.decisions["valid"]
+    if len(valid) and not valid.any():
+        return (
+            f"none of the {len(valid)} decisions is valid: no reply was a legal action, so the outcomes are those of "
+            "invalid decisions"
+        )
+    reason = without_model_decision(run)
+    return f"{reason}, so the outcomes are not those of the models" if reason else ""

@@ -24,6 +24,7 @@ from simulation.cli.options import (
     jobs_or_default,
     settings_of,
 )
+from simulation.cli.run import refuse_no_decision_in
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -69,6 +70,7 @@ def sweep(
     with counted("run", stderr()) as watch:
         runs = play_sweep(folder, engine=chosen, jobs=jobs_or_default(jobs), watch=watch)
     _show(folder, runs, json_)
+    refuse_no_decision_in(runs)
 
 
 def _new(scenario: str, settings: Settings, out: Path) -> Path:

@@ -21,6 +21,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from agents.answers import ReaderVersion
+from agents.deliberation import UNSET, Deliberation
 from agents.file_model import MAX_WHOLE
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.client import DEFAULT_URL, VLLMClient
@@ -75,6 +77,8 @@ class MultiModelEnvironment:
         cache: Replies that runs share, used in place of calls.
         responders: Answer in place of the client, by model_id.
         learners: The rows that learn in `run_training_cycle`: `simulation.Learners`.
+        deliberation: Whether models think, and write a note before they decide, where a model's row says nothing.
+        reader: Which reader reads the replies: a run goes on with the reader that it began with.
     """
 
     def __init__(
@@ -97,12 +101,15 @@ class MultiModelEnvironment:
         cache: ReplyCache | None = None,
         responders: Mapping[str, Responder] | None = None,
         learners: CycleLearners | None = None,
+        deliberation: Deliberation | None = None,
+        reader: ReaderVersion = ReaderVersion.SENTENCES,
     ) -> None:
         self.training_mode = member_of(TrainingMode, training_mode, "training_mode")
         self.max_models = max_models
         self.base_model = base_model
         self.language, self.seed = member_of(Language, language, "language"), _seed(seed)
         self.sampling = sampling or Sampling()
+        self.deliberation, self._reader = deliberation or UNSET, reader
         self.communication = communication or Communication()
         self.mixing = mixing or Mixing()
         self.endpoints: tuple[str | EndpointSettings, ...] = tuple(endpoints) or (vllm_url,)
@@ -219,6 +226,7 @@ class MultiModelEnvironment:
             language=self.language,
             seed=self.seed,
             sampling=self.sampling,
+            deliberation=self.deliberation,
             talk=TalkRules(
                 self.communication.talk_rounds,
                 self.communication.message_budget,
@@ -348,7 +356,7 @@ class MultiModelEnvironment:
         self._databases += 1
         database = "oasis.db" if self._databases == 1 else f"oasis-{self._databases}.db"
         topology, base, responders = self._topology(), self.base_model, self._responders
-        society = Society(self.models, self.client, topology, self._folder, base, database, responders)
+        society = Society(self.models, self.client, topology, self._folder, base, database, responders, self._reader)
         self._society = await society.__aenter__()
         return self._society
 

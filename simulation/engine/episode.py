@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from agents.deliberation import UNSET, Deliberation
 from agents.inference.provenance import Sampling, fallen, lowest_tier, real_share
 from agents.language import Language
 from agents.prompts import EpisodeContext, HeardMessage, identity, system_prompt
@@ -83,6 +84,7 @@ class EpisodePlan:
     seed: int
     sampling: Sampling
     talk: TalkRules
+    deliberation: Deliberation = UNSET
     resumed: bool = False
 
 
@@ -245,6 +247,7 @@ class Episode:
                     fallback_from=fallen(source),
                     oasis_message_id=message.message_id,
                     oasis_group_id=message.group_id,
+                    reasoning=message.reply.reasoning,
                 )
             )
 
@@ -277,7 +280,8 @@ class Episode:
     def _note(self, step: int, player: int, decision: Decision) -> None:
         stats, last = self.stats[player], decision.replies[-1]
         source = last.provenance
-        for reply in decision.replies:
+        said = [reply for reply in (decision.note, *decision.replies) if reply is not None]
+        for reply in said:
             stats.add(reply)
         stats.invalid += decision.action is None
         self.emit(
@@ -294,6 +298,9 @@ class Episode:
                 latency=source.latency,
                 fallback_from=fallen(source),
                 choice_probability=last.choice_probability,
+                reading=decision.reading.value if decision.reading else "",
+                note=decision.note.text if decision.note else "",
+                reasoning="\n".join(reply.reasoning for reply in said if reply.reasoning),
             )
         )
 
@@ -315,6 +322,7 @@ class Episode:
             heard=self.heard[player],
             feed=self.feed.posts,
             words=plan.talk.words,
+            deliberation=plan.deliberation,
         )
 
     # -- events ------------------------------------------------------------------------------------------

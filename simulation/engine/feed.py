@@ -46,7 +46,7 @@ class Feed:
         return done
 
     async def _perform(self, player: int, act: Act, turn: TurnContext) -> SocialActed:
-        error = "" if act.move is None else await self._society.perform(player, act.move)
+        error = act.error if act.move is None else await self._society.perform(player, act.move)
         last = act.replies[-1]
         source = last.provenance
         return SocialActed(
@@ -64,4 +64,5 @@ class Feed:
             endpoint=source.endpoint,
             latency=source.latency,
             fallback_from=fallen(source),
+            reasoning=last.reasoning,
         )

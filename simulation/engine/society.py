@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agents.answers import ReaderVersion
 from agents.inference.provenance import Reply
 from agents.lora_model import LoRAModel, PlatformError, Responder, SpokenMessage, TurnContext
 from agents.oasis_import import contained_import, log_to
@@ -53,6 +54,7 @@ class Society:
         base_model: str | None = None,
         database: str = "oasis.db",
         responders: Mapping[str, Responder] | None = None,
+        reader: ReaderVersion = ReaderVersion.SENTENCES,
     ) -> None:
         self.configs = tuple(configs)
         self.neighbours = neighbours(topology)
@@ -61,7 +63,9 @@ class Society:
         self.graph = AgentGraph()
         seated = responders or {}
         self.agents = [
-            LoRAModel(number, config, client, self._channel, base_model, self.graph, seated.get(config.model_id))
+            LoRAModel(
+                number, config, client, self._channel, base_model, self.graph, seated.get(config.model_id), reader
+            )
             for number, config in enumerate(configs)
         ]
         for agent in self.agents:

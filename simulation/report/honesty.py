@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agents.inference.provenance import CallStatus, Tier
 from agents.inference.servers.proof import stored_warnings
+from simulation.metrics.replies import reply_shares
 
 if TYPE_CHECKING:
     from simulation.tables.run import Run
@@ -28,6 +29,11 @@ class HonestyBanner:
         fallbacks: Texts that a better tier had failed to give.
         decisions: All decisions.
         invalid: Decisions that were no legal option.
+        acts: All acts in the social network.
+        invalid_acts: Acts that were no legal action.
+        empty: Replies with neither text nor tool call.
+        cut: Replies that ended because the most tokens were reached.
+        problems: Shares above their bound, each with its likely cause and a fix, as texts.
         people: The ids of persons who took part.
         unproved: What is not proved of the models that answered, and what servers refused, one sentence each.
     """
@@ -43,6 +49,11 @@ class HonestyBanner:
     fallbacks: int
     decisions: int
     invalid: int
+    acts: int
+    invalid_acts: int
+    empty: int
+    cut: int
+    problems: tuple[str, ...]
     people: tuple[str, ...]
     unproved: tuple[str, ...]
 
@@ -57,6 +68,7 @@ def honesty_of(run: Run) -> HonestyBanner:
     counts = {tier.value: int((rows["tier"] == tier.value).sum()) for tier in Tier}
     real = sum(counts[tier.value] for tier in Tier if tier.real)
     outcomes, decisions = run.outcomes, run.decisions
+    shares = {each.name: each for each in reply_shares(run)}
     return HonestyBanner(
         status=str(run.manifest["status"]),
         treatment=str(run.manifest["scenario"]["communication"].get("treatment", "delivered")),
@@ -69,6 +81,15 @@ def honesty_of(run: Run) -> HonestyBanner:
         fallbacks=int((rows["fallback_from"] != "").sum()),
         decisions=len(decisions),
         invalid=int((~decisions["valid"]).sum()),
+        acts=len(run.acts),
+        invalid_acts=int(run.acts["action"].isna().sum()),
+        empty=shares["empty"].count if "empty" in shares else 0,
+        cut=shares["cut"].count if "cut" in shares else 0,
+        problems=tuple(
+            f"{each.name} {each.count} of {each.of} ({each.share:.0%}): {each.cause}; {each.fix}"
+            for each in shares.values()
+            if each.exceeds
+        ),
         people=tuple(row.model_id for row in run.roster.expand() if row.human),
         unproved=tuple(stored_warnings(run.manifest.get("probes") or {})),
     )

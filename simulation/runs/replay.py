@@ -33,7 +33,7 @@ from simulation.store.events import (
 )
 from simulation.store.history import said
 from simulation.store.prompts import StoredPrompt, read_prompts
-from simulation.store.run_directory import RunStatus, new_directory, write_manifest
+from simulation.store.run_directory import RunStatus, new_directory, reader_of, write_manifest
 from simulation.tables.columns import TableName
 from simulation.tables.run import Run, read_manifest
 
@@ -78,7 +78,8 @@ def replay_run(path: str | Path, *, out: str | Path = "runs", on_event: Observer
     if manifest["status"] != RunStatus.FINISHED.value:
         raise UsageError(f"{original} is not finished; finish it first: society resume {original}")
     plan = Plan.of(manifest)
-    session = ReplaySession(new_directory(Path(out), plan, replay_of=original), plan, on_event, original)
+    replay = new_directory(Path(out), plan, replay_of=original, reader=reader_of(manifest))
+    session = ReplaySession(replay, plan, on_event, original)
     try:
         run = finish(session)
     except RunStoppedError as error:

@@ -39,7 +39,7 @@ from simulation.store.files import refusal, translating_os_errors
 from simulation.store.history import History
 from simulation.store.migrations import bring_up_to_date
 from simulation.store.prompts import PromptLog
-from simulation.store.run_directory import RunStatus, locked, write_manifest
+from simulation.store.run_directory import RunStatus, locked, reader_of, write_manifest
 from simulation.tables.columns import TABLES
 from simulation.tables.parquet import write_tables
 from simulation.tables.run import Run, build_tables, load_run, read_manifest
@@ -167,6 +167,8 @@ class RunSession:
             recording=self._recording(),
             cache=self._cache,
             responders=self.responders,
+            deliberation=scenario.inference.deliberation(),
+            reader=reader_of(read_manifest(self.path)),
         )
         for config in players:
             environment.add_model(config)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from agents.deliberation import UNSET, DecideMode, Deliberation, ThinkingSetting
 from agents.file_model import FileModel, Real, Text, Whole, word_or_structure
 from agents.findings import refuse
 from agents.inference.backend import EndpointSettings, InferenceSettings
@@ -55,6 +56,11 @@ class InferenceConfig(FileModel):
     """0 is greedy."""
     top_p: Real = Field(default=1.0, gt=0, le=1)
     """The probability mass that is sampled from."""
+    thinking: ThinkingSetting | None = None
+    """Whether models think before they answer: on, off, or `{budget: 512}` for the longest thought in tokens; null
+    leaves it to the chat template. A thought is in the column `reasoning` and in no message."""
+    decide: DecideMode = DecideMode.DIRECT
+    """How models decide: direct, or reasoned, after a short private note that nobody else reads."""
     timeout: Real = Field(default=60.0, gt=0)
     """Seconds for one attempt, once it is sent."""
     deadline: Real = Field(default=300.0, gt=0)
@@ -99,3 +105,7 @@ class InferenceConfig(FileModel):
     def sampling(self) -> Sampling:
         """Return how a reply is drawn if a roster row says nothing else."""
         return Sampling(self.temperature, self.top_p, self.max_tokens)
+
+    def deliberation(self) -> Deliberation:
+        """Return how replies are thought over if a roster row says nothing else."""
+        return UNSET.with_settings(self.thinking, self.decide)

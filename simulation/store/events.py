@@ -77,11 +77,17 @@ class MessageSent:
     fallback_from: str
     oasis_message_id: int
     oasis_group_id: int
+    reasoning: str = ""
 
 
 @dataclass(frozen=True)
 class DecisionMade:
-    """One decision; `action` None is invalid. Provenance is that of the last reply asked for."""
+    """One decision; `action` None is invalid. Provenance is that of the last reply asked for.
+
+    `reading` is how the reply was read (`agents.answers.AnswerReading`), empty for a run of the first reader; `note` is
+    the private note before the decision, `reasoning` the thought of note and reply. Logs of earlier versions have none
+    of the three.
+    """
 
     episode: int
     step: int
@@ -95,14 +101,17 @@ class DecisionMade:
     latency: float
     fallback_from: str
     choice_probability: float | None
+    reading: str = ""
+    note: str = ""
+    reasoning: str = ""
 
 
 @dataclass(frozen=True)
 class SocialActed:
     """One action in the social network.
 
-    `action` None is invalid; `arguments` is JSON, by OASIS's parameter names; `error` is OASIS's refusal. Provenance is
-    that of the last reply asked for.
+    `action` None is invalid; `arguments` is JSON, by OASIS's parameter names; `error` is OASIS's refusal, or why the
+    reply is no legal action. Provenance is that of the last reply asked for.
     """
 
     episode: int
@@ -119,6 +128,7 @@ class SocialActed:
     endpoint: str
     latency: float
     fallback_from: str
+    reasoning: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ writes nothing; resuming a run first rewrites it (`bring_up_to_date`). A step le
 |         | `attempts`, messages had no addressees, and neither these nor episodes named the failed tiers     |
 | 2       | `fallback_from` was called `fell_from`; scenarios could hedge calls, weight servers and balance  |
 |         | by `power_of_two`                                                                                |
+| 3       | every answer was read by the first reader, which knows options only; thoughts were no column     |
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from typing import Any
 
 import orjson
 
+from agents.answers import ReaderVersion
 from agents.inference.provenance import Purpose, Tier
 from agents.problems import SocietyError
 from simulation.store.files import replace_file
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 Body = dict[str, Any]
 """A manifest, or an event with its `type`, as its JSON holds it."""
@@ -117,6 +119,15 @@ def _manifest_of_version_2(manifest: Body) -> Body:
     )
 
 
+def _manifest_of_version_3(manifest: Body) -> Body:
+    return {"reader": int(ReaderVersion.EXACT_ONLY), **manifest}
+
+
+def _events_of_version_3(events: Bodies) -> Bodies:
+    """Leave events as they are: what they lack is empty."""
+    return events
+
+
 def without_removed_settings(scenario: Body) -> Body:
     """A stored scenario without the settings that this version no longer has; they changed no reply."""
     inference = scenario.get("inference")
@@ -136,6 +147,7 @@ def without_removed_settings(scenario: Body) -> Body:
 MIGRATIONS: Mapping[int, Migration] = {
     1: Migration(_manifest_of_version_1, _events_of_version_1),
     2: Migration(_manifest_of_version_2, _events_of_version_2),
+    3: Migration(_manifest_of_version_3, _events_of_version_3),
 }
 """The step from each older version to the next."""
 

@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 from filelock import FileLock, Timeout
 
+from agents.answers import ReaderVersion
 from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.store.events import EventLog
@@ -71,8 +72,17 @@ def _within(link: str, home: str) -> bool:
         return False
 
 
-def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
-    """Make a run directory in `out`, with its manifest; a process that is killed leaves a whole one or none."""
+def new_directory(
+    out: Path, plan: Plan, replay_of: Path | None = None, reader: ReaderVersion = ReaderVersion.SENTENCES
+) -> Path:
+    """Make a run directory in `out`, with its manifest; a process that is killed leaves a whole one or none.
+
+    Args:
+        out: The folder for run directories.
+        plan: What the run plays.
+        replay_of: The run that it replays.
+        reader: Which reader reads the answers of its models.
+    """
     now = datetime.now(timezone.utc)
     path = out / unique_name(plan.scenario.name)
     manifest = {
@@ -83,6 +93,7 @@ def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
         "started": now.isoformat(timespec="seconds"),
         "replay_of": str(replay_of) if replay_of else None,
         "seed": plan.scenario.seed,
+        "reader": int(reader),
         "tier_mix": {},
         "versions": versions(),
         "scenario": plan.scenario.model_dump(mode="json"),
@@ -92,6 +103,11 @@ def new_directory(out: Path, plan: Plan, replay_of: Path | None = None) -> Path:
         write_manifest(part, manifest)
         (part / EventLog.NAME).touch()
     return path
+
+
+def reader_of(manifest: Mapping[str, Any]) -> ReaderVersion:
+    """Return which reader reads the answers of a run."""
+    return ReaderVersion(manifest["reader"])
 
 
 def write_manifest(path: Path, manifest: Mapping[str, Any]) -> None:

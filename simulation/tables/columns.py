@@ -45,6 +45,7 @@ TUPLE = "object"
 _SYNTHETIC = Column("synthetic", FLAG, "True where the game's outcome is a formula over words, not play")
 _EPISODE = Column("episode", COUNT, "episode number, from 0")
 _STEP = Column("step", COUNT, "step within the episode, from 0")
+_REASONING = Column("reasoning", TEXT, "what the model thought before it answered; no other model reads it")
 _TASK = (
     Column("task_id", CATEGORY, "the task played"),
     Column("task_type", CATEGORY, "its game"),
@@ -113,6 +114,7 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         _SYNTHETIC,
         Column("oasis_message_id", COUNT, "message_id in group_messages of oasis.db"),
         Column("oasis_group_id", COUNT, "group_id in chat_group of oasis.db"),
+        _REASONING,
     ),
     TableName.ACTS: (
         _EPISODE,
@@ -121,11 +123,12 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("action", CATEGORY, "create_post, create_comment, like_post, follow, do_nothing; missing when invalid"),
         Column("arguments", TEXT, "its arguments as JSON, by OASIS's parameter names; empty when invalid"),
         Column("success", FLAG, "whether OASIS carried it out"),
-        Column("error", TEXT, "OASIS's refusal; empty where it accepted"),
+        Column("error", TEXT, "OASIS's refusal, or why the reply is no legal action; empty where it succeeded"),
         Column("text", TEXT, "the tool call's arguments, or the reply where there was no call, as they came"),
         Column("asks", COUNT, "answers asked for: 1, or 2 where the first was not legal"),
         *_SOURCE,
         _SYNTHETIC,
+        _REASONING,
     ),
     TableName.DECISIONS: (
         _EPISODE,
@@ -138,12 +141,15 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         *_SOURCE,
         _SYNTHETIC,
         Column("choice_probability", REAL, "the model's own probability of its choice, where measured"),
+        Column("reading", CATEGORY, "how it was read: constrained, exact, extracted, invalid; empty in older runs"),
+        Column("note", TEXT, "the private note that the model wrote before it; empty without one"),
+        _REASONING,
     ),
     TableName.CALLS: (
         _EPISODE,
         _STEP,
         Column("model_id", CATEGORY, "model the call was made for; one row per attempt"),
-        Column("purpose", CATEGORY, "talk, act or decide"),
+        Column("purpose", CATEGORY, "talk, act, note or decide"),
         Column("talk_round", COUNT, "talk round within the step, from 0"),
         Column("ask", COUNT, "0, or 1 where an invalid reply was asked again"),
         *_SOURCE[:3],
@@ -159,7 +165,9 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("prompt_tokens", REAL, "tokens of the prompt, where reported"),
         Column("completion_tokens", REAL, "tokens of the reply, where reported"),
         Column("cached_tokens", REAL, "tokens of the prompt that the server's prefix cache held, where reported"),
+        Column("reasoning_tokens", REAL, "tokens of the thought, among completion_tokens, where reported"),
         Column("finish_reason", CATEGORY, "stop, length, ...; empty when failed"),
+        Column("empty", FLAG, "True for a reply with neither text nor tool call"),
         Column("prompt_hash", TEXT, "SHA-256 of the canonical request"),
     ),
     TableName.OUTCOMES: (

@@ -121,6 +121,7 @@ def call_row(record: CallRecord) -> Row:
     key = record.key
     row = {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in ("key", "reply")}
     fallback_from = fallen(record.reply.provenance) if record.reply else ""
+    row["empty"] = record.reply is not None and not record.reply.text and not record.reply.tool_calls
     row.update(tier=record.tier.value, status=record.status.value, fallback_from=fallback_from)
     row.update(
         episode=key.episode,

@@ -9,6 +9,10 @@ from agents.inference.backend import as_openai
 from agents.inference.embedded.sampling import Tokens
 from agents.inference.embedded.threads import passive_waiting
 from agents.inference.provenance import ChatMessage
+from agents.inference.thoughts import ends_in_thought
+
+_TAIL = 12
+"""Tokens at the end of a prompt in which a thought may be opened."""
 
 
 class ChatTokenizer:
@@ -27,11 +31,23 @@ class ChatTokenizer:
         self.end = int(self._tokenizer.eos_token_id)
         self.stops = frozenset((self.end, self._tokenizer.bos_token_id, self._tokenizer.unk_token_id))
 
-    def prompt(self, messages: Sequence[ChatMessage]) -> Tokens:
-        """Return messages as tokens in the model's chat template, up to where its reply begins."""
+    def prompt(self, messages: Sequence[ChatMessage], thinking: bool | None = None) -> Tokens:
+        """Return messages as tokens in the model's chat template, up to where its reply begins.
+
+        Args:
+            messages: The messages.
+            thinking: What the template is told of thinking; a template that knows none ignores it. None tells nothing.
+        """
+        asked = {} if thinking is None else {"enable_thinking": thinking}
         return tuple(
-            self._tokenizer.apply_chat_template(as_openai(messages), add_generation_prompt=True, return_dict=False)
+            self._tokenizer.apply_chat_template(
+                as_openai(messages), add_generation_prompt=True, return_dict=False, **asked
+            )
         )
+
+    def opens_thought(self, prompt: Tokens) -> bool:
+        """Return whether a prompt ends with an opened thought, as some chat templates write it."""
+        return ends_in_thought(self._tokenizer.decode(prompt[-_TAIL:]))
 
     def encode(self, text: str) -> Tokens:
         """Return the tokens of a text without the chat template."""

@@ -35,6 +35,7 @@ from agents.inference.embedded.sampling import (
 )
 from agents.inference.errors import InferenceError, PermanentError
 from agents.inference.provenance import Request
+from agents.inference.thoughts import split_thought
 
 BATCH_ROWS = 16
 BATCH_TOKENS = 16_384
@@ -117,7 +118,7 @@ class EmbeddedEngine:
             PermanentError: Prompt and reply do not fit into the model's context.
         """
         adapter = resolve(request.adapter, request.adapter_path, request.base_stated, self.model.base)
-        tokens = self.model.text.prompt(request.messages)
+        tokens = self.model.text.prompt(request.messages, request.thinking)
         tree = request.choices and choice_tree(request.choices, self.model.text.encode, self.model.text.end)
         row = BatchRow(request, tokens, adapter, tree or None)
         self._check_context(row)
@@ -219,8 +220,11 @@ class EmbeddedEngine:
             draft.fail(logits_error(draft.row, self.model.base.name))
 
     def _completion(self, draft: Draft, first_token_time: float) -> Completion:
+        text = self.model.text
+        said = split_thought(text.decode(draft.tokens), opened=text.opens_thought(draft.row.tokens))
         return Completion(
-            text=self.model.text.decode(draft.tokens),
+            text=said.text,
+            reasoning=said.reasoning,
             prompt_tokens=len(draft.row.tokens),
             completion_tokens=len(draft.tokens),
             finish_reason=draft.finish_reason,
@@ -275,6 +279,7 @@ def _chosen(row: BatchRow, shares: dict[str, float]) -> Completion:
         prompt_tokens=len(row.tokens),
         completion_tokens=len(row.choices.paths[choice]),
         choice_probability=shares[choice],
+        constrained=True,
     )
 
 

@@ -21,7 +21,15 @@ from agents.inference.servers.discovery import is_refusal, reason
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.server import ServerBackend
 from agents.inference.servers.slots import Slots
-from agents.inference.servers.wire import chat_messages, constraint, error_of, shown, token_budget, tool_fields
+from agents.inference.servers.wire import (
+    chat_messages,
+    constraint,
+    error_of,
+    shown,
+    thinking_fields,
+    token_budget,
+    tool_fields,
+)
 
 
 @contextmanager
@@ -169,6 +177,7 @@ def _config(request: Request, dialect: Dialect) -> dict[str, Any]:
         config[MAX_COMPLETION_TOKENS] = budget
     if request.seed is not None and dialect.seed:
         config["seed"] = request.seed
+    extra |= thinking_fields(request)
     if extra:
         config["extra_body"] = extra
     return config

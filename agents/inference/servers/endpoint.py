@@ -19,6 +19,7 @@ from agents.inference.errors import (
 from agents.inference.provenance import Request, Tier
 from agents.inference.servers.api_key import MissingKeyError, find_key, without_key
 from agents.inference.servers.breaker import Breaker
+from agents.inference.servers.dialects.constraints import FREE
 from agents.inference.servers.dialects.dialect import DEFAULT_DIALECT, Dialect
 from agents.inference.servers.discovery import how_to_start
 from agents.inference.servers.limits import AdaptiveLimit
@@ -106,11 +107,14 @@ class Endpoint:
             BadReplyError: The answer has another shape.
             OtherModelError: The answer names another model.
         """
-        completion = read_completion(payload, self.url, self.reply_name(request.adapter), request.choices)
-        constraint = (dialect or self.dialect).constraint
-        if not constraint.as_json or not request.choices:
+        name, thinks = self.reply_name(request.adapter), bool(request.thinking)
+        completion = read_completion(payload, self.url, name, request.choices, thinks=thinks)
+        if not request.choices:
             return completion
-        return replace(completion, text=constraint.read(completion.text, request.choices))
+        constraint = (dialect or self.dialect).constraint
+        text = constraint.read(completion.text, request.choices)
+        constrained = constraint is not FREE and (completion.constrained or text != completion.text)
+        return replace(completion, text=text, constrained=constrained)
 
     def takes(self, pinned: str | None) -> bool:
         """Return whether a call that is pinned to a URL, or to none, may go here."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -22,9 +21,12 @@ from agents.inference.errors import (
     TransientError,
     UnknownAdapterError,
 )
-from agents.inference.provenance import Request, ToolCall
+from agents.inference.provenance import Request
 from agents.inference.servers.choice_odds import choice_probability, odds_fields
 from agents.inference.servers.dialects.dialect import DEFAULT_DIALECT, Dialect
+from agents.inference.servers.reply import read_message, shown
+
+__all__ = ["shown"]  # beside what is defined here
 
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERROR, UNAVAILABLE = 408, 429, 500, 503
@@ -32,12 +34,8 @@ LONGEST_BODY = 8 * 2**20
 """The most bytes of an answer that are read; a reply of 4096 tokens has about 30,000."""
 MOST_PARTS = 100_000
 """The most lists and mappings in an answer: a body of nothing else takes thirty times its length in memory."""
-MOST_TOOL_CALLS = 128
-MOST_TOKENS = 2**31 - 1
 _SHOWN = 300
 _LONGEST_MESSAGE = 1500
-_SHORT = reprlib.Repr()
-_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxdict, _SHORT.maxstring, _SHORT.maxother = 5, 6, 8, 200, 60
 
 
 def chat_body(request: Request, dialect: Dialect = DEFAULT_DIALECT, model: str | None = None) -> dict[str, Any]:
@@ -57,7 +55,8 @@ def chat_body(request: Request, dialect: Dialect = DEFAULT_DIALECT, model: str |
     }
     if request.seed is not None and dialect.seed:
         body["seed"] = request.seed
-    return body | tool_fields(request) | constraint(request, dialect) | (odds_fields(request) if dialect.odds else {})
+    body |= tool_fields(request) | constraint(request, dialect) | thinking_fields(request)
+    return body | (odds_fields(request) if dialect.odds else {})
 
 
 def chat_messages(request: Request, dialect: Dialect = DEFAULT_DIALECT) -> list[dict[str, Any]]:
@@ -77,6 +76,11 @@ def constraint(request: Request, dialect: Dialect = DEFAULT_DIALECT) -> dict[str
     return dialect.constraint.fields(request.choices) if request.choices else {}
 
 
+def thinking_fields(request: Request) -> dict[str, Any]:
+    """Return the field that asks the chat template for a thought, or for none; empty where nothing is set."""
+    return {} if request.thinking is None else {"chat_template_kwargs": {"enable_thinking": request.thinking}}
+
+
 def tool_fields(request: Request) -> dict[str, Any]:
     """Return the fields that offer `request.tools`; empty without tools."""
     if not request.tools:
@@ -91,15 +95,16 @@ def token_budget(request: Request, dialect: Dialect = DEFAULT_DIALECT) -> int:
 
 
 def read_completion(
-    payload: Any, endpoint: str, adapter: str | None, allowed: Sequence[str] | None = None
+    payload: Any, endpoint: str, adapter: str | None, allowed: Sequence[str] | None = None, *, thinks: bool = False
 ) -> Completion:
-    """Read the text, tool calls and token counts of a chat completion.
+    """Read the text, thought, tool calls and token counts of a chat completion.
 
     Args:
         payload: The answer's JSON.
         endpoint: The server's URL.
         adapter: The name that the answer must name as its model.
         allowed: The choices of the request.
+        thinks: Whether the request asked for a thought.
 
     Raises:
         BadReplyError: The answer has another shape, or several replies.
@@ -107,11 +112,11 @@ def read_completion(
     """
     choices = payload.get("choices") if isinstance(payload, dict) else None
     match choices:
-        case [{"message": dict(message)} as choice]:
+        case [{"message": dict()} as choice]:
             answered_by = payload.get("model", adapter)
             if answered_by != adapter:
                 raise other_model(endpoint, answered_by, adapter)
-            completion = _completion(message, choice, payload.get("usage"), endpoint)
+            completion = read_message(choice, payload.get("usage"), endpoint, allowed or (), thinks=thinks)
             chance = choice_probability(completion.text, allowed or (), choice.get("logprobs"))
             return replace(completion, choice_probability=chance)
         case [_, _, *_]:
@@ -128,56 +133,6 @@ def other_model(endpoint: str, answered_by: Any, adapter: str | None) -> OtherMo
         f"the server's name for it, say so in the scenario, at this endpoint: reply_names: {{{adapter}: {name}}}",
         name,
     )
-
-
-def _completion(message: dict[str, Any], choice: dict[str, Any], usage: Any, endpoint: str) -> Completion:
-    text, calls = message.get("content"), _tool_calls(message.get("tool_calls"), endpoint)
-    if not isinstance(text, str):
-        if not calls:
-            raise BadReplyError(f"{endpoint} answered without text: the reply's content is missing")
-        text = ""
-    counts = usage if isinstance(usage, dict) else {}
-    ended = choice.get("finish_reason")
-    reason = ended[:_SHOWN] if isinstance(ended, str) else ""
-    return Completion(
-        text=text,
-        endpoint=endpoint,
-        prompt_tokens=_count(counts, "prompt_tokens"),
-        completion_tokens=_count(counts, "completion_tokens"),
-        finish_reason=reason,
-        tool_calls=calls,
-        cached_tokens=_count(counts.get("prompt_tokens_details"), "cached_tokens"),
-    )
-
-
-def _tool_calls(rows: Any, endpoint: str) -> tuple[ToolCall, ...]:
-    if not rows:
-        return ()
-    if not isinstance(rows, list):
-        raise BadReplyError(f"{endpoint} answered with tool calls that are not a list: {shown(rows)}")
-    if len(rows) > MOST_TOOL_CALLS:
-        raise BadReplyError(f"{endpoint} answered with {len(rows)} tool calls; at most {MOST_TOOL_CALLS} are read")
-    return tuple(_tool_call(row, endpoint) for row in rows)
-
-
-def _tool_call(row: Any, endpoint: str) -> ToolCall:
-    match row:
-        case {"function": {"name": str(name), "arguments": str(arguments)}, **rest}:
-            number = rest.get("id")
-            return ToolCall(number if isinstance(number, str) else "", name, arguments)
-        case _:
-            raise BadReplyError(f"{endpoint} answered with a tool call that names no function: {shown(row)}")
-
-
-def _count(counts: Any, name: str) -> int | None:
-    """Return a number of tokens; None if there is none, or if it is no number."""
-    found = counts.get(name) if isinstance(counts, dict) else None
-    return found if type(found) is int and 0 <= found <= MOST_TOKENS else None
-
-
-def shown(value: Any) -> str:
-    """Return any value that a server sent as a short text."""
-    return (value if isinstance(value, str) else _SHORT.repr(value))[:_SHOWN]
 
 
 def read_json(body: bytes, endpoint: str) -> Any:

@@ -13,10 +13,13 @@ function drawHonesty(run) {
   if (honesty.treatment !== "delivered") warnings.push(label("warn_treatment").replace("{treatment}", honesty.treatment));
   if (honesty.fallbacks) warnings.push(label("warn_fallbacks").replace("{count}", honesty.fallbacks));
   warnings.push(...honesty.unproved);
+  warnings.push(...honesty.problems);
   if (honesty.people.length) warnings.push(label("warn_people").replace("{names}", honesty.people.join(", ")));
   facts.push(["tier_mix", tierMix(honesty)], ["real_share", percent(honesty.real)], ["synthetic_share", percent(honesty.synthetic)],
     ["calls_made", `${honesty.calls.toLocaleString("en")}${honesty.cached ? ` + ${honesty.cached} ${label("calls_cached")}` : ""}`], ["calls_failed_all", honesty.failed.toLocaleString("en")],
-    ["invalid", `${honesty.invalid.toLocaleString("en")} / ${honesty.decisions.toLocaleString("en")}`], ["episodes", run.episodes.length.toLocaleString("en")], ["seed", run.seed]);
+    ["invalid", `${honesty.invalid.toLocaleString("en")} / ${honesty.decisions.toLocaleString("en")}`],
+    ["invalid_acts", `${honesty.invalid_acts.toLocaleString("en")} / ${honesty.acts.toLocaleString("en")}`],
+    ["empty_cut", `${honesty.empty.toLocaleString("en")} / ${honesty.cut.toLocaleString("en")}`], ["episodes", run.episodes.length.toLocaleString("en")], ["seed", run.seed]);
   const list = make("dl", undefined, { class: "facts" });
   for (const [key, value] of facts) list.append(fill(make("div"), make("dt", label(key)), make("dd", value)));
   $("honesty").className = warnings.length ? "warned" : "";

@@ -71,6 +71,8 @@ else call.function.arguments | tojson }}}
 {%- endfor -%}
 {%- if add_generation_prompt -%}
 <|im_start|>assistant
+{% if enable_thinking is defined and enable_thinking %}<think>
+{% endif -%}
 {% endif -%}
 """
 

@@ -52,7 +52,9 @@ def test_scripted_player_without_a_word_for_its_plan_draws_one(tmp_path: Path) -
     assert set(played(tmp_path, ["ba", "du"]).messages["text"].astype(str)) == {"ba", "du"}
 
 
-@pytest.mark.parametrize(("reply", "heard"), [("Ba.", "ba"), ("du", "du"), ("I say ba", ""), ("", "")])
+@pytest.mark.parametrize(
+    ("reply", "heard"), [("Ba.", "ba"), ("du", "du"), ("I say ba", "ba"), ("ba or du", ""), ("", "")]
+)
 def test_reply_is_heard_as_the_word_that_it_is_or_says_nothing(reply: str, heard: str, tmp_path: Path) -> None:
     asked: list[Request] = []
     run = played(tmp_path, ["ba", "du"], saying(reply, asked), episodes=2)

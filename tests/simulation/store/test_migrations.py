@@ -24,14 +24,15 @@ from simulation.tables.columns import TableName
 from simulation.tables.run import Run, build_tables, load_run
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "runs"
-OLD = ("version_1_first", "version_1_later", "version_2")
+OLD = ("version_1_first", "version_1_later", "version_2", "version_3")
 PRESENT = f"version_{SCHEMA_VERSION}"
-TIMES = ("latency", "duration", "time", "prompt_hash")
+OTHERWISE = ("latency", "duration", "time", "prompt_hash", "reading")
 
 
 def comparable(frame: pd.DataFrame) -> pd.DataFrame:
-    """What the play came to: without times, and without the hash of prompts, whose words have changed since."""
-    return frame.drop(columns=[name for name in frame if name.endswith(TIMES)]).astype(str)
+    """What the play came to: without times, without the hash of prompts, whose words have changed since, and without
+    how decisions were read, which earlier versions do not say."""
+    return frame.drop(columns=[name for name in frame if name.endswith(OTHERWISE)]).astype(str)
 
 
 def derived(run: Run) -> dict[TableName, pd.DataFrame]:
@@ -50,6 +51,13 @@ def test_a_stored_run_of_any_version_has_the_tables_of_this_one(name: str) -> No
     for table, frame in derived(run).items():
         pd.testing.assert_frame_equal(comparable(frame), comparable(derived(present)[table]))
         pd.testing.assert_frame_equal(comparable(getattr(run, table.value)), comparable(frame))
+
+
+@pytest.mark.parametrize(("name", "reading", "reader"), [*((old, "", 1) for old in OLD), (PRESENT, "exact", 2)])
+def test_a_run_says_which_reader_read_its_answers(name: str, reading: str, reader: int) -> None:
+    run = load_run(FIXTURES / name)
+    assert set(run.decisions["reading"]) == {reading}
+    assert run.manifest["reader"] == reader
 
 
 def plain(values: pd.Series) -> list[str]:

@@ -14,14 +14,13 @@ from hypothesis import strategies as st
 from agents.inference.backend import Completion
 from agents.inference.errors import BadReplyError, PermanentError, TransientError, UnknownAdapterError
 from agents.inference.provenance import ChatMessage, ToolCall
+from agents.inference.servers.reply import MOST_TOKENS, shown
 from agents.inference.servers.wire import (
-    MOST_TOKENS,
     chat_body,
     error_of,
     read_completion,
     read_json,
     retry_after,
-    shown,
     token_budget,
 )
 from tests.agents.inference.conftest import make_request
