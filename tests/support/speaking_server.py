@@ -1,4 +1,7 @@
-"""A server whose replies a test writes: `reply` takes the request's body and returns an entry of `choices`."""
+"""A server whose replies a test writes: `reply` takes the request's body and returns an entry of `choices`.
+
+Probes of the server (requests without a task in their prompt) are answered as a sound vLLM does, and are not counted.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +31,15 @@ class SpeakingServer:
 
     async def chat(self, request: web.Request) -> web.Response:
         body = await request.json()
-        self.bodies.append(body)
-        choice = {"index": 0, "finish_reason": "stop", "logprobs": None} | self.reply(body)
+        if body["model"] not in (BASE, *self.adapters):
+            return web.json_response({"error": {"message": f"The model `{body['model']}` does not exist."}}, status=404)
+        probe = not any("Task " in str(message["content"]) for message in body["messages"])
+        if not probe:
+            self.bodies.append(body)
+        said = (
+            {"message": {"content": (options_of(body) or [f"I am {body['model']}"])[-1]}} if probe else self.reply(body)
+        )
+        choice = {"index": 0, "finish_reason": "stop", "logprobs": None} | said
         choice["message"] = {"role": "assistant", **choice["message"]}
         usage = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13} | self.usage
         whole = {"id": "1", "object": "chat.completion", "created": 1, "model": body["model"], "usage": usage}
