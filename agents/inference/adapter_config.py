@@ -16,6 +16,8 @@ from agents.inference.tensor_file import pointer_problem
 CONFIG_FILE = "adapter_config.json"
 PLAIN_STARTS = ("gaussian", "eva", "orthogonal", "mica", "lora_ga")
 """Values of init_lora_weights that leave the base model's weights as they are, as vLLM 0.32 lists them."""
+VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The LoRA ranks that vLLM can reserve memory for; an adapter fits if its rank is not larger."""
 _NOT_GIVEN = ("r", "lora_alpha")
 _FEATURES = {
     "use_dora": "use_dora is not supported; train it without",
@@ -134,3 +136,8 @@ def vllm_reads_otherwise(raw: bytes) -> Iterator[str]:
     data: Mapping[str, Any] = json.loads(raw)
     if "bias" in data and data["bias"] is None:
         yield f'vLLM refuses `bias: null` in {CONFIG_FILE}; write "none" or leave the key out'
+
+
+def fitting_vllm_rank(rank: int) -> int | None:
+    """Return the smallest rank that vLLM can reserve memory for and that is not below `rank`; None if there is none."""
+    return next((each for each in VLLM_RANKS if each >= rank), None)

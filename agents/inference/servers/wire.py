@@ -19,13 +19,18 @@ from agents.inference.backend import Completion, as_openai
 from agents.inference.errors import (
     BadReplyError,
     InferenceError,
+    LoadingError,
     PermanentError,
+    RefusedAdapterError,
     SetupError,
     TransientError,
     UnknownAdapterError,
 )
+from agents.inference.fault import Fault
 from agents.inference.provenance import Request, ToolCall
 from agents.inference.servers.choice_odds import choice_probability, odds_fields
+from agents.inference.servers.known_words import explain
+from agents.inference.servers.refusal import Explanation, names
 
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
 REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERROR, UNAVAILABLE = 408, 429, 500, 503
@@ -199,14 +204,41 @@ def error_of(
     """
     message = server_message(body)
     text = f"{endpoint} answered {status}: {message[:_LONGEST_MESSAGE]}"
-    if status == NOT_FOUND and any(f"{quote}{adapter}{quote}" in message for quote in "`'\""):
-        return UnknownAdapterError(adapter, endpoint, [name for name in served if name != adapter])
+    known = explain(status, message, adapter)
+    if known is not None:
+        return _known_error(known, f"{text} ({known})", status, headers, adapter, endpoint, served)
     if status == NOT_FOUND:
-        return PermanentError(f"{text} (does the endpoint's URL end in /v1?)")
+        return PermanentError(f"{text} (does the endpoint's URL end in /v1?)", fault=Fault.SERVER)
     if status in (REQUEST_TIMEOUT, TOO_MANY_REQUESTS) or status >= SERVER_ERROR:
-        overload = status in (REQUEST_TIMEOUT, TOO_MANY_REQUESTS, UNAVAILABLE)
-        return TransientError(text, retry_after(headers.get("Retry-After")), overload=overload)
+        whose = Fault.ADAPTER if names(message, adapter) else Fault.SERVER
+        return _transient(text, status, headers, whose)
     return SetupError(text) if status in (UNAUTHORIZED, FORBIDDEN) else PermanentError(text)
+
+
+def _known_error(
+    known: Explanation,
+    text: str,
+    status: int,
+    headers: Mapping[str, str],
+    adapter: str,
+    endpoint: str,
+    served: Sequence[str],
+) -> InferenceError:
+    """Return the error of a refusal whose words are known."""
+    if known.key == "adapter_unknown":
+        return UnknownAdapterError(adapter, endpoint, [name for name in served if name != adapter])
+    if known.key == "loading":
+        return LoadingError(text, retry_after(headers.get("Retry-After")))
+    if not known.lasting:
+        return _transient(text, status, headers, known.fault)
+    if known.fault is Fault.ADAPTER:
+        return RefusedAdapterError(adapter, text)
+    return SetupError(text) if known.fault is Fault.SERVER else PermanentError(text)
+
+
+def _transient(text: str, status: int, headers: Mapping[str, str], fault: Fault) -> TransientError:
+    overload = status in (REQUEST_TIMEOUT, TOO_MANY_REQUESTS, UNAVAILABLE)
+    return TransientError(text, retry_after(headers.get("Retry-After")), overload=overload, fault=fault)
 
 
 def server_message(body: bytes) -> str:
