@@ -64,16 +64,20 @@ class TransientError(InferenceError):
         self.fault = fault
 
 
-class LoadingError(TransientError):
-    """The server is loading its model. The call waits for it, and no other call is sent there meanwhile."""
-
-
 class ServerLostError(TransientError):
     """The connection to a server broke, or it did not answer in time; `refused` is True where nothing listens there."""
 
     def __init__(self, message: str, *, refused: bool = False, overload: bool = False) -> None:
         super().__init__(message, overload=overload)
         self.refused = refused
+
+
+class LoadingError(ServerLostError):
+    """The server is loading its model. The call waits for it, and no other call is sent there meanwhile."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class BadReplyError(TransientError):

@@ -49,10 +49,13 @@ def show(finished: Run, as_json: bool) -> None:
             json.dumps({"run": display(finished.path), "tier_mix": finished.manifest["tier_mix"], "outcomes": outcomes})
         )
         return
+    from simulation.monitor.failed_calls import failed_call_lines
     from simulation.monitor.progress import outcome_table
 
     console = wide_console()
     console.print(outcome_table(finished, console.width))
+    for line in failed_call_lines(finished.calls):
+        typer.echo(sanitize_lines(line), err=True)
     typer.echo(display(finished.path))
 
 

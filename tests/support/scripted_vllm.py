@@ -60,8 +60,9 @@ class ScriptedVLLM:
     `/models`. `delay` is the seconds before an answer, `slots` how many calls run at the same time (None: all),
     `max_model_len` the largest number of tokens of prompt and reply. `odds` has the probability of each choice, for
     calls that ask for log probabilities; more of them than `max_logprobs` are refused. With `api_key` every /v1
-    call needs it. Without `runtime_lora` there are no routes to load adapters, as in vLLM. `scores` takes the
-    folder of an adapter (None: the base) and tokens, and gives the log-probability of every token but the first.
+    call needs it. `refusals` has the status and message that an adapter's calls get, `answers` the body, with status
+    200. Without `runtime_lora` there are no routes to load adapters, as in vLLM. `scores` takes the folder of an
+    adapter (None: the base) and tokens, and gives the log-probability of every token but the first.
     `loads` has the names it was asked to load; `folder_of` says what answers under a name, and a cheat overrides
     it.
     """
@@ -84,6 +85,9 @@ class ScriptedVLLM:
     ) -> None:
         self.max_logprobs = max_logprobs
         self.odds: dict[str, float] = {}
+        self.refusals: dict[str, tuple[int, str]] = {}
+        self.models_refusal: tuple[int, str] | None = None
+        self.answers: dict[str, dict[str, Any]] = {}
         self.scores = scores
         self.says = says
         self.adapters = list(adapters)
@@ -238,6 +242,8 @@ class ScriptedVLLM:
         mishap = self._mishap(Route.MODELS)
         if mishap:
             return await mishap(request)
+        if self.models_refusal:
+            return error(*self.models_refusal)
         longest = self.max_model_len
         rows = [{"id": self.base, "object": "model", "root": "/models/tiny", "parent": None, "max_model_len": longest}]
         rows += [
@@ -282,6 +288,10 @@ class ScriptedVLLM:
 
     def _answer(self, body: dict[str, Any]) -> web.Response:
         model = body["model"]
+        if model in self.refusals:
+            return error(*self.refusals[model])
+        if model in self.answers:
+            return web.json_response(self.answers[model])
         if model not in [self.base, *self.adapters]:
             return unknown_model(model, self.base)
         prompt = [mark for message in body["messages"] for mark in message_tokens(message)]

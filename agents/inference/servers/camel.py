@@ -122,7 +122,7 @@ class CamelBackend(ServerBackend):
         try:
             result = await model.arun(as_openai(request.messages))
         except APIConnectionError as error:  # a time-out of openai's is one too
-            if isinstance(error.__cause__, BadReplyError):
+            if isinstance(error.__cause__, InferenceError):  # of the transport, which reads the reply first
                 raise error.__cause__ from None
             message = f"the connection to {endpoint.url} failed ({reason(error)})"
             raise ServerLostError(message, refused=is_refusal(error)) from error

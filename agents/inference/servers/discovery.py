@@ -10,9 +10,10 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from agents.inference.errors import BadReplyError, PermanentError, ServerLostError
+from agents.inference.errors import BadReplyError, LoadingError, PermanentError, ServerLostError
 from agents.inference.servers.api_key import without_key
-from agents.inference.servers.wire import LONGEST_BODY, read_json, shown, too_long
+from agents.inference.servers.known_words import explain
+from agents.inference.servers.wire import LONGEST_BODY, read_json, server_message, shown, too_long
 from agents.sanitize import sanitize
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ async def list_models(session: aiohttp.ClientSession, url: str, headers: Mapping
         raise PermanentError(
             f"{url} answered {status}: it wants an API key; name the variable that holds it: api_key_env"
         )
+    if status != 200 and is_loading(status, body):
+        raise LoadingError(f"{url} is loading its model (it answered {status})")
     if status != 200:
         raise PermanentError(f"{url}/models answered {status} (does the URL end in /v1?)")
     try:
@@ -64,13 +67,21 @@ async def list_models(session: aiohttp.ClientSession, url: str, headers: Mapping
 async def is_healthy(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> bool:
     """Return whether the server reports that it is healthy: at `/health`, or at `/models` if there is no such page.
 
+    A server that is loading its model is: it will answer.
+
     Raises:
         ServerLostError: No server answers.
     """
-    status, _ = await _get(session, f"{root_of(url)}/health", url, headers)
+    status, body = await _get(session, f"{root_of(url)}/health", url, headers)
     if 400 <= status < 500:  # no such page, or a gateway that does not show it
-        status, _ = await _get(session, f"{url}/models", url, headers)
-    return status in (200, _BUSY)
+        status, body = await _get(session, f"{url}/models", url, headers)
+    return status in (200, _BUSY) or is_loading(status, body)
+
+
+def is_loading(status: int, body: bytes) -> bool:
+    """Return whether a server says that it is loading its model."""
+    known = explain(status, server_message(body)) if status >= 400 else None
+    return known is not None and known.key == "loading"
 
 
 async def ask_version(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> str | None:

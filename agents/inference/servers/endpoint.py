@@ -7,12 +7,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from agents.inference.backend import Detection, EndpointSettings
-from agents.inference.errors import InferenceError, OutOfTimeError, ServerLostError, SetupError, TransientError
+from agents.inference.errors import InferenceError, LoadingError, ServerLostError, SetupError, TransientError
+from agents.inference.fault import Fault
 from agents.inference.provenance import Tier
+from agents.inference.servers.adapter_faults import AdapterFaults
 from agents.inference.servers.api_key import MissingKeyError, find_key, without_key
 from agents.inference.servers.breaker import Breaker
 from agents.inference.servers.discovery import ServedModel, how_to_start
 from agents.inference.servers.limits import AdaptiveLimit
+
+LOADING_PAUSE = 2.0
+"""Seconds until a server that is loading its model is asked again."""
 
 
 @dataclass(eq=False)
@@ -31,6 +36,7 @@ class Endpoint:
         credit: The turns that round robin owes it.
         rest_until: The moment until which it asked for no calls (Retry-After).
         gives_odds: False once it refused to say how likely the choices of a decision are.
+        faults: The adapters that fail here, apart from the server itself.
     """
 
     settings: EndpointSettings
@@ -44,6 +50,10 @@ class Endpoint:
     credit: int = 0
     rest_until: float = 0.0
     gives_odds: bool = True
+    faults: AdapterFaults = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.faults = AdapterFaults(self.breaker.longest)
 
     @property
     def url(self) -> str:
@@ -107,6 +117,7 @@ class Endpoint:
         """Mark the server as up, with the models it listed. One that was down may be asked at once."""
         if not self.up:
             self.breaker.succeeded()
+            self.faults.clear()
             self.rest_until = 0.0
         self.models, self.asked, self.up = {model.name: model for model in models}, True, True
         self.detail = f"{self.url} serves {', '.join(self.served) or 'no model'}"
@@ -115,38 +126,68 @@ class Endpoint:
         """Mark the server as down; `detail` is the reason."""
         self.up, self.asked, self.detail = False, True, detail
 
-    def lost(self, error: ServerLostError) -> None:
+    def lost(self, error: TransientError) -> None:
         """Mark the server as down because nothing answers there."""
         self.down(f"{error}; {how_to_start(self.url)}")
 
-    def free(self, now: float) -> bool:
-        """Return whether a call may be sent now."""
-        return self.pending < self.limit.value and now >= self.rest_until and self.breaker.allows(now)
+    def free(self, now: float, adapter: str = "") -> bool:
+        """Return whether a call to `adapter` may be sent now."""
+        able = self.pending < self.limit.value and now >= self.rest_until and self.breaker.allows(now)
+        return able and now >= self.faults.until(adapter)
 
-    def free_at(self, now: float) -> float | None:
+    def free_at(self, now: float, adapter: str = "") -> float | None:
         """Return the moment from which it may be asked; None if it waits for a call in flight, or for nothing."""
-        moment = max(self.rest_until, self.breaker.reopens if self.breaker.openings else 0.0)
+        opens = self.breaker.reopens if self.breaker.openings else 0.0
+        moment = max(self.rest_until, opens, self.faults.until(adapter))
         return moment if moment > now else None
 
-    def succeeded(self, began: float, now: float) -> None:
+    def given_up(self, now: float, adapter: str, patience: int) -> bool:
+        """Return whether calls to `adapter` keep failing after more than `patience` pauses, and the next one is on."""
+        whole = self.breaker.openings > patience and not self.breaker.allows(now)
+        return whole or (self.faults.pauses(adapter) > patience and now < self.faults.until(adapter))
+
+    def succeeded(self, began: float, now: float, adapter: str = "") -> None:
         """Learn from a call that succeeded; the call still counts as pending."""
         self.breaker.succeeded()
+        self.faults.succeeded(adapter)
         self.limit.returned(began, now, self.pending)
 
-    def failed(self, error: InferenceError, began: float, now: float, probe: int) -> None:
-        """Learn from a call that failed; `probe` is its number at the circuit breaker, 0 for none."""
-        if not isinstance(error, TransientError) or isinstance(error, OutOfTimeError):
+    def failed(self, error: InferenceError, began: float, now: float, probe: int, adapter: str = "") -> None:
+        """Learn from a call to `adapter` that failed, and write to the error whose fault it is.
+
+        Args:
+            error: The error.
+            began: When the call was sent.
+            now: The moment.
+            probe: The call's number at the circuit breaker, 0 for none.
+            adapter: The adapter.
+        """
+        if not isinstance(error, TransientError) or error.fault is Fault.REQUEST:
             self.breaker.abandoned(probe)
             return
-        if isinstance(error, ServerLostError) and error.refused:
+        refused = isinstance(error, ServerLostError) and error.refused
+        if refused:
             self.lost(error)
         if error.overload:
             self.limit.overloaded(began, now)
-        if error.retry_after is None:
+        rest = error.retry_after if error.retry_after is not None else _loading_pause(error)
+        if rest is not None:
+            self.rest_until = max(self.rest_until, now + rest)
+            self.breaker.abandoned(probe)
+        elif refused or self._server_is_at_fault(error, now, adapter):
             self.breaker.failed(now, probe)
         else:
-            self.rest_until = max(self.rest_until, now + error.retry_after)
             self.breaker.abandoned(probe)
+
+    def _server_is_at_fault(self, error: TransientError, now: float, adapter: str) -> bool:
+        most_fail = self.faults.failed(adapter, now)
+        if error.fault is Fault.SERVER and not most_fail and self.faults.pauses(adapter):
+            error.fault = Fault.ADAPTER  # it failed again and again while others were answered
+        return most_fail and error.fault is Fault.SERVER
+
+
+def _loading_pause(error: TransientError) -> float | None:
+    return LOADING_PAUSE if isinstance(error, LoadingError) else None
 
 
 def api_key(endpoint: EndpointSettings) -> str | None:

@@ -10,16 +10,18 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING
 
 from agents.inference.backend import Detection, EndpointSettings, InferenceSettings
-from agents.inference.errors import InferenceError, PermanentError, ServerLostError, UnknownAdapterError
+from agents.inference.errors import InferenceError, LoadingError, PermanentError, ServerLostError, UnknownAdapterError
 from agents.inference.provenance import Request, Tier
 from agents.inference.servers.breaker import Breaker
 from agents.inference.servers.discovery import answers, ask_version, is_healthy, list_models, open_session
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.limits import SLOW_SHARE, AdaptiveLimit
+from agents.inference.servers.loading import when_loaded
 
 if TYPE_CHECKING:
     import aiohttp
@@ -80,21 +82,26 @@ class EndpointRegistry:
         """Return what the last ask found at each endpoint, as detections of `tier`."""
         return tuple(endpoint.detection(tier) for endpoint in self.endpoints)
 
-    async def refresh(self) -> None:
-        """Ask every endpoint what it serves, all at once. Callers at the same time share one ask."""
+    async def refresh(self, patience: float = 0.0) -> None:
+        """Ask every endpoint what it serves, all at once. Callers at the same time share one ask.
+
+        Args:
+            patience: Seconds to wait for a server that is loading its model.
+        """
         task = self._asking
         if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
-            task = self._asking = asyncio.create_task(self._ask_all())
+            task = self._asking = asyncio.create_task(self._ask_all(patience))
         await asyncio.shield(task)
 
-    async def _ask_all(self) -> None:
+    async def _ask_all(self, patience: float) -> None:
         async with open_session() as session:
-            await asyncio.gather(*(self._ask(session, endpoint) for endpoint in self.endpoints))
+            await asyncio.gather(*(self._ask(session, endpoint, patience) for endpoint in self.endpoints))
         self.on_change()
 
-    async def _ask(self, session: aiohttp.ClientSession, endpoint: Endpoint) -> None:
+    async def _ask(self, session: aiohttp.ClientSession, endpoint: Endpoint, patience: float = 0.0) -> None:
         try:
-            models = await list_models(session, endpoint.url, await endpoint.headers_found())
+            headers = await endpoint.headers_found()
+            models = await when_loaded(partial(list_models, session, endpoint.url, headers), patience)
         except (ServerLostError, PermanentError) as error:
             self._unanswered(endpoint, error)
         else:
@@ -122,7 +129,7 @@ class EndpointRegistry:
 
     def _unanswered(self, endpoint: Endpoint, error: ServerLostError | PermanentError) -> None:
         with self.lock:
-            if isinstance(error, PermanentError):
+            if isinstance(error, (PermanentError, LoadingError)):
                 endpoint.down(str(error))
             elif error.refused or not endpoint.up or not endpoint.pending:  # else it may only be busy
                 endpoint.lost(error)
@@ -158,7 +165,7 @@ class EndpointRegistry:
         """Return whether a server that is not among the `tried` URLs takes calls now, or after a call in flight."""
         now = time.monotonic()
         untried = (each for each in self.able(request.adapter, pinned_url(request)) if each.url not in tried)
-        return any(each.free_at(now) is None for each in untried)
+        return any(each.free_at(now, request.adapter) is None for each in untried)
 
     def why_none(self, adapter: str, pinned: str | None = None) -> InferenceError:
         """Return the error that says why no server can take a call to `adapter`."""

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import httpx
+import orjson
 from httpx_aiohttp import AiohttpTransport
 
 from agents.inference.errors import BadReplyError
@@ -74,11 +76,21 @@ class _BoundedStream(httpx.AsyncByteStream):
             body = without_key(body, self._request.headers)
         if self._response.status_code == 200:
             payload = read_json(body, self._url)
-            read_completion(payload, self._url, payload.get("model") if isinstance(payload, dict) else None)
+            read_completion(payload, self._url, _model_of(payload, self._request))
         yield body
 
     async def aclose(self) -> None:
         await self._stream.aclose()
+
+
+def _model_of(payload: Any, request: httpx.Request) -> str | None:
+    """Return the model that a reply names, or the one that was asked for where it is no reply."""
+    if not isinstance(payload, dict):
+        return None
+    if "choices" in payload:
+        return payload.get("model")
+    asked: str | None = orjson.loads(request.content).get("model")
+    return asked
 
 
 def _decompressed(body: bytes, encoding: str, url: str) -> bytes:

@@ -109,7 +109,21 @@ def read_completion(
         case [_, _, *_]:
             raise BadReplyError(f"{endpoint} sent {len(choices)} answers to one request")
         case _:
-            raise BadReplyError(f"{endpoint} answered without choices; is it an OpenAI-compatible server?")
+            raise _no_reply(payload, endpoint, adapter or "")
+
+
+def _no_reply(payload: Any, endpoint: str, adapter: str) -> InferenceError:
+    """Return the error of an answer with status 200 that has no reply: some servers send their refusals so."""
+    match payload:
+        case {"error": dict(error)}:
+            status = error.get("code")
+        case {"error": str()} | {"object": "error"}:
+            status = payload.get("code")
+        case _:
+            return BadReplyError(f"{endpoint} answered without choices; is it an OpenAI-compatible server?")
+    status = status if type(status) is int and 400 <= status < 600 else SERVER_ERROR
+    found = error_of(status, orjson.dumps(payload), {}, adapter=adapter, endpoint=endpoint, served=())
+    return found if type(found) is not UnknownAdapterError else RefusedAdapterError(adapter, server_message_of(payload))
 
 
 def _completion(message: dict[str, Any], choice: dict[str, Any], usage: Any, endpoint: str) -> Completion:
@@ -247,8 +261,15 @@ def server_message(body: bytes) -> str:
         payload = read_json(body, "")
     except BadReplyError:
         return body[:_SHOWN].decode(errors="replace").strip() or "no message"
+    return server_message_of(payload)
+
+
+def server_message_of(payload: Any) -> str:
+    """Return the error message in a server's JSON; else a short text of the JSON."""
     match payload:
         case {"error": {"message": str(message)}} | {"error": str(message)} | {"message": str(message)}:
+            return message
+        case {"detail": str(message)} | {"detail": {"error": str(message)}} | {"detail": {"message": str(message)}}:
             return message
         case {"detail": detail}:
             return shown(detail)
