@@ -28,7 +28,17 @@ _FEATURES = {
     "layer_replication": "layer_replication is not supported; train it without",
     "use_bdlora": "use_bdlora is not supported; train it without",
     "use_qalora": "use_qalora is not supported; train it without",
+    "arrow_config": "arrow_config is not supported: it routes between several adapters; name one of them",
+    "kasa_config": "kasa_config is not supported; train it without",
+    "monteclora_config": "monteclora_config is not supported; train it without",
 }
+_WITHOUT_EFFECT = {
+    *("auto_mapping", "corda_config", "ensure_weight_tying", "eva_config", "exclude_modules", "fan_in_fan_out"),
+    *("inference_mode", "layers_pattern", "layers_to_transform", "loftq_config", "lora_dropout", "lora_ga_config"),
+    *("megatron_config", "megatron_core", "parent_library", "peft_version", "qalora_group_size", "revision"),
+    *("runtime_config", "target_modules", "task_type", "unsloth_fixed", "velora_config"),
+}
+"""Keys that do not change what the saved weights mean: they were for training, or say where the weights go."""
 
 
 class LoraFile(BaseModel):
@@ -56,6 +66,10 @@ class LoraFile(BaseModel):
     layer_replication: list[Any] | None = None
     use_bdlora: Any = None
     use_qalora: bool = False
+    target_parameters: list[str] = []
+    arrow_config: Any = None
+    kasa_config: Any = None
+    monteclora_config: Any = None
 
     @model_validator(mode="before")
     @classmethod
@@ -114,7 +128,7 @@ def read_config(raw: bytes) -> LoraFile:
 
 def config_refusals(config: LoraFile) -> Iterator[str]:
     """Yield why no tier can serve an adapter with this configuration."""
-    if config.peft_type != "LORA":
+    if config.peft_type.upper() != "LORA":
         yield f"it is a {config.peft_type} adapter; only LORA is supported"
     for key, reason in _FEATURES.items():
         if getattr(config, key):
@@ -127,6 +141,13 @@ def config_refusals(config: LoraFile) -> Iterator[str]:
             f"init_lora_weights={start!r} changes the base model; save it as a plain LoRA with PEFT: "
             "save_pretrained(folder, path_initial_model_for_weight_conversion=...)"
         )
+
+
+def unknown_keys(raw: bytes) -> Iterator[str]:
+    """Yield the keys with a value that this version does not know, and that may change what the weights mean."""
+    data: Mapping[str, Any] = json.loads(raw)
+    known = _WITHOUT_EFFECT | LoraFile.model_fields.keys()
+    yield from (key for key, value in data.items() if value and key not in known)
 
 
 def vllm_reads_otherwise(raw: bytes) -> Iterator[str]:

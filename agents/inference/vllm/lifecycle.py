@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from agents.inference.adapter_folder import DIGEST_LENGTH, VLLM_LIMITS, AdapterFolder, read_adapter_folder
+from agents.inference.adapter_folder import DIGEST_LENGTH, AdapterFolder, read_adapter_folder
+from agents.inference.adapter_limits import VLLM_LIMITS
 from agents.inference.backend import base_name
 from agents.inference.errors import BadReplyError, InferenceError
 from agents.inference.servers.api_key import without_key
 from agents.inference.servers.discovery import read_body, read_models
+from agents.inference.servers.known_words import explain
 from agents.inference.servers.wire import read_json, server_message
-from agents.inference.vllm.serve_command import RUNTIME_LORA_VARIABLE, allowed_rank
+from agents.inference.vllm.serve_command import RUNTIME_LORA_VARIABLE
 from agents.problems import SocietyError, nearest
 
 if TYPE_CHECKING:
@@ -38,7 +40,6 @@ TIMEOUT = 60.0  # seconds; loading a large adapter takes a while
 _LONGEST_WORDS = 1500
 UNAUTHORIZED, NOT_FOUND = 401, 404
 _VERSION = re.compile(rf"-[0-9a-f]{{{DIGEST_LENGTH}}}")
-_RANK_TOO_LARGE = re.compile(r"LoRA rank (\d+) is greater than max_lora_rank (\d+)")
 
 
 class LifecycleError(SocietyError):
@@ -229,9 +230,8 @@ class LoraLifecycle:
                 f"{self.url} cannot load adapters while it runs; start it with {RUNTIME_LORA_VARIABLE}=True in its "
                 "environment (society serve does)"
             )
-        limit = _RANK_TOO_LARGE.search(words)
-        hint = f"; start the server with --max-lora-rank {allowed_rank(int(limit[1]))}" if limit else ""
-        raise LifecycleError(f"{failure}: {words}{hint}")
+        known = explain(status, words)
+        raise LifecycleError(f"{failure}: {words}{f' ({known})' if known else ''}")
 
     async def _call(self, method: str, path: str, request: Mapping[str, Any] | None = None) -> tuple[int, bytes]:
         import aiohttp
@@ -261,8 +261,8 @@ class LoraLifecycle:
 def _read_and_hash(path: Path, name: str | None) -> tuple[AdapterFolder, str]:
     adapter = read_adapter_folder(path, name)
     adapter.refuse_beyond(VLLM_LIMITS)
-    if not adapter.check_values():
-        logger.warning("adapter %r changes nothing: a matrix of each pair is 0", adapter.name)
+    for each in adapter.cautions():
+        logger.warning("%s", each)
     return adapter, adapter.digest()
 
 
