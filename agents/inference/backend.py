@@ -35,6 +35,7 @@ class InferenceSettings:
         health_interval: Seconds between two health checks of a server.
         balancing: The policy that picks a server; None is adapter affinity.
         replicas: With adapter affinity, the number of servers for each adapter.
+        trust_env: Whether servers are asked through the proxies that the environment names (HTTP_PROXY, NO_PROXY).
         embedded_model: The embedded tier's base model, a folder or a name at the hub; None is SmolLM2-135M-Instruct.
     """
 
@@ -48,6 +49,7 @@ class InferenceSettings:
     health_interval: float = 5.0
     balancing: Balancing | None = None
     replicas: int = 2
+    trust_env: bool = False
     embedded_model: str | None = None
 
     @property

@@ -63,7 +63,7 @@ async def examine(case: DoctorCase) -> list[Diagnosis]:
     """Return all findings, in the order in which a run needs the parts. A problem is a finding, never an exception."""
     wanted = [Wanted(row.model_name or "", row.endpoint, row.base_model or case.base_model) for row in case.models]
     found = [*examine_packages(), *await asyncio.to_thread(lambda: list(examine_imports()))]
-    served, diagnoses = await examine_endpoints(case.endpoints, wanted, case.required)
+    served, diagnoses = await examine_endpoints(case.endpoints, wanted, case.required, case.settings.trust_env)
     found += diagnoses
     tiers = [tier for tier in FALLBACK_ORDER if tier in case.settings.allowed]
     found += await asyncio.to_thread(lambda: list(examine_adapters(case.models, case.base_model, case.settings)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from agents.file_model import FileModel, Real, Text, Whole, word_or_structure
+from agents.file_model import FileModel, Flag, Real, Text, Whole, word_or_structure
 from agents.findings import refuse
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.provenance import FALLBACK_ORDER, Sampling, Tier
@@ -63,6 +63,8 @@ class InferenceConfig(FileModel):
     """The policy by which one of several servers takes a call."""
     replicas: Whole = Field(default=2, ge=1)
     """adapter_affinity: the number of servers an adapter is kept to."""
+    trust_env: Flag = False
+    """Ask servers through the proxies that the environment names (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)."""
     embedded_model: Text | None = None
     """The embedded tier's base model: a folder, or a name at the Hugging Face hub; null is SmolLM2-135M-Instruct."""
 
@@ -82,6 +84,7 @@ class InferenceConfig(FileModel):
             concurrency=self.concurrency,
             balancing=self.balancing,
             replicas=self.replicas,
+            trust_env=self.trust_env,
             embedded_model=self.embedded_model,
         )
 

@@ -150,7 +150,8 @@ class CamelBackend(ServerBackend):
 
         model = vllm_model(endpoint.url, adapter, self._settings.timeout, api_key=endpoint.api_key())
         # CAMEL gives its synchronous and asynchronous clients the same http_client, so it is replaced here
-        model._async_client = model._async_client.with_options(http_client=bounded_client(endpoint.url))
+        client = bounded_client(endpoint.url, self._settings.trust_env)
+        model._async_client = model._async_client.with_options(http_client=client)
         return model
 
 

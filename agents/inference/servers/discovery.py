@@ -35,11 +35,16 @@ class ServedModel:
     max_model_len: int | None = None
 
 
-def open_session() -> aiohttp.ClientSession:
-    """Return a session with short time-outs for these questions."""
+def open_session(trust_env: bool = False) -> aiohttp.ClientSession:
+    """Return a session with short time-outs for these questions.
+
+    Args:
+        trust_env: Whether it uses the proxies that the environment names.
+    """
     import aiohttp
 
-    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ASK_TIMEOUT, connect=CONNECT_TIMEOUT))
+    timeout = aiohttp.ClientTimeout(total=ASK_TIMEOUT, connect=CONNECT_TIMEOUT)
+    return aiohttp.ClientSession(timeout=timeout, trust_env=trust_env)
 
 
 async def list_models(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> list[ServedModel]:
@@ -173,18 +178,19 @@ def how_to_start(url: str) -> str:
     return f"start one with: vllm serve BASE --port {port or 8000} --enable-lora --lora-modules NAME=PATH"
 
 
-def answers(url: str, headers: Callable[[], Mapping[str, str]]) -> bool:
+def answers(url: str, headers: Callable[[], Mapping[str, str]], trust_env: bool = False) -> bool:
     """Return whether a server lists models at `url`. Synchronous, for callers without an event loop.
 
     Args:
         url: The server's URL.
         headers: Gives the headers; may raise PermanentError.
+        trust_env: Whether the proxies that the environment names are used.
     """
     from urllib.request import ProxyHandler, Request, build_opener
 
     try:
         question = Request(f"{url}/models", headers=dict(headers()))
-        with build_opener(ProxyHandler({})).open(question, timeout=CONNECT_TIMEOUT) as response:
+        with build_opener(ProxyHandler(None if trust_env else {})).open(question, timeout=CONNECT_TIMEOUT) as response:
             return bool(response.status == 200)
     except (OSError, ValueError, HTTPException, PermanentError):  # an HTTP error status is an OSError too
         return False

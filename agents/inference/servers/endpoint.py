@@ -126,9 +126,9 @@ class Endpoint:
         """Mark the server as down; `detail` is the reason."""
         self.up, self.asked, self.detail = False, True, detail
 
-    def lost(self, error: TransientError) -> None:
-        """Mark the server as down because nothing answers there."""
-        self.down(f"{error}; {how_to_start(self.url)}")
+    def lost(self, error: TransientError, hint: str = "") -> None:
+        """Mark the server as down because nothing answers there; `hint` is what else to do than to start it."""
+        self.down(f"{error}; {hint or how_to_start(self.url)}")
 
     def free(self, now: float, adapter: str = "") -> bool:
         """Return whether a call to `adapter` may be sent now."""

@@ -22,6 +22,7 @@ from agents.inference.servers.discovery import answers, ask_version, is_healthy,
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.limits import SLOW_SHARE, AdaptiveLimit
 from agents.inference.servers.loading import when_loaded
+from agents.inference.servers.proxies import proxy_hint
 
 if TYPE_CHECKING:
     import aiohttp
@@ -94,7 +95,7 @@ class EndpointRegistry:
         await asyncio.shield(task)
 
     async def _ask_all(self, patience: float) -> None:
-        async with open_session() as session:
+        async with open_session(self.settings.trust_env) as session:
             await asyncio.gather(*(self._ask(session, endpoint, patience) for endpoint in self.endpoints))
         self.on_change()
 
@@ -111,7 +112,7 @@ class EndpointRegistry:
 
     async def check(self, endpoints: Iterable[Endpoint]) -> None:
         """Check the health of `endpoints`, which answered before; mark each one up or down accordingly."""
-        async with open_session() as session:
+        async with open_session(self.settings.trust_env) as session:
             await asyncio.gather(*(self._check(endpoint, session) for endpoint in endpoints))
         self.on_change()
 
@@ -132,11 +133,11 @@ class EndpointRegistry:
             if isinstance(error, (PermanentError, LoadingError)):
                 endpoint.down(str(error))
             elif error.refused or not endpoint.up or not endpoint.pending:  # else it may only be busy
-                endpoint.lost(error)
+                endpoint.lost(error, "" if self.settings.trust_env else proxy_hint(endpoint.url))
 
     async def versions(self) -> dict[str, str]:
         """Return the vLLM version of each endpoint that answers and says it, by URL."""
-        async with open_session() as session:
+        async with open_session(self.settings.trust_env) as session:
             found = [(each.url, await self._version(each, session)) for each in self.endpoints if each.up]
         return {url: version for url, version in found if version}
 
@@ -148,7 +149,7 @@ class EndpointRegistry:
 
     def probe(self) -> bool:
         """Return whether any endpoint answers, asked once and without an event loop."""
-        return any(answers(endpoint.url, endpoint.headers) for endpoint in self.endpoints)
+        return any(answers(endpoint.url, endpoint.headers, self.settings.trust_env) for endpoint in self.endpoints)
 
     # -- which endpoint serves what -----------------------------------------------------------------------
 

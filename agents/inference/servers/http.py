@@ -15,6 +15,7 @@ from agents.inference.provenance import Request, Tier
 from agents.inference.servers.discovery import CONNECT_TIMEOUT, is_refusal, read_body, reason
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.server import ServerBackend
+from agents.inference.servers.sessions import closed_with
 from agents.inference.servers.slots import Slots
 from agents.inference.servers.wire import chat_body, error_of, read_completion, read_json
 
@@ -73,14 +74,17 @@ class HTTPBackend(ServerBackend):
 
     def _session(self) -> aiohttp.ClientSession:
         session = self._sessions.get()
-        return self._sessions.put(_open()) if session is None or session.closed else session
+        if session is None or session.closed:
+            session = self._sessions.put(closed_with(self, _open(self._settings.trust_env)))
+        return session
 
 
-def _open() -> aiohttp.ClientSession:
+def _open(trust_env: bool) -> aiohttp.ClientSession:
     import aiohttp
 
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
         headers={"Content-Type": "application/json"},
+        trust_env=trust_env,
     )

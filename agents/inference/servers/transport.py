@@ -20,6 +20,7 @@ from httpx_aiohttp import AiohttpTransport
 from agents.inference.errors import BadReplyError
 from agents.inference.servers.api_key import without_key
 from agents.inference.servers.discovery import CONNECT_TIMEOUT
+from agents.inference.servers.sessions import closed_with
 from agents.inference.servers.wire import LONGEST_BODY, read_completion, read_json, shown, too_long
 
 _ENCODINGS = {"gzip": (32 + zlib.MAX_WBITS,), "deflate": (32 + zlib.MAX_WBITS, -zlib.MAX_WBITS)}
@@ -28,18 +29,27 @@ _NO_KEY = "Bearer Not_Used"
 """What CAMEL sends to a server that needs no key."""
 
 
-def bounded_client(url: str) -> httpx.AsyncClient:
-    """Return a client for the server at `url`; it raises BadReplyError for an answer that is no reply, or too long."""
+def bounded_client(url: str, trust_env: bool = False) -> httpx.AsyncClient:
+    """Return a client for the server at `url`; it raises BadReplyError for an answer that is no reply, or too long.
+
+    Args:
+        url: The server's URL.
+        trust_env: Whether it uses the proxies that the environment names.
+    """
     headers = {"Accept-Encoding": ", ".join(_ENCODINGS)}
-    return httpx.AsyncClient(transport=_BoundedTransport(url), follow_redirects=True, headers=headers)
+    return httpx.AsyncClient(transport=_BoundedTransport(url, trust_env), follow_redirects=True, headers=headers)
 
 
 class _BoundedTransport(httpx.AsyncBaseTransport):
     """httpx's transport, on top of aiohttp, whose responses have bounded bodies."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, trust_env: bool) -> None:
         self._url = url
-        self._inner = AiohttpTransport(client=_open)
+        self._trust_env = trust_env
+        self._inner = AiohttpTransport(client=self._open)
+
+    def _open(self) -> aiohttp.ClientSession:
+        return closed_with(self, _open(self._trust_env))
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await self._inner.handle_async_request(request)
@@ -122,7 +132,9 @@ def _inflated(body: bytes, wbits: int, encoding: str, url: str) -> bytes:
     return b"".join(parts)
 
 
-def _open() -> aiohttp.ClientSession:
+def _open(trust_env: bool) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
+        connector=aiohttp.TCPConnector(limit=0),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
+        trust_env=trust_env,
     )
