@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from enum import Enum
@@ -61,8 +61,9 @@ class ScriptedVLLM:
     `max_model_len` the largest number of tokens of prompt and reply. `odds` has the probability of each choice, for
     calls that ask for log probabilities; more of them than `max_logprobs` are refused. With `api_key` every /v1
     call needs it. `refusals` has the status and message that an adapter's calls get, `answers` the body, with status
-    200. Without `runtime_lora` there are no routes to load adapters, as in vLLM. `scores` takes the folder of an
-    adapter (None: the base) and tokens, and gives the log-probability of every token but the first.
+    200. At most `most_adapters` run at a time (None: all), as with --max-loras. Without `runtime_lora` there are no
+    routes to load adapters, as in vLLM. `scores` takes the folder of an adapter (None: the base) and tokens, and gives
+    the log-probability of every token but the first.
     `loads` has the names it was asked to load; `folder_of` says what answers under a name, and a cheat overrides
     it.
     """
@@ -86,6 +87,9 @@ class ScriptedVLLM:
         self.max_logprobs = max_logprobs
         self.odds: dict[str, float] = {}
         self.refusals: dict[str, tuple[int, str]] = {}
+        self.most_adapters: int | None = None
+        self._active: Counter[str] = Counter()
+        self._freed = asyncio.Condition()
         self.models_refusal: tuple[int, str] | None = None
         self.answers: dict[str, dict[str, Any]] = {}
         self.scores = scores
@@ -258,12 +262,29 @@ class ScriptedVLLM:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            async with self._slots or nullcontext():
+            async with self._slots or nullcontext(), self._in_batch(str(body.get("model"))):
                 await asyncio.sleep(self.delay)
             mishap = self._mishap(Route.CHAT)
             return await mishap(request) if mishap else self._answer(body)
         finally:
             self.in_flight -= 1
+
+    @asynccontextmanager
+    async def _in_batch(self, adapter: str) -> AsyncIterator[None]:
+        """Wait until the adapter is one of the `most_adapters` that run; calls of one that runs go first."""
+        async with self._freed:
+            await self._freed.wait_for(lambda: self._fits(adapter))
+            self._active[adapter] += 1
+        try:
+            yield
+        finally:
+            async with self._freed:
+                self._active[adapter] -= 1
+                self._active += Counter()
+                self._freed.notify_all()
+
+    def _fits(self, adapter: str) -> bool:
+        return self.most_adapters is None or adapter in self._active or len(self._active) < self.most_adapters
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()

@@ -23,6 +23,7 @@ from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.limits import SLOW_SHARE, AdaptiveLimit
 from agents.inference.servers.loading import when_loaded
 from agents.inference.servers.proxies import proxy_hint
+from agents.inference.servers.restore import restored
 
 if TYPE_CHECKING:
     import aiohttp
@@ -103,6 +104,8 @@ class EndpointRegistry:
         try:
             headers = await endpoint.headers_found()
             models = await when_loaded(partial(list_models, session, endpoint.url, headers), patience)
+            if endpoint.asked and not endpoint.up:
+                models = await restored(session, endpoint.url, headers, endpoint.models, models)
         except (ServerLostError, PermanentError) as error:
             self._unanswered(endpoint, error)
         else:

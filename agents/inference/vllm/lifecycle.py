@@ -120,12 +120,16 @@ class LoraLifecycle:
         endpoint: The server's address, with or without `/v1`.
         api_key: The server's key.
         timeout: Seconds for one request.
+        trust_env: Whether the proxies that the environment names are used.
     """
 
-    def __init__(self, endpoint: str, api_key: str | None = None, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, endpoint: str, api_key: str | None = None, timeout: float = TIMEOUT, *, trust_env: bool = False
+    ) -> None:
         self.url = _with_version(endpoint)
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._timeout = timeout
+        self._trust_env = trust_env
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> LoraLifecycle:
@@ -175,11 +179,11 @@ class LoraLifecycle:
         """
         adapter, digest = await asyncio.to_thread(_read_and_hash, path, name)
         served = await self.served()
-        _check_base(adapter, served, self.url, base)
+        check_served_base(adapter, served, self.url, base)
         own = version_name(adapter.name, digest, served.names)
         already = own in served.names
         if not already:
-            await self._load(own, adapter)
+            await self.load_as(own, adapter)
         others = tuple(each for each in versions(adapter.name, served.names) if each != own)
         if replace and others:
             await self._answer(own, forget=not already)
@@ -205,7 +209,8 @@ class LoraLifecycle:
         except InferenceError as error:
             raise LifecycleError(str(error)) from error
 
-    async def _load(self, name: str, adapter: AdapterFolder) -> None:
+    async def load_as(self, name: str, adapter: AdapterFolder) -> None:
+        """Load an adapter under a name that is not served."""
         request = {"lora_name": name, "lora_path": str(adapter.path)}
         status, body = await self._call("POST", "/load_lora_adapter", request)
         self._check(status, body, f"{self.url} did not load {name!r} from {adapter.path}")
@@ -254,7 +259,7 @@ class LoraLifecycle:
 
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=self._timeout)
-            self._session = aiohttp.ClientSession(timeout=timeout, headers=self._headers)
+            self._session = aiohttp.ClientSession(timeout=timeout, headers=self._headers, trust_env=self._trust_env)
         return self._session
 
 
@@ -272,7 +277,7 @@ def _with_version(endpoint: str) -> str:
     return url if urlsplit(url).path else f"{url}/v1"
 
 
-def _check_base(adapter: AdapterFolder, served: ServedModels, url: str, stated: str | None) -> None:
+def check_served_base(adapter: AdapterFolder, served: ServedModels, url: str, stated: str | None) -> None:
     """Raise LifecycleError if the adapter belongs to no base model of the server; warn where that has another name."""
     known = ", ".join(f"{base.name} ({base.root})" for base in served.bases)
     names = [each for base in served.bases for each in (base.name, base.root)]
