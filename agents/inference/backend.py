@@ -33,7 +33,7 @@ class InferenceSettings:
         cooldown: The longest pause, in seconds, that a failing server is given.
         deadline: Seconds for all attempts of a call at servers, waits included.
         health_interval: Seconds between two health checks of a server.
-        balancing: The policy that picks a server; None is adapter affinity.
+        balancing: The policy that picks a server; None is the one with the fewest calls.
         replicas: With adapter affinity, the number of servers for each adapter.
         trust_env: Whether servers are asked through the proxies that the environment names (HTTP_PROXY, NO_PROXY).
         embedded_model: The embedded tier's base model, a folder or a name at the hub; None is SmolLM2-135M-Instruct.

@@ -59,7 +59,7 @@ class InferenceConfig(FileModel):
     """Attempts after every server was tried once."""
     concurrency: Whole = Field(default=64, ge=1)
     """Calls in flight at a time at each server, at most: it adapts to what the server takes."""
-    balancing: Balancing = Balancing.ADAPTER_AFFINITY
+    balancing: Balancing = Balancing.LEAST_PENDING
     """The policy by which one of several servers takes a call."""
     replicas: Whole = Field(default=2, ge=1)
     """adapter_affinity: the number of servers an adapter is kept to."""

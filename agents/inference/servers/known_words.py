@@ -11,6 +11,8 @@ from agents.inference.servers.refusal import Explanation, KnownWords
 
 __all__ = ["KNOWN_WORDS", "explain"]
 
+LONGEST_WORDS = 2000
+"""The characters of a server's message that are looked at."""
 _REFUSED = (
     r"(not (currently )?(supported|permitted|allowed|implemented|available)|unsupported|does ?n.t support|"
     r"does not support|unrecogni[sz]ed|unknown|unexpected|extra inputs|extra_forbidden|forbidden|invalid|disallowed)"
@@ -298,8 +300,9 @@ def explain(status: int, message: str, adapter: str = "") -> Explanation | None:
         message: What the server says.
         adapter: The name that was asked for.
     """
+    words = message[:LONGEST_WORDS]  # a hostile body has megabytes
     for each in KNOWN_WORDS:
-        found = each.fits(status, message, adapter)
+        found = each.fits(status, words, adapter)
         if found is not None:
             return each.explained(found, adapter)
     return None

@@ -68,7 +68,7 @@ class Slots:
     def __init__(self, registry: EndpointRegistry) -> None:
         self.registry = registry
         self.settings = registry.settings
-        self._policy = self.settings.balancing or Balancing.ADAPTER_AFFINITY
+        self._policy = self.settings.balancing or Balancing.LEAST_PENDING
         self._rng = random.Random()
         self._lock = registry.lock
         self._lines: dict[CallKind, OrderedDict[_Waiting, None]] = {}
@@ -113,7 +113,8 @@ class Slots:
                 await self.registry.refresh()
                 refreshed = True
             elif futile := self._futile(able, kind[0], route, time.monotonic()):
-                raise TransientError(futile, overload=True)
+                whole = any(each.breaker.openings for each in able)
+                raise TransientError(futile, overload=True, fault=Fault.SERVER if whole else Fault.ADAPTER)
 
     def _find(self, kind: CallKind, route: Route) -> Slot | _Blocked:
         """Take a slot, or return why none is free. The caller has the lock."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from agents.inference.fault import Fault
@@ -140,6 +142,13 @@ def test_explain_does_not_guess(status: int, message: str) -> None:
 
 def test_a_name_within_another_name_is_not_the_adapter() -> None:
     assert explain(404, "The model `bargainer-2` does not exist.", "bargainer") is None
+
+
+@pytest.mark.parametrize("word", ["model ", "rank 1 exceeds ", "seed", "lora loading ", "prompt", "server "])
+def test_explain_is_quick_on_a_hostile_message(word: str) -> None:
+    began = time.process_time()
+    explain(500, word * 10**6, "bargainer")
+    assert time.process_time() - began < 0.5
 
 
 def test_a_rank_is_explained_with_its_numbers() -> None:
