@@ -20,7 +20,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.inference.backend import Route
-from agents.inference.errors import InferenceError, OutOfTimeError, TransientError, UnknownAdapterError
+from agents.inference.errors import (
+    InferenceError,
+    OutOfTimeError,
+    RefusedAdapterError,
+    TransientError,
+    UnknownAdapterError,
+)
 from agents.inference.fault import Fault
 from agents.inference.loops import call_in
 from agents.inference.provenance import Request
@@ -313,7 +319,8 @@ class Lease:
             endpoint.models.pop(adapter, None)
         self._slots.give_back(self._slot, self._began, error)
         if isinstance(error, UnknownAdapterError) and self._slots.registry.able(*self._kind):
-            gone = f"{endpoint.url} no longer serves {adapter!r}; another server does"
-            moved = TransientError(gone, fault=Fault.ADAPTER)
+            refused = isinstance(error, RefusedAdapterError)
+            gone = f"{error}" if refused else f"{endpoint.url} no longer serves {adapter!r}"
+            moved = TransientError(f"{gone}; another server does", fault=Fault.ADAPTER)
             moved.endpoint = endpoint.url
             raise moved from error

@@ -14,6 +14,7 @@ from agents.inference.errors import FloorReachedError, RefusedAdapterError, Unkn
 from agents.inference.fault import Fault
 from agents.inference.provenance import CallRecord, CallStatus, Tier
 from agents.inference.servers.adapter_faults import AdapterFaults
+from agents.inference.servers.balancing import Balancing
 from agents.inference.servers.breaker import THRESHOLD
 from tests.agents.inference.conftest import make_request
 from tests.support.scripted_vllm import ScriptedVLLM
@@ -113,6 +114,18 @@ class TestOneAdapterFails:
                 await one.ask("defector")
             assert len(one.records) == 1
             assert one.faults("defector") == {"adapter"}
+
+    async def test_a_refused_adapter_moves_to_a_server_that_can_use_it(self, stub: ScriptedVLLM) -> None:
+        stub.refusals["defector"] = (500, "LoRA rank 64 is greater than max_lora_rank 16.")
+        async with ScriptedVLLM() as other:
+            settings = InferenceSettings(tiers=(Tier.HTTP,), balancing=Balancing.ROUND_ROBIN)
+            records: list[CallRecord] = []
+            async with VLLMClient(endpoints=[stub.url, other.url], settings=settings, on_call=records.append) as client:
+                for _ in range(4):
+                    assert (await client.generate(make_request("defector"))).provenance.endpoint == other.url
+        [failed] = [record for record in records if record.status is CallStatus.FAILED]
+        assert (failed.endpoint, failed.fault) == (stub.url, "adapter")
+        assert "--max-lora-rank 64" in failed.error
 
     @pytest.mark.parametrize("message", ["Internal Server Error", "defector: something is wrong"])
     async def test_healthy_adapters_go_on_beside_one_that_fails(self, stub: ScriptedVLLM, message: str) -> None:
