@@ -6,14 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agents.inference.adapter_folder import (
-    EMBEDDED_LIMITS,
-    VLLM_LIMITS,
-    AdapterFolder,
-    AdapterLimits,
-    UnusableAdapterError,
-    read_adapter_folder,
-)
+from agents.inference.adapter_folder import AdapterFolder, UnusableAdapterError, read_adapter_folder
+from agents.inference.adapter_limits import EMBEDDED_LIMITS, VLLM_LIMITS, AdapterLimits
 from agents.inference.backend import InferenceSettings
 from agents.inference.embedded.adapters import embedded_base
 from agents.inference.provenance import Tier
@@ -65,6 +59,7 @@ def _check(check: RowCheck, folder: Path, base: str | None, settings: InferenceS
     stated = check.row.base_model is not None
     try:
         check.adapter = read_adapter_folder(folder, check.row.model_name)
+        check.warnings += check.adapter.cautions()
     except UnusableAdapterError as error:
         check.error = error.reason
         return check

@@ -66,6 +66,7 @@ def found_in_folder(folder: Path) -> FoundAdapters:
     for config in configs:
         try:
             adapter = read_adapter_folder(config.parent)
+            adapter.check_values()
         except SocietyError as error:
             notes.append(str(error))
             continue

@@ -39,7 +39,7 @@ Ask = Callable[[Request], Awaitable[str]]
 ADAPTERS = ("cooperator", "defector", "reciprocator")
 RAW = "aiohttp"
 PERSONA = "You are a careful negotiator who remembers what was agreed and says so in few words. " * 6
-PACKAGES = ("aiohttp", "camel-ai", "openai", "httpx-aiohttp", "orjson")
+PACKAGES = ("aiohttp", "camel-ai", "openai", "orjson")
 OUT = Path(__file__).parent / "results" / "client_throughput.json"
 
 Summary = dict[str, dict[str, Spread]]

@@ -1,4 +1,4 @@
-"""Compare the balancing policies `random` and `adapter_affinity` on two servers.
+"""Compare the balancing policies `least_pending` and `adapter_affinity` on two servers.
 
     python -m benchmarks.fleet                    # two real vLLM servers on this CPU (make vllm installs it)
     python -m benchmarks.fleet --scripted         # two scripted servers: takes seconds, to test the benchmark itself
@@ -46,7 +46,7 @@ from tests.integration.vllm.tiny_model import tiny_model
 from tests.support.scripted_process import scripted_process
 
 ADAPTERS = tuple(f"tiny_{number:02}" for number in range(16))
-POLICIES = ("random", "adapter_affinity")
+POLICIES = ("least_pending", "adapter_affinity")
 MAX_LORAS = 4
 MARK = "TASKNAME"
 OUT = Path(__file__).parent / "results" / "fleet.json"

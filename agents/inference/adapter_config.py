@@ -16,6 +16,8 @@ from agents.inference.tensor_file import pointer_problem
 CONFIG_FILE = "adapter_config.json"
 PLAIN_STARTS = ("gaussian", "eva", "orthogonal", "mica", "lora_ga")
 """Values of init_lora_weights that leave the base model's weights as they are, as vLLM 0.32 lists them."""
+VLLM_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""The LoRA ranks that vLLM can reserve memory for; an adapter fits if its rank is not larger."""
 _NOT_GIVEN = ("r", "lora_alpha")
 _FEATURES = {
     "use_dora": "use_dora is not supported; train it without",
@@ -26,7 +28,17 @@ _FEATURES = {
     "layer_replication": "layer_replication is not supported; train it without",
     "use_bdlora": "use_bdlora is not supported; train it without",
     "use_qalora": "use_qalora is not supported; train it without",
+    "arrow_config": "arrow_config is not supported: it routes between several adapters; name one of them",
+    "kasa_config": "kasa_config is not supported; train it without",
+    "monteclora_config": "monteclora_config is not supported; train it without",
 }
+_WITHOUT_EFFECT = {
+    *("auto_mapping", "corda_config", "ensure_weight_tying", "eva_config", "exclude_modules", "fan_in_fan_out"),
+    *("inference_mode", "layers_pattern", "layers_to_transform", "loftq_config", "lora_dropout", "lora_ga_config"),
+    *("megatron_config", "megatron_core", "parent_library", "peft_version", "qalora_group_size", "revision"),
+    *("runtime_config", "target_modules", "task_type", "unsloth_fixed", "velora_config"),
+}
+"""Keys that do not change what the saved weights mean: they were for training, or say where the weights go."""
 
 
 class LoraFile(BaseModel):
@@ -54,6 +66,10 @@ class LoraFile(BaseModel):
     layer_replication: list[Any] | None = None
     use_bdlora: Any = None
     use_qalora: bool = False
+    target_parameters: list[str] = []
+    arrow_config: Any = None
+    kasa_config: Any = None
+    monteclora_config: Any = None
 
     @model_validator(mode="before")
     @classmethod
@@ -112,7 +128,7 @@ def read_config(raw: bytes) -> LoraFile:
 
 def config_refusals(config: LoraFile) -> Iterator[str]:
     """Yield why no tier can serve an adapter with this configuration."""
-    if config.peft_type != "LORA":
+    if config.peft_type.upper() != "LORA":
         yield f"it is a {config.peft_type} adapter; only LORA is supported"
     for key, reason in _FEATURES.items():
         if getattr(config, key):
@@ -127,6 +143,13 @@ def config_refusals(config: LoraFile) -> Iterator[str]:
         )
 
 
+def unknown_keys(raw: bytes) -> Iterator[str]:
+    """Yield the keys with a value that this version does not know, and that may change what the weights mean."""
+    data: Mapping[str, Any] = json.loads(raw)
+    known = _WITHOUT_EFFECT | LoraFile.model_fields.keys()
+    yield from (key for key, value in data.items() if value and key not in known)
+
+
 def vllm_reads_otherwise(raw: bytes) -> Iterator[str]:
     """Yield what vLLM 0.32 refuses in a configuration that PEFT and this project read."""
     if not raw.startswith(b"{") and not raw.lstrip().startswith(b"{"):
@@ -134,3 +157,8 @@ def vllm_reads_otherwise(raw: bytes) -> Iterator[str]:
     data: Mapping[str, Any] = json.loads(raw)
     if "bias" in data and data["bias"] is None:
         yield f'vLLM refuses `bias: null` in {CONFIG_FILE}; write "none" or leave the key out'
+
+
+def fitting_vllm_rank(rank: int) -> int | None:
+    """Return the smallest rank that vLLM can reserve memory for and that is not below `rank`; None if there is none."""
+    return next((each for each in VLLM_RANKS if each >= rank), None)

@@ -19,19 +19,20 @@ from agents.inference.adapter_config import (
     LoraFile,
     config_refusals,
     read_config,
+    unknown_keys,
     vllm_reads_otherwise,
 )
+from agents.inference.adapter_limits import AdapterLimits
 from agents.inference.backend import base_name, same_base
 from agents.inference.embedded.model_sources import file_sha256
 from agents.inference.errors import UnknownAdapterError
-from agents.inference.tensor_file import TensorFileError, TensorInfo, read_header, read_values
+from agents.inference.tensor_file import TensorFileError, TensorInfo, TensorValues, read_header, read_values
 
 WEIGHTS_FILE = "adapter_model.safetensors"
 PICKLED_FILE = "adapter_model.bin"
 PREFIX = "base_model.model."
 DOWN, UP = ".lora_A.weight", ".lora_B.weight"
 EMBEDDING_DOWN, EMBEDDING_UP = ".lora_embedding_A", ".lora_embedding_B"
-MAX_VLLM_RANK = 512
 DIGEST_LENGTH = 8
 _BASE_WEIGHTS = (".embed_tokens.base_layer.weight", ".lm_head.base_layer.weight")  # PEFT may store them; not LoRA
 
@@ -49,27 +50,6 @@ class UnusableAdapterError(UnknownAdapterError):
 
 
 @dataclass(frozen=True)
-class AdapterLimits:
-    """What one place can load, of the plain LoRA adapters.
-
-    Args:
-        where: The place, for messages.
-        max_rank: The largest rank; None is no limit.
-        alpha_pattern: Whether modules may have a scaling of their own.
-        embeddings: Whether the layer of embeddings may have a LoRA.
-    """
-
-    where: str
-    max_rank: int | None = None
-    alpha_pattern: bool = True
-    embeddings: bool = True
-
-
-VLLM_LIMITS = AdapterLimits("vLLM", max_rank=MAX_VLLM_RANK)
-EMBEDDED_LIMITS = AdapterLimits("the embedded tier", alpha_pattern=False, embeddings=False)
-
-
-@dataclass(frozen=True)
 class AdapterFolder:
     """A PEFT folder of a plain LoRA with safetensors weights.
 
@@ -80,6 +60,7 @@ class AdapterFolder:
         config: What its adapter_config.json says.
         tensors: The header of its weights.
         notes: What vLLM would refuse in the configuration's spelling, with the fix.
+        unknown: Keys of the configuration that this version does not know.
     """
 
     name: str
@@ -88,6 +69,7 @@ class AdapterFolder:
     config: LoraFile = field(default=LoraFile(), compare=False, repr=False)
     tensors: Mapping[str, TensorInfo] = field(default_factory=dict, compare=False, repr=False)
     notes: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    unknown: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def rank(self) -> int | None:
@@ -157,6 +139,8 @@ class AdapterFolder:
             return f"it has rank {rank}, and {limits.where} loads {limits.max_rank} at most"
         if self.config.alpha_pattern and not limits.alpha_pattern:
             return f"alpha_pattern is not supported by {limits.where}; train it without, or serve it with vLLM"
+        if self.config.target_parameters and not limits.parameters:
+            return f"target_parameters is not supported by {limits.where}; serve it with vLLM"
         if not limits.embeddings:
             other = next((name for name in self.tensors if not name.endswith((DOWN, UP))), None)
             if other is not None:
@@ -174,15 +158,35 @@ class AdapterFolder:
         Raises:
             UnusableAdapterError: A weight is not a finite number.
         """
-        nonzero = {}
-        for each in read_values(self.path / WEIGHTS_FILE, self.tensors):
+        values = _values(self.path, self.stamp)
+        for each in values:
             if not each.finite:
                 raise UnusableAdapterError(self.name, self.path, not_finite(each.name))
-            nonzero[each.name] = each.nonzero
+        nonzero = {each.name: each.nonzero for each in values}
         pairs = ((DOWN, UP), (EMBEDDING_DOWN, EMBEDDING_UP))
         ways = ((name, name.removesuffix(down) + up) for name in nonzero for down, up in pairs if name.endswith(down))
         scales = [self.config.lora_alpha, *self.config.alpha_pattern.values()]
         return any(scales) and any(nonzero[down] and nonzero[up] for down, up in ways)
+
+    def cautions(self) -> list[str]:
+        """Read all weights; return what the user should know of an adapter that can be loaded.
+
+        Raises:
+            UnusableAdapterError: A weight is not a finite number.
+        """
+        found = []
+        if not self.check_values():
+            found.append("changes nothing: one matrix of each of its pairs is 0, so it replies as the base model does")
+        if self.unknown:
+            keys = ", ".join(self.unknown)
+            found.append(f"has keys in {CONFIG_FILE} that are not known here and may change what it does: {keys}")
+        return [f"adapter {self.name!r} {each}" for each in found]
+
+
+@lru_cache(maxsize=64)
+def _values(folder: Path, _stamp: tuple[int, ...]) -> tuple[TensorValues, ...]:
+    """Read the weights once for each state of the files; they may have gigabytes."""
+    return tuple(read_values(folder / WEIGHTS_FILE, read_header(folder / WEIGHTS_FILE)))
 
 
 def _other_base(base: str, where: str) -> str:
@@ -234,7 +238,9 @@ def _examined(name: str, folder: Path, stamp: tuple[int, ...]) -> AdapterFolder:
         raise UnusableAdapterError(name, folder, f"{WEIGHTS_FILE} {error}") from None
     if reason := next(_tensor_refusals(config, tensors), ""):
         raise UnusableAdapterError(name, folder, reason)
-    return AdapterFolder(name, folder, stamp, config, tensors, tuple(vllm_reads_otherwise(raw)))
+    return AdapterFolder(
+        name, folder, stamp, config, tensors, tuple(vllm_reads_otherwise(raw)), tuple(unknown_keys(raw))
+    )
 
 
 def _tensor_refusals(config: LoraFile, tensors: Mapping[str, TensorInfo]) -> Iterator[str]:

@@ -11,10 +11,18 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from agents.inference.backend import Route, TierBackend
-from agents.inference.errors import InferenceError, OtherModelError, OutOfTimeError, ServerLostError, TransientError
+from agents.inference.errors import (
+    InferenceError,
+    LoadingError,
+    OtherModelError,
+    OutOfTimeError,
+    ServerLostError,
+    TransientError,
+)
 from agents.inference.provenance import Reply, Request, Tier
 from agents.inference.records import Attempt, OnCall
 from agents.inference.servers.discovery import ASK_TIMEOUT
+from agents.inference.servers.endpoint import LOADING_PAUSE
 from agents.inference.servers.endpoints import EndpointRegistry
 from agents.inference.tiers import SERVER_TIERS
 from agents.inference.timer import within
@@ -89,8 +97,11 @@ class Attempts:
             return 0.0
         if isinstance(error, OtherModelError):
             return None
-        call.retries += 1
         call.tried.clear()
+        if isinstance(error, LoadingError):
+            pause = LOADING_PAUSE if error.retry_after is None else error.retry_after
+            return pause if pause < left else None
+        call.retries += 1
         pause = _pause(error, call.retries)
         return None if call.retries > self._settings.retries or pause >= min(left, self._settings.timeout) else pause
 

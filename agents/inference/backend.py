@@ -12,7 +12,9 @@ from agents.inference.provenance import FALLBACK_ORDER, ChatMessage, Request, Ti
 from agents.inference.servers.balancing import Balancing
 
 _QUANTISED = re.compile(
-    r"([-_.](unsloth|bnb|dynamic|quantized|gptq|awq|gguf|mlx|hqq|exl2|nf4|fp4|fp8|int[48]|[2-8]-?bit|w\d+a\d+))+$"
+    r"([-_.:](unsloth|bnb|dynamic|quantized|gptq|awq|gguf|mlx|hqq|exl[23]|eetq|aqlm|dwq|marlin|torchao|autoround|"
+    r"(nv|mx)?fp4|nf4|fp8|(b|f|fp)(16|32)|int[48](-inc)?|(g|group)?(32|64|128)g?|[2-8]-?bit|[2-8]\.\d+-?bpw|w\d+a\d+|"
+    r"i?q[2-8](_[0-9a-z]{1,3}){0,2}|per-(tensor|channel|token)))+$"
 )
 Progress = Callable[[str], None]
 """Receives, as a line for the user, what a long preparation is doing."""
@@ -31,8 +33,9 @@ class InferenceSettings:
         cooldown: The longest pause, in seconds, that a failing server is given.
         deadline: Seconds for all attempts of a call at servers, waits included.
         health_interval: Seconds between two health checks of a server.
-        balancing: The policy that picks a server; None is adapter affinity.
+        balancing: The policy that picks a server; None is the one with the fewest calls.
         replicas: With adapter affinity, the number of servers for each adapter.
+        trust_env: Whether servers are asked through the proxies that the environment names (HTTP_PROXY, NO_PROXY).
         embedded_model: The embedded tier's base model, a folder or a name at the hub; None is SmolLM2-135M-Instruct.
     """
 
@@ -46,6 +49,7 @@ class InferenceSettings:
     health_interval: float = 5.0
     balancing: Balancing | None = None
     replicas: int = 2
+    trust_env: bool = False
     embedded_model: str | None = None
 
     @property
@@ -183,7 +187,7 @@ def base_name(model: str) -> str:
 
     A path may be of Windows, or a snapshot in the hub's cache ("models--Qwen--Qwen2-7B/snapshots/<revision>").
     """
-    parts = [part for part in re.split(r"[/\\]", model) if part]
+    parts = [part for part in re.split(r"[/\\]", model.replace("___", ".")) if part]  # ModelScope's cache has no dots
     if "snapshots" in parts[1:-1]:
         folder = parts[parts.index("snapshots", 1) - 1]
         parts = folder.split("--") if folder.startswith("models--") else parts

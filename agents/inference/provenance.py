@@ -305,6 +305,7 @@ class CallRecord:
         completion_tokens: Tokens of the reply.
         finish_reason: Why the reply ended.
         error_class: The error's class alone.
+        fault: Whose fault the error is: "request", "adapter" or "server"; empty if there was none, or in an old run.
         cached_tokens: Tokens of the prompt that a prefix cache had.
         first_token_time: Seconds until the first token; None where the tier does not know.
         reasoning_tokens: Tokens of the thought; None where the tier does not know.
@@ -327,6 +328,7 @@ class CallRecord:
     error_class: str = ""
     cached_tokens: int | None = None
     first_token_time: float | None = None
+    fault: str = ""
     reasoning_tokens: int | None = None
 
 

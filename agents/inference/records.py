@@ -34,7 +34,14 @@ class Attempt:
     def failed(self, error: InferenceError, route: Route) -> CallRecord:
         """Return the record of an attempt that ended with `error`."""
         name = type(error).__name__
-        return self._record(CallStatus.FAILED, error.endpoint, route.waited, error=f"{name}: {error}", error_class=name)
+        return self._record(
+            CallStatus.FAILED,
+            error.endpoint,
+            route.waited,
+            error=f"{name}: {error}",
+            error_class=name,
+            fault=error.fault.value,
+        )
 
     def cancelled(self, route: Route) -> CallRecord:
         """Return the record of an attempt that was cancelled, because the run was stopped."""

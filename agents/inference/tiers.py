@@ -44,7 +44,7 @@ class LazyBackend:
     async def detect(self) -> Sequence[Detection]:
         """Find what the tier has, as `TierBackend.detect`."""
         if self._registry is not None:
-            await self._registry.refresh()
+            await self._registry.refresh(patience=self._registry.settings.deadline)
         await self.load()
         if self._missing:
             return (Detection(self.tier, False, self._missing),)

@@ -18,15 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.inference.adapter_folder import (
-    DOWN,
-    PREFIX,
-    UP,
-    WEIGHTS_FILE,
-    AdapterLimits,
-    UnusableAdapterError,
-    read_adapter_folder,
-)
+from agents.inference.adapter_folder import DOWN, PREFIX, UP, WEIGHTS_FILE, UnusableAdapterError, read_adapter_folder
+from agents.inference.adapter_limits import AdapterLimits
 from agents.learning.torch_import import torch
 from agents.problems import SocietyError
 

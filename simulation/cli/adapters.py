@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from simulation.cli.options import KeyOption, ServerArgument
+from agents.problems import UsageError
+from simulation.cli.options import AdaptersOption, KeyOption, ServerArgument
 
 if TYPE_CHECKING:
     from agents.inference.vllm.lifecycle import LoraLifecycle
@@ -39,26 +40,56 @@ def list_(endpoint: ServerArgument, api_key_env: KeyOption = None) -> None:
 
 @adapters_app.command(epilog="Example: `society adapters load http://localhost:8001/v1 trained/negotiator --replace`")
 def load(
-    endpoint: ServerArgument,
-    path: Annotated[Path, typer.Argument(help="The PEFT folder; the server must see it at the same path.")],
+    endpoint: Annotated[
+        str | None, typer.Argument(help="The server's URL, for example http://localhost:8001/v1")
+    ] = None,
+    path: Annotated[
+        Path | None, typer.Argument(help="The PEFT folder; the server must see it at the same path.")
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The adapter's name; else the folder's.")] = None,
     base: Annotated[
         str | None, typer.Option(help="Its base model at the server, where its configuration has another name for it.")
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Unload its other versions once it answers.")] = False,
+    all_: Annotated[
+        str | None,
+        typer.Option("--all", metavar="SCENARIO", help="Load the roster's adapters on all of this scenario's servers."),
+    ] = None,
+    adapters: AdaptersOption = None,
     api_key_env: KeyOption = None,
 ) -> None:
-    """Load an adapter. The last line printed is the served name.
+    """Load an adapter, or with --all each adapter of a scenario at each of its servers.
 
-    It is NAME, or NAME and eight digits of the weights' hash if NAME is in use: an old name could use the prefix cache
-    of the old weights.
+    The last line printed is the served name. It is NAME, or NAME and eight digits of the weights' hash if NAME is in
+    use: an old name could use the prefix cache of the old weights. With --all a name that is served is left alone, so
+    the command may be repeated.
     """
+    if all_ is not None:
+        _load_all(all_, adapters)
+        return
+    if endpoint is None or path is None:
+        raise UsageError("name the server and the adapter's folder, or a scenario: --all SCENARIO")
     loaded = _with(endpoint, api_key_env, lambda lifecycle: lifecycle.load(path, name, replace=replace, base=base))
     if loaded.already:
         typer.echo("these weights are already served", err=True)
     for other in loaded.replaced:
         typer.echo(f"{other} is unloaded", err=True)
     typer.echo(loaded.name)
+
+
+def _load_all(scenario: str, adapters: Path | None) -> None:
+    """Load a scenario's adapters everywhere; exit with 1 if one is missing somewhere."""
+    from agents.inference.vllm.residency import load_everywhere
+    from agents.inference.vllm.served_roster import read_served_roster
+    from simulation.plan import make_plan
+
+    plan = make_plan(scenario)
+    inference, served = plan.scenario.inference, read_served_roster(plan.roster, adapters=adapters)
+    found = asyncio.run(load_everywhere(served.adapters, plan.roster.models, inference.servers(), inference.trust_env))
+    for each in found:
+        typer.echo(str(each), err=bool(each.problem))
+    if any(each.problem for each in found):
+        raise typer.Exit(1)
 
 
 @adapters_app.command(epilog="Example: `society adapters unload http://localhost:8001/v1 negotiator`")

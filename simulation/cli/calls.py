@@ -46,7 +46,7 @@ def _calls_table(report: CallReport) -> Table:
     rows = ((group.tier, *((group.name or "(no server)",) if named else ()), *_cells(group)) for group in report.groups)
     return text_table(
         f"replies by tier: {mix}",
-        (*heads, "tokens/s a call", "tokens/s in all", "prefix hits", "moves", "fallbacks", "errors"),
+        (*heads, "tokens/s a call", "tokens/s in all", "prefix hits", "moves", "fallbacks", "faults", "errors"),
         rows,
         notes=_notes(report),
     )
@@ -65,6 +65,7 @@ def _cells(group: CallGroup) -> tuple[str, ...]:
         f"{hits:.1%}" if hits is not None else "-",
         str(group.moves),
         _listed(group.fallbacks),
+        _listed(group.faults),
         _listed(group.failures),
     )
 

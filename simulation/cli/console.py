@@ -51,12 +51,15 @@ def show(finished: Run, as_json: bool) -> None:
         body = {"run": display(finished.path), "tier_mix": finished.manifest["tier_mix"], "outcomes": outcomes}
         typer.echo(json.dumps(body | {"replies": [asdict(each) for each in reply_shares(finished)]}))
         return
+    from simulation.monitor.failed_calls import failed_call_lines
     from simulation.monitor.progress import outcome_table, share_table
 
     console = wide_console()
     console.print(outcome_table(finished, console.width))
     if any(each.exceeds for each in reply_shares(finished)):
         console.print(share_table(finished))
+    for line in failed_call_lines(finished.calls):
+        typer.echo(sanitize_lines(line), err=True)
     typer.echo(display(finished.path))
 
 

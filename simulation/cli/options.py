@@ -66,6 +66,7 @@ EndpointsOption = Annotated[
 KeyOption = Annotated[
     str | None, typer.Option("--api-key-env", help="The environment variable that holds the server's key.")
 ]
+AdaptersOption = Annotated[Path | None, typer.Option(help="A folder with a subfolder per adapter.")]
 CacheOption = Annotated[Path | None, typer.Option(help="Folder of replies that runs share: each is paid for once.")]
 
 # -- how much at a time, and where it goes ------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.problems import UsageError
-from simulation.cli.options import KeyOption, RosterArgument
+from simulation.cli.options import AdaptersOption, KeyOption, RosterArgument
 
 if TYPE_CHECKING:
     from agents.inference.vllm.serve_command import ServeCommand, ServeOptions
@@ -31,7 +31,7 @@ def serve(
         str | None,
         typer.Option(help="The base model's weights: a folder or a hub name; default: the roster's base_model."),
     ] = None,
-    adapters: Annotated[Path | None, typer.Option(help="A folder with a subfolder per adapter.")] = None,
+    adapters: AdaptersOption = None,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int, typer.Option(min=1, max=65535, help="The first replica's port; the others use the next ones.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from agents.adapter_checks import RowCheck, check_rows
-from agents.inference.adapter_folder import UnusableAdapterError
 from agents.inference.backend import InferenceSettings
 from agents.roster import ModelConfig
 from simulation.doctor.finding import Diagnosis, Verdict, failure, ok, warning
@@ -37,14 +36,4 @@ def _findings(check: RowCheck) -> Iterator[Diagnosis]:
     if check.error:
         yield failure(AREA, name, check.error, "correct the row's adapter, or leave it out")
     for text in check.warnings:
-        yield warning(AREA, name, text, "compare it with the roster's base_model and the scenario's tiers")
-    if check.adapter is None or check.error:
-        return
-    try:
-        changes = check.adapter.check_values()
-    except UnusableAdapterError as error:
-        yield failure(AREA, name, error.reason, "correct the row's adapter, or leave it out")
-        return
-    if not changes:
-        finding = f"{check.adapter.path} changes nothing: one matrix of each of its pairs is 0"
-        yield warning(AREA, name, finding, "it replies as the base model does; name the folder of the trained adapter")
+        yield warning(AREA, name, text, "check the row's folder and base_model, and the scenario's tiers")

@@ -19,6 +19,7 @@ from agents.inference.servers.discovery import (
     open_session,
 )
 from agents.inference.servers.endpoint import aliases_of, api_headers
+from agents.inference.servers.proxies import proxy_hint
 from agents.inference.servers.served_model import ServedModel
 from agents.problems import nearest
 from simulation.doctor.finding import Diagnosis, failure, ok, warning
@@ -41,7 +42,7 @@ class Wanted:
 
 
 async def examine_endpoints(
-    endpoints: Sequence[EndpointSettings], wanted: Sequence[Wanted], required: bool
+    endpoints: Sequence[EndpointSettings], wanted: Sequence[Wanted], required: bool, trust_env: bool = False
 ) -> tuple[Served, list[Diagnosis]]:
     """Check all servers at the same time.
 
@@ -49,11 +50,12 @@ async def examine_endpoints(
         endpoints: The servers.
         wanted: The models that the roster needs.
         required: Whether a server that does not answer is a failure or only a warning.
+        trust_env: Whether the proxies that the environment names are used.
 
     Returns:
         What each answering server serves, and the findings.
     """
-    async with open_session() as session:
+    async with open_session(trust_env) as session:
         visits = await asyncio.gather(*(_visit(session, endpoint, required) for endpoint in endpoints))
     served = {
         endpoint.url: models for endpoint, (models, _) in zip(endpoints, visits, strict=True) if models is not None
@@ -75,7 +77,8 @@ async def _visit(
         healthy = await is_healthy(session, url, headers)
     except ServerLostError as error:
         finding = failure if required else warning
-        return None, [finding(AREA, url, str(error), how_to_start(url))]
+        hint = "" if session.trust_env else proxy_hint(url)
+        return None, [finding(AREA, url, str(error), hint or how_to_start(url))]
     except PermanentError as error:
         return None, [failure(AREA, url, str(error), _remedy(error, endpoint))]
     names = ", ".join(model.name for model in models) or "no model"

@@ -82,7 +82,7 @@ async def examine(case: DoctorCase) -> list[Diagnosis]:
     """Return all findings, in the order in which a run needs the parts. A problem is a finding, never an exception."""
     wanted = [Wanted(row.model_name or "", row.endpoint, row.base_model or case.base_model) for row in case.models]
     found = [*examine_packages(), *await asyncio.to_thread(lambda: list(examine_imports()))]
-    served, diagnoses = await examine_endpoints(case.endpoints, wanted, case.required)
+    served, diagnoses = await examine_endpoints(case.endpoints, wanted, case.required, case.settings.trust_env)
     found += diagnoses
     needed = [NeededModel(each.name, each.base_model, each.endpoint) for each in wanted]
     probes, diagnoses = await examine_models(case.endpoints, needed, served, case.settings, case.tools)

@@ -170,6 +170,13 @@ def failures(calls: pd.DataFrame) -> Mapping[str, int]:
     return _counted(calls[calls["status"] == CallStatus.FAILED.value]["error_class"])
 
 
+@metric(HERE, CALLS)
+def faults(calls: pd.DataFrame) -> Mapping[str, int]:
+    """Failed attempts by whose fault it was: request, adapter or server; most frequent first."""
+    found = calls[calls["status"] == CallStatus.FAILED.value]["fault"]
+    return _counted(found[found.fillna("") != ""])
+
+
 def _ok(calls: pd.DataFrame) -> pd.DataFrame:
     rows = comparable_rows(calls, synthetic=True)
     return rows[rows["status"] == CallStatus.OK.value]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from agents.deliberation import UNSET, DecideMode, Deliberation, ThinkingSetting
-from agents.file_model import FileModel, Real, Text, Whole, word_or_structure
+from agents.file_model import FileModel, Flag, Real, Text, Whole, word_or_structure
 from agents.findings import refuse
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.provenance import FALLBACK_ORDER, Sampling, Tier
@@ -69,10 +69,12 @@ class InferenceConfig(FileModel):
     """Attempts after every server was tried once."""
     concurrency: Whole = Field(default=64, ge=1)
     """Calls in flight at a time at each server, at most: it adapts to what the server takes."""
-    balancing: Balancing = Balancing.ADAPTER_AFFINITY
+    balancing: Balancing = Balancing.LEAST_PENDING
     """The policy by which one of several servers takes a call."""
     replicas: Whole = Field(default=2, ge=1)
     """adapter_affinity: the number of servers an adapter is kept to."""
+    trust_env: Flag = False
+    """Ask servers through the proxies that the environment names (HTTP_PROXY, HTTPS_PROXY, NO_PROXY)."""
     embedded_model: Text | None = None
     """The embedded tier's base model: a folder, or a name at the Hugging Face hub; null is SmolLM2-135M-Instruct."""
 
@@ -92,6 +94,7 @@ class InferenceConfig(FileModel):
             concurrency=self.concurrency,
             balancing=self.balancing,
             replicas=self.replicas,
+            trust_env=self.trust_env,
             embedded_model=self.embedded_model,
         )
 

@@ -53,6 +53,7 @@ class CallGroup:
         moves: How often a call went to another endpoint of the tier.
         fallbacks: Replies that better tiers had failed to give, by the tiers that failed.
         failures: Failed attempts by the class of their error.
+        faults: Failed attempts by whose fault it was: request, adapter or server.
     """
 
     tier: str
@@ -69,6 +70,7 @@ class CallGroup:
     moves: int
     fallbacks: Mapping[str, int]
     failures: Mapping[str, int]
+    faults: Mapping[str, int]
 
     @property
     def attempts(self) -> int:
@@ -158,4 +160,5 @@ def _group(rows: pd.DataFrame, tier: Tier, name: str, episodes: pd.DataFrame) ->
         moves=int(rows["moved"].sum()),
         fallbacks=figures.fallbacks(rows),
         failures=figures.failures(rows),
+        faults=figures.faults(rows),
     )

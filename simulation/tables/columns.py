@@ -155,6 +155,7 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         *_SOURCE[:3],
         Column("attempt", COUNT, "attempt at this tier, from 1"),
         Column("status", CATEGORY, "ok, failed, cancelled (the run was stopped) or cached (no call was made)"),
+        Column("fault", CATEGORY, "whose fault a failure is: request, adapter or server; empty when ok"),
         Column("error_class", CATEGORY, "class of the error; empty when ok"),
         Column("error", TEXT, "class and text of the error; empty when ok"),
         Column("latency", REAL, "seconds from sending to the whole reply, or to the failure"),

@@ -12,7 +12,7 @@ from agents.inference.backend import InferenceSettings
 from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.provenance import FALLBACK_ORDER, Tier
 from agents.roster import ModelConfig
-from tests.support.adapters import write_adapter
+from tests.support.adapters import lora_pair, write_adapter
 
 
 def check(folder: Path, tiers: tuple[Tier, ...] = FALLBACK_ORDER, base: str = MODEL_ID, **row: Any) -> RowCheck:
@@ -52,3 +52,14 @@ def test_what_one_tier_cannot_load_is_a_warning_if_another_can(
 def test_the_embedded_tier_has_no_say_on_another_base(tmp_path: Path) -> None:
     found = check(write_adapter(tmp_path, base="qwen2-7b", alpha_pattern={"q_proj": 2}), base="qwen2-7b")
     assert (found.error, found.warnings) == ("", [])
+
+
+@pytest.mark.parametrize(
+    ("factor", "error", "warning"), [(0.0, "", "changes nothing"), (float("nan"), "not finite", "")]
+)
+def test_the_weights_themselves_are_read(tmp_path: Path, factor: float, error: str, warning: str) -> None:
+    tensors = {name: each * (factor if "lora_B" in name else 1) for name, each in lora_pair(8).items()}
+    found = check(write_adapter(tmp_path, base=MODEL_ID, tensors=tensors))
+    assert error in found.error
+    assert bool(error) == bool(found.error)
+    assert warning in " ".join(found.warnings)

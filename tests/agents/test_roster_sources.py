@@ -13,7 +13,7 @@ from agents.problems import SocietyError, UsageError
 from agents.role import ModelRole
 from agents.roster import ModelConfig, Roster
 from agents.roster_rules import free_id
-from tests.support.adapters import write_adapter
+from tests.support.adapters import lora_pair, write_adapter
 from tests.support.in_thread import in_thread
 from tests.support.scripted_vllm import ScriptedVLLM
 
@@ -109,10 +109,12 @@ class TestFromFolder:
     ) -> None:
         write_adapter(tmp_path / "calm")
         (write_adapter(tmp_path / "torn") / "adapter_model.safetensors").unlink()
+        write_adapter(tmp_path / "wild", tensors={name: each * float("nan") for name, each in lora_pair(8).items()})
         with caplog.at_level(logging.WARNING):
             roster = Roster.from_folder(tmp_path)
         assert [each.model_id for each in roster.models] == ["calm"]
         assert "left out: adapter 'torn'" in caplog.text
+        assert "left out: adapter 'wild'" in caplog.text
 
     def test_from_folder_without_adapters_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(UsageError, match=r"no subfolder has an adapter_config\.json"):

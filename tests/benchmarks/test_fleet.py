@@ -29,8 +29,11 @@ def test_affinity_keeps_adapters_together_and_raises_cache_hits(tmp_path: Path) 
     options = ["--scripted", "--repetitions", "1", "--steps", "2", "--out", str(out)]
     subprocess.run([sys.executable, "-m", "benchmarks.fleet", *options], cwd=ROOT, check=True, capture_output=True)
     report = json.loads(out.read_text())
-    assert [(turn["policy"], turn["calls"]) for turn in report["turns"]] == [("adapter_affinity", 256), ("random", 256)]
+    assert [(turn["policy"], turn["calls"]) for turn in report["turns"]] == [
+        ("adapter_affinity", 256),
+        ("least_pending", 256),
+    ]
     loyalty, hits = report["summary"]["loyalty"], report["summary"]["hit rate"]
-    assert loyalty["random"]["middle"] < 0.8 < loyalty["adapter_affinity"]["middle"]
-    assert hits["random"]["middle"] < hits["adapter_affinity"]["middle"]
+    assert loyalty["least_pending"]["middle"] < 0.8 < loyalty["adapter_affinity"]["middle"]
+    assert hits["least_pending"]["middle"] < hits["adapter_affinity"]["middle"]
     assert report["machine"]["cores"] >= 1

@@ -151,7 +151,7 @@ class TestTask:
 
 class TestInference:
     def test_mirrors_the_settings_of_a_client(self) -> None:
-        assert InferenceConfig().settings() == InferenceSettings(balancing=Balancing.ADAPTER_AFFINITY)
+        assert InferenceConfig().settings() == InferenceSettings(balancing=Balancing.LEAST_PENDING)
         assert InferenceConfig().sampling() == Sampling()
         assert InferenceConfig().tiers == FALLBACK_ORDER
 
@@ -163,7 +163,7 @@ class TestInference:
             inference__max_tokens="9",
         ).scenario.inference
         assert inference.settings() == InferenceSettings(
-            require=Tier.HTTP, timeout=5, balancing=Balancing.ADAPTER_AFFINITY
+            require=Tier.HTTP, timeout=5, balancing=Balancing.LEAST_PENDING
         )
         assert inference.sampling() == Sampling(temperature=0.7, top_p=0.5, max_tokens=9)
 

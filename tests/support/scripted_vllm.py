@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from enum import Enum
@@ -58,14 +58,15 @@ class ScriptedVLLM:
 
     Each chat call uses the next one of `mishaps` (`script` adds faults there); without one the call succeeds. `faulty`
     and `break_for` break every call for a time. `bodies` has the chat calls received, `asked_models` counts calls of
-    `/models`. The questions by which a client probes it before a run are in `probes`: they are answered at once, use up
-    no mishap, and are in no count. `delay` is the seconds before an answer, `slots` how many calls run at the same time
-    (None: all), `max_model_len` the largest number of tokens of prompt and reply. `odds` has the probability of each
-    choice, for calls that ask for log probabilities; more of them than `max_logprobs` are refused. With `api_key` every
-    /v1 call needs it. Without `runtime_lora` there are no routes to load adapters, as in vLLM. `scores` takes the
-    folder of an adapter (None: the base) and tokens, and gives the log-probability of every token but the first.
-    `loads` has the names it was asked to load; `folder_of` says what answers under a name, and a cheat overrides
-    it.
+    `/models`. The questions by which a client probes it before a run are in `probes`: they are answered at once, use
+    up no mishap, and are in no count. `delay` is the seconds before an answer, `slots` how many calls run at the same
+    time (None: all), `max_model_len` the largest number of tokens of prompt and reply. `odds` has the probability of
+    each choice, for calls that ask for log probabilities; more of them than `max_logprobs` are refused. With `api_key`
+    every /v1 call needs it. `refusals` has the status and message that an adapter's calls get, `answers` the body,
+    with status 200. At most `most_adapters` run at a time (None: all), as with --max-loras. Without `runtime_lora`
+    there are no routes to load adapters, as in vLLM. `scores` takes the folder of an adapter (None: the base) and
+    tokens, and gives the log-probability of every token but the first. `loads` has the names it was asked to load;
+    `folder_of` says what answers under a name, and a cheat overrides it.
     """
 
     def __init__(
@@ -86,6 +87,12 @@ class ScriptedVLLM:
     ) -> None:
         self.max_logprobs = max_logprobs
         self.odds: dict[str, float] = {}
+        self.refusals: dict[str, tuple[int, str]] = {}
+        self.most_adapters: int | None = None
+        self._active: Counter[str] = Counter()
+        self._freed = asyncio.Condition()
+        self.models_refusal: tuple[int, str] | None = None
+        self.answers: dict[str, dict[str, Any]] = {}
         self.scores = scores
         self.says = says
         self.adapters = list(adapters)
@@ -241,6 +248,8 @@ class ScriptedVLLM:
         mishap = self._mishap(Route.MODELS)
         if mishap:
             return await mishap(request)
+        if self.models_refusal:
+            return error(*self.models_refusal)
         longest = self.max_model_len
         rows = [{"id": self.base, "object": "model", "root": "/models/tiny", "parent": None, "max_model_len": longest}]
         rows += [
@@ -259,12 +268,29 @@ class ScriptedVLLM:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            async with self._slots or nullcontext():
+            async with self._slots or nullcontext(), self._in_batch(str(body.get("model"))):
                 await asyncio.sleep(self.delay)
             mishap = self._mishap(Route.CHAT)
             return await mishap(request) if mishap else self._answer(body)
         finally:
             self.in_flight -= 1
+
+    @asynccontextmanager
+    async def _in_batch(self, adapter: str) -> AsyncIterator[None]:
+        """Wait until the adapter is one of the `most_adapters` that run; calls of one that runs go first."""
+        async with self._freed:
+            await self._freed.wait_for(lambda: self._fits(adapter))
+            self._active[adapter] += 1
+        try:
+            yield
+        finally:
+            async with self._freed:
+                self._active[adapter] -= 1
+                self._active += Counter()
+                self._freed.notify_all()
+
+    def _fits(self, adapter: str) -> bool:
+        return self.most_adapters is None or adapter in self._active or len(self._active) < self.most_adapters
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -289,6 +315,10 @@ class ScriptedVLLM:
 
     def _answer(self, body: dict[str, Any]) -> web.Response:
         model = body["model"]
+        if model in self.refusals:
+            return error(*self.refusals[model])
+        if model in self.answers:
+            return web.json_response(self.answers[model])
         if model not in [self.base, *self.adapters]:
             return unknown_model(model, self.base)
         prompt = [mark for message in body["messages"] for mark in message_tokens(message)]

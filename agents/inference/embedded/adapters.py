@@ -11,7 +11,8 @@ from functools import cached_property
 from pathlib import Path
 
 from agents.inference.adapter_config import CONFIG_FILE
-from agents.inference.adapter_folder import EMBEDDED_LIMITS, AdapterFolder, read_adapter_folder
+from agents.inference.adapter_folder import AdapterFolder, read_adapter_folder
+from agents.inference.adapter_limits import EMBEDDED_LIMITS
 from agents.inference.backend import InferenceSettings, base_name, same_base
 from agents.inference.embedded.model_sources import MODEL_ID
 from agents.inference.errors import UnknownAdapterError

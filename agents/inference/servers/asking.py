@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -12,14 +12,11 @@ from agents.inference.backend import Completion
 from agents.inference.canary import CanaryReply
 from agents.inference.errors import BadReplyError, PermanentError, ServerLostError
 from agents.inference.provenance import Request
-from agents.inference.servers.chat import post_chat
+from agents.inference.servers.chat import ChatCalls
 from agents.inference.servers.dialects.dialect import MAX_COMPLETION_TOKENS, MAX_TOKENS, Dialect
 from agents.inference.servers.endpoint import Endpoint
-from agents.inference.servers.wire import chat_body, error_of, other_model, read_json
+from agents.inference.servers.wire import chat_body, other_model
 from agents.inference.timer import within
-
-if TYPE_CHECKING:
-    import aiohttp
 
 CANARY_TOKENS = 12
 CANARY_PROMPTS = (
@@ -35,18 +32,16 @@ class Asker:
     """Asks one server.
 
     Args:
-        session: A session of the running loop.
+        calls: Makes the calls.
         endpoint: The server.
         seconds: The longest time for one answer.
         limit: Bounds the questions at the same time.
     """
 
-    def __init__(
-        self, session: aiohttp.ClientSession, endpoint: Endpoint, seconds: float, limit: asyncio.Semaphore
-    ) -> None:
+    def __init__(self, calls: ChatCalls, endpoint: Endpoint, seconds: float, limit: asyncio.Semaphore) -> None:
         self.endpoint = endpoint
         self.calls = 0
-        self._session, self._seconds, self._limit = session, seconds, limit
+        self._chat, self._seconds, self._limit = calls, seconds, limit
         self._forms = list(_FORMS)
 
     async def complete(self, request: Request, dialect: Dialect) -> Completion:
@@ -103,14 +98,9 @@ class Asker:
             self.calls += 1
             try:
                 async with within(seconds):
-                    status, answer, headers = await post_chat(self._session, endpoint, orjson.dumps(body))
+                    return await self._chat.ask(endpoint, body)
             except asyncio.TimeoutError as error:
                 raise ServerLostError(f"{endpoint.url} gave no answer within {seconds:.3g} s") from error
-        text = endpoint.without_key(answer)
-        if status != 200:
-            name = str(body["model"])
-            raise error_of(status, text, headers, adapter=name, endpoint=endpoint.url, served=endpoint.served)
-        return read_json(text, endpoint.url)
 
 
 def _tokens(logprobs: Any) -> tuple[tuple[str, float], ...]:

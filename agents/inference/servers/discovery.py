@@ -9,10 +9,11 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from agents.inference.errors import BadReplyError, PermanentError, ServerLostError
+from agents.inference.errors import BadReplyError, LoadingError, PermanentError, ServerLostError
 from agents.inference.servers.api_key import without_key
+from agents.inference.servers.known_words import explain
 from agents.inference.servers.served_model import ServedModel
-from agents.inference.servers.wire import LONGEST_BODY, read_json, shown, too_long
+from agents.inference.servers.wire import LONGEST_BODY, read_json, server_message, shown, too_long
 from agents.sanitize import sanitize
 
 if TYPE_CHECKING:
@@ -24,11 +25,16 @@ _UNAUTHORIZED = (401, 403)
 _BUSY = 429
 
 
-def open_session() -> aiohttp.ClientSession:
-    """Return a session with short time-outs for these questions."""
+def open_session(trust_env: bool = False) -> aiohttp.ClientSession:
+    """Return a session with short time-outs for these questions.
+
+    Args:
+        trust_env: Whether it uses the proxies that the environment names.
+    """
     import aiohttp
 
-    return aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ASK_TIMEOUT, connect=CONNECT_TIMEOUT))
+    timeout = aiohttp.ClientTimeout(total=ASK_TIMEOUT, connect=CONNECT_TIMEOUT)
+    return aiohttp.ClientSession(timeout=timeout, trust_env=trust_env)
 
 
 async def list_models(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> list[ServedModel]:
@@ -43,6 +49,8 @@ async def list_models(session: aiohttp.ClientSession, url: str, headers: Mapping
         raise PermanentError(
             f"{url} answered {status}: it wants an API key; name the variable that holds it: api_key_env"
         )
+    if status != 200 and is_loading(status, body):
+        raise LoadingError(f"{url} is loading its model (it answered {status})")
     if status != 200:
         raise PermanentError(f"{url}/models answered {status} (does the URL end in /v1?)")
     try:
@@ -54,13 +62,21 @@ async def list_models(session: aiohttp.ClientSession, url: str, headers: Mapping
 async def is_healthy(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> bool:
     """Return whether the server reports that it is healthy: at `/health`, or at `/models` if there is no such page.
 
+    A server that is loading its model is: it will answer.
+
     Raises:
         ServerLostError: No server answers.
     """
-    status, _ = await _get(session, f"{root_of(url)}/health", url, headers)
+    status, body = await _get(session, f"{root_of(url)}/health", url, headers)
     if 400 <= status < 500:  # no such page, or a gateway that does not show it
-        status, _ = await _get(session, f"{url}/models", url, headers)
-    return status in (200, _BUSY)
+        status, body = await _get(session, f"{url}/models", url, headers)
+    return status in (200, _BUSY) or is_loading(status, body)
+
+
+def is_loading(status: int, body: bytes) -> bool:
+    """Return whether a server says that it is loading its model."""
+    known = explain(status, server_message(body)) if status >= 400 else None
+    return known is not None and known.key == "loading"
 
 
 async def ask_version(session: aiohttp.ClientSession, url: str, headers: Mapping[str, str]) -> str | None:
@@ -153,18 +169,19 @@ def how_to_start(url: str) -> str:
     return f"start one with: vllm serve BASE --port {port or 8000} --enable-lora --lora-modules NAME=PATH"
 
 
-def answers(url: str, headers: Callable[[], Mapping[str, str]]) -> bool:
+def answers(url: str, headers: Callable[[], Mapping[str, str]], trust_env: bool = False) -> bool:
     """Return whether a server lists models at `url`. Synchronous, for callers without an event loop.
 
     Args:
         url: The server's URL.
         headers: Gives the headers; may raise PermanentError.
+        trust_env: Whether the proxies that the environment names are used.
     """
     from urllib.request import ProxyHandler, Request, build_opener
 
     try:
         question = Request(f"{url}/models", headers=dict(headers()))
-        with build_opener(ProxyHandler({})).open(question, timeout=CONNECT_TIMEOUT) as response:
+        with build_opener(ProxyHandler(None if trust_env else {})).open(question, timeout=CONNECT_TIMEOUT) as response:
             return bool(response.status == 200)
     except (OSError, ValueError, HTTPException, PermanentError):  # an HTTP error status is an OSError too
         return False

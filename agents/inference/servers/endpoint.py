@@ -8,15 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agents.inference.backend import Completion, Detection, EndpointSettings
-from agents.inference.errors import (
-    InferenceError,
-    OtherModelError,
-    OutOfTimeError,
-    ServerLostError,
-    SetupError,
-    TransientError,
-)
+from agents.inference.errors import InferenceError, LoadingError, ServerLostError, SetupError, TransientError
+from agents.inference.fault import Fault
 from agents.inference.provenance import Request, Tier
+from agents.inference.servers.adapter_faults import AdapterFaults
 from agents.inference.servers.api_key import MissingKeyError, find_key, without_key
 from agents.inference.servers.breaker import Breaker
 from agents.inference.servers.dialects.constraints import FREE
@@ -28,6 +23,9 @@ from agents.inference.servers.served_model import ServedModel
 from agents.inference.servers.wire import read_completion
 
 LATEST = ":latest"
+
+LOADING_PAUSE = 2.0
+"""Seconds until a server that is loading its model is asked again."""
 
 
 @dataclass(eq=False)
@@ -49,6 +47,7 @@ class Endpoint:
         refused: Names that it is not asked for although it lists them, with the reason.
         proved_names: Adapter -> the name under which probing found it to answer.
         aliases: Names that it answers although it does not list them -> the names that it is asked for.
+        faults: The adapters that fail here, apart from the server itself.
     """
 
     settings: EndpointSettings
@@ -65,6 +64,10 @@ class Endpoint:
     refused: dict[str, str] = field(default_factory=dict)
     proved_names: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
+    faults: AdapterFaults = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.faults = AdapterFaults(self.breaker.longest)
 
     @property
     def url(self) -> str:
@@ -109,12 +112,11 @@ class Endpoint:
         """
         name, thinks = self.reply_name(request.adapter), bool(request.thinking)
         completion = read_completion(payload, self.url, name, request.choices, thinks=thinks)
-        if not request.choices:
-            return completion
         constraint = (dialect or self.dialect).constraint
+        if not request.choices or not (constraint.as_json or constraint is FREE):
+            return completion
         text = constraint.read(completion.text, request.choices)
-        constrained = constraint is not FREE and (completion.constrained or text != completion.text)
-        return replace(completion, text=text, constrained=constrained)
+        return replace(completion, text=text, constrained=constraint is not FREE and text in request.choices)
 
     def takes(self, pinned: str | None) -> bool:
         """Return whether a call that is pinned to a URL, or to none, may go here."""
@@ -163,6 +165,7 @@ class Endpoint:
         """Mark the server as up, with the models it listed. One that was down may be asked at once."""
         if not self.up:
             self.breaker.succeeded()
+            self.faults.clear()
             self.rest_until = 0.0
         self.models, self.asked, self.up = {model.name: model for model in models}, True, True
         self.aliases = {**aliases_of(self.models.values()), **self.settings.names, **self.proved_names}
@@ -180,38 +183,68 @@ class Endpoint:
         """Mark the server as down; `detail` is the reason."""
         self.up, self.asked, self.detail = False, True, detail
 
-    def lost(self, error: ServerLostError) -> None:
-        """Mark the server as down because nothing answers there."""
-        self.down(f"{error}; {how_to_start(self.url)}")
+    def lost(self, error: TransientError, hint: str = "") -> None:
+        """Mark the server as down because nothing answers there; `hint` is what else to do than to start it."""
+        self.down(f"{error}; {hint or how_to_start(self.url)}")
 
-    def free(self, now: float) -> bool:
-        """Return whether a call may be sent now."""
-        return self.pending < self.limit.value and now >= self.rest_until and self.breaker.allows(now)
+    def free(self, now: float, adapter: str = "") -> bool:
+        """Return whether a call to `adapter` may be sent now."""
+        able = self.pending < self.limit.value and now >= self.rest_until and self.breaker.allows(now)
+        return able and now >= self.faults.until(adapter)
 
-    def free_at(self, now: float) -> float | None:
+    def free_at(self, now: float, adapter: str = "") -> float | None:
         """Return the moment from which it may be asked; None if it waits for a call in flight, or for nothing."""
-        moment = max(self.rest_until, self.breaker.reopens if self.breaker.openings else 0.0)
+        opens = self.breaker.reopens if self.breaker.openings else 0.0
+        moment = max(self.rest_until, opens, self.faults.until(adapter))
         return moment if moment > now else None
 
-    def succeeded(self, began: float, now: float) -> None:
+    def given_up(self, now: float, adapter: str, patience: int) -> bool:
+        """Return whether calls to `adapter` keep failing after more than `patience` pauses, and the next one is on."""
+        whole = self.breaker.openings > patience and not self.breaker.allows(now)
+        return whole or (self.faults.pauses(adapter) > patience and now < self.faults.until(adapter))
+
+    def succeeded(self, began: float, now: float, adapter: str = "") -> None:
         """Learn from a call that succeeded; the call still counts as pending."""
         self.breaker.succeeded()
+        self.faults.succeeded(adapter)
         self.limit.returned(began, now, self.pending)
 
-    def failed(self, error: InferenceError, began: float, now: float, probe: int) -> None:
-        """Learn from a call that failed; `probe` is its number at the circuit breaker, 0 for none."""
-        if not isinstance(error, TransientError) or isinstance(error, (OutOfTimeError, OtherModelError)):
+    def failed(self, error: InferenceError, began: float, now: float, probe: int, adapter: str = "") -> None:
+        """Learn from a call to `adapter` that failed, and write to the error whose fault it is.
+
+        Args:
+            error: The error.
+            began: When the call was sent.
+            now: The moment.
+            probe: The call's number at the circuit breaker, 0 for none.
+            adapter: The adapter.
+        """
+        if not isinstance(error, TransientError) or error.fault is Fault.REQUEST:
             self.breaker.abandoned(probe)
             return
-        if isinstance(error, ServerLostError) and error.refused:
+        refused = isinstance(error, ServerLostError) and error.refused
+        if refused:
             self.lost(error)
         if error.overload:
             self.limit.overloaded(began, now)
-        if error.retry_after is None:
+        rest = error.retry_after if error.retry_after is not None else _loading_pause(error)
+        if rest is not None:
+            self.rest_until = max(self.rest_until, now + rest)
+            self.breaker.abandoned(probe)
+        elif refused or self._server_is_at_fault(error, now, adapter):
             self.breaker.failed(now, probe)
         else:
-            self.rest_until = max(self.rest_until, now + error.retry_after)
             self.breaker.abandoned(probe)
+
+    def _server_is_at_fault(self, error: TransientError, now: float, adapter: str) -> bool:
+        most_fail = self.faults.failed(adapter, now)
+        if error.fault is Fault.SERVER and not most_fail and self.faults.pauses(adapter):
+            error.fault = Fault.ADAPTER  # it failed again and again while others were answered
+        return most_fail and error.fault is Fault.SERVER
+
+
+def _loading_pause(error: TransientError) -> float | None:
+    return LOADING_PAUSE if isinstance(error, LoadingError) else None
 
 
 def aliases_of(models: Iterable[ServedModel]) -> dict[str, str]:

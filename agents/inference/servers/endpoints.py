@@ -10,20 +10,24 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING
 
 from agents.inference.backend import Detection, EndpointSettings, InferenceSettings
-from agents.inference.errors import InferenceError, PermanentError, ServerLostError, UnknownAdapterError
+from agents.inference.errors import InferenceError, LoadingError, PermanentError, ServerLostError, UnknownAdapterError
 from agents.inference.provenance import Request, Tier
 from agents.inference.servers.breaker import Breaker
-from agents.inference.servers.chat import open_chat_session
+from agents.inference.servers.chat import ChatCalls
 from agents.inference.servers.dialects import kind_of
 from agents.inference.servers.discovery import answers, ask_version, is_healthy, list_models, open_session
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.limits import SLOW_SHARE, AdaptiveLimit
+from agents.inference.servers.loading import when_loaded
 from agents.inference.servers.probing import Probing, by_endpoint, probe_endpoint
 from agents.inference.servers.proof import EndpointProbe, NeededModel
+from agents.inference.servers.proxies import proxy_hint
+from agents.inference.servers.restore import restored
 
 if TYPE_CHECKING:
     import aiohttp
@@ -84,21 +88,28 @@ class EndpointRegistry:
         """Return what the last ask found at each endpoint, as detections of `tier`."""
         return tuple(endpoint.detection(tier) for endpoint in self.endpoints)
 
-    async def refresh(self) -> None:
-        """Ask every endpoint what it serves, all at once. Callers at the same time share one ask."""
+    async def refresh(self, patience: float = 0.0) -> None:
+        """Ask every endpoint what it serves, all at once. Callers at the same time share one ask.
+
+        Args:
+            patience: Seconds to wait for a server that is loading its model.
+        """
         task = self._asking
         if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
-            task = self._asking = asyncio.create_task(self._ask_all())
+            task = self._asking = asyncio.create_task(self._ask_all(patience))
         await asyncio.shield(task)
 
-    async def _ask_all(self) -> None:
-        async with open_session() as session:
-            await asyncio.gather(*(self._ask(session, endpoint) for endpoint in self.endpoints))
+    async def _ask_all(self, patience: float) -> None:
+        async with open_session(self.settings.trust_env) as session:
+            await asyncio.gather(*(self._ask(session, endpoint, patience) for endpoint in self.endpoints))
         self.on_change()
 
-    async def _ask(self, session: aiohttp.ClientSession, endpoint: Endpoint) -> None:
+    async def _ask(self, session: aiohttp.ClientSession, endpoint: Endpoint, patience: float = 0.0) -> None:
         try:
-            models = await list_models(session, endpoint.url, await endpoint.headers_found())
+            headers = await endpoint.headers_found()
+            models = await when_loaded(partial(list_models, session, endpoint.url, headers), patience)
+            if endpoint.asked and not endpoint.up:
+                models = await restored(session, endpoint.url, headers, endpoint.models, models)
         except (ServerLostError, PermanentError) as error:
             self._unanswered(endpoint, error)
         else:
@@ -108,7 +119,7 @@ class EndpointRegistry:
 
     async def check(self, endpoints: Iterable[Endpoint]) -> None:
         """Check the health of `endpoints`, which answered before; mark each one up or down accordingly."""
-        async with open_session() as session:
+        async with open_session(self.settings.trust_env) as session:
             await asyncio.gather(*(self._check(endpoint, session) for endpoint in endpoints))
         self.on_change()
 
@@ -126,14 +137,14 @@ class EndpointRegistry:
 
     def _unanswered(self, endpoint: Endpoint, error: ServerLostError | PermanentError) -> None:
         with self.lock:
-            if isinstance(error, PermanentError):
+            if isinstance(error, (PermanentError, LoadingError)):
                 endpoint.down(str(error))
             elif error.refused or not endpoint.up or not endpoint.pending:  # else it may only be busy
-                endpoint.lost(error)
+                endpoint.lost(error, "" if self.settings.trust_env else proxy_hint(endpoint.url))
 
     async def versions(self) -> dict[str, str]:
         """Return the vLLM version of each endpoint that answers and says it, by URL."""
-        async with open_session() as session:
+        async with open_session(self.settings.trust_env) as session:
             found = [(each.url, await self._version(each, session)) for each in self.endpoints if each.up]
         return {url: version for url, version in found if version}
 
@@ -154,9 +165,12 @@ class EndpointRegistry:
             thorough: Whether each model is asked for a constrained choice.
         """
         asked = [(each, by_endpoint(each, needed)) for each in self.endpoints if each.up]
-        async with open_chat_session() as session:
-            work = (self._probe(session, each, models, tools, thorough) for each, models in asked if models)
+        calls = ChatCalls(self.settings.trust_env)
+        try:
+            work = (self._probe(calls, each, models, tools, thorough) for each, models in asked if models)
             found = await asyncio.gather(*work)
+        finally:
+            await calls.aclose()
         self.on_change()
         return tuple(found)
 
@@ -170,17 +184,17 @@ class EndpointRegistry:
 
     async def _probe(
         self,
-        session: aiohttp.ClientSession,
+        calls: ChatCalls,
         endpoint: Endpoint,
         needed: tuple[NeededModel, ...],
         tools: bool,
         thorough: bool,
     ) -> EndpointProbe:
-        async with open_session() as pages:
+        async with open_session(self.settings.trust_env) as pages:
             kind = kind_of(list(endpoint.models.values()), await self._version(endpoint, pages))
         seconds, concurrency = self.settings.timeout, self.settings.concurrency
         probing = Probing(kind, needed, tools, thorough, seconds, concurrency)
-        found = await probe_endpoint(session, endpoint, probing)
+        found = await probe_endpoint(calls, endpoint, probing)
         self.adopt([found])
         return found
 
@@ -192,7 +206,7 @@ class EndpointRegistry:
 
     def any_answers(self) -> bool:
         """Return whether any endpoint answers, asked once and without an event loop."""
-        return any(answers(endpoint.url, endpoint.headers) for endpoint in self.endpoints)
+        return any(answers(endpoint.url, endpoint.headers, self.settings.trust_env) for endpoint in self.endpoints)
 
     # -- which endpoint serves what -----------------------------------------------------------------------
 
@@ -209,7 +223,7 @@ class EndpointRegistry:
         """Return whether a server that is not among the `tried` URLs takes calls now, or after a call in flight."""
         now = time.monotonic()
         untried = (each for each in self.able(request.adapter, pinned_url(request)) if each.url not in tried)
-        return any(each.free_at(now) is None for each in untried)
+        return any(each.free_at(now, request.adapter) is None for each in untried)
 
     def why_none(self, adapter: str, *others: str, pinned: str | None = None) -> InferenceError:
         """Return the error that says why no server can take a call to `adapter`, or to any of `others`."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from agents.inference.backend import same_base
 from agents.inference.canary import Pair, comparable, differ
@@ -24,13 +23,11 @@ from agents.inference.errors import (
     UnknownAdapterError,
 )
 from agents.inference.servers.asking import CANARY_PROMPTS, Asker
+from agents.inference.servers.chat import ChatCalls
 from agents.inference.servers.dialect_probe import DialectProbe, gathered
 from agents.inference.servers.dialects import DEFAULT_DIALECT, Dialect, ServerKind
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.proof import AdapterProof, Company, EndpointProbe, NeededModel, Proof
-
-if TYPE_CHECKING:
-    import aiohttp
 
 NOBODY = "society-no-such-model"
 """A name that no server has."""
@@ -60,9 +57,9 @@ class Probing:
     concurrency: int = 64
 
 
-async def probe_endpoint(session: aiohttp.ClientSession, endpoint: Endpoint, probing: Probing) -> EndpointProbe:
+async def probe_endpoint(calls: ChatCalls, endpoint: Endpoint, probing: Probing) -> EndpointProbe:
     """Return what probing finds at a server that listed its models. Never raises an InferenceError."""
-    asker = Asker(session, endpoint, probing.seconds, asyncio.Semaphore(probing.concurrency))
+    asker = Asker(calls, endpoint, probing.seconds, asyncio.Semaphore(probing.concurrency))
     return await _Probe(asker, probing).found()
 
 

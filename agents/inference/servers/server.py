@@ -32,7 +32,7 @@ class ServerBackend(ABC):
 
     async def detect(self) -> Sequence[Detection]:
         """Ask every endpoint what it serves."""
-        await self._registry.refresh()
+        await self._registry.refresh(patience=self._settings.deadline)
         return self._registry.detections(self.tier)
 
     def refuses(self, request: Request) -> str:

@@ -20,7 +20,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.inference.backend import Route
-from agents.inference.errors import InferenceError, OutOfTimeError, TransientError, UnknownAdapterError
+from agents.inference.errors import (
+    InferenceError,
+    OutOfTimeError,
+    RefusedAdapterError,
+    TransientError,
+    UnknownAdapterError,
+)
+from agents.inference.fault import Fault
 from agents.inference.loops import call_in
 from agents.inference.provenance import Request
 from agents.inference.servers.balancing import Balancing, pick
@@ -36,9 +43,10 @@ CallKind = tuple[str, str | None]
 
 
 class Slot(NamedTuple):
-    """Room for one call at a server; `probe` is the number that its circuit breaker gave the call, 0 for none."""
+    """Room for one call to `adapter` at a server; `probe` is the number that its circuit breaker gave the call."""
 
     endpoint: Endpoint
+    adapter: str
     probe: int = 0
 
 
@@ -66,7 +74,7 @@ class Slots:
     def __init__(self, registry: EndpointRegistry) -> None:
         self.registry = registry
         self.settings = registry.settings
-        self._policy = self.settings.balancing or Balancing.ADAPTER_AFFINITY
+        self._policy = self.settings.balancing or Balancing.LEAST_PENDING
         self._rng = random.Random()
         self._lock = registry.lock
         self._lines: dict[CallKind, OrderedDict[_Waiting, None]] = {}
@@ -110,27 +118,28 @@ class Slots:
             if not able:
                 await self.registry.refresh()
                 refreshed = True
-            elif futile := self._futile(able, route, time.monotonic()):
-                raise TransientError(futile, overload=True)
+            elif futile := self._futile(able, kind[0], route, time.monotonic()):
+                whole = any(each.breaker.openings for each in able)
+                raise TransientError(futile, overload=True, fault=Fault.SERVER if whole else Fault.ADAPTER)
 
     def _find(self, kind: CallKind, route: Route) -> Slot | _Blocked:
         """Take a slot, or return why none is free. The caller has the lock."""
         now, able = time.monotonic(), self.registry.able(*kind)
-        free = [each for each in able if each.free(now)]
+        free = [each for each in able if each.free(now, kind[0])]
         untried = [each for each in free if each.url not in route.avoid] or free
         if untried:
             endpoint = pick(self._policy, untried, kind[0], self._rng, self.settings.replicas)
             endpoint.pending += 1
-            return Slot(endpoint, endpoint.breaker.begin())
-        moments = [moment for each in able if (moment := each.free_at(now)) is not None]
-        return _Blocked(not able or bool(self._futile(able, route, now)), min(moments, default=math.inf))
+            return Slot(endpoint, kind[0], endpoint.breaker.begin())
+        moments = [moment for each in able if (moment := each.free_at(now, kind[0])) is not None]
+        return _Blocked(not able or bool(self._futile(able, kind[0], route, now)), min(moments, default=math.inf))
 
-    def _futile(self, able: Sequence[Endpoint], route: Route, now: float) -> str:
+    def _futile(self, able: Sequence[Endpoint], adapter: str, route: Route, now: float) -> str:
         """Return why waiting for any of `able` is useless; an empty text if it may help."""
         urls = ", ".join(endpoint.url for endpoint in able)
         patience = self.settings.retries + 1
-        if all(each.breaker.openings > patience and not each.breaker.allows(now) for each in able):
-            return f"{urls}: calls keep failing, also after pauses"
+        if all(each.given_up(now, adapter, patience) for each in able):
+            return f"{urls}: calls to {adapter} keep failing, also after pauses"
         if all(each.rest_until > max(now, min(route.until, now + self.settings.timeout)) for each in able):
             return f"{urls}: every server sent a Retry-After longer than the call may take"
         return ""
@@ -165,9 +174,9 @@ class Slots:
         endpoint, now = slot.endpoint, time.monotonic()
         with self._lock:
             if error is None:
-                endpoint.succeeded(began, now)
+                endpoint.succeeded(began, now, slot.adapter)
             elif isinstance(error, InferenceError):
-                endpoint.failed(error, began, now, slot.probe)
+                endpoint.failed(error, began, now, slot.probe, slot.adapter)
             else:
                 endpoint.breaker.abandoned(slot.probe)
             endpoint.pending -= 1
@@ -189,7 +198,7 @@ class Slots:
             turns = deque(self._lines)
             while turns:
                 kind = turns.popleft()
-                if only is not None and not (only.free(now) and only.serves(kind[0]) and only.takes(kind[1])):
+                if only is not None and not (only.free(now, kind[0]) and only.serves(kind[0]) and only.takes(kind[1])):
                     continue
                 waiting = next(iter(self._lines[kind]))
                 found = self._find(kind, waiting.route)
@@ -310,6 +319,8 @@ class Lease:
             endpoint.forget(adapter)
         self._slots.give_back(self._slot, self._began, error)
         if isinstance(error, UnknownAdapterError) and self._slots.registry.able(*self._kind):
-            moved = TransientError(f"{endpoint.url} no longer serves {adapter!r}; another server does")
+            refused = isinstance(error, RefusedAdapterError)
+            gone = f"{error}" if refused else f"{endpoint.url} no longer serves {adapter!r}"
+            moved = TransientError(f"{gone}; another server does", fault=Fault.ADAPTER)
             moved.endpoint = endpoint.url
             raise moved from error

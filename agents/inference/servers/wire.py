@@ -15,15 +15,20 @@ from agents.inference.backend import Completion, as_openai
 from agents.inference.errors import (
     BadReplyError,
     InferenceError,
+    LoadingError,
     OtherModelError,
     PermanentError,
+    RefusedAdapterError,
     SetupError,
     TransientError,
     UnknownAdapterError,
 )
+from agents.inference.fault import Fault
 from agents.inference.provenance import Request
 from agents.inference.servers.choice_odds import choice_probability, odds_fields
 from agents.inference.servers.dialects.dialect import DEFAULT_DIALECT, Dialect
+from agents.inference.servers.known_words import explain
+from agents.inference.servers.refusal import Explanation, names
 from agents.inference.servers.reply import read_message, shown
 
 __all__ = ["shown"]  # beside what is defined here
@@ -122,7 +127,21 @@ def read_completion(
         case [_, _, *_]:
             raise BadReplyError(f"{endpoint} sent {len(choices)} answers to one request")
         case _:
-            raise BadReplyError(f"{endpoint} answered without choices; is it an OpenAI-compatible server?")
+            raise _no_reply(payload, endpoint, adapter or "")
+
+
+def _no_reply(payload: Any, endpoint: str, adapter: str) -> InferenceError:
+    """Return the error of an answer with status 200 that has no reply: some servers send their refusals so."""
+    match payload:
+        case {"error": dict(error)}:
+            status = error.get("code")
+        case {"error": str()} | {"object": "error"}:
+            status = payload.get("code")
+        case _:
+            return BadReplyError(f"{endpoint} answered without choices; is it an OpenAI-compatible server?")
+    status = status if type(status) is int and 400 <= status < 600 else SERVER_ERROR
+    found = error_of(status, orjson.dumps(payload), {}, adapter=adapter, endpoint=endpoint, served=())
+    return found if type(found) is not UnknownAdapterError else RefusedAdapterError(adapter, server_message_of(payload))
 
 
 def other_model(endpoint: str, answered_by: Any, adapter: str | None) -> OtherModelError:
@@ -177,14 +196,41 @@ def error_of(
     """
     message = server_message(body)
     text = f"{endpoint} answered {status}: {message[:_LONGEST_MESSAGE]}"
-    if status == NOT_FOUND and any(f"{quote}{adapter}{quote}" in message for quote in "`'\""):
-        return UnknownAdapterError(adapter, endpoint, [name for name in served if name != adapter])
+    known = explain(status, message, adapter)
+    if known is not None:
+        return _known_error(known, f"{text} ({known})", status, headers, adapter, endpoint, served)
     if status == NOT_FOUND:
-        return PermanentError(f"{text} (does the endpoint's URL end in /v1?)")
+        return PermanentError(f"{text} (does the endpoint's URL end in /v1?)", fault=Fault.SERVER)
     if status in (REQUEST_TIMEOUT, TOO_MANY_REQUESTS) or status >= SERVER_ERROR:
-        overload = status in (REQUEST_TIMEOUT, TOO_MANY_REQUESTS, UNAVAILABLE)
-        return TransientError(text, retry_after(headers.get("Retry-After")), overload=overload)
+        whose = Fault.ADAPTER if names(message, adapter) else Fault.SERVER
+        return _transient(text, status, headers, whose)
     return SetupError(text) if status in (UNAUTHORIZED, FORBIDDEN) else PermanentError(text)
+
+
+def _known_error(
+    known: Explanation,
+    text: str,
+    status: int,
+    headers: Mapping[str, str],
+    adapter: str,
+    endpoint: str,
+    served: Sequence[str],
+) -> InferenceError:
+    """Return the error of a refusal whose words are known."""
+    if known.key == "adapter_unknown":
+        return UnknownAdapterError(adapter, endpoint, [name for name in served if name != adapter])
+    if known.key == "loading":
+        return LoadingError(text, retry_after(headers.get("Retry-After")))
+    if not known.lasting:
+        return _transient(text, status, headers, known.fault)
+    if known.fault is Fault.ADAPTER:
+        return RefusedAdapterError(adapter, text)
+    return SetupError(text) if known.fault is Fault.SERVER else PermanentError(text)
+
+
+def _transient(text: str, status: int, headers: Mapping[str, str], fault: Fault) -> TransientError:
+    overload = status in (REQUEST_TIMEOUT, TOO_MANY_REQUESTS, UNAVAILABLE)
+    return TransientError(text, retry_after(headers.get("Retry-After")), overload=overload, fault=fault)
 
 
 def server_message(body: bytes) -> str:
@@ -193,8 +239,15 @@ def server_message(body: bytes) -> str:
         payload = read_json(body, "")
     except BadReplyError:
         return body[:_SHOWN].decode(errors="replace").strip() or "no message"
+    return server_message_of(payload)
+
+
+def server_message_of(payload: Any) -> str:
+    """Return the error message in a server's JSON; else a short text of the JSON."""
     match payload:
         case {"error": {"message": str(message)}} | {"error": str(message)} | {"message": str(message)}:
+            return message
+        case {"detail": str(message)} | {"detail": {"error": str(message)}} | {"detail": {"message": str(message)}}:
             return message
         case {"detail": detail}:
             return shown(detail)

@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from agents.inference.adapter_folder import DIGEST_LENGTH, VLLM_LIMITS, AdapterFolder, read_adapter_folder
+from agents.inference.adapter_folder import DIGEST_LENGTH, AdapterFolder, read_adapter_folder
+from agents.inference.adapter_limits import VLLM_LIMITS
 from agents.inference.backend import base_name
 from agents.inference.errors import BadReplyError, InferenceError
 from agents.inference.servers.api_key import without_key
 from agents.inference.servers.discovery import read_body, read_models
+from agents.inference.servers.known_words import explain
 from agents.inference.servers.wire import read_json, server_message
-from agents.inference.vllm.serve_command import RUNTIME_LORA_VARIABLE, allowed_rank
+from agents.inference.vllm.serve_command import RUNTIME_LORA_VARIABLE
 from agents.problems import SocietyError, nearest
 
 if TYPE_CHECKING:
@@ -38,7 +40,6 @@ TIMEOUT = 60.0  # seconds; loading a large adapter takes a while
 _LONGEST_WORDS = 1500
 UNAUTHORIZED, NOT_FOUND = 401, 404
 _VERSION = re.compile(rf"-[0-9a-f]{{{DIGEST_LENGTH}}}")
-_RANK_TOO_LARGE = re.compile(r"LoRA rank (\d+) is greater than max_lora_rank (\d+)")
 
 
 class LifecycleError(SocietyError):
@@ -119,12 +120,16 @@ class LoraLifecycle:
         endpoint: The server's address, with or without `/v1`.
         api_key: The server's key.
         timeout: Seconds for one request.
+        trust_env: Whether the proxies that the environment names are used.
     """
 
-    def __init__(self, endpoint: str, api_key: str | None = None, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, endpoint: str, api_key: str | None = None, timeout: float = TIMEOUT, *, trust_env: bool = False
+    ) -> None:
         self.url = _with_version(endpoint)
         self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._timeout = timeout
+        self._trust_env = trust_env
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> LoraLifecycle:
@@ -174,11 +179,11 @@ class LoraLifecycle:
         """
         adapter, digest = await asyncio.to_thread(_read_and_hash, path, name)
         served = await self.served()
-        _check_base(adapter, served, self.url, base)
+        check_served_base(adapter, served, self.url, base)
         own = version_name(adapter.name, digest, served.names)
         already = own in served.names
         if not already:
-            await self._load(own, adapter)
+            await self.load_as(own, adapter)
         others = tuple(each for each in versions(adapter.name, served.names) if each != own)
         if replace and others:
             await self._answer(own, forget=not already)
@@ -204,7 +209,8 @@ class LoraLifecycle:
         except InferenceError as error:
             raise LifecycleError(str(error)) from error
 
-    async def _load(self, name: str, adapter: AdapterFolder) -> None:
+    async def load_as(self, name: str, adapter: AdapterFolder) -> None:
+        """Load an adapter under a name that is not served."""
         request = {"lora_name": name, "lora_path": str(adapter.path)}
         status, body = await self._call("POST", "/load_lora_adapter", request)
         self._check(status, body, f"{self.url} did not load {name!r} from {adapter.path}")
@@ -229,9 +235,8 @@ class LoraLifecycle:
                 f"{self.url} cannot load adapters while it runs; start it with {RUNTIME_LORA_VARIABLE}=True in its "
                 "environment (society serve does)"
             )
-        limit = _RANK_TOO_LARGE.search(words)
-        hint = f"; start the server with --max-lora-rank {allowed_rank(int(limit[1]))}" if limit else ""
-        raise LifecycleError(f"{failure}: {words}{hint}")
+        known = explain(status, words)
+        raise LifecycleError(f"{failure}: {words}{f' ({known})' if known else ''}")
 
     async def _call(self, method: str, path: str, request: Mapping[str, Any] | None = None) -> tuple[int, bytes]:
         import aiohttp
@@ -254,15 +259,15 @@ class LoraLifecycle:
 
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=self._timeout)
-            self._session = aiohttp.ClientSession(timeout=timeout, headers=self._headers)
+            self._session = aiohttp.ClientSession(timeout=timeout, headers=self._headers, trust_env=self._trust_env)
         return self._session
 
 
 def _read_and_hash(path: Path, name: str | None) -> tuple[AdapterFolder, str]:
     adapter = read_adapter_folder(path, name)
     adapter.refuse_beyond(VLLM_LIMITS)
-    if not adapter.check_values():
-        logger.warning("adapter %r changes nothing: a matrix of each pair is 0", adapter.name)
+    for each in adapter.cautions():
+        logger.warning("%s", each)
     return adapter, adapter.digest()
 
 
@@ -272,7 +277,7 @@ def _with_version(endpoint: str) -> str:
     return url if urlsplit(url).path else f"{url}/v1"
 
 
-def _check_base(adapter: AdapterFolder, served: ServedModels, url: str, stated: str | None) -> None:
+def check_served_base(adapter: AdapterFolder, served: ServedModels, url: str, stated: str | None) -> None:
     """Raise LifecycleError if the adapter belongs to no base model of the server; warn where that has another name."""
     known = ", ".join(f"{base.name} ({base.root})" for base in served.bases)
     names = [each for base in served.bases for each in (base.name, base.root)]

@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from agents.inference.adapter_config import VLLM_RANKS, fitting_vllm_rank
 from agents.inference.adapter_folder import AdapterFolder
 from agents.inference.servers.api_key import MissingKeyError, find_key
 from agents.problems import UsageError
 
-RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-"""The LoRA ranks that vLLM can reserve memory for; an adapter fits if its rank is not larger."""
+RANKS = VLLM_RANKS
 # On a CPU there is one slot more than adapters. vLLM's LoRA code gives the base model's rows of a mixed batch the
 # weights of the last slot, so that slot has to stay empty (vLLM PRs 48421 and 49656, open at 0.32).
 MOST_LORAS = 16  # default of adapters in one batch: each takes memory, whether it is used or not
@@ -195,7 +195,7 @@ def allowed_rank(rank: int) -> int:
     Raises:
         UsageError: `rank` is larger than vLLM allows.
     """
-    fitting = next((each for each in RANKS if each >= rank), None)
+    fitting = fitting_vllm_rank(rank)
     if fitting is None:
         raise UsageError(f"an adapter has rank {rank}; vLLM serves {RANKS[-1]} at most")
     return fitting

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.inference.adapter_config import CONFIG_FILE
-from agents.inference.adapter_folder import VLLM_LIMITS, AdapterFolder, UnusableAdapterError, read_adapter_folder
+from agents.inference.adapter_folder import AdapterFolder, UnusableAdapterError, read_adapter_folder
+from agents.inference.adapter_limits import VLLM_LIMITS
 from agents.inference.backend import base_name
 from agents.inference.embedded.adapters import shipped_adapters
 from agents.inference.embedded.model_sources import MODEL_ID
@@ -130,11 +131,11 @@ def _unservable(adapter: AdapterFolder, stated: str | None, bases: tuple[str, ..
             raise UnusableAdapterError(adapter.name, adapter.path, f"its row says base_model {stated}, and {where}")
         label = adapter.check_base(bases, where, stated is not None)
         adapter.refuse_beyond(VLLM_LIMITS)
-        adapter.check_values()
+        cautions = adapter.cautions()
     except UnusableAdapterError as error:
         yield str(error)
         return
-    for note in filter(None, (label, *(f"adapter {adapter.name!r}: {each}" for each in adapter.notes))):
+    for note in filter(None, (label, *cautions, *(f"adapter {adapter.name!r}: {each}" for each in adapter.notes))):
         logger.warning("%s", note)
 
 

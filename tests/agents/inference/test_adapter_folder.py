@@ -12,14 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from agents.inference.adapter_folder import (
-    EMBEDDED_LIMITS,
-    PREFIX,
-    VLLM_LIMITS,
-    AdapterFolder,
-    UnusableAdapterError,
-    read_adapter_folder,
-)
+from agents.inference.adapter_folder import PREFIX, AdapterFolder, UnusableAdapterError, read_adapter_folder
+from agents.inference.adapter_limits import EMBEDDED_LIMITS, VLLM_LIMITS
 from agents.inference.backend import base_name, same_base
 from tests.support.adapters import MODULE, lora_pair, tensor_bytes, write_adapter
 
@@ -56,6 +50,21 @@ class TestConfig:
     )
     def test_a_plain_lora_is_good(self, tmp_path: Path, config: dict[str, Any]) -> None:
         assert read(tmp_path, **config).rank == 8
+
+    def test_a_type_in_small_letters_is_the_same_type(self, tmp_path: Path) -> None:
+        assert read(tmp_path, peft_type="lora").largest_rank == 8
+
+    def test_a_key_that_is_not_known_is_a_caution(self, tmp_path: Path) -> None:
+        benign = {
+            "revision": "main",
+            "eva_config": {"rho": 2.0},
+            "peft_version": "0.30",
+            "new_key": None,
+            "other": False,
+        }
+        assert read(tmp_path / "a", **benign).cautions() == []
+        [caution] = read(tmp_path / "b", **benign, rotate_weights={"angle": 3}).cautions()
+        assert "rotate_weights" in caution
 
     def test_null_means_not_given(self, tmp_path: Path) -> None:
         names = ("alpha_pattern", "rank_pattern", "use_dora", "use_rslora", "init_lora_weights", "peft_type", "bias")
@@ -183,6 +192,11 @@ class TestLimits:
         assert "alpha_pattern is not supported by the embedded tier" in found.beyond(EMBEDDED_LIMITS)
         assert not found.beyond(VLLM_LIMITS)
 
+    def test_lora_of_parameters_is_beyond_the_embedded_tier_only(self, tmp_path: Path) -> None:
+        adapter = read(tmp_path, target_parameters=["mlp.experts.gate_up_proj"])
+        assert "target_parameters" in adapter.beyond(EMBEDDED_LIMITS)
+        assert adapter.beyond(VLLM_LIMITS) == ""
+
     def test_lora_of_embeddings_is_beyond_the_embedded_tier_only(self, tmp_path: Path) -> None:
         names = (f"{PREFIX}model.embed_tokens.lora_embedding_{side}" for side in "AB")
         found = read(tmp_path, tensors={**lora_pair(8), **dict.fromkeys(names, np.ones((8, 3)))})
@@ -199,6 +213,14 @@ class TestBase:
         "/cache/hub/models--Qwen--Qwen2-7B/snapshots/0123456789abcdef",
         "unsloth/Qwen2-7B-bnb-4bit",
         "unsloth/Qwen2-7B-unsloth-bnb-4bit",
+        "mlx-community/Qwen2-7B-4bit-DWQ",
+        "acme/Qwen2-7B-FP8-dynamic",
+        "acme/Qwen2-7B-NVFP4",
+        "acme/Qwen2-7B-GPTQ-Int4",
+        "acme/Qwen2-7B-quantized.w4a16",
+        "/models/Qwen2-7B.Q4_K_M.gguf",
+        "acme/Qwen2-7B-GGUF:Q8_0",
+        "/home/u/.cache/modelscope/hub/Qwen/Qwen2-7B",
         "TheBloke/Qwen2-7B-GPTQ",
         "neuralmagic/Qwen2-7B-quantized.w8a8",
     )
@@ -209,6 +231,9 @@ class TestBase:
         assert warning == (
             f"adapter 'ada': its adapter_config.json names the base model {label!r}; taken for Qwen/Qwen2-7B"
         )
+
+    def test_a_name_in_the_cache_of_modelscope_is_read(self) -> None:
+        assert same_base("/home/u/.cache/modelscope/hub/Qwen/Qwen2___5-7B", "Qwen/Qwen2.5-7B")
 
     @pytest.mark.parametrize("label", ["Qwen/Qwen2-7B", "qwen2-7b", "other/Qwen2-7B", None, ""])
     def test_a_hub_name_of_the_base_says_nothing(self, tmp_path: Path, label: str | None) -> None:

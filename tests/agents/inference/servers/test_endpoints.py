@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from agents.inference.servers.breaker import THRESHOLD
 from agents.inference.servers.endpoints import EndpointRegistry
 from agents.inference.servers.slots import Slots
 from tests.agents.inference.servers.conftest import LEFT, fail
+from tests.support.adapters import write_adapter
 from tests.support.faults import Fault
 from tests.support.scripted_vllm import Route as Page
 from tests.support.scripted_vllm import ScriptedVLLM
@@ -68,6 +70,47 @@ class TestAsking:
             await registry.refresh()
         assert not registry.up
         assert stub.url in registry.detail
+
+
+class TestRestoring:
+    """A server that was started again has lost what was loaded while it ran."""
+
+    async def restart(self, stub: ScriptedVLLM, registry: EndpointRegistry, left: list[str]) -> None:
+        async with stub.faulty(Fault.REFUSED):
+            await registry.refresh()
+            stub.adapters = left
+        await registry.refresh()
+
+    async def test_adapters_are_loaded_again_from_their_folders(
+        self, stub: ScriptedVLLM, found: EndpointRegistry, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        stub.roots = {"cooperator": str(write_adapter(tmp_path / "c")), "defector": str(tmp_path / "gone")}
+        await found.refresh()
+        await self.restart(stub, found, [])
+        assert stub.adapters == ["cooperator"]
+        assert found.endpoints[0].serves("cooperator")
+        assert not found.endpoints[0].serves("defector")
+        assert "without adapter 'defector' and did not load it again: it answered 404" in caplog.text
+
+    async def test_what_is_there_is_left_alone(self, stub: ScriptedVLLM, found: EndpointRegistry) -> None:
+        await self.restart(stub, found, ["cooperator", "defector"])
+        assert stub.loads == []
+
+    async def test_an_adapter_that_was_unloaded_while_the_server_ran_stays_so(
+        self, stub: ScriptedVLLM, found: EndpointRegistry
+    ) -> None:
+        stub.adapters = ["cooperator"]
+        await found.refresh()
+        assert stub.loads == []
+        assert not found.endpoints[0].serves("defector")
+
+    async def test_a_server_without_the_load_call_is_used_as_it_is(self) -> None:
+        async with ScriptedVLLM(runtime_lora=False) as stub:
+            registry = registry_of(stub.url)
+            await registry.refresh()
+            await self.restart(stub, registry, ["cooperator"])
+            assert registry.up
+            assert registry.endpoints[0].serves("cooperator")
 
 
 class TestApiKey:

@@ -241,7 +241,7 @@ class TestFutileWaits:
         with slots.registry.lock:
             slots.hand_out()
         ends = await asyncio.gather(*waiting, return_exceptions=True)
-        assert {str(end) for end in ends} == {f"{LEFT}: calls keep failing, also after pauses"}
+        assert {str(end) for end in ends} == {f"{LEFT}: calls to cooperator keep failing, also after pauses"}
 
     async def test_a_slot_is_waited_for_until_the_deadline(self) -> None:
         slots = slots_of(LEFT, concurrency=1)
