@@ -92,7 +92,7 @@ def test_learner_answers_the_policies_that_it_meets(tmp_path: Path) -> None:
     assert values[8] > 0.9
 
 
-def test_prioritised_opponents_are_those_that_earn_most_against_the_learner() -> None:
+def test_prioritised_opponents_are_the_hardest() -> None:
     earned: dict[str, Any] = {"easy": [3.0, 3.0], "hard": [1.0], "middle": [2.0]}
     assert priorities(["easy", "hard", "middle", "new"], earned) == [0.05, 1.0, 0.25, 1.0]
     assert priorities(["easy", "new"], {"easy": [1.0]}) == [1.0, 1.0]
