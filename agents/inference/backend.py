@@ -77,8 +77,8 @@ class EndpointSettings:
     url: str
     api_key_env: str | None = None
     adapters: tuple[str, ...] | None = None
-    names: Mapping[str, str] = field(default_factory=dict)
-    reply_names: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict, hash=False)
+    reply_names: Mapping[str, str] = field(default_factory=dict, hash=False)
     pinned_only: bool = False
 
 

@@ -57,8 +57,10 @@ def _begin(generator: AsyncGenerator[None, None]) -> AsyncGenerator[None, None]:
 
 
 def _forget_closed() -> None:
-    for key in [key for key, each in _kept.items() if each.session.closed]:
-        _kept.pop(key).finalizer.detach()
+    for key in [key for key, each in list(_kept.items()) if each.session.closed]:
+        forgotten = _kept.pop(key, None)  # another thread, with a loop of its own, may forget it first
+        if forgotten is not None:
+            forgotten.finalizer.detach()
 
 
 def _close_soon(loop: asyncio.AbstractEventLoop, session: aiohttp.ClientSession) -> None:

@@ -223,7 +223,7 @@ class TestSeveralEndpoints:
 
     async def test_an_adapter_unloaded_at_one_is_tried_at_the_other(self) -> None:
         async with ScriptedVLLM() as left, ScriptedVLLM() as right:
-            backend = backend_for(left.url, right.url)
+            backend = backend_for(left.url, right.url, balancing=Balancing.ADAPTER_AFFINITY)  # the same server again
             first = (await backend.complete(make_request(), Route())).endpoint
             next(server for server in (left, right) if server.url == first).adapters.remove("cooperator")
             with pytest.raises(TransientError, match="no longer serves 'cooperator'"):
