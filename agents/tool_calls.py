@@ -49,13 +49,13 @@ def _calls(value: Any, offered: Collection[str]) -> list[ToolCall]:
         return []
     if isinstance(value.get("function"), dict):
         return _calls(value["function"], offered)
-    name = next((value[key] for key in _NAME_KEYS if isinstance(value.get(key), str)), None)
+    name = next((value[key] for key in _NAME_KEYS if isinstance(value.get(key), str) and value[key] in offered), None)
     if name in offered:
         given: Any = next((value[key] for key in _ARGUMENT_KEYS if key in value), {})
-        return [ToolCall("", str(name), given if isinstance(given, str) else orjson.dumps(given).decode())]
+        return [ToolCall("", str(name), given if isinstance(given, str) else orjson.dumps(given or {}).decode())]
     if len(value) == 1 and next(iter(value)) in offered:
         ((name, given),) = value.items()
-        return [ToolCall("", str(name), orjson.dumps(given).decode())]
+        return [ToolCall("", str(name), orjson.dumps(given or {}).decode())]
     return []
 
 

@@ -99,8 +99,10 @@ def _small_shares(opponents: RawMapping, episodes: object) -> Iterator[Finding]:
     if not isinstance(episodes, int) or not all(isinstance(share, (int, float)) for share in shares.values()):
         return
     total = sum(shares.values())
+    if not total < 1e6:
+        return  # the fields have a rule for such shares
     for kind, share in shares.items():
-        if total > 0 and 0 < share * episodes < total:
+        if total > 0 and share > 1e-9 and share * episodes < total:
             least = math.ceil(total / share)
             why = f"its share of {episodes} episodes is less than one"
             yield Finding(("opponents", kind), why, f"give episodes: {least}, or more to {kind}")
@@ -179,12 +181,27 @@ def learner_findings(data: RawMapping, roster: RawMapping) -> Iterator[Finding]:
             yield Finding(("learners", name), "is played by a person", "only adapters and tables learn")
 
 
+def _twin_findings(data: RawMapping, training: RawMapping, talk: RawMapping) -> Iterator[Finding]:
+    """Yield why messages cannot be credited by silenced twins."""
+    if talk.get("talk_rounds", 1) == 0 or data.get("mode") == "competitive":
+        why = "credits messages, and nobody is heard"
+        yield Finding(("message_credit",), why, "set communication.talk_rounds to 1 in another mode, or leave it out")
+    treatment = talk.get("treatment", "delivered")
+    if treatment != "delivered" and not (treatment == "silenced" and talk.get("senders")):
+        why = "a twin silences one learner and would lift the treatment of the others"
+        yield Finding(("message_credit",), why, "set communication.treatment to delivered")
+    if _divides(training.get("opponents")):
+        why = "twins are of episodes in which every learner plays its latest version"
+        yield Finding(("message_credit",), why, "leave opponents or message_credit out")
+
+
 def _by_mode_findings(data: RawMapping, training: RawMapping) -> Iterator[Finding]:
     """Yield what the mode mixed cannot do: it picks each episode's mode by those before it."""
     mode = data.get("mode")
     if mode != "mixed" and not isinstance(mode, Mapping):
         return
     asked = {"parts": training.get("parts", 1) != 1, "opponents": _divides(training.get("opponents"))}
+    asked["sampled"] = bool(training.get("sampled"))
     asked["message_credit"] = training.get("message_credit", "return") != "return"
     for key in (key for key, given in asked.items() if given):
         yield Finding((key,), "the mode mixed picks each episode's mode by those before it", "leave it out")
@@ -206,9 +223,8 @@ def unfit_findings(data: RawMapping, training: RawMapping, roster: RawMapping) -
     if tables and training.get("parts", 1) != 1:
         yield Finding(("parts",), "tables are played in one process", "leave it out")
     yield from _by_mode_findings(data, training)
-    if training.get("message_credit", "return") != "return" and talk.get("talk_rounds", 1) == 0:
-        why = "credits messages, and nobody speaks"
-        yield Finding(("message_credit",), why, "set communication.talk_rounds to 1, or leave it out")
+    if training.get("message_credit", "return") != "return":
+        yield from _twin_findings(data, training, talk)
     yield from _gate_unfit(training, learners, rows, bool(talk.get("talk_rounds", 1)))
     teams = {row.get("team_id") for row in rows.values()} - {None}
     for name, learner in learners.items():

@@ -124,9 +124,9 @@ LEADS_ON = _words("so therefore thus hence 所以 因此 因而 于是 故")
 TURNS = _words("but however yet 但 但是 不过 然而 可是 可")
 CONDITIONS = re.compile(
     r"\b(?:if|unless|when|whenever|provided|providing|assuming|depend(?:s|ing)?|until|suppose|supposing|in case"
-    r"|as long as|so long as|only after|once(?! again| more)|otherwise"
+    r"|as long as|so long as|as soon as|as much as|on (?:the )?condition|only after|once(?! again| more)|otherwise"
     r"|had (?:i|we|they|he|she)|were (?:i|we|they|he|she))\b"
-    r"|如果|假如|假设|若|要是|只要|只有|除非|一旦|倘若|视情况|取决于|看情况|直到|否则|的话"
+    r"|如果|假如|假设|若|要是|只要|只有|除非|一旦|倘若|视情况|取决于|看情况|直到|否则|的话|前提是|条件是"
     r"|(?<!同)(?<!此)(?<!届)时候?(?=[,。])"
 )
 NO_CONDITION = re.compile(
@@ -140,8 +140,13 @@ DOUBTS = re.compile(
     r"|with (?:an? )?(?:\d[\d.]*\s*%?\s*)?(?:probability|chance)|half (?:of )?the time|sometimes"
     r"|most of the time|some of the time|or something|who knows|until|alternat\w+"
     r"|let me (?:think|see|check|consider)|hold on"
+    r"|in (?:theory|principle|most cases|an? (?:ideal|perfect) world|the (?:past|future|endgame|end|long run))"
+    r"|to a point|every other (?:round|turn|step)|at (?:the )?(?:most|least)|at (?:first|the very end)"
+    r"|or (?:more|less|higher|lower|better)"
+    r"|(?:in|on|from|for|with) (?:the )?(?:next|later|future|upcoming|odd|even|first (?:two|three|few|\d+)) "
+    r"(?:rounds?|turns?|steps?|moments?)|in (?:response|retaliation|exchange|return)|(?:after|before) you"
     r"|then (?:i|copy|mirror|switch|see|follow|repeat|do|play|react|punish|adapt|decide|wait))\b"
-    r"|\d\s*%|也许|可能|大概|或许|不确定|吗|么(?=$|[?,。])|概率|有时"
+    r"|\d\s*%|也许|可能|大概|或许|不确定|以上|以下|以内|左右|吗|么(?=$|[?,。])|概率|有时"
 )
 """Words after an option that take the decision back."""
 LATER = re.compile(
@@ -169,10 +174,13 @@ FOLLOWS = re.compile(
     r"|given|due|even|regardless|no matter|by|every|today|together|then|first|although|though|if|unless|when|than"
     r"|before|after|is it|it is|against|toward|towards|out of|of (?:my|the|our|\d)"
     r"|(?:strategy|option|action|move|choice)(?=\s*(?:$|[,;:!.)]|because|since|as\b|for\b|so\b))"
+    r"|(?:the|your|his|her|their) (?:offer|proposal|deal|split|terms)"
+    r"(?=\s*(?:$|[,;:!.]|because|since|as\b|for\b|of \d))"
     r"|points?|tokens?|units?|coins?|dollars?|credits?|fish|tons?|tonnes?|into|from|per|\w+ly|please|thanks?|thank)\b"
     r"|因为|以(?!及|外)|来(?!说)|吧|了(?!吗)|啊|呀|哦|策略|行动|选项|到底|下去|而不是|而非|而不"
     r"|的(?:选择|策略|方案|行动|决定|方式)(?=$|[,:、。)])|(?:对方|对手|他们?|她们?|你们?)(?=$|[,。])"
-    r"|个(?!人|玩家|模型|鬼|屁)|点|分(?!别)|元|枚|单位|代币|块|份|金币|吨|条|边|侧|这个|这一|由于|为(?:了|我)|作为)"
+    r"|(?:你|您|对方|他|她|该)?的?(?:提议|报价|提案)(?=$|[,。;!])|个(?!人|玩家|模型|鬼|屁)|点|分(?!别)|元|枚|单位|代币"
+    r"|块|份|金币|吨|条|边|侧|这个|这一|由于|为(?:了|我)|作为)"
 )
 """What may come after the option that a sentence decides for."""
 IS_CHOICE = re.compile(

@@ -40,7 +40,8 @@ _BOUNDARY = re.compile(
     r"|while|than)(?![a-z])|但是|但|不过|然而|可是|所以|因此|因而|于是|因为|由于|虽然|尽管|既然|即使|无论|不管|除了|、"
 )
 _BREAKS = re.compile(
-    r"(?<![a-z])(?:so|therefore|thus|hence|but|however)(?![a-z])|所以|因此|因而|于是|但是|但|不过|然而|\s-{1,2}\s|—"
+    r"(?<![a-z])(?:so(?! long as)|therefore|thus|hence|but|however)(?![a-z])"
+    r"|所以|因此|因而|于是|但是|但|不过|然而|\s-{1,2}\s|—"
 )
 _REASON = re.compile(
     r"(?<![a-z])(?:because|since|(?<!long )(?<!soon )as(?! long as| soon as)|for|so(?! long as))(?![a-z])"
@@ -49,13 +50,15 @@ _REASON = re.compile(
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)*|[\u4e00-\u9fff]+|\d+(?:\.\d+)?|\S")
 _STEP = re.compile(r"\b(?:round|step|turn|period|stage)\s*#?\d+\b|第[\d一二三四五六七八九十]+(?:轮|步|回合)")
 _NO_DECISION = re.compile(
-    r"^(?:that|this|it)(?:'s| is)$|^(?:an?|one) (?:\w+ )?(?:option|choice|move|action|strategy|answer)\b"
+    r"^(?:that|this|it)(?:'s| is)$|^(?:should|shall|must|will|would|do) (?:i|we)\b|\b(?:should|would) have\b"
+    r"|^(?:an?|one) (?:\w+ )?(?:option|choice|move|action|strategy|answer)\b"
     r"|将来|以后|未来|\bsay\b.*\b(?:i|we)\b"
 )
 _EXAMPLE = re.compile(r"\b(?:for|as an) (?:example|instance)|\be\.?g\b|such as|例如|比如|譬如")
 _BUT_IF = re.compile(r"\b(?:but|except|unless)[, ]+(?:if|when|unless|once|should)\b|但是?,?(?:如果|若|当|一旦)")
 _NOT_OF_NUMBERS = re.compile(
-    r"\b(?:keep|stay|continue)\b|\b(?:round|step|turn|time|option)\s*#?$|第$|步骤$|\d\s*(?:out )?of\s*(?:\w+\s*)?$"
+    r"\b(?:keep|stay|continue)\b|\b(?:have|made|am|i'm)\s*$"
+    r"|\b(?:round|step|turn|time|option)\s*#?$|第$|步骤$|\d\s*(?:out )?of\s*(?:\w+\s*)?$"
 )
 _MARKER = re.compile(r"(?:^|\s)(?:option\s+)?\(?[a-h1-9]\)?[.):]?\s*$|[①-⑨]\s*$")
 

@@ -141,8 +141,17 @@ def answers_in(mapping: dict[Any, Any]) -> tuple[list[str], list[str]]:
     kinds = [[_text(value) for key, value in mapping.items() if _key(key) in keys.split()] for keys in _KEYS]
     found = [values for values in kinds if values]
     if not found:
+        if any(_NO_ANSWER.search(_key(key)) for key in mapping):
+            return [], []
         return ([_text(value) for value in mapping.values()] if len(mapping) == 1 else []), []
     return found[0], [value for values in found[1:] for value in values]
+
+
+_NO_ANSWER = re.compile(
+    r"last|prev|opponent|partner|other|their|predict|expect|reason|thought|explan|round|step|turn|left|remain|keep|payoff"
+    r"|confidence|message"
+)
+"""Keys of what is no answer: what happened, what others do, what is thought."""
 
 
 def _key(key: object) -> str:

@@ -14,6 +14,8 @@ LIMIT = 0.05
 """How far two log-probabilities of one model may be apart: arithmetic in batches of different size differs."""
 LEAST = 1e-3
 """Probabilities below count as one: their logarithms differ by rounding alone."""
+_ONE = 1.1
+"""Two first tokens of one model share a probability of 1; the rest is rounding."""
 _NOISE = 3.0
 """How many times its own noise a model's log-probability must differ by."""
 
@@ -51,8 +53,8 @@ def reply_distance(one: CanaryReply, other: CanaryReply) -> float:
     farthest = 0.0
     for (mine, chance), (theirs, other_chance) in zip(one.tokens, other.tokens, strict=False):
         farthest = max(farthest, log_distance(chance, other_chance))
-        if mine != theirs:
-            break
+        if mine != theirs:  # in a tie of one model the two share what is not above 1
+            return farthest if math.exp(chance) + math.exp(other_chance) < _ONE else math.inf
     return farthest
 
 

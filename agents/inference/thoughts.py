@@ -79,10 +79,10 @@ def _tagged(text: str) -> Thought:
         piece, at = text[at : match.start()], match.end()
         if match["open"]:
             (thought if depth else said).append(piece)
-            depth += 1
+            depth = 1  # a thought that names its own tag is one thought
         elif depth:
             thought.append(piece)
-            depth -= 1
+            depth = 0
         else:  # the template opened the thought: all of it so far is thought
             thought[:0], said = [*said, piece], []
     (thought if depth else said).append(text[at:])

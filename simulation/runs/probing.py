@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from agents.inference.servers.proof import NeededModel, refuse_unproved
 from agents.inference.tiers import SERVER_TIERS
@@ -26,8 +28,11 @@ async def probe_servers(path: Path, plan: Plan, environment: MultiModelEnvironme
     Raises:
         UnprovedError: A server tier is required, and a server answers for a model with another one.
     """
+    told = plan.scenario.inference.thinking is not None
     needed = [
-        NeededModel(row.model_name, row.base_model or plan.roster.base_model, row.endpoint)
+        NeededModel(
+            row.model_name, row.base_model or plan.roster.base_model, row.endpoint, told or row.thinking is not None
+        )
         for row in environment.models
         if row.model_name
     ]
@@ -36,7 +41,14 @@ async def probe_servers(path: Path, plan: Plan, environment: MultiModelEnvironme
         for warning in probe.warnings():
             logger.warning("%s", warning)
     manifest = read_manifest(path)
-    probes = {**(manifest.get("probes") or {}), **{probe.url: probe.record() for probe in found}}
+    before = manifest.get("probes") or {}
+    probes = {**before, **{probe.url: _with_earlier(probe.record(), before.get(probe.url)) for probe in found}}
     write_manifest(path, {**manifest, "probes": probes})
     if plan.scenario.inference.require in SERVER_TIERS:
         refuse_unproved(found)
+
+
+def _with_earlier(record: dict[str, Any], earlier: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return a server's record with the warnings of earlier sessions of the run too, whose texts are in the tables."""
+    told = (earlier or {}).get("warnings", ())
+    return {**record, "warnings": list(dict.fromkeys((*told, *record["warnings"])))}

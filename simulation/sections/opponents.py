@@ -20,11 +20,11 @@ class PastChoice(str, Enum):
 class OpponentsConfig(FileModel):
     """Shares of an update's episodes; they are divided by their sum."""
 
-    latest: Real = Field(default=1.0, ge=0)
+    latest: Real = Field(default=1.0, ge=0, le=1000)
     """Every learner plays its latest version, and all learn."""
-    past: Real = Field(default=0.0, ge=0)
+    past: Real = Field(default=0.0, ge=0, le=1000)
     """One learner learns; every other learner plays one of its earlier versions, a new draw in each update."""
-    scripted: Real = Field(default=0.0, ge=0)
+    scripted: Real = Field(default=0.0, ge=0, le=1000)
     """One learner learns; a policy of `policies` plays every other row, a new draw in each update."""
     policies: tuple[Text, ...] = ()
     """The policies of `scripted`."""

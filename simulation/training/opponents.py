@@ -95,7 +95,8 @@ def _past(context: UpdateContext, learner: str, rng: random.Random) -> Iterator[
             continue
         made = {line.learners[other].version: line.learners[other].digest for line in context.lines}
         latest = context.versions[other].name
-        names = [name for name in made if name != latest] or [latest]
+        lineage = dict.fromkeys(line.going_on(other) for line in context.lines)  # without what a gate sent back
+        names = [name for name in lineage if name != latest] or [latest]
         weights = priorities(names, _earned(context, learner, other)) if prioritised else [1.0] * len(names)
         (drawn,) = rng.choices(names, weights)
         yield other, Version(other, drawn, made[drawn], _versions_of(context) / drawn)

@@ -64,7 +64,8 @@ def play_twins(context: UpdateContext, played: Sequence[tuple[Run, list[LearnerA
 
 def _silenced(context: UpdateContext, learner: str) -> UpdateContext:
     scenario = context.plan.scenario
-    changes = {"treatment": Treatment.SILENCED, "senders": (learner,)}
+    silent = tuple(dict.fromkeys((*scenario.communication.senders, learner)))
+    changes = {"treatment": Treatment.SILENCED, "senders": silent}
     communication = scenario.communication.model_copy(update=changes)
     plan = replace(context.plan, scenario=scenario.model_copy(update={"communication": communication}))
     return replace(context, plan=plan)

@@ -53,6 +53,12 @@ class AdapterFaults:
             state.until = now + pause * self.rng.uniform(0.5, 1.0)
         return 2 * len(self._failing) > len(self._asked)
 
+    def rest(self, adapter: str, until: float) -> None:
+        """Note until when an adapter asked for no calls."""
+        self._asked.add(adapter)
+        state = self._failing.setdefault(adapter, _Failing())
+        state.until = max(state.until, until)
+
     def pauses(self, adapter: str) -> int:
         """Return how many pauses an adapter has had since it last answered."""
         state = self._failing.get(adapter)

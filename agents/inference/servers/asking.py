@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,14 +11,15 @@ import orjson
 
 from agents.inference.backend import Completion
 from agents.inference.canary import CanaryReply
-from agents.inference.errors import BadReplyError, PermanentError, ServerLostError
+from agents.inference.errors import LoadingError, PermanentError, ServerLostError, TransientError
 from agents.inference.provenance import Request
 from agents.inference.servers.chat import ChatCalls
 from agents.inference.servers.dialects.dialect import MAX_COMPLETION_TOKENS, MAX_TOKENS, Dialect
-from agents.inference.servers.endpoint import Endpoint
-from agents.inference.servers.wire import chat_body, other_model
+from agents.inference.servers.endpoint import LOADING_PAUSE, Endpoint
+from agents.inference.servers.wire import chat_body, no_reply, other_model
 from agents.inference.timer import within
 
+BACKOFF = 0.25
 CANARY_TOKENS = 12
 CANARY_PROMPTS = (
     "You find a purse with 100 coins. Say in one sentence what you do.",
@@ -43,6 +45,7 @@ class Asker:
         self.calls = 0
         self._chat, self._seconds, self._limit = calls, seconds, limit
         self._forms = list(_FORMS)
+        self._alone = asyncio.Lock()
 
     async def complete(self, request: Request, dialect: Dialect) -> Completion:
         """Return the server's answer to a request in a dialect.
@@ -90,9 +93,27 @@ class Asker:
                 text = content if isinstance(content, str) else orjson.dumps(message).decode()
                 return CanaryReply(text, _tokens(choice.get("logprobs")))
             case _:
-                raise BadReplyError(f"{self.endpoint.url} answered without one choice that has a message")
+                raise no_reply(payload, self.endpoint.url, named or "")
 
     async def _post(self, body: dict[str, Any]) -> Any:
+        """Return the answer; what fails because the server is busy, slow or loading is asked again, one at a time."""
+        try:
+            return await self._post_once(body)
+        except TransientError as error:
+            if not (error.overload or isinstance(error, LoadingError)):
+                raise
+        async with self._alone:
+            until = time.monotonic() + self._seconds
+            while True:
+                try:
+                    return await self._post_once(body)
+                except TransientError as error:
+                    wait = error.retry_after or LOADING_PAUSE
+                    if not (error.overload or isinstance(error, LoadingError)) or time.monotonic() + wait >= until:
+                        raise
+                await asyncio.sleep(wait)
+
+    async def _post_once(self, body: dict[str, Any]) -> Any:
         endpoint, seconds = self.endpoint, self._seconds
         async with self._limit:
             self.calls += 1
@@ -100,12 +121,13 @@ class Asker:
                 async with within(seconds):
                     return await self._chat.ask(endpoint, body)
             except asyncio.TimeoutError as error:
-                raise ServerLostError(f"{endpoint.url} gave no answer within {seconds:.3g} s") from error
+                raise ServerLostError(f"{endpoint.url} gave no answer within {seconds:.3g} s", overload=True) from error
 
 
 def _tokens(logprobs: Any) -> tuple[tuple[str, float], ...]:
     """Return a reply's tokens with their log-probabilities; nothing where one is not in the OpenAI format."""
-    rows: Sequence[Any] = (logprobs.get("content") if isinstance(logprobs, dict) else None) or ()
+    given = logprobs.get("content") if isinstance(logprobs, dict) else None
+    rows: Sequence[Any] = given if isinstance(given, list) else ()
     found = [
         (row["token"], float(row["logprob"]))
         for row in rows

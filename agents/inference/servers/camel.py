@@ -158,7 +158,7 @@ def _config(request: Request, dialect: Dialect) -> dict[str, Any]:
         **tool_fields(request),
         **(odds_fields(request) if dialect.odds else {}),
     }
-    extra, budget = constraint(request, dialect) | thinking_fields(request), token_budget(request, dialect)
+    extra, budget = constraint(request, dialect) | thinking_fields(request, dialect), token_budget(request, dialect)
     if dialect.probed and dialect.tokens_field == MAX_TOKENS:
         extra = {MAX_TOKENS: budget, **extra}  # not as max_tokens itself: CAMEL takes that for the context's size
     else:

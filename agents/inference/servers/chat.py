@@ -10,7 +10,7 @@ import orjson
 
 from agents.inference.errors import BadReplyError, PermanentError, ServerLostError
 from agents.inference.loops import PerLoop
-from agents.inference.servers.discovery import CONNECT_TIMEOUT, is_refusal, read_body, reason
+from agents.inference.servers.discovery import CONNECT_TIMEOUT, is_refusal, read_body, reason, without_login
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.sessions import closed_with
 from agents.inference.servers.wire import error_of, read_json
@@ -65,10 +65,12 @@ class ChatCalls:
             raise ServerLostError(
                 f"the connection to {url} failed ({reason(error)})", refused=is_refusal(error)
             ) from error
+        except aiohttp.ClientHttpProxyError as error:
+            raise PermanentError(f"the proxy for {url} refused the connection: {error.status}") from error
         except aiohttp.ClientResponseError as error:
             raise BadReplyError(f"{url} sent an answer that is not HTTP: {error}") from error
         except (aiohttp.ClientError, ValueError) as error:
-            raise PermanentError(f"{url} cannot be asked: {error}") from error
+            raise PermanentError(f"{url} cannot be asked: {without_login(str(error))}") from error
 
     def _session(self) -> aiohttp.ClientSession:
         session = self._sessions.get()

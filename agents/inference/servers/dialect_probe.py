@@ -62,10 +62,12 @@ class DialectProbe:
         asker: Asks the server.
         kind: What the server is known to be.
         adapter: The model that is asked.
+        thinking: Whether the run tells chat templates to think or not to: questions then ask for no thought.
     """
 
-    def __init__(self, asker: Asker, kind: ServerKind, adapter: str) -> None:
+    def __init__(self, asker: Asker, kind: ServerKind, adapter: str, *, thinking: bool = False) -> None:
         self._asker, self._kind, self._adapter = asker, kind, adapter
+        self._thinking = False if thinking else None
         self.refusals: dict[str, str] = {}
 
     async def find(self) -> Dialect:
@@ -114,14 +116,15 @@ class DialectProbe:
 
     async def _accepted(self, whole: Dialect) -> Dialect:
         """Return a dialect of those parts that the server takes, each asked for alone."""
-        plain = replace(whole, constraint=FREE, odds=False, seed=False, system=False)
+        plain = replace(whole, constraint=FREE, odds=False, seed=False, system=False, thinking=False)
         plain = replace(plain, tokens_field=await self._tokens_field(plain))
-        odds, seed, system = await gathered(
+        odds, seed, system, thinking = await gathered(
             self._takes("logprobs", replace(plain, odds=True)),
             self._takes("seed", replace(plain, seed=True)),
             self._takes("system role", replace(plain, system=True)),
+            self._takes("chat_template_kwargs", replace(plain, thinking=True)),
         )
-        return replace(plain, odds=odds, seed=seed, system=system)
+        return replace(plain, odds=odds, seed=seed, system=system, thinking=thinking)
 
     async def _tokens_field(self, plain: Dialect) -> str:
         try:
@@ -163,4 +166,5 @@ class DialectProbe:
             choices=choices,
             sampling=Sampling(temperature=0, max_tokens=8),
             seed=1,
+            thinking=self._thinking,
         )

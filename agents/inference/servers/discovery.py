@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Callable, Mapping
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
@@ -193,7 +194,12 @@ def reason(error: BaseException) -> str:
     number = getattr(cause, "errno", None) or 0
     if number > 0:
         return os.strerror(number).lower()
-    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    return getattr(cause, "strerror", None) or without_login(str(cause)) or type(cause).__name__
+
+
+def without_login(text: str) -> str:
+    """Return a text without the user and password of an address in it, as those of a proxy."""
+    return re.sub(r"[^\s/'\"@(]+@", "", text)
 
 
 def is_refusal(error: BaseException) -> bool:

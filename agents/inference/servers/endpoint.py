@@ -228,7 +228,10 @@ class Endpoint:
         if error.overload:
             self.limit.overloaded(began, now)
         rest = error.retry_after if error.retry_after is not None else _loading_pause(error)
-        if rest is not None:
+        if rest is not None and error.fault is Fault.ADAPTER:
+            self.faults.rest(adapter, now + rest)
+            self.breaker.abandoned(probe)
+        elif rest is not None:
             self.rest_until = max(self.rest_until, now + rest)
             self.breaker.abandoned(probe)
         elif refused or self._server_is_at_fault(error, now, adapter):

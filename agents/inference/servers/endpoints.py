@@ -51,6 +51,7 @@ class EndpointRegistry:
         self.returns = 0
         self.lock = RLock()
         self.on_change: Callable[[], None] = _ignore
+        self._probed: set[str] | None = None
         self._asking: asyncio.Task[None] | None = None
 
     def pin(self, url: str, adapter: str) -> None:
@@ -114,6 +115,9 @@ class EndpointRegistry:
             self._unanswered(endpoint, error)
         else:
             with self.lock:
+                if self._probed is not None and endpoint.url not in self._probed:
+                    endpoint.down(f"{endpoint.url} answers only since after the run began, and was not probed")
+                    return
                 self.returns += endpoint.asked and not endpoint.up
                 endpoint.answered(models)
 
@@ -164,6 +168,7 @@ class EndpointRegistry:
             tools: Whether the run needs tool calls.
             thorough: Whether each model is asked for a constrained choice.
         """
+        self._probed = {each.url for each in self.endpoints if each.up}
         asked = [(each, by_endpoint(each, needed)) for each in self.endpoints if each.up]
         calls = ChatCalls(self.settings.trust_env)
         try:

@@ -30,8 +30,16 @@ def _server(
     return KnownWords(key, Fault.SERVER, cause, fix, words, statuses, lasting)
 
 
-def _adapter(key: str, cause: str, fix: str, *words: str, lasting: bool = True, names: bool = False) -> KnownWords:
-    return KnownWords(key, Fault.ADAPTER, cause, fix, words, lasting=lasting, names=names)
+def _adapter(
+    key: str,
+    cause: str,
+    fix: str,
+    *words: str,
+    lasting: bool = True,
+    names: bool = False,
+    statuses: tuple[int, ...] = (),
+) -> KnownWords:
+    return KnownWords(key, Fault.ADAPTER, cause, fix, words, statuses=statuses, lasting=lasting, names=names)
 
 
 def _request(key: str, cause: str, fix: str, *words: str) -> KnownWords:
@@ -46,6 +54,8 @@ def _refused(field: str) -> tuple[str, str]:
     )
 
 
+_UNKNOWN = (0, 400, 404, 422, 500)
+"""The statuses that servers send for a model they do not have; a busy one sends 429 or 503."""
 _LONGER = "vLLM: --max-model-len; SGLang: --context-length; llama.cpp: -c; Ollama: OLLAMA_CONTEXT_LENGTH"
 
 KNOWN_WORDS: tuple[KnownWords, ...] = (
@@ -138,22 +148,6 @@ KNOWN_WORDS: tuple[KnownWords, ...] = (
         r"max_loras?(_per_batch)?\b.{0,80}(exceed|greater|reached|too many|larger)",
         r"(too many|no free|no available|not enough) (lora|adapter)\w* ?(slots?|buffers?|loaded)?",
         lasting=False,
-    ),
-    _adapter(
-        "adapter_unknown",
-        "the server has no adapter or model {adapter!r}",
-        "load it: society adapters load URL FOLDER --name {adapter}, or correct the roster",
-        rf"\b(models?|adapters?|loras?|deployments?)\b.{{0,200}}?{_GONE}",
-        rf"{_GONE}.{{0,80}}?\b(model|adapter|lora)\b",
-        names=True,
-    ),
-    _adapter(
-        "adapter_unknown",
-        "the server has no adapter or model {adapter!r}",
-        "load it: society adapters load URL FOLDER --name {adapter}, or correct the roster",
-        r"\bmodel_?not_?found\b",
-        r"\b(model|adapter|lora)( you requested)? (was |is )?(not found|does not exist|not loaded)",
-        r"no models? (is |are )?(currently )?loaded",
     ),
     _request(
         "context_length",
@@ -280,6 +274,24 @@ KNOWN_WORDS: tuple[KnownWords, ...] = (
         r"(server|model|service|engine|system)\b.{0,20}\b(is )?(busy|overloaded|at capacity)",
         r"too many (requests|concurrent)|rate[ _]limit|no slots? available|pending requests exceeded|queue is full",
         statuses=(0, 408, 429, 500, 502, 503, 529),
+    ),
+    _adapter(
+        "adapter_unknown",
+        "the server has no adapter or model {adapter!r}",
+        "load it: society adapters load URL FOLDER --name {adapter}, or correct the roster",
+        rf"\b(models?|adapters?|loras?|deployments?)\b.{{0,200}}?{_GONE}",
+        rf"{_GONE}.{{0,80}}?\b(model|adapter|lora)\b",
+        names=True,
+        statuses=_UNKNOWN,
+    ),
+    _adapter(
+        "adapter_unknown",
+        "the server has no adapter or model {adapter!r}",
+        "load it: society adapters load URL FOLDER --name {adapter}, or correct the roster",
+        r"\bmodel_?not_?found\b",
+        r"\b(model|adapter|lora)( you requested)? (was |is )?(not found|does not exist|not loaded)",
+        r"no models? (is |are )?(currently )?loaded",
+        statuses=_UNKNOWN,
     ),
     _server(
         "upstream",

@@ -22,6 +22,7 @@ from agents.inference.errors import (
     ServerLostError,
     UnknownAdapterError,
 )
+from agents.inference.fault import Fault
 from agents.inference.servers.asking import CANARY_PROMPTS, Asker
 from agents.inference.servers.chat import ChatCalls
 from agents.inference.servers.dialect_probe import DialectProbe, gathered
@@ -68,6 +69,8 @@ def base_of(endpoint: Endpoint, needed: NeededModel) -> str:
     model, name = endpoint.model_of(needed.name), endpoint.name_of(needed.name)
     if model is not None and model.parent in endpoint.models:
         return model.parent or ""
+    if needed.base_model in endpoint.models and needed.base_model != name:
+        return needed.base_model or ""
     found = next((each for each in _bases(endpoint) if _is_of(endpoint, each, needed.base_model)), "")
     return found if found != name else ""
 
@@ -78,7 +81,8 @@ def is_base(endpoint: Endpoint, needed: NeededModel) -> bool:
     if name not in endpoint.models or endpoint.models[name].parent:
         return False
     has_adapters = any(model.parent == name for model in endpoint.models.values())
-    return has_adapters or _is_of(endpoint, name, needed.base_model)
+    named = [each for each in _bases(endpoint) if needed.base_model and same_base(each, needed.base_model)]
+    return has_adapters or (name in named if named else _is_of(endpoint, name, needed.base_model))
 
 
 def _bases(endpoint: Endpoint) -> Iterator[str]:
@@ -109,11 +113,9 @@ class _Probe:
         self.adapters = tuple(each for each in self.probing.needed if each not in self.bases)
 
     async def found(self) -> EndpointProbe:
-        needed = self.probing.needed
         await asyncio.gather(self._ask_nobody(), self._ask_bases())
-        dialects = DialectProbe(self.asker, self.probing.kind, (self.adapters or needed)[0].name)
-        proofs, company, (dialect, error) = await asyncio.gather(
-            asyncio.gather(*(self._prove(each) for each in self.adapters)), self._company(), self._dialect(dialects)
+        proofs, company, (dialects, dialect, error) = await asyncio.gather(
+            asyncio.gather(*(self._prove(each) for each in self.adapters)), self._company(), self._dialect()
         )
         if self.probing.thorough and not error:
             proofs = await asyncio.gather(*(self._constrained(each, dialects, dialect) for each in proofs))
@@ -139,7 +141,8 @@ class _Probe:
             self.checks_names = True
             return
         except InferenceError as error:
-            self.checks_names = None if isinstance(error, (ServerLostError, BadReplyError)) else True
+            unsure = isinstance(error, (ServerLostError, BadReplyError)) or getattr(error, "overload", False)
+            self.checks_names = None if unsure else True
             return
         self.checks_names = False
         if not all(base_of(self.endpoint, each) for each in self.adapters):
@@ -184,6 +187,9 @@ class _Probe:
             return AdapterProof(needed.name, Proof.NOTHING, str(error), name, error.answered_by, str(error))
         except InferenceError as error:
             return AdapterProof(needed.name, Proof.NOTHING, f"it does not answer: {error}", name, error=str(error))
+        if proof is Proof.BASE and base == NOBODY and len(self.endpoint.models) == 1:
+            why = "the server has one model, which answers to any name"
+            return AdapterProof(needed.name, Proof.NOTHING, why, name)
         if proof is Proof.NOTHING:
             return self._unproved(needed, name, base)
         return AdapterProof(needed.name, proof, _PROVED[proof].format(_shown(base)), name)
@@ -206,7 +212,11 @@ class _Probe:
         listed = self.endpoint.model_of(needed.name) is not None
         if listed and self.checks_names:
             return AdapterProof(needed.name, Proof.LISTED, f"{_LISTED}; its replies were not compared: {why}", name)
-        sign = "the server does not list it" if self.checks_names else "the server answers to a name nobody has too"
+        sign = "the server answers to a name nobody has too"
+        if self.checks_names is None:
+            sign = "whether the server refuses a name nobody has is not known"
+        elif self.checks_names:
+            sign = "the server does not list it"
         return AdapterProof(needed.name, Proof.NOTHING, f"{sign}, and replies could not be compared: {why}", name)
 
     # -- the base in company, and the dialect ------------------------------------------------------------------
@@ -227,14 +237,19 @@ class _Probe:
         changed = [differ(one, other) for one, other in zip(alone, beside, strict=True)]
         return Company.CHANGED if 2 * sum(changed) > len(changed) else Company.UNCHANGED
 
-    async def _dialect(self, probe: DialectProbe) -> tuple[Dialect, str]:
-        """Return the dialect, and why none was found."""
-        try:
-            dialect = await probe.find()
-            tools = await probe.calls_tool(dialect) if self.probing.tools else None
-        except InferenceError as error:
-            return DEFAULT_DIALECT, str(error)
-        return replace(dialect, tools=tools), ""
+    async def _dialect(self) -> tuple[DialectProbe, Dialect, str]:
+        why = ""
+        for each in (*self.adapters, *self.bases):
+            probe = DialectProbe(self.asker, self.probing.kind, each.name, thinking=each.thinking)
+            try:
+                dialect = await probe.find()
+                tools = await probe.calls_tool(dialect) if self.probing.tools else None
+                return probe, replace(dialect, tools=tools), ""
+            except InferenceError as error:
+                why = why or str(error)
+                if error.fault is not Fault.ADAPTER:  # else another model may answer
+                    break
+        return probe, DEFAULT_DIALECT, why
 
     async def _constrained(self, proof: AdapterProof, probe: DialectProbe, dialect: Dialect) -> AdapterProof:
         if proof.error:

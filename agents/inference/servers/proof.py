@@ -46,11 +46,13 @@ class NeededModel:
         name: The adapter's name in the roster.
         base_model: The base model that the roster says it has.
         endpoint: The URL of the only server that may answer.
+        thinking: Whether the run tells its chat template to think, or not to.
     """
 
     name: str
     base_model: str | None = None
     endpoint: str | None = None
+    thinking: bool = False
 
 
 @dataclass(frozen=True)

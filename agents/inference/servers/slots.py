@@ -23,6 +23,7 @@ from agents.inference.backend import Route
 from agents.inference.errors import (
     InferenceError,
     OutOfTimeError,
+    PermanentError,
     RefusedAdapterError,
     TransientError,
     UnknownAdapterError,
@@ -318,6 +319,12 @@ class Lease:
         if isinstance(error, UnknownAdapterError):
             endpoint.forget(adapter)
         self._slots.give_back(self._slot, self._began, error)
+        if isinstance(error, PermanentError) and error.fault is Fault.SERVER:
+            able = self._slots.registry.able(*self._kind)
+            if any(each is not endpoint and each.url not in self._route.avoid for each in able):
+                moved = TransientError(str(error), fault=Fault.SERVER)
+                moved.endpoint = endpoint.url
+                raise moved from error
         if isinstance(error, UnknownAdapterError) and self._slots.registry.able(*self._kind):
             refused = isinstance(error, RefusedAdapterError)
             gone = f"{error}" if refused else f"{endpoint.url} no longer serves {adapter!r}"

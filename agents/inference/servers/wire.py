@@ -60,7 +60,7 @@ def chat_body(request: Request, dialect: Dialect = DEFAULT_DIALECT, model: str |
     }
     if request.seed is not None and dialect.seed:
         body["seed"] = request.seed
-    body |= tool_fields(request) | constraint(request, dialect) | thinking_fields(request)
+    body |= tool_fields(request) | constraint(request, dialect) | thinking_fields(request, dialect)
     return body | (odds_fields(request) if dialect.odds else {})
 
 
@@ -81,9 +81,11 @@ def constraint(request: Request, dialect: Dialect = DEFAULT_DIALECT) -> dict[str
     return dialect.constraint.fields(request.choices) if request.choices else {}
 
 
-def thinking_fields(request: Request) -> dict[str, Any]:
-    """Return the field that asks the chat template for a thought, or for none; empty where nothing is set."""
-    return {} if request.thinking is None else {"chat_template_kwargs": {"enable_thinking": request.thinking}}
+def thinking_fields(request: Request, dialect: Dialect = DEFAULT_DIALECT) -> dict[str, Any]:
+    """Return the field that asks the chat template for a thought, or for none; empty where nothing is set, or taken."""
+    if request.thinking is None or not dialect.thinking:
+        return {}
+    return {"chat_template_kwargs": {"enable_thinking": request.thinking}}
 
 
 def tool_fields(request: Request) -> dict[str, Any]:
@@ -127,10 +129,10 @@ def read_completion(
         case [_, _, *_]:
             raise BadReplyError(f"{endpoint} sent {len(choices)} answers to one request")
         case _:
-            raise _no_reply(payload, endpoint, adapter or "")
+            raise no_reply(payload, endpoint, adapter or "")
 
 
-def _no_reply(payload: Any, endpoint: str, adapter: str) -> InferenceError:
+def no_reply(payload: Any, endpoint: str, adapter: str) -> InferenceError:
     """Return the error of an answer with status 200 that has no reply: some servers send their refusals so."""
     match payload:
         case {"error": dict(error)}:

@@ -79,22 +79,26 @@ async def _load_at(
     try:
         async with LoraLifecycle(url, api_key(endpoint), trust_env=trust_env) as lifecycle:
             served = await lifecycle.served()
-            return [await _load_one(lifecycle, served, each, stated.get(each.name)) for each in wanted]
+            names = endpoint.names
+            return [
+                await _load_one(lifecycle, served, each, names.get(each.name, each.name), stated.get(each.name))
+                for each in wanted
+            ]
     except SocietyError as error:
         return [Residency(url, each.name, problem=str(error)) for each in wanted]
 
 
 async def _load_one(
-    lifecycle: LoraLifecycle, served: ServedModels, adapter: AdapterFolder, stated: str | None
+    lifecycle: LoraLifecycle, served: ServedModels, adapter: AdapterFolder, name: str, stated: str | None
 ) -> Residency:
-    there = next((each for each in served.adapters if each.name == adapter.name), None)
+    there = next((each for each in served.adapters if each.name == name), None)
     if there is not None:
         other = there.root and Path(there.root) != adapter.path
         problem = f"is served from {there.root}, not from {adapter.path}; unload it first" if other else ""
         return Residency(lifecycle.url, adapter.name, problem=problem)
     try:
         check_served_base(adapter, served, lifecycle.url, stated)
-        await lifecycle.load_as(adapter.name, adapter)
+        await lifecycle.load_as(name, adapter)
     except SocietyError as error:
         return Residency(lifecycle.url, adapter.name, problem=str(error))
     return Residency(lifecycle.url, adapter.name, loaded=True)

@@ -104,6 +104,8 @@ def test_prioritised_opponents_are_the_hardest() -> None:
         ({"method": "exact"}, "only the method reinforce meets opponents by share"),
         ({"opponents": {"past": 0.01}}, "less than one"),
         ({"opponents": {"latest": 0}}, "names no opponent"),
+        ({"opponents": {**SHARES, "latest": float("inf")}}, "latest"),
+        ({"opponents": {**SHARES, "past": 1e308}}, "past"),
         ({"opponents": {"scripted": 1}}, "policies.* is missing"),
         ({"opponents": {**SHARES, "policies": ["tit_for_tar"]}}, "no policy is called 'tit_for_tar'"),
         ({"learners": {"ann": {}}}, "no other learner"),

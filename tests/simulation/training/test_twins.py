@@ -93,7 +93,10 @@ def test_twins_are_replayed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"communication.talk_rounds": 0}, "nobody speaks"),
+        ({"communication.talk_rounds": 0}, "nobody is heard"),
+        ({"mode": "competitive"}, "nobody is heard"),
+        ({"communication.treatment": "shuffled"}, "would lift the treatment of the others"),
+        ({"training.opponents": {"scripted": 1, "policies": ["grim"]}}, "leave opponents or message_credit out"),
         ({"training.method": "exact"}, "only the method reinforce credits messages"),
         ({"mode": "mixed"}, "picks each episode's mode by those before it"),
         ({"communication.senders": ["eve"]}, "no model is called 'eve'"),

@@ -25,6 +25,7 @@ class Dialect:
         seed: Whether it takes `seed`.
         system: Whether it takes a system message; else that text begins the first user message.
         tools: Whether a request that must call a tool is answered by a call; None where that was not asked.
+        thinking: Whether it takes `chat_template_kwargs`, which tell the template whether to think.
         tokens_field: The field for the longest reply.
         probed: True where the server was asked, and these are its answers.
     """
@@ -35,6 +36,7 @@ class Dialect:
     seed: bool = True
     system: bool = True
     tools: bool | None = None
+    thinking: bool = True
     tokens_field: str = MAX_TOKENS
     probed: bool = False
 
@@ -47,6 +49,7 @@ class Dialect:
             "seed": self.seed,
             "system_role": self.system,
             "tools": self.tools,
+            "thinking": self.thinking,
             "tokens_field": self.tokens_field,
         }
 
