@@ -48,6 +48,7 @@ class OddServer:
         knows: The names that it answers; None for any.
         replies_as: The model that its replies name, by the one asked for.
         delay: The seconds before an answer. `rounds` counts how often a call came while none was in flight.
+        refusal: The status of what it refuses.
         beside: What the base `base` says while another model is asked; None for the same as alone.
     """
 
@@ -65,12 +66,13 @@ class OddServer:
         beside: str | None = None,
         logprobs: Callable[[str], float] | None = None,
         tools: bool = False,
+        refusal: int = 400,
     ) -> None:
         self.models = [each if isinstance(each, dict) else {"id": each, "owned_by": owned_by} for each in models]
         self.speaks, self.obeys, self.refuses = speaks, set(obeys), refuses
         self.knows = None if knows is None else set(knows)
         self.replies_as, self.delay, self.beside, self.logprobs = replies_as, delay, beside, logprobs
-        self.tools = tools
+        self.tools, self.refusal = tools, refusal
         self.bodies: list[dict[str, Any]] = []
         self.in_flight: list[str] = []
         self.rounds = 0
@@ -120,7 +122,7 @@ class OddServer:
         model = body["model"]
         for refused, words in self.refuses:
             if refused(body):
-                return web.json_response({"error": {"message": words}}, status=400)
+                return web.json_response({"error": {"message": words}}, status=self.refusal)
         if self.knows is not None and model not in self.knows:
             return web.json_response({"error": {"message": f"model '{model}' not found"}}, status=404)
         if body.get("tool_choice") == "required" and self.tools:

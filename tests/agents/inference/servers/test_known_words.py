@@ -10,6 +10,9 @@ from agents.inference.fault import Fault
 from agents.inference.servers.known_words import KNOWN_WORDS, explain
 
 SAID: list[tuple[int, str, str]] = [
+    # refusals that name the model and are no unknown adapter
+    (400, "Unknown parameter: 'structured_outputs'.. Received Model Group=bargainer", "constraint_refused"),
+    (400, "Model bargainer does not have a chat template", "no_chat_template"),
     # vLLM
     (404, "The model `bargainer` does not exist.", "adapter_unknown"),
     (500, "Loading lora bargainer failed: No adapter found for /data/bargainer", "adapter_files"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from agents.inference.backend import EndpointSettings, InferenceSettings
+from agents.inference.canary import CanaryReply, differ
 from agents.inference.client import VLLMClient
 from agents.inference.provenance import CallRecord, Tier
 from agents.inference.servers.proof import (
@@ -187,7 +188,7 @@ class TestCompany:
     needed = (NeededModel(BASE, BASE), *NEEDED)
 
     async def test_a_base_that_adapters_change_is_not_asked(self, caplog: pytest.LogCaptureFixture) -> None:
-        server = OddServer(LISTED, beside="an adapter's words", knows=NAMES, delay=0.02)
+        server = OddServer(LISTED, beside="an adapter's words", knows=NAMES, delay=0.1)
         async with server, client_at(server.url) as (client, _):
             [probe] = await client.probe(self.needed)
             asked = len(server.bodies)
@@ -199,17 +200,17 @@ class TestCompany:
             refuse_unproved([probe])
 
     async def test_a_base_that_stays_is_asked(self) -> None:
-        async with OddServer(LISTED, knows=NAMES, delay=0.02) as server, client_at(server.url) as (client, _):
+        async with OddServer(LISTED, knows=NAMES, delay=0.1) as server, client_at(server.url) as (client, _):
             [probe] = await client.probe(self.needed)
             reply = await client.generate(make_request(BASE))
         assert (probe.company, probe.refused, reply.text) == (Company.UNCHANGED, {}, "I am base")
 
     async def test_a_roster_without_a_base_row_does_not_care(self) -> None:
-        async with OddServer(LISTED, beside="an adapter's words", knows=NAMES, delay=0.02) as server:
+        async with OddServer(LISTED, beside="an adapter's words", knows=NAMES, delay=0.1) as server:
             assert (await probed(server)).company is Company.NOT_ASKED
 
     async def test_another_server_takes_the_base(self) -> None:
-        mixing = OddServer(LISTED, beside="an adapter's words", knows=NAMES, delay=0.02)
+        mixing = OddServer(LISTED, beside="an adapter's words", knows=NAMES, delay=0.1)
         async with mixing, OddServer([BASE], knows=[BASE]) as plain, client_at(mixing.url, plain.url) as (client, _):
             await client.probe(self.needed)
             replies = [await client.generate(make_request(BASE, seed=number)) for number in range(4)]
@@ -225,3 +226,33 @@ async def test_probing_vllm_finds_what_it_was_before(stub: ScriptedVLLM) -> None
         True,
     )
     assert stub.bodies == []
+
+
+class TestPatience:
+    """A server that is busy or loads its model is asked again, and its dialect found."""
+
+    @pytest.mark.parametrize("said", ["Loading model", "too many requests"])
+    async def test_a_server_that_is_not_ready_is_asked_again(self, said: str) -> None:
+        left = [3]
+
+        def refused(_body: object) -> bool:
+            left[0] -= 1
+            return left[0] >= 0
+
+        server = OddServer(LISTED, obeys=["guided_choice"], knows=NAMES, refuses=[(refused, said)], refusal=503)
+        async with server:
+            probe = await probed(server)
+        assert (probe.error, probe.dialect.constraint.name) == ("", "guided_choice")
+        assert proofs(probe) == {ANN: Proof.CANARY, BO: Proof.CANARY}
+
+    async def test_the_dialect_is_that_of_the_next_adapter_where_one_is_refused(self) -> None:
+        refuses = [(lambda body: body["model"] == ANN, "LoRA rank 64 is greater than max_lora_rank 16")]
+        async with OddServer(LISTED, obeys=["guided_choice"], knows=NAMES, refuses=refuses) as server:
+            assert (await probed(server)).dialect.constraint.name == "guided_choice"
+
+
+def test_two_confident_replies_that_differ_are_of_two_models() -> None:
+    one, other = CanaryReply("I", (("I", -0.02),)), CanaryReply("Coop", (("Coop", -0.01),))
+    tie, twin = CanaryReply("I", (("I", -0.69),)), CanaryReply("Coop", (("Coop", -0.70),))
+    assert differ((one, one), (other, other))
+    assert not differ((tie, tie), (twin, twin))
