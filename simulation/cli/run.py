@@ -84,16 +84,18 @@ def resume(
     json_: JsonOption = False,
 ) -> None:
     """Finish a run that was cut off; no finished call is made again. Exit code 3: no decision was valid."""
+    from simulation.plan import Plan
     from simulation.runs.runner import resume_run
     from simulation.tables.run import read_manifest
 
     manifest = read_manifest(path)
-    scenario, seat = manifest["scenario"], human_player_in(manifest["roster"])
+    scenario = Plan.of(manifest).scenario  # a manifest that was harmed has a clear error
+    seat = human_player_in(manifest["roster"])
     if seat is not None:
         finished = resume_run(path, on_event=seat.watch, responders=seat.responders)
     else:
-        count, name = scenario["episodes"] * len(scenario["tasks"]), scenario["name"]
-        with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
+        count = scenario.episodes * len(scenario.tasks)
+        with watched(count, scenario.name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
             finished = resume_run(path, on_event=watch, cache=cache)
     show(finished, json_)
     show_unproved(finished)

@@ -173,5 +173,5 @@ def test_report_of_20_000_messages_is_fast(
         page.evaluate("document.querySelector('#list').scrollTop = 1e6")
     with capsys.disabled():
         print(f"\n20,000 messages: open {took:.2f} s, filters {', '.join(f'{each:.3f}' for each in filters)} s")  # noqa: T201
-    assert took < SLACK
-    assert max(filters) < 0.1 * SLACK
+    assert took < 3 * SLACK
+    assert max(filters) < 0.3 * SLACK
