@@ -46,15 +46,17 @@ async def probed(server: VLLMServer, tiny: TinyModel) -> tuple[EndpointProbe, st
     return probe, reply.provenance.tier.value
 
 
-async def test_base_and_adapters_together_answer_as_alone(vllm_server: VLLMServer, tiny: TinyModel) -> None:
-    """`society serve --cpu` leaves one slot empty."""
+async def test_base_and_adapters_together_answer_as_alone(tiny: TinyModel, tmp_path: Path) -> None:
+    """`society serve --cpu` leaves one slot empty. A server of its own: adapters loaded later would fill the slot."""
     models = (BASE, *tiny.names)
-    alone: dict[tuple[str, str], str] = {}
-    for model in models:
-        alone |= replies(vllm_server, [model], workers=1)
-    together = replies(vllm_server, models, workers=len(PROMPTS) * len(models))
-    assert [each for each in alone if alone[each] != together[each]] == []
-    probe, _ = await probed(vllm_server, tiny)
+    with tiny_server(tiny, tmp_path, max_loras=len(models)) as server:
+        server.wait_ready(STARTUP)
+        alone: dict[tuple[str, str], str] = {}
+        for model in models:
+            alone |= replies(server, [model], workers=1)
+        together = replies(server, models, workers=len(PROMPTS) * len(models))
+        assert [each for each in alone if alone[each] != together[each]] == []
+        probe, _ = await probed(server, tiny)
     assert {each.adapter: each.proof for each in probe.adapters} == dict.fromkeys(tiny.names, Proof.CANARY)
     assert (probe.company, probe.checks_names, probe.refused) == (Company.UNCHANGED, True, {})
     assert (probe.dialect.kind, probe.dialect.constraint.name) == ("vllm", "structured_outputs")
