@@ -77,30 +77,19 @@ def test_wrong_credit_is_found(monkeypatch: pytest.MonkeyPatch, home: Any, name:
     assert [figure.passed for figure in case()][:2] == [False, False]
 
 
-def baseline_of_the_same_episode(returns: np.ndarray, _episodes: np.ndarray) -> np.ndarray | None:
-    return (returns.sum() - returns) / (len(returns) - 1) if len(returns) > 1 else None
-
-
 @pytest.mark.parametrize(
-    ("home", "name", "fault", "updates"),
-    [
-        pytest.param(aligned_credit, "_others", lambda gains: gains, 60, id="others"),
-        pytest.param(aligned_credit, "_carried", lambda values, *_: dict.fromkeys(values, 0.1), 60, id="past"),
-        pytest.param(
-            credit, "_leave_episode_out", baseline_of_the_same_episode, 1000, id="baseline", marks=pytest.mark.slow
-        ),
-    ],
+    ("name", "fault"),
+    [("_others", lambda gains: gains), ("_carried", lambda values, *_: dict.fromkeys(values, 0.1))],
+    ids=["others", "past"],
 )
-def test_wrong_alignment_is_found(
-    monkeypatch: pytest.MonkeyPatch, home: Any, name: str, fault: Any, updates: int
-) -> None:
+def test_wrong_alignment_is_found(monkeypatch: pytest.MonkeyPatch, name: str, fault: Any) -> None:
     endless = {"horizon": {"continue": 0.8, "at_most": 1000}}
     graph = GameGraph(
         learning.silent_table("prisoners_dilemma", (None, None), **endless), discount=0.8, stationary=True
     )
-    monkeypatch.setattr(home, name, fault)
+    monkeypatch.setattr(aligned_credit, name, fault)
     trainer = TabularTrainer(spread=0.7, seed=7)
-    assert sampled.alignment_errors_off(graph, trainer, alignment=10.0, updates=updates, episodes=64) > 3
+    assert sampled.alignment_errors_off(graph, trainer, alignment=10.0, updates=60, episodes=64) > 3
 
 
 @pytest.mark.parametrize(
