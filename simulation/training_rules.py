@@ -15,6 +15,8 @@ from agents.roster_rules import mappings, row_ids
 
 _SHAPING = ("lola", "advantage_alignment")
 _COMPUTED = ("exact", *_SHAPING)
+_PLAYING = [name for name in POLICIES if name != TABULAR]
+"""The policies that can play a partner: a table has nothing to play before it learned."""
 
 
 def training_findings(data: RawMapping) -> Iterator[Finding]:
@@ -74,23 +76,26 @@ def _opponents_findings(data: RawMapping) -> Iterator[Finding]:
         yield Finding(("parts",), "opponents divide the episodes already", "leave parts out")
     if opponents.get("past") and isinstance(learners, Mapping) and len(learners) == 1:
         yield Finding(("opponents", "past"), "there is no other learner with earlier versions", "use scripted")
-    for place, policy in listed_policies(opponents):
-        if policy not in POLICIES or policy == TABULAR:
-            hint = nearest(policy, [name for name in POLICIES if name != TABULAR])
-            yield Finding(("opponents", "policies", place), f"no policy is called {shown(policy)}", hint)
+    for place, policy in _texts(opponents, "policies"):
+        if policy not in _PLAYING:
+            yield _no_policy(("opponents", "policies", place), policy)
     yield from _small_shares(opponents, data.get("episodes", 16))
 
 
 def _divides(opponents: object) -> bool:
-    """Return whether a raw `opponents` section has others than the latest versions, or no share at all."""
+    """Return whether a raw `opponents` section has others than the latest versions."""
     return isinstance(opponents, Mapping) and (bool(opponents.get("past")) or bool(opponents.get("scripted")))
 
 
-def listed_policies(opponents: RawMapping) -> list[tuple[int, str]]:
-    """Return the policies of a raw `opponents` section with their places."""
-    policies = opponents.get("policies")
-    entries = policies if isinstance(policies, (list, tuple)) else ()
-    return [(place, policy) for place, policy in enumerate(entries) if isinstance(policy, str)]
+def _no_policy(path: tuple[str | int, ...], policy: str) -> Finding:
+    return Finding(path, f"no policy is called {shown(policy)}", nearest(policy, _PLAYING))
+
+
+def _texts(data: RawMapping, key: str) -> list[tuple[int, str]]:
+    """Return the texts of a raw list with their places."""
+    given = data.get(key)
+    entries = given if isinstance(given, (list, tuple)) else ()
+    return [(place, each) for place, each in enumerate(entries) if isinstance(each, str)]
 
 
 def _small_shares(opponents: RawMapping, episodes: object) -> Iterator[Finding]:
@@ -112,10 +117,9 @@ def _gate_findings(data: RawMapping, gate: RawMapping) -> Iterator[Finding]:
     """Yield held-out partners that are none: unknown, twice, or met in the training."""
     taken = _met_policies(data)
     seen: set[object] = set()
-    for place, policy in _held_out(gate):
-        if policy not in POLICIES or policy == TABULAR:
-            hint = nearest(policy, [name for name in POLICIES if name != TABULAR])
-            yield Finding(("held_out", place), f"no policy is called {shown(policy)}", hint)
+    for place, policy in _texts(gate, "held_out"):
+        if policy not in _PLAYING:
+            yield _no_policy(("held_out", place), policy)
         elif policy in taken:
             yield Finding(("held_out", place), f"{policy} is met in the training: {taken[policy]}", _HELD_OUT)
         elif policy in seen:
@@ -133,18 +137,12 @@ def _met_policies(data: RawMapping) -> dict[object, str]:
         if isinstance(learner, Mapping) and data.get("method") == "imitation":
             found[learner.get("teacher")] = f"training.learners.{name}.teacher"
     opponents = data.get("opponents")
-    for _, policy in listed_policies(opponents) if isinstance(opponents, Mapping) else ():
+    for _, policy in _texts(opponents, "policies") if isinstance(opponents, Mapping) else ():
         found[policy] = "training.opponents.policies"
     return found
 
 
 _HELD_OUT = "name a policy that no learner plays with"
-
-
-def _held_out(gate: RawMapping) -> list[tuple[int, str]]:
-    held_out = gate.get("held_out")
-    entries = held_out if isinstance(held_out, (list, tuple)) else ()
-    return [(place, policy) for place, policy in enumerate(entries) if isinstance(policy, str)]
 
 
 def _company_findings(data: RawMapping) -> Iterator[Finding]:
@@ -243,7 +241,7 @@ def _gate_unfit(training: RawMapping, learners: RawMapping, rows: RawMapping, ta
     fixed = {
         row.get("policy"): name for name, row in rows.items() if name not in learners and name not in (partners or {})
     }
-    for place, policy in _held_out(gate):
+    for place, policy in _texts(gate, "held_out"):
         if policy in fixed:
             why = f"{policy} is met in the training: it plays {fixed[policy]}"
             yield Finding(("gate", "held_out", place), why, _HELD_OUT)

@@ -22,7 +22,6 @@ from agents.inference.errors import (
 from agents.inference.provenance import Reply, Request, Tier
 from agents.inference.records import Attempt, OnCall
 from agents.inference.servers.discovery import ASK_TIMEOUT
-from agents.inference.servers.endpoint import LOADING_PAUSE
 from agents.inference.servers.endpoints import EndpointRegistry
 from agents.inference.tiers import SERVER_TIERS
 from agents.inference.timer import within
@@ -99,8 +98,7 @@ class Attempts:
             return None
         call.tried.clear()
         if isinstance(error, LoadingError):
-            pause = LOADING_PAUSE if error.retry_after is None else error.retry_after
-            return pause if pause < left else None
+            return error.retry_after if error.retry_after < left else None
         call.retries += 1
         pause = _pause(error, call.retries)
         return None if call.retries > self._settings.retries or pause >= min(left, self._settings.timeout) else pause

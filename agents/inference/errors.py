@@ -26,6 +26,8 @@ from agents.inference.fault import Fault
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError, nearest
 
+LOADING_PAUSE = 2.0
+"""Seconds until a server that is loading its model is asked again."""
 _NAMED = 50
 
 
@@ -74,11 +76,18 @@ class ServerLostError(TransientError):
 
 
 class LoadingError(ServerLostError):
-    """The server is loading its model. The call waits for it, and no other call is sent there meanwhile."""
+    """The server is loading its model. The call waits for it, and no other call is sent there meanwhile.
+
+    Args:
+        message: What the server said, for the user.
+        retry_after: Seconds that it asks to wait; `LOADING_PAUSE` if None.
+    """
+
+    retry_after: float
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.retry_after = LOADING_PAUSE if retry_after is None else retry_after
 
 
 class BadReplyError(TransientError):

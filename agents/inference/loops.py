@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
@@ -73,3 +73,14 @@ def _run_aside(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
             if task is not None:
                 loop.call_soon_threadsafe(task.cancel)
             raise
+
+
+async def gather_or_raise(calls: Iterable[Awaitable[T]]) -> list[T]:
+    """Return all results in order, or raise the first error after every call has ended."""
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    results = []
+    for each in found:
+        if isinstance(each, BaseException):
+            raise each
+        results.append(each)
+    return results

@@ -46,18 +46,19 @@ def show(finished: Run, as_json: bool) -> None:
     """Print a run's outcomes and what went wrong with its replies; the last line is its directory."""
     from simulation.metrics.replies import reply_shares
 
+    shares = reply_shares(finished)
     if as_json:
         outcomes = json.loads(finished.outcomes.to_json(orient="records"))
         body = {"run": display(finished.path), "tier_mix": finished.manifest["tier_mix"], "outcomes": outcomes}
-        typer.echo(json.dumps(body | {"replies": [asdict(each) for each in reply_shares(finished)]}))
+        typer.echo(json.dumps(body | {"replies": [asdict(each) for each in shares]}))
         return
     from simulation.monitor.failed_calls import failed_call_lines
     from simulation.monitor.progress import outcome_table, share_table
 
     console = wide_console()
-    console.print(outcome_table(finished, console.width))
-    if any(each.exceeds for each in reply_shares(finished)):
-        console.print(share_table(finished))
+    console.print(outcome_table(finished, console.width, shares))
+    if exceeding := [each for each in shares if each.exceeds]:
+        console.print(share_table(exceeding))
     for line in failed_call_lines(finished.calls):
         typer.echo(sanitize_lines(line), err=True)
     typer.echo(display(finished.path))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agents.inference.backend import EndpointSettings, base_name
@@ -19,6 +18,7 @@ from agents.inference.servers.discovery import (
     open_session,
 )
 from agents.inference.servers.endpoint import aliases_of, api_headers
+from agents.inference.servers.proof import NeededModel
 from agents.inference.servers.proxies import proxy_hint
 from agents.inference.servers.served_model import ServedModel
 from agents.problems import nearest
@@ -32,17 +32,8 @@ Served = Mapping[str, Mapping[str, ServedModel]]
 """For each server that answers (by URL), the models it serves, by name."""
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """A model that the roster needs: its served name, the server that its row pins, and its base model."""
-
-    name: str
-    endpoint: str | None
-    base_model: str | None
-
-
 async def examine_endpoints(
-    endpoints: Sequence[EndpointSettings], wanted: Sequence[Wanted], required: bool, trust_env: bool = False
+    endpoints: Sequence[EndpointSettings], wanted: Sequence[NeededModel], required: bool, trust_env: bool = False
 ) -> tuple[Served, list[Diagnosis]]:
     """Check all servers at the same time.
 
@@ -103,7 +94,7 @@ def _remedy(error: InferenceError, endpoint: EndpointSettings) -> str:
     return "endpoints are OpenAI-compatible URLs such as http://localhost:8001/v1"
 
 
-def _adapters(served: Served, wanted: Sequence[Wanted]) -> Iterator[Diagnosis]:
+def _adapters(served: Served, wanted: Sequence[NeededModel]) -> Iterator[Diagnosis]:
     """Yield a failure for each model that no server has; nothing for models whose servers do not answer."""
     missing = [
         each for each in dict.fromkeys(wanted) if _places(served, each) is not None and not _places(served, each)
@@ -120,13 +111,13 @@ def _adapters(served: Served, wanted: Sequence[Wanted]) -> Iterator[Diagnosis]:
         yield ok(AREA, "adapters", f"all that the roster needs are served: {names}")
 
 
-def _places(served: Served, wanted: Wanted) -> list[str] | None:
+def _places(served: Served, wanted: NeededModel) -> list[str] | None:
     """Return the servers that have a model; None if no server that may answer for it is up."""
     usable = [url for url in served if wanted.endpoint is None or url.rstrip("/") == wanted.endpoint.rstrip("/")]
     return [url for url in usable if wanted.name in served[url]] if usable else None
 
 
-def _bases(served: Served, wanted: Sequence[Wanted]) -> Iterator[Diagnosis]:
+def _bases(served: Served, wanted: Sequence[NeededModel]) -> Iterator[Diagnosis]:
     """Yield a warning for each adapter that is served on another base than the roster says: it is another model."""
     found = {
         (url, _bases_of(served[url], each.name), each.base_model)

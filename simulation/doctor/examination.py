@@ -10,10 +10,10 @@ from pathlib import Path
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.client import DEFAULT_URL
 from agents.inference.provenance import FALLBACK_ORDER, Tier
-from agents.inference.servers.proof import NeededModel
+from agents.needed_models import needed_models
 from agents.roster import ModelConfig
 from simulation.doctor.adapters import examine_adapters
-from simulation.doctor.endpoints import Wanted, examine_endpoints
+from simulation.doctor.endpoints import examine_endpoints
 from simulation.doctor.finding import Diagnosis
 from simulation.doctor.generation import examine_tiers
 from simulation.doctor.imports import examine_imports
@@ -36,6 +36,7 @@ class DoctorCase:
         required: True if the run is impossible without a server that answers.
         out: The folder for run directories.
         tools: True if the run has social acts.
+        thinking: True if the scenario tells chat templates to think, or not to.
         prompt_tokens: About how many tokens the longest prompt may have.
         reply_tokens: The most tokens of a reply.
     """
@@ -47,6 +48,7 @@ class DoctorCase:
     required: bool = False
     out: Path = Path("runs")
     tools: bool = False
+    thinking: bool = False
     prompt_tokens: int = USUAL_PROMPT
     reply_tokens: int = 64
 
@@ -68,6 +70,7 @@ class DoctorCase:
             required=servers_only,
             out=out,
             tools=bool(plan.scenario.communication.social_actions),
+            thinking=inference.thinking is not None,
             prompt_tokens=longest_prompt(plan),
             reply_tokens=inference.max_tokens,
         )
@@ -80,11 +83,10 @@ class DoctorCase:
 
 async def examine(case: DoctorCase) -> list[Diagnosis]:
     """Return all findings, in the order in which a run needs the parts. A problem is a finding, never an exception."""
-    wanted = [Wanted(row.model_name or "", row.endpoint, row.base_model or case.base_model) for row in case.models]
+    needed = needed_models(case.models, case.base_model, thinking=case.thinking)
     found = [*examine_packages(), *await asyncio.to_thread(lambda: list(examine_imports()))]
-    served, diagnoses = await examine_endpoints(case.endpoints, wanted, case.required, case.settings.trust_env)
+    served, diagnoses = await examine_endpoints(case.endpoints, needed, case.required, case.settings.trust_env)
     found += diagnoses
-    needed = [NeededModel(each.name, each.base_model, each.endpoint) for each in wanted]
     probes, diagnoses = await examine_models(case.endpoints, needed, served, case.settings, case.tools)
     found += diagnoses
     found += examine_contexts(served, case.prompt_tokens, case.reply_tokens)

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agents.deliberation import UNSET, Deliberation
+from agents.inference.loops import gather_or_raise
 from agents.inference.provenance import Sampling, fallen, lowest_tier, real_share
 from agents.language import Language
 from agents.prompts import EpisodeContext, HeardMessage, identity, system_prompt
 from agents.roster import ModelConfig
 from agents.social import SocialActionName
 from agents.strategy import Strategy, derive_strategy
-from simulation.concurrency import gather_or_raise
 from simulation.engine.episode_stats import EpisodeStats, outcome
 from simulation.engine.feed import Feed
 from simulation.engine.gc_tuning import reduced_gc

@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from agents.inference.loops import gather_or_raise
 from agents.inference.provenance import fallen
 from agents.social import FeedPost, SocialActionName, social_tools
-from simulation.concurrency import gather_or_raise
 from simulation.store.events import SocialActed
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agents.inference.servers.proof import NeededModel, refuse_unproved
+from agents.inference.servers.proof import refuse_unproved
 from agents.inference.tiers import SERVER_TIERS
+from agents.needed_models import needed_models
 from simulation.engine.environment import MultiModelEnvironment
 from simulation.plan import Plan
 from simulation.store.run_directory import write_manifest
@@ -28,14 +29,8 @@ async def probe_servers(path: Path, plan: Plan, environment: MultiModelEnvironme
     Raises:
         UnprovedError: A server tier is required, and a server answers for a model with another one.
     """
-    told = plan.scenario.inference.thinking is not None
-    needed = [
-        NeededModel(
-            row.model_name, row.base_model or plan.roster.base_model, row.endpoint, told or row.thinking is not None
-        )
-        for row in environment.models
-        if row.model_name
-    ]
+    thinking = plan.scenario.inference.thinking is not None
+    needed = needed_models(environment.models, plan.roster.base_model, thinking=thinking)
     found = await environment.client.probe(needed, tools=bool(plan.scenario.communication.social_actions))
     for probe in found:
         for warning in probe.warnings():

@@ -149,6 +149,11 @@ class TrainingConfig(FileModel):
         return self.opponents.past > 0 or self.opponents.scripted > 0
 
     @property
+    def plays_several_runs(self) -> bool:
+        """Whether an update's episodes are divided into several runs."""
+        return self.parts > 1 or self.divides_by_opponents
+
+    @property
     def last_update(self) -> int:
         """The number of the last update: `updates`, or that of a league that does not end early."""
         return self.league.updates if self.league else self.updates

@@ -9,10 +9,10 @@ worker is lost is gone on with by another: what is played counts once. All worke
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from agents.problems import SocietyError
 from simulation.plan import Plan
@@ -24,6 +24,8 @@ from simulation.training.lesson import UpdateContext
 
 if TYPE_CHECKING:
     from simulation.tables.run import Run
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -83,9 +85,14 @@ def joined(parts: list[SeenPart]) -> SeenPart:
     for part in parts:
         first = len(whole.steps)
         whole.acts.extend(replace(act, episode=act.episode + first) for act in part.acts)
-        to_go.update({(number + first, step, name): value for (number, step, name), value in part.to_go.items()})
-        worths.update({(number + first, step, name): each for (number, step, name), each in part.worths.items()})
-        twins.update({(number + first, step, name): value for (number, step, name), value in part.twins.items()})
+        to_go.update(_numbered_on(part.to_go, first))
+        worths.update(_numbered_on(part.worths, first))
+        twins.update(_numbered_on(part.twins, first))
         whole.tasks.update({episode + first: task for episode, task in part.tasks.items()})
         whole.steps.extend(part.steps)
     return replace(whole, to_go=to_go, worths=worths, twins=twins)
+
+
+def _numbered_on(found: Mapping[tuple[int, int, str], Found], first: int) -> dict[tuple[int, int, str], Found]:
+    """Return what was found by episode, step and learner, with `first` as the first episode's number."""
+    return {(episode + first, step, name): each for (episode, step, name), each in found.items()}

@@ -132,21 +132,23 @@ class _Replay:
             self._refuse_models()
             return method(context)
         there = replace(context, folder=self._folder)
-        runs = self._recorded_runs(there, rollouts_of(there))
-        played = [(run, acts_of(run, names)) for run, names in zip(runs, learners_by_run(there), strict=True)]
-        for (run, _), names in zip(played, learners_by_run(there), strict=True):
+        learners = learners_by_run(there)
+        runs = self._recorded_runs(there.update, rollouts_of(there), len(learners))
+        played = []
+        for run, names in zip(runs, learners, strict=True):
             refuse_simulated(run, list(names))
+            played.append((run, acts_of(run, names)))
         silenced = talkers(there, [act for _, acts in played for act in acts])
-        twins = {name: self._recorded_runs(there, twin_place(there, name)) for name in silenced}
+        twins = {name: self._recorded_runs(there.update, twin_place(there, name), len(runs)) for name in silenced}
         return learned_from(there, played, twins)
 
-    def _recorded_runs(self, there: UpdateContext, place: Path) -> list[Run]:
-        parts, divided = len(learners_by_run(there)), self._config.divides_by_opponents
-        places = [place / str(number) for number in range(1, parts + 1)] if parts > 1 or divided else [place]
+    def _recorded_runs(self, update: int, place: Path, count: int) -> list[Run]:
+        several = self._config.plays_several_runs
+        places = [place / str(number) for number in range(1, count + 1)] if several else [place]
         found = [finished_run(each) for each in places]
         runs = [run for run in found if run is not None]
-        if len(runs) < parts:
-            raise SocietyError(f"update {there.update}: {place} has no finished run to read the replies from")
+        if len(runs) < count:
+            raise SocietyError(f"update {update}: {place} has no finished run to read the replies from")
         return runs
 
     def _refuse_models(self) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.inference.backend import EndpointSettings
-from agents.inference.loops import run_blocking
+from agents.inference.loops import gather_or_raise, run_blocking
 from agents.inference.provenance import ChatMessage, Tier
 from agents.inference.servers.endpoint import api_key
 from agents.inference.vllm.lifecycle import LifecycleError, LoraLifecycle, ServedModels, ServerSilentError
@@ -23,7 +23,6 @@ from agents.learning.canary import Canary, telling_prompts
 from agents.learning.samples import Prompt, Version
 from agents.learning.served import TokenPrompt, served_chances
 from agents.problems import SocietyError
-from simulation.concurrency import gather_or_raise
 from simulation.plan import Plan
 from simulation.training.lesson import UpdateContext
 

@@ -25,8 +25,7 @@ from simulation.metrics.intervals import mean_interval
 from simulation.sections.training import MessageCredit
 from simulation.training.credit import LearnerAct, Returns
 from simulation.training.lesson import MessageEffect, UpdateContext
-from simulation.training.opponents import play_lineups
-from simulation.training.rollout import rollouts_of
+from simulation.training.rollout import play_runs, rollouts_of
 from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
@@ -53,11 +52,11 @@ def play_twins(context: UpdateContext, played: Sequence[tuple[Run, list[LearnerA
     """Play the twins of an update's episodes, or finish them; nothing where messages are credited by the return.
 
     Raises:
-        SocietyError, RunStoppedError: As `play_lineups`.
+        SocietyError, RunStoppedError: As `play_runs`.
     """
     acts = [act for _, some in played for act in some]
     return {
-        name: [run for run, _ in play_lineups(_silenced(context, name), twin_place(context, name))]
+        name: [run for run, _ in play_runs(_silenced(context, name), twin_place(context, name))]
         for name in talkers(context, acts)
     }
 

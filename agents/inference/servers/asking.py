@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import orjson
 
 from agents.inference.backend import Completion
 from agents.inference.canary import CanaryReply
-from agents.inference.errors import LoadingError, PermanentError, ServerLostError, TransientError
+from agents.inference.errors import LOADING_PAUSE, LoadingError, PermanentError, ServerLostError, TransientError
 from agents.inference.provenance import Request
 from agents.inference.servers.chat import ChatCalls
 from agents.inference.servers.dialects.dialect import MAX_COMPLETION_TOKENS, MAX_TOKENS, Dialect
-from agents.inference.servers.endpoint import LOADING_PAUSE, Endpoint
+from agents.inference.servers.endpoint import Endpoint
+from agents.inference.servers.loading import asked_again
 from agents.inference.servers.wire import chat_body, no_reply, other_model
 from agents.inference.timer import within
 
-BACKOFF = 0.25
 CANARY_TOKENS = 12
 CANARY_PROMPTS = (
     "You find a purse with 100 coins. Say in one sentence what you do.",
@@ -100,18 +100,10 @@ class Asker:
         try:
             return await self._post_once(body)
         except TransientError as error:
-            if not (error.overload or isinstance(error, LoadingError)):
+            if _pause_after(error) is None:
                 raise
         async with self._alone:
-            until = time.monotonic() + self._seconds
-            while True:
-                try:
-                    return await self._post_once(body)
-                except TransientError as error:
-                    wait = error.retry_after or LOADING_PAUSE
-                    if not (error.overload or isinstance(error, LoadingError)) or time.monotonic() + wait >= until:
-                        raise
-                await asyncio.sleep(wait)
+            return await asked_again(partial(self._post_once, body), self._seconds, _pause_after)
 
     async def _post_once(self, body: dict[str, Any]) -> Any:
         endpoint, seconds = self.endpoint, self._seconds
@@ -122,6 +114,12 @@ class Asker:
                     return await self._chat.ask(endpoint, body)
             except asyncio.TimeoutError as error:
                 raise ServerLostError(f"{endpoint.url} gave no answer within {seconds:.3g} s", overload=True) from error
+
+
+def _pause_after(error: TransientError) -> float | None:
+    """Return the seconds until a server that is busy, slow or loading is asked again; None for other errors."""
+    passes = error.overload or isinstance(error, LoadingError)
+    return (error.retry_after or LOADING_PAUSE) if passes else None
 
 
 def _tokens(logprobs: Any) -> tuple[tuple[str, float], ...]:

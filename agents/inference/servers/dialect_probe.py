@@ -9,18 +9,14 @@ The prompts ask for something else than the choices, so only a server that obeys
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any, TypeVar
 
 from agents.inference.errors import BadReplyError, InferenceError, PermanentError
+from agents.inference.loops import gather_or_raise
 from agents.inference.provenance import CallKey, ChatMessage, Purpose, Request, Sampling
 from agents.inference.servers.asking import Asker
 from agents.inference.servers.dialects import FREE, Dialect, ServerKind, constraints_of
 from agents.inference.servers.dialects.dialect import MAX_COMPLETION_TOKENS, MAX_TOKENS
-
-Result = TypeVar("Result")
 
 QUESTIONS = (
     ("Say hello.", ("violet 71", "amber 38")),
@@ -44,15 +40,6 @@ TOOL = {
 }
 _OUTSIDE = -1  # no episode
 _TOOL_TOKENS = 48
-
-
-async def gathered(*work: Coroutine[Any, Any, Result]) -> list[Result]:
-    """Return all results; raise the first error once every coroutine has ended."""
-    found = await asyncio.gather(*work, return_exceptions=True)
-    for each in found:
-        if isinstance(each, BaseException):
-            raise each
-    return [each for each in found if not isinstance(each, BaseException)]
 
 
 class DialectProbe:
@@ -83,7 +70,7 @@ class DialectProbe:
                 return whole
         except PermanentError:
             whole, others = await self._accepted(whole), [first, *others]
-        obeyed = await gathered(*(self._obeys_quietly(replace(whole, constraint=each)) for each in others))
+        obeyed = await gather_or_raise(self._obeys_quietly(replace(whole, constraint=each)) for each in others)
         found = (each for each, obeys in zip(others, obeyed, strict=True) if obeys)
         return replace(whole, constraint=next(found, FREE))
 
@@ -94,7 +81,7 @@ class DialectProbe:
             InferenceError: The server refuses the request, or does not answer.
         """
         asked = [self._request(number, adapter or self._adapter) for number in range(len(QUESTIONS))]
-        replies = await gathered(*(self._text(request, dialect) for request in asked))
+        replies = await gather_or_raise(self._text(request, dialect) for request in asked)
         return all(reply in (request.choices or ()) for reply, request in zip(replies, asked, strict=True))
 
     async def calls_tool(self, dialect: Dialect, adapter: str = "") -> bool:
@@ -118,11 +105,13 @@ class DialectProbe:
         """Return a dialect of those parts that the server takes, each asked for alone."""
         plain = replace(whole, constraint=FREE, odds=False, seed=False, system=False, thinking=False)
         plain = replace(plain, tokens_field=await self._tokens_field(plain))
-        odds, seed, system, thinking = await gathered(
-            self._takes("logprobs", replace(plain, odds=True)),
-            self._takes("seed", replace(plain, seed=True)),
-            self._takes("system role", replace(plain, system=True)),
-            self._takes("chat_template_kwargs", replace(plain, thinking=True)),
+        odds, seed, system, thinking = await gather_or_raise(
+            (
+                self._takes("logprobs", replace(plain, odds=True)),
+                self._takes("seed", replace(plain, seed=True)),
+                self._takes("system role", replace(plain, system=True)),
+                self._takes("chat_template_kwargs", replace(plain, thinking=True)),
+            )
         )
         return replace(plain, odds=odds, seed=seed, system=system, thinking=thinking)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agents.inference.backend import Completion, Detection, EndpointSettings
-from agents.inference.errors import InferenceError, LoadingError, ServerLostError, SetupError, TransientError
+from agents.inference.errors import InferenceError, ServerLostError, SetupError, TransientError
 from agents.inference.fault import Fault
 from agents.inference.provenance import Request, Tier
 from agents.inference.servers.adapter_faults import AdapterFaults
@@ -23,9 +23,6 @@ from agents.inference.servers.served_model import ServedModel
 from agents.inference.servers.wire import read_completion
 
 LATEST = ":latest"
-
-LOADING_PAUSE = 2.0
-"""Seconds until a server that is loading its model is asked again."""
 
 
 @dataclass(eq=False)
@@ -227,7 +224,7 @@ class Endpoint:
             self.lost(error)
         if error.overload:
             self.limit.overloaded(began, now)
-        rest = error.retry_after if error.retry_after is not None else _loading_pause(error)
+        rest = error.retry_after
         if rest is not None and error.fault is Fault.ADAPTER:
             self.faults.rest(adapter, now + rest)
             self.breaker.abandoned(probe)
@@ -244,10 +241,6 @@ class Endpoint:
         if error.fault is Fault.SERVER and not most_fail and self.faults.pauses(adapter):
             error.fault = Fault.ADAPTER  # it failed again and again while others were answered
         return most_fail and error.fault is Fault.SERVER
-
-
-def _loading_pause(error: TransientError) -> float | None:
-    return LOADING_PAUSE if isinstance(error, LoadingError) else None
 
 
 def aliases_of(models: Iterable[ServedModel]) -> dict[str, str]:

@@ -23,9 +23,10 @@ from agents.inference.errors import (
     UnknownAdapterError,
 )
 from agents.inference.fault import Fault
+from agents.inference.loops import gather_or_raise
 from agents.inference.servers.asking import CANARY_PROMPTS, Asker
 from agents.inference.servers.chat import ChatCalls
-from agents.inference.servers.dialect_probe import DialectProbe, gathered
+from agents.inference.servers.dialect_probe import DialectProbe
 from agents.inference.servers.dialects import DEFAULT_DIALECT, Dialect, ServerKind
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.proof import AdapterProof, Company, EndpointProbe, NeededModel, Proof
@@ -154,13 +155,13 @@ class _Probe:
 
     async def _refer_to(self, name: str, named: str | None) -> None:
         try:
-            self.references[name] = await gathered(*(self._pair(name, number, named) for number in _PROMPTS))
+            self.references[name] = await gather_or_raise(self._pair(name, number, named) for number in _PROMPTS)
         except InferenceError as error:
             self.why_no_reference[name] = str(error)
 
     async def _pair(self, name: str, number: int, named: str | None) -> Pair:
         prompt = CANARY_PROMPTS[number]
-        first, second = await gathered(*(self.asker.canary(name, prompt, named) for _ in range(2)))
+        first, second = await gather_or_raise(self.asker.canary(name, prompt, named) for _ in range(2))
         return first, second
 
     def _reply_name(self, name: str) -> str:
@@ -229,7 +230,7 @@ class _Probe:
             return Company.NOT_ASKED
         alone = self.references[name]
         try:
-            beside = await gathered(*(self._pair(name, number, None) for number in _PROMPTS))
+            beside = await gather_or_raise(self._pair(name, number, None) for number in _PROMPTS)
         except InferenceError:
             return Company.NOT_ASKED
         if not any(comparable(one, other) for one, other in zip(alone, beside, strict=True)):

@@ -21,34 +21,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from agents.learning.samples import Sample
-from simulation.training.credit import Credit, LearnerAct, Returns, baselines, credit_of
+from simulation.training.credit import LearnerAct, Returns, baselines
 
 Place = tuple[int, int, str]
-
-
-def aligned_credit(
-    acts: Sequence[LearnerAct],
-    to_go: Returns,
-    task_of: Mapping[int, str],
-    means: Mapping[str, float],
-    *,
-    chances: Mapping[str, float],
-    alignment: float,
-    steps: float,
-) -> Credit:
-    """Return the samples of one update.
-
-    Args:
-        acts: What learners decided.
-        to_go: Returns-to-go, as `returns_to_go` gives them.
-        task_of: The task of each episode.
-        means: The running means of the last update.
-        chances: By task, the chance that another step follows a step.
-        alignment: The weight of products of advantages; 0 is `reinforce`.
-        steps: The mean number of steps of an episode.
-    """
-    weighed = list(aligned(acts, to_go, task_of, means, chances=chances, alignment=alignment, steps=steps))
-    return credit_of(acts, to_go, task_of, means, weighed)
 
 
 def aligned(
@@ -61,7 +36,17 @@ def aligned(
     alignment: float,
     steps: float,
 ) -> Iterator[tuple[LearnerAct, Sample]]:
-    """Yield each valid reply with its sample, before samples are scaled; arguments as in `aligned_credit`."""
+    """Yield each valid reply with its sample, before samples are scaled.
+
+    Args:
+        acts: What learners replied.
+        to_go: Returns-to-go, as `returns_to_go` gives them.
+        task_of: The task of each episode.
+        means: The running means of the last update.
+        chances: By task, the chance that another step follows a step.
+        alignment: The weight of products of advantages; 0 is `reinforce`.
+        steps: The mean number of steps of an episode.
+    """
     found = list(baselines(acts, lambda act: to_go[act.where], task_of, means))
     values = {act.where: baseline / steps for act, baseline in found if act.decides}
     others = _others({place: to_go[place] / steps - value for place, value in values.items()})

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 from agents.strategy import TrainingMode
 from simulation.sections.training import TrainingMethod
 from simulation.training.all_actions import known_worths
-from simulation.training.credit import Credit, LearnerAct, Returns, credited, returns_to_go
+from simulation.training.credit import Credit, LearnerAct, Returns, credit_of, credited, returns_to_go
 from simulation.training.lesson import Lesson, UpdateContext
-from simulation.training.methods.aligned_credit import aligned_credit
+from simulation.training.methods.aligned_credit import aligned
 from simulation.training.mixing import ModeShare, experience_after, shares_by_mode
 from simulation.training.opponents import meetings, play_lineups
 from simulation.training.parts import SeenPart, joined
@@ -71,7 +71,7 @@ def _credit(context: UpdateContext, seen: SeenPart, steps: float) -> Credit:
     if config.method is not TrainingMethod.ADVANTAGE_ALIGNMENT:
         return credited(seen.acts, seen.to_go, seen.tasks, context.means, seen.worths, seen.twins)
     tasks = context.plan.scenario.tasks
-    return aligned_credit(
+    weighed = aligned(
         seen.acts,
         seen.to_go,
         seen.tasks,
@@ -80,6 +80,7 @@ def _credit(context: UpdateContext, seen: SeenPart, steps: float) -> Credit:
         alignment=config.alignment,
         steps=steps,
     )
+    return credit_of(seen.acts, seen.to_go, seen.tasks, context.means, list(weighed))
 
 
 def _seen(context: UpdateContext, run: Run, acts: list[LearnerAct], mixed: bool, silent: Mapping[str, Run]) -> SeenPart:
@@ -100,8 +101,7 @@ def _without_messages(context: UpdateContext, silent: Mapping[str, Run]) -> Retu
 
 def _place(context: UpdateContext, run: Run) -> str:
     """Return where the episodes are, relative to the training: a run directory, or the folder of several."""
-    divided = context.config.parts > 1 or context.config.divides_by_opponents
-    path = run.path.parent.parent if divided else run.path
+    path = run.path.parent.parent if context.config.plays_several_runs else run.path
     return path.relative_to(context.folder.resolve()).as_posix() if path.is_absolute() else str(path)
 
 

@@ -181,9 +181,7 @@ class TestOneAdapterFails:
 class TestLoading:
     @pytest.fixture(autouse=True)
     def short_pause(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for module in ("endpoint", "loading"):
-            monkeypatch.setattr(f"agents.inference.servers.{module}.LOADING_PAUSE", 0.05)
-        monkeypatch.setattr("agents.inference.attempts.LOADING_PAUSE", 0.05)
+        monkeypatch.setattr("agents.inference.errors.LOADING_PAUSE", 0.05)
 
     async def test_a_call_waits_for_more_attempts_than_retries(self, stub: ScriptedVLLM) -> None:
         stub.refusals["defector"] = (503, "Loading model")
