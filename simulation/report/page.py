@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from agents.language import Language
+from simulation.answer.honesty import honesty_of
+from simulation.answer.standings import standings_of
 from simulation.plan import Plan
 from simulation.report.course import episodes_of, lines_of
 from simulation.report.details import CHUNK, Prompts, details_of, prompts_of
-from simulation.report.honesty import honesty_of
 from simulation.report.network import network_of
 from simulation.report.sources import Sources, find_sources
-from simulation.report.standings import standings_of
 from simulation.report.texts import texts_of
 from simulation.report.trainings import training_of
 from simulation.store.files import replace_file, translating_os_errors

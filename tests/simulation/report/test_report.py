@@ -17,13 +17,13 @@ import pytest
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
 from agents.roster import ModelConfig
+from simulation.answer.honesty import honesty_of
+from simulation.answer.standings import standings_of
 from simulation.plan import Plan
 from simulation.report import write_report
 from simulation.report.course import episodes_of, lines_of
-from simulation.report.honesty import honesty_of
 from simulation.report.network import network_of
 from simulation.report.sources import find_sources
-from simulation.report.standings import standings_of
 from simulation.runs.runner import RunStoppedError, run_scenario
 from simulation.store.events import StepResolved
 from simulation.studies.metrics import measure_metrics

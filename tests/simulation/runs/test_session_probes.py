@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from agents.roster import ModelConfig
+from simulation.answer.honesty import honesty_of
 from simulation.plan import Plan
-from simulation.report.honesty import honesty_of
 from simulation.runs.replay import replay_run
 from simulation.runs.runner import run_scenario
 from simulation.runs.session import RunStoppedError

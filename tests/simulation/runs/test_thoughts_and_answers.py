@@ -13,10 +13,10 @@ from typer import Exit
 from agents.answers import ReaderVersion
 from agents.problems import StopRequestedError
 from agents.roster import ModelConfig, Roster
+from simulation.answer.honesty import honesty_of
 from simulation.cli.run import NO_DECISION, refuse_no_decision
 from simulation.metrics.replies import ReplyShare, invalid_decisions, readings, reply_shares
 from simulation.plan import Plan
-from simulation.report.honesty import honesty_of
 from simulation.runs.replay import replay_run
 from simulation.runs.runner import run_scenario
 from simulation.runs.session import RunSession, finish

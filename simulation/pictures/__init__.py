@@ -1,0 +1,1 @@
+"""Pictures of runs and studies: plotly figures, each made by one function from tables."""
