@@ -84,6 +84,8 @@ def read_message(
 def _said(message: Mapping[str, Any], opened: bool) -> Thought | None:
     """Return a message's text and its thought; None where it has neither."""
     content = message.get("content")
+    if isinstance(content, str) and message.keys().isdisjoint(_REASONING):  # nearly every reply
+        return split_thought(content, opened=opened)
     stated = "\n".join(filter(None, (_texts(message.get(name), 0) for name in _REASONING[:2]))).strip()
     stated = stated or _texts(message.get(_REASONING[2]), 0).strip()
     if isinstance(content, list):

@@ -125,7 +125,7 @@ def read_completion(
                 raise other_model(endpoint, answered_by, adapter)
             completion = read_message(choice, payload.get("usage"), endpoint, allowed or (), thinks=thinks)
             chance = choice_probability(completion.text, allowed or (), choice.get("logprobs"))
-            return replace(completion, choice_probability=chance)
+            return completion if chance is None else replace(completion, choice_probability=chance)
         case [_, _, *_]:
             raise BadReplyError(f"{endpoint} sent {len(choices)} answers to one request")
         case _:
