@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from simulation.metrics.messages import answer_network, answer_structure, messages_of
     from simulation.plan import Plan
     from simulation.report.page import write_report
+    from simulation.runs.recorded import recorded_names, recorded_run
     from simulation.runs.replay import ReplayError, replay_run
     from simulation.runs.runner import resume_run, run_scenario
     from simulation.runs.session import RunStoppedError
@@ -87,6 +88,8 @@ __all__ = [
     "measure_fingerprints",
     "measure_population",
     "messages_of",
+    "recorded_names",
+    "recorded_run",
     "replay_run",
     "resume_run",
     "resume_training",
@@ -142,6 +145,8 @@ _HOMES = {
     "measure_effect": "simulation.studies.measure",
     "measure_fingerprints": "simulation.studies.measure",
     "measure_population": "simulation.studies.measure",
+    "recorded_names": "simulation.runs.recorded",
+    "recorded_run": "simulation.runs.recorded",
     "replay_run": "simulation.runs.replay",
     "resume_run": "simulation.runs.runner",
     "resume_training": "simulation.training.start",

@@ -14,6 +14,7 @@ from simulation.cli import (
     adapters,
     calls,
     compare,
+    demo,
     doctor,
     effect,
     exploit,
@@ -56,6 +57,7 @@ app = typer.Typer(
 model_app = typer.Typer(help="The embedded tier's small model.", no_args_is_help=True)
 app.add_typer(model_app, name="model")
 for commands in (
+    demo,
     run,
     sweep,
     train,

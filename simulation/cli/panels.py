@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import typer
 
 PANELS: Mapping[str, tuple[str, ...]] = {
-    "Run": ("run", "sweep", "resume", "replay", "play", "doctor"),
+    "Run": ("demo", "run", "sweep", "resume", "replay", "play", "doctor"),
     "Train": ("train",),
     "Look at runs": ("watch", "show", "report", "compare", "metrics", "calls", "quality"),
     "Ask what models do": ("effect", "fingerprint", "exploit", "population", "tournament", "verify"),
