@@ -47,6 +47,7 @@ def training_findings(data: RawMapping) -> Iterator[Finding]:
         yield Finding(("parts",), "only the method reinforce divides its episodes", "leave it out")
     yield from _credit_findings(data)
     yield from _opponents_findings(data)
+    yield from _evolution_findings(data)
     if method == "filtered_imitation" and not data.get("runs"):
         yield Finding(("runs",), "is missing", "filtered_imitation learns from finished runs: name their folders")
     gate = data.get("gate")
@@ -80,6 +81,27 @@ def _opponents_findings(data: RawMapping) -> Iterator[Finding]:
         if policy not in _PLAYING:
             yield _no_policy(("opponents", "policies", place), policy)
     yield from _small_shares(opponents, data.get("episodes", 16))
+
+
+def _evolution_findings(data: RawMapping) -> Iterator[Finding]:
+    """Yield what a search over mixtures lacks, or cannot go with."""
+    settings, gate = data.get("evolution"), data.get("gate")
+    if data.get("method") != "evolution":
+        if settings is not None:
+            yield Finding(("evolution",), "only the method evolution mixes adapters", "leave it out")
+        return
+    if settings is None:
+        yield Finding(("evolution",), "is missing", "name the adapters that are mixed: evolution: {adapters: [...]}")
+    if isinstance(gate, Mapping) and gate.get("max_exploitability") is not None:
+        why = "needs the probabilities of choices, which an evolution does not know"
+        yield Finding(("gate", "max_exploitability"), why, "leave it out")
+    for key in ("adapters", "company"):
+        names = [each for _, each in _texts(settings, key)] if isinstance(settings, Mapping) else []
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                yield Finding(("evolution", key, place), f"{shown(name)} is there twice", "leave one out")
+            elif key == "company" and name not in _PLAYING:
+                yield _no_policy(("evolution", key, place), name)
 
 
 def _divides(opponents: object) -> bool:
@@ -136,9 +158,10 @@ def _met_policies(data: RawMapping) -> dict[object, str]:
     for name, learner in learners.items() if isinstance(learners, Mapping) else ():
         if isinstance(learner, Mapping) and data.get("method") == "imitation":
             found[learner.get("teacher")] = f"training.learners.{name}.teacher"
-    opponents = data.get("opponents")
-    for _, policy in _texts(opponents, "policies") if isinstance(opponents, Mapping) else ():
-        found[policy] = "training.opponents.policies"
+    for section, key in (("opponents", "policies"), ("evolution", "company")):
+        named = data.get(section)
+        for _, policy in _texts(named, key) if isinstance(named, Mapping) else ():
+            found[policy] = f"training.{section}.{key}"
     return found
 
 
@@ -218,6 +241,8 @@ def unfit_findings(data: RawMapping, training: RawMapping, roster: RawMapping) -
         yield Finding(("learners", tables[0]), why, "set communication.talk_rounds to 0, or give communication.words")
     if tables and training.get("method") == "filtered_imitation":
         yield Finding(("method",), "learns from what models were asked, and tables are asked nothing", "use imitation")
+    if tables and training.get("method") == "evolution":
+        yield Finding(("method",), "mixes adapters, and a table has none", "give the row an adapter")
     if tables and training.get("parts", 1) != 1:
         yield Finding(("parts",), "tables are played in one process", "leave it out")
     yield from _by_mode_findings(data, training)

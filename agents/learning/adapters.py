@@ -14,7 +14,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -148,10 +148,26 @@ def new_adapter(layers: Mapping[str, Any], start: AdapterStart, generator: Any) 
 
 
 def stored_adapter(layers: Mapping[str, Any], folder: Path) -> TrainableAdapter:
-    """Return the adapter of a PEFT folder.
+    """Return the adapter of a PEFT folder, to be trained on these layers.
 
     Raises:
         UnusableAdapterError: It is no plain LoRA of one rank that fits the layers.
+    """
+    found = read_adapter(folder)
+    pairs = {}
+    for name, (down, up) in found.pairs.items():
+        linear = layers.get(name)
+        if linear is None or down.shape[1] != linear.in_features or up.shape[0] != linear.out_features:
+            raise UnusableAdapterError(folder.name, folder.expanduser().absolute(), f"{name} does not fit the base")
+        pairs[name] = _pair(down, up, linear.weight.device)
+    return replace(found, pairs=pairs)
+
+
+def read_adapter(folder: Path) -> TrainableAdapter:
+    """Return the adapter of a PEFT folder as it is, on the CPU.
+
+    Raises:
+        UnusableAdapterError: It is no plain LoRA of one rank.
     """
     from safetensors.torch import load_file
 
@@ -160,13 +176,7 @@ def stored_adapter(layers: Mapping[str, Any], folder: Path) -> TrainableAdapter:
     found.check_values()
     weights = load_file(found.path / WEIGHTS_FILE)
     names = [key.removeprefix(PREFIX).removesuffix(DOWN) for key in sorted(weights) if key.endswith(DOWN)]
-    pairs = {}
-    for name in names:
-        down, up = weights[f"{PREFIX}{name}{DOWN}"].float(), weights[f"{PREFIX}{name}{UP}"].float()
-        linear = layers.get(name)
-        if linear is None or down.shape[1] != linear.in_features or up.shape[0] != linear.out_features:
-            raise UnusableAdapterError(found.name, found.path, f"{name} does not fit the base")
-        pairs[name] = _pair(down, up, linear.weight.device)
+    pairs = {name: (weights[f"{PREFIX}{name}{DOWN}"].float(), weights[f"{PREFIX}{name}{UP}"].float()) for name in names}
     ranks = {int(down.shape[0]) for down, _ in pairs.values()}
     if len(ranks) != 1:
         raise UnusableAdapterError(found.name, found.path, f"its layers have several ranks: {sorted(ranks)}")

@@ -16,16 +16,18 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agents.inference.adapter_config import CONFIG_FILE
 from agents.inference.adapter_folder import WEIGHTS_FILE
 from agents.inference.embedded.model_sources import file_sha256
-from agents.learning.adapters import TrainableAdapter
 from agents.learning.samples import Version
 from agents.problems import SocietyError
+
+if TYPE_CHECKING:
+    from agents.learning.adapters import TrainableAdapter
 
 OPTIMIZER_FILE = "optimizer.safetensors"
 RECIPE_FILE = "recipe.json"
@@ -43,6 +45,8 @@ class VersionRecipe(BaseModel):
         settings: The trainer's settings: numbers, texts.
         weights: SHA-256 of the adapter's weights.
         optimizer: SHA-256 of the optimizer's file.
+        mixture: By adapter its weight, where the version is a mixture of given ones.
+        given: By adapter the SHA-256 of its weights.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,6 +58,8 @@ class VersionRecipe(BaseModel):
     settings: Mapping[str, str | float | int | bool]
     weights: str = ""
     optimizer: str = ""
+    mixture: Mapping[str, float] = Field(default_factory=dict)
+    given: Mapping[str, str] = Field(default_factory=dict)
 
 
 def write_version(
@@ -93,6 +99,20 @@ def read_recipe(folder: Path) -> VersionRecipe:
     if changed:
         raise SocietyError(f"{folder}: {', '.join(changed)} changed since it was written; take another version")
     return recipe
+
+
+def mixture_of(folder: Path) -> Mapping[str, float]:
+    """Return the weight of each adapter in a version that is a mixture; nothing for another version.
+
+    Raises:
+        SocietyError: The folder has no recipe.
+    """
+    if not (folder / RECIPE_FILE).is_file() and not (folder / WEIGHTS_FILE).is_file():
+        return {}  # a table
+    try:
+        return VersionRecipe.model_validate_json((folder / RECIPE_FILE).read_bytes()).mixture
+    except (OSError, ValidationError) as error:
+        raise SocietyError(f"{folder} is no version of a learner: {error}") from error
 
 
 def clear_unfinished(folder: Path, learners: Collection[str]) -> None:

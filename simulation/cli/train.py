@@ -232,6 +232,8 @@ def _show(training: Training, json_: bool) -> None:
         wide_console().print(_table(training))
         if len(training.modes):
             wide_console().print(_modes_table(training))
+        if len(training.mixtures):
+            wide_console().print(_mixtures_table(training))
         if any(line.gates for line in training.ledger.lines):
             wide_console().print(_gates(training))
         if training.league is not None:
@@ -266,6 +268,15 @@ def _modes_table(training: Training) -> Table:
         taught = f"{mine['weight'].sum() / total[name]:.0%}" if total[name] else "-"
         rows.append((str(name), str(mode), str(mine["episodes"].sum()), *ends, *values, taught))
     return text_table("modes: the share of episodes, and of all that was learned", heads, rows)
+
+
+def _mixtures_table(training: Training) -> Table:
+    """The weight of each adapter in the first and the last mixture of each learner."""
+    rows = [
+        (str(name), str(adapter), *(f"{mine['weight'].iloc[place]:.2f}" for place in (0, -1)))
+        for (name, adapter), mine in training.mixtures.groupby(["learner", "adapter"], sort=False)
+    ]
+    return text_table("mixtures: the weight of each adapter", ("learner", "adapter", "at first", "at last"), rows)
 
 
 def _gates(training: Training) -> Table:

@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from agents.file_model import FileModel, Flag, Real, Text, Whole, word_or_structure
 from agents.findings import Finding, refuse
+from simulation.sections.evolution import EvolutionConfig
 from simulation.sections.gate import GateConfig, decision_error, least_pairs
 from simulation.sections.league import LeagueConfig
 from simulation.sections.opponents import OpponentsConfig
@@ -21,7 +22,8 @@ class TrainingMethod(str, Enum):
     imitation: play like a scripted teacher. filtered_imitation: play as in what paid best in given runs. reinforce:
     what paid more becomes more likely. exact: as reinforce, computed without playing, for silent games with few
     prompts. lola: as exact, through the next step of the other learners. advantage_alignment: as exact, and what helps
-    other learners becomes more likely after they did good.
+    other learners becomes more likely after they did good. evolution: mixtures of given adapters are tried, and the
+    present one moves to what is paid more.
     """
 
     IMITATION = "imitation"
@@ -30,6 +32,7 @@ class TrainingMethod(str, Enum):
     EXACT = "exact"
     LOLA = "lola"
     ADVANTAGE_ALIGNMENT = "advantage_alignment"
+    EVOLUTION = "evolution"
 
 
 COMPUTED = frozenset({TrainingMethod.EXACT, TrainingMethod.LOLA, TrainingMethod.ADVANTAGE_ALIGNMENT})
@@ -90,11 +93,11 @@ class TrainingConfig(FileModel):
     learners: Mapping[str, LearnerConfig] = Field(min_length=1)
     """By model_id, the rows that learn; every other row is a partner."""
     method: TrainingMethod
-    """imitation, filtered_imitation, reinforce, exact, lola or advantage_alignment."""
+    """imitation, filtered_imitation, reinforce, exact, lola, advantage_alignment or evolution."""
     updates: Whole = Field(default=20, ge=1)
     """How often every learner changes; a league has its own number."""
     episodes: Whole = Field(default=16, ge=1)
-    """reinforce and imitation: episodes of each task before an update."""
+    """reinforce and imitation: episodes of each task before an update. evolution: of each mixture that is tried."""
     parts: Whole = Field(default=1, ge=1)
     """reinforce only: runs that an update's episodes are divided into; `society train --jobs` plays several at once."""
     opponents: OpponentsConfig = OpponentsConfig()
@@ -113,6 +116,8 @@ class TrainingConfig(FileModel):
     """advantage_alignment only: the weight of products of advantages."""
     sampled: Flag = False
     """advantage_alignment only: from played episodes, as reinforce, in place of computing every prompt."""
+    evolution: EvolutionConfig | None = None
+    """evolution only: the adapters that are mixed, and how mixtures are tried."""
     league: LeagueConfig | None = None
     """exact only: learners answer a mixture of all earlier policies of each other, in rounds."""
     runs: tuple[Text, ...] = ()
@@ -138,6 +143,13 @@ class TrainingConfig(FileModel):
                 refuse([Finding(("gate", "episodes"), message, f"nearest valid: {least}")])
         return self
 
+    @model_validator(mode="after")
+    def _mixtures_have_no_shape(self) -> TrainingConfig:
+        if self.method is TrainingMethod.EVOLUTION and self.adapter != AdapterConfig():
+            why = "a mixture has the rank of its adapters, and no gradient"
+            refuse([Finding(("adapter",), why, "leave it out")])
+        return self
+
     @property
     def computes(self) -> bool:
         """Whether the method plays no episode and computes over the prompts of a silent game."""
@@ -151,7 +163,7 @@ class TrainingConfig(FileModel):
     @property
     def plays_several_runs(self) -> bool:
         """Whether an update's episodes are divided into several runs."""
-        return self.parts > 1 or self.divides_by_opponents
+        return self.parts > 1 or self.divides_by_opponents or self.method is TrainingMethod.EVOLUTION
 
     @property
     def last_update(self) -> int:

@@ -35,6 +35,21 @@ def adapter_trainer(plan: Plan, config: TrainingConfig, seed: int) -> Trainer:
     return LoRATrainer(base, starts, learning_rate=wanted.learning_rate, seed=seed, dtype=wanted.dtype)
 
 
+def mixture_trainer(plan: Plan, config: TrainingConfig) -> Trainer:
+    """Return what searches for mixtures of the adapters that `training.evolution` names.
+
+    Raises:
+        UnusableAdapterError: A name is no shipped adapter, and no folder with one.
+        SocietyError: The learners, or the adapters, have different bases.
+    """
+    from simulation.training.evolution.trainer import MixtureTrainer
+
+    settings = config.evolution
+    assert settings is not None, "the method evolution has its section"
+    folders = {name: shipped_adapters().get(name) or Path(name) for name in settings.adapters}
+    return MixtureTrainer(base_of(plan, config), list(config.learners), folders, settings.spread)
+
+
 def base_of(plan: Plan, config: TrainingConfig) -> str:
     """Return the base model of all learners.
 

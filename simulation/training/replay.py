@@ -1,8 +1,9 @@
 """Replaying a training: every version is made again from what the ledger and the runs recorded, and compared.
 
 An update is a pure function of its samples. Methods without episodes compute them, `reinforce` reads the replies of
-adapters from the recorded runs; tables and teachers answer again from their seeds. No model server is asked. What each
-line of the ledger says must come out again, durations aside: values, means, probabilities, and every version's digest.
+adapters from the recorded runs, `evolution` what mixtures were paid in them; tables and teachers answer again from
+their seeds. No model server is asked. What each line of the ledger says must come out again, durations aside: values,
+means, probabilities, and every version's digest.
 What a gate decided is followed as it was recorded; it is not decided again.
 """
 
@@ -26,6 +27,7 @@ from simulation.training.credit import acts_of
 from simulation.training.ledger import LearnerUpdate, Ledger, UpdateLine
 from simulation.training.lesson import Lesson, UpdateContext
 from simulation.training.methods import METHODS
+from simulation.training.methods.evolution import graded, trials
 from simulation.training.methods.reinforce import learned_from
 from simulation.training.opponents import learners_by_run
 from simulation.training.rollout import ROLLOUTS, is_tabular, refuse_simulated, rollouts_of
@@ -132,6 +134,8 @@ class _Replay:
             self._refuse_models()
             return method(context)
         there = replace(context, folder=self._folder)
+        if self._config.method is TrainingMethod.EVOLUTION:
+            return graded(there, self._recorded_runs(there.update, rollouts_of(there), trials(there)))
         learners = learners_by_run(there)
         runs = self._recorded_runs(there.update, rollouts_of(there), len(learners))
         played = []

@@ -33,12 +33,12 @@ from simulation.runs.folders import at_work, new_folder
 from simulation.runs.session import Observer, RunStoppedError
 from simulation.runs.workers import Crew, Workers, crew_of
 from simulation.scenario import Scenario
-from simulation.sections.training import TrainingConfig
+from simulation.sections.training import TrainingConfig, TrainingMethod
 from simulation.seeds import derive_seed
 from simulation.store.files import atomic_directory, replace_file
 from simulation.store.run_directory import versions as library_versions
 from simulation.tables.runs import TRAINING
-from simulation.training.adapters import adapter_trainer, warn_of_shapes, with_adapters
+from simulation.training.adapters import adapter_trainer, mixture_trainer, warn_of_shapes, with_adapters
 from simulation.training.gate.gate import OnPower, pass_gate, publish_power, refuse_unknown_exploitability
 from simulation.training.league.rounds import LeagueGame, answer, at_start, beginning, is_over, with_record
 from simulation.training.ledger import LEDGER, LearnerUpdate, Ledger, UpdateLine
@@ -166,7 +166,8 @@ def trainer_of(plan: Plan) -> Trainer:
     seed = derive_seed(plan.scenario.seed, "training", "adapters")
     if is_tabular(plan):
         return TabularTrainer(config.adapter.learning_rate, seed=seed)
-
+    if config.method is TrainingMethod.EVOLUTION:
+        return mixture_trainer(plan, config)
     return adapter_trainer(plan, config, seed)
 
 

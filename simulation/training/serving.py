@@ -42,28 +42,34 @@ class ServedCheck:
     Attributes:
         version: The version's name.
         url: The server.
-        distance: The largest distance in log-probability between server and trainer.
+        distance: The largest distance in log-probability between server and trainer; None where the trainer has no
+            base model to compare with.
         tells: Whether the check can tell the version from the one before.
     """
 
     version: str
     url: str
-    distance: float
+    distance: float | None
     tells: bool
 
     def __str__(self) -> str:
+        if self.distance is None:
+            return f"{self.version} at {self.url}, not compared: there is no base model in this process"
         telling = "" if self.tells else "; it cannot be told from the version before"
         return f"{self.version} at {self.url}, {self.distance:.2g} from the trainer{telling}"
 
 
 @dataclass(frozen=True)
 class VersionCheck:
-    """A version to serve, the name of the one before it, and the canary with its prompts in tokens."""
+    """A version to serve, the name of the one before it, and the canary with its prompts in tokens.
+
+    The canary is None where the trainer has no base model: what is served is then proved by the probing of each run.
+    """
 
     version: Version
     parent: str
-    canary: Canary
-    asked: Sequence[TokenPrompt]
+    canary: Canary | None = None
+    asked: Sequence[TokenPrompt] = ()
 
 
 def serve_versions(context: UpdateContext, prompts: Iterable[Prompt] = ()) -> tuple[ServedCheck, ...]:
@@ -129,8 +135,10 @@ def _checks(context: UpdateContext, prompts: Sequence[Prompt]) -> Iterator[Versi
     from agents.learning.versions import read_recipe
 
     trainer = context.trainer
-    assert isinstance(trainer, LoRATrainer), "only a trainer of adapters has versions to serve"
     for learner, version in context.versions.items():
+        if not isinstance(trainer, LoRATrainer):
+            yield VersionCheck(version, read_recipe(version.folder).parent)
+            continue
         asked = [each for each in dict.fromkeys(prompts) if each.learner == learner and each.choices]
         asked = [*asked[:_MOST_COMPARED], _plain_prompt(learner)]
         parent = read_recipe(version.folder).parent
@@ -215,6 +223,8 @@ async def _load(server: LoraLifecycle, version: Version) -> None:
 
 
 async def _check(server: LoraLifecycle, check: VersionCheck) -> ServedCheck:
+    if check.canary is None:
+        return ServedCheck(check.version.name, server.url, None, tells=False)
     found = await served_chances(server, check.version.name, check.asked)
     distance = check.canary.check(lambda _prompts: found, server.url)
     return ServedCheck(check.version.name, server.url, distance, check.canary.tells)

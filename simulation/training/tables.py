@@ -7,6 +7,7 @@
 | cells | learner, situation, choice and update, where the prompts are few |
 | modes | learner, mode and update, in the mode mixed |
 | opponents | learner, update and lineup, where `training.opponents` divides the episodes |
+| mixtures | learner, update and adapter, where mixtures of adapters are searched |
 | gates | learner, gate and partner: what the gate measured and decided |
 | league | its own tables, where the training is a league: `simulation.training.league.tables` |
 | known_answers | learner of which theory knows what its objective earns in the end |
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from agents.learning.versions import mixture_of
 from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.training.gate.decision import GateDecision, GateEvidence, GateVerdict
@@ -118,6 +120,18 @@ class Training:
             for met in meetings
         ]
         return pd.DataFrame(rows, columns=columns)
+
+    @cached_property
+    def mixtures(self) -> pd.DataFrame:
+        """One row per learner, update and adapter of an evolution: the adapter's `weight` in the new version."""
+        import pandas as pd
+
+        rows = [
+            (row.update, row.learner, adapter, weight)
+            for row in self.versions.itertuples()
+            for adapter, weight in mixture_of(Path(str(row.folder))).items()
+        ]
+        return pd.DataFrame(rows, columns=["update", "learner", "adapter", "weight"])
 
     @cached_property
     def gates(self) -> pd.DataFrame:
