@@ -40,13 +40,7 @@ def begin_search(begin: Begin, tmp_path: Path) -> Begin:
             "updates": UPDATES,
             "episodes": 2,
             "adapter": {},
-            "evolution": {
-                "adapters": folders,
-                "candidates": 4,
-                "spread": 3.0,
-                "company": ["tit_for_tat", "always_defect"],
-                **keys,
-            },
+            "evolution": {"adapters": folders, "candidates": 4, "spread": 3.0, "company": list(COMPANY)},
         }
         rows = (ModelConfig(model_id="ann", model_name="base"), ModelConfig(model_id="bo", policy="grim"))
         inference = {"tiers": ["embedded"], "embedded_model": str(tiny_model().base)}
