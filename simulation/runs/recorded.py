@@ -5,7 +5,6 @@ Each is one ZIP file of `simulation/recorded/` with a run directory's files, the
 
 from __future__ import annotations
 
-import shutil
 import zipfile
 from pathlib import Path
 
@@ -46,13 +45,16 @@ def recorded_run(name: str, *, out: str | Path = "recorded") -> Run:
 
 
 def pack(run: str | Path, name: str) -> Path:
-    """Write a run directory as the recorded run of that name, in place of an older one; return the file."""
+    """Write a run directory as the recorded run of that name, in place of an older one; return the file.
+
+    Paths into this clone become relative: they name the one who recorded it.
+    """
     files = sorted(path for path in Path(run).rglob("*") if path.is_file() and path.name not in _LEFT_OUT)
-    target = FOLDER / f"{name}.zip"
+    target, clone = FOLDER / f"{name}.zip", f"{FOLDER.parents[1]}/".encode()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
         for path in files:
             entry = zipfile.ZipInfo(path.relative_to(run).as_posix(), _ZIP_EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
-            with path.open("rb") as source, packed.open(entry, "w") as packed_file:
-                shutil.copyfileobj(source, packed_file)
+            content = path.read_bytes()
+            packed.writestr(entry, content.replace(clone, b"") if path.suffix == ".json" else content)
     return target
