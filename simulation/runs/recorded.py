@@ -47,14 +47,16 @@ def recorded_run(name: str, *, out: str | Path = "recorded") -> Run:
 def pack(run: str | Path, name: str) -> Path:
     """Write a run directory as the recorded run of that name, in place of an older one; return the file.
 
-    Paths into this clone become relative: they name the one who recorded it.
+    Paths into this clone become relative and others begin with ~: they name the one who recorded it.
     """
     files = sorted(path for path in Path(run).rglob("*") if path.is_file() and path.name not in _LEFT_OUT)
-    target, clone = FOLDER / f"{name}.zip", f"{FOLDER.parents[1]}/".encode()
+    target, clone, home = FOLDER / f"{name}.zip", f"{FOLDER.parents[1]}/".encode(), str(Path.home()).encode()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
         for path in files:
             entry = zipfile.ZipInfo(path.relative_to(run).as_posix(), _ZIP_EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             content = path.read_bytes()
-            packed.writestr(entry, content.replace(clone, b"") if path.suffix == ".json" else content)
+            packed.writestr(
+                entry, content.replace(clone, b"").replace(home, b"~") if path.suffix == ".json" else content
+            )
     return target

@@ -35,7 +35,7 @@ def test_recorded_run_is_unpacked_once(tmp_path: Path) -> None:
 
 
 def test_unknown_recorded_run_names_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="first_contact_embedded"):
+    with pytest.raises(UsageError, match=r"no recorded run .first_contact. .*first_contact_"):
         recorded_run("first_contact", out=tmp_path)
 
 
