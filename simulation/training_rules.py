@@ -177,8 +177,14 @@ def _company_findings(data: RawMapping) -> Iterator[Finding]:
         return
     if data.get("gate") is not None:
         yield Finding(("league",), "goes by its own rounds, which a gate would undo", "leave league or gate out")
-    if data.get("method") != "exact":
-        yield Finding(("league",), "needs the method exact, which computes answers to a mixture", "set method: exact")
+    if method not in ("exact", "reinforce"):
+        yield Finding(("league",), "needs a method that learns answers to a mixture", "set method: exact or reinforce")
+    if _divides(data.get("opponents")):
+        yield Finding(("opponents",), "a league has opponents of its own: the mixture", "leave opponents or league out")
+    if data.get("parts", 1) != 1:
+        yield Finding(("parts",), "a league divides the episodes already", "leave parts out")
+    if data.get("message_credit", "return") != "return":
+        yield Finding(("message_credit",), "twins are of episodes with the latest versions", "leave it out")
     if isinstance(learners, Mapping) and len(learners) != 2:
         yield Finding(("league",), f"is of two learners; training.learners names {len(learners)}")
 

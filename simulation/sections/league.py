@@ -32,7 +32,11 @@ class LeagueConfig(FileModel):
     oracle_updates: Whole = Field(default=20, ge=1)
     """Updates from the first version to a new policy."""
     epsilon: Real = Field(default=0.05, ge=0)
-    """The league ends where NashConv is below this (points per step)."""
+    """The league ends where NashConv, or in reinforce the sum of gains, is below this (points per step)."""
+    width: Real = Field(default=0.5, gt=0)
+    """reinforce only: pairs of policies play until each payoff's interval is at most this wide (points per step)."""
+    matches: Whole = Field(default=96, ge=6)
+    """reinforce only: the most episodes of a pair of policies."""
 
     @property
     def updates(self) -> int:

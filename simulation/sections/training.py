@@ -119,7 +119,7 @@ class TrainingConfig(FileModel):
     evolution: EvolutionConfig | None = None
     """evolution only: the adapters that are mixed, and how mixtures are tried."""
     league: LeagueConfig | None = None
-    """exact only: learners answer a mixture of all earlier policies of each other, in rounds."""
+    """exact and reinforce: learners answer a mixture of all earlier policies of each other, in rounds."""
     runs: tuple[Text, ...] = ()
     """filtered_imitation only: run directories, or folders of them, to learn from."""
     temperature: Real = Field(default=1.0, gt=0)
@@ -158,7 +158,12 @@ class TrainingConfig(FileModel):
     @property
     def divides_by_opponents(self) -> bool:
         """Whether learners meet others than the latest versions of all."""
-        return self.opponents.past > 0 or self.opponents.scripted > 0
+        return self.opponents.past > 0 or self.opponents.scripted > 0 or self.samples_league
+
+    @property
+    def samples_league(self) -> bool:
+        """Whether a league plays episodes and matches, in place of computing."""
+        return self.league is not None and not self.computes
 
     @property
     def plays_several_runs(self) -> bool:

@@ -65,7 +65,7 @@ class Meeting:
     """What a learner earned against one lineup of opponents in an update.
 
     Attributes:
-        kind: latest, past or scripted.
+        kind: latest, past, scripted or league.
         opponents: By model_id the version that each other learner played; the policy of a scripted lineup under "*".
         episodes: How many episodes were played.
         value: What the learner's objective earned per step, in the game's points.

@@ -28,6 +28,7 @@ from simulation.sections.opponents import OpponentsConfig, PastChoice
 from simulation.seeds import derive_seed
 from simulation.training.company import loaded, with_partner
 from simulation.training.credit import LearnerAct, Returns
+from simulation.training.league.sampled import LEAGUE, opponents_of
 from simulation.training.ledger import Meeting
 from simulation.training.lesson import UpdateContext
 from simulation.training.rollout import play_runs, play_update, rollouts_of
@@ -47,7 +48,7 @@ class Lineup:
     """Who plays some of an update's episodes.
 
     Attributes:
-        kind: latest, past or scripted.
+        kind: latest, past, scripted or league.
         learners: The rows that learn there.
         episodes: How many episodes it plays.
         versions: The earlier version that each other learner plays; empty but in `past`.
@@ -74,6 +75,8 @@ def episodes_by_kind(config: OpponentsConfig, episodes: int) -> dict[str, int]:
 
 def lineups(context: UpdateContext) -> list[Lineup]:
     """Return the lineups of an update, in the order of their folders."""
+    if context.config.samples_league:
+        return list(_league_lineups(context))
     config, learners = context.config.opponents, tuple(context.config.learners)
     counts, found = episodes_by_kind(config, context.config.episodes), []
     if counts[LATEST]:
@@ -85,6 +88,13 @@ def lineups(context: UpdateContext) -> list[Lineup]:
         if counts[SCRIPTED]:
             found.append(Lineup(SCRIPTED, (name,), counts[SCRIPTED], policy=rng.choice(config.policies)))
     return found
+
+
+def _league_lineups(context: UpdateContext) -> Iterator[Lineup]:
+    """Yield a lineup for each learner and policy of the other that its mixture has."""
+    for learner in context.config.learners:
+        for other, version, episodes in opponents_of(context, learner):
+            yield Lineup(LEAGUE, (learner,), episodes, {other: version})
 
 
 def _past(context: UpdateContext, learner: str, rng: random.Random) -> Iterator[tuple[str, Version]]:

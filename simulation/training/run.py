@@ -73,7 +73,7 @@ def begin_training(plan: Plan, out: str | Path = "runs") -> Path:
     config = config_of(plan)
     refuse_unknown_exploitability(plan)
     situations = situations_of(plan) if config.computes else []
-    if config.league:
+    if config.league and config.computes:
         LeagueGame(plan)  # refuses what cannot be a league
     if not is_tabular(plan):
         warn_of_shapes(plan, config)
@@ -268,9 +268,10 @@ def _update(
         lines=ledger.lines,
     )
     context = at_start(context, ledger)
-    lesson = answer(context, ledger) if config.league else METHODS[config.method](context)
+    computed = config.league is not None and config.computes
+    lesson = answer(context, ledger) if computed else METHODS[config.method](context)
     line, new = learn(context, lesson, started)
-    return pass_gate(context, ledger, with_record(context, ledger, line), new)
+    return pass_gate(context, ledger, with_record(context, ledger, line, new), new)
 
 
 def learn(context: UpdateContext, lesson: Lesson, started: float) -> tuple[UpdateLine, dict[str, Version]]:

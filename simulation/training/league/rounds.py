@@ -26,6 +26,7 @@ from simulation.sections.training import TrainingConfig
 from simulation.training.graph import GameGraph
 from simulation.training.joined import joined_games, payoff_counts
 from simulation.training.league.population import Mixture, PolicyPopulation
+from simulation.training.league.sampled import first_record, record_of
 from simulation.training.league.solvers import mixtures
 from simulation.training.learners_game import expected_steps
 from simulation.training.ledger import Ledger, UpdateLine
@@ -105,6 +106,8 @@ def beginning(plan: Plan, trainer: Trainer) -> dict[str, Any]:
     config = plan.scenario.training
     if config is None or config.league is None:
         return {}
+    if config.samples_league:
+        return first_record(list(config.learners))
     game = LeagueGame(plan)
     return _record(game, [], game.rows(trainer), {})
 
@@ -120,7 +123,10 @@ def is_over(config: TrainingConfig, ledger: Ledger) -> bool:
 
 
 def _sum_of_gains(record: Mapping[str, Any]) -> float | None:
-    return sum(max(0.0, gain) for gain in record["gain"].values()) if record["gain"] else None
+    """Return the sum of gains; of estimated ones the upper ends: that few episodes saw no gain is no end."""
+    reach = record.get("gain_reach", {})
+    gains = [max(0.0, gain + reach.get(name, 0.0)) for name, gain in record["gain"].items()]
+    return sum(gains) if gains else None
 
 
 def at_start(context: UpdateContext, ledger: Ledger) -> UpdateContext:
@@ -155,11 +161,23 @@ def mixture_of(ledger: Ledger) -> Mixture:
     return {name: np.array(chances) for name, chances in record["mixture"].items()}
 
 
-def with_record(context: UpdateContext, ledger: Ledger, line: UpdateLine) -> UpdateLine:
-    """Return the line with the record of its round, where the round ends with it."""
+def with_record(context: UpdateContext, ledger: Ledger, line: UpdateLine, made: Mapping[str, Version]) -> UpdateLine:
+    """Return the line with the record of its round, where the round ends with it.
+
+    Args:
+        context: The training before the update.
+        ledger: Its ledger.
+        line: The update's line.
+        made: The update's versions, which the trainer has loaded.
+
+    Raises:
+        SocietyError, RunStoppedError: Of a match, as `play_update`.
+    """
     league = context.config.league
     if league is None or context.update % league.oracle_updates:
         return line
+    if context.config.samples_league:
+        return replace(line, league=record_of(context, made))
     game = LeagueGame(context.plan)
     found = _record(game, policies_of(ledger), game.rows(context.trainer), mixture_of(ledger))
     return replace(line, league=found)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from simulation.plan import Plan
 from simulation.training.league.rounds import LeagueGame, policies_of
+from simulation.training.league.sampled import matches_of, payoffs
 from simulation.training.ledger import Ledger, UpdateLine
 
 if TYPE_CHECKING:
@@ -71,4 +72,25 @@ class League:
         """Return what each policy of a learner (rows) earns a step against each of the other's (columns)."""
         import pandas as pd
 
+        config = self.plan.scenario.training
+        if config is not None and config.samples_league:
+            count = len(self._ends) if len(self._ends) > 1 else 0
+            found = payoffs(matches_of(self.ledger.lines), count, learner)
+            return pd.DataFrame(found if learner == next(iter(config.learners)) else found.T)
         return pd.DataFrame(LeagueGame(self.plan).population(policies_of(self.ledger)).payoffs(learner))
+
+    @cached_property
+    def matches(self) -> pd.DataFrame:
+        """One row per pair of policies and learner, where payoffs are estimated by matches.
+
+        Columns: first and second (the policies of the two learners), learner, value (points per step) with its 95 %
+        interval low and high, episodes.
+        """
+        import pandas as pd
+
+        rows = [
+            {"first": pair[0], "second": pair[1], "learner": name, **asdict(payoff)}
+            for pair, found in matches_of(self.ledger.lines).items()
+            for name, payoff in found.items()
+        ]
+        return pd.DataFrame(rows, columns=["first", "second", "learner", "value", "low", "high", "episodes"])
