@@ -128,7 +128,7 @@ def test_league_without_a_known_best_response_ends_by_its_gain(
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"training": {"method": "lola"}}, "league.*needs the method exact"),
+        ({"training": {"method": "lola"}}, "league.*needs a method that learns"),
         ({"solver": "elo"}, "league.solver"),
         ({"most": 1}, "league.most"),
     ],
