@@ -83,7 +83,11 @@ def game_page(name: str) -> GamePage:
     parts = _parts(text)
     missing = [part.value for part in PageSection if part is not PageSection.EFFICIENCY and not parts.get(part)]
     if missing:
-        raise SocietyError(f"the docstring of the game {name} lacks: {', '.join(missing)}")
+        file = sys.modules[game.__module__].__file__
+        raise SocietyError(
+            f"{file}: the docstring of the game {name} lacks {', '.join(missing)}; begin a line of it with each, and a "
+            "colon: " + f"`{missing[0]}: ...`"
+        )
     title = " ".join(text.split("\n\n")[0].split())
     return GamePage(
         name,
@@ -104,7 +108,7 @@ def game_pages() -> tuple[GamePage, ...]:
 
 def _parts(text: str) -> dict[PageSection, str]:
     starts = list(_START.finditer(text))
-    ends = [start.start() for start in starts[1:]] + [len(text)]
+    ends = [*(start.start() for start in starts[1:]), len(text)][: len(starts)]
     return {
         PageSection(start.group(1)): text[start.end() : end].strip() for start, end in zip(starts, ends, strict=True)
     }
@@ -115,7 +119,7 @@ def _parameters(schema: Mapping[str, Any]) -> tuple[Parameter, ...]:
     found = []
     for name, field in schema.get("properties", {}).items():
         body = {**field, **schema.get("$defs", {}).get(str(field.get("$ref", "")).rsplit("/", 1)[-1], {})}
-        found.append(Parameter(name, _kind(body), field["default"], _range(body)))
+        found.append(Parameter(name, _kind(body), field.get("default"), _range(body)))
     return tuple(found)
 
 

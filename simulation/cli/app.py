@@ -185,6 +185,19 @@ def _run() -> None:
     except (SocietyError, OSError) as error:
         complain(str(error))
         sys.exit(1)
+    except Exception as error:
+        _explain_own_game(error)
+        raise
+
+
+def _explain_own_game(error: Exception) -> None:
+    """End with a message where a user's own game raised an error; -v shows the traceback too."""
+    games = sys.modules.get("simulation.games")
+    fault = games.fault_in_own_game(error) if games else ""
+    if fault:
+        logs.logger.info("the game failed", exc_info=error)
+        complain(f"{fault}\nmend the file and start again; what was played is kept")
+        sys.exit(1)
 
 
 arrange(app)

@@ -307,6 +307,9 @@ class Game(ABC, Generic[Table]):
             raise GameError(f"{self.task_type}: {len(moves)} moves for {self.players} players")
         levels = tuple(self._level(state, player, move) for player, move in enumerate(moves))
         round_ = self._play(state, moves)
+        for name, found in (("payoffs", round_.payoffs), ("accuracies", round_.accuracies)):
+            if len(found) != self.players:
+                raise GameError(f"{self.task_type}: _play returned {len(found)} {name} for {self.players} players")
         return State(state.tally.after(round_.payoffs, round_.accuracies, levels), round_.table)
 
     def _level(self, state: State[Table], player: int, move: Move) -> float | None:

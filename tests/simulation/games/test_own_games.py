@@ -14,6 +14,7 @@ import pytest
 
 from agents.problems import SocietyError
 from simulation import games
+from simulation.cli.app import main
 from simulation.game_plugins import add_games
 from simulation.games import FOLDERS_VARIABLE, find_game, own_folders, task_types
 from simulation.games.base import EpisodeScore, State
@@ -112,3 +113,82 @@ class Forgetful(PrisonersDilemma):
 @pytest.mark.parametrize(("kind", "finding"), [(Generous, "above the optimum"), (Forgetful, "accuracy 7")])
 def test_broken_rules_names_the_broken_rule(kind: type[PrisonersDilemma], finding: str) -> None:
     assert any(finding in broken for broken in broken_rules(kind))
+
+
+# -- faults of a user's file --------------------------------------------------------------------------------
+
+PLAYING = OWN.replace("        return 10 * super().nash_step()", "        return 10 * super().nash_step()\n{method}")
+FAULTS = {
+    "no game": ("value = 3\n", "high_stakes.py: defines no game; end it with GAME"),
+    "another class": ("class Other:\n    pass\nGAME = Other\n", "high_stakes.py: defines no game"),
+    "syntax": ("x = 1\ndef broken(:\n", "high_stakes.py:2: the game cannot be loaded: SyntaxError"),
+    "import": ("\nimport nowhere\n", "high_stakes.py:2: the game cannot be loaded: ModuleNotFoundError"),
+    "raises": ("def f():\n    return 1 / 0\nf()\n", "high_stakes.py:2: the game cannot be loaded: ZeroDivisionError"),
+    "abstract": (
+        "from simulation import Game\nclass Half(Game):\n    pass\nGAME = Half\n",
+        "high_stakes.py: the game Half lacks _open, _options, _play",
+    ),
+}
+COMMANDS = (
+    ["games", "high_stakes"],
+    ["games"],
+    ["validate", "play.yaml"],
+    ["run", "play.yaml"],
+    ["doctor", "play.yaml"],
+)
+PLAY = """name: play
+mode: competitive
+roster: two_teams
+tasks:
+  - {task_id: t, task_type: high_stakes, max_steps: 2}
+inference: {tiers: [simulated]}
+"""
+
+
+@pytest.fixture
+def society(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Write the game's file, and run a command with it; return what the command ends with on stderr."""
+    monkeypatch.chdir(folder)
+    (folder / "play.yaml").write_text(PLAY)
+
+    def run(code: str, *arguments: str) -> str:
+        (folder / "high_stakes.py").write_text(code)
+        add_games(folder)
+        monkeypatch.setattr(sys, "argv", ["society", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 1
+        return capsys.readouterr().err
+
+    return run
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faulty_file_gives_a_message_in_every_command(
+    society: Callable[..., str], fault: str, arguments: list[str]
+) -> None:
+    code, message = FAULTS[fault]
+    assert message in society(code, *arguments)
+
+
+def test_page_without_parts_names_file_and_parts(society: Callable[..., str]) -> None:
+    told = society(OWN, "games", "high_stakes")
+    assert "high_stakes.py: the docstring of the game high_stakes lacks Players, Decision" in told
+    assert "begin a line of it with each" in told
+    assert "lacks Players" in society(OWN.replace('"""A dilemma with higher stakes."""', ""), "games", "high_stakes")
+
+
+def test_fault_while_playing_names_the_line(society: Callable[..., str]) -> None:
+    method = "    def label(self, action, language):\n        return {}[action]\n"
+    told = society(PLAYING.replace("{method}", method), "run", "play.yaml")
+    assert "the game failed in label: KeyError" in told
+    assert "Traceback" not in told
+
+
+def test_wrong_number_of_payoffs_is_named(society: Callable[..., str]) -> None:
+    method = (
+        "    def _play(self, state, moves):\n        found = super()._play(state, moves)\n"
+        "        return type(found)(found.payoffs[:1], found.accuracies, found.table)\n"
+    )
+    assert "_play returned 1 payoffs for 6 players" in society(PLAYING.replace("{method}", method), "run", "play.yaml")
