@@ -43,7 +43,7 @@ def progress_bar(episodes: int) -> Any:
 
 
 def show(finished: Run, as_json: bool) -> None:
-    """Print a run's outcomes and what went wrong with its replies; the last line is its directory."""
+    """Print a run's outcomes, the calls that failed and what the run answers; the last line is its directory."""
     from simulation.metrics.replies import reply_shares
 
     shares = reply_shares(finished)
@@ -53,15 +53,26 @@ def show(finished: Run, as_json: bool) -> None:
         typer.echo(json.dumps(body | {"replies": [asdict(each) for each in shares]}))
         return
     from simulation.monitor.failed_calls import failed_call_lines
-    from simulation.monitor.progress import outcome_table, share_table
+    from simulation.monitor.progress import notices_of, outcome_tables
 
     console = wide_console()
-    console.print(outcome_table(finished, console.width, shares))
-    if exceeding := [each for each in shares if each.exceeds]:
-        console.print(share_table(exceeding))
+    for notice in notices_of(finished):
+        console.print(notice, style="bold yellow", highlight=False, markup=False)
+    for table in outcome_tables(finished, shares):
+        console.print(table)
     for line in failed_call_lines(finished.calls):
         typer.echo(sanitize_lines(line), err=True)
+    show_answer(finished, console)
     typer.echo(display(finished.path))
+
+
+def show_answer(run: Run, console: Console) -> None:
+    """Print the answer block of a run."""
+    from simulation.answer.answer import answer_of
+    from simulation.answer.render import WIDTH, answer_lines
+
+    console.print()
+    console.print(answer_lines(answer_of(run), min(console.width, WIDTH)))
 
 
 def show_study(

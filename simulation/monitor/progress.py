@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from agents.inference.provenance import CallStatus
-from agents.sanitize import sanitize
 from agents.yaml_file import display
 from simulation.store.events import CallMade, EpisodeEnded, EpisodeStarted, Event, RunResumed, StepResolved
 from simulation.tables.columns import SUMMARY_FIGURES, SUMMARY_KEYS
@@ -18,16 +17,20 @@ from simulation.treatment import Treatment
 
 _HEADS = {
     "model_id": "model",
-    "model_name": "adapter",
+    "player": "played by",
     "team_id": "team",
     "task_type": "game",
     "cooperation_score": "cooperation",
     "reward_earned": "reward",
 }
+_COLUMNS = (
+    *("model_id", "player", "models", "team_id", "payoff", "tier", "cooperation_score", "reward_earned", "efficiency"),
+    *("accuracy", "role", "episodes"),
+)
+"""In the order of the table: a narrow terminal hides the last ones."""
 WIDE = 120
 MOST_MODELS = 60
 """Above this number of models the table has a row per kind of model instead of one per model."""
-_NAMED = 3  # games or modes that a title names
 _MOVABLE_TO_TITLE = ("team_id", "task_type", "mode", "episodes")
 
 if TYPE_CHECKING:
@@ -146,76 +149,71 @@ def counted(what: str, console: Console) -> Iterator[Callable[[int, int], None]]
         yield watch
 
 
-def outcome_table(run: Run, width: int = WIDE, shares: Sequence[ReplyShare] = ()) -> Table:
-    """Return a table of the mean outcomes per model, by game, tier and mode, with warnings about them below it.
+def outcome_tables(run: Run, shares: Sequence[ReplyShare] = ()) -> Iterator[Table]:
+    """Yield a table of the mean outcomes per model and episode for each game and mode, best payoff first.
 
     Values that are the same in every row are in the title, except the tier. If there are more than `MOST_MODELS`
-    models, those with the same adapter, role and team share a row.
+    models, those with the same player, role and team share a row. A narrow terminal hides the last columns.
 
     Args:
         run: A run with outcomes.
-        width: The width of the terminal; below `WIDE` the table leaves out adapter, role and team.
-        shares: The run's `reply_shares`, for the lines below the table.
+        shares: The run's `reply_shares`, for the lines below the last table.
     """
-    from rich.markup import escape
-
-    from simulation.monitor.fitted_table import FittedTable
-
     synthetic = bool(run.outcomes["synthetic"].all()) and len(run.outcomes) > 0
     summary = run.summary(synthetic=synthetic).astype({"team_id": object}).fillna({"team_id": ""})
     models, kinds = summary["model_id"].nunique(), _by_kind(summary)
     by_kind = models > MOST_MODELS and len(kinds) < len(summary)
-    if by_kind:
-        summary = kinds
-    common = [key for key in _MOVABLE_TO_TITLE if summary[key].nunique() == 1]
-    shared = [f"{_HEADS.get(key, key)} {summary[key].iloc[0]}" for key in common if summary[key].iloc[0] != ""]
-    shared += [_several(key, list(summary[key].unique())) for key in ("task_type", "mode") if key not in common]
-    who = "kind of model" if by_kind else "model"
-    title = f"{run.manifest['scenario']['name']}: mean outcome per {who} ({', '.join(shared)})"
-    caption = _caption(run, synthetic, shares)
+    caption = _caption(run, shares)
     if by_kind:
         each = f"for each model: society report {display(run.path)}"
-        caption = f"{models} models, averaged by adapter, role and team; {each}\n{caption}"
-    hidden = ("model_name", "role", "team_id") if width < WIDE and not by_kind else ()
-    left_out = [_HEADS.get(key, key) for key in hidden if key not in common]
-    table = FittedTable(
-        left_out, title=escape(title), title_justify="left", caption=escape(caption), caption_justify="left"
-    )
-    keys = [key for key in summary.columns if key not in (*SUMMARY_FIGURES, *common, *hidden)]
-    for key in keys:
-        table.add_column(_HEADS.get(key, key), overflow="fold")
-    for figure in SUMMARY_FIGURES:
-        table.add_column(_HEADS.get(figure, figure), justify="right", no_wrap=True)
-    for row in summary.to_dict("records"):
-        table.add_row(*(escape(str(row[key])) for key in keys), *(f"{row[figure]:.3f}" for figure in SUMMARY_FIGURES))
-    return table
+        caption = f"{models} models, averaged by player, role and team; {each}\n{caption}"
+    title = f"{run.manifest['scenario']['name']}: means per {'kind of model' if by_kind else 'model'} and episode"
+    parts = [part for _, part in (kinds if by_kind else summary).groupby(["task_type", "mode"], sort=False)]
+    for number, part in enumerate(parts, start=1):
+        yield _outcome_table(part, title, caption if number == len(parts) else "")
 
 
-def share_table(shares: Iterable[ReplyShare]) -> Table:
-    """Return a table of shares of replies that went wrong, with cause and fix."""
+def _outcome_table(part: pd.DataFrame, title: str, caption: str) -> Table:
     from rich.markup import escape
 
     from simulation.monitor.fitted_table import FittedTable
 
-    table = FittedTable(title="what went wrong with replies", title_justify="left")
-    for head in ("what", "how many", "likely cause", "fix"):
-        table.add_column(head, overflow="fold")
-    for each in shares:
-        count = f"{each.count} of {each.of} ({each.share:.0%})"
-        table.add_row(*map(escape, (each.name, count, sanitize(each.cause), each.fix)))
+    common = [key for key in _MOVABLE_TO_TITLE if part[key].nunique() == 1]
+    shared = [f"{_HEADS.get(key, key)} {part[key].iloc[0]}" for key in common if part[key].iloc[0] != ""]
+    table = FittedTable(
+        title=escape(f"{title} ({', '.join(shared)})"),
+        title_justify="left",
+        caption=escape(caption),
+        caption_justify="left",
+    )
+    columns = [key for key in _COLUMNS if key in part.columns and key not in common]
+    for key in columns:
+        figure = key in SUMMARY_FIGURES
+        table.add_column(_HEADS.get(key, key), justify="right" if figure else "left", no_wrap=figure, overflow="fold")
+    for row in part.sort_values("payoff", ascending=False, kind="stable").to_dict("records"):
+        table.add_row(*(f"{row[key]:.3f}" if key in SUMMARY_FIGURES else escape(str(row[key])) for key in columns))
     return table
 
 
-def _several(key: str, values: Sequence[str]) -> str:
-    """Return what was played, where it differs between rows: `games public_goods, trust`, `4 games`."""
-    head = f"{_HEADS.get(key, key)}s"
-    named = [str(value) for value in values]
-    return f"{len(named)} {head}" if len(named) > _NAMED else f"{head} {', '.join(named)}"
+def notices_of(run: Run) -> list[str]:
+    """Return what must be read before a run's figures, a line each."""
+    lines, simulated = [], run.manifest["tier_mix"].get("simulated", 0)
+    if simulated:
+        lines.append(f"SIMULATED: {simulated} replies are scripted, not generated by a language model.")
+    treatment = run.manifest["scenario"]["communication"].get("treatment", Treatment.DELIVERED.value)
+    if treatment != Treatment.DELIVERED.value:
+        lines.append(f"Messages were {treatment} before delivery.")
+    synthetic = run.outcomes["synthetic"]
+    if len(synthetic) and bool(synthetic.all()):
+        lines.append("SYNTHETIC outcomes: a formula over words, not play.")
+    elif bool(synthetic.any()):
+        lines.append("Synthetic outcomes are left out.")
+    return lines
 
 
 def _by_kind(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the means over all models with the same adapter, role and team, by game, mode and tier."""
-    kinds = [key for key in SUMMARY_KEYS if key != "model_id"]
+    """Return the means over all models with the same player, role and team, by game, mode and tier."""
+    kinds = ["player", *(key for key in SUMMARY_KEYS if key not in ("model_id", "model_name"))]
     grouped = summary.groupby(kinds, observed=True, dropna=False, sort=False)
     means = grouped[list(SUMMARY_FIGURES)].mean()
     means.insert(0, "models", grouped["model_id"].nunique())
@@ -223,18 +221,9 @@ def _by_kind(summary: pd.DataFrame) -> pd.DataFrame:
     return means.reset_index()
 
 
-def _caption(run: Run, synthetic: bool, shares: Sequence[ReplyShare]) -> str:
+def _caption(run: Run, shares: Sequence[ReplyShare]) -> str:
     mix = run.manifest["tier_mix"]
     lines = ["replies by tier: " + (", ".join(f"{tier} {count}" for tier, count in mix.items()) or "none")]
     if shares:
         lines.append(", ".join(f"{each.name} {each.count}/{each.of}" for each in shares))
-    if mix.get("simulated"):
-        lines.append("SIMULATED replies are scripted, not generated by a language model.")
-    treatment = run.manifest["scenario"]["communication"].get("treatment", Treatment.DELIVERED.value)
-    if treatment != Treatment.DELIVERED.value:
-        lines.append(f"Messages were {treatment} before delivery.")
-    if synthetic:
-        lines.append("SYNTHETIC outcomes: a formula over words, not play.")
-    elif bool(run.outcomes["synthetic"].any()):
-        lines.append("Synthetic outcomes are left out.")
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from rich.console import Console
 from agents.inference.provenance import Tier
 from agents.role import ModelRole
 from agents.roster import ModelConfig
-from simulation.monitor.progress import MOST_MODELS, LiveProgress, outcome_table
+from simulation.monitor.progress import MOST_MODELS, LiveProgress, outcome_tables
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from tests.support.faults import Fault
@@ -47,17 +47,17 @@ def of_kind(adapter: str, count: int) -> tuple[ModelConfig, ...]:
 def shown_table(plan: Plan, runs: Path) -> str:
     run = run_scenario(plan, tier=Tier.SIMULATED, out=runs)
     console = Console(file=io.StringIO(), width=150, record=True)
-    console.print(outcome_table(run, 150))
+    console.print(*outcome_tables(run))
     return console.export_text()
 
 
 def test_outcome_table_of_many_models_is_by_kind(make_plan: Callable[..., Plan], runs: Path) -> None:
     rows = (*of_kind("ada", MOST_MODELS), *of_kind("ben", MOST_MODELS))
     text = shown_table(make_plan(rows=rows, episodes=1, mode="cooperative"), runs)
-    assert f"{2 * MOST_MODELS} models, averaged by adapter, role and team" in text
-    assert "ada_1 " not in text
-    (row,) = [line.split("│") for line in text.splitlines() if "│ ada" in line]
-    assert f"{MOST_MODELS}" in [cell.strip() for cell in row]
+    assert f"{2 * MOST_MODELS} models, averaged by player, role and team" in text
+    assert "ada" not in text.partition("replies by tier")[0]
+    (row,) = [line.split("│") for line in text.splitlines() if "│ simulated neutral" in line]
+    assert f"{2 * MOST_MODELS}" in [cell.strip() for cell in row]
 
 
 def test_outcome_table_of_few_models_is_by_model(make_plan: Callable[..., Plan], runs: Path) -> None:
@@ -67,7 +67,7 @@ def test_outcome_table_of_few_models_is_by_model(make_plan: Callable[..., Plan],
 
 def test_outcome_table_is_by_model_if_every_kind_has_one(make_plan: Callable[..., Plan], runs: Path) -> None:
     rows = tuple(
-        ModelConfig(model_id=f"m{number}", model_name=f"adapter{number}", role=ModelRole.NEUTRAL)
+        ModelConfig(model_id=f"m{number}", model_name="ada", role=ModelRole.NEUTRAL, team_id=f"t{number}")
         for number in range(MOST_MODELS + 1)
     )
     text = shown_table(make_plan(rows=rows, episodes=1, mode="cooperative"), runs)
