@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from simulation.metrics.registry import Interval
+    from simulation.plan import Plan
     from simulation.tables.run import Run
 
 FIGURE_HEADS = {
@@ -32,14 +33,14 @@ FIGURE_HEADS = {
 """How tables name the figures of outcomes whose column has another name."""
 
 
-def progress_bar(episodes: int) -> Any:
-    """A progress bar over so many episodes; it shows nothing where the log is JSON."""
+def progress_bar(episodes: int, plan: Plan | None = None) -> Any:
+    """A progress bar over so many episodes, of a plan; it shows nothing where the log is JSON."""
     from rich.console import Console
 
     from simulation.monitor.progress import LiveProgress
 
     console = Console(stderr=True, quiet=True, force_terminal=False) if logs.are_json() else stderr()
-    return LiveProgress(console, episodes)
+    return LiveProgress(console, episodes, plan)
 
 
 def show(finished: Run, as_json: bool) -> None:
@@ -53,7 +54,7 @@ def show(finished: Run, as_json: bool) -> None:
         typer.echo(json.dumps(body | {"replies": [asdict(each) for each in shares]}))
         return
     from simulation.monitor.failed_calls import failed_call_lines
-    from simulation.monitor.progress import notices_of, outcome_tables
+    from simulation.monitor.outcomes import notices_of, outcome_tables
 
     console = wide_console()
     for notice in notices_of(finished):

@@ -69,7 +69,7 @@ def run(
     plan = planned(scenario, settings)
     warn(plan)
     count, name = plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
-    with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
+    with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content, plan=plan) as watch:
         finished = play_plan(plan, out=out, on_event=watch, cache=cache)
     show(finished, json_)
     show_unproved(finished)
@@ -94,13 +94,13 @@ def resume(
     from simulation.tables.run import read_manifest
 
     manifest = read_manifest(path)
-    scenario = Plan.of(manifest).scenario  # a manifest that was harmed has a clear error
+    plan = Plan.of(manifest)  # a manifest that was harmed has a clear error
     seat = human_player_in(manifest["roster"])
     if seat is not None:
         finished = resume_run(path, on_event=seat.watch, responders=seat.responders)
     else:
-        count = scenario.episodes * len(scenario.tasks)
-        with watched(count, scenario.name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
+        count, name = plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
+        with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content, plan=plan) as watch:
             finished = resume_run(path, on_event=watch, cache=cache)
     show(finished, json_)
     show_unproved(finished)

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("society.runner")
 notices = logging.getLogger("society.notice")  # shown without --verbose
+phases = logging.getLogger("society.phase")  # shown by the progress bar
 _INTERRUPTS = (KeyboardInterrupt, StopRequestedError)
 Observer = Callable[[Event], None]
 
@@ -135,6 +136,7 @@ class RunSession:
         self._clear()
         async with self._environment() as environment:
             await self._detect(environment)
+            phases.info("starting OASIS")
             await self._restore(environment)
             for number, task in enumerate(self._schedule()):
                 if number not in self.history.finished:
@@ -181,12 +183,14 @@ class RunSession:
         """Log what is available, and refuse before the first call an adapter that no server has."""
         adapters = [config.model_name for config in environment.models if config.model_name]
         if adapters:
+            phases.info("asking the tiers")
             detections = await environment.client.detect()
             for found in detections:
                 logger.info("%s: %s", found.tier.value, found.detail)
             if self._servers_named and (details := without_server(detections)):
                 logger.warning("no server that you named answers: %s", "; ".join(details))
             environment.client.check_adapters(list(dict.fromkeys(adapters)))
+            phases.info("probing the servers")
             await probe_servers(self.path, self.plan, environment)
             await self._record_weights(environment)
             await environment.client.prepare(list(dict.fromkeys(adapters)), notices.info)

@@ -16,7 +16,7 @@ from simulation.answer import RunAnswer, answer_html, answer_of, answer_text
 from simulation.answer.quotes import QuoteReason
 from simulation.answer.words import lead_text, sections_of
 from simulation.metrics.intervals import mean_interval
-from simulation.monitor.progress import outcome_tables
+from simulation.monitor.outcomes import outcome_tables
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.scenario import Scenario
