@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.tree import Tree
 
     from agents.roster import ModelConfig, Roster
-    from simulation.authoring.audiences import AudienceMap
+    from simulation.answer.audiences import AudienceMap
 
 MOST_DRAWN = 60
 _SIDES = 280  # space for names left and right of the circle

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from simulation.metrics.registry import Interval
+    from simulation.plan import Plan
     from simulation.tables.run import Run
 
 FIGURE_HEADS = {
@@ -32,18 +33,18 @@ FIGURE_HEADS = {
 """How tables name the figures of outcomes whose column has another name."""
 
 
-def progress_bar(episodes: int) -> Any:
-    """A progress bar over so many episodes; it shows nothing where the log is JSON."""
+def progress_bar(episodes: int, plan: Plan | None = None) -> Any:
+    """A progress bar over so many episodes, of a plan; it shows nothing where the log is JSON."""
     from rich.console import Console
 
     from simulation.monitor.progress import LiveProgress
 
     console = Console(stderr=True, quiet=True, force_terminal=False) if logs.are_json() else stderr()
-    return LiveProgress(console, episodes)
+    return LiveProgress(console, episodes, plan)
 
 
 def show(finished: Run, as_json: bool) -> None:
-    """Print a run's outcomes and what went wrong with its replies; the last line is its directory."""
+    """Print a run's outcomes, the calls that failed and what the run answers; the last line is its directory."""
     from simulation.metrics.replies import reply_shares
 
     shares = reply_shares(finished)
@@ -53,15 +54,26 @@ def show(finished: Run, as_json: bool) -> None:
         typer.echo(json.dumps(body | {"replies": [asdict(each) for each in shares]}))
         return
     from simulation.monitor.failed_calls import failed_call_lines
-    from simulation.monitor.progress import outcome_table, share_table
+    from simulation.monitor.outcomes import notices_of, outcome_tables
 
     console = wide_console()
-    console.print(outcome_table(finished, console.width, shares))
-    if exceeding := [each for each in shares if each.exceeds]:
-        console.print(share_table(exceeding))
+    for notice in notices_of(finished):
+        console.print(notice, style="bold yellow", highlight=False, markup=False)
+    for table in outcome_tables(finished, shares):
+        console.print(table)
     for line in failed_call_lines(finished.calls):
         typer.echo(sanitize_lines(line), err=True)
+    show_answer(finished, console)
     typer.echo(display(finished.path))
+
+
+def show_answer(run: Run, console: Console) -> None:
+    """Print the answer block of a run."""
+    from simulation.answer.answer import answer_of
+    from simulation.answer.render import WIDTH, answer_lines
+
+    console.print()
+    console.print(answer_lines(answer_of(run), min(console.width, WIDTH)))
 
 
 def show_study(

@@ -12,6 +12,7 @@ import typer
 from simulation.cli.console import progress_bar
 
 if TYPE_CHECKING:
+    from simulation.plan import Plan
     from simulation.store.events import Event
 
 notices = logging.getLogger("society.notice")
@@ -35,6 +36,7 @@ def watched(
     metrics_port: int | None = None,
     otel: bool = False,
     content: bool = False,
+    plan: Plan | None = None,
 ) -> Iterator[Callable[[Event], None]]:
     """Return the observer of a run's events: the progress bar, and what the options add.
 
@@ -44,6 +46,7 @@ def watched(
         metrics_port: The port for Prometheus.
         otel: Send spans.
         content: Put prompts and replies into the spans.
+        plan: What is played, if it is one: the bar then moves within an episode.
 
     Raises:
         SocietyError: An option cannot be met; nothing is played.
@@ -60,7 +63,7 @@ def watched(
             from simulation.monitor.opentelemetry import traced
 
             watchers.append(stack.enter_context(traced(name, content=content)))
-        watchers.append(stack.enter_context(progress_bar(episodes)))
+        watchers.append(stack.enter_context(progress_bar(episodes, plan)))
 
         def tell(event: Event) -> None:
             for watcher in watchers:

@@ -206,7 +206,7 @@ def roster_show(
     from rich.console import Console
 
     from agents.roster import Roster
-    from simulation.authoring.audiences import audience_maps
+    from simulation.answer.audiences import audience_maps
     from simulation.authoring.roster_picture import audience_tree, team_tree
     from simulation.authoring.roster_picture import picture as draw
     from simulation.plan import Plan

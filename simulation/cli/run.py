@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,8 +31,9 @@ from simulation.cli.play import human_player_in
 if TYPE_CHECKING:
     from simulation.tables.run import Run
 
-NO_DECISION = 3
-"""The exit code of a run that is finished and in which no decision was valid, or none was a language model's."""
+NO_DECISION, NO_SERVER = 3, 4
+"""The exit codes of a finished run: no decision was valid or a language model's; no server that the user named
+answered, so that another tier played."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -59,7 +60,7 @@ def run(
     """Run a scenario and print its outcomes; the last line printed is the run directory.
 
     The exit code is 3 if the run is finished, and no decision in it was valid or none was taken by a language model
-    although one was to answer.
+    although one was to answer. It is 4 if you named servers (--endpoint, scenario or roster) and none answered.
     """
     from simulation.plan_warnings import warn
     from simulation.runs.runner import play_plan
@@ -68,10 +69,11 @@ def run(
     plan = planned(scenario, settings)
     warn(plan)
     count, name = plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
-    with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
+    with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content, plan=plan) as watch:
         finished = play_plan(plan, out=out, on_event=watch, cache=cache)
     show(finished, json_)
     show_unproved(finished)
+    refuse_no_server(finished, endpoint or ())
     refuse_no_decision(finished)
 
 
@@ -83,22 +85,26 @@ def resume(
     otel_content: OtelContent = False,
     json_: JsonOption = False,
 ) -> None:
-    """Finish a run that was cut off; no finished call is made again. Exit code 3: no decision was valid."""
+    """Finish a run that was cut off; no finished call is made again.
+
+    Exit code 3: no decision was valid. Exit code 4: none of the servers that the scenario or roster names answered.
+    """
     from simulation.plan import Plan
     from simulation.runs.runner import resume_run
     from simulation.tables.run import read_manifest
 
     manifest = read_manifest(path)
-    scenario = Plan.of(manifest).scenario  # a manifest that was harmed has a clear error
+    plan = Plan.of(manifest)  # a manifest that was harmed has a clear error
     seat = human_player_in(manifest["roster"])
     if seat is not None:
         finished = resume_run(path, on_event=seat.watch, responders=seat.responders)
     else:
-        count = scenario.episodes * len(scenario.tasks)
-        with watched(count, scenario.name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
+        count, name = plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
+        with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content, plan=plan) as watch:
             finished = resume_run(path, on_event=watch, cache=cache)
     show(finished, json_)
     show_unproved(finished)
+    refuse_no_server(finished)
     refuse_no_decision(finished)
 
 
@@ -109,6 +115,29 @@ def show_unproved(finished: Run) -> None:
 
     for text in stored_warnings(finished.manifest.get("probes") or {}):
         complain(text)
+
+
+def refuse_no_server(finished: Run, given: Sequence[str] = ()) -> None:
+    """End the command with `NO_SERVER` if none of the servers that the user named answered."""
+    from simulation.cli.console import complain
+    from simulation.metrics.replies import unanswered_servers
+
+    servers = unanswered_servers(finished, given)
+    if servers:
+        complain(no_server_text(servers, finished.manifest["tier_mix"]))
+        raise typer.Exit(NO_SERVER)
+
+
+def no_server_text(servers: Sequence[str], tier_mix: Mapping[str, int]) -> str:
+    """Return that no server answered, what did, and the fix."""
+    from agents.inference.servers.discovery import how_to_start
+
+    who = ", ".join(f"{tier} {count}" for tier, count in tier_mix.items() if count)
+    options = " ".join(f"--endpoint {server}" for server in servers)
+    return (
+        f"NO SERVER ANSWERED at {', '.join(servers)}: all replies are of other tiers ({who}). Correct the address, or "
+        f"{how_to_start(servers[0])}; check with: society doctor {options}; --tier simulated asks for scripted replies"
+    )
 
 
 def refuse_no_decision(finished: Run) -> None:

@@ -28,14 +28,15 @@ def verify(
     learning: Annotated[
         bool, typer.Option("--learning", help="Train tables and compare with the known answers of learning, instead.")
     ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List every figure, not only what is off.")] = False,
     json_: JsonOption = False,
 ) -> None:
-    """Play cases with a known outcome and compare; exits with 1 where a figure is off.
+    """Play cases with a known outcome and compare; prints what is off, and exits with 1 where anything is.
 
     All players are scripted, or with --learning tables that learn: it needs no server and no model.
     """
     if learning:
-        _verify_learning(json_)
+        _verify_learning(verbose, json_)
         return
     from time import monotonic
 
@@ -50,13 +51,15 @@ def verify(
     if json_:
         typer.echo(json.dumps({"summary": summary, "findings": [_plain(finding) for finding in findings]}))
     else:
-        wide_console().print(findings_table(findings))
+        shown = findings if verbose else off
+        if shown:
+            wide_console().print(findings_table(shown))
         typer.echo(summary)
     if off:
         raise typer.Exit(1)
 
 
-def _verify_learning(json_: bool) -> None:
+def _verify_learning(verbose: bool, json_: bool) -> None:
     from time import monotonic
 
     from simulation.studies.verify.learning_cases import LEARNING_CASES
@@ -74,7 +77,7 @@ def _verify_learning(json_: bool) -> None:
             as_json({"summary": summary, "findings": [{**asdict(each), "passed": each.passed} for each in found]})
         )
     else:
-        rows = (
+        rows = [
             (
                 "ok" if each.passed else "OFF",
                 each.case,
@@ -83,10 +86,11 @@ def _verify_learning(json_: bool) -> None:
                 f"{each.got:.6g}",
                 each.source,
             )
-            for each in found
-        )
+            for each in (found if verbose else off)
+        ]
         heads = ("", "case", "figure", "expected", "got", "source")
-        wide_console().print(text_table("known answers of learning, by tables", heads, rows))
+        if rows:
+            wide_console().print(text_table("known answers of learning, by tables", heads, rows))
         typer.echo(summary)
     if off:
         raise typer.Exit(1)

@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agents.inference.provenance import CallStatus, Purpose, Tier
+from agents.inference.tiers import SERVER_TIERS
 from simulation.metrics.calls import ALL_CALLS
 from simulation.metrics.registry import metric
+from simulation.sections.inference import InferenceConfig
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +40,7 @@ CUT = "length"
 _HERE = "defined in simulation.metrics.replies"
 _LONGEST_CAUSE = 160
 _NO_MODEL = (Tier.SCRIPTED.value, Tier.HUMAN.value)
+_SERVED = tuple(tier.value for tier in SERVER_TIERS)
 _REAL = tuple(tier.value for tier in Tier if tier.real)
 
 
@@ -100,6 +103,26 @@ def without_model_decision(run: Run) -> str:
         f", and scripted policies took {len(asked) - invalid} (tier simulated)" if invalid < len(asked) else ""
     )
     return f"no language model gave a legal action: {rest}"
+
+
+def unanswered_servers(run: Run, given: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return the servers that a user named where none of them answered; empty where one did, or none was to answer.
+
+    Args:
+        run: A run that ended.
+        given: Servers that the command's options named. Those of the scenario and of the roster count as named unless
+            they are the default server.
+    """
+    inference = InferenceConfig.model_validate(run.manifest["scenario"].get("inference", {}))
+    default = InferenceConfig.model_fields["endpoints"].default
+    asked = [row for row in run.roster.expand() if row.model_name]
+    named = [server.url for server in inference.servers() if given or server.url not in default]
+    named += [row.endpoint for row in asked if row.endpoint]
+    replies = _replies(run.calls)
+    answered = bool(replies["tier"].isin(_SERVED).any())
+    if not asked or answered or replies.empty or not {tier.value for tier in inference.tiers} & set(_SERVED):
+        return ()
+    return tuple(dict.fromkeys(named))
 
 
 @metric(_HERE, ALL_CALLS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,52 +15,50 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
 _LEAST_KEY, _LEAST = 12, 8
-"""The least width of the first column, and of others whose cells may be folded."""
+"""The least width of the first column, and the most that the others need where their words are longer than a third."""
 
 
 class FittedTable(Table):
     """A rich table that leaves out its last columns where the console is too narrow, and says so below.
 
-    Args:
-        left_out: Heads of columns that the table does not have at this width.
-        **options: As of `rich.table.Table`.
+    Cells wrap at word ends; only a word longer than a third of the console is folded.
     """
-
-    def __init__(self, left_out: Sequence[str] = (), **options: Any) -> None:
-        super().__init__(**options)
-        self._left_out = tuple(left_out)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from Table.__rich_console__(self._fitted(console, options), console, options)
 
     def _fitted(self, console: Console, options: ConsoleOptions) -> FittedTable:
         width = options.max_width
-        natural = [_natural(console, options, column) for column in self.columns]
-        least = [
-            full if column.no_wrap else min(full, _LEAST) for full, column in zip(natural, self.columns, strict=True)
-        ]
-        if not natural:
+        sizes = [_size(console, options, column) for column in self.columns]
+        if not sizes:
             return self
-        key = min(natural[0], max(_LEAST_KEY, width // 3), max(1, width - 4))
-        kept = len(natural)
+        longest = max(_LEAST, width // 3)
+        least = [
+            size.maximum if column.no_wrap else min(size.minimum, longest)
+            for size, column in zip(sizes, self.columns, strict=True)
+        ]
+        key = min(sizes[0].maximum, max(_LEAST_KEY, width // 3), max(1, width - 4))
+        kept = len(sizes)
         while kept > 1 and key + sum(least[1:kept]) + 3 * kept + 1 > width:
             kept -= 1
         room = width - sum(least[1:kept]) - 3 * kept - 1
-        hidden = (*self._left_out, *(str(column.header) for column in self.columns[kept:]))
+        hidden = [str(column.header) for column in self.columns[kept:]]
         fitted = copy.copy(self)
-        first = replace(self.columns[0], overflow="fold", no_wrap=False, width=max(1, min(natural[0], room)))
-        fitted.columns = [first, *self.columns[1:kept]]
+        first = replace(self.columns[0], overflow="fold", no_wrap=False, width=max(1, min(sizes[0].maximum, room)))
+        others = zip(self.columns[1:kept], least[1:kept], strict=True)
+        fitted.columns = [first, *(replace(column, min_width=size) for column, size in others)]
         if hidden:
             said = f"Not shown in {width} columns: {', '.join(hidden)}. Widen the terminal, or use --json."
             fitted.caption = "\n".join(filter(None, [str(self.caption or ""), escape(said)]))
         return fitted
 
 
-def _natural(console: Console, options: ConsoleOptions, column: Column) -> int:
-    """Return the width that a column has where there is room for all."""
+def _size(console: Console, options: ConsoleOptions, column: Column) -> Measurement:
+    """Return the width of a column's longest word, and the width that it has where there is room for all."""
     cells = [column.header, *column._cells]
     wide = options.update(width=10_000)
-    return max(Measurement.get(console, wide, _text(cell)).maximum for cell in cells)
+    found = [Measurement.get(console, wide, _text(cell)) for cell in cells]
+    return Measurement(max(each.minimum for each in found), max(each.maximum for each in found))
 
 
 def _text(cell: Any) -> Any:

@@ -1,82 +1,87 @@
-"""What the terminal shows during a run (from its events) and after it (from its tables)."""
+"""What the terminal shows during a run, from its events."""
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from agents.inference.provenance import CallStatus
 from agents.sanitize import sanitize
-from agents.yaml_file import display
-from simulation.store.events import CallMade, EpisodeEnded, EpisodeStarted, Event, RunResumed, StepResolved
-from simulation.tables.columns import SUMMARY_FIGURES, SUMMARY_KEYS
-from simulation.treatment import Treatment
-
-_HEADS = {
-    "model_id": "model",
-    "model_name": "adapter",
-    "team_id": "team",
-    "task_type": "game",
-    "cooperation_score": "cooperation",
-    "reward_earned": "reward",
-}
-WIDE = 120
-MOST_MODELS = 60
-"""Above this number of models the table has a row per kind of model instead of one per model."""
-_NAMED = 3  # games or modes that a title names
-_MOVABLE_TO_TITLE = ("team_id", "task_type", "mode", "episodes")
+from simulation.store.events import (
+    CallBegun,
+    CallMade,
+    EpisodeEnded,
+    EpisodeStarted,
+    Event,
+    RunResumed,
+    StepResolved,
+)
 
 if TYPE_CHECKING:
-    import pandas as pd
     from rich.console import Console
-    from rich.table import Table
 
-    from simulation.metrics.replies import ReplyShare
-    from simulation.tables.run import Run
+    from agents.inference.provenance import CallKey
+    from simulation.plan import Plan
 
 
 class LiveProgress:
-    """A progress bar over episodes, with step, calls, tokens/s and replies by tier.
+    """A progress bar over episodes, with step, calls, tokens/s and replies by tier, and the time left.
 
-    If the console is not a terminal, it prints a line per episode instead.
+    The bar moves at every call. If the console is not a terminal, it prints a line per episode instead.
 
     Args:
         console: Where to print.
         episodes: The number of episodes to play.
+        plan: What is played; without it the bar moves by episodes.
     """
 
-    def __init__(self, console: Console, episodes: int) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    def __init__(self, console: Console, episodes: int, plan: Plan | None = None) -> None:
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         self._console, self._episodes = console, episodes
-        self._started = time.monotonic()
-        self._tokens = 0
+        self._steps = [task.max_steps for task in plan.scenario.tasks] if plan else []
+        self._calls = calls_of_a_step(plan) if plan else 0
+        self._generating = GenerationClock()
+        self._tokens = self._ended_episodes = self._most_steps = self._step = self._in_step = 0
         self._statuses: Counter[CallStatus] = Counter()
         self._tiers: Counter[str] = Counter()
         self._where = "starting"
         self._mode = ""
+        self._phases = _Phases(self._enter_phase)
         self._progress = Progress(
             TextColumn("episode"),
             BarColumn(bar_width=20),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
             TextColumn("{task.description}"),
             console=console,
             disable=not console.is_terminal,
         )
-        self._bar = self._progress.add_task("", total=episodes)
+        self._bar = self._progress.add_task("starting", total=episodes)
 
     def __enter__(self) -> LiveProgress:
         self._progress.start()
+        self._phases.begin()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._phases.end()
         self._progress.stop()
 
     def __call__(self, event: Event) -> None:
@@ -84,41 +89,120 @@ class LiveProgress:
         match event:
             case EpisodeStarted():
                 self._mode = event.mode
-                self._where = f"{event.mode} step 0"
+                self._most_steps = self._steps[event.episode % len(self._steps)] if self._steps else 0
+                self._begin_step(0)
+            case CallBegun():
+                self._generating.begin(event.request.key)
             case CallMade():
                 self._count(event)
             case StepResolved():
-                self._where = f"{self._mode} step {event.step + 1}"
+                self._begin_step(event.step + 1)
             case RunResumed():
-                self._progress.advance(self._bar, event.episode)
+                self._ended_episodes += event.episode
             case EpisodeEnded():
                 self._ended(event)
             case _:
                 return
+        self._progress.update(self._bar, completed=self._done(), description=self._line())
+
+    def _enter_phase(self, text: str) -> None:
+        self._where = text
         self._progress.update(self._bar, description=self._line())
+
+    def _begin_step(self, played: int) -> None:
+        self._step, self._in_step = played, 0
+        of = f"/{self._most_steps}" if self._most_steps else ""
+        self._where = f"{self._mode} step {played}{of}"
 
     def _count(self, event: CallMade) -> None:
         self._statuses[event.record.status] += 1
+        self._in_step += 1
         if event.record.reply is not None:
+            self._generating.end(event.record.key)
             self._tiers[event.record.tier.value] += 1
         if event.record.status is CallStatus.OK:
             self._tokens += event.record.completion_tokens or 0
 
     def _ended(self, event: EpisodeEnded) -> None:
-        self._progress.advance(self._bar)
+        self._ended_episodes += 1
+        self._step = self._in_step = 0
         if not self._console.is_terminal:
             welfare = f"welfare {event.welfare:.1f} of {event.optimum:.1f}"
-            ended = int(self._progress.tasks[self._bar].completed)
-            line = f"episode {ended}/{self._episodes} {self._mode}: {welfare}; {self._line()}"
+            line = f"episode {self._ended_episodes}/{self._episodes} {self._mode}: {welfare}; {self._line()}"
             self._console.print(line, highlight=False, soft_wrap=True)
 
+    def _done(self) -> float:
+        """Return the episodes played, with the parts of the current one: its steps, and the calls of its step."""
+        if not self._most_steps:
+            return self._ended_episodes
+        part = min(0.95, self._in_step / self._calls) if self._calls else 0.0
+        return self._ended_episodes + min(0.99, (self._step + part) / self._most_steps)
+
     def _line(self) -> str:
-        seconds = max(1e-9, time.monotonic() - self._started)
         others = (CallStatus.FAILED, CallStatus.CACHED, CallStatus.CANCELLED)
         calls = self._statuses[CallStatus.OK] + self._statuses[CallStatus.FAILED]
         other_counts = "".join(f", {self._statuses[each]} {each.value}" for each in others if self._statuses[each])
         mix = " ".join(f"{tier}:{count}" for tier, count in sorted(self._tiers.items())) or "no calls yet"
-        return f"{self._where} | {calls} calls{other_counts} | {self._tokens / seconds:.0f} tokens/s | {mix}"
+        rate = self._tokens / max(1e-9, self._generating.seconds)
+        return f"{self._where} | {calls} calls{other_counts} | {rate:.0f} tokens/s | {mix}"
+
+
+def calls_of_a_step(plan: Plan) -> int:
+    """Return about how many calls a step takes: fewer where a model has nothing to say or to decide."""
+    asked = sum(1 for row in plan.roster.expand() if row.model_name)
+    rules = plan.scenario.communication
+    return asked * (rules.talk_rounds + bool(rules.social_actions) + 1)
+
+
+class GenerationClock:
+    """Seconds in which at least one call was being answered."""
+
+    def __init__(self) -> None:
+        self._open: set[CallKey] = set()
+        self._before = self._since = 0.0
+
+    def begin(self, key: CallKey) -> None:
+        """A call was made."""
+        if not self._open:
+            self._since = time.monotonic()
+        self._open.add(key)
+
+    def end(self, key: CallKey) -> None:
+        """A call was answered."""
+        if key in self._open:
+            self._open.remove(key)
+            if not self._open:
+                self._before += time.monotonic() - self._since
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds so far."""
+        return self._before + (time.monotonic() - self._since if self._open else 0.0)
+
+
+class _Phases(logging.Handler):
+    """Hears what a run does before its first call: `society.phase` says it."""
+
+    def __init__(self, enter: Callable[[str], None]) -> None:
+        super().__init__()
+        self._enter = enter
+        self._loggers = [logging.getLogger(name) for name in ("society.phase", "society.notice")]
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._enter(sanitize(record.getMessage()))
+
+    def begin(self) -> None:
+        phase = self._loggers[0]
+        phase.setLevel(logging.INFO)
+        phase.propagate = False  # the bar shows it; as a line it would be in the way
+        for each in self._loggers:
+            each.addHandler(self)
+
+    def end(self) -> None:
+        self._loggers[0].propagate = True
+        self._loggers[0].setLevel(logging.NOTSET)
+        for each in self._loggers:
+            each.removeHandler(self)
 
 
 @contextmanager
@@ -144,97 +228,3 @@ def counted(what: str, console: Console) -> Iterator[Callable[[int, int], None]]
                 console.print(f"{what} {done}/{most}", highlight=False)
 
         yield watch
-
-
-def outcome_table(run: Run, width: int = WIDE, shares: Sequence[ReplyShare] = ()) -> Table:
-    """Return a table of the mean outcomes per model, by game, tier and mode, with warnings about them below it.
-
-    Values that are the same in every row are in the title, except the tier. If there are more than `MOST_MODELS`
-    models, those with the same adapter, role and team share a row.
-
-    Args:
-        run: A run with outcomes.
-        width: The width of the terminal; below `WIDE` the table leaves out adapter, role and team.
-        shares: The run's `reply_shares`, for the lines below the table.
-    """
-    from rich.markup import escape
-
-    from simulation.monitor.fitted_table import FittedTable
-
-    synthetic = bool(run.outcomes["synthetic"].all()) and len(run.outcomes) > 0
-    summary = run.summary(synthetic=synthetic).astype({"team_id": object}).fillna({"team_id": ""})
-    models, kinds = summary["model_id"].nunique(), _by_kind(summary)
-    by_kind = models > MOST_MODELS and len(kinds) < len(summary)
-    if by_kind:
-        summary = kinds
-    common = [key for key in _MOVABLE_TO_TITLE if summary[key].nunique() == 1]
-    shared = [f"{_HEADS.get(key, key)} {summary[key].iloc[0]}" for key in common if summary[key].iloc[0] != ""]
-    shared += [_several(key, list(summary[key].unique())) for key in ("task_type", "mode") if key not in common]
-    who = "kind of model" if by_kind else "model"
-    title = f"{run.manifest['scenario']['name']}: mean outcome per {who} ({', '.join(shared)})"
-    caption = _caption(run, synthetic, shares)
-    if by_kind:
-        each = f"for each model: society report {display(run.path)}"
-        caption = f"{models} models, averaged by adapter, role and team; {each}\n{caption}"
-    hidden = ("model_name", "role", "team_id") if width < WIDE and not by_kind else ()
-    left_out = [_HEADS.get(key, key) for key in hidden if key not in common]
-    table = FittedTable(
-        left_out, title=escape(title), title_justify="left", caption=escape(caption), caption_justify="left"
-    )
-    keys = [key for key in summary.columns if key not in (*SUMMARY_FIGURES, *common, *hidden)]
-    for key in keys:
-        table.add_column(_HEADS.get(key, key), overflow="fold")
-    for figure in SUMMARY_FIGURES:
-        table.add_column(_HEADS.get(figure, figure), justify="right", no_wrap=True)
-    for row in summary.to_dict("records"):
-        table.add_row(*(escape(str(row[key])) for key in keys), *(f"{row[figure]:.3f}" for figure in SUMMARY_FIGURES))
-    return table
-
-
-def share_table(shares: Iterable[ReplyShare]) -> Table:
-    """Return a table of shares of replies that went wrong, with cause and fix."""
-    from rich.markup import escape
-
-    from simulation.monitor.fitted_table import FittedTable
-
-    table = FittedTable(title="what went wrong with replies", title_justify="left")
-    for head in ("what", "how many", "likely cause", "fix"):
-        table.add_column(head, overflow="fold")
-    for each in shares:
-        count = f"{each.count} of {each.of} ({each.share:.0%})"
-        table.add_row(*map(escape, (each.name, count, sanitize(each.cause), each.fix)))
-    return table
-
-
-def _several(key: str, values: Sequence[str]) -> str:
-    """Return what was played, where it differs between rows: `games public_goods, trust`, `4 games`."""
-    head = f"{_HEADS.get(key, key)}s"
-    named = [str(value) for value in values]
-    return f"{len(named)} {head}" if len(named) > _NAMED else f"{head} {', '.join(named)}"
-
-
-def _by_kind(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the means over all models with the same adapter, role and team, by game, mode and tier."""
-    kinds = [key for key in SUMMARY_KEYS if key != "model_id"]
-    grouped = summary.groupby(kinds, observed=True, dropna=False, sort=False)
-    means = grouped[list(SUMMARY_FIGURES)].mean()
-    means.insert(0, "models", grouped["model_id"].nunique())
-    means.insert(1, "episodes", grouped["episodes"].max())
-    return means.reset_index()
-
-
-def _caption(run: Run, synthetic: bool, shares: Sequence[ReplyShare]) -> str:
-    mix = run.manifest["tier_mix"]
-    lines = ["replies by tier: " + (", ".join(f"{tier} {count}" for tier, count in mix.items()) or "none")]
-    if shares:
-        lines.append(", ".join(f"{each.name} {each.count}/{each.of}" for each in shares))
-    if mix.get("simulated"):
-        lines.append("SIMULATED replies are scripted, not generated by a language model.")
-    treatment = run.manifest["scenario"]["communication"].get("treatment", Treatment.DELIVERED.value)
-    if treatment != Treatment.DELIVERED.value:
-        lines.append(f"Messages were {treatment} before delivery.")
-    if synthetic:
-        lines.append("SYNTHETIC outcomes: a formula over words, not play.")
-    elif bool(run.outcomes["synthetic"].any()):
-        lines.append("Synthetic outcomes are left out.")
-    return "\n".join(lines)

@@ -15,7 +15,7 @@ SERIES = ("total_payoff", "payoff", "cooperation")
 
 @dataclass(frozen=True)
 class CourseLine:
-    """One model's mean over the episodes of a task, mode and tier, step by step; None where no decision was valid."""
+    """One model's mean over the episodes of a task, mode and tier, by step from 1; None where no decision was valid."""
 
     model: str
     task: str
@@ -28,7 +28,7 @@ class CourseLine:
 
 @dataclass(frozen=True)
 class EpisodePoint:
-    """One finished episode; all but `gini` in the game's units."""
+    """One finished episode, counted from 1; all but `gini` in the game's units."""
 
     episode: int
     task: str
@@ -53,7 +53,7 @@ def lines_of(run: Run) -> list[CourseLine]:
     means = rows.astype({"model_id": str}).groupby([*keys, "step"], sort=True)[list(SERIES)].mean().reset_index()
     found = []
     for (task, mode, tier, model), group in means.groupby(keys, sort=False):
-        steps = [int(step) for step in group["step"]]
+        steps = [int(step) + 1 for step in group["step"]]
         for figure in SERIES:
             values = [None if pd.isna(value) else float(value) for value in group[figure]]
             found.append(CourseLine(str(model), str(task), str(mode), str(tier), figure, steps, values))
@@ -66,7 +66,7 @@ def episodes_of(run: Run) -> list[EpisodePoint]:
 
     return [
         EpisodePoint(
-            episode=int(row["episode"]),
+            episode=int(row["episode"]) + 1,
             task=str(row["task_id"]),
             mode=str(row["mode"]),
             tier=str(row["tier"]),

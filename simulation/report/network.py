@@ -32,7 +32,7 @@ class Network:
 
     Attributes:
         nodes: The models.
-        bins: The first and the last step of each bin.
+        bins: The first and the last step of each bin, from 1.
         links: (sender, hearer) by place in `nodes`, the busiest 4000.
         heard: [bin][link]: messages heard.
         left_out: How many links are not in `links`.
@@ -70,7 +70,9 @@ def network_of(run: Run) -> Network:
         Node(config.model_id, config.team_id or "", config.role.value, *where)
         for config, where in zip(configs, places, strict=True)
     ]
-    return Network(nodes, bins, links, heard, len(whole) - len(links), sent, got)
+    return Network(
+        nodes, [(first + 1, end + 1) for first, end in bins], links, heard, len(whole) - len(links), sent, got
+    )
 
 
 def _heard(run: Run, place: Mapping[str, int], width: int) -> Counter[tuple[int, Link]]:

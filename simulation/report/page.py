@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from agents.language import Language
+from simulation.answer.answer import answer_of
 from simulation.answer.honesty import honesty_of
 from simulation.answer.standings import standings_of
+from simulation.answer.words import sections_of, title_of
 from simulation.plan import Plan
 from simulation.report.course import episodes_of, lines_of
 from simulation.report.details import CHUNK, Prompts, details_of, prompts_of
 from simulation.report.network import network_of
+from simulation.report.society import players_of, task_rules_of
 from simulation.report.sources import Sources, find_sources
 from simulation.report.texts import texts_of
 from simulation.report.trainings import training_of
@@ -116,6 +119,9 @@ def _run(number: int, run: Run, prompts: bool, log: Log) -> tuple[dict[str, Any]
         "started": run.manifest["started"],
         "roster": run.roster.name,
         "versions": run.manifest["versions"],
+        "answer": _answer(run),
+        "rules": [asdict(each) for each in task_rules_of(run)],
+        "players": [asdict(each) for each in players_of(run)],
         "honesty": asdict(honesty_of(run)),
         "standings": [asdict(each) for each in standings_of(run)],
         "lines": [asdict(each) for each in lines_of(run)],
@@ -135,6 +141,12 @@ def _run(number: int, run: Run, prompts: bool, log: Log) -> tuple[dict[str, Any]
         for place, chunk in enumerate(chunks)
     ]
     return head, blobs
+
+
+def _answer(run: Run) -> dict[str, Any]:
+    """The answer block: its title and its sections, of sentences."""
+    answer = answer_of(run)
+    return {"title": title_of(answer), "sections": [asdict(each) for each in sections_of(answer)]}
 
 
 def _calls(run: Run) -> list[dict[str, Any]]:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from agents.inference.provenance import Tier
+from simulation.tables.players import stand_in
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -25,13 +28,13 @@ class Texts:
 
     Attributes:
         kind: message or decision.
-        episode: The episode.
-        step: The step.
-        talk_round: The talk round; 0 for decisions.
+        episode: The episode, from 1.
+        step: The step, from 1.
+        talk_round: The talk round, from 1; 0 for decisions.
         sender: The model.
         team: Its team; empty without one.
         tier: The tier of the text.
-        adapter: The adapter that wrote it.
+        adapter: The adapter that wrote it, or the stand-in that was simulated.
         heard: How many models heard the message; 0 for decisions.
         said: The message, or the decision in the game's words; empty where it was not legal.
     """
@@ -54,9 +57,10 @@ def texts_of(run: Run) -> Texts:
 
     messages, decisions = run.messages, run.decisions
     teams = {config.model_id: config.team_id or "" for config in run.roster.expand()}
+    stand_ins = {config.model_id: stand_in(config.role.value) for config in run.roster.expand()}
     sent = _common(messages, "sender").assign(
         kind="message",
-        talk_round=messages["talk_round"],
+        talk_round=messages["talk_round"] + 1,
         heard=messages["audience"].map(len),
         said=messages["text"].astype(object),
     )
@@ -65,10 +69,11 @@ def texts_of(run: Run) -> Texts:
     )
     rows = pd.concat([sent, decided], ignore_index=True)
     rows["team"] = rows["sender"].map(teams)
+    rows["adapter"] = rows["adapter"].where(rows["tier"] != Tier.SIMULATED.value, rows["sender"].map(stand_ins))
     return Texts(
         kind=_coded(rows["kind"]),
-        episode=_counts(rows["episode"]),
-        step=_counts(rows["step"]),
+        episode=_counts(rows["episode"] + 1),
+        step=_counts(rows["step"] + 1),
         talk_round=_counts(rows["talk_round"]),
         sender=_coded(rows["sender"]),
         team=_coded(rows["team"]),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from agents.inference.backend import Detection
 from agents.inference.servers.proof import refuse_unproved
 from agents.inference.tiers import SERVER_TIERS
 from agents.needed_models import needed_models
@@ -41,6 +42,12 @@ async def probe_servers(path: Path, plan: Plan, environment: MultiModelEnvironme
     write_manifest(path, {**manifest, "probes": probes})
     if plan.scenario.inference.require in SERVER_TIERS:
         refuse_unproved(found)
+
+
+def without_server(detections: Sequence[Detection]) -> tuple[str, ...]:
+    """Return why no server can answer; empty where one can, or none was to be asked."""
+    servers = [each for each in detections if each.tier in SERVER_TIERS]
+    return () if any(each.available for each in servers) else tuple(dict.fromkeys(each.detail for each in servers))
 
 
 def _with_earlier(record: dict[str, Any], earlier: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from agents.strategy import TrainingMode
 from simulation.engine.environment import MultiModelEnvironment
 from simulation.modes import ModeChoice
 from simulation.plan import Plan
-from simulation.runs.probing import probe_servers
+from simulation.runs.probing import probe_servers, without_server
 from simulation.scenario import PromptStorage
 from simulation.store.events import (
     CallBegun,
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("society.runner")
 notices = logging.getLogger("society.notice")  # shown without --verbose
+phases = logging.getLogger("society.phase")  # shown by the progress bar
 _INTERRUPTS = (KeyboardInterrupt, StopRequestedError)
 Observer = Callable[[Event], None]
 
@@ -135,6 +136,7 @@ class RunSession:
         self._clear()
         async with self._environment() as environment:
             await self._detect(environment)
+            phases.info("starting OASIS")
             await self._restore(environment)
             for number, task in enumerate(self._schedule()):
                 if number not in self.history.finished:
@@ -181,12 +183,23 @@ class RunSession:
         """Log what is available, and refuse before the first call an adapter that no server has."""
         adapters = [config.model_name for config in environment.models if config.model_name]
         if adapters:
-            for found in await environment.client.detect():
+            phases.info("asking the tiers")
+            detections = await environment.client.detect()
+            for found in detections:
                 logger.info("%s: %s", found.tier.value, found.detail)
+            if self._servers_named and (details := without_server(detections)):
+                logger.warning("no server that you named answers: %s", "; ".join(details))
             environment.client.check_adapters(list(dict.fromkeys(adapters)))
+            phases.info("probing the servers")
             await probe_servers(self.path, self.plan, environment)
             await self._record_weights(environment)
             await environment.client.prepare(list(dict.fromkeys(adapters)), notices.info)
+
+    @property
+    def _servers_named(self) -> bool:
+        """Return whether an option, the scenario or the roster names servers."""
+        named = "endpoints" in self.plan.scenario.inference.model_fields_set
+        return named or any(row.endpoint for row in self.plan.roster.models if row.model_name)
 
     async def _record_weights(self, environment: MultiModelEnvironment) -> None:
         """Write to the manifest which weights answer, and each server's version.

@@ -10,6 +10,7 @@ writes nothing; resuming a run first rewrites it (`bring_up_to_date`). A step le
 | 2       | `fallback_from` was called `fell_from`; scenarios could hedge calls, weight servers and balance  |
 |         | by `power_of_two`                                                                                |
 | 3       | every answer was read by the first reader, which knows options only; thoughts were no column     |
+| 4       | outcomes did not say who played, nor how many texts were simulated                               |
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from agents.problems import SocietyError
 from simulation.store.files import replace_file
 
 MANIFEST = "manifest.json"
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 Body = dict[str, Any]
 """A manifest, or an event with its `type`, as its JSON holds it."""
@@ -123,9 +124,13 @@ def _manifest_of_version_3(manifest: Body) -> Body:
     return {"reader": int(ReaderVersion.EXACT_ONLY), **manifest}
 
 
-def _events_of_version_3(events: Bodies) -> Bodies:
-    """Leave events as they are: what they lack is empty."""
+def _unchanged_events(events: Bodies) -> Bodies:
+    """Leave events as they are: what they lack is empty, or is derived from others."""
     return events
+
+
+def _manifest_of_version_4(manifest: Body) -> Body:
+    return manifest
 
 
 def without_removed_settings(scenario: Body) -> Body:
@@ -147,7 +152,8 @@ def without_removed_settings(scenario: Body) -> Body:
 MIGRATIONS: Mapping[int, Migration] = {
     1: Migration(_manifest_of_version_1, _events_of_version_1),
     2: Migration(_manifest_of_version_2, _events_of_version_2),
-    3: Migration(_manifest_of_version_3, _events_of_version_3),
+    3: Migration(_manifest_of_version_3, _unchanged_events),
+    4: Migration(_manifest_of_version_4, _unchanged_events),
 }
 """The step from each older version to the next."""
 

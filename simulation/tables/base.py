@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from agents.problems import UsageError, nearest
 from simulation.tables.columns import KEYS, SUMMARY_FIGURES, SUMMARY_KEYS, TABLES, Column, TableName
+from simulation.tables.players import player_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,6 +102,8 @@ class Tables:
     def summary(self, synthetic: bool = False) -> pd.DataFrame:
         """Return the mean outcome per model, one row per game, mode and tier; these are never averaged together.
 
+        `player` says who played: the adapter, or the stand-in where replies were simulated.
+
         Args:
             synthetic: Return the synthetic outcomes in place of the others.
         """
@@ -108,7 +111,10 @@ class Tables:
         grouped = rows.groupby(list(SUMMARY_KEYS), observed=True, dropna=False, sort=False)
         means = grouped[list(SUMMARY_FIGURES)].mean()
         means.insert(0, "episodes", grouped["episode"].count())
-        return means.reset_index()
+        counts = grouped[["simulated", "texts"]].sum()
+        found = means.reset_index()
+        found["model_name"] = player_names(found, counts)
+        return found.rename(columns={"model_name": "player"})
 
 
 def _joins(left: TableName, right: TableName) -> bool:

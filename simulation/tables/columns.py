@@ -43,8 +43,8 @@ TUPLE = "object"
 """A tuple of texts."""
 
 _SYNTHETIC = Column("synthetic", FLAG, "True where the game's outcome is a formula over words, not play")
-_EPISODE = Column("episode", COUNT, "episode number, from 0")
-_STEP = Column("step", COUNT, "step within the episode, from 0")
+_EPISODE = Column("episode", COUNT, "episode index, from 0: index 0 is the episode 1 that every other surface shows")
+_STEP = Column("step", COUNT, "step index within the episode, from 0: index 0 is step 1 on every other surface")
 _REASONING = Column("reasoning", TEXT, "what the model thought before it answered; no other model reads it")
 _TASK = (
     Column("task_id", CATEGORY, "the task played"),
@@ -75,7 +75,7 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("part", CATEGORY, "focal or background in a population run; missing elsewhere"),
     ),
     TableName.EPISODES: (
-        Column("episode", COUNT, "episode number, from 0; one row per episode"),
+        Column("episode", COUNT, "episode index, from 0 (episode 1 elsewhere); one row per episode"),
         *_TASK,
         Column("mode_reason", TEXT, "why this mode: the scenario, or a mixed run's policy with its figures"),
         Column("reward_pool", REAL, "reward shared out at the end"),
@@ -104,7 +104,7 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
     TableName.MESSAGES: (
         _EPISODE,
         _STEP,
-        Column("talk_round", COUNT, "talk round within the step, from 0"),
+        Column("talk_round", COUNT, "talk round index within the step, from 0"),
         Column("sender", CATEGORY, "model that wrote it; one row per message"),
         Column("team_id", CATEGORY, "the sender's team; missing without one"),
         Column("addressees", TUPLE, "tuple of the model ids it was sent to: topology and mode let them hear it"),
@@ -150,7 +150,7 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         _STEP,
         Column("model_id", CATEGORY, "model the call was made for; one row per attempt"),
         Column("purpose", CATEGORY, "talk, act, note or decide"),
-        Column("talk_round", COUNT, "talk round within the step, from 0"),
+        Column("talk_round", COUNT, "talk round index within the step, from 0"),
         Column("ask", COUNT, "0, or 1 where an invalid reply was asked again"),
         *_SOURCE[:3],
         Column("attempt", COUNT, "attempt at this tier, from 1"),
@@ -175,12 +175,15 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         _EPISODE,
         *_TASK,
         Column("model_id", CATEGORY, "the model; one row per model and episode"),
-        Column("model_name", CATEGORY, "served adapter name, or policy:NAME"),
+        Column("model_name", CATEGORY, "served adapter name, or policy:NAME, that the roster names"),
+        Column("player", CATEGORY, "who played: model_name, or simulated ROLE where no language model answered for it"),
         Column("role", CATEGORY, "leader, follower, competitor, teammate or neutral"),
         Column("team_id", CATEGORY, "team; missing without one"),
         Column("specialization", CATEGORY, "the specialization in its prompt"),
         Column("tier", CATEGORY, "the lowest tier any of its texts in the episode came from"),
         Column("real_share", REAL, "share of its texts that a language model generated, 0-1"),
+        Column("texts", COUNT, "its texts in the episode: messages, decisions and social actions"),
+        Column("simulated", COUNT, "how many of them a scripted policy gave in place of a language model"),
         Column("payoff", REAL, "payoff of the episode, in the game's units"),
         Column("accuracy", REAL, "closeness to the best response or right answer, 0-1, as the game defines it"),
         Column(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from agents.inference.provenance import fallen
+from agents.inference.provenance import Tier, fallen
 from agents.problems import SocietyError
 from agents.roster import Roster
 from simulation.plan import load_from_manifest
@@ -35,6 +36,8 @@ from simulation.store.run_directory import RunStatus, check_directory
 from simulation.tables.base import Tables
 from simulation.tables.columns import TABLES, Column, TableName
 from simulation.tables.parquet import read_stored, stored_file
+from simulation.tables.players import player_name
+from simulation.tables.views import view_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +58,7 @@ class TableBuilder:
         self.rows: dict[TableName, list[Row]] = {name: [] for name in TABLES}
         self._started: dict[int, EpisodeStarted] = {}
         self._tiers: dict[str, str] = {}  # of this step's decisions
+        self._texts: dict[int, Counter[tuple[str, bool]]] = {}  # of an episode: by model, simulated or not
 
     def add_roster(self, roster: Roster) -> None:
         for number, config in enumerate(roster.expand()):
@@ -71,14 +75,18 @@ class TableBuilder:
         match event:
             case EpisodeStarted():
                 self._started[event.episode] = event
+                self._texts[event.episode] = Counter()
             case CallMade():
                 self._put(TableName.CALLS, event.record.key.episode, call_row(event.record))
             case MessageSent():
+                self._count(event, event.sender)
                 self._put(TableName.MESSAGES, event.episode, asdict(event))
             case SocialActed():
+                self._count(event, event.model_id)
                 self._put(TableName.ACTS, event.episode, asdict(event))
             case DecisionMade():
                 self._tiers[event.model_id] = event.tier
+                self._count(event, event.model_id)
                 self._put(TableName.DECISIONS, event.episode, {**asdict(event), "valid": event.action is not None})
             case StepResolved():
                 self._resolve(event)
@@ -93,6 +101,9 @@ class TableBuilder:
         started = self._started.get(episode)  # none for a call outside of every episode
         self.rows[table].append({**row, "synthetic": started is not None and started.synthetic})
 
+    def _count(self, event: MessageSent | SocialActed | DecisionMade, model_id: str) -> None:
+        self._texts[event.episode][model_id, event.tier == Tier.SIMULATED.value] += 1
+
     def _resolve(self, event: StepResolved) -> None:
         common = {"episode": event.episode, "step": event.step, "duration": event.duration}
         for row in event.rows:
@@ -104,8 +115,12 @@ class TableBuilder:
         started = asdict(self._started[event.episode])
         whole = {name: value for name, value in asdict(event).items() if name != "outcomes"}
         self.rows[TableName.EPISODES].append({**started, **whole})
+        counts = self._texts.pop(event.episode)
         for outcome in event.outcomes:
-            self.rows[TableName.OUTCOMES].append({**started, **whole, **asdict(outcome)})
+            simulated, others = (counts[outcome.model_id, flag] for flag in (True, False))
+            player = player_name(outcome.model_name, outcome.role, simulated, simulated + others)
+            who = {"player": player, "texts": simulated + others, "simulated": simulated}
+            self.rows[TableName.OUTCOMES].append({**started, **whole, **asdict(outcome), **who})
 
     def _forget(self, episode: int) -> None:
         """Drop the rows of an episode that is played again; its calls stay, as they were paid for."""
@@ -206,6 +221,14 @@ class Run(Tables):
     @cached_property
     def _derived(self) -> dict[TableName, pd.DataFrame]:
         return build_tables(read_events(self.path / EventLog.NAME), self.roster)
+
+    @property
+    def answer(self) -> Any:
+        """Return who did best and by how much, what was said and what to distrust: a `simulation.answer.RunAnswer`."""
+        return view_of(self, "answer")
+
+    def _repr_html_(self) -> str:
+        return str(view_of(self, "answer_html"))
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pkgutil import resolve_name
 from typing import Any
 
-VIEWS: dict[str, str] = {}
+VIEWS: dict[str, str] = {
+    "answer": "simulation.answer.answer:answer_of",
+    "answer_html": "simulation.answer.render:answer_html",
+}
 """The name of a view -> module:function that takes a `Run` (or `Runs`) and returns the view."""
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.sanitize import sanitize
-from simulation.monitor.progress import WIDE
+from simulation.monitor.outcomes import WIDE
 from simulation.treatment import Treatment
 from simulation.watch.follower import QUIET, Follower
 from simulation.watch.state import NOT_ASKED

@@ -28,7 +28,7 @@ function drawOutcomes(run) {
   place.classList.toggle("one", titles.length === 1);
   titles.forEach((title, which) => {
     const mine = rows.filter((row) => part(row) === title).sort((a, b) => a.value - b.value), share = SHARES.includes(figure);
-    const dots = { type: "scatter", mode: "markers", y: mine.map((row) => by === "mode" || by === "role" ? label(row.name) : plain(row.name)), x: mine.map((row) => row.value),
+    const dots = { type: "scatter", mode: "markers", y: mine.map((row) => by === "mode" || by === "role" ? label(row.name) : plain(row.player ? `${row.name} · ${row.player}` : row.name)), x: mine.map((row) => row.value),
       marker: { size: 10, color: css("--accent"), line: { width: 2, color: css("--accent") }, symbol: mine.map((row) => row.low === null ? "circle-open" : "circle") },
       error_x: { type: "data", symmetric: false, array: mine.map((row) => row.high === null ? 0 : row.high - row.value),
         arrayminus: mine.map((row) => row.low === null ? 0 : row.value - row.low), color: css("--accent"), thickness: 2, width: 0 },

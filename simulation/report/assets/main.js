@@ -3,7 +3,7 @@
 let report = null;
 const current = () => report.runs[state.run];
 const FIGURES = ["payoff", "cooperation_score", "efficiency", "accuracy", "reward_earned"], COURSE = ["total_payoff", "payoff", "cooperation"];
-const SECTIONS = ["outcomes", "course", "network", "messages", "calls", "metrics", "fingerprints", "tournaments", "trainings"];
+const SECTIONS = ["answer", "outcomes", "society", "course", "network", "messages", "calls", "metrics", "fingerprints", "tournaments", "trainings"];
 
 function drawHonesty(run) {
   const { honesty } = run, warnings = [], facts = [];
@@ -25,6 +25,33 @@ function drawHonesty(run) {
   $("honesty").className = warnings.length ? "warned" : "";
   drawOverview();
   fill($("honesty"), ...warnings.map((text) => make("p", text, { class: "loud" })), list);
+}
+
+/* The answer block: sentences made in Python, the same as in the terminal and in notebooks. */
+function drawAnswer({ title, sections }) {
+  const parts = sections.map(({ key, lines }) => fill(make("div"), make("h3", label(`answer_${key}`)), ...lines.map((line) => make("p", line.text, { class: `answer-${line.kind}` }))));
+  fill($("answer"), make("p", title, { class: "quiet" }), fill(make("div", undefined, { class: "answer-parts" }), ...parts));
+}
+
+/* The rules and the roster: what was played, and who hears whom. */
+function drawSociety(run) {
+  fill($("rules"), ...run.rules.flatMap((task) => {
+    const numbers = Object.entries(task.parameters).map(([name, value]) => `${name} ${value}`);
+    const facts = [`${label("steps_most")} ${task.steps}`, ...numbers, `${label("optimum")} ${number(task.optimum)}`, `${label("nash")} ${number(task.nash)}`];
+    return [make("h3", `${task.task} (${task.game})`), make("p", task.rules), make("p", facts.join(" · "), { class: "quiet" })];
+  }));
+  const hears = (row) => Object.entries(row.heard_by).map(([mode, names]) => {
+    const who = !names.length ? label("nobody") : names.length === run.network.nodes.length - 1 ? label("everybody") : names.join(", ");
+    return Object.keys(row.heard_by).length > 1 ? `${label(mode)}: ${who}` : who;
+  }).join("; ");
+  const heads = ["model", "player", "roster_adapter", "role", "team", "specialization", "base_model", "heard_by"], body = make("tbody");
+  for (const row of run.players) {
+    const cells = [row.model, row.player, row.adapter, label(row.role), row.team || "–", row.specialization || "–", row.base_model || "–", hears(row)];
+    body.append(fill(make("tr"), ...cells.map((cell) => make("td", cell, { class: "text" }))));
+  }
+  fill($("players-table"), fill(make("thead"), fill(make("tr"), ...heads.map((head) => make("th", label(head), { class: "text" })))), body);
+  const left = run.network.nodes.length - run.players.length;
+  $("players-more").textContent = left > 0 ? label("players_more").replace("{count}", left) : "";
 }
 
 /* All runs of the report in one table; a mean over episodes only where they are of one game, mode and tier. */
@@ -124,13 +151,15 @@ function draw() {
   if (!report.runs.length) {
     const names = [...report.trainings.map((each) => each.scenario), ...report.tournaments.map((each) => each.game), ...report.fingerprints.map((each) => each.origin.roster)];
     $("title").textContent = unique(names).join(", ");
-    $("honesty").hidden = true;
+    $("honesty").hidden = $("answer").hidden = true;
     drawInSight();
     return;
   }
   const run = current();
   drawHead(run);
+  drawAnswer(run.answer);
   drawHonesty(run);
+  drawSociety(run);
   drawControls(run);
   drawMetrics(run.metrics);
   for (const id of Object.keys(DRAW)) if (id !== "trainings" || report.trainings.length) stale.add(id);
@@ -170,7 +199,7 @@ async function begin() {
   if (navigator.language.startsWith("zh")) state.language = "zh";
   options($("run"), report.runs.map((run, place) => [String(place), run.name]), "0");
   $("run").parentElement.hidden = report.runs.length < 2;
-  if (!report.runs.length) for (const id of ["outcomes", "course", "network", "messages", "calls", "metrics"]) $(id).hidden = true;
+  if (!report.runs.length) for (const id of ["outcomes", "society", "course", "network", "messages", "calls", "metrics"]) $(id).hidden = true;
   wire();
   if (report.runs.length) await openRun(0); else draw();
   document.documentElement.dataset.ready = "true";

@@ -28,7 +28,7 @@ function drawNetwork(run) {
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   context.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
   const last = Number($("network-step").value), { nodes, links, bins } = run.network, total = heardUntil(run, last);
-  $("network-at").textContent = `0–${bins.length ? bins[last][1] : 0}`;
+  $("network-at").textContent = `1–${bins.length ? bins[last][1] : 1}`;
   const most = Math.max(1, ...total), teams = unique(nodes.map((node) => node.team));
   links.forEach(([from, to], at) => {
     if (!total[at]) return;

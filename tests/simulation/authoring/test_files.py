@@ -14,7 +14,7 @@ from agents.adapter_sources import Candidate
 from agents.inference.servers.served_model import ServedModel
 from agents.roster import FOLDER, Roster, roster_schema
 from agents.yaml_file import read_yaml
-from simulation.authoring.audiences import audience_maps
+from simulation.answer.audiences import audience_maps
 from simulation.authoring.roster_draft import deal
 from simulation.authoring.roster_picture import picture
 from simulation.authoring.schema import scenario_schema, shipped_schemas

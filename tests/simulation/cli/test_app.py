@@ -12,6 +12,7 @@ import pytest
 
 from agents.roster import shipped_rosters
 from simulation.cli import app as cli
+from simulation.cli.run import NO_SERVER
 from simulation.scenario import shipped_scenarios
 
 
@@ -37,7 +38,8 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_run_command_prints_table_and_directory(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = society(capsys, "run", "first_contact", "--tier", "simulated", "--episodes", "1")
     assert code == 0
-    assert "SIMULATED replies are scripted" in out
+    assert out.startswith("SIMULATED: 24 replies are scripted")  # above the table
+    assert "Who did best" in out
     assert (Path(out.splitlines()[-1]) / "manifest.json").exists()
     assert "episode 1/1" in err
     assert sorted(path.name for path in Path().iterdir()) == ["runs"]  # no log/ of OASIS
@@ -51,6 +53,24 @@ def test_json_of_two_runs_differs_only_in_times(capsys: pytest.CaptureFixture[st
         rows = json.loads(out)["outcomes"]
         outcomes.append([{k: v for k, v in row.items() if k != "completion_time"} for row in rows])
     assert outcomes[0] == outcomes[1]
+
+
+def test_run_without_the_named_server_has_its_own_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    url, tiers = "http://localhost:9/v1", "inference.tiers=[http, simulated]"
+    code, out, err = society(capsys, "run", "first_contact", "--episodes", "1", "--endpoint", url, "--set", tiers)
+    assert code == NO_SERVER == 4
+    assert (Path(out.splitlines()[-1]) / "manifest.json").exists()
+    first, *_, last = err.splitlines()
+    for line in (first, last):
+        assert url in line
+        assert "start one with: vllm serve" in line
+
+
+def test_run_that_asked_for_simulated_replies_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ("--episodes", "1", "--endpoint", "http://localhost:9/v1", "--tier", "simulated")
+    code, _, err = society(capsys, "run", "first_contact", *options)
+    assert code == 0
+    assert "server" not in err
 
 
 FIVE_MISTAKES = """\

@@ -183,7 +183,7 @@ def test_unfinished_run_is_reported_up_to_its_end(make_plan: Callable[..., Plan]
     assert len(run["episodes"]) == len(load_run(stopped.value.path).episodes) == 1
     texts, details = unpacked(page, "texts-0"), unpacked(page, "details-0-0")
     shown = {episode: bool(prompt) for episode, (prompt, _, _) in zip(texts["episode"], details, strict=True)}
-    assert shown == {0: True, 1: True}
+    assert shown == {1: True, 2: True}
 
 
 def test_sources_of_a_run_include_its_tournament(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

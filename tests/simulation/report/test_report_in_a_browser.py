@@ -55,6 +55,9 @@ def test_every_control_works(small_run: Run, browser: Browser, tmp_path: Path) -
     path = write_report([small_run.path], tmp_path / "report.html")
     with opened(browser, path, color_scheme="light") as page:
         assert "SIMULATED" in page.inner_text("#honesty")
+        assert "simulated leader" in page.inner_text("#answer")
+        assert "cooperator" in page.inner_text("#players-table")  # the roster's adapter, beside who played
+        page.locator("#outcomes").scroll_into_view_if_needed()
         for figure in ("payoff", "cooperation_score", "efficiency", "accuracy", "reward_earned"):
             page.select_option("#outcome-figure", figure)
         for by in ("adapter", "role", "mode", "team"):
@@ -70,7 +73,7 @@ def test_every_control_works(small_run: Run, browser: Browser, tmp_path: Path) -
         assert str(small_run.messages["audience"].map(len).sum()) in whole
         page.focus("#network-step")
         page.keyboard.press("Home")
-        assert page.inner_text("#network-at") == "0–0"
+        assert page.inner_text("#network-at") == "1–1"
         assert page.inner_text("#network-text") != whole
         page.focus("#network-canvas")
         page.keyboard.press("ArrowRight")
@@ -81,7 +84,7 @@ def test_every_control_works(small_run: Run, browser: Browser, tmp_path: Path) -
         page.select_option("#filter-kind", label="message")
         assert page.inner_text("#found").startswith(f"{len(small_run.messages)} of")
         page.select_option("#filter-sender", label="m1")
-        page.fill("#filter-step", "1")
+        page.fill("#filter-step", "2")
         mine = small_run.messages.query("sender == 'm1' and step == 1")
         assert page.inner_text("#found").startswith(f"{len(mine)} of")
         page.locator(".row").first.click()
@@ -166,6 +169,8 @@ def test_report_of_20_000_messages_is_fast(
         every = f"{len(run.messages) + len(run.decisions):,}"
         assert page.inner_text("#found") == f"{every} of {every}"
         page.locator("#messages").scroll_into_view_if_needed()
+        page.wait_for_selector("#calls .main-svg")
+        page.evaluate("() => drawing")  # the charts nearby, which are drawn now
         find = "document.querySelector('#search').value = 'cooperat'; filterTexts()"
         pick = "document.querySelector('#filter-sender').selectedIndex = 7; filterTexts()"
         filters = [settled(page, script) for script in (find, pick, find)]

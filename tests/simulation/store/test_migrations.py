@@ -24,7 +24,7 @@ from simulation.tables.columns import TableName
 from simulation.tables.run import Run, build_tables, load_run
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "runs"
-OLD = ("version_1_first", "version_1_later", "version_2", "version_3")
+OLD = ("version_1_first", "version_1_later", "version_2", "version_3", "version_4")
 PRESENT = f"version_{SCHEMA_VERSION}"
 OTHERWISE = ("latency", "duration", "time", "prompt_hash", "reading")
 
@@ -53,7 +53,12 @@ def test_a_stored_run_of_any_version_has_the_tables_of_this_one(name: str) -> No
         pd.testing.assert_frame_equal(comparable(getattr(run, table.value)), comparable(frame))
 
 
-@pytest.mark.parametrize(("name", "reading", "reader"), [*((old, "", 1) for old in OLD), (PRESENT, "exact", 2)])
+BY_FIRST_READER = [(name, "", 1) for name in OLD if name != "version_4"]
+
+
+@pytest.mark.parametrize(
+    ("name", "reading", "reader"), [*BY_FIRST_READER, ("version_4", "exact", 2), (PRESENT, "exact", 2)]
+)
 def test_a_run_says_which_reader_read_its_answers(name: str, reading: str, reader: int) -> None:
     run = load_run(FIXTURES / name)
     assert set(run.decisions["reading"]) == {reading}

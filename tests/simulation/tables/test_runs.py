@@ -20,7 +20,7 @@ from simulation.tables.parquet import arrow_schema
 from simulation.tables.runs import Runs, SkippedRunsWarning
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "runs"
-PRESENT = FIXTURES / "version_4"
+PRESENT = FIXTURES / "version_5"
 
 
 def run_at(place: Path, **manifest: object) -> Path:

@@ -138,6 +138,8 @@ def test_verify_learning_prints_every_figure(
 ) -> None:
     monkeypatch.setattr(learning_cases, "LEARNING_CASES", LEARNING_CASES[1:2])
     code, out, _ = society(capsys, "verify", "--learning")
+    assert (code, len(out.splitlines())) == (0, 1)  # the summary
+    code, out, _ = society(capsys, "verify", "--learning", "--verbose")
     assert code == 0
     assert "best response to tit_for_tat" in out
     code, out, _ = society(capsys, "verify", "--learning", "--json")

@@ -114,6 +114,8 @@ def test_verify_command_exits_with_1_and_names_what_is_off(
     code, out, _ = society(capsys, "verify")
     assert code == 1
     assert [line for line in out.splitlines() if "OFF" in line and "planted" in line and "9 15" in line]
+    assert " ok " not in out  # only what is off
+    assert " ok " in society(capsys, "verify", "-v")[1]
     assert out.splitlines()[-1].startswith("2 cases, 4 figures, 1 off")
 
 
