@@ -1,6 +1,6 @@
 """The recorded runs that come with the package: real adapters played them once; no model is needed to read or replay.
 
-Each is one ZIP file of `simulation/recorded/` with a run directory's files, the OASIS database aside.
+Each is one ZIP file of `simulation/recorded/` with a run directory's events, prompts and manifest.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from simulation.store.files import atomic_directory
 from simulation.tables.run import Run, load_run
 
 FOLDER = Path(__file__).parents[1] / "recorded"
-_LEFT_OUT = ("oasis.db", ".lock")
+_LEFT_OUT = ("oasis.db", ".lock", "tables")  # tables are derived from the events, in any version
 _ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)  # one content is one file, whenever it is packed
 
 
@@ -49,7 +49,11 @@ def pack(run: str | Path, name: str) -> Path:
 
     Paths into this clone become relative and others begin with ~: they name the one who recorded it.
     """
-    files = sorted(path for path in Path(run).rglob("*") if path.is_file() and path.name not in _LEFT_OUT)
+    files = sorted(
+        path
+        for path in Path(run).rglob("*")
+        if path.is_file() and not set(path.relative_to(run).parts) & set(_LEFT_OUT)
+    )
     target, clone, home = FOLDER / f"{name}.zip", f"{FOLDER.parents[1]}/".encode(), str(Path.home()).encode()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
         for path in files:
