@@ -5,6 +5,8 @@ STAMP := $(VENV)/.installed
 TOOLS := $(VENV)/tools
 # extra pip arguments, for example a wheel index of CPU-only torch builds
 PIP_ARGS ?=
+# how many files of the tests marked vllm run at a time
+WORKERS ?= 2
 
 .PHONY: bench bench-grid install run test test-all vllm test-vllm lint types format docs tools audit sbom clean
 
@@ -31,7 +33,7 @@ vllm: install
 	PIP_ARGS="$(PIP_ARGS)" $(BIN)/python -m tests.integration.vllm.install
 
 test-vllm: vllm
-	$(BIN)/python -m pytest -m vllm -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m vllm -n $(WORKERS) --dist loadfile
 
 # every benchmark against its peer; two frameworks get separate environments in the user's cache
 bench: install
