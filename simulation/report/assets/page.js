@@ -10,10 +10,6 @@ async function unpackText(name) {
 
 const unpack = async (name) => JSON.parse(await unpackText(name));
 
-/* Plotly is the largest part of the page: it is unpacked when the first chart becomes visible. */
-let library = null;
-const plotly = () => library ??= unpackText("plotly").then((source) => document.head.append(make("script", source)));
-
 const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 
 /* Text from a run is always set as text: it can contain anything. */
