@@ -135,8 +135,10 @@ def draw(figures: Figures) -> str:
     rows = {name: figures["adapters"][name] for name in TEACHERS} | {BASE: figures["base"]}
     table = HeatTable(
         title="What a LoRA adapter does to the same base model",
-        subtitle="Measured P(cooperate) in the prisoner's dilemma, after (own, partner) last move; "
-        f"{figures['prompts_per_cell']} held-out prompts a cell",
+        above=[
+            "Measured P(cooperate) in the prisoner's dilemma, after (own, partner) last move; "
+            f"{figures['prompts_per_cell']} held-out prompts a cell"
+        ],
         label="P(cooperate) per adapter and past",
         columns=list(PASTS),
         rows=[HeatRow(name, [_tile(each["p_cooperate"][past]) for past in PASTS]) for name, each in rows.items()],

@@ -173,8 +173,8 @@ def heat_of(name: str, group: Sequence[Training]) -> str:
     ]
     columns = [f"update {update}" for update in shown]
     title, label = f"{name}: P({mine['choice'].iloc[0]}) of {learner}", f"probabilities of {learner} by situation"
-    subtitle = f"Before each update, in each situation; the mean of {len(group)} seed{'s' if len(group) > 1 else ''}"
-    return heat_table.draw(HeatTable(title, subtitle, label, columns, rows, names=560))
+    above = f"Before each update, in each situation; the mean of {len(group)} seed{'s' if len(group) > 1 else ''}"
+    return heat_table.draw(HeatTable(title, [above], label, columns, rows, names=560))
 
 
 def write(groups: dict[str, list[Training]], docs: Path) -> Path:

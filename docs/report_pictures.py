@@ -24,8 +24,8 @@ def main(paths: list[str]) -> None:
             page = browser.new_page(viewport=SIZE, color_scheme=theme)
             page.goto(report.as_uri())
             page.wait_for_selector("html[data-ready=true]")
-            page.wait_for_selector("#outcome-charts .main-svg")
-            page.wait_for_selector("#course-chart .main-svg")
+            page.wait_for_selector("#outcome-charts svg.figure")
+            page.wait_for_selector("#course-chart svg.figure")
             page.add_style_tag(content="#language { display: none }")  # not every machine has Chinese fonts
             page.wait_for_timeout(500)
             page.screenshot(path=HERE / f"report_{theme}.png")

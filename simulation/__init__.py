@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from simulation.games.measures import Meaning, closeness
     from simulation.games.pairs import MatrixGame
     from simulation.metrics.messages import answer_network, answer_structure, messages_of
+    from simulation.pictures.export import save_picture
     from simulation.plan import Plan
     from simulation.report.page import write_report
     from simulation.runs.recorded import recorded_names, recorded_run
@@ -95,6 +96,7 @@ __all__ = [
     "resume_training",
     "run_blocking",
     "run_scenario",
+    "save_picture",
     "sweep",
     "train_scenario",
     "write_report",
@@ -152,6 +154,7 @@ _HOMES = {
     "resume_training": "simulation.training.start",
     "run_blocking": "agents.inference.loops",
     "run_scenario": "simulation.runs.runner",
+    "save_picture": "simulation.pictures.export",
     "sweep": "simulation.runs.sweep",
     "train_scenario": "simulation.training.start",
     "write_report": "simulation.report.page",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agents.inference.provenance import CallStatus, Tier
+from agents.inference.provenance import CallStatus
 from agents.inference.servers.proof import stored_warnings
+from simulation.metrics.banner import SourceCounts
 from simulation.metrics.replies import reply_shares
 
 if TYPE_CHECKING:
@@ -60,25 +61,19 @@ class HonestyBanner:
 
 def honesty_of(run: Run) -> HonestyBanner:
     """The banner of a run, finished or not."""
-    import pandas as pd
-
-    texts = [frame[["tier", "fallback_from"]].astype(str) for frame in (run.messages, run.decisions, run.acts)]
-    rows = pd.concat(texts, ignore_index=True)
+    counts, decisions = SourceCounts.of(run), run.decisions
     statuses = run.calls["status"].astype(str).value_counts()
-    counts = {tier.value: int((rows["tier"] == tier.value).sum()) for tier in Tier}
-    real = sum(counts[tier.value] for tier in Tier if tier.real)
-    outcomes, decisions = run.outcomes, run.decisions
     shares = {each.name: each for each in reply_shares(run)}
     return HonestyBanner(
         status=str(run.manifest["status"]),
         treatment=str(run.manifest["scenario"]["communication"].get("treatment", "delivered")),
-        tiers={tier: count for tier, count in counts.items() if count},
-        real=real / len(rows) if len(rows) else None,
-        synthetic=float(outcomes["synthetic"].mean()) if len(outcomes) else None,
+        tiers=dict(counts.texts),
+        real=counts.real_share,
+        synthetic=counts.synthetic_share,
         calls=int(statuses.get(CallStatus.OK.value, 0) + statuses.get(CallStatus.FAILED.value, 0)),
         failed=int(statuses.get(CallStatus.FAILED.value, 0)),
         cached=int(statuses.get(CallStatus.CACHED.value, 0)),
-        fallbacks=int((rows["fallback_from"] != "").sum()),
+        fallbacks=counts.fallbacks,
         decisions=len(decisions),
         invalid=int((~decisions["valid"]).sum()),
         acts=len(run.acts),

@@ -36,6 +36,7 @@ from simulation.cli import (
     tournament,
     train,
     verify,
+    view,
     watch,
 )
 from simulation.cli.console import complain, stderr
@@ -64,6 +65,7 @@ for commands in (
     replay,
     play,
     doctor,
+    view,
     watch,
     show,
     report,

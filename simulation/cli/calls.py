@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulation.cli.console import as_json, shown_interval, text_table, wide_console
+from simulation.cli.console import as_json, print_result, shown_interval, text_table
 from simulation.cli.options import JsonOption, RunArgument
 from simulation.studies.calls import By
 
@@ -36,16 +36,15 @@ def calls(
     if json_:
         typer.echo(as_json(report))
         return
-    wide_console().print(_calls_table(report))
+    print_result(report.banner, [_calls_table(report)])
 
 
 def _calls_table(report: CallReport) -> Table:
-    mix = ", ".join(f"{tier} {share:.0%}" for tier, share in report.tier_mix.items()) or "none"
     named = report.by is not By.TIER
     heads = ("tier", *((report.by.value,) if named else ()), "ok", "failed", "success", "latency s", "queue s")
     rows = ((group.tier, *((group.name or "(no server)",) if named else ()), *_cells(group)) for group in report.groups)
     return text_table(
-        f"replies by tier: {mix}",
+        "",
         (*heads, "tokens/s a call", "tokens/s in all", "prefix hits", "moves", "fallbacks", "faults", "errors"),
         rows,
         notes=_notes(report),

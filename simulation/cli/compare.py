@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulation.cli.console import FIGURE_HEADS, shown_interval, stderr, text_table, wide_console
+from simulation.cli.console import FIGURE_HEADS, print_result, shown_interval, stderr, text_table
 from simulation.cli.options import JsonOption, LevelOption, MixTiersOption
 
 if TYPE_CHECKING:
@@ -56,10 +56,7 @@ def compare(
     if json_:
         typer.echo(_json(found))
         return
-    for table in _tables(found, models):
-        wide_console().print(table)
-    for line in _notes(found):
-        typer.echo(line)
+    print_result(found.banner, _tables(found, models))
 
 
 def _json(found: Comparison) -> str:
@@ -104,13 +101,3 @@ def _cells(each: FigureDifference) -> tuple[str, ...]:
     figure = name if each.model_id and name == "payoff" else FIGURE_HEADS.get(name, name)
     difference = shown_interval(each.interval, 3, "+")
     return (figure, f"{each.first:.3f}", f"{each.other:.3f}", difference, str(each.interval.n), each.verdict.value)
-
-
-def _notes(found: Comparison) -> Iterator[str]:
-    for name in found.sides:
-        seeds = found.seeds[name]
-        played = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds, {seeds[0]} to {seeds[-1]}"
-        yield f"{name}: {len(found.runs[name])} runs, {played}, replies: {', '.join(found.tiers[name])}"
-    for key, values in found.differs.items():
-        yield f"differs in {key}: {' / '.join(values)}"
-    yield from found.notes

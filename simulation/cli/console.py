@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import typer
 
-from agents.sanitize import sanitize_lines
+from agents.sanitize import sanitize, sanitize_lines
 from agents.yaml_file import display
 from simulation.cli import logs
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from simulation.metrics.banner import StudyBanner
     from simulation.metrics.registry import Interval
     from simulation.plan import Plan
     from simulation.tables.run import Run
@@ -77,24 +78,42 @@ def show_answer(run: Run, console: Console) -> None:
 
 
 def show_study(
-    folder: Path, report: str, as_json: bool, tables: Callable[[], Iterable[Table]], lines: Iterable[str] = ()
+    folder: Path,
+    report: str,
+    as_json: bool,
+    banner: Callable[[], StudyBanner],
+    tables: Callable[[], Iterable[Table]],
+    lines: Iterable[str] = (),
 ) -> None:
-    """Print a study: its report file as it is, or its tables and lines with the folder as the last line.
+    """Print a study: its report file as it is, or its banner, tables and lines with the folder as the last line.
 
     Args:
         folder: The study's folder.
         report: The name of its report file, JSON.
         as_json: Print the file, nothing else.
+        banner: Returns what stands above the tables.
         tables: Makes the tables.
         lines: Printed below the tables.
     """
     if as_json:
         typer.echo((folder / report).read_text(encoding="utf-8"), nl=False)
         return
+    print_result(banner(), tables(), (*lines, str(folder)))
+
+
+def print_result(banner: StudyBanner, tables: Iterable[Table], lines: Iterable[str] = ()) -> None:
+    """Print a study's banner, then its tables, then lines."""
+    from rich.text import Text
+
+    from simulation.metrics.banner import is_loud
+
     console = wide_console()
-    for table in tables():
+    console.print(Text(sanitize(banner.title), style="bold"))
+    for line in banner.lines():
+        console.print(Text(sanitize(line), style="bold yellow" if is_loud(line) else ""))
+    for table in tables:
         console.print(table)
-    for line in (*lines, str(folder)):
+    for line in lines:
         typer.echo(line)
 
 

@@ -75,17 +75,16 @@ def effect(
         with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content) as watch:
             folder = play_treatments(plan, arms, out=out, on_event=watch)
     report = read_effects(folder, level=level, mix_tiers=mix_tiers)
-    show_study(folder, REPORT, json_, lambda: [effect_table(report)])
+    show_study(folder, REPORT, json_, lambda: report.banner, lambda: [effect_table(report)])
 
 
 def effect_table(report: EffectReport) -> Table:
-    """One row per effect; the notes below."""
+    """One row per effect."""
     level = f"{report.effects[0].interval.level:.0%}" if report.effects else ""
     return text_table(
-        f"{report.scenario}: effect of messages, delivered - treated (seed {report.seed})",
+        "",
         ("against", "task", "measure", "whose", f"effect [{level} interval]", "pairs", "p", "p (Holm)"),
         map(_effect_row, report.effects),
-        notes=[f"replies: {', '.join(report.tiers)}", *report.notes],
     )
 
 

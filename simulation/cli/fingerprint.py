@@ -72,7 +72,7 @@ def fingerprint(
         folder = _play(roster, Conditions(role, language, temperature, settings), out, at_once)
     report = read_fingerprints(folder, level=level, mix_tiers=mix_tiers)
     (folder / PICTURE).write_text(picture(report), encoding="utf-8")
-    show_study(folder, REPORT, json_, lambda: [fingerprint_table(report)], _differences(report))
+    show_study(folder, REPORT, json_, lambda: report.banner, lambda: [fingerprint_table(report)], _differences(report))
 
 
 def _play(roster: str, conditions: Conditions, out: Path, at_once: int | None) -> Path:
@@ -92,19 +92,18 @@ def _differences(report: FingerprintReport) -> Iterator[str]:
 
 
 def fingerprint_table(report: FingerprintReport) -> Table:
-    """One row per cell, one column per subject; a star marks a difference from the base model."""
-    from agents.inference.provenance import Tier
+    """One row of two lines per cell, one column per subject; a star marks a difference from the base model."""
     from simulation.studies.fingerprint.cells import CELLS, Cell
     from simulation.studies.fingerprint.picture import differs_from_base, texts
 
     def shown(name: str, cell: Cell) -> str:
-        return " ".join(texts(report.figure(name, cell.name))) + "*" * differs_from_base(report, name, cell.name)
+        value, interval = texts(report.figure(name, cell.name))
+        return f"{value}{'*' * differs_from_base(report, name, cell.name)}\n{interval}"
 
-    mark = " - SIMULATED, no language model" if Tier.SIMULATED.value in report.tiers else ""
     star = [f"* differs from {report.base}, adjusted (Holm) for all comparisons"] if report.base else []
     return text_table(
-        f"{report.origin.roster}: behavioural fingerprints{mark} (seed {report.origin.seed})",
-        ("cell", f"{report.level:.0%} intervals", *report.subjects),
-        ((cell.name, cell.title, *(shown(name, cell) for name in report.subjects)) for cell in CELLS),
-        notes=[f"replies: {', '.join(report.tiers)}", *star, *report.notes],
+        "",
+        ("cell", *report.subjects),
+        ((f"{cell.name}\n  {cell.title}", *(shown(name, cell) for name in report.subjects)) for cell in CELLS),
+        notes=star,
     )

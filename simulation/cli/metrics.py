@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.problems import SocietyError
-from simulation.cli.console import as_json, shown_interval, text_table, wide_console
+from simulation.cli.console import as_json, print_result, shown_interval, text_table
 from simulation.cli.options import JsonOption, MixTiersOption
 
 if TYPE_CHECKING:
@@ -41,10 +41,7 @@ def metrics_(
         typer.echo(as_json(report))
         return
     heads = ("metric", "of", "value [interval]", "n", "what it measures", "source")
-    title = "all models together, synthetic episodes left out"
-    wide_console().print(text_table(title, heads, _lines(report.rows)))
-    for note in report.notes:
-        typer.echo(note)
+    print_result(report.banner, [text_table("", heads, _lines(report.rows))])
 
 
 def _lines(rows: Sequence[MetricRow]) -> Iterator[tuple[str, ...]]:

@@ -9,7 +9,7 @@ import typer
 PANELS: Mapping[str, tuple[str, ...]] = {
     "Run": ("demo", "run", "sweep", "resume", "replay", "play", "doctor"),
     "Train": ("train",),
-    "Look at runs": ("watch", "show", "report", "compare", "metrics", "calls", "quality"),
+    "Look at runs": ("view", "watch", "show", "report", "compare", "metrics", "calls", "quality"),
     "Ask what models do": ("effect", "fingerprint", "exploit", "population", "tournament", "verify"),
     "Write files": ("list", "games", "roster", "scenario", "validate", "schema"),
     "Serve models": ("serve", "adapters", "model"),

@@ -77,7 +77,7 @@ def population(
         kinds = tuple(member_of(Population, each, "--population") for each in population or ()) or tuple(Population)
         folder = _play(plan, Declaration(tuple(focal or ()), tuple(background or ()), kinds), out, at_once)
     report = read_populations(folder, level=level, mix_tiers=mix_tiers)
-    show_study(folder, REPORT, json_, lambda: [returns_table(report, level)])
+    show_study(folder, REPORT, json_, lambda: report.banner, lambda: [returns_table(report, level)])
 
 
 def _play(plan: Plan, declared: Declaration, out: Path, at_once: int | None) -> Path:
@@ -90,7 +90,7 @@ def _play(plan: Plan, declared: Declaration, out: Path, at_once: int | None) -> 
 
 
 def returns_table(report: PopulationReport, level: float) -> Table:
-    """One row per return; the notes below."""
+    """One row per return."""
     heads = ("population", "focal", "background", "task", "part", "model", "players")
     shown = f"return [{level:.0%} interval]"
     rows = (
@@ -101,9 +101,8 @@ def returns_table(report: PopulationReport, level: float) -> Table:
         for each in report.returns
     )
     return text_table(
-        f"{report.scenario}: per-capita return, mean payoff of an episode per player (seed {report.seed})",
+        "",
         (*heads, shown, "episodes"),
         rows,
-        notes=[f"replies: {', '.join(report.tiers)}", *report.notes],
         right=(shown, "episodes"),
     )

@@ -10,7 +10,7 @@ import typer
 
 from agents.inference.provenance import Tier
 from agents.problems import UsageError
-from simulation.cli.console import as_json, shown_interval, text_table, wide_console
+from simulation.cli.console import as_json, print_result, shown_interval, text_table
 from simulation.cli.options import JsonOption, RunArgument
 
 if TYPE_CHECKING:
@@ -51,11 +51,7 @@ def quality(
     if json_:
         typer.echo(as_json(report))
         return
-    console = wide_console()
-    for table in _quality_tables(report):
-        console.print(table)
-    for note in report.notes:
-        typer.echo(note)
+    print_result(report.banner, _quality_tables(report))
 
 
 def _quality_tables(report: QualityReport) -> Iterator[Table]:

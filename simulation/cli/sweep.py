@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.problems import member_of
-from simulation.cli.console import FIGURE_HEADS, stderr, text_table, wide_console
+from simulation.cli.console import FIGURE_HEADS, print_result, stderr, text_table
 from simulation.cli.options import (
     RUNS,
     EndpointsOption,
@@ -88,9 +88,7 @@ def _show(folder: Path, runs: Runs, as_json: bool) -> None:
         means = json.loads(report.table().to_json(orient="records"))
         typer.echo(json.dumps({"sweep": str(folder), "runs": len(runs), "means": means, "notes": report.notes}))
         return
-    wide_console().print(sweep_table(report))
-    for line in (*report.notes, str(folder)):
-        typer.echo(line)
+    print_result(report.banner, [sweep_table(report)], [str(folder)])
 
 
 def sweep_table(report: SweepReport) -> Table:
@@ -104,5 +102,4 @@ def sweep_table(report: SweepReport) -> Table:
         [f"{value:.3f}" if name in SWEPT_FIGURES else str(value) for name, value in row.items()]
         for row in means.to_dict("records")
     )
-    title = "mean outcome of each combination, over seeds and models"
-    return text_table(title, heads, rows, right=heads[len(report.keys) :])
+    return text_table("", heads, rows, right=heads[len(report.keys) :])

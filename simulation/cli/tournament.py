@@ -93,8 +93,7 @@ def _finish(folder: Path, jobs: int, level: float, mix_tiers: bool, as_json: boo
 
     with counted("match", stderr()) as watch:
         result = play_tournament(folder, jobs=jobs, level=level, mix_tiers=mix_tiers, watch=watch)
-    notes = (f"replies: {', '.join(result.report['tiers'])}", *result.report["notes"])
-    show_study(folder, REPORT, as_json, lambda: result_tables(result), notes)
+    show_study(folder, REPORT, as_json, lambda: result.banner, lambda: result_tables(result))
 
 
 def _new(scenario: Scenario, roster: str, form: str | None, out: Path, limits: Mapping[str, Any]) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from agents.problems import member_of
-from simulation.cli.console import as_json, stderr, text_table, wide_console
+from simulation.cli.console import as_json, print_result, stderr, text_table
 from simulation.cli.options import (
     RUNS,
     EndpointsOption,
@@ -226,19 +226,23 @@ def _show(training: Training, json_: bool) -> None:
         tables = {name: getattr(training, name).to_dict("records") for name in ("updates", "gates")}
         typer.echo(as_json({"folder": str(training.path), **tables}))
         return
-    if not training.ledger.lines:
-        typer.echo("no update is made yet")
+    if training.ledger.lines:
+        print_result(training.banner, _tables(training))
     else:
-        wide_console().print(_table(training))
-        if len(training.modes):
-            wide_console().print(_modes_table(training))
-        if len(training.mixtures):
-            wide_console().print(_mixtures_table(training))
-        if any(line.gates for line in training.ledger.lines):
-            wide_console().print(_gates(training))
-        if training.league is not None:
-            wide_console().print(_league_table(training.league))
+        typer.echo("no update is made yet")
     typer.echo(str(training.path))
+
+
+def _tables(training: Training) -> Iterator[Table]:
+    yield _table(training)
+    if len(training.modes):
+        yield _modes_table(training)
+    if len(training.mixtures):
+        yield _mixtures_table(training)
+    if any(line.gates for line in training.ledger.lines):
+        yield _gates(training)
+    if training.league is not None:
+        yield _league_table(training.league)
 
 
 def _table(training: Training) -> Table:
@@ -252,8 +256,7 @@ def _table(training: Training) -> Table:
         last = mine.iloc[-1]
         figures = [_number(last[key]) for key in ("entropy", "kl")]
         rows.append((name, str(len(mine) - 1), *values, *figures, f"{last['invalid']:.1%}", last["version"]))
-    title = f"{training.plan.scenario.name}: value is what the objective earned before the update"
-    return text_table(title, heads, rows)
+    return text_table("value: what the objective earned before the update", heads, rows)
 
 
 def _modes_table(training: Training) -> Table:

@@ -60,11 +60,16 @@ async def _page(follower: Follower, port: int) -> None:
     from simulation.watch.server import LivePage
     from simulation.watch.stream import Stream
 
+    async with LivePage(Stream(follower)).serve(port) as address:
+        typer.echo(address)
+        await until_stopped()
+
+
+async def until_stopped() -> None:
+    """Wait for Ctrl-C, which ends the page and nothing else."""
     end = asyncio.Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # not on Windows
             asyncio.get_running_loop().add_signal_handler(each, end.set)
-    async with LivePage(Stream(follower)).serve(port) as address:
-        typer.echo(address)
-        typer.echo("Ctrl-C ends watching, not what is watched", err=True)
-        await end.wait()
+    typer.echo("Ctrl-C ends watching, not what is watched", err=True)
+    await end.wait()

@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from simulation.metrics.banner import StudyBanner
 from simulation.metrics.registry import Interval
 
 if TYPE_CHECKING:
@@ -52,13 +53,13 @@ def _interval(row: Any, count: str) -> Iterator[tuple[str, Any]]:
         yield from (("value", found.value), ("low", found.low), ("high", found.high), (count, found.n))
 
 
-def interval_plot(table: pd.DataFrame, y: str, *, title: str, x: str = "value", **more: Any) -> Figure:
+def interval_plot(table: pd.DataFrame, y: str, banner: StudyBanner, *, x: str = "value", **more: Any) -> Figure:
     """A point with its interval per row of a table of `table_of`; each picture has a horizontal axis of its own.
 
     Args:
         table: Has the columns `value`, `low` and `high`.
         y: The column whose values name the rows of the picture.
-        title: Stands above it.
+        banner: Stands above it.
         x: What the horizontal axis shows.
         more: Further arguments of `plotly.express.scatter`: `color`, `facet_col`, `symbol`.
     """
@@ -66,5 +67,5 @@ def interval_plot(table: pd.DataFrame, y: str, *, title: str, x: str = "value", 
 
     errors = table.assign(above=table["high"] - table["value"], below=table["value"] - table["low"])
     bars = {"error_x": "above", "error_x_minus": "below"}
-    figure = px.scatter(errors, x="value", y=y, title=title, labels={"value": x}, **bars, **more)
-    return figure.update_xaxes(matches=None)
+    figure = px.scatter(errors, x="value", y=y, labels={"value": x}, **bars, **more)
+    return banner.above(figure.update_xaxes(matches=None))

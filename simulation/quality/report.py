@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
+from simulation.metrics.banner import SourceCounts, StudyBanner, StudyResult
 from simulation.metrics.intervals import UNIT, cluster_interval, missing_intervals, ratio
 from simulation.metrics.registry import Interval
 from simulation.metrics.result_table import interval_plot, table_of
@@ -64,12 +65,27 @@ class QualityRow:
 
 
 @dataclass(frozen=True)
-class QualityReport:
-    """All means. `meanings` explains scorers and measures by name; `notes` say what a reader must know of the rows."""
+class QualityReport(StudyResult):
+    """All means.
 
+    Attributes:
+        run: The name of the run's directory.
+        rows: All means.
+        meanings: Explains scorers and measures by name.
+        notes: What a reader must know of the rows.
+        counts: Where the texts of the run came from.
+    """
+
+    run: str
     rows: tuple[QualityRow, ...]
     meanings: dict[str, str]
     notes: tuple[str, ...]
+    counts: SourceCounts
+
+    @property
+    def banner(self) -> StudyBanner:
+        """What stands above the tables and the picture."""
+        return StudyBanner(f"{self.run}: quality of texts", self.counts, self.notes)
 
     def table(self) -> pd.DataFrame:
         """One row per mean: the fields of `QualityRow`, its interval as `low` and `high`."""
@@ -78,7 +94,7 @@ class QualityReport:
     def plot(self) -> Figure:
         """The means over all texts of a tier with their intervals, each scorer in a picture of its own."""
         table = self.table().query(f"scope == '{QualityScope.ALL.value}'")
-        return interval_plot(table, "measure", title="quality of texts", color="tier", facet_col="scorer")
+        return interval_plot(table, "measure", self.banner, color="tier", facet_col="scorer")
 
 
 def report_quality(run: Run, names: Sequence[str] = (), judge: Judge | None = None) -> QualityReport:
@@ -101,7 +117,7 @@ def report_quality(run: Run, names: Sequence[str] = (), judge: Judge | None = No
         raise SocietyError(f"{run.path} has no finished episode with anything to score; finish it: society resume")
     meanings = {each.name: each.meaning for each in chosen}
     meanings |= {measure.name: measure.meaning for each in chosen for measure in each.measures}
-    return QualityReport(rows, meanings, tuple(_notes(rows, material)))
+    return QualityReport(run.path.name, rows, meanings, tuple(_notes(rows, material)), SourceCounts.of(run))
 
 
 def _rows(scorer: Scorer, material: Material) -> Iterator[QualityRow]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import gzip
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +17,13 @@ from simulation.answer.answer import answer_of
 from simulation.answer.honesty import honesty_of
 from simulation.answer.standings import standings_of
 from simulation.answer.words import sections_of, title_of
+from simulation.pictures.course import episodes_of, lines_of
+from simulation.pictures.network import network_of
 from simulation.plan import Plan
-from simulation.report.course import episodes_of, lines_of
 from simulation.report.details import CHUNK, Prompts, details_of, prompts_of
-from simulation.report.network import network_of
 from simulation.report.society import players_of, task_rules_of
 from simulation.report.sources import Sources, find_sources
+from simulation.report.studies import shown_banner
 from simulation.report.texts import texts_of
 from simulation.report.trainings import training_of
 from simulation.store.files import replace_file, translating_os_errors
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("page.js", "charts.js", "trainings.js", "network.js", "browser.js", "main.js")
+SCRIPTS = ("page.js", "figures.js", "charts.js", "trainings.js", "network.js", "browser.js", "main.js")
 _PACKED = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 Log = Callable[[str], None]
@@ -43,7 +43,7 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Blob:
-    """Data that the page unpacks when it needs it: JSON, or the library that draws its charts."""
+    """Data that the page unpacks when it needs it, as JSON."""
 
     name: str
     base64: str
@@ -69,13 +69,14 @@ def write_report(
     target = Path(out)
     with translating_os_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-    page = _render(sources, prompts, log).encode()
+    page = render(sources, prompts=prompts, log=log).encode()
     with translating_os_errors(target):
         replace_file(target, page)
     return target
 
 
-def _render(sources: Sources, prompts: bool, log: Log) -> str:
+def render(sources: Sources, *, prompts: bool = True, log: Log = lambda line: None, home: str = "") -> str:
+    """Return the page as HTML; arguments as in `write_report`, and the address of a page that it links back to."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     runs, blobs = [], []
@@ -90,16 +91,27 @@ def _render(sources: Sources, prompts: bool, log: Log) -> str:
         "runs": runs,
         "fingerprints": [_fingerprint(each) for each in sources.fingerprints],
         "tournaments": [_tournament(each) for each in sources.tournaments],
+        "studies": [asdict(each) for each in sources.studies],
         "trainings": [training_of(each) for each in sources.trainings],
         "labels": {each.value: _labels(each) for each in Language},
     }
     environment = Environment(loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined)
     return environment.get_template("report.html.j2").render(
-        title=", ".join(run["scenario"] for run in runs) or "LoRA Society",
+        title=_title(summary),
+        home=home,
         style=_asset("report.css"),
         scripts=[_asset(name) for name in SCRIPTS],
-        blobs=[_packed("summary", orjson.dumps(summary, option=_PACKED)), *blobs, _packed("plotly", _plotly())],
+        blobs=[_packed("summary", orjson.dumps(summary, option=_PACKED)), *blobs],
     )
+
+
+def _title(summary: Mapping[str, Any]) -> str:
+    """Return the page's title: the scenarios of its runs, or without runs the titles of its studies."""
+    kinds = ("fingerprints", "tournaments", "studies", "trainings")
+    names = [run["scenario"] for run in summary["runs"]] or [
+        study["banner"]["title"] for kind in kinds for study in summary[kind]
+    ]
+    return ", ".join(dict.fromkeys(names))
 
 
 def _run(number: int, run: Run, prompts: bool, log: Log) -> tuple[dict[str, Any], list[Blob]]:
@@ -177,13 +189,14 @@ def _fingerprint(report: FingerprintReport) -> dict[str, Any]:
 
     return {
         **asdict(report),
+        "banner": shown_banner(report.banner),
         "titles": {cell.name: f"{cell.group}: {cell.title}" for cell in CELLS},
         "shares": {cell.name: cell.share for cell in CELLS},
     }
 
 
 def _tournament(result: TournamentResult) -> dict[str, Any]:
-    return {"name": result.path.name, **result.report}
+    return {"name": result.path.name, **result.report, "banner": shown_banner(result.banner)}
 
 
 def _packed(name: str, content: bytes) -> Blob:
@@ -196,11 +209,3 @@ def _labels(language: Language) -> Any:
 
 def _asset(name: str) -> str:
     return (ASSETS / name).read_text(encoding="utf-8")
-
-
-@cache
-def _plotly() -> bytes:
-    from plotly.offline import get_plotlyjs
-
-    source: str = get_plotlyjs()
-    return source.encode()

@@ -1,8 +1,8 @@
-"""What a report shows: the runs, fingerprints, tournaments and trainings in the given folders."""
+"""What a report shows: the runs, studies and trainings in the given folders."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from agents.problems import SocietyError
 
 if TYPE_CHECKING:
+    from simulation.report.studies import StudySection
     from simulation.studies.fingerprint.report import FingerprintReport
     from simulation.studies.tournament.results import TournamentResult
     from simulation.tables.run import Run
     from simulation.training.tables import Training
 
-FINGERPRINT, TOURNAMENT = "fingerprint.json", "tournament.json"
+FINGERPRINT, TOURNAMENT, SWEEP = "fingerprint.json", "tournament.json", "sweep.json"
 _ABOVE = 4  # how far above a run the folder of its set may be
 
 
@@ -27,12 +28,14 @@ class Sources:
     fingerprints: list[FingerprintReport] = field(default_factory=list)
     tournaments: list[TournamentResult] = field(default_factory=list)
     trainings: list[Training] = field(default_factory=list)
+    studies: list[StudySection] = field(default_factory=list)
 
 
 def find_sources(paths: Sequence[str | Path]) -> Sources:
-    """Find what is in `paths`: fingerprints, a tournament or a training as a whole, a folder of runs run by run.
+    """Find what is in `paths`: a study or a training as a whole, a folder of runs run by run.
 
-    With a run come the fingerprints or the tournament that it is part of.
+    With the runs of an effect, a population, an exploit study or a sweep comes its result. With a run come the
+    fingerprints or the tournament that it is part of.
 
     Raises:
         SocietyError: A path has none of these.
@@ -58,6 +61,17 @@ def _add_set_of(path: Path, found: Sources) -> None:
                 found.fingerprints.append(report)
 
 
+def _studies_in(folder: Path) -> Iterator[StudySection]:
+    """Yield the results that a folder keeps, and the means of a sweep."""
+    from simulation.report.studies import STORED, section_of, stored_section
+    from simulation.studies.sweep import measure_sweep
+    from simulation.tables.runs import load_runs
+
+    yield from (stored_section(folder / name) for name in STORED if (folder / name).is_file())
+    if (folder / SWEEP).is_file():
+        yield section_of(measure_sweep(load_runs(folder)))
+
+
 def _add(path: Path, found: Sources) -> None:
     from simulation.studies.fingerprint.report import load_report
     from simulation.studies.tournament.results import load_tournament
@@ -76,10 +90,11 @@ def _add(path: Path, found: Sources) -> None:
         found.trainings.append(load_training(path))
         return
     _add_set_of(path, found)
+    found.studies.extend(_studies_in(path))
     trainings = sorted(each.parent for each in path.glob(f"*/{TRAINING}"))
     for folder in trainings:
         _add(folder, found)
     folders = list(runs_below(path))
-    if not folders and not trainings:
+    if not folders and not trainings and not found.studies:
         raise SocietyError(f"{path} has no run, no fingerprint and no tournament; name a run directory: runs/NAME")
     found.runs.extend(load_run(folder) for folder in folders)

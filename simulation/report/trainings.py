@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from simulation.report.studies import shown_banner
 from simulation.training.known_answers import common_lines, known_answers
-from simulation.training.rollout import is_tabular
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,10 +22,10 @@ def training_of(training: Training) -> dict[str, Any]:
     first = cells.groupby(["learner", "situation"], sort=False)["choice"].transform("first") if len(cells) else None
     return {
         "name": training.path.name,
+        "banner": shown_banner(training.banner),
         "scenario": training.plan.scenario.name,
         "mode": training.plan.scenario.mode.value,
         "method": config.method.value if config else "",
-        "tabular": is_tabular(training.plan),
         "updates": _plain(training.updates[columns]),
         "cells": cells[cells["choice"] == first].to_dict("records") if first is not None else [],
         "modes": training.modes.to_dict("records"),

@@ -262,7 +262,7 @@ class EventLog:
 
     def append(self, event: Event) -> None:
         self._waiting.append(encode(event) + b"\n")
-        if isinstance(event, CallMade):  # paid for: the system has it before the run goes on
+        if isinstance(event, (CallMade, MessageSent)):  # paid for, or heard: others may read it before the run goes on
             self._flush()
 
     def _flush(self) -> None:

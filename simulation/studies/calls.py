@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agents.inference.provenance import CallStatus, Tier
 from agents.problems import SocietyError
+from simulation.metrics.banner import SourceCounts, StudyBanner, StudyResult
 from simulation.metrics.result_table import table_of
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class CallGroup:
 
 
 @dataclass(frozen=True)
-class CallReport:
+class CallReport(StudyResult):
     """A run's calls.
 
     Attributes:
@@ -87,12 +88,22 @@ class CallReport:
         tier_mix: Share of replies by tier (0-1).
         wall_seconds: The duration of all episodes whose duration is known.
         groups: The best tier first.
+        run: The name of the run's directory.
+        counts: Where the texts of the run came from.
     """
 
     by: By
     tier_mix: Mapping[str, float]
     wall_seconds: float
     groups: tuple[CallGroup, ...]
+    run: str
+    counts: SourceCounts
+
+    @property
+    def banner(self) -> StudyBanner:
+        """What stands above the table and the picture."""
+        mix = ", ".join(f"{tier} {share:.0%}" for tier, share in self.tier_mix.items()) or "none"
+        return StudyBanner(f"{self.run}: calls", self.counts, (f"replies by tier: {mix}",))
 
     def table(self) -> pd.DataFrame:
         """One row per group: the fields of `CallGroup`; percentiles are `latency_p50` and so on, times are seconds."""
@@ -106,7 +117,9 @@ class CallReport:
         table = self.table().reindex(columns=["tier", "name", *percentiles]).dropna()
         long = table.melt(["tier", "name"], percentiles, "percentile", "seconds")
         y = "tier" if self.by is By.TIER else "name"
-        return px.scatter(long, x="seconds", y=y, color="percentile", symbol="tier", log_x=True, title="latency")
+        labels = {"seconds": "latency in seconds"}
+        figure = px.scatter(long, x="seconds", y=y, color="percentile", symbol="tier", log_x=True, labels=labels)
+        return self.banner.above(figure.update_xaxes(tickformat="~s", ticksuffix="s"))
 
 
 def report_calls(run: Run, by: By = By.TIER) -> CallReport:
@@ -127,7 +140,8 @@ def report_calls(run: Run, by: By = By.TIER) -> CallReport:
         )
     calls = run.calls.assign(moved=figures.moved(run.calls))
     wall = float(run.episodes["duration"].sum())
-    return CallReport(by, figures.tier_mix(calls), wall, tuple(_groups(calls, by, run.episodes)))
+    groups = tuple(_groups(calls, by, run.episodes))
+    return CallReport(by, figures.tier_mix(calls), wall, groups, run.path.name, SourceCounts.of(run))
 
 
 def _groups(calls: pd.DataFrame, by: By, episodes: pd.DataFrame) -> Iterator[CallGroup]:

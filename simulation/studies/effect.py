@@ -18,6 +18,7 @@ import orjson
 
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError
+from simulation.metrics.banner import SourceCounts, StudyBanner, StudyResult
 from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.inference import holm, sign_flip_p_value
 from simulation.metrics.intervals import mean_interval, missing_intervals
@@ -84,7 +85,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class EffectReport:
+class EffectReport(StudyResult):
     """All effects of one scenario.
 
     Attributes:
@@ -94,6 +95,7 @@ class EffectReport:
         effects: All effects.
         notes: What a reader must know of them.
         runs: The run directory of each treatment.
+        counts: Where the texts of all runs came from.
     """
 
     scenario: str
@@ -102,6 +104,13 @@ class EffectReport:
     effects: tuple[Effect, ...]
     notes: tuple[str, ...]
     runs: Mapping[Treatment, Path]
+    counts: SourceCounts
+
+    @property
+    def banner(self) -> StudyBanner:
+        """What stands above the table and the picture."""
+        title = f"{self.scenario}: effect of messages, delivered - treated (seed {self.seed})"
+        return StudyBanner(title, self.counts, self.notes)
 
     def find(
         self, treatment: Treatment, measure: EffectMeasure, scope: EffectScope = EffectScope.OVERALL, group: str = ""
@@ -117,9 +126,8 @@ class EffectReport:
     def plot(self) -> Figure:
         """The effects on all models together with their intervals, each measure on an axis of its own."""
         table = self.table().query(f"scope == '{EffectScope.OVERALL.value}'")
-        title = f"{self.scenario}: effect of messages"
         keys = {"color": "task_id", "facet_col": "measure"}
-        return interval_plot(table, "treatment", title=title, x="delivered - treated", **keys)
+        return interval_plot(table, "treatment", self.banner, x="delivered - treated", **keys)
 
 
 def read_effects(folder: Path, *, level: float = LEVEL, mix_tiers: bool = False) -> EffectReport:
@@ -143,7 +151,7 @@ def read_effects(folder: Path, *, level: float = LEVEL, mix_tiers: bool = False)
 
 def _plain(report: EffectReport) -> Mapping[str, object]:
     runs = {treatment.value: path.as_posix() for treatment, path in report.runs.items()}
-    return {**asdict(replace(report, runs={})), "runs": runs}
+    return {"title": report.banner.title, **asdict(replace(report, runs={})), "runs": runs}
 
 
 def compare(runs: Mapping[Treatment, Run], *, level: float = LEVEL, mix_tiers: bool = False) -> EffectReport:
@@ -178,6 +186,7 @@ def compare(runs: Mapping[Treatment, Run], *, level: float = LEVEL, mix_tiers: b
         effects=tuple(replace(effect, p_adjusted=p) for effect, p in zip(found, adjusted, strict=True)),
         notes=(*_notes(delivered, list(rows), control), *missing_intervals(each.interval for each in found)),
         runs={treatment: run.path for treatment, run in runs.items()},
+        counts=SourceCounts.of_runs(run.path for run in runs.values()),
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from simulation.metrics.banner import is_loud
 
 Colour = tuple[int, int, int]
 DEFECT, COOPERATE = (190, 74, 47), (38, 128, 110)
@@ -11,6 +14,7 @@ FAINT, STRONG = (148, 154, 163), (62, 72, 92)
 EMPTY = "rgb(226,223,216)"
 TILE, GAP = 42, 4
 _CHARACTER = 6.6  # mean width of one at 12.5 px
+_LEAST_WIDTH = 560
 
 
 @dataclass(frozen=True)
@@ -34,10 +38,13 @@ class HeatRow:
 
 @dataclass(frozen=True)
 class HeatTable:
-    """A table with the texts above and below it. `label` describes it for screen readers. Widths are in pixels."""
+    """A table with the lines above and below it, which wrap at its width. `label` describes it for screen readers.
+
+    Widths are in pixels.
+    """
 
     title: str
-    subtitle: str
+    above: Sequence[str]
     label: str
     columns: Sequence[str]
     rows: Sequence[HeatRow]
@@ -51,9 +58,12 @@ _TEMPLATE = """\
 font-family="system-ui, sans-serif" role="img" aria-label="{{ table.label }}">
 <rect width="100%" height="100%" rx="10" fill="#fbfaf7"/>
 <text x="24" y="34" font-size="17" font-weight="600" fill="#222">{{ table.title }}</text>
-<text x="24" y="56" font-size="12.5" fill="#555">{{ table.subtitle }}</text>
+{% for line, loud in above -%}
+<text x="24" y="{{ 38 + 18 * loop.index }}" font-size="12.5"{% if loud %} font-weight="600"{% endif %} \
+fill="{{ "#a4441f" if loud else "#555" }}">{{ line }}</text>
+{% endfor -%}
 {% for column in table.columns -%}
-<text x="{{ left + step * loop.index0 + half }}" y="82" font-size="13" text-anchor="middle" fill="#333">\
+<text x="{{ left + step * loop.index0 + half }}" y="{{ top - 10 }}" font-size="13" text-anchor="middle" fill="#333">\
 {{ column }}</text>
 {% endfor -%}
 {% for row, y in rows -%}
@@ -74,7 +84,7 @@ fill="{{ "#fff" if tile.colour != empty else "#777" }}">{{ tile.text }}</text>
 {% endif -%}
 {% endfor -%}
 {% endfor -%}
-{% for line in table.below -%}
+{% for line in below -%}
 <text x="24" y="{{ bottom + 18 * loop.index }}" font-size="12.5" fill="#555">{{ line }}</text>
 {% endfor -%}
 </svg>
@@ -85,16 +95,23 @@ def draw(table: HeatTable) -> str:
     """The table as SVG."""
     from jinja2 import Environment
 
-    y, rows = 92, []
+    left, step = 24 + table.names, table.tile + GAP
+    width = max(left + step * len(table.columns) + 24 - GAP, _LEAST_WIDTH)
+    room = int((width - 48) / _CHARACTER)
+    above = [(part, is_loud(line)) for line in table.above for part in textwrap.wrap(line, room)]
+    below = [part for line in table.below for part in textwrap.wrap(line, room)]
+    top = 74 + 18 * len(above)
+    y, rows = top, []
     for row in table.rows:
         y += 30 if row.heading else 0
         rows.append((row, y))
         y += TILE + GAP
-    left, step = 24 + table.names, table.tile + GAP
-    lines = max(map(len, (table.subtitle, *table.below)))
     template = Environment(autoescape=True).from_string(_TEMPLATE)
     return template.render(
         table=table,
+        above=above,
+        below=below,
+        top=top,
         rows=rows,
         left=left,
         step=step,
@@ -102,8 +119,8 @@ def draw(table: HeatTable) -> str:
         high=TILE,
         empty=EMPTY,
         bottom=y + 4,
-        width=max(left + step * len(table.columns) + 24 - GAP, round(lines * _CHARACTER) + 48),
-        height=y + 14 + 18 * len(table.below),
+        width=width,
+        height=y + 14 + 18 * len(below),
     )
 
 

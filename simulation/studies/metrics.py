@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.problems import SocietyError
 from simulation.metrics import metrics
+from simulation.metrics.banner import SourceCounts, StudyBanner, StudyResult
 from simulation.metrics.calls import Percentiles
 from simulation.metrics.intervals import missing_intervals
 from simulation.metrics.registry import Interval, Metric
@@ -42,11 +43,17 @@ class MetricRow:
 
 
 @dataclass(frozen=True)
-class MetricReport:
+class MetricReport(StudyResult):
     """All values of all metrics that apply. `notes` name metrics that could not be computed, and why."""
 
     rows: tuple[MetricRow, ...]
     notes: tuple[str, ...]
+    counts: SourceCounts
+
+    @property
+    def banner(self) -> StudyBanner:
+        """What stands above the table."""
+        return StudyBanner("metrics: all models together, synthetic episodes left out", self.counts, self.notes)
 
     def table(self) -> pd.DataFrame:
         """One row per value: the fields of `MetricRow`, the interval as `low`, `high` and `n`."""
@@ -70,7 +77,7 @@ def measure_metrics(runs: Sequence[Run], *, mix_tiers: bool = False) -> MetricRe
             failed.setdefault(str(error), []).append(metric.name)
     notes = [f"{', '.join(names)}: {why}" for why, names in failed.items()]
     notes += missing_intervals(row.interval for row in rows if row.interval)
-    return MetricReport(tuple(rows), tuple(notes))
+    return MetricReport(tuple(rows), tuple(notes), SourceCounts.of_runs(run.path for run in runs))
 
 
 def _rows(metric: Metric, parts: Mapping[str, tuple[Any, ...]]) -> Iterator[MetricRow]:

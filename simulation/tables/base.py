@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agents.problems import UsageError, nearest
 from simulation.tables.columns import KEYS, SUMMARY_FIGURES, SUMMARY_KEYS, TABLES, Column, TableName
 from simulation.tables.players import player_names
+from simulation.tables.views import view_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,6 +65,16 @@ class Tables:
     def outcomes(self) -> pd.DataFrame:
         """One row per model and finished episode."""
         return self._table(TableName.OUTCOMES)
+
+    def columns(self, table: TableName | str, names: Sequence[str]) -> pd.DataFrame:
+        """Return some columns of a table."""
+        frame: pd.DataFrame = getattr(self, table_name(table).value)
+        return frame[list(names)]
+
+    @property
+    def plot(self) -> Any:
+        """Return the pictures: `plot.payoffs()`, `plot.cooperation()`, `plot.course()`, `plot.network()`."""
+        return view_of(self, "plot")
 
     def describe(self, table: TableName | str | None = None) -> pd.DataFrame:
         """Return the meaning of every column, of one table or of all."""

@@ -17,7 +17,7 @@ from agents.file_model import MAX_WHOLE
 from agents.problems import SocietyError
 from simulation.store.run_directory import RunStatus
 from simulation.sweep_values import Value, sweep_values
-from simulation.tables.base import Tables
+from simulation.tables.base import Tables, table_name
 from simulation.tables.columns import CATEGORY, COUNT, FLAG, REAL, RUN_COLUMNS, TABLES, Column, TableName
 from simulation.tables.parquet import arrow_schema, arrow_table, frame_from, stored_file
 from simulation.tables.run import Row, Run, read_manifest
@@ -117,16 +117,21 @@ class Runs(Tables):
     def _columns(self, name: TableName) -> tuple[Column, ...]:
         return (*self.leading, *TABLES[name])
 
-    def _table(self, name: TableName) -> pd.DataFrame:
+    def columns(self, table: TableName | str, names: Sequence[str]) -> pd.DataFrame:
+        """Return some columns of a table of all runs; the others are not read."""
+        return self._table(table_name(table), names)
+
+    def _table(self, name: TableName, only: Sequence[str] | None = None) -> pd.DataFrame:
         import pyarrow as pa
 
+        columns = [each for each in self._columns(name) if only is None or each.name in only]
         try:
-            table = self.dataset(name).to_table()
+            table = self.dataset(name).to_table(columns=[each.name for each in columns])
         except (pa.ArrowException, OSError, SocietyError) as error:
             if not self._leave_out_unreadable(name):
                 raise SocietyError(f"a run's {name.value} cannot be read: {error}") from error
-            return self._table(name)
-        return frame_from(table, self._columns(name))
+            return self._table(name, only)
+        return frame_from(table, columns)
 
     def _leave_out_unreadable(self, name: TableName) -> bool:
         """Leave out the runs whose table cannot be read, with a warning that names them; False where all can be."""

@@ -8,6 +8,7 @@ from typing import Any
 VIEWS: dict[str, str] = {
     "answer": "simulation.answer.answer:answer_of",
     "answer_html": "simulation.answer.render:answer_html",
+    "plot": "simulation.pictures.run_pictures:RunPictures",
 }
 """The name of a view -> module:function that takes a `Run` (or `Runs`) and returns the view."""
 

@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,11 +25,13 @@ import orjson
 
 from agents.learning.versions import mixture_of
 from agents.problems import SocietyError
+from simulation.metrics.banner import SourceCounts, StudyBanner, StudyResult
 from simulation.plan import Plan
 from simulation.training.gate.decision import GateDecision, GateEvidence, GateVerdict
 from simulation.training.known_answers import KnownAnswer, common_lines, known_answers
 from simulation.training.league.tables import League
 from simulation.training.ledger import LearnerUpdate, Ledger
+from simulation.training.rollout import ROLLOUTS, is_tabular
 from simulation.training.run import SITUATIONS, VERSIONS, read_plan
 
 if TYPE_CHECKING:
@@ -38,12 +40,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Training:
+class Training(StudyResult):
     """A training's folder, read."""
 
     path: Path
     plan: Plan
     ledger: Ledger
+
+    @cached_property
+    def banner(self) -> StudyBanner:
+        """What stands above the tables and the pictures: where the texts of the rollouts that are there came from."""
+        config, learners = self.plan.scenario.training, ", ".join(self.plan_learners)
+        title = f"{self.plan.scenario.name}: training of {learners} by {config.method.value if config else 'nothing'}"
+        kind = "the learners are tables of probabilities" if is_tabular(self.plan) else "the learners are LoRA adapters"
+        return StudyBanner(title, SourceCounts.below(self.path / ROLLOUTS), (kind,))
+
+    def table(self) -> pd.DataFrame:
+        """One row per learner and update: `updates`."""
+        return self.updates
 
     @cached_property
     def updates(self) -> pd.DataFrame:
@@ -177,13 +191,13 @@ class Training:
         import plotly.express as px
 
         curves = self.updates.dropna(subset=["value"])
-        title = f"{self.plan.scenario.name}: what the objective earned"
-        figure = px.line(curves, x="update", y="value", color="learner", title=title, markers=True)
+        labels = {"value": "what the objective earned a step"}
+        figure = px.line(curves, x="update", y="value", color="learner", labels=labels, markers=True)
         ends = [curves["update"].min(), curves["update"].max()]
         for known in common_lines(known_answers(self.plan)):
             name, at = f"{known.answer} {known.learner}".strip(), [known.value, known.value]
             figure.add_scatter(x=ends, y=at, name=name, mode="lines", line={"dash": "dash", "color": "gray"})
-        return figure
+        return self.banner.above(figure)
 
     def plot_cells(self, learner: str | None = None) -> Figure:
         """The probability of the first choice in each situation over updates: a table that learns, as a heat map.
@@ -202,7 +216,8 @@ class Training:
         wide = mine[mine["choice"] == first].pivot(index="situation", columns="update", values="probability")
         wide = wide.loc[list(dict.fromkeys(mine["situation"]))]
         title = f"{who}: P({mine['choice'].iloc[0]}) in each situation"
-        return px.imshow(wide, title=title, aspect="auto", zmin=0, zmax=1, labels={"color": "P"})
+        banner = replace(self.banner, title=f"{self.banner.title}; {title}")
+        return banner.above(px.imshow(wide, aspect="auto", zmin=0, zmax=1, labels={"color": "P"}))
 
 
 def load_training(path: str | Path) -> Training:

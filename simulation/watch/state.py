@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from agents.inference.provenance import Purpose, fallen
 from agents.roster import Roster
 from simulation.scenario import Scenario
 from simulation.store.events import (
@@ -35,12 +36,28 @@ from simulation.watch.view import (
     WatchStatus,
 )
 
+if TYPE_CHECKING:
+    from agents.inference.provenance import CallRecord
+
 ENTRIES = 200
 """The latest entries of each kind that are shown."""
 ROWS = 100
 LONGEST = 2000
 NAMED_HEARERS = 8
 NOT_ASKED = "none"
+
+
+class Said(NamedTuple):
+    """A message that is said and not yet heard; the fields are those of `MessageSent`."""
+
+    episode: int
+    step: int
+    text: str
+    tier: str
+    fallback_from: str
+
+
+Shown = MessageSent | DecisionMade | SocialActed | Said
 
 
 class RunState:
@@ -63,6 +80,7 @@ class RunState:
         self._step_tiers: dict[str, str] = {}
         self._entries: dict[EntryKind, deque[Entry]] = {kind: deque(maxlen=ENTRIES) for kind in EntryKind}
         self._entry_count = 0
+        self._said: dict[str, Entry] = {}  # by sender: said, and not yet heard
         self._shown_steps = self._shown_entries = 0  # later ones are new
         self._rewritten = False
 
@@ -75,6 +93,7 @@ class RunState:
                 self._start(event)
             case CallMade():
                 self.calls.add(event.record)
+                self._say(event.record)
             case MessageSent():
                 self._message(event)
             case DecisionMade():
@@ -106,7 +125,16 @@ class RunState:
             mode=event.mode,
         )
 
+    def _say(self, record: CallRecord) -> None:
+        """Keep a message whose talk round is not over: its event comes when all have spoken."""
+        key, reply = record.key, record.reply
+        if key.purpose is Purpose.TALK and reply is not None and key.model_id in self._players:
+            source = reply.provenance
+            heard = Said(key.episode, key.step, reply.text, source.tier.value, fallen(source))
+            self._said[key.model_id] = self._entry(EntryKind.MESSAGE, heard, key.model_id)
+
     def _message(self, event: MessageSent) -> None:
+        self._said.pop(event.sender, None)
         self.sums.row(self._key(event.sender, event.tier)).messages += 1
         self.sums.texts[event.tier] += 1
         sender = self._group[event.sender]
@@ -134,6 +162,7 @@ class RunState:
             line = key._replace(name=self._group[row.model_id])
             self.sums.lines[line] = self.sums.lines.get(line, 0.0) + row.payoff
         self._step_tiers.clear()
+        self._said.clear()
         self.calls.end_step(event.duration)
         stride = self.sums.stride
         self.sums.mark_step()
@@ -158,6 +187,7 @@ class RunState:
                 self._entries[kind] = deque(earlier, maxlen=ENTRIES)
             self._rewritten = True
         self._step_tiers.clear()
+        self._said.clear()
         self.progress = replace(
             self.progress,
             status=WatchStatus.RUNNING,
@@ -170,26 +200,25 @@ class RunState:
     def _key(self, name: str, tier: str) -> Key:
         return Key(name, tier, self._synthetic)
 
-    def _enter(
-        self, kind: EntryKind, event: MessageSent | DecisionMade | SocialActed, who: str, heard_by: tuple[str, ...] = ()
-    ) -> None:
-        self._entries[kind].append(
-            Entry(
-                number=self._entry_count,
-                kind=kind,
-                episode=event.episode + 1,
-                step=event.step + 1,
-                who=who,
-                team=self._players[who].team_id or "",
-                hearers=heard_by[:NAMED_HEARERS],
-                heard_by=len(heard_by),
-                text=_short(event.text),
-                action="" if isinstance(event, MessageSent) else _short(event.action or ""),
-                tier=event.tier,
-                fallback_from=event.fallback_from,
-            )
-        )
+    def _enter(self, kind: EntryKind, event: Shown, who: str, heard_by: tuple[str, ...] = ()) -> None:
+        self._entries[kind].append(self._entry(kind, event, who, heard_by))
         self._entry_count += 1
+
+    def _entry(self, kind: EntryKind, event: Shown, who: str, heard_by: tuple[str, ...] = ()) -> Entry:
+        return Entry(
+            number=self._entry_count,
+            kind=kind,
+            episode=event.episode + 1,
+            step=event.step + 1,
+            who=who,
+            team=self._players[who].team_id or "",
+            hearers=heard_by[:NAMED_HEARERS],
+            heard_by=len(heard_by),
+            text=_short(event.text),
+            action=_short(event.action or "") if isinstance(event, (DecisionMade, SocialActed)) else "",
+            tier=event.tier,
+            fallback_from=event.fallback_from,
+        )
 
     # -- what is shown -----------------------------------------------------------------------------------
 
@@ -236,6 +265,7 @@ class RunState:
             links=tuple(Link(sender, hearer, count) for (sender, hearer), count in sums.links.items()),
             entries=entries,
             entry_count=self._entry_count,
+            said=tuple(self._said.values()),
         )
 
     def _rows(self) -> tuple[ModelRow, ...]:

@@ -186,7 +186,7 @@ def _calls(calls: Calls) -> Text:
 
 def _latest(view: LiveView) -> Iterator[Text]:
     messages = [entry for entry in view.entries if entry.kind is EntryKind.MESSAGE]
-    for entry in messages[-LATEST:]:
+    for entry in [*messages, *view.said][-LATEST:]:
         line = Text(no_wrap=True, overflow="ellipsis")
         line.append(sanitize(entry.who), style="bold")
         yield line.append(f" ({entry.tier}) {sanitize(entry.text)}")

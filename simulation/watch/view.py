@@ -227,6 +227,8 @@ class TrainingProgress:
 class LiveView:
     """Everything shown. A `whole` view replaces earlier ones; else `points` and `entries` are the new ones only.
 
+    `said` are messages that are said and not yet heard: others still speak in the same talk round.
+
     With a `training`, everything else is of the episodes of its current update.
     """
 
@@ -242,4 +244,5 @@ class LiveView:
     links: tuple[Link, ...]
     entries: tuple[Entry, ...]
     entry_count: int
+    said: tuple[Entry, ...] = ()
     training: TrainingProgress | None = None

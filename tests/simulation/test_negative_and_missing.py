@@ -10,9 +10,9 @@ import pytest
 
 from agents.roster import ModelConfig
 from simulation.authoring.files import check_file
+from simulation.pictures.course import episodes_of
 from simulation.plan import Plan
 from simulation.plan_warnings import plan_warnings
-from simulation.report.course import episodes_of
 from simulation.runs.replay import replay_run
 from simulation.runs.runner import run_scenario
 from simulation.studies.compare.report import compare_runs

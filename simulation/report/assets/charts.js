@@ -1,44 +1,25 @@
 "use strict";
-/* Outcomes, course, welfare, latencies, fingerprints and tournaments: tables and Plotly charts of figures in the summary. */
-const CONFIG = { displaylogo: false, responsive: true, displayModeBar: "hover", modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
-
-function layout(title, more) {
-  const ink = css("--ink"), line = css("--line");
-  const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, automargin: true };
-  return { title: { text: title, font: { size: 13, color: ink }, x: 0, xanchor: "left", pad: { l: 4 } }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: css("--sans"), size: 12, color: css("--quiet") }, margin: { l: 50, r: 12, t: 36, b: 46 }, height: 350,
-    hoverlabel: { bgcolor: css("--card"), bordercolor: line, font: { color: ink } }, legend: { orientation: "h", y: -0.24, yanchor: "top", font: { size: 12 } }, colorway: PALETTE,
-    ...more, xaxis: { ...axis, ...(more || {}).xaxis }, yaxis: { ...axis, ...(more || {}).yaxis } };
-}
-
+/* Outcomes, course, welfare, latencies, fingerprints and tournaments: tables and pictures of figures in the summary. */
 function chart(parent) { const place = make("div", undefined, { class: "chart" }); parent.append(place); return place; }
 
-/* Plotly reads some markup in its texts: a name from a run must stay plain text. */
-const plain = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;").replace(/\$/g, "＄");
-const SHARES = ["accuracy", "efficiency", "cooperation_score"];
-
+const SHARES = ["accuracy", "efficiency", "cooperation_score", "cooperation"];
 const madeUp = (tier) => tier === "simulated" ? ` · ${label("simulated_mark")}` : "";
-const where = (row) => `${plain(row.game ?? row.task)} · ${label(row.mode)} · ${label("tier")} ${row.tier}${madeUp(row.tier)}${row.synthetic ? ` · ${label("synthetic_mark")}` : ""}`;
+const where = (row) => `${row.game ?? row.task} · ${label(row.mode)} · ${label("tier")} ${row.tier}${madeUp(row.tier)}${row.synthetic ? ` · ${label("synthetic_mark")}` : ""}`;
 
 function drawOutcomes(run) {
   const figure = $("outcome-figure").value, by = $("outcome-by").value, place = fill($("outcome-charts"));
   const rows = run.standings.filter((row) => row.figure === figure && row.by === by);
   const part = (row) => by === "mode" ? where({ ...row, mode: figure }) : where(row);
-  const titles = unique(rows.map(part)), places = titles.map(() => chart(place));
+  const titles = unique(rows.map(part)), places = titles.map(() => chart(place));  // all are placed before one is drawn: a chart takes the width of its place
   place.classList.toggle("one", titles.length === 1);
   titles.forEach((title, which) => {
-    const mine = rows.filter((row) => part(row) === title).sort((a, b) => a.value - b.value), share = SHARES.includes(figure);
-    const dots = { type: "scatter", mode: "markers", y: mine.map((row) => by === "mode" || by === "role" ? label(row.name) : plain(row.player ? `${row.name} · ${row.player}` : row.name)), x: mine.map((row) => row.value),
-      marker: { size: 10, color: css("--accent"), line: { width: 2, color: css("--accent") }, symbol: mine.map((row) => row.low === null ? "circle-open" : "circle") },
-      error_x: { type: "data", symmetric: false, array: mine.map((row) => row.high === null ? 0 : row.high - row.value),
-        arrayminus: mine.map((row) => row.low === null ? 0 : row.value - row.low), color: css("--accent"), thickness: 2, width: 0 },
-      text: mine.map((row) => `${number(row.value)} ${row.low === null ? label("no_interval") : `[${number(row.low)}, ${number(row.high)}]`}, n = ${row.n}`),
-      hovertemplate: "%{y}<br>%{text}<extra></extra>" };
-    const height = 110 + 26 * mine.length;
-    places[which].style.minHeight = `${Math.min(height, 640)}px`;
-    places[which].classList.toggle("tall", height > 640);
-    Plotly.newPlot(places[which], [dots], layout(title, { showlegend: false, height,
-      xaxis: { title: { text: label(figure), standoff: 6 }, ...(share ? { range: [-0.02, 1.02] } : { rangemode: "tozero" }) }, yaxis: { type: "category", showgrid: true } }), CONFIG);
+    const mine = rows.filter((row) => part(row) === title).sort((a, b) => b.value - a.value);
+    const shown = mine.map((row) => {
+      const name = by === "mode" || by === "role" ? label(row.name) : row.player ? `${row.name} · ${row.player}` : row.name;
+      return { ...row, name, tip: `${name}: ${number(row.value)} ${row.low === null ? label("no_interval") : `[${number(row.low)}, ${number(row.high)}]`}, n = ${row.n}` };
+    });
+    places[which].classList.toggle("tall", shown.length > 20);
+    intervalsFigure(places[which], title, shown, { share: SHARES.includes(figure), xTitle: label(figure) });
   });
   if (!rows.length) place.append(make("p", label("nothing"), { class: "quiet" }));
 }
@@ -48,16 +29,13 @@ const coursePart = (line) => `${line.task} · ${line.mode} · ${line.tier}`;
 function drawCourse(run) {
   const figure = $("course-figure").value, part = $("course-part").value;
   const lines = run.lines.filter((line) => line.figure === figure && coursePart(line) === part);
-  const many = lines.length > 12;
-  const traces = lines.map((line, at) => ({ x: line.steps, y: line.values, name: plain(line.model), mode: line.steps.length < 2 ? "markers" : many || line.steps.length > 60 ? "lines" : "lines+markers",
-    line: { width: many ? 1 : 2, color: colour(at) }, marker: { size: many ? 3 : 6 }, opacity: many ? 0.55 : 1, hovertemplate: "%{y:.3f}<extra>%{fullData.name}</extra>" }));
-  const titled = lines.length ? where(lines[0]) : "";
-  Plotly.react($("course-chart"), traces, layout(titled, { showlegend: !many, xaxis: { title: { text: label("step"), standoff: 4 }, dtick: lines.length && lines[0].steps.length < 20 ? 1 : undefined }, yaxis: { title: { text: label(figure) } } }), CONFIG);
+  linesFigure(fill($("course-chart")), lines.length ? where(lines[0]) : "", lines.map((line) => ({ name: line.model, x: line.steps, y: line.values })),
+    { xTitle: label("step"), yTitle: label(figure), share: figure === "cooperation", zero: figure !== "cooperation", ticks: 12 });
 }
 
 function drawWelfare(run) {
   const place = fill($("welfare-charts")), tasks = unique(run.episodes.map((row) => row.task));
-  const places = tasks.map(() => [chart(place), chart(place)]);  // all are placed before one is drawn: a chart takes the width of its place
+  const places = tasks.map(() => [chart(place), chart(place)]);
   tasks.forEach((task, at) => {
     const mine = run.episodes.filter((row) => row.task === task);
     drawWelfareOf(places[at][0], task, mine);
@@ -65,35 +43,35 @@ function drawWelfare(run) {
   });
 }
 
-const episodeAxis = (rows) => ({ title: { text: label("episode"), standoff: 4 }, dtick: rows.length < 16 ? 1 : undefined });
-
 function drawWelfareOf(place, task, mine) {
-  const kind = (row) => `${row.mode} · ${row.tier}`;
-  const traces = unique(mine.map(kind)).map((name, at) => {
+  const kind = (row) => `${label(row.mode)} · ${row.tier}`;
+  const points = unique(mine.map(kind)).map((name) => {
     const rows = mine.filter((row) => kind(row) === name);
-    return { x: rows.map((row) => row.episode), y: rows.map((row) => row.welfare), name: `${label(rows[0].mode)} · ${rows[0].tier}`, mode: "markers", marker: { size: 9, color: colour(at) },
-      text: rows.map((row) => plain(row.reason)), hovertemplate: "%{y}<br>%{text}<extra></extra>" };
+    return { name, x: rows.map((row) => row.episode), y: rows.map((row) => row.welfare), points: true, tips: rows.map((row) => `${number(row.welfare)}, ${row.reason}`) };
   });
-  const line = (key, dash) => ({ x: mine.map((row) => row.episode), y: mine.map((row) => row[key]), name: label(key), mode: mine.length > 1 ? "lines" : "markers",
-    marker: { symbol: "line-ew-open", size: 16, color: css("--quiet") }, line: { dash, width: 1.4, color: css("--quiet") }, hovertemplate: `%{y}<extra>${label(key)}</extra>` });
-  Plotly.newPlot(place, [...traces, line("optimum", "dash"), line("nash", "dot")], layout(`${plain(task)}: ${label("welfare")}`, { xaxis: episodeAxis(mine), yaxis: { rangemode: "tozero" } }), CONFIG);
+  const line = (key, dash) => ({ name: label(key), x: mine.map((row) => row.episode), y: mine.map((row) => row[key]), dash, quiet: true });
+  const known = [line("optimum", "7 4"), line("nash", "2 4")].filter((each) => each.y.some((value) => value !== null));
+  linesFigure(place, `${task}: ${label("welfare")}`, [...points, ...known], { xTitle: label("episode"), zero: true });
 }
 
 function drawGiniOf(place, task, mine) {
   const modes = unique(mine.map((row) => row.mode));
-  const dots = { x: mine.map((row) => row.episode), y: mine.map((row) => row.gini), mode: "markers", marker: { size: 9, color: mine.map((row) => colour(modes.indexOf(row.mode))) },
-    text: mine.map((row) => label(row.mode)), hovertemplate: "%{y:.3f}<br>%{text}<extra></extra>" };
-  Plotly.newPlot(place, [dots], layout(`${plain(task)}: ${label("gini")}`, { showlegend: false, xaxis: episodeAxis(mine), yaxis: { range: [-0.03, 1.03] } }), CONFIG);
+  const points = modes.map((mode) => { const rows = mine.filter((row) => row.mode === mode); return { name: label(mode), x: rows.map((row) => row.episode), y: rows.map((row) => row.gini), points: true }; });
+  linesFigure(place, `${task}: ${label("gini")}`, points, { xTitle: label("episode"), share: true });
+}
+
+/* The share of replies within each time, of language models: what a scripted policy takes says nothing. */
+function drawLatencies(run) {
+  const place = fill($("latency-chart")), all = Object.keys(run.latencies), tiers = all.filter((tier) => tier !== "simulated");
+  if (all.length > tiers.length) place.append(make("p", label("fast_replies"), { class: "quiet" }));
+  if (!tiers.length) return;
+  const lines = tiers.map((tier) => ({ name: tier, x: run.latencies[tier].map((each) => Math.max(each, 1e-6)), y: run.latencies[tier].map((_, rank, all) => all.length > 1 ? rank / (all.length - 1) : 1) }));
+  const axis = { ...numberAxis(lines.flatMap((each) => each.x), { log: true }), text: seconds };
+  linesFigure(place, label("latency_title"), lines, { xAxis: axis, xTitle: label("seconds"), share: true });
 }
 
 function drawCalls(run) {
-  const tiers = Object.keys(run.latencies);
-  $("latency-chart").hidden = !tiers.length;
-  if (tiers.length) {
-    const traces = tiers.map((tier, at) => ({ x: run.latencies[tier].map((each) => Math.max(each, 1e-6)), y: run.latencies[tier].map((_, rank, all) => all.length > 1 ? rank / (all.length - 1) : 1),
-      name: tier, mode: "lines", line: { color: colour(at), shape: "hv" }, hovertemplate: "%{x:.3s}s: %{y:.0%}<extra></extra>" }));
-    Plotly.react($("latency-chart"), traces, layout(label("latency_title"), { xaxis: { type: "log", title: { text: label("seconds") }, tickformat: "~s", ticksuffix: "s", nticks: 7 }, yaxis: { range: [0, 1.02], tickformat: ".0%" } }), CONFIG);
-  }
+  drawLatencies(run);
   const heads = ["tier", "what", "attempts", "ok", "failed", "cached", "success", "p50", "p90", "p99", "queue", "rate", "prompt_tokens", "completion_tokens", "prefix_hits", "moves"];
   const body = make("tbody");
   for (const row of run.calls) {
@@ -104,6 +82,25 @@ function drawCalls(run) {
   }
   fill($("calls-table"), fill(make("thead"), fill(make("tr"), ...heads.map((head, at) => make("th", label(`calls_${head}`), at < 2 ? { class: "text" } : {})))), body);
   if (!run.calls.length) fill($("calls-table"), make("caption", label("no_calls")));
+}
+
+/* What every study says first: its title, whose texts they are, warnings in full colour, notes. */
+function banner({ title, lines }) {
+  const items = lines.map(([text, loud]) => make("li", text, loud ? { class: "loud" } : {}));
+  return fill(make("div", undefined, { class: "banner" }), make("h3", title), fill(make("ul"), ...items));
+}
+
+/* Other studies: a banner and a table, with a picture where rows have intervals. */
+function drawStudies(all) {
+  const place = fill($("studies"));
+  if (!all.length) return;
+  place.append(make("h2", label("studies")));
+  for (const { banner: said, heads, rows } of all) {
+    const texts = heads.map((_, at) => rows.some((row) => typeof row[at] === "string"));
+    const cells = rows.map((row) => fill(make("tr"), ...row.map((cell, at) => make("td", typeof cell === "number" ? number(cell) : cell ?? "–", texts[at] ? { class: "text" } : {}))));
+    const head = fill(make("thead"), fill(make("tr"), ...heads.map((name, at) => make("th", name, texts[at] ? { class: "text" } : {}))));
+    place.append(banner(said), fill(make("div", undefined, { class: "scroll", tabindex: "0" }), fill(make("table"), head, fill(make("tbody"), ...cells))));
+  }
 }
 
 /* A table of figures with their intervals; a cell is coloured by its place (0-1) in a scale that its neighbours share. */
@@ -118,7 +115,7 @@ function grid(title, columns, rows) {
     }
     body.append(line);
   }
-  return fill(make("div", undefined, { class: "scroll", tabindex: "0" }), make("h3", title), fill(make("table", undefined, { class: "grid" }), head, body));
+  return fill(make("div", undefined, { class: "scroll", tabindex: "0" }), ...(title ? [make("h3", title)] : []), fill(make("table", undefined, { class: "grid" }), head, body));
 }
 
 function interval(found) { return !found ? "" : found.low === null ? number(found.value, 2) : `${number(found.value, 2)} [${number(found.low, 2)}, ${number(found.high, 2)}]`; }
@@ -130,12 +127,11 @@ function drawFingerprints(all) {
   for (const report of all) {
     const cells = unique(report.figures.map((each) => each.cell));
     const at = (cell, subject) => report.figures.find((each) => each.cell === cell && each.subject === subject);
-    place.append(grid(`${report.origin.roster} · ${label("tier")} ${report.tiers.join(", ")}`, report.subjects, cells.map((cell) => [report.titles[cell] ?? cell, report.subjects.map((subject) => {
+    place.append(banner(report.banner), grid("", report.subjects, cells.map((cell) => [report.titles[cell] ?? cell, report.subjects.map((subject) => {
       const { interval: found, why } = at(cell, subject);
       return { found, why, strength: found && report.shares[cell] ? found.value : null };
     })])));
     for (const pair of report.pairs) place.append(make("p", `${pair.first}, ${pair.second}: ${pair.cells.join(", ") || label("not_separable")}`, { class: "quiet" }));
-    for (const note of report.notes) place.append(make("p", note, { class: "quiet" }));
   }
 }
 
@@ -144,13 +140,13 @@ function drawTournaments(all) {
   if (!all.length) return;
   place.append(make("h2", label("tournaments")));
   for (const report of all) {
-    const title = `${report.game} · ${label(report.mode)}`;
+    place.append(banner(report.banner));
     if (report.matrix) {
       const names = unique(report.matrix.map((row) => row.row));
       const at = (row, column) => report.matrix.find((each) => each.row === row && each.column === column);
       const all = report.matrix.map((row) => row.value), low = Math.min(...all), spread = Math.max(...all) - low || 1;
       const cell = (found) => ({ found, why: "–", strength: found ? (found.value - low) / spread : null });
-      place.append(grid(`${title}: ${label("cross_play")}`, names, names.map((row) => [row, names.map((column) => cell(at(row, column)))])));
+      place.append(grid(label("cross_play"), names, names.map((row) => [row, names.map((column) => cell(at(row, column)))])));
     }
     for (const [key, who] of [["standings", (row) => row.model_id], ["compositions", (row) => `${row.team}: ${row.members || label("stand_ins")} (${row.worth})`], ["contributions", (row) => `${row.team}: ${row.model_id} (${row.worth})`]]) {
       if (!report[key]) continue;

@@ -3,7 +3,8 @@
 let report = null;
 const current = () => report.runs[state.run];
 const FIGURES = ["payoff", "cooperation_score", "efficiency", "accuracy", "reward_earned"], COURSE = ["total_payoff", "payoff", "cooperation"];
-const SECTIONS = ["answer", "outcomes", "society", "course", "network", "messages", "calls", "metrics", "fingerprints", "tournaments", "trainings"];
+const STUDIES = ["fingerprints", "tournaments", "studies", "trainings"];
+const SECTIONS = ["studies", "answer", "outcomes", "society", "course", "network", "messages", "calls", "metrics", "fingerprints", "tournaments", "trainings"];
 
 function drawHonesty(run) {
   const { honesty } = run, warnings = [], facts = [];
@@ -103,7 +104,7 @@ function drawControls(run) {
 }
 
 function drawNav() {
-  const seen = SECTIONS.filter((id) => (id !== "fingerprints" || report.fingerprints.length) && (id !== "tournaments" || report.tournaments.length) && (id !== "trainings" || report.trainings.length) && (report.runs.length || ["fingerprints", "tournaments", "trainings"].includes(id)));
+  const seen = SECTIONS.filter((id) => STUDIES.includes(id) ? report[id].length : report.runs.length);
   fill($("nav"), ...seen.map((id) => make("a", label(id), { href: `#${id}` })));
 }
 
@@ -129,8 +130,7 @@ function drawInSight() {
   drawing = drawing.then(async () => {
     const next = () => [...stale].find((id) => inSight.has(id));
     for (let id = next(); id; id = next()) {
-      await plotly();
-      if (stale.has(id)) drawNow(id);
+      drawNow(id);
       await frame();
     }
   });
@@ -140,17 +140,17 @@ function drawNow(id) { stale.delete(id); DRAW[id](); }
 
 function drawAgain(id) { stale.add(id); drawInSight(); }
 
-function drawAll() { for (const id of [...stale]) if (window.Plotly || id === "network") drawNow(id); }
+function drawAll() { for (const id of [...stale]) drawNow(id); }
 
 function draw() {
   showLabels();
   drawNav();
   drawFingerprints(report.fingerprints);
   drawTournaments(report.tournaments);
+  drawStudies(report.studies);
   if (report.trainings.length) { fill($("trainings"), make("h2", label("trainings"))); stale.add("trainings"); }
   if (!report.runs.length) {
-    const names = [...report.trainings.map((each) => each.scenario), ...report.tournaments.map((each) => each.game), ...report.fingerprints.map((each) => each.origin.roster)];
-    $("title").textContent = unique(names).join(", ");
+    $("title").textContent = unique(STUDIES.flatMap((id) => report[id].map((each) => each.banner.title))).join(", ");
     $("honesty").hidden = $("answer").hidden = true;
     drawInSight();
     return;
@@ -185,7 +185,7 @@ function wire() {
   for (const id of ["outcome-figure", "outcome-by"]) $(id).addEventListener("input", () => drawAgain("outcomes"));
   for (const id of ["course-figure", "course-part"]) $(id).addEventListener("input", () => drawAgain("course"));
   let waiting = 0;
-  window.addEventListener("resize", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => { if (report.runs.length) { drawNetwork(current()); drawRows(); } }); });
+  window.addEventListener("resize", () => { cancelAnimationFrame(waiting); waiting = requestAnimationFrame(() => { for (const id of inSight) stale.add(id); drawInSight(); if (report.runs.length) drawRows(); }); });
   window.addEventListener("beforeprint", drawAll);
   for (const id of Object.keys(DRAW)) sight.observe($(id));
   wireNetwork(current);

@@ -29,7 +29,7 @@ function drawNetwork(run) {
   context.clearRect(0, 0, canvas.clientWidth, canvas.clientHeight);
   const last = Number($("network-step").value), { nodes, links, bins } = run.network, total = heardUntil(run, last);
   $("network-at").textContent = `1–${bins.length ? bins[last][1] : 1}`;
-  const most = Math.max(1, ...total), teams = unique(nodes.map((node) => node.team));
+  const most = Math.max(1, ...total), teams = unique(nodes.map((node) => node.team)), teamColour = (team) => TEAM_COLOURS[team] ?? colour(teams.indexOf(team));
   links.forEach(([from, to], at) => {
     if (!total[at]) return;
     const chosen = net.near < 0 || from === net.near || to === net.near;
@@ -37,7 +37,7 @@ function drawNetwork(run) {
     context.beginPath();
     context.moveTo(x, y);
     context.quadraticCurveTo((x + u) / 2 + (v - y) * 0.12, (y + v) / 2 - (u - x) * 0.12, u, v);
-    context.strokeStyle = colour(teams.indexOf(nodes[from].team));
+    context.strokeStyle = teamColour(nodes[from].team);
     context.globalAlpha = (chosen ? 0.55 : 0.06) * Math.min(1, 0.25 + 12 / Math.sqrt(links.length));
     context.lineWidth = 0.6 + 4.4 * total[at] / most;
     context.stroke();
@@ -48,7 +48,7 @@ function drawNetwork(run) {
     const [x, y] = spot(node, canvas);
     context.beginPath();
     context.arc(x, y, at === net.near ? 9 : nodes.length > 60 ? 3.5 : 7, 0, 7);
-    context.fillStyle = colour(teams.indexOf(node.team));
+    context.fillStyle = teamColour(node.team);
     context.fill();
     if (nodes.length > 60 && at !== net.near) return;
     context.fillStyle = css("--ink");

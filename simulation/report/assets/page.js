@@ -10,10 +10,6 @@ async function unpackText(name) {
 
 const unpack = async (name) => JSON.parse(await unpackText(name));
 
-/* Plotly is the largest part of the page: it is unpacked when the first chart becomes visible. */
-let library = null;
-const plotly = () => library ??= unpackText("plotly").then((source) => document.head.append(make("script", source)));
-
 const frame = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 
 /* Text from a run is always set as text: it can contain anything. */
@@ -52,4 +48,6 @@ function showLabels() {
 }
 
 const PALETTE = ["#26806e", "#be4a2f", "#4a6fb5", "#c8942a", "#7c5aa6", "#5b8c3a", "#b5517f", "#3f97b0", "#8a6d4b", "#6b7280"];
+/* A team with the name of a colour has this colour. */
+const TEAM_COLOURS = { red: PALETTE[1], blue: PALETTE[2], yellow: PALETTE[3], purple: PALETTE[4], green: PALETTE[5] };
 const colour = (place) => PALETTE[place % PALETTE.length];

@@ -1,18 +1,17 @@
 "use strict";
 /* A training: learning curves, modes, what became of each situation, gates, the league, and which version came from which. */
 /* A mixed training: the share of each mode by update, and what each mode's episodes taught. */
-function drawModes(place, training, axis) {
+function drawModes(place, training) {
   if (!training.modes.length) return;
-  const learners = unique(training.modes.map((row) => row.learner)), modes = unique(training.modes.map((row) => row.mode));
-  const lines = (rows, key) => modes.map((mode, at) => { const mine = rows.filter((row) => row.mode === mode);
-    return { x: mine.map((row) => row.update), y: mine.map((row) => row[key]), name: label(mode), mode: "lines+markers", line: { color: colour(at) } }; });
-  const share = { ...axis, yaxis: { range: [0, 1.02], tickformat: ".0%" } };
+  const learners = unique(training.modes.map((row) => row.learner)), modes = unique(training.modes.map((row) => row.mode)), xTitle = label("training_update");
+  const lines = (rows, key) => modes.map((mode) => { const mine = rows.filter((row) => row.mode === mode);
+    return { name: label(mode), x: mine.map((row) => row.update), y: mine.map((row) => row[key]) }; });
   const first = training.modes.filter((row) => row.learner === learners[0]);
-  Plotly.newPlot(chart(place), lines(first, "share"), layout(label("training_share"), share), CONFIG);
+  linesFigure(chart(place), label("training_share"), lines(first, "share"), { xTitle, share: true });
   for (const learner of learners) {
     const mine = training.modes.filter((row) => row.learner === learner);
-    Plotly.newPlot(chart(place), lines(mine, "value"), layout(`${plain(learner)}: ${label("training_value")}`, axis), CONFIG);
-    Plotly.newPlot(chart(place), lines(mine, "weight"), layout(`${plain(learner)}: ${label("training_weight")}`, share), CONFIG);
+    linesFigure(chart(place), `${learner}: ${label("training_value")}`, lines(mine, "value"), { xTitle });
+    linesFigure(chart(place), `${learner}: ${label("training_weight")}`, lines(mine, "weight"), { xTitle, share: true });
   }
 }
 
@@ -35,12 +34,12 @@ function drawGates(place, gates) {
 }
 
 /* A league: NashConv by round, what each policy earns against each of the other's, and the mixture. */
-function drawLeague(place, league, axis) {
+function drawLeague(place, league) {
   if (!league) return;
   const rounds = league.rounds.filter((row) => row.learner === league.rounds[0].learner && row.nash_conv !== null);
   if (rounds.length) {
-    const line = { x: rounds.map((row) => row.round), y: rounds.map((row) => row.nash_conv), name: "NashConv", mode: "lines+markers", line: { color: colour(0) } };
-    Plotly.newPlot(chart(place), [line], layout(label("training_nash_conv"), { ...axis, xaxis: { title: { text: label("training_round") }, dtick: 1 }, yaxis: { rangemode: "tozero" } }), CONFIG);
+    const line = { name: "NashConv", x: rounds.map((row) => row.round), y: rounds.map((row) => row.nash_conv) };
+    linesFigure(chart(place), label("training_nash_conv"), [line], { xTitle: label("training_round"), zero: true });
   }
   for (const [learner, payoffs] of Object.entries(league.payoffs)) {
     const all = payoffs.flat(), low = Math.min(...all), spread = Math.max(...all) - low || 1;
@@ -57,26 +56,24 @@ function drawTrainings(all) {
   if (!all.length) return;
   place.append(make("h2", label("trainings")));
   for (const training of all) {
-    const learners = unique(training.updates.map((row) => row.learner)), title = `${training.scenario} · ${label(training.mode)} · ${training.method}`;
-    place.append(make("h3", title), make("p", label(training.tabular ? "training_tables" : "training_adapters"), { class: "quiet" }));
+    const learners = unique(training.updates.map((row) => row.learner)), xTitle = label("training_update");
+    place.append(banner(training.banner));
     const of = (learner, key) => training.updates.filter((row) => row.learner === learner && row[key] !== null);
-    const curve = (key) => learners.map((learner, at) => ({ x: of(learner, key).map((row) => row.update), y: of(learner, key).map((row) => row[key]), name: plain(learner), mode: "lines+markers", line: { color: colour(at) } }));
-    const axis = { xaxis: { title: { text: label("training_update") } } };
+    const curve = (key) => learners.map((learner) => ({ name: learner, x: of(learner, key).map((row) => row.update), y: of(learner, key).map((row) => row[key]) }));
     const ends = [Math.min(...training.updates.filter((row) => row.value !== null).map((row) => row.update)), Math.max(...training.updates.map((row) => row.update))];
-    const known = training.known_answers.map((row) => ({ x: ends, y: [row.value, row.value], name: [label(`training_${row.answer.replace(" ", "_")}`), plain(row.learner)].join(" ").trim(), mode: "lines", line: { dash: "dash", width: 1.4, color: css("--quiet") } }));
-    Plotly.newPlot(chart(place), [...curve("value"), ...known], layout(label("training_value"), axis), CONFIG);
-    Plotly.newPlot(chart(place), curve("invalid"), layout(label("training_invalid"), { ...axis, yaxis: { range: [0, 1.02], tickformat: ".0%" } }), CONFIG);
-    drawModes(place, training, axis);
+    const known = training.known_answers.map((row) => ({ x: ends, y: [row.value, row.value], name: [label(`training_${row.answer.replace(" ", "_")}`), row.learner].join(" ").trim(), dash: "7 4", quiet: true }));
+    linesFigure(chart(place), label("training_value"), [...curve("value"), ...known], { xTitle });
+    linesFigure(chart(place), label("training_invalid"), curve("invalid"), { xTitle, share: true });
+    drawModes(place, training);
     for (const learner of learners) {
       const mine = training.cells.filter((row) => row.learner === learner);
       if (!mine.length) continue;
       const situations = unique(mine.map((row) => row.situation)), updates = unique(mine.map((row) => row.update));
       const at = new Map(mine.map((row) => [`${row.update} ${row.situation}`, row.probability]));
-      const heat = { type: "heatmap", x: updates, y: situations.map(plain), z: situations.map((situation) => updates.map((update) => at.get(`${update} ${situation}`))), zmin: 0, zmax: 1, colorscale: [[0, "#c44e3a"], [0.5, "#efe9dc"], [1, "#1f7a6b"]] };
-      Plotly.newPlot(chart(place), [heat], layout(`${plain(learner)}: P(${plain(mine[0].choice)})`, { ...axis, height: 150 + 28 * situations.length, yaxis: { autorange: "reversed" } }), CONFIG);
+      heatFigure(chart(place), `${learner}: P(${mine[0].choice})`, updates, situations, situations.map((situation) => updates.map((update) => at.get(`${update} ${situation}`))), xTitle);
     }
     drawGates(place, training.gates);
-    drawLeague(place, training.league, axis);
+    drawLeague(place, training.league);
     const last = learners.map((learner) => training.updates.filter((row) => row.learner === learner).slice(-1)[0]);
     place.append(fill(make("table"), ...last.map((row) => fill(make("tr"), make("td", row.learner), make("td", row.version), make("td", row.parent ? `${label("training_parent")} ${row.parent}` : "")))));
   }

@@ -21,6 +21,7 @@ import numpy as np
 
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError, UsageError
+from simulation.metrics.banner import SourceCounts
 from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.intervals import cluster_interval, difference, missing_intervals, ratio
 from simulation.metrics.registry import LEVEL, Interval
@@ -100,6 +101,7 @@ def compare(
         differs=differs,
         differences=tuple(found),
         notes=tuple(dict.fromkeys(notes)),
+        counts=SourceCounts.of_runs(path for side in sides for path in side.runs.paths),
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from simulation.metrics.banner import SourceCounts, StudyBanner, StudyResult
 from simulation.metrics.registry import Interval
 from simulation.metrics.result_table import interval_plot, table_of
 
@@ -81,7 +82,7 @@ class FigureDifference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(StudyResult):
     """The first side against each other side.
 
     Attributes:
@@ -92,6 +93,7 @@ class Comparison:
         differs: Every setting that differs between sides: its value on each side, in order.
         differences: All differences.
         notes: What a reader must know of the figures.
+        counts: Where the texts of all runs came from.
     """
 
     sides: tuple[str, ...]
@@ -101,6 +103,22 @@ class Comparison:
     differs: Mapping[str, tuple[str, ...]]
     differences: tuple[FigureDifference, ...]
     notes: tuple[str, ...]
+    counts: SourceCounts
+
+    @property
+    def banner(self) -> StudyBanner:
+        """What stands above the tables and the picture."""
+        return StudyBanner(f"{self.sides[0]} against {', '.join(self.sides[1:])}", self.counts, tuple(self.facts()))
+
+    def facts(self) -> Iterator[str]:
+        """Yield what each side is, what differs between them, and the notes."""
+        for name in self.sides:
+            seeds = self.seeds[name]
+            played = f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds, {seeds[0]} to {seeds[-1]}"
+            yield f"{name}: {len(self.runs[name])} runs, {played}, replies: {', '.join(self.tiers[name])}"
+        for key, values in self.differs.items():
+            yield f"differs in {key}: {' / '.join(values)}"
+        yield from self.notes
 
     def find(self, figure: ComparedFigure, *, task_id: str | None = None, model_id: str = "") -> FigureDifference:
         """The first difference of a figure.
@@ -125,5 +143,5 @@ class Comparison:
     def plot(self) -> Figure:
         """The differences of whole episodes with their intervals, each figure on an axis of its own."""
         table = self.table().query("model_id == ''")
-        title, x = f"{self.sides[0]} against the others", f"{self.sides[0]} - other"
-        return interval_plot(table, "against", title=title, x=x, color="task_id", facet_col="figure")
+        x = f"{self.sides[0]} - other"
+        return interval_plot(table, "against", self.banner, x=x, color="task_id", facet_col="figure")

@@ -30,6 +30,7 @@ from agents.inference.provenance import Tier
 from agents.problems import SocietyError
 from agents.role import PopulationPart
 from agents.roster import ModelConfig, Roster
+from simulation.metrics.banner import SourceCounts
 from simulation.metrics.behaviour import together, watch
 from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.inference import FLIPS, holm, permutation_p_value
@@ -117,6 +118,7 @@ def read_fingerprints(folder: Path, *, level: float = LEVEL, mix_tiers: bool = F
         differences=differences,
         pairs=tuple(_pairs([subject.name for subject in known], differences)),
         notes=(*_notes(found), *missing_intervals(each.interval for each in figures if each.interval)),
+        counts=SourceCounts.of_runs(run.path for run in runs.values()),
     )
     replace_file(folder / REPORT, orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2) + b"\n")
     return report

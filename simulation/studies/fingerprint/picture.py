@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from agents.inference.provenance import Tier
 from simulation.studies.fingerprint.cells import CELLS, Cell
 from simulation.studies.heat_table import (
     COOPERATE,
@@ -27,17 +26,15 @@ if TYPE_CHECKING:
 
 def picture(report: FingerprintReport) -> str:
     """The report as SVG: one row per cell, one column per subject."""
-    marked = " - SIMULATED, no language model" if Tier.SIMULATED.value in report.tiers else ""
-    origin = report.origin
+    banner = report.banner
     dots = ["dot: differs from the base model, adjusted (Holm) for all comparisons"] if report.base else []
     table = HeatTable(
-        title=f"Behavioural fingerprints: {origin.roster}{marked}",
-        subtitle=f"replies: {', '.join(report.tiers)}; {origin.episodes} episodes a probe, by which the "
-        f"{report.level:.0%} intervals are clustered",
+        title=banner.title,
+        above=banner.lines(),
         label=f"behavioural fingerprints of {', '.join(report.subjects)}",
         columns=[_short(name) for name in report.subjects],
         rows=list(_rows(report)),
-        below=[*dots, *report.notes],
+        below=dots,
         names=250,
         tile=128,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from simulation.metrics.banner import SourceCounts, StudyBanner, StudyResult
 from simulation.metrics.registry import Interval
 from simulation.metrics.result_table import interval_plot, table_of
 
@@ -71,7 +72,7 @@ class FingerprintOrigin:
 
 
 @dataclass(frozen=True)
-class FingerprintReport:
+class FingerprintReport(StudyResult):
     """Every cell of every subject, and the differences of every pair.
 
     Attributes:
@@ -84,6 +85,7 @@ class FingerprintReport:
         differences: Every pair in every cell.
         pairs: Every pair, and the cells that separate it.
         notes: What a reader must know of the figures.
+        counts: Where the texts of all runs came from; None in a report of an earlier version.
     """
 
     origin: FingerprintOrigin
@@ -95,6 +97,15 @@ class FingerprintReport:
     differences: tuple[CellDifference, ...]
     pairs: tuple[Pair, ...]
     notes: tuple[str, ...]
+    counts: SourceCounts | None
+
+    @property
+    def banner(self) -> StudyBanner:
+        """What stands above the table and the picture."""
+        origin = self.origin
+        probes = f"{origin.episodes} episodes a probe, by which the {self.level:.0%} intervals are clustered"
+        title = f"{origin.roster}: behavioural fingerprints (seed {origin.seed})"
+        return StudyBanner(title, self.counts, (probes, *self.notes), self.tiers)
 
     def figure(self, subject: str, cell: str) -> CellFigure:
         """One cell of one subject."""
@@ -115,8 +126,8 @@ class FingerprintReport:
     def plot(self) -> Figure:
         """Every cell with its interval, one colour per subject."""
         table = self.table().dropna(subset=["value"])
-        title = f"{self.origin.roster}: behavioural fingerprints"
-        return interval_plot(table, "cell", title=title, color="subject").update_layout(height=900)
+        figure = interval_plot(table, "cell", self.banner, color="subject")
+        return figure.update_layout(height=24 * table["cell"].nunique() + figure.layout.margin.t + 90)
 
 
 def _interval(data: Mapping[str, Any]) -> Interval:
@@ -139,5 +150,6 @@ def load_report(path: Path) -> FingerprintReport:
         "differences": tuple(differences),
         "pairs": tuple(pairs),
         **{name: tuple(data[name]) for name in ("tiers", "subjects", "notes")},
+        "counts": SourceCounts.from_json(data.get("counts")),
     }
     return FingerprintReport(**{**data, **parts})

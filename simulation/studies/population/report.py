@@ -17,6 +17,7 @@ import orjson
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError, UsageError
 from agents.role import PopulationPart
+from simulation.metrics.banner import SourceCounts, StudyBanner, StudyResult
 from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.intervals import cluster_interval, missing_intervals, ratio
 from simulation.metrics.registry import LEVEL, Interval
@@ -67,7 +68,7 @@ class Return:
 
 
 @dataclass(frozen=True)
-class PopulationReport:
+class PopulationReport(StudyResult):
     """All returns of a set of population runs.
 
     Attributes:
@@ -76,6 +77,7 @@ class PopulationReport:
         tiers: The tiers that replies came from.
         returns: All returns.
         notes: What a reader must know of them.
+        counts: Where the texts of all runs came from.
     """
 
     scenario: str
@@ -83,6 +85,13 @@ class PopulationReport:
     tiers: tuple[str, ...]
     returns: tuple[Return, ...]
     notes: tuple[str, ...]
+    counts: SourceCounts
+
+    @property
+    def banner(self) -> StudyBanner:
+        """What stands above the table and the picture."""
+        title = f"{self.scenario}: per-capita return, mean payoff of an episode per player (seed {self.seed})"
+        return StudyBanner(title, self.counts, self.notes)
 
     def table(self) -> pd.DataFrame:
         """One row per return: the fields of `Return`, its interval as `value`, `low`, `high` and `episodes`."""
@@ -92,8 +101,8 @@ class PopulationReport:
         """The returns of all players of a part with their intervals, each kind of population in its own picture."""
         table = self.table().query(f"model == '{EVERYONE}'")
         table = table.assign(met=table["focal"] + " with " + table["background"])
-        title, keys = f"{self.scenario}: per-capita return", {"color": "part", "symbol": "task_id"}
-        return interval_plot(table, "met", title=title, x="payoff per player", facet_col="population", **keys)
+        keys = {"color": "part", "symbol": "task_id"}
+        return interval_plot(table, "met", self.banner, x="payoff per player", facet_col="population", **keys)
 
 
 def play_populations(
@@ -150,8 +159,10 @@ def read_populations(folder: Path, *, level: float = LEVEL, mix_tiers: bool = Fa
         tiers=everything,
         returns=tuple(found),
         notes=(*_notes(everything), *missing_intervals(each.interval for each in found)),
+        counts=SourceCounts.of_runs(run.path for run in runs.values()),
     )
-    replace_file(folder / REPORT, orjson.dumps(asdict(report), option=orjson.OPT_INDENT_2) + b"\n")
+    facts = {"title": report.banner.title, **asdict(report)}
+    replace_file(folder / REPORT, orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
     return report
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from simulation.metrics.banner import SourceCounts
 from simulation.metrics.registry import LEVEL
 from simulation.runs.folders import at_work, finished_run, resumable
 from simulation.runs.workers import play_all
@@ -44,4 +45,5 @@ def play_tournament(
             if watch is not None:
                 watch(len(runs), len(tournament.matchups))
         rows = [row for number, run in runs.items() for row in match_rows(folder, tournament.matchups[number], run)]
-        return write_results(folder, Figures(tournament, rows, level=level, mix_tiers=mix_tiers))
+        counts = SourceCounts.of_runs(run.path for run in runs.values())
+        return write_results(folder, Figures(tournament, rows, level=level, mix_tiers=mix_tiers), counts)

@@ -7,6 +7,7 @@ result.matrix  # a pandas table; result.describe() explains every column
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from agents.problems import SocietyError
+from simulation.metrics.banner import SourceCounts, StudyBanner, StudyResult
 from simulation.metrics.result_table import interval_plot
 from simulation.store.files import replace_file
 from simulation.studies.tournament.columns import TABLES, ResultTable
@@ -32,17 +34,17 @@ _RENAMED = {"lineup": "matchup"}
 """Columns of version 1 under their names of today."""
 
 
-def write_results(folder: Path, figures: Figures) -> TournamentResult:
+def write_results(folder: Path, figures: Figures, counts: SourceCounts) -> TournamentResult:
     """Write report.json and the tables; the result that reads them."""
     tables = figures.tables()
     write_tables(folder / "tables", tables, TABLES)
     listed = {name.value: table.to_dict("records") for name, table in tables.items() if name is not ResultTable.MATCHES}
-    report = {**figures.facts(), **listed}
+    report = {**figures.facts(), "counts": asdict(counts), **listed}
     replace_file(folder / REPORT, orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
     return TournamentResult(folder)
 
 
-class TournamentResult:
+class TournamentResult(StudyResult):
     """A tournament that was played. Its tables are read when they are first used.
 
     Raises:
@@ -55,6 +57,13 @@ class TournamentResult:
         if not (path / REPORT).exists():
             raise SocietyError(f"{path} is not finished; finish it with: society tournament {path}")
         self.report: Mapping[str, Any] = orjson.loads((path / REPORT).read_bytes())
+
+    @property
+    def banner(self) -> StudyBanner:
+        """What stands above the tables and the picture."""
+        report = self.report
+        title = f"{report['game']}, {report['mode']}: tournament of {report['form']} (seed {report['seed']})"
+        return StudyBanner(title, SourceCounts.from_json(report.get("counts")), tuple(report["notes"]), report["tiers"])
 
     def _table(self, name: ResultTable) -> pd.DataFrame:
         import pandas as pd
@@ -108,16 +117,15 @@ class TournamentResult:
 
     def plot(self) -> Figure:
         """Pairs: the matrix of payoffs, row against column. Teams: what each member adds, with its interval."""
-        game = f"{self.report['game']}, {self.report['mode']}"
         if self.tournament.form is Format.TEAMS:
-            title, x = f"{game}: what each member adds", self.report["worth"]
-            return interval_plot(self.table(), "model_id", title=title, x=x, color="team")
+            x = f"{self.report['worth']} that each member adds"
+            return interval_plot(self.table(), "model_id", self.banner, x=x, color="team")
         import plotly.express as px
 
         names = list(dict.fromkeys(self.matrix["row"].astype(str)))
         payoffs = self.matrix.astype({"row": str, "column": str}).pivot(index="row", columns="column", values="value")
-        title = f"{game}: payoff of row against column"
-        return px.imshow(payoffs.loc[names, names], text_auto=".2f", title=title)
+        labels = {"color": "payoff of row", "x": "against", "y": "payoff of"}
+        return self.banner.above(px.imshow(payoffs.loc[names, names], text_auto=".2f", labels=labels))
 
     def describe(self) -> pd.DataFrame:
         """The meaning of every column of every table this tournament has."""

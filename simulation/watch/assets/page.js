@@ -17,6 +17,12 @@ function element(tag, text = "", classes = "") {
   return made;
 }
 
+const home = location.pathname.match(/^(.*\/)watch\/./);
+if (home) {
+  at("home").href = home[1];
+  at("home").hidden = false;
+}
+
 const stream = new EventSource("events");
 stream.onopen = () => { connected = true; showStatus(); };
 stream.onerror = () => { connected = false; showStatus(); };
@@ -224,10 +230,18 @@ function showEntry(entry) {
   return item;
 }
 
+function showSaid(entry) {
+  const item = element("li", "", "said");
+  item.append(element("b", entry.who), " says ", element("span", `episode ${entry.episode}, step ${entry.step}, ${entry.tier}; not heard yet`, "meta"));
+  item.append(element("p", entry.text));
+  return item;
+}
+
 function showEntries() {
   const kind = at("kind").value;
   const shown = entries.filter((entry) => !kind || entry.kind === kind);
-  at("entries").replaceChildren(...shown.map(showEntry).reverse());
+  const said = view && (!kind || kind === "message") ? view.said : [];
+  at("entries").replaceChildren(...said.map(showSaid).reverse(), ...shown.map(showEntry).reverse());
   at("shown").textContent = `${shown.length} shown, newest first; ${view ? view.entry_count : 0} in all`;
 }
 

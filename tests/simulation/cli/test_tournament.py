@@ -27,7 +27,7 @@ def test_tournament_of_pairs_prints_tables_and_folder(capsys: pytest.CaptureFixt
     assert "payoff of row against column" in " ".join(out.split())
     assert "standings" in out
     assert "synergy" in out
-    assert "replies: scripted" in out
+    assert "texts by tier: scripted 72" in out
     assert "not tested: too few episodes: 3, need 6" in " ".join(out.split())
     assert "match 6/6" in err
     folder = Path(out.splitlines()[-1])

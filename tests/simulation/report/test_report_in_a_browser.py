@@ -62,10 +62,10 @@ def test_every_control_works(small_run: Run, browser: Browser, tmp_path: Path) -
             page.select_option("#outcome-figure", figure)
         for by in ("adapter", "role", "mode", "team"):
             page.select_option("#outcome-by", by)
-        page.wait_for_selector("#outcome-charts .main-svg")
-        assert page.locator("#outcome-charts .main-svg").count() > 0
+        page.wait_for_selector("#outcome-charts svg.figure")
+        assert page.locator("#outcome-charts svg.figure").count() > 0
         page.locator("#course").scroll_into_view_if_needed()
-        page.wait_for_selector("#course-chart .main-svg")
+        page.wait_for_selector("#course-chart svg.figure")
         page.select_option("#course-figure", "cooperation")
 
         page.locator("#network").scroll_into_view_if_needed()
@@ -109,7 +109,7 @@ def test_every_control_works(small_run: Run, browser: Browser, tmp_path: Path) -
         assert page.inner_text("#outcomes h2") == "结果"
         assert page.get_attribute("html", "lang") == "zh-CN"
         page.locator("#calls").scroll_into_view_if_needed()
-        page.wait_for_selector("#latency-chart .main-svg")
+        page.wait_for_selector("#latency-chart p")
         assert page.locator("#calls-table tbody tr").count() > 0
         assert "iqm" in page.inner_text("#metrics-table")
 

@@ -318,7 +318,7 @@ def test_simulated_fingerprints_are_marked(simulated: Path) -> None:
     report = read_fingerprints(simulated)
     assert report.tiers == ("simulated",)
     assert any(note.startswith("SIMULATED") for note in report.notes)
-    assert "SIMULATED, no language model" in picture(report)
+    assert "SIMULATED: 42% of the texts are scripted" in picture(report)
     assert report.base == "SmolLM2-135M-Instruct"
     assert row(report, "cooperator") == row(report, report.base) == [1, 1, 0, 1, 0]  # the policy of a teammate
     assert [pair.cells for pair in report.pairs] == [()]
@@ -343,7 +343,7 @@ def test_fingerprint_command_prints_table_pairs_and_folder(capsys: pytest.Captur
     asked = ("fingerprint", "one.yaml", "--tier", "simulated", "--episodes", "2", "--role", "competitor")
     code, out, err = society(capsys, *asked)
     assert code == 0
-    assert "SIMULATED, no language model" in out
+    assert "SIMULATED: " in out
     assert "episode 24/24" in err
     assert "cooperator and SmolLM2-135M-Instruct differ in: none: not separable" in out
     folder = Path(out.splitlines()[-1])

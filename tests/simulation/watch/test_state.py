@@ -169,3 +169,32 @@ def test_many_models_are_grouped_by_team(
     assert_equals_tables(view, run)
     if grouping is Grouping.TEAM:
         assert {line.name for line in view.lines} == {"red", "blue"}
+
+
+def test_message_is_shown_before_its_talk_round_ends(make_plan: Callable[..., Plan], runs: Path) -> None:
+    """Every text is shown once it is said: when its call ends, which the log has before the message itself."""
+    run = run_scenario(make_plan(episodes=1), out=runs)
+    state, early, said = RunState(run.path.name, run.manifest), Counter[str](), 0
+    for event in read_events(run.path / EventLog.NAME):
+        if isinstance(event, MessageSent):
+            assert state.view().said[0].text == event.text  # in the order of the calls
+            early[event.sender] += 1
+        state.add(event)
+        said = max(said, len(state.view().said))
+        assert len(state.view().said) + sum(early.values()) <= len(run.messages) + len(run.roster.expand())
+    assert said == len(run.roster.expand())  # all had spoken before the first was heard
+    assert early.total() == len(run.messages)
+    assert state.view().said == ()
+
+
+def test_log_is_readable_as_soon_as_a_message_is_heard(make_plan: Callable[..., Plan], runs: Path) -> None:
+    """The file has a message before any decision of its step is made, not when the step ends."""
+    seen: list[int] = []
+
+    def look(event: object) -> None:
+        if isinstance(event, MessageSent):
+            (log,) = runs.glob("*/events.jsonl")
+            seen.append(log.read_bytes().count(b'"type":"MessageSent"'))
+
+    run = run_scenario(make_plan(episodes=1), out=runs, on_event=look)
+    assert seen == list(range(1, len(run.messages) + 1))
