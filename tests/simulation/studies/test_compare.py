@@ -25,7 +25,7 @@ from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 
 __all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
-STORED = Path(__file__).parents[2] / "fixtures" / "runs" / "version_3"
+STORED = Path(__file__).parents[2] / "fixtures" / "runs" / "version_5"
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 
