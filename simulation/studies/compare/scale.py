@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SIZE = ("players", "steps", "reward_pool")
-"""The columns that `ComparedSide.episodes` adds."""
+"""The columns that `ComparedSide.episodes` adds; steps and pool are those planned: an episode may end early by play."""
 _WORDS = {"players": "players", "steps": "steps of an episode", "reward_pool": "reward pool"}
 
 
