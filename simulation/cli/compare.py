@@ -98,6 +98,7 @@ def _table(names: tuple[str, str], what: str, rows: Sequence[FigureDifference]) 
 
 def _cells(each: FigureDifference) -> tuple[str, ...]:
     name = each.figure.value
-    figure = name if each.model_id and name == "payoff" else FIGURE_HEADS.get(name, name)
+    head = name if each.model_id and name == "payoff" else FIGURE_HEADS.get(name, name)
+    figure = f"{head}, {each.unit}" if each.unit else head
     difference = shown_interval(each.interval, 3, "+")
     return (figure, f"{each.first:.3f}", f"{each.other:.3f}", difference, str(each.interval.n), each.verdict.value)

@@ -21,6 +21,7 @@ import orjson
 from aiohttp import web
 
 from agents.problems import SocietyError
+from agents.yaml_file import display
 from simulation.watch.catalog import read_catalog
 from simulation.watch.server import HEADERS, LocalPage, asset, following, send_events
 from simulation.watch.stream import Stream
@@ -77,7 +78,7 @@ class HomePage(LocalPage):
 
     async def _catalog(self, _request: web.Request) -> web.Response:
         found = await asyncio.to_thread(read_catalog, self._folder)
-        body = {"folder": str(self._folder), "entries": found}
+        body = {"folder": display(self._folder), "entries": found}
         return web.Response(body=orjson.dumps(body), content_type="application/json", headers=HEADERS)
 
     async def _report_page(self, request: web.Request) -> web.Response:

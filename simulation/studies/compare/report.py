@@ -33,6 +33,7 @@ from simulation.studies.compare.result import (
     ComparisonVerdict,
     FigureDifference,
 )
+from simulation.studies.compare.scale import CompareScale
 from simulation.studies.compare.sides import ComparedSide, differing, sides_by, sides_of, varying
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 TWIN = ["seed", "task_id", "variant", "pass"]
 """What an episode has in common with its twin; `variant`: the settings that vary on all sides alike."""
+_DIGITS = 12  # what a division leaves beyond these is no difference
 ENOUGH_TWINS = 0.5
 """Sides are compared in pairs where at least this share of the smaller side's episodes has a twin."""
 
@@ -111,6 +113,7 @@ class _Pair:
     def __init__(self, name: str, first: pd.DataFrame, other: pd.DataFrame, level: float) -> None:
         self.name, self.first, self.other, self.level = name, first, other, level
         self.tasks = _shared_tasks(name, first, other)
+        self.scales = {task: CompareScale.of(task, *self._of(task)) for task in self.tasks}
         keys = [set(_cells(side)) for side in (first, other)]
         shared = keys[0] & keys[1]
         self.twins, self.without_twin = len(shared), len(keys[0] ^ keys[1])
@@ -121,18 +124,25 @@ class _Pair:
 
     def differences(self) -> Iterator[FigureDifference]:
         for task in self.tasks:
-            sides = [side[side["task_id"] == task] for side in (self.first, self.other)]
+            sides, scale = self._of(task), self.scales[task]
             for figure in OF_EPISODES:
-                yield from self._difference(task, "", figure, *sides)
+                yield from self._difference(scale, "", figure, *sides)
             for model_id, _ in self.models:
                 own = [side[side["model_id"] == model_id] for side in sides]
                 for figure in OF_MODELS:
-                    yield from self._difference(task, model_id, figure, *own)
+                    yield from self._difference(scale, model_id, figure, *own)
+
+    def _of(self, task: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Both sides' rows of a task."""
+        return self.first[self.first["task_id"] == task], self.other[self.other["task_id"] == task]
 
     def _difference(
-        self, task: str, model_id: str, figure: ComparedFigure, first: pd.DataFrame, other: pd.DataFrame
+        self, scale: CompareScale, model_id: str, figure: ComparedFigure, first: pd.DataFrame, other: pd.DataFrame
     ) -> Iterator[FigureDifference]:
-        values = [_values(side, figure) for side in (first, other)]
+        columns = scale.columns(figure)
+        if columns is None:
+            return
+        values = [_values(side, figure, columns) for side in (first, other)]
         if self.paired:
             shared = values[0].index.intersection(values[1].index)
             values = [side.loc[shared] for side in values]
@@ -141,7 +151,8 @@ class _Pair:
         interval, units = self._paired(*values) if self.paired else self._unpaired(*values)
         means = float(values[0].mean()), float(values[1].mean())
         verdict = self._verdict(interval, units)
-        yield FigureDifference(self.name, task, model_id, figure, *means, interval, self.paired, verdict)
+        facts = (self.name, scale.task, model_id, figure)
+        yield FigureDifference(*facts, *means, interval, self.paired, verdict, scale.unit(figure))
 
     def _paired(self, first: pd.Series[float], other: pd.Series[float]) -> tuple[Interval, tuple[int, int]]:
         interval = self._interval(first - other)
@@ -166,6 +177,8 @@ class _Pair:
         return ComparisonVerdict.HIGHER if interval.value > 0 else ComparisonVerdict.LOWER
 
     def notes(self) -> Iterator[str]:
+        for scale in self.scales.values():
+            yield from scale.notes(self.name)
         if self.paired:
             yield (
                 f"{self.name}: {self.twins} pairs of episodes of the same seed, task and pass; "
@@ -192,10 +205,12 @@ def _players(side: pd.DataFrame) -> set[tuple[str, str]]:
     return set(side[["model_id", "model_name"]].itertuples(index=False, name=None))
 
 
-def _values(side: pd.DataFrame, figure: ComparedFigure) -> pd.Series[float]:
-    """The figure per seed, task and pass: the mean over models, and over runs with the same three."""
-    by_run: pd.Series[float] = side.groupby([*TWIN, "run"])[figure.value].mean().dropna()
-    return by_run.groupby(level=TWIN).mean()
+def _values(side: pd.DataFrame, figure: ComparedFigure, per: Sequence[str]) -> pd.Series[float]:
+    """The figure, divided by the columns `per`, per seed, task and pass: the mean over models, and over such runs."""
+    figures = side.assign(figure=side[figure.value] / side[list(per)].prod(axis=1))
+    by_run: pd.Series[float] = figures.groupby([*TWIN, "run"])["figure"].mean().dropna()
+    found = by_run.groupby(level=TWIN).mean()
+    return found.round(_DIGITS) if per else found
 
 
 def _shared_tasks(name: str, first: pd.DataFrame, other: pd.DataFrame) -> list[str]:

@@ -68,6 +68,7 @@ class FigureDifference:
             Its ends are nan where there is no interval.
         paired: Whether episodes were compared with their twins.
         verdict: What the numbers support.
+        unit: What the figure is per, where the sides differ in size; empty where it is as it is.
     """
 
     against: str
@@ -79,6 +80,7 @@ class FigureDifference:
     interval: Interval
     paired: bool
     verdict: ComparisonVerdict
+    unit: str = ""
 
 
 @dataclass(frozen=True)

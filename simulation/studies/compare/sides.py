@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NOT_SET = "(not set)"
 _NO_SETTINGS = ("name", "description", "seed", "episodes", "roster")  # the roster's rows are compared, not its name
-_ROW = ("model_name", "policy", "role", "team_id", "specialization", "persona")
+_ROW = ("model_name", "count", "policy", "role", "team_id", "specialization", "persona")
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,11 @@ class ComparedSide:
     def episodes(self, varying: Sequence[str]) -> pd.DataFrame:
         """One row per model and finished episode.
 
-        `pass` is how often the run had played the task before, `variant` the values of the keys `varying`.
+        `pass` is how often the run had played the task before, `variant` the values of the keys `varying`, and the
+        columns of `SIZE` say how large the society is and how much there is to win.
         """
+        import pandas as pd
+
         rows = self.runs.outcomes.astype(dict.fromkeys(("run", "task_id", "task_type", "mode", "tier"), str))
         rows = rows.astype({"model_id": str, "model_name": str}).assign(side=self.name)
         variants = {
@@ -53,7 +56,22 @@ class ComparedSide:
         order = rows[["run", "task_id", "episode"]].drop_duplicates().sort_values("episode", kind="stable")
         order["pass"] = order.groupby(["run", "task_id"]).cumcount()
         rows = rows.merge(order, on=["run", "task_id", "episode"], validate="many_to_one")
-        return rows.assign(variant=rows["run"].map(variants))
+        planned = [_planned(path, read_manifest(path)) for path in self.runs.paths]
+        sizes = pd.DataFrame([row for each in planned for row in each])
+        rows = rows.merge(sizes, how="left", on=["run", "task_id"], validate="many_to_one")
+        players = rows.groupby(["run", "episode"])["model_id"].transform("nunique")
+        return rows.assign(variant=rows["run"].map(variants), players=players)
+
+
+def _planned(run: Path, manifest: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield what each task of a run plans: its steps (with a horizon the mean), and its pool."""
+    for task in manifest["scenario"]["tasks"]:
+        steps, horizon = task["max_steps"], task.get("horizon")
+        if horizon:
+            chance = horizon["continue"]
+            steps = (1 - chance ** horizon["at_most"]) / (1 - chance)
+        size = {"steps": steps, "reward_pool": task["reward_pool"]}
+        yield {"run": run.as_posix(), "task_id": task["task_id"], **size}
 
 
 def _settings(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -135,6 +135,26 @@ def test_several_runs_are_chosen_from(
         page.wait_for_function("document.querySelectorAll('.row').length > 0")
 
 
+def test_every_study_shows_its_banner(make_plan: Callable[..., Plan], browser: Browser, tmp_path: Path) -> None:
+    from simulation.studies.measure import hold_tournament
+    from simulation.training.start import train_scenario
+
+    game = hold_tournament("first_contact", "chicken", tier="simulated", episodes=2, out=tmp_path)
+    training = train_scenario("dilemma_tables", set={"training.method": "exact"}, updates=1, out=tmp_path)
+    path = write_report([game.path, training.path], tmp_path / "report.html")
+    assert path.stat().st_size < 300_000
+    with opened(browser, path) as page:
+        shown = page.locator(".banner").all_inner_texts()
+        assert len(shown) == 2
+        for banner, text in zip((game.banner, training.banner), shown, strict=True):
+            assert text.splitlines() == [banner.title, *banner.lines()]
+        assert page.locator(".banner .loud").count() == 2  # of the tournament: SIMULATED, twice
+        assert page.inner_text("#title") == f"{game.banner.title}, {training.banner.title}"
+        assert not page.is_visible("#honesty")  # no empty banner of a run
+        page.locator("#trainings").scroll_into_view_if_needed()
+        page.wait_for_selector("#trainings svg.figure")
+
+
 def test_hostile_messages_do_nothing(
     make_plan: Callable[..., Plan], runs: Path, browser: Browser, tmp_path: Path
 ) -> None:

@@ -25,7 +25,7 @@ from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 
 __all__ = ["_in_a_folder_of_its_own"]  # fixtures
 
-STORED = Path(__file__).parents[2] / "fixtures" / "runs" / "version_3"
+STORED = Path(__file__).parents[2] / "fixtures" / "runs" / "version_5"
 Change = Callable[[pd.DataFrame], pd.DataFrame]
 
 
@@ -216,6 +216,51 @@ def test_compare_command_prints_verdicts_or_json(tmp_path: Path, capsys: pytest.
     assert plain["differences"][0]["verdict"] == "higher"
     code, _, err = society(capsys, "compare", str(a), "none/*")
     assert (code, "none/*: there is no such folder" in err) == (1, True)
+
+
+# -- societies of other sizes --------------------------------------------------------------------------------
+
+
+def givers(make_plan: Callable[..., Plan], count: int, steps: int, pool: float, runs: Path, **more: Any) -> Path:
+    """Six seeds of public goods among `count` players who always give."""
+    rows = (ModelConfig(model_id="giver", policy="always_cooperate", count=count),)
+    task = {"task_id": "goods", "task_type": "public_goods", "max_steps": steps, "reward_pool": pool, **more}
+    for seed in range(6):
+        run_scenario(make_plan(rows=rows, mode="cooperative", seed=seed, episodes=1, tasks=[task]), out=runs)
+    return runs
+
+
+def test_societies_of_other_sizes_are_normalised(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    """All give everything, so a step pays everyone the same whatever the number of players and steps."""
+    small = givers(make_plan, 3, 2, 100.0, tmp_path / "small")
+    large = givers(make_plan, 6, 4, 100.0, tmp_path / "large")
+    found = compare_runs(small, large)
+    welfare, payoff = found.find(ComparedFigure.WELFARE), found.find(ComparedFigure.PAYOFF)
+    assert (welfare.unit, payoff.unit) == ("per player and step", "per step")
+    assert welfare.first == welfare.other == payoff.first == payoff.other
+    assert welfare.interval.value == 0
+    assert ComparedFigure.GINI not in verdicts(found)
+    (note,) = [note for note in found.notes if note.startswith("NORMALISED")]
+    assert "players 3 against 6, steps of an episode 2 against 4" in note
+    assert "gini and reward_earned cannot be compared" in note
+    assert found.differs["roster.giver.count"] == ("3", "6")
+
+
+def test_rewards_of_other_pools_are_shares(make_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    found = compare_runs(
+        givers(make_plan, 3, 2, 100.0, tmp_path / "poor"), givers(make_plan, 3, 2, 900.0, tmp_path / "rich")
+    )
+    reward = next(each for each in found.differences if each.figure is ComparedFigure.REWARD)
+    assert reward.unit == "share of the pool"
+    assert reward.first == reward.other == pytest.approx(1 / 3)
+    assert reward.verdict is ComparisonVerdict.NOT_SHOWN  # rounding is no difference
+    assert found.find(ComparedFigure.WELFARE).unit == ""
+
+
+def test_societies_of_one_size_are_compared_as_they_are(tmp_path: Path) -> None:
+    found = compare_runs(side(tmp_path / "a", range(6)), side(tmp_path / "b", range(6), mode="competitive"))
+    assert {each.unit for each in found.differences} == {""}
+    assert not any(note.startswith("NORMALISED") for note in found.notes)
 
 
 # -- theory -----------------------------------------------------------------------------------------------

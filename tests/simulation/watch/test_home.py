@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from agents.yaml_file import display
 from simulation.cli.view import comparison_page, report_page
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
@@ -126,5 +127,5 @@ async def test_page_without_its_token_is_refused(two: list[Run], runs: Path) -> 
 async def test_catalog_over_http_names_the_folder(two: list[Run], runs: Path) -> None:
     async with opened(runs) as (address, session), session.get(f"{address}catalog") as response:
         found = await response.json()
-    assert found["folder"] == str(runs)
+    assert found["folder"] == display(runs)
     assert {entry["path"] for entry in found["entries"]} == {run.path.name for run in two}
