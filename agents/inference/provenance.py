@@ -112,8 +112,8 @@ class CallKey:
 
     @property
     def place(self) -> str:
-        """Return the moment in words, for messages."""
-        return f"episode {self.episode}, step {self.step}, {self.model_id}, {self.purpose.value}"
+        """Return the moment in words, for messages: people count from 1."""
+        return f"episode {self.episode + 1}, step {self.step + 1}, {self.model_id}, {self.purpose.value}"
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from agents.sanitize import sanitize
-from simulation.answer.answer import RunAnswer, answer_of
-from simulation.answer.words import Line, LineKind, sections_of, title_of
+from simulation.answer.answer import answer_of
+from simulation.answer.words import Block, Line, LineKind, block_of
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -27,21 +27,21 @@ _CSS = {LineKind.WARNING: "color:#a4441f;font-weight:600", LineKind.QUOTE: "font
 
 def answer_text(run: Run, width: int = 80) -> str:
     """Return the answer block of a run as plain text, each line at most `width` columns (60 at least)."""
-    return "\n".join(text for _, text in _lines(answer_of(run), width))
+    return "\n".join(text for _, text in _lines(block_of(answer_of(run)), width))
 
 
-def answer_lines(answer: RunAnswer, width: int) -> Text:
+def block_text(block: Block, width: int) -> Text:
     """Return the answer block for a rich console."""
     from rich.text import Text
 
-    return Text("\n").join(Text(text, style=style) for style, text in _lines(answer, width))
+    return Text("\n").join(Text(text, style=style) for style, text in _lines(block, width))
 
 
 def answer_html(run: Run) -> str:
     """Return the answer block of a run as HTML; texts of models are escaped."""
-    answer = answer_of(run)
-    parts = [f"<h3>{_escaped(title_of(answer))}</h3>"]
-    for section in sections_of(answer):
+    block = block_of(answer_of(run))
+    parts = [f"<h3>{_escaped(block.title)}</h3>"]
+    for section in block.sections:
         parts.append(f"<h4 style='margin:.6em 0 .2em'>{_escaped(section.title)}</h4>")
         parts += [f"<div style='{_CSS.get(line.kind, '')}'>{_escaped(line.text)}</div>" for line in section.lines]
     return f"<div class='society-answer' style='max-width:60em'>{''.join(parts)}</div>"
@@ -51,12 +51,12 @@ def _escaped(text: str) -> str:
     return html.escape(sanitize(text))
 
 
-def _lines(answer: RunAnswer, width: int) -> Iterator[tuple[str, str]]:
+def _lines(block: Block, width: int) -> Iterator[tuple[str, str]]:
     """Yield every line with its style, wrapped at word ends."""
     width = max(LEAST_WIDTH, width)
-    for text in _wrapped(title_of(answer), width, ""):
+    for text in _wrapped(block.title, width, ""):
         yield _BOLD, text
-    for section in sections_of(answer):
+    for section in block.sections:
         yield _BOLD, section.title
         for line in section.lines:
             for text in _wrapped(line.text, width, _indent(line)):

@@ -47,6 +47,19 @@ class Section:
     lines: tuple[Line, ...]
 
 
+@dataclass(frozen=True)
+class Block:
+    """The whole block: what a surface lays out."""
+
+    title: str
+    sections: tuple[Section, ...]
+
+
+def block_of(answer: RunAnswer) -> Block:
+    """Return an answer in sentences."""
+    return Block(title_of(answer), sections_of(answer))
+
+
 def title_of(answer: RunAnswer) -> str:
     """Return the block's title: scenario, game, mode, run and state."""
     games = ", ".join(dict.fromkeys(game for game, _ in answer.played.games)) or "nothing played yet"

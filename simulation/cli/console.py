@@ -71,10 +71,11 @@ def show(finished: Run, as_json: bool) -> None:
 def show_answer(run: Run, console: Console) -> None:
     """Print the answer block of a run."""
     from simulation.answer.answer import answer_of
-    from simulation.answer.render import WIDTH, answer_lines
+    from simulation.answer.render import WIDTH, block_text
+    from simulation.answer.words import block_of
 
     console.print()
-    console.print(answer_lines(answer_of(run), min(console.width, WIDTH)))
+    console.print(block_text(block_of(answer_of(run)), min(console.width, WIDTH)))
 
 
 def show_study(

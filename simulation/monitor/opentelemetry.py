@@ -96,7 +96,7 @@ class RunTracer:
             "society.mode": event.mode,
             "society.synthetic": event.synthetic,
         }
-        span = self._child(self._run, f"episode {event.episode}", now, attributes)
+        span = self._child(self._run, f"episode {event.episode + 1}", now, attributes)
         self._episodes[event.episode] = _Open(span, now)
 
     def _step(self, number: int, step: int) -> Span:
@@ -106,7 +106,7 @@ class RunTracer:
             return self._run
         if episode.step is None:
             attributes = {"society.episode": number, "society.step": step}
-            episode.step = self._child(episode.span, f"step {step}", episode.since, attributes)
+            episode.step = self._child(episode.span, f"step {step + 1}", episode.since, attributes)
         return episode.step
 
     def _resolve(self, event: StepResolved) -> None:

@@ -22,7 +22,6 @@ _COLUMNS = (
     *("accuracy", "role", "episodes"),
 )
 """In the order of the table: a narrow terminal hides the last ones."""
-WIDE = 120
 MOST_MODELS = 60
 """Above this number of models the table has a row per kind of model instead of one per model."""
 _MOVABLE_TO_TITLE = ("team_id", "task_type", "mode", "episodes")

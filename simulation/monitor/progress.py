@@ -142,7 +142,9 @@ class LiveProgress:
         others = (CallStatus.FAILED, CallStatus.CACHED, CallStatus.CANCELLED)
         calls = self._statuses[CallStatus.OK] + self._statuses[CallStatus.FAILED]
         other_counts = "".join(f", {self._statuses[each]} {each.value}" for each in others if self._statuses[each])
-        mix = " ".join(f"{tier}:{count}" for tier, count in sorted(self._tiers.items())) or "no calls yet"
+        if not self._statuses:
+            return f"{self._where} | no calls yet"
+        mix = " ".join(f"{tier}:{count}" for tier, count in sorted(self._tiers.items())) or "no replies yet"
         rate = self._tokens / max(1e-9, self._generating.seconds)
         return f"{self._where} | {calls} calls{other_counts} | {rate:.0f} tokens/s | {mix}"
 

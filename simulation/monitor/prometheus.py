@@ -93,7 +93,7 @@ class LiveMetrics:
         self._steps = Counter("society_steps", "Steps played", registry=registry)
         self._ended = Counter("society_episodes", "Episodes played, also by earlier sessions", registry=registry)
         self._planned = Gauge("society_episodes_planned", "Episodes to play in all", registry=registry)
-        self._episode = Gauge("society_episode", "Current episode, from 0", registry=registry)
+        self._episode = Gauge("society_episode", "Current episode, from 1", registry=registry)
         self._step = Gauge("society_step", "Steps played in the current episode", registry=registry)
         self._planned.set(episodes)
         self._open: set[CallKey] = set()
@@ -112,7 +112,7 @@ class LiveMetrics:
             case SocialActed():
                 self._acts.labels(event.tier, event.action or "invalid", str(event.success).lower()).inc()
             case EpisodeStarted():
-                self._episode.set(event.episode)
+                self._episode.set(event.episode + 1)
                 self._step.set(0)
             case StepResolved():
                 self._steps.inc()

@@ -16,7 +16,7 @@ from agents.language import Language
 from simulation.answer.answer import answer_of
 from simulation.answer.honesty import honesty_of
 from simulation.answer.standings import standings_of
-from simulation.answer.words import sections_of, title_of
+from simulation.answer.words import block_of
 from simulation.pictures.course import episodes_of, lines_of
 from simulation.pictures.network import network_of
 from simulation.plan import Plan
@@ -131,7 +131,7 @@ def _run(number: int, run: Run, prompts: bool, log: Log) -> tuple[dict[str, Any]
         "started": run.manifest["started"],
         "roster": run.roster.name,
         "versions": run.manifest["versions"],
-        "answer": _answer(run),
+        "answer": asdict(block_of(answer_of(run))),
         "rules": [asdict(each) for each in task_rules_of(run)],
         "players": [asdict(each) for each in players_of(run)],
         "honesty": asdict(honesty_of(run)),
@@ -153,12 +153,6 @@ def _run(number: int, run: Run, prompts: bool, log: Log) -> tuple[dict[str, Any]
         for place, chunk in enumerate(chunks)
     ]
     return head, blobs
-
-
-def _answer(run: Run) -> dict[str, Any]:
-    """The answer block: its title and its sections, of sentences."""
-    answer = answer_of(run)
-    return {"title": title_of(answer), "sections": [asdict(each) for each in sections_of(answer)]}
 
 
 def _calls(run: Run) -> list[dict[str, Any]]:

@@ -194,7 +194,7 @@ def _difference(recorded: Event, event: Event) -> str:
 
 
 def _place(event: Event) -> str:
-    parts = [f"{name} {getattr(event, name)}" for name in ("episode", "step") if hasattr(event, name)]
+    parts = [f"{name} {getattr(event, name) + 1}" for name in ("episode", "step") if hasattr(event, name)]
     return " ".join([type(event).__name__, *parts])
 
 

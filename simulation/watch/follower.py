@@ -5,19 +5,24 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agents.problems import SocietyError
 from simulation.store.events import EventLog
 from simulation.store.run_directory import is_held
-from simulation.tables.run import read_manifest
+from simulation.tables.run import load_run, read_manifest
 from simulation.treatment import Treatment
 from simulation.watch.state import RunState
 from simulation.watch.tail import LogTail
 from simulation.watch.view import Calls, Grouping, LiveHonesty, LiveView, Progress, WatchStatus
 
+if TYPE_CHECKING:
+    from simulation.answer.words import Block
+
 QUIET = 10.0
 """Seconds without a new event after which the run's process is looked for."""
 GONE = "its process is gone"
+OVER = (WatchStatus.FINISHED, WatchStatus.STOPPED)
 
 
 def find_run(path: Path) -> Path | None:
@@ -49,6 +54,7 @@ class Follower:
         self._state: RunState | None = None
         self.caught_up = False
         self._broken = ""
+        self._answer: Block | None = None
 
     @property
     def status(self) -> WatchStatus:
@@ -75,7 +81,19 @@ class Follower:
         for event in tail.read():
             state.add(event)
         self.caught_up = tail.offset == before
+        if not self.caught_up:
+            self._answer = None
+        elif self._answer is None and state.progress.status in OVER and self.run is not None:
+            self._answer = self._answered(self.run)
+            return self._answer is not None
         return not self.caught_up
+
+    def _answered(self, run: Path) -> Block | None:
+        """Return what a run that is over answers."""
+        from simulation.answer.answer import answer_of
+        from simulation.answer.words import block_of
+
+        return block_of(answer_of(load_run(run)))
 
     def _find(self) -> Path | None:
         return find_run(self.path)
@@ -106,7 +124,7 @@ class Follower:
             progress = replace(progress, status=WatchStatus.BROKEN, reason=self._broken)
         elif progress.status is WatchStatus.RUNNING and time.time() - written >= QUIET and not is_held(log.parent):
             progress = replace(progress, status=WatchStatus.STOPPED, reason=GONE)
-        return replace(view, progress=progress)
+        return replace(view, progress=progress, answer=self._answer)
 
     def _waiting(self) -> LiveView:
         progress = Progress(run=str(self.path), scenario="", status=self.status, reason=self._broken)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agents.inference.provenance import Purpose, fallen
+from agents.inference.provenance import Purpose, Tier, fallen
 from agents.roster import Roster
 from simulation.scenario import Scenario
 from simulation.store.events import (
@@ -22,6 +22,7 @@ from simulation.store.events import (
     SocialActed,
     StepResolved,
 )
+from simulation.tables.players import stand_in
 from simulation.watch.sums import CallSums, Key, Sums, grouped
 from simulation.watch.view import (
     Entry,
@@ -155,7 +156,7 @@ class RunState:
         for row in event.rows:
             key = self._key(row.model_id, self._step_tiers.get(row.model_id, NOT_ASKED))
             sums = self.sums.row(key)
-            sums.payoff += row.payoff
+            sums.total_payoff += row.payoff
             if row.cooperation is not None:
                 sums.cooperation += row.cooperation
                 sums.valid_steps += 1
@@ -174,6 +175,7 @@ class RunState:
             sums = self.sums.row(self._key(outcome.model_id, outcome.tier))
             sums.episodes += 1
             sums.reward += outcome.reward_earned
+            sums.payoff += outcome.payoff
         self._before = None
         self._synthetic_episodes += self._synthetic
         self.progress = replace(self.progress, ended=self.progress.ended + 1)
@@ -269,27 +271,24 @@ class RunState:
         )
 
     def _rows(self) -> tuple[ModelRow, ...]:
-        """The models in the roster's order; of more than `ROWS`, those with the highest payoff."""
-        shown = list(self.sums.rows)
-        if len(shown) > ROWS:
-            shown = sorted(shown, key=lambda key: -self.sums.rows[key].payoff)[:ROWS]
-        else:
-            place = {model_id: number for number, model_id in enumerate(self._players)}
-            shown.sort(key=lambda key: (place[key.name], key.tier, key.synthetic))
-        return tuple(map(self._row, shown))
+        """The models, the highest total payoff first; no more than `ROWS`."""
+        sums = self.sums.rows
+        shown = sorted(sums, key=lambda key: (-sums[key].total_payoff, key.tier, key.synthetic))
+        return tuple(map(self._row, shown[:ROWS]))
 
     def _row(self, key: Key) -> ModelRow:
         config, sums = self._players[key.name], self.sums.rows[key]
         return ModelRow(
             model_id=key.name,
-            model_name=config.played_by,
+            player=stand_in(config.role.value) if key.tier == Tier.SIMULATED.value else config.played_by,
             role=config.role.value,
             team_id=config.team_id or "",
             tier=key.tier,
             synthetic=key.synthetic,
             episodes=sums.episodes,
-            reward=sums.reward,
-            payoff=sums.payoff,
+            reward=sums.reward / sums.episodes if sums.episodes else None,
+            payoff=sums.payoff / sums.episodes if sums.episodes else None,
+            total_payoff=sums.total_payoff,
             cooperation=sums.cooperation / sums.valid_steps if sums.valid_steps else None,
             messages=sums.messages,
             invalid=sums.invalid,

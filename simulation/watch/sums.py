@@ -30,11 +30,12 @@ class Key(NamedTuple):
 
 @dataclass
 class RowSums:
-    """Sums of one model at one tier."""
+    """Sums of one model at one tier: `reward` and `payoff` over ended episodes, `total_payoff` over all steps."""
 
     episodes: int = 0
     reward: float = 0.0
     payoff: float = 0.0
+    total_payoff: float = 0.0
     cooperation: float = 0.0
     valid_steps: int = 0
     messages: int = 0

@@ -14,9 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.sanitize import sanitize
-from simulation.monitor.outcomes import WIDE
+from simulation.answer.render import block_text
+from simulation.monitor.fitted_table import FittedTable
 from simulation.treatment import Treatment
-from simulation.watch.follower import QUIET, Follower
+from simulation.watch.follower import OVER, QUIET, Follower
 from simulation.watch.state import NOT_ASKED
 from simulation.watch.view import Calls, EntryKind, LiveView, ModelRow, TrainingProgress, WatchStatus
 
@@ -27,8 +28,7 @@ PAUSE = 0.25
 LINES_BESIDE_ROWS = 14
 """Lines of the terminal that are not rows of models, without the latest messages."""
 LATEST = 6
-FIGURES = ("payoff", "reward", "cooperation", "messages", "invalid")
-OVER = (WatchStatus.FINISHED, WatchStatus.STOPPED)
+FIGURES = ("payoff", "total", "reward", "cooperation", "messages", "invalid")
 
 
 def watch_in_terminal(console: Console, follower: Follower) -> WatchStatus:
@@ -79,10 +79,11 @@ def drawn(view: LiveView, width: int, height: int | None = None) -> RenderableTy
     rows = len(view.rows) if height is None else max(3, height - LINES_BESIDE_ROWS - LATEST - above)
     return Group(
         _title(view),
+        *([] if view.answer is None or height is not None else [block_text(view.answer, width)]),
         *trained,
         _progress(view),
         *_honesty(view),
-        _models(view, rows, width >= WIDE),
+        _models(view, rows),
         _calls(view.calls),
         *_latest(view),
     )
@@ -143,17 +144,14 @@ def _honesty(view: LiveView) -> Iterator[Text]:
     yield from (Text(sanitize(text), style="yellow") for text, so in warnings.items() if so)
 
 
-def _models(view: LiveView, most: int, wide: bool) -> Table:
-    """The models' figures; a narrow terminal leaves out what is in the roster."""
-    table = Table(show_edge=False, pad_edge=False)
-    for head in ("model", "tier", *(("adapter", "team") if wide else ())):
-        table.add_column(head, no_wrap=True, overflow="ellipsis")
-    for head in FIGURES:
-        table.add_column(head, justify="right", no_wrap=True, min_width=len(head))
+def _models(view: LiveView, most: int) -> Table:
+    """The models' figures, the highest total payoff first: payoff and reward are means per ended episode."""
+    table = FittedTable(show_edge=False, pad_edge=False, caption_justify="left")
+    for head in ("model", "played by", "team", *FIGURES, "tier"):
+        figure = head in FIGURES
+        table.add_column(head, justify="right" if figure else "left", no_wrap=figure, overflow="fold")
     for row in view.rows[:most]:
-        cells = _cells(row)
-        shown = cells if wide else (*cells[:2], *cells[-len(FIGURES) :])
-        table.add_row(*map(Text, map(sanitize, shown)))
+        table.add_row(*map(Text, map(sanitize, _cells(row))))
     if view.row_count > most:
         table.caption = f"and {view.row_count - most} more"
     return table
@@ -161,16 +159,18 @@ def _models(view: LiveView, most: int, wide: bool) -> Table:
 
 def _cells(row: ModelRow) -> tuple[str, ...]:
     tier = "not asked" if row.tier == NOT_ASKED else row.tier
+    means = ("-" if each is None else f"{each:.1f}" for each in (row.payoff, row.reward))
     return (
         row.model_id,
-        f"{tier} SYNTHETIC" if row.synthetic else tier,
-        row.model_name,
+        row.player,
         row.team_id,
-        f"{row.payoff:.1f}",
-        f"{row.reward:.1f}",
+        next(means),
+        f"{row.total_payoff:.1f}",
+        next(means),
         "-" if row.cooperation is None else f"{row.cooperation:.3f}",
         str(row.messages),
         str(row.invalid),
+        f"{tier} SYNTHETIC" if row.synthetic else tier,
     )
 
 

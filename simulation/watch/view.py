@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from simulation.answer.words import Block
+
 
 class WatchStatus(str, Enum):
     """Where a run is; broken: its log cannot be read."""
@@ -122,28 +124,30 @@ class ModelRow:
 
     Attributes:
         model_id: The model.
-        model_name: Its adapter, or its policy.
+        player: Who played: its adapter, its policy, or the stand-in where texts were simulated.
         role: Its role.
         team_id: Its team; empty without one.
         tier: The tier of the texts behind the figures.
         synthetic: Whether outcomes are a formula over words.
         episodes: Episodes that ended.
-        reward: The sum over ended episodes.
-        payoff: The sum over steps.
+        reward: The mean per ended episode; None before the first.
+        payoff: The mean per ended episode; None before the first.
+        total_payoff: The sum over all steps so far.
         cooperation: The mean over valid decisions (0-1); None without any.
         messages: Messages sent.
         invalid: Decisions that were no legal option.
     """
 
     model_id: str
-    model_name: str
+    player: str
     role: str
     team_id: str
     tier: str
     synthetic: bool
     episodes: int
-    reward: float
-    payoff: float
+    reward: float | None
+    payoff: float | None
+    total_payoff: float
     cooperation: float | None
     messages: int
     invalid: int
@@ -229,7 +233,7 @@ class LiveView:
 
     `said` are messages that are said and not yet heard: others still speak in the same talk round.
 
-    With a `training`, everything else is of the episodes of its current update.
+    With a `training`, everything else is of the episodes of its current update. `answer` is the run's, once it is over.
     """
 
     whole: bool
@@ -246,3 +250,4 @@ class LiveView:
     entry_count: int
     said: tuple[Entry, ...] = ()
     training: TrainingProgress | None = None
+    answer: Block | None = None

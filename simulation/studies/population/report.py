@@ -17,6 +17,7 @@ import orjson
 from agents.inference.provenance import Tier
 from agents.problems import SocietyError, UsageError
 from agents.role import PopulationPart
+from simulation.answer.standings import named_outcomes
 from simulation.metrics.banner import SourceCounts, StudyBanner, StudyResult
 from simulation.metrics.comparable import comparable_rows, tiers
 from simulation.metrics.intervals import cluster_interval, missing_intervals, ratio
@@ -175,7 +176,8 @@ def _tiers(outcomes: Mapping[str, pd.DataFrame], mix_tiers: bool) -> tuple[str, 
 
 def _outcomes(run: Run) -> pd.DataFrame:
     """The outcomes of a run with the part of each player; tiers are checked over all runs."""
-    rows = comparable_rows(run.outcomes, mix_tiers=True)
+    named = named_outcomes(run)  # a group of simulated rows is not an adapter's
+    rows = comparable_rows(named.assign(model_name=named["adapter"]), mix_tiers=True)
     names = ["task_id", "task_type", "model_id", "model_name", "tier"]
     parts = run.agents.set_index("model_id")["part"].astype(str)
     rows = rows.astype(dict.fromkeys(names, str))

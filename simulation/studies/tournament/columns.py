@@ -42,7 +42,7 @@ TABLES: Mapping[ResultTable, tuple[Column, ...]] = {
         Column("episode", COUNT, "episode of the matchup, from 0"),
         Column("model_id", CATEGORY, "the player"),
         Column("team_id", CATEGORY, "the player's team; missing without one"),
-        Column("played_by", CATEGORY, "adapter, or policy:<name>, that played"),
+        Column("played_by", CATEGORY, "who played: an adapter, policy:<name>, or simulated <role>"),
         Column("payoff", REAL, "payoff of the episode, in the game's units"),
         Column("reward", REAL, "its share of the reward pool"),
         Column("accuracy", REAL, "as in a run's outcomes"),

@@ -33,7 +33,7 @@ def match_rows(folder: Path, matchup: Matchup, run: Run) -> Iterator[Row]:
     place = run.path.relative_to(folder.absolute()).as_posix()
     for row in run.outcomes.to_dict("records"):
         outcome: Row = {str(name): value for name, value in row.items()}
-        yield {**outcome, **common, "played_by": row["model_name"], "reward": row["reward_earned"], "run": place}
+        yield {**outcome, **common, "played_by": row["player"], "reward": row["reward_earned"], "run": place}
 
 
 class Figures:
@@ -121,7 +121,7 @@ class Figures:
 
     def _rated(self, model_id: str, played_by: str) -> str:
         """The name that is rated: the model, or the stand-in that played for it."""
-        stands_in = played_by != self._known[model_id]
+        stands_in = played_by.startswith("policy:") and played_by != self._known[model_id]
         return f"stand-in:{self.tournament.stand_in}" if stands_in else model_id
 
     # -- all -----------------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ function draw() {
   showStatus();
   showTraining();
   showHonesty();
+  showAnswer();
   showLines();
   showRows();
   showLinks();
@@ -112,6 +113,16 @@ function showHonesty() {
   at("honesty").replaceChildren(...list);
 }
 
+function showAnswer() {
+  const { answer } = view;
+  at("answer").hidden = !answer;
+  if (!answer) return;
+  const parts = answer.sections.flatMap(({ title, lines }) => [
+    element("h3", title), ...lines.map((line) => element("p", line.text, `answer-${line.kind}`)),
+  ]);
+  at("answer").replaceChildren(element("h2", answer.title), ...parts);
+}
+
 const marked = ({ name, tier, synthetic }) =>
   `${name} · ${tier === "none" ? "not asked" : tier}${synthetic ? " · SYNTHETIC" : ""}`;
 
@@ -172,15 +183,15 @@ function fill(table, heads, rows) {
 const figure = (value, digits = 4) => (value === null ? "-" : short(value, digits));
 
 function showRows() {
-  const heads = ["model", "tier", "payoff", "reward", "episodes", "cooperation", "messages", "invalid", "adapter", "role", "team"];
+  const heads = ["model", "played by", "team", "payoff", "total payoff", "reward", "episodes", "cooperation", "messages", "invalid", "tier", "role"];
   fill(at("rows"), heads, view.rows.map((row) => [
-    row.model_id, (row.tier === "none" ? "not asked" : row.tier) + (row.synthetic ? " SYNTHETIC" : ""),
-    short(row.payoff), short(row.reward), row.episodes, figure(row.cooperation, 3), row.messages, row.invalid,
-    row.model_name, row.role, row.team_id,
+    row.model_id, row.player, row.team_id,
+    figure(row.payoff, 6), short(row.total_payoff), figure(row.reward, 6), row.episodes, figure(row.cooperation, 3), row.messages, row.invalid,
+    (row.tier === "none" ? "not asked" : row.tier) + (row.synthetic ? " SYNTHETIC" : ""), row.role,
   ]));
   const hidden = view.row_count - view.rows.length;
-  const all = "Payoff is of all steps so far; reward is of ended episodes.";
-  at("more-rows").textContent = hidden > 0 ? `${all} The ${view.rows.length} with the highest payoff; ${hidden} more.` : all;
+  const all = "Payoff and reward are means per ended episode; the total is of all steps so far.";
+  at("more-rows").textContent = hidden > 0 ? `${all} The ${view.rows.length} with the highest total; ${hidden} more.` : all;
 }
 
 function showLinks() {

@@ -63,7 +63,7 @@ class TestRecording:
 
     def test_a_strict_recording_needs_every_reply(self) -> None:
         later = replace(make_request(), key=replace(make_request().key, step=7))
-        with pytest.raises(RecordingMismatchError, match="episode 0, step 7, m1, talk: the recording has no reply"):
+        with pytest.raises(RecordingMismatchError, match="episode 1, step 8, m1, talk: the recording has no reply"):
             recording_of(make_request(), strict=True).find(later)
 
     @pytest.mark.parametrize("strict", [False, True])

@@ -75,7 +75,7 @@ def test_spans_are_nested_as_run_episode_step_attempt(play: Play) -> None:
     assert len(attempts) == len(run.calls) > 0
     for span in attempts:
         episode, step = attributes(span)["society.episode"], attributes(span)["society.step"]
-        assert ancestry(span) == ["chat cooperator", f"step {step}", f"episode {episode}", "run small"]
+        assert ancestry(span) == ["chat cooperator", f"step {step + 1}", f"episode {episode + 1}", "run small"]
         assert span.kind is SpanKind.CLIENT
     assert len(named(spans, "step ")) == 4
     assert len({span.context.trace_id for span in spans}) == 1
@@ -191,7 +191,7 @@ def test_stopped_run_ends_all_spans(make_plan: Callable[..., Plan], runs: Path) 
         with traced("small", processor=SimpleSpanProcessor(exporter)) as tracer, pytest.raises(RunStoppedError):
             run_scenario(plan, out=runs, on_event=tracer)
     spans = exporter.get_finished_spans()
-    assert {"run small", "episode 0", "step 0", "chat cooperator"} <= {span.name for span in spans}
+    assert {"run small", "episode 1", "step 1", "chat cooperator"} <= {span.name for span in spans}
     assert attributes(named(spans, "run")[0])["society.status"] == "stopped"
 
 

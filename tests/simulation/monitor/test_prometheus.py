@@ -90,7 +90,7 @@ def test_metrics_change_during_the_run(make_plan: Callable[..., Plan], runs: Pat
         run_scenario(make_plan(inference={"tiers": ["http"], "endpoints": [server.url]}), out=runs, on_event=watch)
     assert total(seen[0], "society_calls_in_flight", adapter="cooperator") == 3
     assert total(seen[0], "society_episodes_total") == 0
-    assert total(seen[0], "society_episode") == 0
+    assert total(seen[0], "society_episode") == 1
 
 
 def test_fallbacks_are_counted(make_plan: Callable[..., Plan], runs: Path) -> None:

@@ -61,11 +61,11 @@ def edited(log: Path, change: Callable[[dict[str, Any]], None], kind: str) -> No
 @pytest.mark.parametrize(
     ("kind", "change", "found"),
     [
-        ("StepResolved", lambda e: e["rows"][0].update(payoff=99.0), "StepResolved episode 0 step 0: rows was"),
-        ("MessageSent", lambda e: e.update(text="forged"), "MessageSent episode 0 step 0: text was 'forged'"),
+        ("StepResolved", lambda e: e["rows"][0].update(payoff=99.0), "StepResolved episode 1 step 1: rows was"),
+        ("MessageSent", lambda e: e.update(text="forged"), "MessageSent episode 1 step 1: text was 'forged'"),
         ("CallMade", lambda e: e["record"].update(prompt_hash="0" * 64), "answers another prompt"),
         ("CallMade", lambda e: e["record"]["key"].update(model_id="stranger"), "the recording has no reply"),
-        ("EpisodeEnded", lambda e: e["outcomes"][0].update(reward_earned=1.5), "EpisodeEnded episode 0: outcomes was"),
+        ("EpisodeEnded", lambda e: e["outcomes"][0].update(reward_earned=1.5), "EpisodeEnded episode 1: outcomes was"),
     ],
 )
 def test_a_changed_log_is_found_out(

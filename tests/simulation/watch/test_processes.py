@@ -136,10 +136,11 @@ def test_the_page_follows_in_a_browser(make_plan: Callable[..., Plan], tmp_path:
         assert page.text_content("#shown") != first
         said = sum(map(len, (finished.messages, finished.decisions)))
         assert page.text_content("#shown") == f"{said} shown, newest first; {said} in all"
-        payoffs = page.eval_on_selector_all("#rows tbody tr", "rows => rows.map((row) => row.cells[2].textContent)")
-        totals = finished.steps.groupby("model_id", observed=True)["payoff"].sum()
+        payoffs = page.eval_on_selector_all("#rows tbody tr", "rows => rows.map((row) => row.cells[4].textContent)")
+        totals = finished.steps.groupby("model_id", observed=True)["payoff"].sum().sort_values(ascending=False)
         assert [float(text.replace(",", "")) for text in payoffs] == pytest.approx(list(totals), rel=1e-4)
         assert page.locator("#lines polyline").count() == len(totals)
+        expect(page.locator("#answer")).to_contain_text("Who did best")
 
         page.locator("#kind").focus()
         page.keyboard.press("m")  # messages

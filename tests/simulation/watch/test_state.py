@@ -50,15 +50,17 @@ def assert_equals_tables(view: LiveView, run: Run) -> None:
     assert sum(each.completion_tokens for each in view.calls.tiers) == run.calls["completion_tokens"].sum()
     for row in view.rows:
         steps = own(run.steps, row.model_id, row.tier, row.synthetic)
-        assert row.payoff == pytest.approx(steps["payoff"].sum())
+        assert row.total_payoff == pytest.approx(steps["payoff"].sum())
         if row.cooperation is not None:
             assert row.cooperation == pytest.approx(steps["cooperation"].mean())
         outcomes = own(run.outcomes, row.model_id, row.tier, row.synthetic)
         assert row.episodes == len(outcomes)
-        assert row.reward == pytest.approx(outcomes["reward_earned"].sum())
+        for mean, column in ((row.reward, "reward_earned"), (row.payoff, "payoff")):
+            assert mean == (pytest.approx(outcomes[column].mean()) if len(outcomes) else None)
+        assert row.player != "cooperator" or row.tier != "simulated"
         sent = own(run.messages.rename(columns={"sender": "model_id"}), row.model_id, row.tier, row.synthetic)
         assert row.messages == len(sent)
-    assert sum(row.payoff for row in view.rows) == pytest.approx(run.steps["payoff"].sum())
+    assert sum(row.total_payoff for row in view.rows) == pytest.approx(run.steps["payoff"].sum())
     assert sum(row.messages for row in view.rows) == len(run.messages)
     assert sum(link.messages for link in view.links) == run.messages["audience"].map(len).sum()
     assert sum(line.total for line in view.lines) == pytest.approx(run.steps["payoff"].sum())
@@ -144,7 +146,7 @@ def test_long_run_has_fewer_points_but_whole_sums(make_plan: Callable[..., Plan]
     view = state.view()
     assert len(view.points) <= POINTS
     assert [point.totals[0] for point in view.points] == [point.step for point in view.points]
-    assert view.lines[0].total == view.rows[0].payoff == 3000
+    assert view.lines[0].total == view.rows[0].total_payoff == 3000
     assert view.entry_count == 6000
     assert len([entry for entry in view.entries if entry.kind is EntryKind.MESSAGE]) == ENTRIES
     assert view.entries[0].text.startswith("x" * LONGEST + "… (3,000")

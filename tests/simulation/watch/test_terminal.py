@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from simulation.answer import answer_text
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.store.events import EventLog, MessageSent, encode, read_events
@@ -42,9 +43,10 @@ def test_finished_run_is_shown_as_finished(finished: Run, width: int) -> None:
     assert "SIMULATED texts are scripted" in text
     for model_id, rows in finished.outcomes.groupby("model_id", observed=True):
         (line,) = (each for each in text.splitlines() if each.startswith(f"{model_id} ") and "│" in each)
-        assert f"{rows['payoff'].sum():.1f}" in line
-        assert f"{rows['reward_earned'].sum():.1f}" in line
+        assert f"{rows['payoff'].mean():.1f}" in line  # the mean per episode, as on every surface
+        assert f"{rows['payoff'].sum():.1f}" in line  # the total
     assert list(finished.messages["text"])[-1][:30] in text
+    assert answer_text(finished, width) in text
 
 
 def test_model_texts_cannot_control_the_terminal(finished: Run, tmp_path: Path) -> None:
