@@ -119,7 +119,7 @@ class Roster(FileModel):
         """Return the roster in a file, or the shipped roster of that name, with absolute adapter paths.
 
         Args:
-            path_or_name: The file, or a name that `society list` shows.
+            path_or_name: The file, or a name that `society ls shipped` shows.
 
         Raises:
             InvalidFileError: Holds every mistake in the file and in those it extends.

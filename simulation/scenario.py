@@ -121,7 +121,7 @@ class Scenario(FileModel):
     prompts: Annotated[PromptStorage, BeforeValidator(on_or_off)] = PromptStorage.ON
     """on, or off for those who must not store what models are asked."""
     sweep: dict[str, SweptValues] = Field(default_factory=dict)
-    """What `society sweep` varies: by dotted key a list of values, or of ranges (`seed: [1..10]`). Each combination is
+    """What `society run` varies: by dotted key a list of values, or of ranges (`seed: [1..10]`). Each combination is
     a run."""
 
     @model_validator(mode="after")

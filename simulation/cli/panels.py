@@ -7,13 +7,14 @@ from collections.abc import Mapping
 import typer
 
 PANELS: Mapping[str, tuple[str, ...]] = {
-    "Run": ("demo", "run", "sweep", "resume", "replay", "play", "doctor"),
-    "Train": ("train",),
-    "Look at runs": ("view", "watch", "show", "report", "compare", "metrics", "calls", "quality"),
-    "Ask what models do": ("effect", "fingerprint", "exploit", "population", "tournament", "verify"),
-    "Write files": ("list", "games", "roster", "scenario", "validate", "schema"),
-    "Serve models": ("serve", "adapters", "model"),
+    "Start": ("demo", "doctor", "new", "validate"),
+    "Run": ("run", "resume", "play", "train"),
+    "Look": ("ls", "show", "view", "watch", "report", "export"),
+    "Study": ("study",),
+    "Serve": ("serve",),
 }
+MOST_COMMANDS = 16
+"""More do not fit a screen."""
 
 
 def arrange(app: typer.Typer) -> None:

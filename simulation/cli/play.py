@@ -34,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def play(
-    game: Annotated[str, typer.Argument(help="The game: see `society games`.")],
+    game: Annotated[str, typer.Argument(help="The game: see `society ls games`.")],
     roster: Annotated[str, typer.Option(help="A roster file, or the name of a shipped one.")] = "first_contact",
     as_: Annotated[
         str | None, typer.Option("--as", help="The model that you play; default: the first of the roster.")
@@ -48,10 +48,11 @@ def play(
     endpoint: EndpointsOption = None,
     out: OutOption = RUNS,
 ) -> None:
-    """Play a game yourself, in place of one model of a roster. Type messages and choices, or pipe them in.
+    """Play a game yourself, in place of one model.
 
-    You see the prompts of that model. The last line printed is the run directory. Your rows in its tables have the tier
-    `human`, and no statistic counts them as a model's. In the competitive mode there are no messages.
+    Type messages and choices, or pipe them in. You see the prompts of that model. The last line printed is the run
+    directory. Your rows in its tables have the tier `human`, and no statistic counts them as a model's. In the
+    competitive mode there are no messages.
     """
     from agents.roster import Roster
     from simulation.cli.human_player import plan_with_human

@@ -1,4 +1,4 @@
-"""`society roster new|show`. Heavy imports are inside the commands."""
+"""`society new roster`. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -11,20 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.problems import SocietyError, UsageError
-from simulation.cli.options import KeyOption, RosterArgument, SchemaOption
+from simulation.cli.options import KeyOption, SchemaOption
 
 if TYPE_CHECKING:
     from agents.adapter_sources import FoundAdapters
     from agents.roster import Roster
 
-roster_app = typer.Typer(help="Rosters: who takes part.", no_args_is_help=True)
-
 MOST_TEAMS = 26
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add these commands to the `society` app."""
-    app.add_typer(roster_app, name="roster")
+    """Add this command to the app of `society new`."""
+    app.command("roster", epilog="Example: `society new roster mine.yaml --folder my_adapters --teams 2`")(roster_new)
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,6 @@ class _Wanted:
         return self == _Wanted(self.path)
 
 
-@roster_app.command("new", epilog="Example: `society roster new mine.yaml --folder my_adapters --teams 2`")
 def roster_new(
     path: Annotated[Path | None, typer.Argument(help="The file to write.")] = None,
     base: Annotated[str | None, typer.Option(help="The base model the adapters belong to.")] = None,
@@ -74,7 +71,7 @@ def roster_new(
     if wanted.is_open and at_terminal():
         wanted = _ask(wanted)
     if wanted.path is None:
-        raise UsageError("name the file to write: society roster new mine.yaml")
+        raise UsageError("name the file to write: society new roster mine.yaml")
     _write(wanted.path, _drafted(wanted, api_key_env, role or ()), language, schema)
 
 
@@ -190,33 +187,3 @@ def _ask_where(wanted: _Wanted) -> tuple[_Wanted, FoundAdapters]:
             return place, _found(place, None)
         except SocietyError as error:
             typer.echo(str(error), err=True)
-
-
-@roster_app.command(
-    "show", epilog="Example: `society roster show two_teams --scenario team_battle --picture two_teams.svg`"
-)
-def roster_show(
-    name: RosterArgument,
-    scenario: Annotated[
-        str | None, typer.Option(help="Also show who hears whom if this roster plays this scenario.")
-    ] = None,
-    picture: Annotated[Path | None, typer.Option(help="An SVG file to write the picture to.")] = None,
-) -> None:
-    """Draw a roster: who is in which team with which role, and who hears whom."""
-    from rich.console import Console
-
-    from agents.roster import Roster
-    from simulation.answer.audiences import audience_maps
-    from simulation.authoring.roster_picture import audience_tree, team_tree
-    from simulation.authoring.roster_picture import picture as draw
-    from simulation.plan import Plan
-
-    roster = Roster.load(name)
-    maps = audience_maps(Plan(Plan.load(scenario).scenario, roster)) if scenario else ()
-    console = Console()
-    console.print(team_tree(roster))
-    for each in maps:
-        console.print(audience_tree(each))
-    if picture is not None:
-        picture.write_text(draw(roster, maps[0] if maps else None), encoding="utf-8")
-        typer.echo(str(picture))
