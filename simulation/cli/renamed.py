@@ -29,6 +29,14 @@ COMMANDS: Mapping[tuple[str, ...], tuple[str, ...]] = {
 """The old words of a command -> the new."""
 
 OPTIONS: Mapping[str, str] = {"--at-once": "--jobs"}
+EXPLOIT: Mapping[str, tuple[str, str]] = {
+    **{f"--{key}": ("--how", f"{key}=") for key in ("norm", "epsilon", "updates", "starts", "exploiter", "episodes")},
+    "--responder": ("--how", "responders="),
+    **dict.fromkeys(("--game", "--scenario"), ("--in", "")),
+    **dict.fromkeys(("--roster", "--training"), ("--of", "")),
+    "--mode": ("--set", "mode="),
+}
+"""The old options of `society study exploit` -> the new, and how its value begins."""
 
 
 class RenamingGroup(TyperGroup):
@@ -65,6 +73,12 @@ def new_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
         if old_option in rest:
             notices.append(_notice(old_option, option))
             rest = [option if word == old_option else word for word in rest]
+    if rest[:2] == ["study", "exploit"]:
+        for number, word in enumerate(rest):
+            if word in EXPLOIT:
+                option, begin = EXPLOIT[word]
+                notices.append(_notice(word, f"{option} {begin}".strip()))
+                rest[number : number + 2] = [option, *(f"{begin}{value}" for value in rest[number + 1 : number + 2])]
     return [*before, *rest], notices
 
 

@@ -149,6 +149,36 @@ class TestAsked:
             ("cooperator", "team_b"),
         ]
 
+    def test_wrong_answer_asks_again(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        Path("taken.yaml").write_text("precious")
+        answers = (
+            "taken.yaml",
+            "nowhere/r.yaml",
+            "r.yaml",
+            "shipped",
+            "nobase",
+            "",
+            "coperator",
+            "cooperator",
+            "many",
+            "99",
+            "0",
+        )
+        monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(answers) + "\n"))
+        code, _, err = society(capsys, "new", "roster")
+        assert code == 0, err
+        complaints = (
+            "taken.yaml exists",
+            "no folder nowhere",
+            "nobase",
+            "did you mean cooperator?",
+            "many is not",
+            "99 is not",
+        )
+        assert [said for said in complaints if said not in err] == []
+        assert [row.model_name for row in Roster.load("r.yaml").models] == ["cooperator"]
+        assert Path("taken.yaml").read_text() == "precious"
+
     def test_ending_the_questions_early_writes_nothing(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:

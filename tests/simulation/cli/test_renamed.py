@@ -53,6 +53,8 @@ def test_every_old_name_leads_to_a_command() -> None:
         ("sweep folder", "resume folder"),
         ("roster new mine.yaml", "new roster mine.yaml"),
         ("fingerprint r --at-once 2", "study fingerprint r --jobs 2"),
+        ("exploit grim --game chicken --epsilon 0.3", "study exploit grim --in chicken --how epsilon=0.3"),
+        ("study tournament r --episodes 3", "study tournament r --episodes 3"),
         ("run first_contact", "run first_contact"),
         ("", ""),
     ],
