@@ -274,7 +274,7 @@ class LoRAModel(SocialAgent):
         return Request(
             key=CallKey(turn.episode, turn.step, self.config.model_id, purpose, turn.talk_round),
             adapter=self.config.model_name or "",
-            messages=chat(turn.system, user_prompt(purpose, turn.common.language, own)),
+            messages=chat(turn.system, user_prompt(purpose, turn.common.language, own, turn.common.templates)),
             base_model=self.base_model,
             choices=None if purpose is Purpose.NOTE else choices or None,
             sampling=sampling,
