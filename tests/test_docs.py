@@ -22,7 +22,8 @@ from tests.test_notebooks import JUPYTERS_FOLDERS
 ROOT = Path(__file__).parent.parent
 README, TWIN = ROOT / "README.md", ROOT / "README.zh.md"
 FILES = [README, TWIN, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PAGES = "\n".join(path.read_text(encoding="utf-8") for path in FILES)
+TASKS = ROOT / "docs" / "tasks.md"  # tests/test_tasks.py runs it as a whole
+PAGES = "\n".join(path.read_text(encoding="utf-8") for path in FILES if path != TASKS)
 BIN = Path(sys.executable).parent
 FENCE = re.compile(r"```(\w*)\n(.*?)```", flags=re.DOTALL)
 MADE = re.compile(r"^docs/(reference/\w+|contributing|changelog|security)\.md$")  # made when the site is built

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 PlayedArgument = Annotated[
     str,
     typer.Argument(
-        metavar="SCENARIO", help="A scenario file, a shipped scenario's name, or a run's directory: played anew."
+        metavar="SCENARIO",
+        help="A scenario: file or shipped name. A run's directory, or a folder of runs (the newest): played anew.",
     ),
 ]
 ScenarioOrFolder = Annotated[

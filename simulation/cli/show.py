@@ -11,7 +11,7 @@ import typer
 
 from agents.problems import SocietyError, nearest
 from agents.sanitize import sanitize, sanitize_lines
-from simulation.cli.options import RUNS, JsonOption, fail_usage
+from simulation.cli.options import RUNS, JsonOption
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,15 +69,10 @@ def show(
 
 def _run_at(path: Path) -> Run | None:
     """Return the run in a directory, or the newest one below it; None where the path is no folder."""
+    from simulation.tables.listing import newest_run
     from simulation.tables.run import load_run
-    from simulation.tables.runs import runs_below
 
-    if not path.is_dir():
-        return None
-    found = [path] if (path / "manifest.json").exists() else list(runs_below(path))
-    if not found:
-        fail_usage(f"{path} holds no run; play one with: society run first_contact")
-    return load_run(max(found, key=lambda each: (each / "manifest.json").stat().st_mtime))
+    return load_run(newest_run(path)) if path.is_dir() else None
 
 
 def matching_prompts(run: Run, wanted: Mapping[str, object]) -> pd.DataFrame:

@@ -20,7 +20,7 @@ def source_of(name: str, replace: Sequence[str] = ()) -> str | Plan:
     """Return what is played: the scenario's name, or a plan where it is a run's or rows of its roster are replaced.
 
     Args:
-        name: A scenario file, a shipped scenario's name, or a run's directory.
+        name: A scenario file, a shipped scenario's name, a run's directory, or a folder of runs: the newest.
         replace: The values of `--replace`, as `MODEL=ADAPTER`.
 
     Raises:
@@ -28,9 +28,10 @@ def source_of(name: str, replace: Sequence[str] = ()) -> str | Plan:
         SocietyError: The directory holds no run.
     """
     from simulation.plan import Plan, make_plan
+    from simulation.tables.listing import newest_run
     from simulation.tables.run import read_manifest
 
-    source: str | Plan = Plan.of(read_manifest(Path(name))) if Path(name).is_dir() else name
+    source: str | Plan = Plan.of(read_manifest(newest_run(Path(name)))) if Path(name).is_dir() else name
     if not replace:
         return source
     plan = make_plan(source)

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from agents.problems import UsageError
 from simulation.store.run_directory import RunStatus, is_held
 from simulation.tables.columns import TableName
 from simulation.tables.parquet import stored_file
@@ -50,6 +51,19 @@ def list_runs(folder: Path) -> list[ListedRun]:
     parts = groupby(runs_below(folder), key=lambda path: path.relative_to(folder).parts[:1])
     found = [_listed(folder.joinpath(*part), list(paths)) for part, paths in parts]
     return sorted(found, key=lambda each: each.started, reverse=True)
+
+
+def newest_run(folder: Path) -> Path:
+    """Return the run directory that `folder` is, or the newest in it; runs of sets count where there are no others.
+
+    Raises:
+        UsageError: There is none.
+    """
+    every = list(runs_below(folder))
+    found = [path for path in every if path.parent == folder] or every
+    if not found:
+        raise UsageError(f"{folder} holds no run; play one with: society run first_contact")
+    return max(found, key=lambda each: (each / "manifest.json").stat().st_mtime)
 
 
 def _listed(place: Path, paths: Sequence[Path]) -> ListedRun:
