@@ -309,7 +309,7 @@ class LoRAModel(SocialAgent):
 def _default_responder(config: ModelConfig, client: VLLMClient) -> Responder:
     """Return a row's own responder: its scripted policy, or else the client. Raises SocietyError for a person's row."""
     if config.human:
-        raise SocietyError(f"{config.model_id} is played by a person: use society play")
+        raise SocietyError(f"{config.model_id} is played by a person: society run SCENARIO --as MODEL")
     return partial(_scripted, POLICIES[config.policy]) if config.policy else client.generate
 
 

@@ -82,7 +82,7 @@ class ModelConfig(FileModel):
     policy: Text | None = None
     """A scripted player in place of a model."""
     human: Flag = False
-    """A person at the terminal in place of a model: `society play`."""
+    """A person at the terminal in place of a model, who types what it says and chooses."""
     part: PopulationPart | None = None
     """In a population run: focal (measured) or background. No prompt mentions it."""
 

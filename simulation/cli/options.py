@@ -56,6 +56,7 @@ ReplaceOption = Annotated[
         help="Who plays a row instead: a served name, a PEFT folder, or policy:NAME; may be given more than once.",
     ),
 ]
+AsOption = Annotated[str | None, typer.Option("--as", help="The model of the roster that you play, at this terminal.")]
 SeedsOption = Annotated[
     int | None, typer.Option(min=1, help="Play so many runs, with consecutive seeds, and print means with intervals.")
 ]

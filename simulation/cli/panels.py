@@ -8,12 +8,12 @@ import typer
 
 PANELS: Mapping[str, tuple[str, ...]] = {
     "Start": ("demo", "doctor", "new", "validate"),
-    "Run": ("run", "resume", "play", "train"),
+    "Run": ("run", "resume", "train"),
     "Look": ("ls", "show", "view", "watch", "report", "export"),
     "Study": ("study",),
     "Serve": ("serve",),
 }
-MOST_COMMANDS = 16
+MOST_COMMANDS = 15
 """More do not fit a screen."""
 
 
@@ -26,10 +26,10 @@ def arrange(app: typer.Typer) -> None:
     panel_of = {name: panel for panel, names in PANELS.items() for name in names}
     order = list(panel_of)
     for command in app.registered_commands:
-        command.rich_help_panel = panel_of[command_name(command)]
+        command.rich_help_panel = None if command.hidden else panel_of[command_name(command)]
     for group in app.registered_groups:
         group.rich_help_panel = panel_of[str(group.name)]
-    app.registered_commands.sort(key=lambda command: order.index(command_name(command)))
+    app.registered_commands.sort(key=lambda command: command.hidden or order.index(command_name(command)))
     app.registered_groups.sort(key=lambda group: order.index(str(group.name)))
 
 

@@ -14,6 +14,8 @@ STUDIES = (
 )
 """The commands that are below `society study`."""
 
+ONLY_NOW = "the old name works in this version only"
+
 COMMANDS: Mapping[tuple[str, ...], tuple[str, ...]] = {
     **{(name,): ("study", name) for name in STUDIES},
     ("sweep",): ("run",),
@@ -95,4 +97,4 @@ def _place(old: tuple[str, ...], new: tuple[str, ...], after: Sequence[str]) -> 
 
 
 def _notice(old: str, new: str) -> str:
-    return f"`{old}` is now `{new}`; the old name works in this version only"
+    return f"`{old}` is now `{new}`; {ONLY_NOW}"

@@ -13,6 +13,7 @@ from simulation.cli.console import show
 from simulation.cli.observers import MetricsPort, Otel, OtelContent, watched
 from simulation.cli.options import (
     RUNS,
+    AsOption,
     CacheOption,
     EndpointsOption,
     EngineOption,
@@ -59,6 +60,7 @@ def run(
     set_: SetOption = None,
     seeds: SeedsOption = None,
     grid: GridOption = None,
+    as_: AsOption = None,
     jobs: JobsOption = None,
     engine: EngineOption = "local",
     out: OutOption = RUNS,
@@ -71,9 +73,9 @@ def run(
     """Play a scenario; print who earned what, and the run's directory.
 
     With --seeds, --grid or a scenario's `sweep` it plays many runs, several at a time, and prints their means with
-    intervals; the last line is their folder. The exit code is 3 if the run is finished, and no decision in it was valid
-    or none was taken by a language model although one was to answer. It is 4 if you named servers (--endpoint, scenario
-    or roster) and none answered.
+    intervals; the last line is their folder. With --as you play one model yourself: type messages and choices, or pipe
+    them in. The exit code is 3 if the run is finished, and no decision in it was valid or none was taken by a language
+    model although one was to answer. It is 4 if you named servers (--endpoint, scenario or roster) and none answered.
     """
     from simulation.cli.many import begin_many, finish_many, grid_of
     from simulation.cli.source import source_of
@@ -86,12 +88,26 @@ def run(
     source = source_of(scenario, replace or ())
     plan = make_plan(source, settings)
     if seeds or swept or plan.scenario.sweep:
-        if cache or metrics_port is not None or otel or otel_content:
-            fail_usage("--cache, --metrics-port and --otel are options of one run: leave out --seeds and --grid")
+        if as_ or cache or metrics_port is not None or otel or otel_content:
+            fail_usage("--as, --cache, --metrics-port and --otel are options of one run: leave out --seeds and --grid")
         folder = begin_many(source, settings, seeds, swept, out)
         refuse_no_decision_in(finish_many(folder, jobs, engine, json_))
+    elif as_ or any(row.human for row in plan.roster.models):
+        _play_as(plan, as_, out, json_)
     else:
         _play_one(plan, out, cache, metrics_port, otel, otel_content, json_, tuple(endpoint or ()))
+
+
+def _play_as(plan: Plan, model_id: str | None, out: Path, json_: bool) -> None:
+    """Play a plan with a person at this terminal in one row."""
+    from simulation.cli.human_player import with_human
+    from simulation.plan import make_plan
+    from simulation.runs.runner import play_plan
+
+    plan = make_plan(plan, roster=with_human(plan.roster, model_id))
+    player = human_player_in(plan.roster.model_dump())
+    assert player is not None  # the plan has one
+    _show_end(play_plan(plan, out=out, on_event=player.watch, responders=player.responders), json_)
 
 
 def _play_one(
