@@ -68,7 +68,7 @@ def newest() -> Run:
 
 
 def seeds_have_intervals(printed: str) -> None:
-    assert re.search(r"cooperator .*\[\d+\.\d+, \d+\.\d+\] .* 20 ", printed)
+    assert re.search(r"ada +│ simulated leader .*\[\d+\.\d+, \d+\.\d+\] .* 20 ", printed)
 
 
 def rosters_are_compared(printed: str) -> None:

@@ -1,7 +1,7 @@
 """What commands print on pages: each such block is written by a command, not by hand.
 
-A page says above a block which commands print it: `<!-- printed by: society demo -->`. The commands of a page run in one
-empty folder, in order. `python -m docs.builders.printed` writes the blocks of all pages.
+A page says above a block which commands print it: `<!-- printed by: society demo -->`. The commands of a page run in
+one empty folder, in order. `python -m docs.builders.printed` writes the blocks of all pages.
 """
 
 from __future__ import annotations

@@ -117,9 +117,9 @@ def _earned_table(title: str, rows: Sequence[EarnedOverRuns], *, by_model: bool 
             *(str(value) for value in each.swept.values()),
             *([each.task] if tasks else []),
             *([each.name] if by_model else []),
-            *(each.adapter, each.tier, shown_interval(each.payoff), shown_interval(each.reward), str(each.payoff.n)),
+            *(each.played_by, each.tier, shown_interval(each.payoff), shown_interval(each.reward), str(each.payoff.n)),
         )
         for each in rows
     )
-    heads = (*swept, *tasks, *(["model"] if by_model else []), "adapter", "tier", *numbers)
+    heads = (*swept, *tasks, *(["model"] if by_model else []), "played by", "tier", *numbers)
     return text_table(title, heads, cells, right=numbers)

@@ -11,6 +11,7 @@ import typer
 
 from agents.problems import SocietyError, nearest
 from agents.sanitize import sanitize, sanitize_lines
+from agents.yaml_file import display
 from simulation.cli.options import RUNS, JsonOption
 
 if TYPE_CHECKING:
@@ -62,9 +63,18 @@ def show(
     elif prompts or model or episode or step:
         _print(matching_prompts(run, {"model_id": model, **where}), limit, json_, _prompt_text)
     else:
-        from simulation.cli.console import show as show_outcomes
+        _show_answer(run, json_)
 
-        show_outcomes(run, json_)
+
+def _show_answer(run: Run, as_json: bool) -> None:
+    from simulation.cli.console import show as show_outcomes
+    from simulation.cli.console import show_answer, wide_console
+
+    if as_json:
+        show_outcomes(run, as_json)
+        return
+    show_answer(run, wide_console())
+    typer.echo(display(run.path))
 
 
 def _run_at(path: Path) -> Run | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agents.inference.provenance import Tier
+from simulation.answer.standings import named_outcomes
 from simulation.metrics.comparable import comparable_rows
 from simulation.metrics.intervals import mean_interval, missing_intervals
 from simulation.metrics.registry import Interval
@@ -30,7 +31,7 @@ class EarnedOverRuns:
         swept: The values of the swept keys but for the seed.
         task: The task.
         name: The model's id; empty for an adapter.
-        adapter: The adapter, or the policy.
+        played_by: The adapter, the policy, or the stand-in whose replies were simulated.
         tier: Where the replies came from.
         payoff: Points of an episode, with the interval over runs.
         reward: Reward of an episode, with the interval over runs.
@@ -39,7 +40,7 @@ class EarnedOverRuns:
     swept: dict[str, object]
     task: str
     name: str
-    adapter: str
+    played_by: str
     tier: str
     payoff: Interval
     reward: Interval
@@ -64,10 +65,10 @@ def measure_seeds(runs: Runs) -> SeedReport:
     Args:
         runs: Runs of the same models, usually with different seeds. Each run is one independent unit.
     """
-    kept = comparable_rows(runs.outcomes, mix_tiers=True)  # a row for each tier
+    kept = comparable_rows(named_outcomes(runs), mix_tiers=True)  # a row for each tier
     swept = [column.name for column in runs.leading if column.name.startswith(SWEPT) and column.name != _SEED]
-    models = _earned(kept, swept, ["model_id", "model_name"])
-    adapters = _earned(kept, swept, ["model_name"])
+    models = _earned(kept, swept, ["model_id", "player"])
+    adapters = _earned(kept, swept, ["adapter"])
     left_out = len(runs.outcomes) - len(kept)
     notes = [f"{left_out} outcomes of synthetic games and persons are left out"] if left_out else []
     if Tier.SIMULATED.value in set(kept["tier"]):
@@ -88,6 +89,6 @@ def _earned(rows: pd.DataFrame, swept: Sequence[str], who: Sequence[str]) -> tup
         payoff, reward = (mean_interval(group[name].to_numpy(float), unit="runs") for name in _EARNED)
         told = {key.removeprefix(SWEPT): named[key] for key in swept}
         name = named.get("model_id", "")
-        earned = EarnedOverRuns(told, named["task_id"], name, named["model_name"], named["tier"], payoff, reward)
+        earned = EarnedOverRuns(told, named["task_id"], name, named[who[-1]], named["tier"], payoff, reward)
         found.append((order[values[: -len(who)]], -payoff.value, earned))
     return tuple(earned for *_, earned in sorted(found, key=lambda each: each[:2]))
