@@ -8,7 +8,7 @@ PIP_ARGS ?=
 # how many files of the tests marked vllm run at a time
 WORKERS ?= 2
 
-.PHONY: bench bench-grid install run test test-all vllm test-vllm lint types format docs tools audit sbom clean
+.PHONY: shell bench bench-grid install run test test-all vllm test-vllm lint types format docs tools audit sbom clean
 
 install: $(STAMP)
 
@@ -17,7 +17,11 @@ $(STAMP): pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_ARGS) -e '.[dev]'
 	@touch $(STAMP)
-	@echo "Installed. Next: make run, or $(BIN)/society --help"
+	@echo "Installed. Next: source $(BIN)/activate (or make shell), then: society demo"
+
+# a shell in which `society` can be called
+shell: install
+	@PATH="$(abspath $(BIN)):$$PATH" $${SHELL:-sh}
 
 run: install
 	$(BIN)/society run scenarios/first_contact.yaml --tier embedded

@@ -274,7 +274,7 @@ class LoRAModel(SocialAgent):
         return Request(
             key=CallKey(turn.episode, turn.step, self.config.model_id, purpose, turn.talk_round),
             adapter=self.config.model_name or "",
-            messages=chat(turn.system, user_prompt(purpose, turn.common.language, own)),
+            messages=chat(turn.system, user_prompt(purpose, turn.common.language, own, turn.common.templates)),
             base_model=self.base_model,
             choices=None if purpose is Purpose.NOTE else choices or None,
             sampling=sampling,
@@ -309,7 +309,7 @@ class LoRAModel(SocialAgent):
 def _default_responder(config: ModelConfig, client: VLLMClient) -> Responder:
     """Return a row's own responder: its scripted policy, or else the client. Raises SocietyError for a person's row."""
     if config.human:
-        raise SocietyError(f"{config.model_id} is played by a person: use society play")
+        raise SocietyError(f"{config.model_id} is played by a person: society run SCENARIO --as MODEL")
     return partial(_scripted, POLICIES[config.policy]) if config.policy else client.generate
 
 

@@ -7,27 +7,21 @@ template names and that is not given is an error, never a blank.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from agents.inference.provenance import ChatMessage, Purpose
 from agents.language import Language
+from agents.prompt_templates import Templates, environment
 from agents.role import ModelRole
 from agents.roster import ModelConfig
 from agents.social import FeedPost
 from agents.strategy import DecisionMaking, HorizonFacts, Stance, Strategy, TaskFacts, TrainingMode
 
 if TYPE_CHECKING:
-    from jinja2 import Environment, Template
-
-FOLDER = Path(__file__).parent / "prompts"
-
-_MARK = re.compile(r"<(?=[|｜/a-zA-Z])|\[(?=/?[A-Z_]{2,}\])")
-"""How special tokens begin: `<|im_end|>`, `</s>`, `<end_of_turn>`, DeepSeek's `<｜`, Mistral's `[/INST]`."""
+    from jinja2 import Template
 
 
 @dataclass(frozen=True)
@@ -39,10 +33,11 @@ class HeardMessage:
     text: str
     _lines: dict[Language, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def line(self, language: Language) -> str:
-        """Return the message as a line of a prompt."""
+    def line(self, language: Language, templates: Templates = ()) -> str:
+        """Return the message as a line of a prompt; a run has one set of templates."""
         if language not in self._lines:
-            self._lines[language] = _fill(language, "heard", sender=self.sender, team_id=self.team_id, text=self.text)
+            variables = {"sender": self.sender, "team_id": self.team_id, "text": self.text}
+            self._lines[language] = _fill(language, templates, "heard", **variables)
         return self._lines[language]
 
 
@@ -57,6 +52,7 @@ class EpisodeContext:
         rules: The game's rules in the prompt's language.
         language: The prompt's language.
         whole: True where the topology connects all models.
+        templates: Templates in place of the shipped ones.
     """
 
     task: TaskFacts
@@ -65,6 +61,7 @@ class EpisodeContext:
     rules: str
     language: Language
     whole: bool = True
+    templates: Templates = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +95,7 @@ def system_prompt(common: EpisodeContext) -> str:
     """Return the system prompt, which all models of an episode share."""
     return _render(
         common.language,
+        common.templates,
         "system",
         task=common.task,
         mode=common.mode.value,
@@ -107,10 +105,11 @@ def system_prompt(common: EpisodeContext) -> str:
     )
 
 
-def identity(language: Language, config: ModelConfig, strategy: Strategy) -> str:
+def identity(language: Language, config: ModelConfig, strategy: Strategy, templates: Templates = ()) -> str:
     """Return the part of a model's prompt that says who it is and how it should play; the same all episode long."""
     return _render(
         language,
+        templates,
         "identity",
         model_id=config.model_id,
         role=config.role.value,
@@ -124,27 +123,28 @@ def identity(language: Language, config: ModelConfig, strategy: Strategy) -> str
     )
 
 
-def user_prompt(purpose: Purpose, language: Language, own: PlayerContext) -> str:
+def user_prompt(purpose: Purpose, language: Language, own: PlayerContext, templates: Templates = ()) -> str:
     """Return the user prompt of one model in one step; it ends with the instruction for `purpose`."""
     situation = _fill(
         language,
+        templates,
         "situation",
         step=own.step,
         max_steps=own.max_steps,
         identity=own.identity,
-        heard=[message.line(language) for message in own.heard],
+        heard=[message.line(language, templates) for message in own.heard],
         observation_text=own.observation_text,
         feed=own.feed,
         horizon=own.horizon,
     )
-    note = f"{_render(language, 'own_note', note=own.note)}\n" if own.note else ""
-    return f"{situation}\n{note}{_instruction(language, purpose, tuple(own.choices))}".strip()
+    note = f"{_render(language, templates, 'own_note', note=own.note)}\n" if own.note else ""
+    return f"{situation}\n{note}{_instruction(language, templates, purpose, tuple(own.choices))}".strip()
 
 
 @lru_cache(maxsize=1024)
-def _instruction(language: Language, purpose: Purpose, choices: tuple[str, ...]) -> str:
+def _instruction(language: Language, templates: Templates, purpose: Purpose, choices: tuple[str, ...]) -> str:
     """Return what the model should do; rendered once for all models that have the same choices."""
-    return _render(language, purpose.value, choices=choices)
+    return _render(language, templates, purpose.value, choices=choices)
 
 
 @dataclass(frozen=True)
@@ -159,16 +159,20 @@ class Graded:
     max_steps: int
 
 
-def judge_prompt(language: Language, graded: Graded, scale: Sequence[str]) -> tuple[ChatMessage, ...]:
+def judge_prompt(
+    language: Language, graded: Graded, scale: Sequence[str], templates: Templates = ()
+) -> tuple[ChatMessage, ...]:
     """Return the prompt that asks a judge to grade a message.
 
     Args:
         language: The prompt's language.
         graded: The message and its context.
         scale: The grades the judge may give.
+        templates: Templates in place of the shipped ones.
     """
     user = _render(
         language,
+        templates,
         "judge",
         step=graded.step,
         max_steps=graded.max_steps,
@@ -179,7 +183,7 @@ def judge_prompt(language: Language, graded: Graded, scale: Sequence[str]) -> tu
         text=graded.text,
         scale=scale,
     )
-    return chat(_render(language, "judge_system", rules=graded.rules), user)
+    return chat(_render(language, templates, "judge_system", rules=graded.rules), user)
 
 
 def chat(system: str, user: str) -> tuple[ChatMessage, ...]:
@@ -187,38 +191,21 @@ def chat(system: str, user: str) -> tuple[ChatMessage, ...]:
     return (ChatMessage("system", system), ChatMessage("user", user))
 
 
-def one_line(text: str) -> str:
-    """Return a heard text on one line with every chat-template mark broken.
-
-    So it can neither look like another part of the prompt nor end its sender's turn.
-    """
-    return _MARK.sub(r"\g<0> ", " ".join(text.split()))
+def _render(language: Language, templates: Templates, purpose: str, /, **variables: Any) -> str:
+    return _fill(language, templates, purpose, **variables).strip()
 
 
-def _render(language: Language, purpose: str, **variables: Any) -> str:
-    return _fill(language, purpose, **variables).strip()
-
-
-def _fill(language: Language, purpose: str, **variables: Any) -> str:
+def _fill(language: Language, templates: Templates, purpose: str, /, **variables: Any) -> str:
     # Template.render without Jinja's globals: copying them costs more than rendering a prompt
-    template = _template(language, purpose)
+    template = _template(language, templates, purpose)
     return "".join(template.root_render_func(template.new_context(variables, shared=True)))
 
 
-@cache
-def _template(language: Language, purpose: str) -> Template:
-    return _templates().get_template(f"{language.value}/{purpose}.j2")
-
-
-@cache
-def _templates() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    loader = FileSystemLoader(FOLDER)
-    # plain-text prompts for a language model: HTML escaping would change what the model reads
-    templates = Environment(loader=loader, undefined=StrictUndefined, autoescape=False, auto_reload=False)
-    templates.filters["one_line"] = one_line
-    return templates
+@lru_cache(maxsize=1024)
+def _template(language: Language, templates: Templates, purpose: str) -> Template:
+    own = dict(templates).get(purpose)
+    shipped = f"{language.value}/{purpose}.j2"
+    return environment().get_template(shipped) if own is None else environment().from_string(own)
 
 
 ROLE_NAMES_ZH = {

@@ -82,7 +82,7 @@ class ModelConfig(FileModel):
     policy: Text | None = None
     """A scripted player in place of a model."""
     human: Flag = False
-    """A person at the terminal in place of a model: `society play`."""
+    """A person at the terminal in place of a model, who types what it says and chooses."""
     part: PopulationPart | None = None
     """In a population run: focal (measured) or background. No prompt mentions it."""
 
@@ -119,7 +119,7 @@ class Roster(FileModel):
         """Return the roster in a file, or the shipped roster of that name, with absolute adapter paths.
 
         Args:
-            path_or_name: The file, or a name that `society list` shows.
+            path_or_name: The file, or a name that `society ls shipped` shows.
 
         Raises:
             InvalidFileError: Holds every mistake in the file and in those it extends.

@@ -62,7 +62,7 @@ class YamlFile:
             InvalidFileError: The key leads to nothing, or `text` is not YAML.
         """
         label = f"--set {key}={text}"
-        return self.put(key, _override_value(key, text, label), label)
+        return self.put(key, read_value(text, label, key), label)
 
     def put(self, key: str, value: object, label: str) -> YamlFile:
         """Return the file with the value at the dotted `key` replaced.
@@ -86,7 +86,12 @@ class YamlFile:
         return replace(self, data=data, overrides={**self.overrides, **labels})
 
 
-def _override_value(key: str, text: str, label: str) -> object:
+def read_value(text: str, label: str, key: str) -> object:
+    """Return a value that is given as YAML text; a problem with it is reported under `label`, for `key`.
+
+    Raises:
+        InvalidFileError: The text is not YAML.
+    """
     reader = NodeReader(label)
     problems: Iterable[Problem] = reader.problems
     value = None
@@ -139,7 +144,7 @@ def read_yaml(path: Path) -> YamlFile:
     name = display(path)
     text = read_text(path)
     if path.suffix.lower() in TABLES and not text.lstrip().startswith("{"):
-        hint = f"make a roster of it: society roster new NEW.yaml --from {name}; in Python: Roster.from_table"
+        hint = f"make a roster of it: society new roster NEW.yaml --from {name}; in Python: Roster.from_table"
         raise InvalidFileError([Problem(name, 0, "", "is a table and not a roster in YAML", hint)])
     return parse_yaml(text, name)
 

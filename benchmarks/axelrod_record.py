@@ -1,4 +1,4 @@
-"""Record what the Axelrod library's players earn; `society verify` compares with it.
+"""Record what the Axelrod library's players earn; `society study verify` compares with it.
 
     python benchmarks/axelrod_record.py --venv DIR
 

@@ -1,6 +1,6 @@
 """Write docs/fingerprints.md and its picture from the committed figures.
 
-society fingerprint first_contact --tier embedded --episodes 12 --seed 1
+society study fingerprint first_contact --tier embedded --episodes 12 --seed 1
 cp runs/fingerprint-.../fingerprint.json docs/fingerprints.json
 python -m benchmarks.fingerprints
 """

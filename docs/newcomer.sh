@@ -24,8 +24,8 @@ seconds() {
     awk -v from="$1" -v to="$(date +%s%N)" 'BEGIN { printf "%.1f", (to - from) / 1e9 }'
 }
 
-timed roster new mine.yaml --teams 2
-timed scenario new play.yaml --mode team_battle --game prisoners_dilemma --roster mine.yaml
+timed new roster mine.yaml --teams 2
+timed new scenario play.yaml --mode team_battle --game prisoners_dilemma --roster mine.yaml
 timed run play.yaml --tier "${TIER:-simulated}"
 timed report runs/* --out report.html
 printf '%s commands, %s s, %s\n' "$commands" "$(seconds "$start")" "$folder/report.html"

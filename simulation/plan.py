@@ -153,7 +153,8 @@ def make_plan(
     if isinstance(scenario, Plan):
         if not changes and roster is None:
             return scenario
-        scenario, roster = scenario.scenario, roster or scenario.roster
+        own = None if "roster" in changes else scenario.roster
+        scenario, roster = scenario.scenario, roster or own
     return Plan(*read_scenario(scenario, changes, roster))
 
 

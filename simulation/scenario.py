@@ -18,6 +18,7 @@ from agents.file_model import FileModel, Name, Real, Text, Whole, plain_value, w
 from agents.findings import Finding, KeyPath, RawMapping, examine, refuse, shown
 from agents.language import Language
 from agents.problems import InvalidFileError, Problem, UsageError
+from agents.prompt_templates import Templates, templates_of
 from agents.roster import FOLDER as ROSTERS
 from agents.roster import Roster, examine_roster
 from agents.roster_layers import compose_roster
@@ -25,6 +26,7 @@ from agents.roster_rules import raw_players
 from agents.strategy import TrainingMode
 from agents.yaml_file import YamlFile, find_file, is_file, read_yaml, shipped_files
 from simulation.modes import Experience, MixingPolicy
+from simulation.own_templates import OwnTemplates, with_templates
 from simulation.scenario_rules import plan_findings, scenario_findings
 from simulation.sections.inference import InferenceConfig
 from simulation.sections.training import TrainingConfig
@@ -120,8 +122,11 @@ class Scenario(FileModel):
     """Which rows learn and how; only `society train` uses it."""
     prompts: Annotated[PromptStorage, BeforeValidator(on_or_off)] = PromptStorage.ON
     """on, or off for those who must not store what models are asked."""
+    prompt_templates: OwnTemplates = Field(default_factory=dict)
+    """A folder, relative to this file, with any of the prompt templates (`decide.j2`, ...) in place of the shipped
+    ones; or their texts by name, as the manifest keeps them."""
     sweep: dict[str, SweptValues] = Field(default_factory=dict)
-    """What `society sweep` varies: by dotted key a list of values, or of ranges (`seed: [1..10]`). Each combination is
+    """What `society run` varies: by dotted key a list of values, or of ranges (`seed: [1..10]`). Each combination is
     a run."""
 
     @model_validator(mode="after")
@@ -133,6 +138,11 @@ class Scenario(FileModel):
     def mode(self) -> TrainingMode:
         """Return the mode in one word."""
         return TrainingMode.MIXED if isinstance(self.mode_setting, MixedMode) else self.mode_setting
+
+    @property
+    def templates(self) -> Templates:
+        """Return the prompt templates in place of the shipped ones."""
+        return templates_of(self.prompt_templates)
 
     @property
     def mixing(self) -> Mixing:
@@ -200,9 +210,10 @@ def read_scenario(
     folder = path.parent if path else Path()
     found, raw_roster, roster_problems = _roster_of(file, folder, roster)
     file, network_problems = _with_network(file, folder, raw_roster)
+    file, template_problems = with_templates(file, folder)
     scenario, findings = examine(Scenario, file.data, scenario_findings)
     between = plan_findings(file.data, raw_roster)
-    problems += [*file.all_problems([*findings, *between]), *roster_problems, *network_problems]
+    problems += [*file.all_problems([*findings, *between]), *roster_problems, *network_problems, *template_problems]
     if problems or scenario is None or found is None:
         raise InvalidFileError(problems)
     return scenario, found, path

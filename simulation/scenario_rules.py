@@ -14,6 +14,7 @@ from agents.roster_rules import mappings, name_findings, raw_players
 from agents.strategy import TrainingMode
 from agents.web_address import address_findings
 from simulation.games import find_game
+from simulation.own_templates import template_findings
 from simulation.seats import Seat, named_teams
 from simulation.sweep_values import sweep_findings
 from simulation.task import raw_parameters, raw_setting, task_findings
@@ -29,6 +30,7 @@ def scenario_findings(data: RawMapping) -> Iterator[Finding]:
         yield from (finding.under("tasks", index) for finding in task_findings(task))
     yield from _duplicate_tasks(tasks)
     yield from sweep_findings(data.get("sweep"))
+    yield from template_findings(data.get("prompt_templates"))
     inference = data.get("inference")
     if isinstance(inference, Mapping):
         yield from (finding.under("inference") for finding in inference_findings(inference))

@@ -17,7 +17,7 @@ table is `tables/<name>.parquet`, plain Parquet for any tool. All times are in s
 """
 GAME_TEXT = """# Games
 
-The page of each game, as `society games NAME` prints it: the docstring of the game's file. In a scenario, `task_type`
+The page of each game, as `society show GAME` prints it: the docstring of the game's file. In a scenario, `task_type`
 names the game, and `parameters` sets its parameters. Figures of two games may be compared and averaged only if they are
 of the same kind.
 """
@@ -63,10 +63,10 @@ def _game(page: GamePage) -> Iterator[str]:
 
 def metrics_page() -> str:
     """Return the page: every registered metric and scorer, with meaning and source."""
-    lines = ["# Metrics and scorers", "", "What `society metrics RUN` and `society report RUN` compute.", ""]
+    lines = ["# Metrics and scorers", "", "What `society study metrics RUN` and `society report RUN` compute.", ""]
     lines += ["| metric | meaning | source |", "|---|---|---|"]
     lines += [f"| `{each.name}` | {each.meaning} | {each.source} |" for each in metrics().values()]
-    lines += ["", "## Scorers", "", "The scorers of `society quality RUN --scorer NAME`.", ""]
+    lines += ["", "## Scorers", "", "The scorers of `society study quality RUN --scorer NAME`.", ""]
     lines += ["| scorer | meaning | source | kind |", "|---|---|---|---|"]
     for each in scorers().values():
         kind = "synthetic: a formula over words" if each.synthetic else "secondary: a model's opinion"

@@ -15,13 +15,13 @@ LIMITS = {"minimum": ">= {}", "exclusiveMinimum": "> {}", "maximum": "<= {}", "e
 SCENARIO = """# Scenario files
 
 A scenario says what is played, in which mode, by which roster. `society validate FILE` checks a file, `society
-scenario new` writes one, `society schema scenario` prints the JSON Schema from which this page is made. In `--set`,
+scenario new` writes one, `society new schema scenario` prints the JSON Schema from which this page is made. In `--set`,
 dots separate nested keys: `--set tasks.0.max_steps=3`.
 """
 ROSTER = """# Roster files
 
 A roster says who takes part: a base model, and one row per model. `society validate FILE` checks a file, `society
-roster new` writes one, `society schema roster` prints the JSON Schema from which this page is made.
+roster new` writes one, `society new schema roster` prints the JSON Schema from which this page is made.
 """
 
 

@@ -17,6 +17,7 @@ from simulation.tables.players import player_names
 if TYPE_CHECKING:
     import pandas as pd
 
+    from simulation.tables.base import Tables
     from simulation.tables.run import Run
 
 GROUPS = {"model": "model_id", "adapter": "adapter", "role": "role", "team": "team_id", "mode": "mode"}
@@ -65,8 +66,8 @@ def standings_of(run: Run, figures: Sequence[str] = SUMMARY_FIGURES) -> list[Mod
     return [each for by, column in GROUPS.items() for each in _standings(rows, by, column, figures)]
 
 
-def named_outcomes(run: Run) -> pd.DataFrame:
-    """Return the outcomes of a run with plain texts, and with who played as `adapter` and `player`.
+def named_outcomes(run: Tables) -> pd.DataFrame:
+    """Return the outcomes of a run, or of many, with plain texts, and with who played as `adapter` and `player`.
 
     `player` is the same in all episodes of a model, game, mode and tier; `adapter` has no counts, so that models whose
     replies were partly simulated share it.

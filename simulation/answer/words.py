@@ -90,7 +90,7 @@ def _played(answer: RunAnswer) -> Iterator[Line]:
     tokens = f", {played.prompt_tokens:,} tokens of prompts and {played.completion_tokens:,} of replies"
     known = tokens if played.prompt_tokens or played.completion_tokens else ""
     yield _plain(f"cost: {_count(played.calls, 'call')}{known}, {played.seconds:,.0f} s")
-    yield _plain(f"again: seed {played.seed}; society replay {answer.run} repeats it without a model")
+    yield _plain(f"again: seed {played.seed}; society study replay {answer.run} repeats it without a model")
 
 
 def _best(answer: RunAnswer) -> Iterator[Line]:

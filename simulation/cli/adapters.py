@@ -1,4 +1,4 @@
-"""`society adapters`: the adapters of a running vLLM server. Heavy imports are inside the commands."""
+"""`society serve adapters`: the adapters of a running vLLM server. Heavy imports are inside the commands."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(adapters_app, name="adapters")
 
 
-@adapters_app.command("list", epilog="Example: `society adapters list http://localhost:8001/v1`")
+@adapters_app.command("list", epilog="Example: `society serve adapters list http://localhost:8001/v1`")
 def list_(endpoint: ServerArgument, api_key_env: KeyOption = None) -> None:
     """What the server serves: a line per adapter with its base and the folder it came from."""
     served = _with(endpoint, api_key_env, lambda lifecycle: lifecycle.served())
@@ -38,7 +38,9 @@ def list_(endpoint: ServerArgument, api_key_env: KeyOption = None) -> None:
         typer.echo(f"{adapter.name}  on {adapter.base}  {adapter.root}")
 
 
-@adapters_app.command(epilog="Example: `society adapters load http://localhost:8001/v1 trained/negotiator --replace`")
+@adapters_app.command(
+    epilog="Example: `society serve adapters load http://localhost:8001/v1 trained/negotiator --replace`"
+)
 def load(
     endpoint: Annotated[
         str | None, typer.Argument(help="The server's URL, for example http://localhost:8001/v1")
@@ -92,7 +94,7 @@ def _load_all(scenario: str, adapters: Path | None) -> None:
         raise typer.Exit(1)
 
 
-@adapters_app.command(epilog="Example: `society adapters unload http://localhost:8001/v1 negotiator`")
+@adapters_app.command(epilog="Example: `society serve adapters unload http://localhost:8001/v1 negotiator`")
 def unload(
     endpoint: ServerArgument,
     name: Annotated[str, typer.Argument(help="The served name.")],

@@ -1,4 +1,4 @@
-"""`society calls`: how the calls of a run went. Heavy imports are inside the command."""
+"""`society study calls`: how the calls of a run went. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulation.cli.console import as_json, print_result, shown_interval, text_table
-from simulation.cli.options import JsonOption, RunArgument
+from simulation.cli.console import as_json, load_several, print_result, shown_interval, text_table
+from simulation.cli.options import JsonOption, RunsArgument
 from simulation.studies.calls import By
 
 if TYPE_CHECKING:
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add this command to the `society` app."""
-    app.command(epilog="Example: `society calls runs/team_battle-* --by endpoint`")(calls)
+    app.command(epilog="Example: `society study calls runs/team_battle-* --by endpoint`")(calls)
 
 
 def calls(
-    run: RunArgument,
+    runs: RunsArgument,
     by: Annotated[By, typer.Option(help="The groups within each tier.")] = By.TIER,
     json_: JsonOption = False,
 ) -> None:
-    """Print how a run's calls went: success, latency, queue, tokens, prefix cache, moves and fallbacks, per tier."""
+    """Print how the calls of runs went: success, latency, tokens, prefix cache and fallbacks, per tier; run by run."""
     from simulation.studies.calls import report_calls
-    from simulation.tables.run import load_run
 
-    report = report_calls(load_run(run), by)
-    if json_:
-        typer.echo(as_json(report))
-        return
-    print_result(report.banner, [_calls_table(report)])
+    for run in load_several(runs):
+        report = report_calls(run, by)
+        if json_:
+            typer.echo(as_json(report))
+        else:
+            print_result(report.banner, [_calls_table(report)])
 
 
 def _calls_table(report: CallReport) -> Table:

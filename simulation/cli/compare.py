@@ -1,16 +1,15 @@
-"""`society compare`: runs against runs. Heavy imports are inside the command."""
+"""`society study compare`: runs against runs. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simulation.cli.console import FIGURE_HEADS, print_result, shown_interval, stderr, text_table
-from simulation.cli.options import JsonOption, LevelOption, MixTiersOption
+from simulation.cli.console import FIGURE_HEADS, print_result, shown_interval, skipped_runs_on_stderr, text_table
+from simulation.cli.options import JsonOption, LevelOption, MixTiersOption, RunsArgument
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -20,16 +19,11 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add this command to the `society` app."""
-    app.command(epilog="Example: `society compare 'runs/cooperative-*' 'runs/competitive-*'`")(compare)
+    app.command(epilog="Example: `society study compare 'runs/cooperative-*' 'runs/competitive-*'`")(compare)
 
 
 def compare(
-    runs: Annotated[
-        list[str],
-        typer.Argument(
-            help="Runs, folders of runs or quoted patterns, each a side: the first is compared with the others."
-        ),
-    ],
+    runs: RunsArgument,
     by: Annotated[
         str | None,
         typer.Option(help="Split all runs by the values of this key of the scenario, for example mode."),
@@ -42,17 +36,13 @@ def compare(
 ) -> None:
     """Compare runs: welfare, efficiency, cooperation, payoff and Gini, in pairs of episodes of the same seed.
 
-    Prints first - other with its interval, a verdict that the numbers support, and the settings that differ. Without
-    pairs the sides are compared as independent samples.
+    Each path is a side; the first is compared with the others. Prints first - other with its interval, a verdict that
+    the numbers support, and the settings that differ. Without pairs the sides are compared as independent samples.
     """
     from simulation.studies.compare.report import compare_runs
-    from simulation.tables.runs import SkippedRunsWarning
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", SkippedRunsWarning)
+    with skipped_runs_on_stderr():
         found = compare_runs(*map(Path, runs), by=by, level=level, synthetic=synthetic, mix_tiers=mix_tiers)
-    for each in caught:
-        stderr().print(str(each.message), markup=False, highlight=False, soft_wrap=True)
     if json_:
         typer.echo(_json(found))
         return

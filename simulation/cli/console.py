@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from simulation.metrics.registry import Interval
     from simulation.plan import Plan
     from simulation.tables.run import Run
+    from simulation.tables.runs import Runs
 
 FIGURE_HEADS = {
     "cooperation_score": "cooperation",
@@ -76,6 +79,33 @@ def show_answer(run: Run, console: Console) -> None:
 
     console.print()
     console.print(block_text(block_of(answer_of(run)), min(console.width, WIDTH)))
+
+
+def load_several(paths: Sequence[str]) -> Runs:
+    """Load runs from directories, folders and patterns; those that are left out are named on stderr.
+
+    A run that is not finished is left out, unless every path is a run's own directory.
+
+    Raises:
+        SocietyError: No run is left.
+    """
+    from simulation.tables.runs import load_runs
+
+    named = all((Path(path) / "manifest.json").exists() for path in paths)
+    with skipped_runs_on_stderr():
+        return load_runs(paths, unfinished=named)
+
+
+@contextmanager
+def skipped_runs_on_stderr() -> Iterator[None]:
+    """Print on stderr which runs are left out in the block."""
+    from simulation.tables.runs import SkippedRunsWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", SkippedRunsWarning)
+        yield
+    for each in caught:
+        stderr().print(str(each.message), markup=False, highlight=False, soft_wrap=True)
 
 
 def show_study(

@@ -30,9 +30,11 @@ def demo(
     pace: Annotated[float | None, typer.Option(min=0, help="Seconds between two messages; 0.4 in a terminal.")] = None,
     out: OutOption = Path("recorded"),
 ) -> None:
-    """Tell a recorded run of real LoRA adapters: no model, no server and no download is needed.
+    """Tell a recorded run of real LoRA adapters.
 
-    The last line printed is the run directory. `society replay` on it plays it again and compares every event.
+    No model, no server and no download is needed.
+
+    The last line printed is the run directory. `society study replay` on it plays it again and compares every event.
     """
     from simulation.runs.recorded import recorded_run
 

@@ -33,7 +33,7 @@ def doctor(
     out: Annotated[Path, typer.Option(help="The folder that run directories will be in.")] = RUNS,
     json_: JsonOption = False,
 ) -> None:
-    """Check Python packages, servers, tiers and disk; print the fix for each problem.
+    """Check packages, servers, tiers and disk; print fixes.
 
     The exit code is 1 if a finding is a failure. With warnings a run is possible.
     """

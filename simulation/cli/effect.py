@@ -1,4 +1,4 @@
-"""`society effect`: what messages do. Heavy imports are inside the command."""
+"""`society study effect`: what messages do. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add this command to the `society` app."""
-    app.command(epilog="Example: `society effect with_scripted_players.yaml --tier embedded --episodes 50`")(effect)
+    app.command(epilog="Example: `society study effect with_scripted_players.yaml --tier embedded --episodes 50`")(
+        effect
+    )
 
 
 def effect(

@@ -1,4 +1,4 @@
-"""`society fingerprint`: what each model of a roster does. Heavy imports are inside the command."""
+"""`society study fingerprint`: what each model of a roster does. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from agents.role import ModelRole
 from simulation.cli.console import progress_bar, show_study, text_table
 from simulation.cli.options import (
     RUNS,
-    AtOnceOption,
     EndpointsOption,
+    JobsOption,
     JsonOption,
     LanguageOption,
     LevelOption,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add this command to the `society` app."""
-    app.command(epilog="Example: `society fingerprint first_contact --tier embedded --episodes 12`")(fingerprint)
+    app.command(epilog="Example: `society study fingerprint first_contact --tier embedded --episodes 12`")(fingerprint)
 
 
 def fingerprint(
@@ -50,7 +50,7 @@ def fingerprint(
     language: LanguageOption = Language.EN,
     temperature: Annotated[float, typer.Option(min=0, max=2, help="1: a model's own probabilities.")] = 1.0,
     out: OutOption = RUNS,
-    at_once: AtOnceOption = None,
+    jobs: JobsOption = None,
     level: LevelOption = 0.95,
     mix_tiers: MixTiersOption = False,
     json_: JsonOption = False,
@@ -66,23 +66,23 @@ def fingerprint(
     from simulation.studies.fingerprint.probes import Conditions
 
     if Path(roster).is_dir():
-        folder = run_set.play(Path(roster), COMMAND, at_once=at_once)
+        folder = run_set.play(Path(roster), COMMAND, at_once=jobs)
     else:
         settings = settings_of(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint)
-        folder = _play(roster, Conditions(role, language, temperature, settings), out, at_once)
+        folder = _play(roster, Conditions(role, language, temperature, settings), out, jobs)
     report = read_fingerprints(folder, level=level, mix_tiers=mix_tiers)
     (folder / PICTURE).write_text(picture(report), encoding="utf-8")
     show_study(folder, REPORT, json_, lambda: report.banner, lambda: [fingerprint_table(report)], _differences(report))
 
 
-def _play(roster: str, conditions: Conditions, out: Path, at_once: int | None) -> Path:
+def _play(roster: str, conditions: Conditions, out: Path, jobs: int | None) -> Path:
     from agents.roster import Roster
     from simulation.studies.fingerprint.measure import take_fingerprints
     from simulation.studies.fingerprint.probes import SETUPS, subjects
 
     loaded = Roster.load(roster)
     with progress_bar(len(subjects(loaded)) * len(SETUPS) * (conditions.settings.episodes or 0)) as progress:
-        return take_fingerprints(loaded, conditions, out=out, on_event=progress, at_once=at_once)
+        return take_fingerprints(loaded, conditions, out=out, on_event=progress, at_once=jobs)
 
 
 def _differences(report: FingerprintReport) -> Iterator[str]:

@@ -41,6 +41,11 @@ def plan_with_human(scenario: Mapping[str, Any], roster: Roster, model_id: str |
         SocietyError: There is no such row, or the roster has another row for a person.
         InvalidFileError: This roster cannot play the game.
     """
+    return Plan(checked_scenario(scenario, "the game"), with_human(roster, model_id))
+
+
+def with_human(roster: Roster, model_id: str | None = None) -> Roster:
+    """Return the roster in which a person plays one row; arguments and errors are those of `plan_with_human`."""
     rows = roster.expand()
     human = [row.model_id for row in rows if row.human]
     played = model_id or (human or [rows[0].model_id])[0]
@@ -50,7 +55,7 @@ def plan_with_human(scenario: Mapping[str, Any], roster: Roster, model_id: str |
     if others:
         raise SocietyError(f"the roster has {others[0]} for a person, and there is one terminal: use --as {others[0]}")
     models = tuple(_as_human(row) if row.model_id == played else row for row in rows)
-    return Plan(checked_scenario(scenario, "the game"), roster.model_copy(update={"models": models}))
+    return roster.model_copy(update={"models": models})
 
 
 def _as_human(row: ModelConfig) -> ModelConfig:

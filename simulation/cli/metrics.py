@@ -1,17 +1,16 @@
-"""`society metrics`: every metric of runs. Heavy imports are inside the command."""
+"""`society study metrics`: every metric of runs. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from agents.problems import SocietyError
-from simulation.cli.console import as_json, print_result, shown_interval, text_table
-from simulation.cli.options import JsonOption, MixTiersOption
+from simulation.cli.console import as_json, load_several, print_result, shown_interval, text_table
+from simulation.cli.options import JsonOption, MixTiersOption, RunsArgument
 
 if TYPE_CHECKING:
     from simulation.studies.metrics import MetricRow
@@ -19,22 +18,22 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add this command to the `society` app."""
-    app.command("metrics", epilog="Example: `society metrics runs/team_battle-*`")(metrics_)
+    app.command("metrics", epilog="Example: `society study metrics runs/team_battle-*`")(metrics_)
 
 
 def metrics_(
-    runs: Annotated[list[Path], typer.Argument(help="Run directories of the same tasks; seeds may differ.")],
+    runs: RunsArgument,
     mix_tiers: MixTiersOption = False,
     json_: JsonOption = False,
 ) -> None:
     """Print every metric that applies to the runs: its value, what it measures and its source.
 
-    Scores of 0-1 have intervals clustered by seed. All models count together; synthetic episodes are left out.
+    The runs play the same tasks; their seeds may differ. Scores of 0-1 have intervals clustered by seed. All models
+    count together; synthetic episodes are left out.
     """
     from simulation.studies.metrics import measure_metrics
-    from simulation.tables.run import load_run
 
-    report = measure_metrics([load_run(path) for path in runs], mix_tiers=mix_tiers)
+    report = measure_metrics(list(load_several(runs)), mix_tiers=mix_tiers)
     if not report.rows:
         raise SocietyError("\n".join(report.notes) or "no metric applies: no episode is finished and no call was made")
     if json_:

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 
 # -- what a command works on --------------------------------------------------------------------------------
 
-ScenarioArgument = Annotated[str, typer.Argument(help="A scenario file, or a shipped scenario's name.")]
+PlayedArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SCENARIO",
+        help="A scenario: file or shipped name. A run's directory, or a folder of runs (the newest): played anew.",
+    ),
+]
 ScenarioOrFolder = Annotated[
     str,
     typer.Argument(help="A scenario file, a shipped scenario's name, or the folder of an interrupted study."),
@@ -31,7 +37,9 @@ RosterOrFolder = Annotated[
     str,
     typer.Argument(help="A roster file, a shipped roster's name, or the folder of an interrupted study."),
 ]
-RunArgument = Annotated[Path, typer.Argument(help="A run directory.")]
+RunsArgument = Annotated[
+    list[str], typer.Argument(metavar="RUN...", help="Run directories, folders of runs, or quoted patterns of them.")
+]
 NewFileArgument = Annotated[Path, typer.Argument(help="The file to write.")]
 ServerArgument = Annotated[str, typer.Argument(help="The server's URL, for example http://localhost:8001/v1")]
 
@@ -40,6 +48,21 @@ ServerArgument = Annotated[str, typer.Argument(help="The server's URL, for examp
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="key=value of the scenario, a dot between keys; may be given more than once."),
+]
+ReplaceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="MODEL=ADAPTER",
+        help="Who plays a row instead: a served name, a PEFT folder, or policy:NAME; may be given more than once.",
+    ),
+]
+AsOption = Annotated[str | None, typer.Option("--as", help="The model of the roster that you play, at this terminal.")]
+SeedsOption = Annotated[
+    int | None, typer.Option(min=1, help="Play so many runs, with consecutive seeds, and print means with intervals.")
+]
+GridOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY=A,B", help="Play every combination of these values; may be given more than once."),
 ]
 ModeOption = Annotated[TrainingMode, typer.Option(help="Who hears whom and who shares.")]
 StepsOption = Annotated[int, typer.Option(min=1, help="Steps of an episode.")]
@@ -73,13 +96,10 @@ CacheOption = Annotated[Path | None, typer.Option(help="Folder of replies that r
 
 JobsOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Runs at a time; by default one per processor, 8 at most. With a server give more."),
+    typer.Option(min=1, help="Runs at a time, in place of what suits the processors. With a server give more."),
 ]
 EngineOption = Annotated[
     str, typer.Option(help="local: processes here; ray: a cluster (RAY_ADDRESS), or workers started here.")
-]
-AtOnceOption = Annotated[
-    int | None, typer.Option(min=1, help="Runs at a time, in one process; by default 4 with a server, else 1.")
 ]
 OutOption = Annotated[Path, typer.Option(help="Folder in which a new folder is made.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print as JSON.")]

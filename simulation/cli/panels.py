@@ -7,13 +7,14 @@ from collections.abc import Mapping
 import typer
 
 PANELS: Mapping[str, tuple[str, ...]] = {
-    "Run": ("demo", "run", "sweep", "resume", "replay", "play", "doctor"),
-    "Train": ("train",),
-    "Look at runs": ("view", "watch", "show", "report", "compare", "metrics", "calls", "quality"),
-    "Ask what models do": ("effect", "fingerprint", "exploit", "population", "tournament", "verify"),
-    "Write files": ("list", "games", "roster", "scenario", "validate", "schema"),
-    "Serve models": ("serve", "adapters", "model"),
+    "Start": ("demo", "doctor", "new", "validate"),
+    "Run": ("run", "resume", "train"),
+    "Look": ("ls", "show", "view", "watch", "report", "export"),
+    "Study": ("study",),
+    "Serve": ("serve",),
 }
+MOST_COMMANDS = 15
+"""More do not fit a screen."""
 
 
 def arrange(app: typer.Typer) -> None:
@@ -25,10 +26,10 @@ def arrange(app: typer.Typer) -> None:
     panel_of = {name: panel for panel, names in PANELS.items() for name in names}
     order = list(panel_of)
     for command in app.registered_commands:
-        command.rich_help_panel = panel_of[command_name(command)]
+        command.rich_help_panel = None if command.hidden else panel_of[command_name(command)]
     for group in app.registered_groups:
         group.rich_help_panel = panel_of[str(group.name)]
-    app.registered_commands.sort(key=lambda command: order.index(command_name(command)))
+    app.registered_commands.sort(key=lambda command: command.hidden or order.index(command_name(command)))
     app.registered_groups.sort(key=lambda group: order.index(str(group.name)))
 
 

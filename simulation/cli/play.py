@@ -13,6 +13,7 @@ from agents.strategy import TrainingMode
 from simulation.cli.console import show
 from simulation.cli.options import (
     RUNS,
+    AsOption,
     EndpointsOption,
     LanguageOption,
     ModeOption,
@@ -23,6 +24,7 @@ from simulation.cli.options import (
     TierOption,
     settings_of,
 )
+from simulation.cli.renamed import ONLY_NOW
 
 if TYPE_CHECKING:
     from simulation.cli.human_player import HumanPlayer
@@ -30,15 +32,13 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add this command to the `society` app."""
-    app.command(epilog="Example: `society play public_goods --roster first_contact --as ada --tier simulated`")(play)
+    app.command(hidden=True)(play)
 
 
 def play(
-    game: Annotated[str, typer.Argument(help="The game: see `society games`.")],
+    game: Annotated[str, typer.Argument(help="The game: see `society ls games`.")],
     roster: Annotated[str, typer.Option(help="A roster file, or the name of a shipped one.")] = "first_contact",
-    as_: Annotated[
-        str | None, typer.Option("--as", help="The model that you play; default: the first of the roster.")
-    ] = None,
+    as_: AsOption = None,
     tier: TierOption = None,
     require: RequireOption = None,
     mode: ModeOption = TrainingMode.COOPERATIVE,
@@ -48,11 +48,13 @@ def play(
     endpoint: EndpointsOption = None,
     out: OutOption = RUNS,
 ) -> None:
-    """Play a game yourself, in place of one model of a roster. Type messages and choices, or pipe them in.
+    """Play a game yourself, in place of one model.
 
-    You see the prompts of that model. The last line printed is the run directory. Your rows in its tables have the tier
-    `human`, and no statistic counts them as a model's. In the competitive mode there are no messages.
+    Type messages and choices, or pipe them in. You see the prompts of that model. The last line printed is the run
+    directory. Your rows in its tables have the tier `human`, and no statistic counts them as a model's. In the
+    competitive mode there are no messages.
     """
+    typer.echo(f"`society play` is now `society run SCENARIO --as MODEL`; {ONLY_NOW}", err=True)
     from agents.roster import Roster
     from simulation.cli.human_player import plan_with_human
     from simulation.plan import make_plan

@@ -1,4 +1,4 @@
-"""`society population`: focal players among background players. Heavy imports are inside the command."""
+"""`society study population`: focal players among background players. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from agents.problems import member_of
 from simulation.cli.console import progress_bar, show_study, shown_interval, text_table
 from simulation.cli.options import (
     RUNS,
-    AtOnceOption,
     EndpointsOption,
+    JobsOption,
     JsonOption,
     LevelOption,
     MixTiersOption,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add this command to the `society` app."""
-    example = "society population commons --focal ada --background free_rider --tier simulated --episodes 20"
+    example = "society study population commons --focal ada --background free_rider --tier simulated --episodes 20"
     app.command(epilog=f"Example: `{example}`")(population)
 
 
@@ -55,7 +55,7 @@ def population(
     endpoint: EndpointsOption = None,
     out: OutOption = RUNS,
     set_: SetOption = None,
-    at_once: AtOnceOption = None,
+    jobs: JobsOption = None,
     level: LevelOption = 0.95,
     mix_tiers: MixTiersOption = False,
     json_: JsonOption = False,
@@ -70,23 +70,23 @@ def population(
     from simulation.studies.population.tables import Declaration, Population
 
     if Path(scenario).is_dir():
-        folder = run_set.play(Path(scenario), COMMAND, at_once=at_once)
+        folder = run_set.play(Path(scenario), COMMAND, at_once=jobs)
     else:
         settings = settings_of(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint, pairs=set_)
         plan = planned(scenario, settings)
         kinds = tuple(member_of(Population, each, "--population") for each in population or ()) or tuple(Population)
-        folder = _play(plan, Declaration(tuple(focal or ()), tuple(background or ()), kinds), out, at_once)
+        folder = _play(plan, Declaration(tuple(focal or ()), tuple(background or ()), kinds), out, jobs)
     report = read_populations(folder, level=level, mix_tiers=mix_tiers)
     show_study(folder, REPORT, json_, lambda: report.banner, lambda: [returns_table(report, level)])
 
 
-def _play(plan: Plan, declared: Declaration, out: Path, at_once: int | None) -> Path:
+def _play(plan: Plan, declared: Declaration, out: Path, jobs: int | None) -> Path:
     from simulation.studies.population.report import play_populations
     from simulation.studies.population.tables import population_plans
 
     runs = len(population_plans(plan, declared))
     with progress_bar(runs * plan.scenario.episodes * len(plan.scenario.tasks)) as progress:
-        return play_populations(plan, declared, out=out, on_event=progress, at_once=at_once)
+        return play_populations(plan, declared, out=out, on_event=progress, at_once=jobs)
 
 
 def returns_table(report: PopulationReport, level: float) -> Table:

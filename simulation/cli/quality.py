@@ -1,4 +1,4 @@
-"""`society quality`: how good messages and decisions are. Heavy imports are inside the command."""
+"""`society study quality`: how good messages and decisions are. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import typer
 
 from agents.inference.provenance import Tier
 from agents.problems import UsageError
-from simulation.cli.console import as_json, print_result, shown_interval, text_table
-from simulation.cli.options import JsonOption, RunArgument
+from simulation.cli.console import as_json, load_several, print_result, shown_interval, text_table
+from simulation.cli.options import JsonOption, RunsArgument
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the `society` app."""
-    app.command(epilog="Example: `society quality runs/team_battle-* --scorer consistency`")(quality)
+    app.command(epilog="Example: `society study quality runs/team_battle-* --scorer consistency`")(quality)
 
 
 def quality(
-    run: RunArgument,
+    runs: RunsArgument,
     scorer: Annotated[
         list[str] | None,
         typer.Option(help="keyword, parse, consistency or judge (needs --judge); by default all."),
@@ -35,23 +35,23 @@ def quality(
     tier: Annotated[Tier, typer.Option(help="The judge's tier: camel, http or embedded.")] = Tier.HTTP,
     json_: JsonOption = False,
 ) -> None:
-    """Score messages and decisions by each scorer, per tier, role and model.
+    """Score messages and decisions of runs, run by run, by each scorer, per tier, role and model.
 
     A judge's grades are stored in the run directory, so each is paid for once.
     """
     from agents.inference.client import DEFAULT_URL
     from simulation.quality.report import report_quality
     from simulation.quality.scorer import Judge
-    from simulation.tables.run import load_run
 
     if judge is None and endpoint:
         raise UsageError("--endpoint is the judge's server; name the judge: --judge ADAPTER")
     grader = Judge(judge, tuple(endpoint or (DEFAULT_URL,)), tier) if judge else None
-    report = report_quality(load_run(run), scorer or (), grader)
-    if json_:
-        typer.echo(as_json(report))
-        return
-    print_result(report.banner, _quality_tables(report))
+    for run in load_several(runs):
+        report = report_quality(run, scorer or (), grader)
+        if json_:
+            typer.echo(as_json(report))
+        else:
+            print_result(report.banner, _quality_tables(report))
 
 
 def _quality_tables(report: QualityReport) -> Iterator[Table]:

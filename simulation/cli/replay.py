@@ -1,4 +1,4 @@
-"""`society replay`. Heavy imports are inside the command."""
+"""`society study replay`. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from simulation.cli.options import RUNS, JsonOption, OutOption
 
 def add_to(app: typer.Typer) -> None:
     """Add this command to the `society` app."""
-    app.command(epilog="Example: `society replay runs/team_battle-20260101-120000-abc123`")(replay)
+    app.command(epilog="Example: `society study replay runs/team_battle-20260101-120000-abc123`")(replay)
 
 
 def replay(

@@ -1,30 +1,30 @@
-"""`society roster new|show`. Heavy imports are inside the commands."""
+"""`society new roster`. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from agents.problems import SocietyError, UsageError
-from simulation.cli.options import KeyOption, RosterArgument, SchemaOption
+from simulation.cli.options import KeyOption, SchemaOption
 
 if TYPE_CHECKING:
     from agents.adapter_sources import FoundAdapters
     from agents.roster import Roster
 
-roster_app = typer.Typer(help="Rosters: who takes part.", no_args_is_help=True)
+Answered = TypeVar("Answered")
 
 MOST_TEAMS = 26
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add these commands to the `society` app."""
-    app.add_typer(roster_app, name="roster")
+    """Add this command to the app of `society new`."""
+    app.command("roster", epilog="Example: `society new roster mine.yaml --folder my_adapters --teams 2`")(roster_new)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,6 @@ class _Wanted:
         return self == _Wanted(self.path)
 
 
-@roster_app.command("new", epilog="Example: `society roster new mine.yaml --folder my_adapters --teams 2`")
 def roster_new(
     path: Annotated[Path | None, typer.Argument(help="The file to write.")] = None,
     base: Annotated[str | None, typer.Option(help="The base model the adapters belong to.")] = None,
@@ -74,7 +73,7 @@ def roster_new(
     if wanted.is_open and at_terminal():
         wanted = _ask(wanted)
     if wanted.path is None:
-        raise UsageError("name the file to write: society roster new mine.yaml")
+        raise UsageError("name the file to write: society new roster mine.yaml")
     _write(wanted.path, _drafted(wanted, api_key_env, role or ()), language, schema)
 
 
@@ -156,67 +155,64 @@ def at_terminal() -> bool:
 
 def _ask(wanted: _Wanted) -> _Wanted:
     """Ask a person what the new roster is made from. Nothing is written before the last answer."""
-    from simulation.authoring.files import refuse_existing
-    from simulation.authoring.roster_draft import only_fitting, shared_base
+    from simulation.authoring.roster_draft import only_fitting, only_named, shared_base
 
-    path = wanted.path or Path(typer.prompt("File to write", default="roster.yaml"))
-    refuse_existing(path)
-    place, found = _ask_where(replace(wanted, path=path))
+    path = wanted.path or _asked("File to write", "roster.yaml", _new_file)
+    place, found = _asked(
+        "Adapters: a server's URL, a folder, or shipped",
+        "shipped",
+        lambda text: _place(replace(wanted, path=path), text),
+    )
     for each in found.candidates:
         rank = f", rank {each.rank}, alpha {each.alpha:g}" if each.rank and each.alpha else ""
         typer.echo(f"  {each.name} (base {each.base or 'unknown'}{rank})")
     bases = {each.base for each in found.candidates if each.base}
     usual = shared_base(found, None) if len({name.rsplit("/", 1)[-1].lower() for name in bases}) == 1 else None
-    base = typer.prompt("Base model", default=usual)
-    names = [each.name for each in only_fitting(found, base).candidates]
-    picked = typer.prompt("Adapters to use, separated by commas", default=",".join(names))
-    teams = typer.prompt("Teams (0 for none)", default=0, type=int)
-    if not 0 <= teams <= MOST_TEAMS:
-        raise UsageError(f"teams: {teams} is not between 0 and {MOST_TEAMS}")
-    adapters = tuple(name.strip() for name in picked.split(",") if name.strip())
+    base, fitting = _asked("Base model", usual, lambda text: (text, only_fitting(found, text)))
+    names = ",".join(each.name for each in fitting.candidates)
+    adapters = _asked(
+        "Adapters to use, separated by commas", names, lambda text: _picked(only_named(fitting, _words(text)))
+    )
+    teams = _asked("Teams (0 for none)", "0", _teams)
     return replace(place, base=base, adapters=adapters, teams=teams)
 
 
-def _ask_where(wanted: _Wanted) -> tuple[_Wanted, FoundAdapters]:
-    """Ask where the adapters are until some are found there."""
+def _asked(question: str, usual: str | None, read: Callable[[str], Answered]) -> Answered:
+    """Ask until the answer can be read."""
     while True:
-        where = typer.prompt("Adapters: a server's URL, a folder, or shipped", default="shipped").strip()
-        place = wanted
-        if where.startswith(("http://", "https://")):
-            place = replace(wanted, endpoint=where)
-        elif where != "shipped":
-            place = replace(wanted, folder=Path(where).expanduser())
         try:
-            return place, _found(place, None)
+            return read(typer.prompt(question, default=usual).strip())
         except SocietyError as error:
             typer.echo(str(error), err=True)
 
 
-@roster_app.command(
-    "show", epilog="Example: `society roster show two_teams --scenario team_battle --picture two_teams.svg`"
-)
-def roster_show(
-    name: RosterArgument,
-    scenario: Annotated[
-        str | None, typer.Option(help="Also show who hears whom if this roster plays this scenario.")
-    ] = None,
-    picture: Annotated[Path | None, typer.Option(help="An SVG file to write the picture to.")] = None,
-) -> None:
-    """Draw a roster: who is in which team with which role, and who hears whom."""
-    from rich.console import Console
+def _new_file(text: str) -> Path:
+    from simulation.authoring.files import refuse_existing
 
-    from agents.roster import Roster
-    from simulation.answer.audiences import audience_maps
-    from simulation.authoring.roster_picture import audience_tree, team_tree
-    from simulation.authoring.roster_picture import picture as draw
-    from simulation.plan import Plan
+    path = Path(text)
+    refuse_existing(path)
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}")
+    return path
 
-    roster = Roster.load(name)
-    maps = audience_maps(Plan(Plan.load(scenario).scenario, roster)) if scenario else ()
-    console = Console()
-    console.print(team_tree(roster))
-    for each in maps:
-        console.print(audience_tree(each))
-    if picture is not None:
-        picture.write_text(draw(roster, maps[0] if maps else None), encoding="utf-8")
-        typer.echo(str(picture))
+
+def _place(wanted: _Wanted, where: str) -> tuple[_Wanted, FoundAdapters]:
+    if where.startswith(("http://", "https://")):
+        wanted = replace(wanted, endpoint=where)
+    elif where != "shipped":
+        wanted = replace(wanted, folder=Path(where).expanduser())
+    return wanted, _found(wanted, None)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _picked(found: FoundAdapters) -> tuple[str, ...]:
+    return tuple(each.name for each in found.candidates)
+
+
+def _teams(text: str) -> int:
+    if not text.isdecimal() or int(text) > MOST_TEAMS:
+        raise UsageError(f"teams: {text} is not between 0 and {MOST_TEAMS}")
+    return int(text)

@@ -13,22 +13,29 @@ from simulation.cli.console import show
 from simulation.cli.observers import MetricsPort, Otel, OtelContent, watched
 from simulation.cli.options import (
     RUNS,
+    AsOption,
     CacheOption,
     EndpointsOption,
+    EngineOption,
     EpisodesOption,
+    GridOption,
+    JobsOption,
     JsonOption,
     OutOption,
+    PlayedArgument,
+    ReplaceOption,
     RequireOption,
-    ScenarioArgument,
     ScenarioSeedOption,
+    SeedsOption,
     SetOption,
     TierOption,
-    planned,
+    fail_usage,
     settings_of,
 )
 from simulation.cli.play import human_player_in
 
 if TYPE_CHECKING:
+    from simulation.plan import Plan
     from simulation.tables.run import Run
 
 NO_DECISION, NO_SERVER = 3, 4
@@ -38,57 +45,111 @@ answered, so that another tier played."""
 
 def add_to(app: typer.Typer) -> None:
     """Add these commands to the `society` app."""
-    app.command(epilog="Example: `society run team_battle --tier simulated --seed 7 --set tasks.0.max_steps=3`")(run)
+    app.command(epilog="Example: `society run team_battle --tier simulated --seeds 20`")(run)
     app.command(epilog="Example: `society resume runs/first_contact-20260101-120000-abc123`")(resume)
 
 
 def run(
-    scenario: ScenarioArgument,
+    scenario: PlayedArgument,
     tier: TierOption = None,
     require: RequireOption = None,
     seed: ScenarioSeedOption = None,
     episodes: EpisodesOption = None,
     endpoint: EndpointsOption = None,
-    out: OutOption = RUNS,
+    replace: ReplaceOption = None,
     set_: SetOption = None,
+    seeds: SeedsOption = None,
+    grid: GridOption = None,
+    as_: AsOption = None,
+    jobs: JobsOption = None,
+    engine: EngineOption = "local",
+    out: OutOption = RUNS,
     cache: CacheOption = None,
     metrics_port: MetricsPort = None,
     otel: Otel = False,
     otel_content: OtelContent = False,
     json_: JsonOption = False,
 ) -> None:
-    """Run a scenario and print its outcomes; the last line printed is the run directory.
+    """Play a scenario; print who earned what, and the run's directory.
 
-    The exit code is 3 if the run is finished, and no decision in it was valid or none was taken by a language model
-    although one was to answer. It is 4 if you named servers (--endpoint, scenario or roster) and none answered.
+    With --seeds, --grid or a scenario's `sweep` it plays many runs, several at a time, and prints their means with
+    intervals; the last line is their folder. With --as you play one model yourself: type messages and choices, or pipe
+    them in. The exit code is 3 if the run is finished, and no decision in it was valid or none was taken by a language
+    model although one was to answer. It is 4 if you named servers (--endpoint, scenario or roster) and none answered.
     """
+    from simulation.cli.many import begin_many, finish_many, grid_of
+    from simulation.cli.source import source_of
+    from simulation.plan import make_plan
+
+    settings = settings_of(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint, pairs=set_)
+    swept = grid_of(grid or ())
+    if replace and "roster" in {*swept, *settings.set}:
+        fail_usage("--replace changes rows of the scenario's roster: leave out --replace, or the other roster")
+    source = source_of(scenario, replace or ())
+    plan = make_plan(source, settings)
+    if seeds or swept or plan.scenario.sweep:
+        if as_ or cache or metrics_port is not None or otel or otel_content:
+            fail_usage("--as, --cache, --metrics-port and --otel are options of one run: leave out --seeds and --grid")
+        folder = begin_many(source, settings, seeds, swept, out)
+        refuse_no_decision_in(finish_many(folder, jobs, engine, json_))
+    elif as_ or any(row.human for row in plan.roster.models):
+        _play_as(plan, as_, out, json_)
+    else:
+        _play_one(plan, out, cache, metrics_port, otel, otel_content, json_, tuple(endpoint or ()))
+
+
+def _play_as(plan: Plan, model_id: str | None, out: Path, json_: bool) -> None:
+    """Play a plan with a person at this terminal in one row."""
+    from simulation.cli.human_player import with_human
+    from simulation.plan import make_plan
+    from simulation.runs.runner import play_plan
+
+    plan = make_plan(plan, roster=with_human(plan.roster, model_id))
+    player = human_player_in(plan.roster.model_dump())
+    assert player is not None  # the plan has one
+    _show_end(play_plan(plan, out=out, on_event=player.watch, responders=player.responders), json_)
+
+
+def _play_one(
+    plan: Plan,
+    out: Path,
+    cache: Path | None,
+    port: int | None,
+    otel: bool,
+    content: bool,
+    json_: bool,
+    endpoints: tuple[str, ...],
+) -> None:
     from simulation.plan_warnings import warn
     from simulation.runs.runner import play_plan
 
-    settings = settings_of(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint, pairs=set_)
-    plan = planned(scenario, settings)
     warn(plan)
     count, name = plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
-    with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content, plan=plan) as watch:
+    with watched(count, name, metrics_port=port, otel=otel, content=content, plan=plan) as watch:
         finished = play_plan(plan, out=out, on_event=watch, cache=cache)
-    show(finished, json_)
-    show_unproved(finished)
-    refuse_no_server(finished, endpoint or ())
-    refuse_no_decision(finished)
+    _show_end(finished, json_, endpoints)
 
 
 def resume(
-    path: Annotated[Path, typer.Argument(help="The directory of a run that was cut off.")],
+    path: Annotated[Path, typer.Argument(help="The directory of a run that was cut off, or the folder of many.")],
+    jobs: JobsOption = None,
+    engine: EngineOption = "local",
     cache: CacheOption = None,
     metrics_port: MetricsPort = None,
     otel: Otel = False,
     otel_content: OtelContent = False,
     json_: JsonOption = False,
 ) -> None:
-    """Finish a run that was cut off; no finished call is made again.
+    """Finish a run, or many, that were cut off; no call is made twice.
 
     Exit code 3: no decision was valid. Exit code 4: none of the servers that the scenario or roster names answered.
     """
+    from simulation.cli.many import finish_many
+    from simulation.sweep_values import arms_in
+
+    if arms_in(path):
+        refuse_no_decision_in(finish_many(path, jobs, engine, json_))
+        return
     from simulation.plan import Plan
     from simulation.runs.runner import resume_run
     from simulation.tables.run import read_manifest
@@ -102,9 +163,13 @@ def resume(
         count, name = plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
         with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content, plan=plan) as watch:
             finished = resume_run(path, on_event=watch, cache=cache)
+    _show_end(finished, json_)
+
+
+def _show_end(finished: Run, json_: bool, endpoints: tuple[str, ...] = ()) -> None:
     show(finished, json_)
     show_unproved(finished)
-    refuse_no_server(finished)
+    refuse_no_server(finished, endpoints)
     refuse_no_decision(finished)
 
 
@@ -151,7 +216,7 @@ def refuse_no_decision_in(runs: Iterable[Run]) -> None:
 
     reasons = {run.path: reason for run in runs if (reason := _no_decision(run))}
     for path, reason in reasons.items():
-        complain(f"{reason}. Read what was asked and answered with: society show {display(path)}")
+        complain(f"{reason}. Read what was asked and answered with: society show --prompts {display(path)}")
     if reasons:
         raise typer.Exit(NO_DECISION)
 

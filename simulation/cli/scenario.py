@@ -1,4 +1,4 @@
-"""`society scenario new`. Heavy imports are inside the command."""
+"""`society new scenario`. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -8,27 +8,17 @@ import typer
 
 from simulation.cli.options import NewFileArgument, SchemaOption
 
-scenario_app = typer.Typer(help="Scenarios: what is played.", no_args_is_help=True)
-
 
 def add_to(app: typer.Typer) -> None:
-    """Add these commands to the `society` app."""
-    app.add_typer(scenario_app, name="scenario")
+    """Add this command to the app of `society new`."""
+    example = "society new scenario mine.yaml --mode team_battle --game commons --roster two_teams"
+    app.command("scenario", epilog=f"Example: `{example}`")(scenario_new)
 
 
-@scenario_app.callback()
-def _group() -> None:
-    """Scenarios: what is played."""
-
-
-@scenario_app.command(
-    "new",
-    epilog="Example: `society scenario new mine.yaml --mode team_battle --game commons --roster two_teams`",
-)
 def scenario_new(
     path: NewFileArgument,
     mode: Annotated[str, typer.Option(help="cooperative, competitive, team_battle or mixed.")] = "cooperative",
-    game: Annotated[str, typer.Option(help="The game: see `society list`.")] = "public_goods",
+    game: Annotated[str, typer.Option(help="The game: see `society ls games`.")] = "public_goods",
     roster: Annotated[str, typer.Option(help="A shipped roster's name, or a file beside this one.")] = "first_contact",
     language: Annotated[str, typer.Option(help="en or zh: of prompts, messages and the file's comments.")] = "en",
     schema: SchemaOption = False,

@@ -14,15 +14,28 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.problems import UsageError
+from simulation.cli import adapters, model
+from simulation.cli.groups import default_command
 from simulation.cli.options import AdaptersOption, KeyOption, RosterArgument
 
 if TYPE_CHECKING:
     from agents.inference.vllm.serve_command import ServeCommand, ServeOptions
 
+START = "start"
+
+serve_app = typer.Typer(
+    cls=default_command(START),
+    help="Serve a roster with vLLM: `society serve ROSTER`.",
+    no_args_is_help=True,
+)
+
 
 def add_to(app: typer.Typer) -> None:
-    """Add this command to the `society` app."""
-    app.command(epilog="Example: `society serve two_teams --replicas 2 --port 8001`")(serve)
+    """Add these commands to the `society` app."""
+    serve_app.command(START, epilog="Example: `society serve two_teams --replicas 2 --port 8001`")(serve)
+    adapters.add_to(serve_app)
+    model.add_to(serve_app)
+    app.add_typer(serve_app, name="serve")
 
 
 def serve(
@@ -52,7 +65,7 @@ def serve(
     ] = None,
     runtime_lora: Annotated[
         bool,
-        typer.Option(help="Let `society adapters` load and unload; only for servers that nobody else can reach."),
+        typer.Option(help="Let `society serve adapters` load and unload; only for servers that nobody else can reach."),
     ] = True,
     api_key_env: KeyOption = None,
     extra: Annotated[str, typer.Option(help="More options for vllm serve, in one string.")] = "",

@@ -1,4 +1,4 @@
-"""`society tournament`: who works with whom. Heavy imports are inside the command."""
+"""`society study tournament`: who works with whom. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add this command to the `society` app."""
-    app.command(epilog="Example: `society tournament first_contact --game prisoners_dilemma --tier simulated`")(
+    app.command(epilog="Example: `society study tournament first_contact --game prisoners_dilemma --tier simulated`")(
         tournament
     )
 
 
 def tournament(
     roster: RosterOrFolder,
-    game: Annotated[str | None, typer.Option(help="The game: see `society games`.")] = None,
+    game: Annotated[str | None, typer.Option(help="The game: see `society ls games`.")] = None,
     mode: ModeOption = TrainingMode.COMPETITIVE,
     form: Annotated[
         str | None, typer.Option("--format", help="pairs, or teams; by default teams in a team battle, else pairs.")
@@ -75,7 +75,7 @@ def tournament(
     if Path(roster).is_dir():
         folder = Path(roster)
     elif game is None:
-        raise UsageError("--game is missing: see society games")
+        raise UsageError("--game is missing: see society ls games")
     else:
         from simulation.studies.tournament.tournament import scenario_of
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from agents.problems import member_of
 from simulation.cli.console import as_json, print_result, stderr, text_table
+from simulation.cli.groups import default_command
 from simulation.cli.options import (
     RUNS,
     EndpointsOption,
@@ -39,18 +39,9 @@ if TYPE_CHECKING:
 RUN = "run"
 
 
-class _RunByDefault(TyperGroup):
-    """A group whose first word may be an argument of its command `run`: `society train SCENARIO`."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in (*self.commands, *self.get_help_option_names(ctx)):
-            args = [RUN, *args]
-        return super().parse_args(ctx, args)
-
-
 train_app = typer.Typer(
-    cls=_RunByDefault,
-    help="Train adapters, or tables, by letting them play: `society train SCENARIO`, or the folder of a training.",
+    cls=default_command(RUN),
+    help="Train adapters or tables by letting them play.",
     no_args_is_help=True,
 )
 

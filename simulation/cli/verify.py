@@ -1,4 +1,4 @@
-"""`society verify`: known answers. Heavy imports are inside the command."""
+"""`society study verify`: known answers. Heavy imports are inside the command."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add this command to the `society` app."""
-    app.command(epilog="Example: `society verify --json`")(verify)
+    app.command(epilog="Example: `society study verify --json`")(verify)
 
 
 def verify(

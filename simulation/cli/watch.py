@@ -29,10 +29,10 @@ def watch(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for the page; 0 is any free one.")] = 0,
     terminal: Annotated[bool, typer.Option("--terminal", help="Show it in this terminal.")] = False,
 ) -> None:
-    """Watch a run or a training of another process: a live page, or a view in the terminal.
+    """Watch a run or a training while it goes on.
 
-    It reads the run's event log, or the training's ledger, and changes nothing. The page's address has a token:
-    everyone with it can read the page.
+    It shows a live page, or a view in the terminal, of another process. It reads the run's event log, or the training's
+    ledger, and changes nothing. The page's address has a token: everyone with it can read the page.
     """
     from simulation.watch.training import follower_of
     from simulation.watch.view import WatchStatus

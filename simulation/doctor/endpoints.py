@@ -102,7 +102,7 @@ def _adapters(served: Served, wanted: Sequence[NeededModel]) -> Iterator[Diagnos
     for each in missing:
         known = sorted({model.name for models in served.values() for model in models.values()})
         where = each.endpoint or next(iter(served))
-        remedy = f"society adapters load {where} PATH --name {each.name}, or name one that is served"
+        remedy = f"society serve adapters load {where} PATH --name {each.name}, or name one that is served"
         yield failure(
             AREA, each.name, f"the roster needs it and no server has it ({nearest(each.name, known)})", remedy
         )

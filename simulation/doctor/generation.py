@@ -66,7 +66,7 @@ def _blocked(tier: Tier, served: Served, settings: InferenceSettings) -> Diagnos
         if model_path() is None and served:
             return ok(AREA, tier.value, f"{MODEL_ID} is downloaded (93 MB) when a call first needs it")
         if model_path() is None:
-            return warning(AREA, tier.value, f"{MODEL_ID} is not in the cache (93 MB)", "society model pull")
+            return warning(AREA, tier.value, f"{MODEL_ID} is not in the cache (93 MB)", "society serve model pull")
     return None
 
 

@@ -30,6 +30,7 @@ from agents.inference.provenance import Sampling
 from agents.inference.recording import Recording, ReplyCache
 from agents.language import Language
 from agents.problems import SocietyError, UsageError, member_of, nearest
+from agents.prompt_templates import templates_of
 from agents.roster import ModelConfig
 from agents.social import SocialActionName, SocialMove
 from agents.strategy import TrainingMode
@@ -79,6 +80,7 @@ class MultiModelEnvironment:
         learners: The rows that learn in `run_training_cycle`: `simulation.Learners`.
         deliberation: Whether models think, and write a note before they decide, where a model's row says nothing.
         reader: Which reader reads the replies: a run goes on with the reader that it began with.
+        prompt_templates: Texts of templates in place of the shipped ones, by name.
     """
 
     def __init__(
@@ -103,11 +105,13 @@ class MultiModelEnvironment:
         learners: CycleLearners | None = None,
         deliberation: Deliberation | None = None,
         reader: ReaderVersion = ReaderVersion.SENTENCES,
+        prompt_templates: Mapping[str, str] | None = None,
     ) -> None:
         self.training_mode = member_of(TrainingMode, training_mode, "training_mode")
         self.max_models = max_models
         self.base_model = base_model
         self.language, self.seed = member_of(Language, language, "language"), _seed(seed)
+        self.templates = templates_of(prompt_templates or {})
         self.sampling = sampling or Sampling()
         self.deliberation, self._reader = deliberation or UNSET, reader
         self.communication = communication or Communication()
@@ -227,15 +231,8 @@ class MultiModelEnvironment:
             seed=self.seed,
             sampling=self.sampling,
             deliberation=self.deliberation,
-            talk=TalkRules(
-                self.communication.talk_rounds,
-                self.communication.message_budget,
-                self.communication.inbox_limit,
-                self.communication.treatment,
-                self.communication.social_actions,
-                self.communication.words,
-                self.communication.senders,
-            ),
+            templates=self.templates,
+            talk=TalkRules.of(self.communication),
             resumed=number in self._recording.episodes,
         )
         ended = await Episode(plan, society, self._emit).play()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agents.deliberation import UNSET, Deliberation
 from agents.inference.loops import gather_or_raise
 from agents.inference.provenance import Sampling, fallen, lowest_tier, real_share
 from agents.language import Language
+from agents.prompt_templates import Templates
 from agents.prompts import EpisodeContext, HeardMessage, identity, system_prompt
 from agents.roster import ModelConfig
 from agents.social import SocialActionName
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from agents.players.policies import Observation
     from simulation.engine.society import Arrival, Society
     from simulation.task import TrainingTask
+    from simulation.topology.communication import Communication
 
 Emit = Callable[[Event], None]
 
@@ -60,6 +62,11 @@ class TalkRules:
     social_actions: tuple[SocialActionName, ...] = ()
     words: tuple[str, ...] = ()
     senders: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, rules: Communication) -> TalkRules:
+        """Return the rules of a scenario's communication."""
+        return cls(**{field.name: getattr(rules, field.name) for field in fields(cls)})
 
 
 class StepView(NamedTuple):
@@ -85,6 +92,7 @@ class EpisodePlan:
     sampling: Sampling
     talk: TalkRules
     deliberation: Deliberation = UNSET
+    templates: Templates = ()
     resumed: bool = False
 
 
@@ -102,11 +110,12 @@ class Episode:
             rules=plan.game.rules(plan.language),
             language=plan.language,
             whole=all(len(near) == len(self.seats) - 1 for near in plan.neighbours),
+            templates=plan.templates,
         )
         self.system = system_prompt(self.common)
         self.strategies = self._strategies()
         self.identities = [
-            identity(plan.language, config, strategy)
+            identity(plan.language, config, strategy, plan.templates)
             for config, strategy in zip(plan.configs, self.strategies, strict=True)
         ]
         self.audiences = [

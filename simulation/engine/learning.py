@@ -9,6 +9,7 @@ from agents.inference.backend import EndpointSettings
 from agents.inference.client import VLLMClient
 from agents.inference.provenance import Sampling
 from agents.language import Language
+from agents.prompt_templates import Templates
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode
 from simulation.scenario import Mixing
@@ -30,6 +31,7 @@ class LearningEnvironment(Protocol):
     communication: Communication
     base_model: str | None
     sampling: Sampling
+    templates: Templates
     endpoints: tuple[str | EndpointSettings, ...]
     client: VLLMClient
 

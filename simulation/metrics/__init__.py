@@ -3,8 +3,9 @@
     @metric("Piatti et al. (GovSim), NeurIPS 2024", LIFETIMES)
     def survival_rate(lives: Sequence[Lifetime]) -> float: ...
 
-`society metrics RUN` and `society report RUN` compute every metric that applies to a run. Functions that studies use
-(intervals, p-values, figures of a player's behaviour, ratings) are not registered; their docstrings name their sources.
+`society study metrics RUN` and `society report RUN` compute every metric that applies to a run. Functions that studies
+use (intervals, p-values, figures of a player's behaviour, ratings) are not registered; their docstrings name their
+sources.
 """
 
 from __future__ import annotations

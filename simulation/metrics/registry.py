@@ -95,7 +95,7 @@ class Metric:
 
 
 def metric(source: str, of: MetricInput = EACH_RUN) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Register a function as the metric of its name: `society metrics` and the report show it.
+    """Register a function as the metric of its name: `society study metrics` and the report show it.
 
     The function returns a number, an `Interval`, a mapping of names to these, or None where it does not apply. It may
     raise SocietyError; the message is shown in place of the value.

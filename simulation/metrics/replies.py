@@ -193,9 +193,9 @@ def _why_invalid_decisions(rows: pd.DataFrame, run: Run) -> tuple[str, str]:
     if _mostly(rows["tier"].isin((Tier.HTTP.value, Tier.CAMEL.value))) and _mostly(rows["text"] != ""):
         return (
             "the server did not constrain the replies to the options, and they name none clearly",
-            "read them with society show; society doctor says what the server can constrain",
+            "read them with society show --prompts; society doctor says what the server can constrain",
         )
-    return "the replies name no option clearly", "read them with society show"
+    return "the replies name no option clearly", "read them with society show --prompts"
 
 
 def _thought(calls: pd.DataFrame) -> tuple[str, str]:
@@ -215,7 +215,7 @@ def _why_empty(rows: pd.DataFrame, run: Run) -> tuple[str, str]:
         return _thought(rows)
     if _mostly(rows["finish_reason"] == CUT):
         return "the replies were cut before their first word", _more_tokens(run)
-    return "the models said nothing", "read what they were asked with society show"
+    return "the models said nothing", "read what they were asked with society show --prompts"
 
 
 def _thoughts(run: Run) -> list[int]:

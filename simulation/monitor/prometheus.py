@@ -2,7 +2,7 @@
 
     society run SCENARIO --metrics-port 9200        then scrape http://127.0.0.1:9200/metrics
 
-`society calls` has the same figures for a run that has ended.
+`society study calls` has the same figures for a run that has ended.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from agents.inference.provenance import CallKey, CallRecord, Purpose, Request, S
 from agents.inference.records import prompt_hash
 from agents.language import Language
 from agents.problems import SocietyError, UsageError
+from agents.prompt_templates import templates_of
 from agents.prompts import Graded, judge_prompt
 from agents.strategy import TrainingMode
 from simulation.quality.scorer import Judge, Mark, Material, QualityMeasure, scorer
@@ -70,7 +71,8 @@ def _requests(run: Run, judge: Judge) -> Iterator[GradeRequest]:
     """A request for every message of a finished episode."""
     from simulation.tables.reconstruct import rules_of
 
-    language = Language(run.manifest["scenario"]["language"])
+    scenario = run.manifest["scenario"]
+    language, templates = Language(scenario["language"]), templates_of(scenario.get("prompt_templates") or {})
     roles = {config.model_id: config.role for config in run.roster.expand()}
     episodes = run.episodes.astype({"task_id": str, "mode": str}).set_index("episode")
     rules = rules_of(run)
@@ -81,7 +83,9 @@ def _requests(run: Run, judge: Judge) -> Iterator[GradeRequest]:
         task, mode = rules[str(episodes.at[episode, "task_id"])], TrainingMode(str(episodes.at[episode, "mode"]))
         graded = Graded(str(text), roles[str(sender)], mode, task.text, int(step) + 1, task.max_steps)
         key = CallKey(int(episode), int(step), str(sender), Purpose.DECIDE, int(talk_round))
-        request = Request(key, judge.adapter, judge_prompt(language, graded, SCALE), choices=SCALE, sampling=GREEDY)
+        request = Request(
+            key, judge.adapter, judge_prompt(language, graded, SCALE, templates), choices=SCALE, sampling=GREEDY
+        )
         yield GradeRequest(request, key.episode, key.model_id, str(tier))
 
 

@@ -1,4 +1,4 @@
-"""The report of `society quality`: mean marks per model, role and tier, with intervals over episodes."""
+"""The report of `society study quality`: mean marks per model, role and tier, with intervals over episodes."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def _run(number: int, run: Run, prompts: bool, log: Log) -> tuple[dict[str, Any]
 
 
 def _calls(run: Run) -> list[dict[str, Any]]:
-    """Every figure of `society calls`, by tier, endpoint and adapter."""
+    """Every figure of `society study calls`, by tier, endpoint and adapter."""
     from simulation.studies.calls import By, report_calls
 
     if run.calls.empty:

@@ -91,7 +91,7 @@ def refuse_sweep(plan: Plan) -> None:
     """Raise UsageError for a plan that is a sweep of runs instead of one run."""
     if plan.scenario.sweep:
         name = plan.path or plan.scenario.name
-        raise UsageError(f"{name} sweeps {', '.join(plan.scenario.sweep)}: play all of it with: society sweep {name}")
+        raise UsageError(f"{name} sweeps {', '.join(plan.scenario.sweep)}: play all of it with: society run {name}")
 
 
 def resume_run(
@@ -122,7 +122,7 @@ def resume_run(
     if manifest["status"] == RunStatus.FINISHED.value:
         return load_run(folder)
     if manifest.get("replay_of"):
-        raise UsageError(f"a replay is not resumed; replay it again: society replay {manifest['replay_of']}")
+        raise UsageError(f"a replay is not resumed; replay it again: society study replay {manifest['replay_of']}")
     with reply_cache(cache) as replies:
         session = RunSession(folder, Plan.of(manifest), on_event, responders, resumed=True, cache=replies)
         if read_manifest(folder)["status"] == RunStatus.FINISHED.value:  # by the process that held the lock until now

@@ -171,6 +171,7 @@ class RunSession:
             responders=self.responders,
             deliberation=scenario.inference.deliberation(),
             reader=reader_of(read_manifest(self.path)),
+            prompt_templates=scenario.prompt_templates,
         )
         for config in players:
             environment.add_model(config)

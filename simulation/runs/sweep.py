@@ -29,7 +29,7 @@ from simulation.scenario import FOLDER
 from simulation.sweep_values import FILE, arms_in, swept, written
 from simulation.tables.runs import Runs, load_runs
 
-COMMAND = "society sweep"
+COMMAND = "society resume"
 _FILES = ("roster", "communication.topology", "communication.topology.file")
 Watch = Callable[[int, int], None]
 """Is called with the number of finished runs and the number of all runs."""
@@ -82,28 +82,27 @@ def sweep(
     return play_sweep(folder, engine=member_of(Engine, engine, "engine"), jobs=jobs, watch=watch)
 
 
-def sweep_arms(scenario: str | Path, settings: Settings | None = None) -> Mapping[str, Arm]:
+def sweep_arms(scenario: str | Path | Plan, settings: Settings | None = None) -> Mapping[str, Arm]:
     """Return every combination of a scenario's sweep, by the arm's name; swept values win over `settings`.
 
     Raises:
         InvalidFileError: Holds every mistake of every combination.
         UsageError: There is nothing to sweep.
     """
-    path = find_file(scenario, "scenario", shipped_files(FOLDER))
+    source = scenario if isinstance(scenario, Plan) else find_file(scenario, "scenario", shipped_files(FOLDER))
     given = settings or Settings()
-    base = Plan.load(path, given.set)
-    keys = {key: swept(values) for key, values in base.scenario.sweep.items()}
+    keys = {key: swept(values) for key, values in sweep_of(source, given).items()}
     if not keys:
         raise UsageError(f"{scenario} has no sweep; add one, for example: sweep: {{seed: [1..10]}}")
     combinations = [dict(zip(keys, values, strict=True)) for values in product(*keys.values())]
-    plans = _Plans(path, given)
+    plans = _Plans(source, given)
     arms, problems = {}, builtins.set[Problem]()
     digits = len(str(len(combinations)))
     for number, values in enumerate(combinations, start=1):
         try:
             plan = plans.plan(values)
         except InvalidFileError as error:
-            problems |= {_at_home(problem, path, values) for problem in error.problems}
+            problems |= {_at_home(problem, source, values) for problem in error.problems}
             continue
         arms[f"{number:0{digits}}-{_slug(values)}"] = Arm(values, plan)
     if problems:
@@ -111,11 +110,16 @@ def sweep_arms(scenario: str | Path, settings: Settings | None = None) -> Mappin
     return arms
 
 
+def sweep_of(scenario: str | Path | Plan, settings: Settings) -> Mapping[str, object]:
+    """Return what a scenario sweeps once `settings` are applied: values by key; empty where it is one run."""
+    return make_plan(scenario, Settings(set=settings.set)).scenario.sweep
+
+
 class _Plans:
     """Plans of combinations. Those that differ only in their seed are read and checked once."""
 
-    def __init__(self, path: Path, settings: Settings) -> None:
-        self._path, self._settings = path, settings
+    def __init__(self, source: Path | Plan, settings: Settings) -> None:
+        self._source, self._settings = source, settings
         self._loaded: dict[bytes, Plan] = {}
 
     def plan(self, values: Mapping[str, object]) -> Plan:
@@ -131,24 +135,24 @@ class _Plans:
         texts = {key: self._text(key, value) for key, value in values.items()}
         changed = {**self._settings.set, "sweep": "{}", **texts}
         episodes = None if "episodes" in values else self._settings.episodes
-        return make_plan(self._path, replace(self._settings, episodes=episodes, set=changed))
+        return make_plan(self._source, replace(self._settings, episodes=episodes, set=changed))
 
     def _text(self, key: str, value: object) -> str:
         """Return a value as an override's text; a file that it names is relative to the scenario's file."""
-        beside = self._path.parent / str(value)
+        beside = (self._source.parent if isinstance(self._source, Path) else Path()) / str(value)
         if key in _FILES and isinstance(value, str) and is_file(beside):
             return orjson.dumps(str(beside)).decode()
         return orjson.dumps(value).decode()
 
 
-def _at_home(problem: Problem, path: Path, values: Mapping[str, object]) -> Problem:
-    """Return a problem of one combination with the sweep's line in the file."""
-    file = read_yaml(path)
+def _at_home(problem: Problem, source: Path | Plan, values: Mapping[str, object]) -> Problem:
+    """Return a problem of one combination with the sweep's line in the file, where there is one."""
     combination = ", ".join(f"{key}={run_set.path_name(str(value))}" for key, value in values.items() if key != "seed")
     given = problem.file.startswith("seed=")
     for key in values:
-        if problem.file.startswith(f"--set {key}=") or (given and key == problem.where):
-            return replace(problem, file=display(path), line=file.locate(("sweep", key)), where=f"sweep.{key}")
+        if isinstance(source, Path) and (problem.file.startswith(f"--set {key}=") or (given and key == problem.where)):
+            line = read_yaml(source).locate(("sweep", key))
+            return replace(problem, file=display(source), line=line, where=f"sweep.{key}")
     return replace(problem, message=f"with {combination}: {problem.message}" if combination else problem.message)
 
 

@@ -1,4 +1,4 @@
-"""The report of `society calls`: every figure of `simulation.metrics.calls` by tier, and by a group within a tier."""
+"""The report of `society study calls`: every figure of `simulation.metrics.calls` by tier, and by a group in a tier."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ def _check_settings(runs: Mapping[Treatment, Run]) -> None:
     settings = {treatment: _settings(run) for treatment, run in runs.items()}
     for treatment, own in settings.items():
         if runs[treatment].manifest["status"] != RunStatus.FINISHED.value:
-            raise SocietyError(f"{runs[treatment].path} is not finished; finish it with: society effect FOLDER")
+            raise SocietyError(f"{runs[treatment].path} is not finished; finish it with: society study effect FOLDER")
         different = [key for key, value in own.items() if value != settings[Treatment.DELIVERED][key]]
         if different:
             raise SocietyError(

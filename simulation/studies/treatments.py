@@ -14,7 +14,7 @@ from simulation.runs import run_set
 from simulation.runs.runner import Observer
 from simulation.treatment import Treatment
 
-COMMAND = "society effect"
+COMMAND = "society study effect"
 TREATMENTS = (Treatment.SILENCED, Treatment.SHUFFLED, Treatment.REPLACED)
 _LEARNING = (MixingPolicy.UCB1, MixingPolicy.EXP3)
 

@@ -227,6 +227,7 @@ def plan_of(environment: LearningEnvironment, tasks: Sequence[TrainingTask], con
         "language": environment.language,
         "tasks": tuple({task.task_id: task for task in tasks}.values()),
         "communication": environment.communication,
+        "prompt_templates": dict(environment.templates),
         "inference": _inference_of(environment),
         "training": config,
     }

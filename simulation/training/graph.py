@@ -31,6 +31,7 @@ from agents.learning.samples import Prompt
 from agents.players.observation import Observation
 from agents.players.policies import POLICIES, Policy
 from agents.problems import SocietyError
+from agents.prompt_templates import Templates
 from agents.prompts import EpisodeContext, PlayerContext, chat, identity, system_prompt, user_prompt
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode, derive_strategy
@@ -73,6 +74,7 @@ class SilentTable:
         mode: The mode, which prompts name.
         language: The prompts' language.
         views: For each player the game with the seats named as its prompts name them; empty: they are the game's own.
+        templates: Templates in place of the shipped ones.
     """
 
     task: TrainingTask
@@ -82,6 +84,7 @@ class SilentTable:
     mode: TrainingMode
     language: Language = Language.EN
     views: tuple[Game[Any], ...] = ()
+    templates: Templates = ()
 
 
 class GameGraph:
@@ -325,10 +328,11 @@ class _Prompts:
             others=table.game.players - 1,
             rules=table.game.rules(table.language),
             language=table.language,
+            templates=table.templates,
         )
         self._system = system_prompt(common)
         self._identities = [
-            identity(table.language, config, derive_strategy(config.role, table.task, table.mode))
+            identity(table.language, config, derive_strategy(config.role, table.task, table.mode), table.templates)
             for config in table.configs
         ]
 
@@ -347,7 +351,7 @@ class _Prompts:
             choices=tuple(option.label for option in seen.options),
             horizon=self._table.task.horizon,
         )
-        messages = chat(self._system, user_prompt(Purpose.DECIDE, language, own))
+        messages = chat(self._system, user_prompt(Purpose.DECIDE, language, own, self._table.templates))
         prompt = Prompt(self._table.configs[player].model_id, messages, tuple(own.choices))
         step = "" if self._stationary else f"step {own.step}"
         situation = ": ".join(part for part in (step, text or "nothing yet") if part)

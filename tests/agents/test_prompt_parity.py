@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from jinja2 import Environment, meta
 
-from agents.prompts import FOLDER
+from agents.prompt_templates import FOLDER
 
 PURPOSES = sorted(path.stem for path in (FOLDER / "en").glob("*.j2"))
 IN_WORDS = {"role_name": "role", "mode_name": "mode", "stance_name": "strategy", "decision_name": "strategy"}

@@ -11,8 +11,8 @@ from jinja2 import Environment, UndefinedError, meta
 
 from agents.inference.provenance import Purpose
 from agents.language import Language
+from agents.prompt_templates import FOLDER, one_line
 from agents.prompts import (
-    FOLDER,
     EpisodeContext,
     Graded,
     HeardMessage,
@@ -20,7 +20,6 @@ from agents.prompts import (
     _render,
     identity,
     judge_prompt,
-    one_line,
     system_prompt,
     user_prompt,
 )
@@ -145,7 +144,7 @@ def test_each_mode_reads_differently(language: Language) -> None:
 @pytest.mark.parametrize("language", list(Language))
 def test_a_missing_variable_is_an_error_not_a_blank(language: Language) -> None:
     with pytest.raises(UndefinedError):
-        _render(language, "system", task=TASK)
+        _render(language, (), "system", task=TASK)
 
 
 @given(st.text())

@@ -33,7 +33,9 @@ def test_figures_are_of_a_real_model_and_the_shipped_adapters() -> None:
 
 def test_page_names_the_command_that_made_the_figures() -> None:
     origin = PUBLISHED.origin
-    command = f"society fingerprint {origin.roster} --tier embedded --episodes {origin.episodes} --seed {origin.seed}"
+    command = (
+        f"society study fingerprint {origin.roster} --tier embedded --episodes {origin.episodes} --seed {origin.seed}"
+    )
     assert command in PAGE
 
 

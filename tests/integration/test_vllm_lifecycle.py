@@ -72,10 +72,10 @@ def test_adapters_command_lists_loads_and_unloads(
     capsys: pytest.CaptureFixture[str], vllm_server: VLLMServer, tiny: TinyModel, tmp_path: Path
 ) -> None:
     folder = make_adapter(tiny, tmp_path / "fay", seed=60)
-    assert society(capsys, "adapters", "load", vllm_server.url, str(folder))[:2] == (0, "fay\n")
-    code, out, _ = society(capsys, "adapters", "list", vllm_server.command.root)
+    assert society(capsys, "serve", "adapters", "load", vllm_server.url, str(folder))[:2] == (0, "fay\n")
+    code, out, _ = society(capsys, "serve", "adapters", "list", vllm_server.command.root)
     assert (code, len(out.splitlines())) == (0, 6)
     assert f"fay  on {BASE}  {folder}" in out
-    assert society(capsys, "adapters", "unload", vllm_server.url, "fay")[0] == 0
-    code, _, err = society(capsys, "adapters", "unload", vllm_server.url, "fay")
+    assert society(capsys, "serve", "adapters", "unload", vllm_server.url, "fay")[0] == 0
+    code, _, err = society(capsys, "serve", "adapters", "unload", vllm_server.url, "fay")
     assert (code, "serves no adapter 'fay'" in err) == (1, True)

@@ -71,7 +71,7 @@ def test_wheel_is_not_the_clone(society: Command) -> None:
 
 
 def test_wheel_lists_the_shipped_files(society: Command) -> None:
-    listed = society(COMMAND, "list").stdout
+    listed = society(COMMAND, "ls", "shipped").stdout
     for name in ("first_contact", "team_battle", "two_teams", "prisoners_dilemma", "tit_for_tat"):
         assert f"  {name}\n" in listed
 
@@ -85,8 +85,8 @@ def test_wheel_plays_a_scenario_in_another_directory(society: Command, tmp_path:
 
 
 def test_wheel_writes_a_roster_and_a_scenario(society: Command) -> None:
-    society(COMMAND, "roster", "new", "mine.yaml", "--base", "SmolLM2-135M-Instruct", "--adapter", "cooperator")
-    society(COMMAND, "scenario", "new", "play.yaml", "--game", "commons", "--roster", "first_contact")
+    society(COMMAND, "new", "roster", "mine.yaml", "--base", "SmolLM2-135M-Instruct", "--adapter", "cooperator")
+    society(COMMAND, "new", "scenario", "play.yaml", "--game", "commons", "--roster", "first_contact")
     assert society(COMMAND, "validate", "mine.yaml", "play.yaml").stdout.count("ok:") == 2
 
 
@@ -100,7 +100,7 @@ def test_wheel_finds_a_foreign_package_called_agents(society: Command, environme
     ours = init.read_text(encoding="utf-8")
     init.write_text("from .agent import Agent\n", encoding="utf-8")
     try:
-        done = society(COMMAND, "list", ok=False)
+        done = society(COMMAND, "ls", "shipped", ok=False)
     finally:
         init.write_text(ours, encoding="utf-8")
     assert done.returncode == 1

@@ -105,7 +105,7 @@ def verify() -> Path:
     if damaged:
         raise ModelStoreError(
             f"{folder}: {', '.join(sorted(damaged))} differ from the files that were pulled; "
-            "fix it with: society model pull --force"
+            "fix it with: society serve model pull --force"
         )
     return folder
 
@@ -184,10 +184,10 @@ def _read_checksums(folder: Path) -> Checksums:
     try:
         return Checksums.model_validate_json((folder / CHECKSUMS).read_bytes())
     except FileNotFoundError:
-        raise ModelStoreError(f"no model in {folder}; get it with: society model pull") from None
+        raise ModelStoreError(f"no model in {folder}; get it with: society serve model pull") from None
     except (ValidationError, OSError) as error:
         raise ModelStoreError(
-            f"{folder / CHECKSUMS} cannot be read ({error}); fix it with: society model pull --force"
+            f"{folder / CHECKSUMS} cannot be read ({error}); fix it with: society serve model pull --force"
         ) from error
 
 

@@ -117,7 +117,7 @@ KNOWN_WORDS: tuple[KnownWords, ...] = (
     _adapter(
         "adapter_kind",
         "the adapter has a part that the server cannot load",
-        "train it as a plain LoRA; society adapters and society validate say which part it is",
+        "train it as a plain LoRA; society serve adapters and society validate say which part it is",
         r"\bDoRA\b.{0,40}(not|un)",
         r"modules_to_save",
         r"expected target[_ ]modules in",
@@ -278,7 +278,7 @@ KNOWN_WORDS: tuple[KnownWords, ...] = (
     _adapter(
         "adapter_unknown",
         "the server has no adapter or model {adapter!r}",
-        "load it: society adapters load URL FOLDER --name {adapter}, or correct the roster",
+        "load it: society serve adapters load URL FOLDER --name {adapter}, or correct the roster",
         rf"\b(models?|adapters?|loras?|deployments?)\b.{{0,200}}?{_GONE}",
         rf"{_GONE}.{{0,80}}?\b(model|adapter|lora)\b",
         names=True,
@@ -287,7 +287,7 @@ KNOWN_WORDS: tuple[KnownWords, ...] = (
     _adapter(
         "adapter_unknown",
         "the server has no adapter or model {adapter!r}",
-        "load it: society adapters load URL FOLDER --name {adapter}, or correct the roster",
+        "load it: society serve adapters load URL FOLDER --name {adapter}, or correct the roster",
         r"\bmodel_?not_?found\b",
         r"\b(model|adapter|lora)( you requested)? (was |is )?(not found|does not exist|not loaded)",
         r"no models? (is |are )?(currently )?loaded",

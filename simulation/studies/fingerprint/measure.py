@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from simulation.metrics.arrays import Matrix
     from simulation.tables.run import Run
 
-COMMAND = "society fingerprint"
+COMMAND = "society study fingerprint"
 REPORT, PICTURE, REQUEST = "fingerprint.json", "fingerprint.svg", "asked.json"
 
 

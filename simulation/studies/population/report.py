@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from simulation.metrics.arrays import Matrix
     from simulation.tables.run import Run
 
-COMMAND = "society population"
+COMMAND = "society study population"
 REPORT = "population.json"
 EVERYONE = "all"
 

@@ -35,7 +35,7 @@ def play_tournament(
     """
     tournament = read_tournament(folder)
     refuse_stopped(folder)
-    with at_work(folder), resumable(f"society tournament {folder}"):
+    with at_work(folder), resumable(f"society study tournament {folder}"):
         runs = dict(finished_matches(folder, tournament))
         missing = [MatchWork(folder, each.number) for each in tournament.matchups if each.number not in runs]
         for work in play_all(missing, jobs):

@@ -55,7 +55,7 @@ class TournamentResult(StudyResult):
         self.path = path
         self.tournament = read_tournament(path)
         if not (path / REPORT).exists():
-            raise SocietyError(f"{path} is not finished; finish it with: society tournament {path}")
+            raise SocietyError(f"{path} is not finished; finish it with: society study tournament {path}")
         self.report: Mapping[str, Any] = orjson.loads((path / REPORT).read_bytes())
 
     @property

@@ -1,4 +1,4 @@
-"""Cases of `society verify` whose figures were recorded from the Axelrod library, in its own environment.
+"""Cases of `society study verify` whose figures were recorded from the Axelrod library, in its own environment.
 
 Pairs of deterministic players are compared exactly. With a random player the two libraries draw other numbers:
 there the means per turn are compared, within four standard errors.

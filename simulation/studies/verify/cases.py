@@ -1,4 +1,4 @@
-"""The cases of `society verify`: closed forms and sums worked out by hand, then what the library recorded.
+"""The cases of `society study verify`: closed forms and sums worked out by hand, then what the library recorded.
 
 A case where chance plays a part says so and has a tolerance of four standard errors; all others are exact.
 """

@@ -1,4 +1,4 @@
-"""All known answers of learning that `society verify --learning` computes."""
+"""All known answers of learning that `society study verify --learning` computes."""
 
 from __future__ import annotations
 

@@ -150,14 +150,15 @@ def _graphs(scenario: str, roster: str, most_moves: int) -> tuple[GameGraph, ...
     from agents.roster import Roster
 
     plan = Plan(Scenario.model_validate_json(scenario), Roster.model_validate_json(roster))
-    learners = frozenset(plan.scenario.training.learners if plan.scenario.training else ())
+    played = plan.scenario
+    learners = frozenset(played.training.learners if played.training else ())
     rows = tuple(plan.roster.expand())
     seats = tuple(Seat(row.model_id, row.team_id) for row in rows)
     graphs = []
     for task in plan.scenario.tasks:
         game = find_game(task.task_type)(task.setting(seats), task.game_parameters())
         for company in _companies(plan, rows):
-            table = SilentTable(task, game, company, learners, plan.scenario.mode, plan.scenario.language)
+            table = SilentTable(task, game, company, learners, played.mode, played.language, templates=played.templates)
             graphs.append(table_graph(table, most_moves))
     return tuple(graphs)
 

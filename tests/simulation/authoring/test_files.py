@@ -1,4 +1,4 @@
-"""`society roster new|show` and `society scenario new`: questions, messages and the files written."""
+"""`society new roster|show` and `society new scenario`: questions, messages and the files written."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TestFromAFolder:
     def test_folder_gives_base_rank_alpha_and_relative_paths(self, capsys: pytest.CaptureFixture[str]) -> None:
         made_for("calm", "org/base-7b", rank=4)
         made_for("bold", "base-7b", rank=16)
-        assert society(capsys, "roster", "new", "r.yaml", "--folder", "mine", "--teams", "2")[0] == 0
+        assert society(capsys, "new", "roster", "r.yaml", "--folder", "mine", "--teams", "2")[0] == 0
         roster = Roster.load("r.yaml")
         assert roster.base_model == "base-7b"
         assert [(row.model_id, row.lora_rank, row.lora_alpha, row.team_id) for row in roster.models] == [
@@ -53,7 +53,7 @@ class TestFromAFolder:
     def test_adapter_of_another_base_is_left_out_with_a_note(self, capsys: pytest.CaptureFixture[str]) -> None:
         made_for("calm", "base-7b")
         made_for("stray", "other-3b")
-        code, _, err = society(capsys, "roster", "new", "r.yaml", "--folder", "mine", "--base", "base-7b")
+        code, _, err = society(capsys, "new", "roster", "r.yaml", "--folder", "mine", "--base", "base-7b")
         assert code == 0
         assert "left out: stray is made for base model other-3b, not for base-7b" in err
         assert [row.model_id for row in Roster.load("r.yaml").models] == ["calm"]
@@ -61,15 +61,15 @@ class TestFromAFolder:
     def test_a_named_adapter_and_a_base_insist(self, capsys: pytest.CaptureFixture[str]) -> None:
         made_for("stray", "/models/run-7")
         options = ("--folder", "mine", "--base", "base-7b")
-        assert society(capsys, "roster", "new", "r.yaml", *options)[0] == 2
-        code, _, err = society(capsys, "roster", "new", "r.yaml", *options, "--adapter", "stray")
+        assert society(capsys, "new", "roster", "r.yaml", *options)[0] == 2
+        code, _, err = society(capsys, "new", "roster", "r.yaml", *options, "--adapter", "stray")
         assert (code, "stray names the base model /models/run-7; taken for base-7b" in err) == (0, True)
         assert [row.base_model for row in Roster.load("r.yaml").models] == ["base-7b"]
 
     def test_labels_of_one_base_make_one_roster(self, capsys: pytest.CaptureFixture[str]) -> None:
         for name, label in (("a", "C:\\models\\Base-7B"), ("b", "org/Base-7B"), ("c", "unsloth/base-7b-bnb-4bit")):
             made_for(name, label)
-        code, _, err = society(capsys, "roster", "new", "r.yaml", "--folder", "mine")
+        code, _, err = society(capsys, "new", "roster", "r.yaml", "--folder", "mine")
         assert code == 0
         assert Roster.load("r.yaml").base_model == "org/Base-7B"
         assert "models.0: adapter 'a': its adapter_config.json names the base model" in err
@@ -77,7 +77,7 @@ class TestFromAFolder:
     def test_adapters_of_two_bases_need_the_base_option(self, capsys: pytest.CaptureFixture[str]) -> None:
         made_for("calm", "base-7b")
         made_for("stray", "other-3b")
-        code, _, err = society(capsys, "roster", "new", "r.yaml", "--folder", "mine")
+        code, _, err = society(capsys, "new", "roster", "r.yaml", "--folder", "mine")
         assert code == 2
         assert "calm is made for base-7b; stray is made for other-3b" in err
         assert not Path("r.yaml").exists()
@@ -95,13 +95,13 @@ class TestFromAFolder:
     def test_bad_options_are_refused(
         self, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], message: str
     ) -> None:
-        code, _, err = society(capsys, "roster", "new", "r.yaml", "--folder", str(SHIPPED), *options)
+        code, _, err = society(capsys, "new", "roster", "r.yaml", "--folder", str(SHIPPED), *options)
         assert code == 2
         assert message in err
         assert not Path("r.yaml").exists()
 
     def test_folder_without_adapters_is_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
-        code, _, err = society(capsys, "roster", "new", "r.yaml", "--folder", ".")
+        code, _, err = society(capsys, "new", "roster", "r.yaml", "--folder", ".")
         assert code == 2
         assert "no subfolder has an adapter_config.json" in err
 
@@ -118,18 +118,18 @@ class TestFromAServer:
             ]
 
         monkeypatch.setattr("agents.adapter_sources.list_models", served)
-        assert society(capsys, "roster", "new", "r.yaml", "--endpoint", "http://localhost:8001/v1")[0] == 0
+        assert society(capsys, "new", "roster", "r.yaml", "--endpoint", "http://localhost:8001/v1")[0] == 0
         roster = Roster.load("r.yaml")
         assert roster.base_model == "org/base"
         assert [(row.model_name, row.lora_rank) for row in roster.models] == [("calm", 8), ("bold", None)]
 
     def test_missing_server_is_an_error(self, capsys: pytest.CaptureFixture[str]) -> None:
-        code, _, err = society(capsys, "roster", "new", "r.yaml", "--endpoint", "http://127.0.0.1:9/v1")
+        code, _, err = society(capsys, "new", "roster", "r.yaml", "--endpoint", "http://127.0.0.1:9/v1")
         assert code == 1
         assert "nothing answers at http://127.0.0.1:9/v1" in err
 
     def test_bad_url_is_refused(self, capsys: pytest.CaptureFixture[str]) -> None:
-        code, _, err = society(capsys, "roster", "new", "r.yaml", "--endpoint", "here")
+        code, _, err = society(capsys, "new", "roster", "r.yaml", "--endpoint", "here")
         assert code == 2
         assert "--endpoint here: not an http(s) URL" in err
 
@@ -141,7 +141,7 @@ class TestAsked:
 
     def test_answers_make_the_roster(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "stdin", io.StringIO(f"r.yaml\nnowhere\n{SHIPPED}\n\ndefector, cooperator\n2\n"))
-        code, out, err = society(capsys, "roster", "new")
+        code, out, err = society(capsys, "new", "roster")
         assert (code, "cooperator (base HuggingFaceTB/SmolLM2-135M-Instruct, rank 8, alpha 16)" in out) == (0, True)
         assert "nowhere: no subfolder" in err
         assert [(row.model_id, row.team_id) for row in Roster.load("r.yaml").models] == [
@@ -149,11 +149,41 @@ class TestAsked:
             ("cooperator", "team_b"),
         ]
 
+    def test_wrong_answer_asks_again(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+        Path("taken.yaml").write_text("precious")
+        answers = (
+            "taken.yaml",
+            "nowhere/r.yaml",
+            "r.yaml",
+            "shipped",
+            "nobase",
+            "",
+            "coperator",
+            "cooperator",
+            "many",
+            "99",
+            "0",
+        )
+        monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(answers) + "\n"))
+        code, _, err = society(capsys, "new", "roster")
+        assert code == 0, err
+        complaints = (
+            "taken.yaml exists",
+            "no folder nowhere",
+            "nobase",
+            "did you mean cooperator?",
+            "many is not",
+            "99 is not",
+        )
+        assert [said for said in complaints if said not in err] == []
+        assert [row.model_name for row in Roster.load("r.yaml").models] == ["cooperator"]
+        assert Path("taken.yaml").read_text() == "precious"
+
     def test_ending_the_questions_early_writes_nothing(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sys, "stdin", io.StringIO("r.yaml\nshipped\n"))
-        code, _, err = society(capsys, "roster", "new")
+        code, _, err = society(capsys, "new", "roster")
         assert code == 1
         assert "Traceback" not in err
         assert list(Path().iterdir()) == []
@@ -192,7 +222,7 @@ class TestValidate:
 
 
 def test_roster_new_without_a_terminal_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = society(capsys, "roster", "new")
+    code, _, err = society(capsys, "new", "roster")
     assert code == 2
     assert "name the file to write" in err
 
@@ -214,7 +244,7 @@ def test_scenario_new_writes_valid_parameters_as_comments(
     capsys: pytest.CaptureFixture[str], game: str, language: str
 ) -> None:
     options = ("--game", game, "--language", language, "--roster", "two_teams")
-    code, _, err = society(capsys, "scenario", "new", "play.yaml", *options)
+    code, _, err = society(capsys, "new", "scenario", "play.yaml", *options)
     if code:
         assert "task_type" in err  # two teams of three cannot play this game
         return
@@ -231,7 +261,7 @@ def test_scenario_new_writes_valid_parameters_as_comments(
 def test_schema_line_names_an_existing_schema(capsys: pytest.CaptureFixture[str]) -> None:
     for kind, extra in (("roster", ()), ("scenario", ()), ("roster", ("--schema",)), ("scenario", ("--schema",))):
         path = Path(f"{kind}{len(extra)}.yaml")
-        assert society(capsys, kind, "new", str(path), *extra)[0] == 0
+        assert society(capsys, "new", kind, str(path), *extra)[0] == 0
         first = path.read_text(encoding="utf-8").splitlines()[0]
         assert first.startswith("# yaml-language-server: $schema=")
         named = path.parent / first.partition("$schema=")[2]
@@ -247,7 +277,7 @@ def test_shipped_schemas_match_the_code() -> None:
 
 class TestShow:
     def test_show_has_teams_roles_and_audiences(self, capsys: pytest.CaptureFixture[str]) -> None:
-        code, out, _ = society(capsys, "roster", "show", "two_teams", "--scenario", "team_battle")
+        code, out, _ = society(capsys, "show", "two_teams", "--scenario", "team_battle")
         assert code == 0
         assert "red (3)" in out
         assert "red_lead: leader, cooperator, rank 8, planning" in out
@@ -280,7 +310,7 @@ class TestShow:
         Path("r.yaml").write_text(
             'name: "[red]<b>\\e[31m"\nmodels:\n  - {model_id: a, policy: random, team_id: "</text><script>"}\n'
         )
-        code, out, _ = society(capsys, "roster", "show", "r.yaml", "--picture", "r.svg")
+        code, out, _ = society(capsys, "show", "r.yaml", "--picture", "r.svg")
         assert code == 0
         assert "[red]<b>\\x1b[31m" in out
         assert "<script>" not in Path("r.svg").read_text()

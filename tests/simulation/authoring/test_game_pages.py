@@ -1,4 +1,4 @@
-"""Every game's page has all its parts, a missing part is named, and `society games` prints the pages."""
+"""Every game's page has all its parts, a missing part is named, and `society ls games` prints the pages."""
 
 from __future__ import annotations
 
@@ -49,19 +49,19 @@ def test_parameters_have_defaults_and_ranges() -> None:
 
 
 def test_games_command_lists_all_and_shows_one(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = society(capsys, "games")
+    code, out, _ = society(capsys, "ls", "games")
     assert code == 0
     assert all(name in out for name in task_types())
     assert "to swerve or to dare" in out
-    code, out, _ = society(capsys, "games", "chicken")
+    code, out, _ = society(capsys, "show", "chicken")
     assert code == 0
     assert "| dare        | temptation, sucker (7,2)" in out
     assert "temptation = 7.0  (number)" in out
 
 
 def test_games_command_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
-    every = json.loads(society(capsys, "games", "--json")[1])
-    one = json.loads(society(capsys, "games", "strategy", "--json")[1])
+    every = json.loads(society(capsys, "ls", "games", "--json")[1])
+    one = json.loads(society(capsys, "show", "strategy", "--json")[1])
     assert [page["name"] for page in every] == list(task_types())
     assert one in every
     assert one["synthetic"] is True
@@ -69,6 +69,6 @@ def test_games_command_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_unknown_game_suggests_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = society(capsys, "games", "aucton")
-    assert code == 1
+    code, _, err = society(capsys, "show", "aucton")
+    assert code == 2
     assert "did you mean auction?" in err

@@ -107,13 +107,13 @@ def test_five_mistakes_are_five_lines_and_no_run(capsys: pytest.CaptureFixture[s
         (("run", "first_contact", "--tier", "cloud"), "--tier cloud: not one of camel, http"),
         (("run", "first_contact", "--set", "episodes"), "write key=value"),
         (("run", "first_contact", "--set", "tasks.0.max_stepz=3"), "max_steps"),
-        (("schema", "run"), "neither scenario nor roster"),
+        (("new", "schema", "run"), "neither scenario nor roster"),
         (("run", "first_contact", "--seed=-1"), "seed: -1 is below 0"),
         (("run", "first_contact", "--endpoint", "foo"), "not an http(s) URL"),
         (("run", "first_contact", "--tier", "simulated", "--require", "http"), "leaves none of the tiers allowed"),
         (("run", "first_contact", "--require", "auto"), "--require auto: not one of"),
-        (("scenario", "new", "x.yaml", "--mode", "foo"), "--mode foo"),
-        (("roster", "new", "x.yaml", "--base="), "cannot be empty"),
+        (("new", "scenario", "x.yaml", "--mode", "foo"), "--mode foo"),
+        (("new", "roster", "x.yaml", "--base="), "cannot be empty"),
     ],
 )
 def test_users_mistake_is_a_message_and_exit_code_2(
@@ -129,8 +129,8 @@ def test_users_mistake_is_a_message_and_exit_code_2(
     "arguments",
     [
         ("run", "first_contact", "--tier", "simulated", "--out", "taken/runs"),
-        ("scenario", "new", "nowhere/x.yaml"),
-        ("roster", "new", "nowhere/x.yaml"),
+        ("new", "scenario", "nowhere/x.yaml"),
+        ("new", "roster", "nowhere/x.yaml"),
         ("validate", "x" * 5000),
     ],
 )
@@ -182,7 +182,7 @@ def test_resume_refuses_a_folder_that_is_no_run(capsys: pytest.CaptureFixture[st
 
 
 def test_list_names_everything_that_ships(capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = society(capsys, "list")
+    _, out, _ = society(capsys, "ls", "shipped")
     words = out.split()
     assert {*shipped_scenarios(), *shipped_rosters(), "public_goods", "tit_for_tat"} <= set(words)
 
@@ -195,12 +195,12 @@ def test_validate_takes_scenarios_and_rosters(capsys: pytest.CaptureFixture[str]
 
 
 def test_new_roster_and_scenario_validate_and_run(capsys: pytest.CaptureFixture[str]) -> None:
-    assert society(capsys, "roster", "new", "mine.yaml", "--teams", "2")[0] == 0
-    made = society(capsys, "scenario", "new", "play.yaml", "--mode", "team_battle", "--roster", "mine.yaml")
+    assert society(capsys, "new", "roster", "mine.yaml", "--teams", "2")[0] == 0
+    made = society(capsys, "new", "scenario", "play.yaml", "--mode", "team_battle", "--roster", "mine.yaml")
     assert made[0] == 0
     assert society(capsys, "validate", "mine.yaml", "play.yaml")[0] == 0
     assert society(capsys, "run", "play.yaml", "--tier", "simulated")[0] == 0
-    code, out, _ = society(capsys, "roster", "show", "mine.yaml")
+    code, out, _ = society(capsys, "show", "mine.yaml")
     assert code == 0
     assert "reciprocator" in out
     assert Path("mine.yaml").read_text().startswith("#")
@@ -209,14 +209,14 @@ def test_new_roster_and_scenario_validate_and_run(capsys: pytest.CaptureFixture[
 def test_new_files_never_overwrite(capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.yaml").write_text("precious")
     for kind in ("roster", "scenario"):
-        code, _, err = society(capsys, kind, "new", "mine.yaml")
+        code, _, err = society(capsys, "new", kind, "mine.yaml")
         assert code == 1
         assert "exists" in err
     assert Path("mine.yaml").read_text() == "precious"
 
 
 def test_new_scenario_that_cannot_run_is_not_written(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = society(capsys, "scenario", "new", "x.yaml", "--mode", "team_battle", "--roster", "first_contact")
+    code, _, err = society(capsys, "new", "scenario", "x.yaml", "--mode", "team_battle", "--roster", "first_contact")
     assert code == 2
     assert "two teams" in err
     assert not Path("x.yaml").exists()
@@ -224,7 +224,7 @@ def test_new_scenario_that_cannot_run_is_not_written(capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("kind", ["scenario", "roster"])
 def test_schema_is_json_schema(capsys: pytest.CaptureFixture[str], kind: str) -> None:
-    _, out, _ = society(capsys, "schema", kind)
+    _, out, _ = society(capsys, "new", "schema", kind)
     assert json.loads(out)["type"] == "object"
 
 

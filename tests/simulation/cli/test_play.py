@@ -157,12 +157,27 @@ def test_human_row_has_neither_adapter_nor_policy() -> None:
     assert ModelConfig(model_id="me", human=True).played_by == "human"
 
 
-def test_run_without_a_terminal_refuses_a_human_row(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("r.yaml").write_text("name: r\nmodels: [{model_id: me, human: true}, {model_id: t, policy: random}]\n")
-    Path("s.yaml").write_text("name: s\nmode: competitive\nroster: r.yaml\ntasks: [{task_id: t, task_type: chicken}]\n")
-    code, _, err = society(capsys, "run", "s.yaml")
-    assert code == 1
-    assert "society play" in err
+SCENARIO = """\
+name: s
+mode: competitive
+roster: r.yaml
+tasks: [{task_id: t, task_type: chicken, max_steps: 2, required_models: 2}]
+communication: {talk_rounds: 0}
+inference: {tiers: [simulated]}
+"""
+
+
+@pytest.mark.parametrize(("row", "asked"), [("human: true", ()), ("policy: random", ("--as", "me"))])
+def test_run_lets_a_person_play_a_row(
+    row: str, asked: tuple[str, ...], capsys: pytest.CaptureFixture[str], typed: Typist
+) -> None:
+    Path("r.yaml").write_text(f"name: r\nmodels: [{{model_id: me, {row}}}, {{model_id: t, policy: random}}]\n")
+    Path("s.yaml").write_text(SCENARIO)
+    typed("dare", "swerve")
+    run, _ = played(capsys, "run", "s.yaml", *asked)
+    assert list(run.decisions.query("model_id == 'me'")["action"]) == ["dare", "swerve"]
+    code, _, err = society(capsys, "run", "s.yaml", *asked, "--seeds", "2", "--as", "me")
+    assert (code, "options of one run" in err) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`society serve` and `society adapters` as a user types them."""
+"""`society serve` and `society serve adapters` as a user types them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TestServe:
         self, capsys: pytest.CaptureFixture[str], tmp_path: Path
     ) -> None:
         roster = tmp_path / "mine.yaml"
-        society(capsys, "roster", "new", str(roster), "--base", "qwen2-7b", "--adapter", "negotiator")
+        society(capsys, "new", "roster", str(roster), "--base", "qwen2-7b", "--adapter", "negotiator")
         code, _, err = society(capsys, "serve", str(roster))
         assert code == 1
         assert "mine: models.0 (negotiator): there is no folder for adapter 'negotiator'" in err
@@ -89,32 +89,32 @@ class TestAdapters:
     def test_adapters_load_list_and_unload(self, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
         with scripted_process(["ada"]) as server:
             folder = write_adapter(tmp_path / "eve")
-            assert society(capsys, "adapters", "load", server.url, str(folder))[1] == "eve\n"
+            assert society(capsys, "serve", "adapters", "load", server.url, str(folder))[1] == "eve\n"
             write_adapter(folder, weights=b"trained on")
-            code, out, err = society(capsys, "adapters", "load", server.url, str(folder), "--replace")
+            code, out, err = society(capsys, "serve", "adapters", "load", server.url, str(folder), "--replace")
             assert code == 0
             name = out.strip()
             assert name.startswith("eve-")
             assert err == "eve is unloaded\n"
-            _, out, err = society(capsys, "adapters", "load", server.url, str(folder))
+            _, out, err = society(capsys, "serve", "adapters", "load", server.url, str(folder))
             assert (out.strip(), err) == (name, "these weights are already served\n")
-            listed = society(capsys, "adapters", "list", server.url)[1].splitlines()
+            listed = society(capsys, "serve", "adapters", "list", server.url)[1].splitlines()
             assert listed == ["base  base  /models/tiny", "ada  on base  /a/ada", f"{name}  on base  {folder}"]
-            assert society(capsys, "adapters", "unload", server.url, name)[0] == 0
-            assert name not in society(capsys, "adapters", "list", server.url)[1]
+            assert society(capsys, "serve", "adapters", "unload", server.url, name)[0] == 0
+            assert name not in society(capsys, "serve", "adapters", "list", server.url)[1]
 
     def test_adapters_read_the_api_key_from_the_environment(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("MY_KEY", "s3cret")
         with scripted_process(["ada"], "--api-key-env", "MY_KEY") as server:
-            code, _, err = society(capsys, "adapters", "list", server.url)
+            code, _, err = society(capsys, "serve", "adapters", "list", server.url)
             assert (code, "wants its key" in err) == (1, True)
-            code, out, _ = society(capsys, "adapters", "list", server.url, "--api-key-env", "MY_KEY")
+            code, out, _ = society(capsys, "serve", "adapters", "list", server.url, "--api-key-env", "MY_KEY")
             assert (code, "ada" in out, "s3cret" in out) == (0, True, False)
 
     def test_adapters_report_a_missing_server_and_key(self, capsys: pytest.CaptureFixture[str]) -> None:
-        code, _, err = society(capsys, "adapters", "list", UNUSED)
+        code, _, err = society(capsys, "serve", "adapters", "list", UNUSED)
         assert (code, f"nothing answers at {UNUSED}" in err) == (1, True)
-        code, _, err = society(capsys, "adapters", "list", UNUSED, "--api-key-env", "NO_SUCH_KEY")
+        code, _, err = society(capsys, "serve", "adapters", "list", UNUSED, "--api-key-env", "NO_SUCH_KEY")
         assert (code, "the environment has no NO_SUCH_KEY" in err) == (2, True)

@@ -1,4 +1,4 @@
-"""`society show`: exactly what a model was asked."""
+"""`society show`: a run, its messages and prompts; a scenario, a roster and a game."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def run(make_plan: Callable[..., Plan], runs: Path) -> Run:
 
 
 def test_show_prints_prompt_choices_and_reply(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    show(run.path, model="m1", episode=1, step=0)
+    show(str(run.path), prompts=True, model="m1", episode=2, step=1)
     text = capsys.readouterr().out
-    assert text.count("=== episode 1, step 0, m1") == 2  # a message and a decision
+    assert text.count("=== episode 2, step 1, m1") == 2  # a message and a decision
     decided = run.decisions.query("model_id == 'm1' and episode == 1 and step == 0")["text"].iloc[0]
     assert f"[reply: simulated, cooperator]\n{decided}\n" in text
     for part in ("[system]\n", "[user]\n", "[choices] "):
@@ -31,7 +31,7 @@ def test_show_prints_prompt_choices_and_reply(run: Run, capsys: pytest.CaptureFi
 
 
 def test_show_as_json_has_a_row_of_run_prompts_a_line(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    show(run.path, limit=1000, json_=True)
+    show(str(run.path), prompts=True, limit=1000, json_=True)
     rows = [orjson.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len(rows) == len(run.prompts) == len(run.calls)
     assert [row["user"] for row in rows] == list(run.prompts["user"])
@@ -40,7 +40,7 @@ def test_show_as_json_has_a_row_of_run_prompts_a_line(run: Run, capsys: pytest.C
 def test_show_names_what_there_is(run: Run) -> None:
     with pytest.raises(SocietyError, match=r"no prompt has model_id m9 \(did you mean"):
         matching_prompts(run, {"model_id": "m9"})
-    with pytest.raises(SocietyError, match=r"no prompt has step 7 \(known: 0, 1\)"):
+    with pytest.raises(SocietyError, match=r"no prompt has step 8 \(known: 1, 2\)"):
         matching_prompts(run, {"step": 7})
 
 

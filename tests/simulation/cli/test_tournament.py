@@ -1,4 +1,4 @@
-"""`society tournament` as a user types it."""
+"""`society study tournament` as a user types it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,21 @@ ROSTER = """\
 name: three
 models: [{model_id: tit, policy: tit_for_tat}, {model_id: all, policy: always_cooperate}, {model_id: x, policy: random}]
 """
-PAIRS = ("tournament", "r.yaml", "--game", "chicken", "--steps", "1", "--episodes", "3", "--jobs", "1")
-TEAMS = ("tournament", "two_teams", "--game", "blotto", "--mode", "team_battle", "--tier", "simulated", "--steps", "1")
+PAIRS = ("study", "tournament", "r.yaml", "--game", "chicken", "--steps", "1", "--episodes", "3", "--jobs", "1")
+SIMULATED = ("--tier", "simulated")
+TEAMS = (
+    "study",
+    "tournament",
+    "two_teams",
+    "--game",
+    "blotto",
+    "--mode",
+    "team_battle",
+    "--tier",
+    "simulated",
+    "--steps",
+    "1",
+)
 
 
 def test_tournament_of_pairs_prints_tables_and_folder(capsys: pytest.CaptureFixture[str]) -> None:
@@ -32,7 +45,7 @@ def test_tournament_of_pairs_prints_tables_and_folder(capsys: pytest.CaptureFixt
     assert "match 6/6" in err
     folder = Path(out.splitlines()[-1])
     assert load_tournament(folder).report["game"] == "chicken"
-    code, again, _ = society(capsys, "tournament", str(folder), "--json")  # nothing is played again
+    code, again, _ = society(capsys, "study", "tournament", str(folder), "--json")  # nothing is played again
     assert code == 0
     assert json.loads(again) == json.loads((folder / "report.json").read_text())
     assert len(list(folder.glob("matches/*/*/manifest.json"))) == 6
@@ -67,7 +80,7 @@ def test_tournament_of_teams_prints_shapley_values(capsys: pytest.CaptureFixture
 def test_tournament_mistake_is_a_message_and_writes_nothing(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
-    code, _, err = society(capsys, "tournament", *arguments)
+    code, _, err = society(capsys, "study", "tournament", *arguments)
     assert code in (1, 2)
     assert message in err
     assert "Traceback" not in err
@@ -81,4 +94,4 @@ def test_stopped_match_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -> 
     )  # fmt: skip
     assert code == 1
     assert "tier http is required and failed" in err
-    assert "society tournament runs/tournament-chicken-" in err
+    assert "society study tournament runs/tournament-chicken-" in err

@@ -99,14 +99,14 @@ def test_held_out_partner_that_is_met_is_a_mistake_of_the_file(capsys: pytest.Ca
 def test_replay_and_fork_of_a_training(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = society(capsys, *BEGIN, "--updates", "3")
     folder = out.splitlines()[-1]
-    code, out, err = society(capsys, "replay", folder)
+    code, out, err = society(capsys, "study", "replay", folder)
     assert code == 0, err
     assert "3 updates came out as they were recorded, 8 versions with the same digests" in out
     code, out, err = society(capsys, "train", folder, "--fork", "2", "--updates", "3")
     assert code == 0, err
     fork = out.splitlines()[-1]
     assert fork != folder
-    code, out, _ = society(capsys, "replay", fork, "--json")
+    code, out, _ = society(capsys, "study", "replay", fork, "--json")
     assert code == 0
     assert json.loads(out)["skipped"] == [2]
     code, _, err = society(capsys, "train", "dilemma_tables", "--fork", "2")

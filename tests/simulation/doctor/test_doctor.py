@@ -91,7 +91,7 @@ class TestServers:
         [missing] = of(found, "endpoints", Verdict.FAILURE)
         assert missing.subject == "cooperator"
         assert "did you mean cooperater?" in missing.finding
-        assert f"society adapters load {vllm.url} PATH --name cooperator" in missing.remedy
+        assert f"society serve adapters load {vllm.url} PATH --name cooperator" in missing.remedy
 
     async def test_unhealthy_server_wrong_url_and_missing_key_differ(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("NO_SUCH_KEY", raising=False)

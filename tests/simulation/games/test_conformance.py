@@ -53,7 +53,7 @@ def test_transcript_equals_the_golden_file(kind: Kind) -> None:
 @every_game
 def test_docstring_is_a_complete_page(kind: Kind) -> None:
     page = game_page(kind.task_type)
-    in_the_list = (PageSection.PLAYERS, PageSection.DECISION, PageSection.MESSAGE)  # what `society games` prints
+    in_the_list = (PageSection.PLAYERS, PageSection.DECISION, PageSection.MESSAGE)  # what `society ls games` prints
     for part in in_the_list:
         assert 4 < len(page.line(part)) <= 120, part
     assert "| " in page.parts[PageSection.PAYOFF] or " = " in page.parts[PageSection.PAYOFF]

@@ -1,4 +1,4 @@
-"""`society quality`: means per tier, role and model, with intervals over episodes."""
+"""`society study quality`: means per tier, role and model, with intervals over episodes."""
 
 from __future__ import annotations
 
@@ -78,24 +78,24 @@ def test_judge_marks_are_secondary_and_named(make_plan: Callable[..., Plan], run
 def test_quality_command_prints_tables_or_json(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = society(capsys, "run", "first_contact", "--tier", "simulated", "--episodes", "2")
     path = out.splitlines()[-1]
-    code, out, _ = society(capsys, "quality", path)
+    code, out, _ = society(capsys, "study", "quality", path)
     assert code == 0
     assert "SYNTHETIC" in out
     assert "model ada" in out
     assert "judge" not in out
     with in_thread(ScriptedVLLM(("critic",))) as server:
         asked = ("--scorer", "judge", "--judge", "critic", "--endpoint", server.url)
-        code, out, _ = society(capsys, "quality", path, *asked)
+        code, out, _ = society(capsys, "study", "quality", path, *asked)
         assert code == 0
         assert "SECONDARY" in out
         assert "critic (http)" in out
-        code, out, _ = society(capsys, "quality", path, *asked, "--json")
+        code, out, _ = society(capsys, "study", "quality", path, *asked, "--json")
     assert code == 0
     rows = json.loads(out)["rows"]
     assert {each["scorer"] for each in rows} == {"judge"}
 
 
 def test_endpoint_without_judge_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = society(capsys, "quality", "runs/x", "--endpoint", "http://localhost:8001/v1")
+    code, _, err = society(capsys, "study", "quality", "runs/x", "--endpoint", "http://localhost:8001/v1")
     assert code == 2
     assert "--judge ADAPTER" in err

@@ -105,4 +105,4 @@ def test_what_it_cost(page: Mapping[str, Any], run: Run) -> None:
 def test_can_it_be_rerun(page: Mapping[str, Any], run: Run) -> None:
     [line] = [line for line in section(page, "played") if line.startswith("again:")]
     assert f"seed {run.manifest['seed']}" in line
-    assert f"society replay {run.path}" in line
+    assert f"society study replay {run.path}" in line

@@ -188,7 +188,7 @@ def test_unfinished_run_is_reported_up_to_its_end(make_plan: Callable[..., Plan]
 
 def test_sources_of_a_run_include_its_tournament(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     game = ("--game", "prisoners_dilemma", "--tier", "simulated", "--episodes", "2", "--jobs", "1")
-    _, out, _ = society(capsys, "tournament", "first_contact", *game, "--out", str(tmp_path))
+    _, out, _ = society(capsys, "study", "tournament", "first_contact", *game, "--out", str(tmp_path))
     folder = Path(out.splitlines()[-1])
     first, second, *_ = sorted(file.parent for file in folder.rglob("manifest.json"))
     found = find_sources([first, second])

@@ -239,7 +239,7 @@ def test_a_manifest_cannot_name_a_place_elsewhere(name: str, run: Path, tmp_path
     with pytest.raises(SocietyError):
         resume_run(run)
     _in_manifest(run, lambda manifest: manifest.update(status="finished"))
-    code, _, err = society(capsys, "replay", str(run), "--out", str(tmp_path / "runs"))
+    code, _, err = society(capsys, "study", "replay", str(run), "--out", str(tmp_path / "runs"))
     assert code != 0
     assert "name: " in err
     assert everything(tmp_path) == before

@@ -19,6 +19,8 @@ import pytest
 from agents.inference.provenance import Tier
 from agents.problems import InvalidFileError, SocietyError, UsageError
 from simulation import load_runs
+from simulation.cli.many import grid_of
+from simulation.metrics.intervals import mean_interval
 from simulation.plan import Settings
 from simulation.runs.folders import begun_runs
 from simulation.runs.runner import run_scenario
@@ -129,14 +131,11 @@ def test_sweep_reports_an_unplayable_value_with_its_line(sweep: str, message: st
         sweep_arms(scenario(f"{SCENARIO}sweep: {sweep}\n"))
 
 
-def test_a_sweep_is_not_one_run_and_one_run_is_no_sweep(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = society(capsys, "run", str(scenario()))
-    assert code == 2
-    assert "modes.yaml sweeps mode, seed, tasks.0.max_steps: play all of it with: society sweep modes.yaml" in err
-    with pytest.raises(UsageError, match="society sweep"):
+def test_a_sweep_is_not_one_run_and_one_run_is_no_sweep() -> None:
+    with pytest.raises(UsageError, match=r"sweeps mode, seed, tasks\.0\.max_steps: play all of it with: society run"):
         run_scenario(scenario())
-    code, _, err = society(capsys, "sweep", "first_contact")
-    assert (code, "first_contact has no sweep; add one" in err) == (2, True)
+    with pytest.raises(UsageError, match="first_contact has no sweep; add one"):
+        sweep_arms("first_contact")
     assert not Path("runs").exists()
 
 
@@ -147,7 +146,7 @@ def test_validate_checks_every_combination(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_an_engine_that_is_not_known_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = society(capsys, "sweep", str(scenario()), "--engine", "rey")
+    code, _, err = society(capsys, "run", str(scenario()), "--engine", "rey")
     assert (code, "did you mean ray?" in err) == (2, True)
 
 
@@ -175,7 +174,7 @@ def test_a_sweep_that_was_cut_plays_only_what_is_missing(monkeypatch: pytest.Mon
         if done == 2:
             raise KeyboardInterrupt
 
-    with pytest.raises(SocietyError, match=f"to go on: society sweep {folder}"):
+    with pytest.raises(SocietyError, match=f"to go on: society resume {folder}"):
         play_sweep(folder, watch=interrupt)
     before = {path: path.stat().st_mtime_ns for path in folder.glob("*/*/events.jsonl")}
     assert len(before) == 2
@@ -185,19 +184,60 @@ def test_a_sweep_that_was_cut_plays_only_what_is_missing(monkeypatch: pytest.Mon
 
 def test_the_command_shows_the_means_and_ends_with_the_folder(capsys: pytest.CaptureFixture[str]) -> None:
     path = scenario(f"{SCENARIO}sweep: {{mode: [cooperative, competitive], seed: 1..2}}\n")
-    code, out, err = society(capsys, "sweep", str(path), "--jobs", "1")
+    code, out, err = society(capsys, "run", str(path), "--jobs", "1")
     assert code == 0
     assert "run 4/4" in err
     assert "SIMULATED" in out
     folder = out.splitlines()[-1]
-    code, out, _ = society(capsys, "sweep", folder, "--jobs", "1", "--json")
+    code, out, _ = society(capsys, "resume", folder, "--jobs", "1", "--json")
     told = json.loads(out)
     assert (code, told["runs"]) == (0, 4)
     assert [(row["sweep.mode"], row["runs"]) for row in told["means"]] == [("cooperative", 2), ("competitive", 2)]
-    code, out, _ = society(capsys, "compare", folder, "--by", "mode")
+    code, out, _ = society(capsys, "study", "compare", folder, "--by", "mode")
     assert (code, "cooperative against competitive" in out) == (0, True)
-    code, _, err = society(capsys, "sweep", str(Path(folder).parent))
-    assert (code, "is not a sweep's folder" in err) == (1, True)
+    code, _, err = society(capsys, "resume", str(Path(folder).parent))
+    assert (code, "is not a run directory" in err) == (1, True)
+
+
+def test_seeds_and_grid_print_means_with_intervals(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("run", str(scenario(SCENARIO)), "--seed", "4", "--seeds", "6", "--grid", "mode=cooperative,competitive")
+    code, out, err = society(capsys, *asked, "--jobs", "1", "--json")
+    assert code == 0, err
+    told = json.loads(out)
+    runs = load_runs(told["sweep"])
+    assert (len(runs), sorted(set(runs.outcomes["seed"]))) == (12, list(range(4, 10)))
+    (row,) = (each for each in told["models"] if (each["swept_mode"], each["name"]) == ("cooperative", "ada"))
+    own = runs.outcomes.query("mode == 'cooperative' and model_id == 'ada'").groupby("seed")["payoff"].mean()
+    expected = mean_interval(own.to_numpy(), unit="runs")
+    found = (row["payoff_low"], row["payoff"], row["payoff_high"])
+    assert found == pytest.approx((expected.low, expected.value, expected.high))
+    cooperative = [each["payoff"] for each in told["models"] if each["swept_mode"] == "cooperative" and each["name"]]
+    assert cooperative == sorted(cooperative, reverse=True)
+    code, _, err = society(capsys, *asked, "--cache", "here")
+    assert (code, "--cache" in err) == (2, True)
+
+
+def test_grid_refuses_what_is_no_list(capsys: pytest.CaptureFixture[str]) -> None:
+    for pair, message in (("mode", "write key=a,b"), ("mode=coperative", "did you mean cooperative?")):
+        code, _, err = society(capsys, "run", str(scenario(SCENARIO)), "--grid", pair)
+        assert (code, message in err) == (2, True)
+    assert grid_of(["seed=1..3,7", "communication.topology=[[[a, b]], ring]"]) == {
+        "seed": ["1..3", 7],
+        "communication.topology": [[["a", "b"]], "ring"],
+    }
+
+
+def test_a_run_is_played_again_with_another_adapter(capsys: pytest.CaptureFixture[str]) -> None:
+    first = society(capsys, "run", "first_contact", "--tier", "simulated", "--seed", "5")[1].splitlines()[-1]
+    code, out, err = society(capsys, "run", first, "--replace", "ada=defector", "--replace", "ben=policy:grim")
+    assert code == 0, err
+    before, after = load_run(first), load_run(out.splitlines()[-1])
+    players = dict(zip(after.agents["model_id"], after.outcomes["model_name"].iloc[: len(after.agents)], strict=True))
+    assert (players["ada"], players["ben"]) == ("defector", "policy:grim")
+    assert after.manifest["scenario"] == {**before.manifest["scenario"], "roster": after.roster.name}
+    for pair, message in (("adda=x", "did you mean ada?"), ("ada", "write MODEL=ADAPTER"), ("ada=policy:gri", "grim")):
+        code, _, err = society(capsys, "run", first, "--replace", pair)
+        assert (code, message in err) == (2, True), err
 
 
 # -- workers that die -------------------------------------------------------------------------------------
@@ -216,7 +256,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def start(server: ScriptedProcess) -> Iterator[Start]:
-    """Starts `society sweep` on a late server as a process of its own: 6 runs, two at a time."""
+    """Starts `society run` on a late server as a process of its own: 6 runs, two at a time."""
     begun: list[subprocess.Popen[str]] = []
     text = SCENARIO.replace("tiers: [simulated]", f"tiers: [http], endpoints: ['{server.url}']")
     scenario(f"{text}sweep: {{mode: [cooperative, competitive], seed: 1..3}}\n")
@@ -226,7 +266,6 @@ def start(server: ScriptedProcess) -> Iterator[Start]:
             sys.executable,
             "-c",
             "from simulation.cli.app import main; main()",
-            "sweep",
             *arguments,
             "--jobs",
             "2",
@@ -297,7 +336,7 @@ def _plan(file: Path) -> Any:
 
 @pytest.mark.slow
 def test_killed_worker_and_interrupt_lose_nothing(start: Start) -> None:
-    process = start("modes.yaml")
+    process = start("run", "modes.yaml")
     until(finished)
     until(lambda: killed(lambda: workers_of(process)))
     hands = workers_of(process)
@@ -305,7 +344,7 @@ def test_killed_worker_and_interrupt_lose_nothing(start: Start) -> None:
     process.communicate(timeout=60)
     folder = next(Path("runs").glob("sweep-*"))
     assert process.returncode == 1
-    assert f"to go on: society sweep {folder}" in ERRORS.read_text()
+    assert f"to go on: society resume {folder}" in ERRORS.read_text()
     assert gone(hands), "workers outlived the sweep"
     play_sweep(folder)
     each_arm_has_one_run_and_no_call_was_made_twice(folder)
@@ -336,7 +375,7 @@ def ray_workers_of(process: subprocess.Popen[str]) -> list[int]:
 @pytest.mark.slow
 def test_a_lost_ray_workers_run_is_gone_on_with_by_another(start: Start) -> None:
     pytest.importorskip("ray", reason="Ray is an extra: pip install -e '.[ray]'")
-    process = start("modes.yaml", "--engine", Engine.RAY.value)
+    process = start("run", "modes.yaml", "--engine", Engine.RAY.value)
     until(finished)
     until(lambda: killed(lambda: ray_workers_of(process)))
     out, _ = process.communicate(timeout=120)

@@ -1,4 +1,4 @@
-"""`society calls`: the figures of a run's calls, group by group."""
+"""`society study calls`: the figures of a run's calls, group by group."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ def test_run_of_scripted_players_has_no_calls_to_report(make_plan: Callable[...,
 def test_calls_command_prints_table_or_json(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = society(capsys, "run", "first_contact", "--tier", "simulated", "--episodes", "1")
     path = out.splitlines()[-1]
-    code, out, _ = society(capsys, "calls", path, "--by", "adapter")
+    code, out, _ = society(capsys, "study", "calls", path, "--by", "adapter")
     assert code == 0
     assert "replies by tier: simulated 100%" in out
     assert "cooperator" in out
-    code, out, _ = society(capsys, "calls", path, "--json")
+    code, out, _ = society(capsys, "study", "calls", path, "--json")
     assert code == 0
     group = json.loads(out)["groups"][0]
     assert group["success_rate"]["value"] == 1.0

@@ -202,19 +202,19 @@ def test_compare_command_prints_verdicts_or_json(tmp_path: Path, capsys: pytest.
     a, b = side(tmp_path / "a", range(6), richer(1.0), mode="competitive"), side(tmp_path / "b", range(6))
     (b / "torn").mkdir()
     (b / "torn" / "manifest.json").write_text("{")
-    code, out, err = society(capsys, "compare", str(a), str(b))
+    code, out, err = society(capsys, "study", "compare", str(a), str(b))
     assert code == 0
     assert "a against b" in out
     assert "higher" in out
     assert "no difference shown" in out
     assert "differs in mode: competitive / cooperative" in out
     assert "1 runs are left out" in err
-    code, out, _ = society(capsys, "compare", str(a), str(b), "--json")
+    code, out, _ = society(capsys, "study", "compare", str(a), str(b), "--json")
     assert code == 0
     plain = json.loads(out)
     assert plain["sides"] == ["a", "b"]
     assert plain["differences"][0]["verdict"] == "higher"
-    code, _, err = society(capsys, "compare", str(a), "none/*")
+    code, _, err = society(capsys, "study", "compare", str(a), "none/*")
     assert (code, "none/*: there is no such folder" in err) == (1, True)
 
 

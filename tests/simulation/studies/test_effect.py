@@ -149,7 +149,7 @@ def cut_at(number: int) -> Callable[[Event], None]:
 @pytest.mark.parametrize("decision", [6, 20])  # in the first run, in the second
 def test_interrupted_effect_ends_in_the_same_report(plan_for: MakePlan, runs: Path, decision: int) -> None:
     whole = measured(plan_for(), runs, Treatment.SILENCED)
-    with pytest.raises(SocietyError, match="society effect") as stopped:
+    with pytest.raises(SocietyError, match="society study effect") as stopped:
         play_treatments(plan_for(), [Treatment.SILENCED], out=runs, on_event=cut_at(decision))
     folder = Path(str(stopped.value).rsplit(" ", 1)[-1])
     with pytest.raises(SocietyError, match=r"not finished|needs the delivered run and"):

@@ -340,7 +340,7 @@ def test_subjects_of_different_tiers_are_not_compared(simulated: Path) -> None:
 def test_fingerprint_command_prints_table_pairs_and_folder(capsys: pytest.CaptureFixture[str]) -> None:
     roster = Roster.load("first_contact")
     roster.model_copy(update={"models": roster.models[:1]}).save("one.yaml")
-    asked = ("fingerprint", "one.yaml", "--tier", "simulated", "--episodes", "2", "--role", "competitor")
+    asked = ("study", "fingerprint", "one.yaml", "--tier", "simulated", "--episodes", "2", "--role", "competitor")
     code, out, err = society(capsys, *asked)
     assert code == 0
     assert "SIMULATED: " in out
@@ -348,15 +348,15 @@ def test_fingerprint_command_prints_table_pairs_and_folder(capsys: pytest.Captur
     assert "cooperator and SmolLM2-135M-Instruct differ in: none: not separable" in out
     folder = Path(out.splitlines()[-1])
     assert {"fingerprint.json", "fingerprint.svg"} <= {path.name for path in folder.iterdir()}
-    code, again, _ = society(capsys, "fingerprint", str(folder), "--json")
+    code, again, _ = society(capsys, "study", "fingerprint", str(folder), "--json")
     assert code == 0
     assert json.loads(again)["origin"]["role"] == "competitor"
 
 
 def test_folder_without_fingerprints_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    code, _, err = society(capsys, "fingerprint", str(tmp_path))
+    code, _, err = society(capsys, "study", "fingerprint", str(tmp_path))
     assert code == 1
-    assert "start with: society fingerprint" in err
+    assert "start with: society study fingerprint" in err
 
 
 @pytest.mark.parametrize("tier", [Tier.HTTP, pytest.param(Tier.CAMEL, marks=pytest.mark.slow)])

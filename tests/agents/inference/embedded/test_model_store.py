@@ -63,7 +63,7 @@ def test_cache_root_is_the_variable_or_the_users_cache(cache: Path, monkeypatch:
 def test_verify_names_the_command_before_the_first_pull(cache: Path) -> None:
     assert model_store.model_path() is None
     assert model_store.model_source() is None
-    with pytest.raises(ModelStoreError, match="society model pull"):
+    with pytest.raises(ModelStoreError, match="society serve model pull"):
         model_store.verify()
     assert list(cache.iterdir()) == []
 

@@ -138,11 +138,11 @@ async def test_the_key_is_in_no_file_of_a_run(tier: str, tmp_path: Path) -> None
 class TestCommands:
     def test_adapters_list_takes_a_key_from_the_keyring(self, capsys: pytest.CaptureFixture[str]) -> None:
         with in_thread(ScriptedVLLM(api_key=KEY)) as server:
-            code, out, err = society(capsys, "adapters", "list", server.url, "--api-key-env", VARIABLE)
+            code, out, err = society(capsys, "serve", "adapters", "list", server.url, "--api-key-env", VARIABLE)
         assert (code, "cooperator" in out, KEY in out + err) == (0, True, False)
 
     def test_adapters_list_without_a_key_names_both_ways(self, capsys: pytest.CaptureFixture[str]) -> None:
-        code, _, err = society(capsys, "adapters", "list", "http://127.0.0.1:9", "--api-key-env", "OTHER")
+        code, _, err = society(capsys, "serve", "adapters", "list", "http://127.0.0.1:9", "--api-key-env", "OTHER")
         assert code == 2
         assert HOW.replace(VARIABLE, "OTHER") in err
 

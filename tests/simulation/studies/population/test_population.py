@@ -240,19 +240,19 @@ def test_one_episode_is_refused_before_anything_is_played(make_plan: MakePlan, r
 
 
 def test_population_command_prints_table_and_folder(capsys: pytest.CaptureFixture[str]) -> None:
-    asked = ("population", "first_contact", "--focal", "ada", "--background", "grim", "--tier", "simulated")
+    asked = ("study", "population", "first_contact", "--focal", "ada", "--background", "grim", "--tier", "simulated")
     code, out, err = society(capsys, *asked, "--episodes", "2")
     assert code == 0
     assert "SIMULATED replies follow a policy" in out
     assert "episode 4/4" in err
     folder = Path(out.splitlines()[-1])
-    code, again, _ = society(capsys, "population", str(folder), "--json")
+    code, again, _ = society(capsys, "study", "population", str(folder), "--json")
     assert code == 0
     assert {each["part"] for each in json.loads(again)["returns"]} == {"focal", "background"}
     assert isinstance(Run(run_set.run_folders(folder, "resident/grim")[0]).agents, pd.DataFrame)
 
 
 def test_population_command_names_missing_options(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = society(capsys, "population", "first_contact", "--tier", "simulated")
+    code, _, err = society(capsys, "study", "population", "first_contact", "--tier", "simulated")
     assert code == 2
     assert "--focal MODEL_ID" in err

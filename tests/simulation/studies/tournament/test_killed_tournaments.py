@@ -17,7 +17,7 @@ from simulation.studies.tournament.results import load_tournament
 from simulation.studies.tournament.tournament import place_of, read_tournament
 from tests.simulation.studies.tournament.test_tournament import assert_same, played
 
-COMMAND = (sys.executable, "-m", "simulation.cli.app", "tournament")
+COMMAND = (sys.executable, "-m", "simulation.cli.app", "study", "tournament")
 ROSTER = """\
 name: r
 models: [{model_id: a, policy: random}, {model_id: b, policy: random_25}, {model_id: c, policy: tit_for_tat}]
@@ -38,7 +38,7 @@ OPTIONS = (
 
 @pytest.fixture
 def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Start `society tournament` on a roster of three in a new folder, two matches at a time."""
+    """Start `society study tournament` on a roster of three in a new folder, two matches at a time."""
     (tmp_path / "r.yaml").write_text(ROSTER)
     begun: list[subprocess.Popen[str]] = []
 
@@ -103,7 +103,7 @@ def test_killed_tournament_ends_in_the_same_tables(
     assert gone(hands), "workers outlived the tournament"
     assert not (folder / "report.json").exists()
     if how is signal.SIGINT:
-        assert f"to go on: society tournament runs/{folder.name}" in err
+        assert f"to go on: society study tournament runs/{folder.name}" in err
     out, err = started(f"runs/{folder.name}").communicate(timeout=300)
     assert out.splitlines()[-1] == f"runs/{folder.name}", err
     tournament = read_tournament(folder)

@@ -240,7 +240,7 @@ def test_interrupted_tournament_ends_in_the_same_tables(runs: Path, monkeypatch:
     folder = new_tournament(tournament, runs)
     with monkeypatch.context() as patch:
         interrupted_at(7, patch)
-        with pytest.raises(SocietyError, match=f"society tournament {folder}"):
+        with pytest.raises(SocietyError, match=f"society study tournament {folder}"):
             play_tournament(folder)
     with pytest.raises(SocietyError, match="is not finished"):
         load_tournament(folder)

@@ -137,16 +137,16 @@ def test_verify_learning_prints_every_figure(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(learning_cases, "LEARNING_CASES", LEARNING_CASES[1:2])
-    code, out, _ = society(capsys, "verify", "--learning")
+    code, out, _ = society(capsys, "study", "verify", "--learning")
     assert (code, len(out.splitlines())) == (0, 1)  # the summary
-    code, out, _ = society(capsys, "verify", "--learning", "--verbose")
+    code, out, _ = society(capsys, "study", "verify", "--learning", "--verbose")
     assert code == 0
     assert "best response to tit_for_tat" in out
-    code, out, _ = society(capsys, "verify", "--learning", "--json")
+    code, out, _ = society(capsys, "study", "verify", "--learning", "--json")
     assert code == 0
     assert {each["passed"] for each in json.loads(out)["findings"]} == {True}
     broken = lambda: iter([LearnedFigure("planted", "figure", 0.0, 1.0, 2.0, "here")])  # noqa: E731
     monkeypatch.setattr(learning_cases, "LEARNING_CASES", (broken,))
-    code, out, _ = society(capsys, "verify", "--learning")
+    code, out, _ = society(capsys, "study", "verify", "--learning")
     assert code == 1
     assert "OFF" in out

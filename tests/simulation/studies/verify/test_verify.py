@@ -1,4 +1,4 @@
-"""`society verify`: known answers come out, and a wrong expectation is reported."""
+"""`society study verify`: known answers come out, and a wrong expectation is reported."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_verify_command_exits_with_1_and_names_what_is_off(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify_cases, "all_cases", lambda: (RIGHT, WRONG))
-    code, out, _ = society(capsys, "verify")
+    code, out, _ = society(capsys, "study", "verify")
     assert code == 1
     assert [line for line in out.splitlines() if "OFF" in line and "planted" in line and "9 15" in line]
     assert " ok " not in out  # only what is off
@@ -123,7 +123,7 @@ def test_verify_command_exits_with_0_where_all_pass(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verify_cases, "all_cases", lambda: (RIGHT,))
-    code, out, _ = society(capsys, "verify", "--json")
+    code, out, _ = society(capsys, "study", "verify", "--json")
     found = json.loads(out)
     assert (code, [each["passed"] for each in found["findings"]]) == (0, [True, True])
     first = found["findings"][0]
