@@ -7,6 +7,7 @@ that started it, even if that process is killed.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,7 @@ GROUP_TIMEOUT = 3.0
 ASK_TIMEOUT = 2.0
 PAUSE = 0.1
 TAIL = 25  # lines of the log that an error shows
+_CAUSE = 300
 
 
 class ServerFailedError(SocietyError):
@@ -129,15 +131,19 @@ class VLLMServer:
             time.sleep(PAUSE)
 
     def failure(self, what: str) -> str:
-        """Return a message that says `what` happened to this server, with the end of its log."""
-        return f"the server at {self.url} {what}; the end of {self.log}:\n{self._tail()}"
+        """Return a message that says `what` happened to this server, with the cause where it is known, and its log."""
+        text = self._written()
+        if text is None:
+            return f"the server at {self.url} {what}; {self.log} cannot be read"
+        cause, end = cause_in(text), "\n".join(f"  {line}" for line in text.splitlines()[-TAIL:])
+        told = f"; the cause: {cause}" if cause else ""
+        return f"the server at {self.url} {what}{told}; the end of {self.log}:\n{end or '  (it wrote nothing)'}"
 
-    def _tail(self) -> str:
-        """Return the last lines that the current process wrote."""
+    def _written(self) -> str | None:
+        """Return what the current process wrote; None where it cannot be read."""
         with suppress(OSError):
-            text = self.log.read_bytes()[self._log_start :].decode(errors="replace")
-            return "\n".join(f"  {line}" for line in text.splitlines()[-TAIL:]) or "  (it wrote nothing)"
-        return "  (it cannot be read)"
+            return self.log.read_bytes()[self._log_start :].decode(errors="replace")
+        return None
 
     def stop(self) -> None:
         """Stop it with SIGTERM; kill its whole process group if it does not end within STOP_TIMEOUT seconds."""
@@ -185,6 +191,28 @@ class VLLMServer:
         except ProcessLookupError:
             return False
         return True
+
+
+_ERROR = re.compile(r"(?:^|\s)((?:[\w.]+\.)?\w*Error): (\S.*)$", re.MULTILINE)
+_GENERIC = "See root cause above"
+_FIXES = (
+    ("CPU memory utilization", "serve with --cpu, and --kv-space GIB for what its cache may take"),
+    ("GPU memory utilization", "give it less: --extra '--gpu-memory-utilization 0.5'"),
+    ("out of memory", "serve fewer adapters at once (--max-loras), or a smaller --max-model-len"),
+    ("No available memory for the cache", "give it more: --extra '--gpu-memory-utilization 0.95'"),
+)
+
+
+def cause_in(log: str) -> str:
+    """Return the first error in a log that does not refer to another, with a fix where it is known; empty without one.
+
+    vLLM ends with an error that says only that there was one before, hundreds of lines above.
+    """
+    for kind, text in _ERROR.findall(log):
+        if _GENERIC not in text:
+            fix = next((fix for words, fix in _FIXES if words in text), "")
+            return f"{kind}: {text[:_CAUSE]}" + (f" ({fix})" if fix else "")
+    return ""
 
 
 def openmp_library(vllm: str) -> Path | None:

@@ -12,7 +12,7 @@ import pytest
 
 from agents.inference.vllm.serve_command import ServeCommand
 from agents.problems import UsageError
-from simulation.serving.vllm_server import ServerFailedError, VLLMServer, openmp_library
+from simulation.serving.vllm_server import ServerFailedError, VLLMServer, cause_in, openmp_library
 from tests.integration.vllm.servers import free_ports
 
 # answers /health, has a child process like vLLM's engine, and ends as `mode` says
@@ -163,3 +163,23 @@ class TestKeysAndLibraries:
         library.touch()
         assert openmp_library(str(vllm)) == library
         assert openmp_library("no-such-vllm") is None
+
+
+VLLM_LOG = """\
+(APIServer pid=1) INFO loading
+(VllmWorker-0 pid=2) ERROR 11-27 05:25:25 [executor.py:953] Traceback (most recent call last):
+(VllmWorker-0 pid=2) ERROR 11-27 05:25:25 [executor.py:953] ValueError: Available memory on node 0 (18.73/23.59 GiB) on \
+startup is less than desired CPU memory utilization (0.92, 21.7 GiB).
+(APIServer pid=1) Traceback (most recent call last):
+RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {'EngineCore': 1}
+"""
+
+
+def test_cause_is_the_first_error_that_says_what_is_wrong() -> None:
+    cause = cause_in(VLLM_LOG)
+    assert cause.startswith("ValueError: Available memory on node 0")
+    assert cause.endswith("(serve with --cpu, and --kv-space GIB for what its cache may take)")
+    assert cause_in("torch.OutOfMemoryError: CUDA out of memory. Tried 2 GiB\n").endswith("--max-model-len)")
+    assert cause_in("SomeError: unknown words\n") == "SomeError: unknown words"
+    assert cause_in("RuntimeError: Engine core initialization failed. See root cause above.\n") == ""
+    assert cause_in("all is well: no Error here\n") == ""
