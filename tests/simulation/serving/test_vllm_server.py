@@ -168,8 +168,8 @@ class TestKeysAndLibraries:
 VLLM_LOG = """\
 (APIServer pid=1) INFO loading
 (VllmWorker-0 pid=2) ERROR 11-27 05:25:25 [executor.py:953] Traceback (most recent call last):
-(VllmWorker-0 pid=2) ERROR 11-27 05:25:25 [executor.py:953] ValueError: Available memory on node 0 (18.73/23.59 GiB) on \
-startup is less than desired CPU memory utilization (0.92, 21.7 GiB).
+(VllmWorker-0 pid=2) ERROR 11-27 05:25:25 [executor.py:953] ValueError: Available memory on node 0 (18.73/23.59 GiB) \
+on startup is less than desired CPU memory utilization (0.92, 21.7 GiB).
 (APIServer pid=1) Traceback (most recent call last):
 RuntimeError: Engine core initialization failed. See root cause above. Failed core proc(s): {'EngineCore': 1}
 """
