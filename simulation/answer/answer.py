@@ -14,6 +14,7 @@ from simulation.answer.nearness import Nearness, nearness_of
 from simulation.answer.quotes import Quote, quotes_of
 from simulation.answer.standings import named_outcomes
 from simulation.metrics.registry import LEAST_UNITS
+from simulation.metrics.replies import unanswered_servers
 from simulation.plan import Plan
 
 if TYPE_CHECKING:
@@ -134,6 +135,8 @@ def _doubts(run: Run, banner: HonestyBanner, best: tuple[Part, ...]) -> Iterator
             f"SIMULATED: {simulated} of {texts} texts. Scripted policies played by role, no language model did: "
             "figures of simulated rows say nothing of adapters."
         )
+    if servers := unanswered_servers(run):
+        yield f"NO SERVER ANSWERED at {', '.join(servers)}, which was named: other tiers did."
     if banner.synthetic:
         yield f"SYNTHETIC: {banner.synthetic:.0%} of outcomes are a formula over words, not play."
     if banner.status != "finished":

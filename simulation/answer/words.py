@@ -129,11 +129,11 @@ def lead_text(lead: Lead, first: str, second: str) -> str:
     """Return by how much the first is ahead, and whether it is known to be."""
     value = lead.value or 0.0
     if lead.low is None or lead.high is None:
-        ahead = f"{first} has {value:.2f} more than {second}" if value else f"{first} and {second} have the same"
+        ahead = f"{first} has {value:,.2f} more than {second}" if value else f"{first} and {second} have the same"
         return f"{ahead} ({lead.why})" if lead.n >= LEAST_UNITS else f"{ahead} (too few episodes to know)"
     real = "more than chance" if lead.low > 0 or lead.high < 0 else "not known to be more than chance"
-    ends = f"[{lead.low:.2f}, {lead.high:.2f}]"
-    return f"{first} has {value:.2f} {ends} more than {second} (n {lead.n}, paired by episode): {real}"
+    ends = f"[{lead.low:,.2f}, {lead.high:,.2f}]"
+    return f"{first} has {value:,.2f} {ends} more than {second} (n {lead.n}, paired by episode): {real}"
 
 
 def _said(answer: RunAnswer) -> Iterator[Line]:
@@ -148,7 +148,7 @@ def _said(answer: RunAnswer) -> Iterator[Line]:
 def _who_said(quote: Quote) -> str:
     where = f"episode {quote.episode}, step {quote.step}, {quote.tier}"
     source = f"{quote.who} ({quote.player}; {where})"
-    earned = f"earned {quote.payoff:.2f}"
+    earned = f"earned {quote.payoff:,.2f}"
     did = f"chose {quote.action} and {earned}" if quote.action else f"made no valid decision and {earned}"
     if quote.reason is QuoteReason.CHANGE:
         return f"{source}, before {quote.changed} went from {quote.before or 'no valid decision'} to {quote.action}:"
@@ -166,15 +166,15 @@ def _near(answer: RunAnswer) -> Iterator[Line]:
 
 
 def _welfare(each: Nearness) -> str:
-    ends = "" if each.low is None else f" [{each.low:.2f}, {each.high:.2f}]"
-    share = "nothing can be won" if each.share is None else f"{each.share:.0%} of the optimum, {each.optimum:.2f}"
+    ends = "" if each.low is None else f" [{each.low:,.2f}, {each.high:,.2f}]"
+    share = "nothing can be won" if each.share is None else f"{each.share:.0%} of the optimum, {each.optimum:,.2f}"
     if each.nash is None:
         equilibrium = "the game names no equilibrium"
     else:
         gap = each.welfare - each.nash
-        far = "as it was played" if abs(gap) < 0.005 else f"{abs(gap):.2f} {'below' if gap > 0 else 'above'} it"
-        equilibrium = f"equilibrium: {each.nash:.2f}, {far}"
-    return f"welfare (all payoffs of an episode): {each.welfare:.2f}{ends}, {share}; {equilibrium}"
+        far = "as it was played" if abs(gap) < 0.005 else f"{abs(gap):,.2f} {'below' if gap > 0 else 'above'} it"
+        equilibrium = f"equilibrium: {each.nash:,.2f}, {far}"
+    return f"welfare (all payoffs of an episode): {each.welfare:,.2f}{ends}, {share}; {equilibrium}"
 
 
 def _doubts(answer: RunAnswer) -> Iterator[Line]:
@@ -183,13 +183,13 @@ def _doubts(answer: RunAnswer) -> Iterator[Line]:
 
 
 def _value(each: ModelStanding) -> str:
-    ends = "" if each.low is None else f" [{each.low:.2f}, {each.high:.2f}]"
-    return f"{each.value:.2f}{ends}, n {each.n}"
+    ends = "" if each.low is None else f" [{each.low:,.2f}, {each.high:,.2f}]"
+    return f"{each.value:,.2f}{ends}, n {each.n}"
 
 
 def _figure(each: ModelStanding) -> str:
     mark = f" ({each.tier})" if each.tier == Tier.SIMULATED.value and "simulated" not in each.name else ""
-    return f"{each.name}{mark} {each.value:.2f}"
+    return f"{each.name}{mark} {each.value:,.2f}"
 
 
 def _listed(names: list[str]) -> str:

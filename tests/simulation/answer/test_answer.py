@@ -125,6 +125,22 @@ def test_simulated_rows_name_no_adapter_anywhere(run: Run) -> None:
         assert "simulated leader" in text
 
 
+@pytest.mark.parametrize("width", [60, 80])
+def test_narrow_table_keeps_player_team_and_payoff(run: Run, width: int) -> None:
+    console = Console(file=io.StringIO(), width=width, record=True)
+    console.print(*outcome_tables(run))
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= width
+    [heads] = [[cell.strip() for cell in line.split("┃")[1:-1]] for line in lines if "┃ model" in line]
+    assert heads[:4] == ["model", "played by", "team", "payoff"]
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
+    payoffs = [float(row[3]) for row in rows if row[3]]
+    assert payoffs == sorted(payoffs, reverse=True)
+    assert {word for row in rows for word in row[1].split()} >= {"simulated", "leader", "follower", "teammate"}
+    hidden = " ".join(lines).partition(f"Not shown in {width} columns:")[2]
+    assert all(head in hidden for head in ("accuracy", "role"))
+
+
 def test_partly_simulated_row_says_how_many(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = served(make_plan, runs, Fault.SERVER_ERROR)
     [row] = run.outcomes[run.outcomes["simulated"] > 0].to_dict("records")

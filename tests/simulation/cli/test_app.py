@@ -60,6 +60,7 @@ def test_run_without_the_named_server_has_its_own_exit_code(capsys: pytest.Captu
     code, out, err = society(capsys, "run", "first_contact", "--episodes", "1", "--endpoint", url, "--set", tiers)
     assert code == NO_SERVER == 4
     assert (Path(out.splitlines()[-1]) / "manifest.json").exists()
+    assert f"NO SERVER ANSWERED at {url}" in out  # in the answer, too
     first, *_, last = err.splitlines()
     for line in (first, last):
         assert url in line

@@ -202,8 +202,12 @@ def test_a_run_of_an_older_version_still_has_all_its_columns(make_plan: MakePlan
 
 
 def test_simulated_returns_are_marked_and_tiers_not_mixed(make_plan: MakePlan, runs: Path) -> None:
-    folder = play_populations(make_plan(), Declaration(("m0",), ("grim",)), out=runs)
-    assert any("SIMULATED" in note for note in read_populations(folder).notes)
+    folder = play_populations(make_plan(), Declaration(("m0", "m1"), ("grim",)), out=runs)
+    report = read_populations(folder)
+    assert any("SIMULATED" in note for note in report.notes)
+    groups = {each.model for each in report.returns if each.focal == "all" and each.part is PopulationPart.FOCAL}
+    assert "simulated leader" in groups
+    assert "cooperator" not in groups
     table = next(folder.glob("resident/*/*/tables/outcomes.parquet"))
     pd.read_parquet(table).assign(tier="http").to_parquet(table, index=False)
     with pytest.raises(MixedTiersError):

@@ -300,6 +300,7 @@ def test_tiers_are_not_mixed_unless_asked(runs: Path) -> None:
         for number, run in finished_matches(result.path, tournament)
         for row in match_rows(result.path, tournament.matchups[number], run)
     ]
+    assert {row["played_by"] for row in rows_played} == {"simulated neutral"}  # no adapter played
     mixed = [{**row, "tier": "http" if row["matchup"] == 0 else row["tier"]} for row in rows_played]
     with pytest.raises(MixedTiersError):
         Figures(tournament, mixed)
