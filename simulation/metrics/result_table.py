@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
 
+COLOURS = ("#26806e", "#be4a2f", "#4a6fb5", "#c8942a", "#7c5aa6", "#5b8c3a", "#b5517f", "#3f97b0", "#8a6d4b", "#6b7280")
+"""The colours of all pictures."""
+_ROW_HEIGHT = 18
+
+
 def table_of(rows: Iterable[Any], *, count: str = "n") -> pd.DataFrame:
     """A table with one row per dataclass of one kind.
 
@@ -56,6 +61,8 @@ def _interval(row: Any, count: str) -> Iterator[tuple[str, Any]]:
 def interval_plot(table: pd.DataFrame, y: str, banner: StudyBanner, *, x: str = "value", **more: Any) -> Figure:
     """A point with its interval per row of a table of `table_of`; each picture has a horizontal axis of its own.
 
+    Points of several colours stand below each other, so that none hides another. The first row is at the top.
+
     Args:
         table: Has the columns `value`, `low` and `high`.
         y: The column whose values name the rows of the picture.
@@ -67,5 +74,21 @@ def interval_plot(table: pd.DataFrame, y: str, banner: StudyBanner, *, x: str = 
 
     errors = table.assign(above=table["high"] - table["value"], below=table["value"] - table["low"])
     bars = {"error_x": "above", "error_x_minus": "below"}
-    figure = px.scatter(errors, x="value", y=y, labels={"value": x}, **bars, **more)
-    return banner.above(figure.update_xaxes(matches=None))
+    look = {"template": "plotly_white", "color_discrete_sequence": list(COLOURS), "labels": {"value": x, y: ""}}
+    figure = px.scatter(errors, x="value", y=y, **bars, **look, **more)
+    colours = table[more["color"]].nunique() if "color" in more else 1
+    height = 130 + _ROW_HEIGHT * table[y].nunique() * max(2, colours)
+    figure.update_traces(orientation="h", error_x_thickness=1.5, error_x_width=0, marker_size=8)
+    figure.update_layout(scattermode="group", scattergap=0.25, height=height * _rows_of(figure))
+    figure.update_xaxes(matches=None, showticklabels=True).update_yaxes(autorange="reversed")
+    return banner.above(named_parts(figure))
+
+
+def named_parts(figure: Figure) -> Figure:
+    """Name the parts of a plotly figure by their values alone: `payoff` in place of `measure=payoff`."""
+    return figure.for_each_annotation(lambda each: each.update(text=each.text.split("=", 1)[-1]))
+
+
+def _rows_of(figure: Figure) -> int:
+    """Return how many rows of pictures a figure has."""
+    return len({axis.domain for axis in figure.select_yaxes()})

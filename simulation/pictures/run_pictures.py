@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from agents.problems import UsageError, nearest
 from simulation.answer.standings import GROUPS, ModelStanding, standings_of
 from simulation.metrics.banner import SourceCounts, StudyBanner
+from simulation.metrics.result_table import COLOURS
 from simulation.pictures.course import SERIES, CourseLine, lines_of
 from simulation.pictures.network import Network, Node, network_of
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run
     from simulation.tables.runs import Runs
 
-COLOURS = ("#26806e", "#be4a2f", "#4a6fb5", "#c8942a", "#7c5aa6", "#5b8c3a", "#b5517f", "#3f97b0", "#8a6d4b", "#6b7280")
 TEAM_COLOURS = {"red": COLOURS[1], "blue": COLOURS[2], "yellow": COLOURS[3], "purple": COLOURS[4], "green": COLOURS[5]}
 """A team with the name of a colour has this colour."""
 MOST_NAMED = 12

@@ -26,6 +26,7 @@ import orjson
 from agents.learning.versions import mixture_of
 from agents.problems import SocietyError
 from simulation.metrics.banner import SourceCounts, StudyBanner, StudyResult
+from simulation.metrics.result_table import COLOURS
 from simulation.plan import Plan
 from simulation.training.gate.decision import GateDecision, GateEvidence, GateVerdict
 from simulation.training.known_answers import KnownAnswer, common_lines, known_answers
@@ -192,7 +193,8 @@ class Training(StudyResult):
 
         curves = self.updates.dropna(subset=["value"])
         labels = {"value": "what the objective earned a step"}
-        figure = px.line(curves, x="update", y="value", color="learner", labels=labels, markers=True)
+        look = {"template": "plotly_white", "color_discrete_sequence": list(COLOURS)}
+        figure = px.line(curves, x="update", y="value", color="learner", labels=labels, markers=True, **look)
         ends = [curves["update"].min(), curves["update"].max()]
         for known in common_lines(known_answers(self.plan)):
             name, at = f"{known.answer} {known.learner}".strip(), [known.value, known.value]

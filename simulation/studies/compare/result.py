@@ -146,4 +146,5 @@ class Comparison(StudyResult):
         """The differences of whole episodes with their intervals, each figure on an axis of its own."""
         table = self.table().query("model_id == ''")
         x = f"{self.sides[0]} - other"
-        return interval_plot(table, "against", self.banner, x=x, color="task_id", facet_col="figure")
+        parts = {"facet_col": "figure", "facet_col_wrap": 3, "facet_row_spacing": 0.3}
+        return interval_plot(table, "against", self.banner, x=x, color="task_id", **parts)

@@ -126,8 +126,7 @@ class FingerprintReport(StudyResult):
     def plot(self) -> Figure:
         """Every cell with its interval, one colour per subject."""
         table = self.table().dropna(subset=["value"])
-        figure = interval_plot(table, "cell", self.banner, color="subject")
-        return figure.update_layout(height=24 * table["cell"].nunique() + figure.layout.margin.t + 90)
+        return interval_plot(table, "cell", self.banner, color="subject")
 
 
 def _interval(data: Mapping[str, Any]) -> Interval:

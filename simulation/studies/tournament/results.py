@@ -16,7 +16,7 @@ import orjson
 
 from agents.problems import SocietyError
 from simulation.metrics.banner import SourceCounts, StudyBanner, StudyResult
-from simulation.metrics.result_table import interval_plot
+from simulation.metrics.result_table import COLOURS, interval_plot
 from simulation.store.files import replace_file
 from simulation.studies.tournament.columns import TABLES, ResultTable
 from simulation.studies.tournament.figures import Figures
@@ -124,8 +124,9 @@ class TournamentResult(StudyResult):
 
         names = list(dict.fromkeys(self.matrix["row"].astype(str)))
         payoffs = self.matrix.astype({"row": str, "column": str}).pivot(index="row", columns="column", values="value")
+        look = {"color_continuous_scale": ["#f2efe8", COLOURS[0]], "template": "plotly_white"}
         labels = {"color": "payoff of row", "x": "against", "y": "payoff of"}
-        return self.banner.above(px.imshow(payoffs.loc[names, names], text_auto=".2f", labels=labels))
+        return self.banner.above(px.imshow(payoffs.loc[names, names], text_auto=".2f", labels=labels, **look))
 
     def describe(self) -> pd.DataFrame:
         """The meaning of every column of every table this tournament has."""

@@ -168,7 +168,7 @@ def test_sweep_report_table_and_plot(make_plan: MakePlan, runs: Path) -> None:
     table = report.table()
     assert list(table.columns) == [*report.keys, "runs", *SWEPT_FIGURES]
     assert table["runs"].tolist() == [2]
-    assert any("SIMULATED" in note for note in report.notes)
+    assert any(line.startswith("SIMULATED: 100%") for line in report.banner.lines())
     assert points(report.plot()) == len(SWEPT_FIGURES)
 
 
