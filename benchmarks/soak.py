@@ -4,7 +4,7 @@
     python -m benchmarks.soak --minutes 120 --models 30
 
 A separate process plays a simulated run without end, until it is killed; this process follows its log as
-`society watch` does. Every few seconds both are sampled: resident memory, open file descriptors, calls, CPU time. A
+`society view` does. Every few seconds both are sampled: resident memory, open file descriptors, calls, CPU time. A
 ratio is the mean of the last quarter of the samples over that of the first. Calls per CPU second hardly depend on other
 work on the machine; calls per second do. Linux only.
 """
@@ -133,7 +133,7 @@ def soak(models: int, seconds: float, pause: float) -> list[Snapshot]:
 
 
 def read_for(follower: Follower, seconds: float) -> None:
-    """Follow the log for so many seconds, as `society watch` does."""
+    """Follow the log for so many seconds, as `society view` does."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if not follower.poll():

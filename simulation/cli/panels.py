@@ -9,11 +9,11 @@ import typer
 PANELS: Mapping[str, tuple[str, ...]] = {
     "Start": ("demo", "doctor", "new", "validate"),
     "Run": ("run", "resume", "train"),
-    "Look": ("ls", "show", "view", "watch", "report", "export"),
+    "Look": ("ls", "show", "view", "report", "export"),
     "Study": ("study",),
     "Serve": ("serve",),
 }
-MOST_COMMANDS = 15
+MOST_COMMANDS = 14
 """More do not fit a screen."""
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from agents.problems import SocietyError
-from simulation.cli.watch import until_stopped
+from simulation.cli.watch import is_watched, until_stopped, watch_one
 
 
 def add_to(app: typer.Typer) -> None:
@@ -19,14 +19,24 @@ def add_to(app: typer.Typer) -> None:
 
 
 def view(
-    folder: Annotated[Path, typer.Argument(help="A folder of runs and studies.")] = Path("runs"),
+    folder: Annotated[
+        Path, typer.Argument(help="A folder of runs and studies; or a run or a training, to watch it while it goes on.")
+    ] = Path("runs"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for the page; 0 is any free one.")] = 0,
+    terminal: Annotated[
+        bool, typer.Option("--terminal", help="Watch a run, or the newest of a folder, in this terminal.")
+    ] = False,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
-    """Show all runs and studies of a folder on one local page: search, sort, open, compare, and watch live ones.
+    """Open one local page of all runs; watch live ones.
 
-    It changes nothing. The page's address has a token: everyone with it can read the page.
+    On the page of a folder you search, sort, open and compare runs and studies; on the page of a run or a training you
+    watch it while another process plays it. It changes nothing. The page's address has a token: everyone with it can
+    read the page.
     """
+    if terminal or is_watched(folder):
+        watch_one(folder, port, terminal=terminal)
+        return
     if not folder.is_dir():
         raise SocietyError(f"{folder} is no folder; name the folder of your runs: society view FOLDER")
     asyncio.run(_page(folder.absolute(), port, open_))

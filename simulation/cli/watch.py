@@ -1,4 +1,4 @@
-"""`society watch`: a run or a training in a browser or the terminal. Heavy imports are inside the command."""
+"""A run or a training on a live page or in the terminal: `society view RUN`. Heavy imports are inside."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulation.cli.renamed import ONLY_NOW
+
 if TYPE_CHECKING:
     from simulation.watch.follower import Follower
 
 
 def add_to(app: typer.Typer) -> None:
     """Add this command to the `society` app."""
-    app.command(epilog="Example: `society watch runs --terminal`")(watch)
+    app.command(hidden=True)(watch)
 
 
 def watch(
@@ -29,11 +31,20 @@ def watch(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for the page; 0 is any free one.")] = 0,
     terminal: Annotated[bool, typer.Option("--terminal", help="Show it in this terminal.")] = False,
 ) -> None:
-    """Watch a run or a training while it goes on.
+    """Watch a run or a training while it goes on; now `society view`."""
+    typer.echo(f"`society watch` is now `society view`; {ONLY_NOW}", err=True)
+    watch_one(run, port, terminal=terminal)
 
-    It shows a live page, or a view in the terminal, of another process. It reads the run's event log, or the training's
-    ledger, and changes nothing. The page's address has a token: everyone with it can read the page.
-    """
+
+def is_watched(path: Path) -> bool:
+    """Tell whether a path is a run or a training, or will be: what one watches, not a folder of them."""
+    from simulation.tables.runs import TRAINING
+
+    return not path.exists() or any((path / name).exists() for name in ("manifest.json", "events.jsonl", TRAINING))
+
+
+def watch_one(run: Path, port: int, *, terminal: bool) -> None:
+    """Watch a run or a training, or the newest of a folder: on a page of its own, or in this terminal."""
     from simulation.watch.training import follower_of
     from simulation.watch.view import WatchStatus
 

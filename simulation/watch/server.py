@@ -95,7 +95,7 @@ class LivePage(LocalPage):
     """The live page of a run, its files and its stream."""
 
     def __init__(self, stream: Stream) -> None:
-        super().__init__("society watch")
+        super().__init__("society view")
         self._stream = stream
 
     def routes(self) -> Sequence[web.RouteDef]:

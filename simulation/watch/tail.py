@@ -35,7 +35,7 @@ class LogTail:
 
     def _whole_lines(self) -> list[bytes]:
         if self.unread() < 0:
-            raise EventLogError(f"{self.path} is shorter than it was; start society watch again")
+            raise EventLogError(f"{self.path} is shorter than it was; start society view again")
         if self.unread() == 0:
             return []
         with self.path.open("rb") as file:

@@ -56,11 +56,11 @@ function draw() {
 
 function showProgress() {
   const { scenario, run, ended, episodes, episode, step, steps, task, game, mode, resumed } = view.progress;
-  at("title").textContent = scenario ? `${scenario}: ${run}` : "society watch";
+  at("title").textContent = scenario ? `${scenario}: ${run}` : "society view";
   const [made, all] = view.training ? [view.training.update, view.training.updates] : [ended, episodes];
   at("bar").max = Math.max(1, all);
   at("bar").value = made;
-  document.title = scenario ? `${made}/${all} ${scenario}` : "society watch";
+  document.title = scenario ? `${made}/${all} ${scenario}` : "society view";
   const place = `episode ${episode} of ${episodes}, step ${step} of at most ${steps}: ${game} (${task}), ${mode}`;
   const again = resumed ? `; resumed ${resumed} ${resumed === 1 ? "time" : "times"}` : "";
   at("where").textContent = task ? place + again : "";
@@ -69,7 +69,7 @@ function showProgress() {
 function showStatus() {
   const status = at("status");
   const words = view ? statusWords(view.progress) : "connecting";
-  const shown = connected || !view ? words : `${words}; society watch is not there, trying again`;
+  const shown = connected || !view ? words : `${words}; society view is not there, trying again`;
   if (status.textContent !== shown) status.textContent = shown;
   status.classList.toggle("warn", !connected || Boolean(view && ["stopped", "broken"].includes(view.progress.status)));
 }

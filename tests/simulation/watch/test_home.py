@@ -99,7 +99,7 @@ async def test_chosen_runs_are_compared(two: list[Run], runs: Path) -> None:
 async def test_live_page_of_a_run_streams_its_views(two: list[Run], runs: Path) -> None:
     async with opened(runs) as (address, session):
         watch = f"{address}watch/{two[0].path.name}/"
-        assert "society watch" in await text(session, watch)
+        assert "society view" in await text(session, watch)
         assert "EventSource" in await text(session, f"{watch}page.js")
         async with session.get(f"{watch}events") as response:
             async for line in response.content:
