@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agents.inference.provenance import Tier
 from agents.problems import SocietyError, nearest
 from agents.sanitize import sanitize, sanitize_lines
 from agents.yaml_file import display
@@ -125,10 +126,15 @@ def _where(row: Mapping[Any, Any]) -> str:
     return f"episode {row['episode'] + 1}, step {row['step'] + 1}"
 
 
+def _source(row: Mapping[Any, Any]) -> str:
+    """Return where a text is from; no adapter wrote a simulated one."""
+    between = " in place of " if row["tier"] == Tier.SIMULATED.value else ", "
+    return f"{row['tier']}{between}{row['adapter']}"
+
+
 def _message_text(row: Mapping[Any, Any]) -> str:
     heard = ", ".join(row["audience"]) or "no one"
-    source = f"{row['tier']}, {row['adapter']}"
-    return f"{_where(row)}, {row['sender']} to {heard} [{source}]:\n  {sanitize(row['text'])}"
+    return f"{_where(row)}, {row['sender']} to {heard} [{_source(row)}]:\n  {sanitize(row['text'])}"
 
 
 def _prompt_text(row: Mapping[Any, Any]) -> str:
@@ -144,5 +150,4 @@ def _prompt_lines(row: Mapping[Any, Any]) -> Iterator[str]:
         yield f"[choices] {' | '.join(row['choices'])}"
     if row["tools"]:
         yield f"[tools] {row['tools']}"
-    source = f"{row['tier']}, {row['adapter']}" if row["tier"] else "no reply"
-    yield f"[reply: {source}]\n{row['reply']}\n"
+    yield f"[reply: {_source(row) if row['tier'] else 'no reply'}]\n{row['reply']}\n"

@@ -25,7 +25,7 @@ def test_show_prints_prompt_choices_and_reply(run: Run, capsys: pytest.CaptureFi
     text = capsys.readouterr().out
     assert text.count("=== episode 2, step 1, m1") == 2  # a message and a decision
     decided = run.decisions.query("model_id == 'm1' and episode == 1 and step == 0")["text"].iloc[0]
-    assert f"[reply: simulated, cooperator]\n{decided}\n" in text
+    assert f"[reply: simulated in place of cooperator]\n{decided}\n" in text
     for part in ("[system]\n", "[user]\n", "[choices] "):
         assert part in text
 
