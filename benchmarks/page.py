@@ -27,6 +27,8 @@ def page(report: dict[str, Any], grid: dict[str, Any] | None = None, learning: d
     lines = [
         "# Performance",
         "",
+        *summary(report["results"]),
+        "",
         f"`make bench` measures this and `python -m benchmarks.page` writes this page. {facts['cpu']}, "
         f"{facts['cores']} cores, {facts['memory_gib']} GiB, Python {facts['python']}, {facts['when']}, commit "
         f"{facts['commit']}; load average {facts['load'][0]} before and {report['load_after'][0]} after. A load "
@@ -46,6 +48,24 @@ def page(report: dict[str, Any], grid: dict[str, Any] | None = None, learning: d
         *(grid_rows(grid) if grid else []),
     ]
     return "\n".join(lines) + "\n"
+
+
+def summary(results: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what the figures say in five sentences; a figure that was not measured has none."""
+    middle = {row["name"]: float(row["spread"]["middle"]) for row in results}
+    met, missed = sum(row["met"] for row in results), [row["name"] for row in results if not row["met"]]
+    sentences = {
+        "a step against LLMAction, 29 tools": "A step of 1000 models on a slow server takes 1/{:.0f} of the time that "
+        "OASIS's own agents need for an action with all their tools.",
+        "a step's time over raw aiohttp's": "Asking a server costs {:.2f} times the time of bare aiohttp calls, with "
+        "messages, decisions and the record of every call.",
+        "messages of a crowd": "A society of 100,000 simulated models exchanges {:,.0f} messages a second on 2 cores.",
+        "first simulated message": "From the command to the first simulated message it takes {:.1f} s, most of it the "
+        "import of OASIS.",
+    }
+    lost = f"; not met: {', '.join(missed)}" if missed else ""
+    said = [text.format(middle[name]) for name, text in sentences.items() if name in middle]
+    return [" ".join([*said, f"{met} of {len(results)} figures meet their goal{lost}."])]
 
 
 def goal_rows(results: Sequence[dict[str, Any]]) -> list[str]:

@@ -21,6 +21,7 @@ from simulation.games import task_types
 from simulation.metrics import metrics
 from simulation.quality import scorers
 from simulation.tables.columns import TABLES
+from tests.support.browser import chromium
 
 ROOT = Path(__file__).parent.parent
 FETCHED = re.compile(
@@ -65,7 +66,7 @@ def test_key_has_values_limits_and_default() -> None:
 
 
 @pytest.mark.slow
-def test_site_builds_without_warnings_and_fetches_nothing(tmp_path: Path) -> None:
+def test_site_builds_without_warnings_and_searches_offline(tmp_path: Path) -> None:
     nowhere = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https", "HTTP", "HTTPS")}
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
     environment = {**os.environ, **nowhere, "NO_PROXY": "", "no_proxy": ""}
@@ -73,9 +74,20 @@ def test_site_builds_without_warnings_and_fetches_nothing(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     pages = {path: path.read_text(encoding="utf-8") for path in tmp_path.rglob("*.html")}
     assert not [path for path, text in pages.items() if FETCHED.search(text)]
+    assert found_from_the_disk(tmp_path / "howto" / "train.html", "exploitability")
     python = pages[tmp_path / "reference" / "python.html"]
     assert "simulation.run_scenario" in python
     assert "Holds every mistake in the scenario and its roster" in python
+
+
+def found_from_the_disk(page: Path, words: str) -> int:
+    """Return how many pages the search finds where the site is opened without a server."""
+    with chromium() as browser:
+        opened = browser.new_page()
+        opened.goto(page.as_uri())
+        opened.fill("input.md-search__input", words)
+        opened.wait_for_selector(".md-search-result__item", state="attached")
+        return opened.locator(".md-search-result__item").count()
 
 
 def test_documented_python_names_are_the_public_ones() -> None:
