@@ -29,12 +29,12 @@ _HEAD = {
     Language.ZH: """\
 # 参与者：每个 LoRA 模型一行。检查此文件：society validate {path}
 #   model_id        模型名称，用于表格和报告
-#   model_name      适配器在服务器上的名称
-#   role            leader（领导者）、follower（追随者）、competitor（竞争者）、teammate（队友）或 neutral（中立）
-#   team_id         所属队伍；team_battle 需要两支队伍
+#   model_name      适配器的服务名称
+#   role            leader（领导者）、follower（跟随者）、competitor（竞争者）、teammate（队友）或 neutral（中立）
+#   team_id         所属团队；team_battle 需要两个团队
 #   specialization  提示词中说明模型擅长什么；persona：提示词中对模型的一句介绍
 #   count: 3        一行生成三名玩家；policy: tit_for_tat 用脚本策略代替模型
-# extends: other.yaml 以另一份名单为基础：相同 model_id 的行修改它，remove: true 删除一行。
+# extends: other.yaml 以另一份名册为基础：相同 model_id 的行修改它，remove: true 删除一行。
 """,
 }
 

@@ -9,7 +9,7 @@ from simulation.games import find_game
 _WORDS = {
     Language.EN: {
         "head": "# What is played. Check this file with: society validate {path}\n"
-        "# Every key and its meaning: society new schema scenario; the game's rules: society ls games {game}\n",
+        "# Every key and its meaning: society new schema scenario; the game's rules: society show {game}\n",
         "episodes": "how often each task is played",
         "parameters": "# the game's parameters, with their defaults",
         "none": "# the game has no parameters",
@@ -20,7 +20,7 @@ _WORDS = {
     },
     Language.ZH: {
         "head": "# 玩什么。检查此文件：society validate {path}\n"
-        "# 所有键及其含义：society new schema scenario；游戏规则：society ls games {game}\n",
+        "# 所有键及其含义：society new schema scenario；游戏规则：society show {game}\n",
         "episodes": "每个任务重复的次数",
         "parameters": "# 游戏的参数及其默认值",
         "none": "# 该游戏没有参数",
