@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 
 
@@ -10,3 +11,10 @@ class Language(str, Enum):
 
     EN = "en"
     ZH = "zh"
+
+
+def text_in(text: str | Mapping[Language, str], language: Language = Language.EN) -> str:
+    """Return a text in a language: itself, or the version of that language, or else the first there is."""
+    if isinstance(text, str):
+        return text
+    return text.get(language) or next(iter(text.values()), "")

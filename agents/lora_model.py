@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from agents.answers import AnswerReading, ReaderVersion, read_answer
 from agents.deliberation import UNSET, Deliberation
 from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Request, Sampling, Tier
+from agents.language import text_in
 from agents.oasis_import import contained_import
 from agents.players.policies import POLICIES, Observation, Policy, Situation
 from agents.problems import SocietyError
@@ -159,7 +160,7 @@ class LoRAModel(SocialAgent):
         # model that only talks in groups needs none, so CAMEL's constructor is called directly.
         ChatAgent.__init__(
             self,
-            system_message=config.persona or None,
+            system_message=text_in(config.persona) or None,
             model=SocietyBackend(client, config.model_name or config.model_id),
         )
         self.social_agent_id = agent_id
@@ -355,4 +356,4 @@ def scripted_reply(policy: Policy, request: Request) -> Reply:
 def _bio(config: ModelConfig) -> str:
     team = f", team {config.team_id}" if config.team_id else ""
     player = f"adapter {config.model_name}" if config.model_name else config.played_by
-    return f"{config.role.value}{team}, {config.specialization}, {player}"
+    return f"{config.role.value}{team}, {text_in(config.specialization)}, {player}"

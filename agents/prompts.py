@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from agents.inference.provenance import ChatMessage, Purpose
-from agents.language import Language
+from agents.language import Language, text_in
 from agents.prompt_templates import Templates, environment
 from agents.role import ModelRole
 from agents.roster import ModelConfig
@@ -115,8 +115,8 @@ def identity(language: Language, config: ModelConfig, strategy: Strategy, templa
         role=config.role.value,
         role_name=ROLE_NAMES_ZH[config.role],
         team_id=config.team_id,
-        specialization=config.specialization,
-        persona=config.persona,
+        specialization=text_in(config.specialization, language),
+        persona=text_in(config.persona, language),
         strategy=strategy,
         stance_name=STANCE_NAMES_ZH[strategy.mode],
         decision_name=DECISION_NAMES_ZH[strategy.decision_making],

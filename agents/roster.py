@@ -10,14 +10,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from agents.deliberation import DecideMode, ThinkingSetting
-from agents.file_model import FileModel, FilledName, Flag, Name, Real, Text, Whole
+from agents.file_model import FileModel, FilledName, Flag, Name, Real, Text, Whole, word_or_structure
 from agents.findings import Finding, RawMapping, dotted, examine, refuse, shown
+from agents.language import Language, text_in
 from agents.problems import InvalidFileError, Problem, UsageError, nearest
 from agents.role import ModelRole, PopulationPart
 from agents.roster_layers import EXTENDS, REMOVE, ComposedRoster, compose_roster
@@ -44,6 +45,12 @@ class SamplingConfig(FileModel):
     """The longest reply, in tokens."""
 
 
+PerLanguage = Annotated[
+    Annotated[str, Tag("<word>")] | Annotated[dict[Language, str], Tag("<structure>")], Discriminator(word_or_structure)
+]
+"""A text, or one for each language: `{en: planning, zh: 规划}`."""
+
+
 class ModelConfig(FileModel):
     """One roster row: a served adapter (`model_name`), a scripted player (`policy`) or a person (`human`)."""
 
@@ -55,8 +62,8 @@ class ModelConfig(FileModel):
     """What the model is to the others. A competitor competes in every mode."""
     team_id: FilledName | None = None
     """The model's team; a team battle needs two teams."""
-    specialization: str = "general"
-    """What the model is good at, in a word or two; the prompt says so."""
+    specialization: PerLanguage = "general"
+    """What the model is good at, in a word or two; the prompt says so. `{en: ..., zh: ...}` for both languages."""
     lora_rank: Whole | None = Field(default=None, ge=1)
     """The adapter's rank, for the record."""
     lora_alpha: Real | None = Field(default=None, gt=0)
@@ -68,8 +75,8 @@ class ModelConfig(FileModel):
     adapter: Text | None = None
     """A local PEFT folder, for the embedded tier; relative to the roster file. If it names the base model otherwise,
     say which one it is with `base_model`."""
-    persona: str = ""
-    """A sentence about the model, for its prompt."""
+    persona: PerLanguage = ""
+    """A sentence about the model, for its prompt; `{en: ..., zh: ...}` for both languages."""
     sampling: SamplingConfig = SamplingConfig()
     """The row's own sampling."""
     thinking: ThinkingSetting | None = None
@@ -90,6 +97,13 @@ class ModelConfig(FileModel):
     def _keeps_the_rules(self) -> ModelConfig:
         refuse(model_findings(self.model_dump()))
         return self
+
+    def in_language(self, language: Language) -> ModelConfig:
+        """Return the row with its texts in one language."""
+        texts = {"specialization": self.specialization, "persona": self.persona}
+        if all(isinstance(text, str) for text in texts.values()):
+            return self
+        return self.model_copy(update={name: text_in(text, language) for name, text in texts.items()})
 
     @property
     def played_by(self) -> str:
@@ -234,6 +248,10 @@ class Roster(FileModel):
 
     def _of_rows(self, rows: Iterable[ModelConfig]) -> Roster:
         return Roster(name=self.name, base_model=self.base_model, description=self.description, models=tuple(rows))
+
+    def in_language(self, language: Language) -> Roster:
+        """Return the roster with its rows' texts in one language."""
+        return self.model_copy(update={"models": tuple(row.in_language(language) for row in self.models)})
 
     def expand(self) -> tuple[ModelConfig, ...]:
         """Return one row per player, each with `count` 1."""

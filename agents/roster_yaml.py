@@ -108,10 +108,16 @@ def _block(row: RawMapping, model: type[BaseModel], indent: str) -> str:
 def _sparse(data: RawMapping, model: type[BaseModel]) -> dict[str, Any]:
     """Return the entries that are neither a default nor empty."""
     sparse = {
-        key: _sparse(value, _model_of(model, key)) if isinstance(value, dict) else value for key, value in data.items()
+        key: _sparse(value, _model_of(model, key)) if isinstance(value, dict) and _has_model(model, key) else value
+        for key, value in data.items()
     }
     defaults = {name: field.default for name, field in model.model_fields.items()}
     return {key: value for key, value in sparse.items() if value not in (defaults.get(key), {}, None)}
+
+
+def _has_model(model: type[BaseModel], key: str) -> bool:
+    """Tell whether the mapping of a field is a model's; another has no defaults, as a text for each language."""
+    return bool(models_in(model.model_fields[key].annotation))
 
 
 def _model_of(model: type[BaseModel], key: str) -> type[BaseModel]:
@@ -207,7 +213,7 @@ def _mapping_edits(
     pairs = {key.value: (key, value) for key, value in node.value}
     indent = " " * node.start_mark.column
     for key, value in wanted.items():
-        nested = _model_of(model, key) if isinstance(value, dict) else model
+        nested = _model_of(model, key) if isinstance(value, dict) and _has_model(model, key) else model
         new = _sparse(value, nested) if isinstance(value, dict) else value
         if _same(key, raw.get(key), new, model):
             continue

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
+from agents.language import text_in
 from agents.sanitize import sanitize
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def team_tree(roster: Roster) -> Tree:
         for row in rows[:MOST_DRAWN]:
             words = [row.role.value, row.played_by]
             words += [f"rank {row.lora_rank}"] if row.lora_rank else []
-            words += [row.specialization] if row.specialization not in ("", "general") else []
+            skill = text_in(row.specialization)
+            words += [skill] if skill not in ("", "general") else []
             branch.add(plain(sanitize(f"{row.model_id}: {', '.join(words)}")))
         if len(rows) > MOST_DRAWN:
             branch.add(f"and {len(rows) - MOST_DRAWN:,} more")

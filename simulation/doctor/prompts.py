@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from agents.language import text_in
 from agents.strategy import TrainingMode
 from simulation.doctor.endpoints import Served
 from simulation.doctor.finding import Diagnosis, warning
@@ -19,7 +20,9 @@ _BYTES_PER_TOKEN = 3
 def longest_prompt(plan: Plan) -> int:
     """Return about how many tokens the longest prompt may have: the usual part, the longest persona, what is heard."""
     rows, rules = plan.roster.expand(), plan.scenario.communication
-    persona = max((len(row.persona.encode()) for row in rows if row.persona), default=0) // _BYTES_PER_TOKEN
+    persona = (
+        max((len(text_in(row.persona, plan.scenario.language).encode()) for row in rows), default=0) // _BYTES_PER_TOKEN
+    )
     heard = 0 if plan.scenario.mode is TrainingMode.COMPETITIVE else rules.talk_rounds * _senders(plan)
     return USUAL_PROMPT + persona + heard * plan.scenario.inference.max_tokens
 

@@ -169,7 +169,7 @@ class MultiModelEnvironment:
     def _seat(self, config: ModelConfig) -> None:
         if config.endpoint and config.model_name:
             self.client.pin(config.endpoint, config.model_name)
-        self._models[config.model_id] = config
+        self._models[config.model_id] = config.in_language(self.language)
 
     def remove_model(self, model_id: str) -> None:
         """Remove one model. Raises SocietyError for an unknown id, UsageError while a task is played."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agents.inference.provenance import Reply, Tier, lowest_tier, real_share
+from agents.language import text_in
 from simulation.games.measures import known
 from simulation.store.events import Outcome
 
@@ -36,7 +37,7 @@ def outcome(config: ModelConfig, stats: EpisodeStats, score: PlayerScore, reward
         model_name=config.played_by,
         role=config.role.value,
         team_id=config.team_id,
-        specialization=config.specialization,
+        specialization=text_in(config.specialization),
         tier=lowest_tier(stats.tiers),
         real_share=real_share(stats.tiers),
         payoff=score.payoff,

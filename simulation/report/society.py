@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from agents.language import text_in
 from agents.problems import SocietyError
 from simulation.answer.audiences import audience_maps
 from simulation.answer.standings import named_outcomes
@@ -107,7 +108,7 @@ def players_of(run: Run) -> list[PlayerCard]:
             row.played_by,
             row.role.value,
             row.team_id or "",
-            row.specialization,
+            text_in(row.specialization),
             (row.base_model or run.roster.base_model or "") if row.model_name else "",
             {each.mode.value: list(each.heard_by[row.model_id]) for each in maps},
         )

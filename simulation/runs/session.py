@@ -270,7 +270,8 @@ class RunSession:
         if self.prompts is not None:
             self.prompts.close()
         self.log.close()
-        tables = build_tables(read_events(self.path / EventLog.NAME), self.plan.roster)
+        roster = self.plan.roster.in_language(self.plan.scenario.language)
+        tables = build_tables(read_events(self.path / EventLog.NAME), roster)
         write_tables(self.path / "tables", tables, TABLES)
         manifest = read_manifest(self.path)
         last = {"status": status.value, "reason": reason, "tier_mix": dict(self.tier_mix)}

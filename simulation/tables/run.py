@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from agents.inference.provenance import Tier, fallen
+from agents.language import Language
 from agents.problems import SocietyError
 from agents.roster import Roster
 from simulation.plan import load_from_manifest
@@ -186,7 +187,8 @@ class Run(Tables):
         path = path.absolute()  # a notebook may change its working directory afterwards
         self.path = path
         self.manifest: Row = read_manifest(path)
-        self.roster = load_from_manifest(Roster, self.manifest, "roster")
+        language = Language(self.manifest["scenario"].get("language", Language.EN.value))
+        self.roster = load_from_manifest(Roster, self.manifest, "roster").in_language(language)
 
     @property
     def schema_version(self) -> int:
