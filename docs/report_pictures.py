@@ -22,8 +22,7 @@ from rich.console import Console
 from rich.terminal_theme import DIMMED_MONOKAI
 
 from simulation import hold_tournament, measure_effect, run_scenario
-from simulation.answer.answer import answer_of
-from simulation.answer.render import answer_lines
+from simulation.cli.console import show_answer
 from simulation.cli.view import comparison_page, report_page
 from simulation.report import write_report
 from simulation.runs.recorded import recorded_run
@@ -65,8 +64,8 @@ def main() -> None:
 def terminal_picture(browser: Browser, run: Run, width: int) -> None:
     """Take a picture of the answer block in a terminal of so many columns."""
     console = Console(record=True, width=width, file=StringIO(), force_terminal=True)
-    console.print(answer_lines(answer_of(run), width))
-    code = console.export_html(theme=DIMMED_MONOKAI, inline_styles=True, code_format="{code}")
+    show_answer(run, console)
+    code = console.export_html(theme=DIMMED_MONOKAI, inline_styles=True, code_format="{code}").strip()
     page = browser.new_page(viewport={"width": 10 * width, "height": 300})
     page.set_content(TERMINAL.format(code=code))
     shrunk(page.locator("body").screenshot(), f"answer_{width}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from simulation.tables.parquet import stored_file
 from simulation.tables.runs import runs_below
 
 CUT_OFF = "cut off"
+_ALIKE = ("task_type", "mode", "tier", "synthetic")
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class ListedRun:
         started: When the first run of it began, as ISO 8601.
         state: finished, running, stopped or cut off; of several runs, how many are in each state.
         tiers: Where the replies came from.
-        payoff: Mean payoff of a model in an episode; None before an episode is finished.
+        payoff: Mean payoff of a model in an episode; None where `run_figures` has none.
         runs: The number of runs.
     """
 
@@ -88,24 +90,37 @@ def _run(path: Path) -> ListedRun:
     try:
         manifest = orjson.loads((path / "manifest.json").read_bytes())
         scenario, tiers = str(manifest["scenario"]["name"]), tuple(map(str, manifest.get("tier_mix") or ()))
-        state = str(manifest["status"])
+        state = run_state(path, manifest)
     except (OSError, ValueError, KeyError, TypeError) as error:
         return ListedRun(path, "?", "", f"manifest.json cannot be read: {type(error).__name__}", (), None)
-    if state == RunStatus.RUNNING.value and not is_held(path):
-        state = CUT_OFF
-    return ListedRun(path, scenario, str(manifest.get("started", "")), state, tiers, _mean(_payoffs(path)))
+    return ListedRun(path, scenario, str(manifest.get("started", "")), state, tiers, run_figures(path)[1])
 
 
-def _payoffs(path: Path) -> Iterator[Any]:
+def run_state(path: Path, manifest: Mapping[str, Any]) -> str:
+    """Return the state of a run: finished, stopped, running, or cut off where no process plays it."""
+    state = str(manifest["status"])
+    return CUT_OFF if state == RunStatus.RUNNING.value and not is_held(path) else state
+
+
+def run_figures(path: Path) -> tuple[int | None, float | None]:
+    """Return a run's finished episodes and its mean payoff of a model in an episode.
+
+    There is no payoff where games, modes or tiers differ, or where outcomes are a formula over words: these are never
+    averaged. There is neither before the run is finished.
+    """
+    outcomes = stored_file(path, TableName.OUTCOMES)
+    return _figures(outcomes, outcomes.stat().st_mtime_ns) if outcomes.is_file() else (None, None)
+
+
+@lru_cache(maxsize=10_000)
+def _figures(file: Path, _changed_at: int) -> tuple[int | None, float | None]:
+    """Read the figures; a file that changed is read again."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        yield from pq.read_table(stored_file(path, TableName.OUTCOMES), columns=["payoff"])["payoff"].to_pylist()
-    except (OSError, pa.ArrowException):  # not finished, or damaged
-        return
-
-
-def _mean(values: Iterator[float]) -> float | None:
-    known = list(values)
-    return sum(known) / len(known) if known else None
+        rows = pq.ParquetFile(file).read(["episode", *_ALIKE, "payoff"]).to_pandas()
+    except (pa.ArrowException, OSError, KeyError):  # damaged, or of another version
+        return None, None
+    alike = len(rows[list(_ALIKE)].drop_duplicates()) == 1 and not rows["synthetic"].any()
+    return int(rows["episode"].nunique()), float(rows["payoff"].mean()) if alike else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,7 @@ import orjson
 
 from agents.inference.provenance import Tier
 from simulation.store.run_directory import RunStatus, is_held
-from simulation.tables.columns import TableName
-from simulation.tables.parquet import stored_file
+from simulation.tables.listing import CUT_OFF, run_figures, run_state
 from simulation.tables.runs import TRAINING
 
 STUDIES = {
@@ -41,7 +39,7 @@ class CatalogEntry:
         kind: run, or which study.
         name: The scenario of a run; of a study its folder.
         started: When a run began (ISO 8601), else when its folder was last changed.
-        state: running, finished, stopped or interrupted.
+        state: running, finished, stopped or cut off.
         tiers: Replies by tier; of a study texts by tier, where its result keeps them.
         simulated: Whether any of them was simulated.
         mode: A run's mode.
@@ -121,17 +119,14 @@ def _study_state(place: Path, kind: str, finished: bool) -> str:
         return RunStatus.RUNNING.value
     if kind in ("sweep", "training") and all(each.get("status") == RunStatus.FINISHED.value for each in manifests):
         return RunStatus.FINISHED.value
-    return "interrupted"
+    return CUT_OFF
 
 
 def _run(place: Path, path: str) -> CatalogEntry:
     manifest = _json(place / "manifest.json")
     scenario = manifest.get("scenario") or {}
-    state = str(manifest.get("status", "cannot be read"))
-    if state == RunStatus.RUNNING.value and not is_held(place):
-        state = "interrupted"
-    outcomes = stored_file(place, TableName.OUTCOMES)
-    episodes, payoff = _figures(outcomes, outcomes.stat().st_mtime_ns) if outcomes.is_file() else (None, None)
+    state = run_state(place, manifest) if "status" in manifest else "cannot be read"
+    episodes, payoff = run_figures(place)
     tiers = manifest.get("tier_mix") or {}
     return CatalogEntry(
         path=path,
@@ -147,22 +142,6 @@ def _run(place: Path, path: str) -> CatalogEntry:
         episodes=episodes,
         payoff=payoff,
     )
-
-
-@cache
-def _figures(file: Path, _changed_at: int) -> tuple[int | None, float | None]:
-    """Return a run's finished episodes and mean payoff; `_changed_at` lets a file that changed be read again."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns = ["episode", "task_type", "mode", "tier", "synthetic", "payoff"]
-    try:
-        rows = pq.ParquetFile(file).read(columns).to_pandas()
-    except (pa.ArrowException, OSError, KeyError):
-        return None, None
-    alike = len(rows[["task_type", "mode", "tier", "synthetic"]].drop_duplicates()) == 1
-    payoff = float(rows["payoff"].mean()) if alike and not rows["synthetic"].any() else None
-    return int(rows["episode"].nunique()), payoff
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def test_catalog_has_no_payoff_where_tiers_differ(make_plan: MakePlan, runs: Pat
 def test_study_is_one_entry_and_not_its_runs(make_plan: MakePlan, two: list[Run], runs: Path) -> None:
     play_treatments(make_plan(mode="cooperative", episodes=2), [Treatment.SILENCED], out=runs / "older" / "deeper")
     found = [(entry.kind, entry.state) for entry in read_catalog(runs)]
-    assert sorted(found) == [("effect", "interrupted"), ("run", "finished"), ("run", "finished")]  # nobody read it yet
+    assert sorted(found) == [("effect", "cut off"), ("run", "finished"), ("run", "finished")]  # nobody read it yet
 
 
 def test_live_runs_stand_on_top_and_dead_ones_do_not(two: list[Run], runs: Path) -> None:
@@ -76,7 +76,7 @@ def test_live_runs_stand_on_top_and_dead_ones_do_not(two: list[Run], runs: Path)
         states = [(entry.path, entry.state) for entry in read_catalog(runs)]
     finally:
         lock.release()
-    assert states == [(first.path.name, "running"), (second.path.name, "interrupted")]
+    assert states == [(first.path.name, "running"), (second.path.name, "cut off")]
 
 
 async def test_report_is_made_on_demand_and_links_back(two: list[Run], runs: Path) -> None:
