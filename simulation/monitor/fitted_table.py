@@ -22,7 +22,15 @@ class FittedTable(Table):
     """A rich table that leaves out its last columns where the console is too narrow, and says so below.
 
     Cells wrap at word ends; only a word longer than a third of the console is folded.
+
+    Args:
+        elsewhere: How else all columns are shown.
+        **options: As of `rich.table.Table`.
     """
+
+    def __init__(self, elsewhere: str = ", or use --json", **options: Any) -> None:
+        super().__init__(**options)
+        self._elsewhere = elsewhere
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from Table.__rich_console__(self._fitted(console, options), console, options)
@@ -48,7 +56,7 @@ class FittedTable(Table):
         others = zip(self.columns[1:kept], least[1:kept], strict=True)
         fitted.columns = [first, *(replace(column, min_width=size) for column, size in others)]
         if hidden:
-            said = f"Not shown in {width} columns: {', '.join(hidden)}. Widen the terminal, or use --json."
+            said = f"Not shown in {width} columns: {', '.join(hidden)}. Widen the terminal{self._elsewhere}."
             fitted.caption = "\n".join(filter(None, [str(self.caption or ""), escape(said)]))
         return fitted
 

@@ -41,7 +41,7 @@ class CallGroup:
 
     Attributes:
         tier: The tier.
-        name: The endpoint, adapter or model; empty for the whole tier.
+        name: The endpoint, adapter (`in place of NAME` where simulated) or model; empty for the whole tier.
         statuses: Attempts by how they ended.
         success_rate: ok / (ok + failed).
         latency: Seconds from sending to the whole reply.
@@ -152,7 +152,8 @@ def _groups(calls: pd.DataFrame, by: By, episodes: pd.DataFrame) -> Iterator[Cal
             yield _group(of_tier, tier, "", episodes)
         elif column is not None:
             for name, rows in of_tier.groupby(of_tier[column].astype(str), sort=True):
-                yield _group(rows, tier, str(name), episodes)
+                stood_in = by is By.ADAPTER and tier is Tier.SIMULATED
+                yield _group(rows, tier, f"in place of {name}" if stood_in else str(name), episodes)
 
 
 def _group(rows: pd.DataFrame, tier: Tier, name: str, episodes: pd.DataFrame) -> CallGroup:

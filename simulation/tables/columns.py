@@ -54,7 +54,7 @@ _TASK = (
 )
 _SOURCE = (
     Column("tier", CATEGORY, "where the text came from: camel, http, embedded, simulated, scripted or human"),
-    Column("adapter", CATEGORY, "adapter (or scripted policy) that answered"),
+    Column("adapter", CATEGORY, "adapter that was asked, or scripted policy; `tier` says who answered"),
     Column("endpoint", CATEGORY, "server URL; empty without a server"),
     Column("latency", REAL, "seconds the answer took"),
     Column("fallback_from", CATEGORY, "tiers that failed before it, best first: camel>http; empty when none did"),

@@ -146,7 +146,7 @@ def _honesty(view: LiveView) -> Iterator[Text]:
 
 def _models(view: LiveView, most: int) -> Table:
     """The models' figures, the highest total payoff first: payoff and reward are means per ended episode."""
-    table = FittedTable(show_edge=False, pad_edge=False, caption_justify="left")
+    table = FittedTable(elsewhere="", show_edge=False, pad_edge=False, caption_justify="left")
     for head in ("model", "played by", "team", *FIGURES, "tier"):
         figure = head in FIGURES
         table.add_column(head, justify="right" if figure else "left", no_wrap=figure, overflow="fold")

@@ -27,7 +27,12 @@ def test_call_groups_add_up_to_the_run(make_plan: Callable[..., Plan], runs: Pat
     assert sum(group.attempts for group in report.groups) == len(run.calls)
     assert report.tier_mix == {"simulated": 1.0}
     assert report.wall_seconds == pytest.approx(run.episodes["duration"].sum())
-    names = {By.TIER: {""}, By.ENDPOINT: {""}, By.ADAPTER: {"cooperator"}, By.MODEL: {f"m{i}" for i in range(6)}}
+    names = {
+        By.TIER: {""},
+        By.ENDPOINT: {""},
+        By.ADAPTER: {"in place of cooperator"},
+        By.MODEL: {f"m{i}" for i in range(6)},
+    }
     assert {group.name for group in report.groups} == names[by]
 
 
