@@ -8,8 +8,11 @@ import pytest
 
 from agents.language import Language, text_in
 from agents.problems import InvalidFileError
+from agents.prompts import identity
 from agents.roster import Roster
+from agents.strategy import TrainingMode, derive_strategy
 from simulation.runs.runner import run_scenario
+from simulation.task import TrainingTask
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own
 
 __all__ = ["_in_a_folder_of_its_own"]  # fixtures
@@ -47,6 +50,15 @@ def test_run_has_the_texts_of_its_language(language: str, skill: str, persona: s
     assert set(run.outcomes.query("model_id == 'ada'")["specialization"]) == {skill}
     kept = run.manifest["roster"]["models"][0]["specialization"]
     assert kept == {"en": "planning", "zh": "规划"}  # played again in the other language, it has the other text
+
+
+def test_prompt_of_a_row_has_its_language() -> None:
+    Path("two.yaml").write_text(ROSTER, encoding="utf-8")
+    ada = Roster.load("two.yaml").models[0]
+    task = TrainingTask(task_id="t", task_type="commons")
+    text = identity(Language.ZH, ada, derive_strategy(ada.role, task, TrainingMode.COOPERATIVE))
+    assert "规划" in text
+    assert "你很冷静。" in text
 
 
 def test_roster_keeps_both_when_it_is_saved() -> None:

@@ -201,6 +201,7 @@ def test_the_command_shows_the_means_and_ends_with_the_folder(capsys: pytest.Cap
 
 def test_seeds_and_grid_print_means_with_intervals(capsys: pytest.CaptureFixture[str]) -> None:
     asked = ("run", str(scenario(SCENARIO)), "--seed", "4", "--seeds", "6", "--grid", "mode=cooperative,competitive")
+    asked += ("--episodes", "2")  # a run is one unit, whatever its episodes
     code, out, err = society(capsys, *asked, "--jobs", "1", "--json")
     assert code == 0, err
     told = json.loads(out)
