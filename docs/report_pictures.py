@@ -57,7 +57,7 @@ def main() -> None:
         tournament = write_report([game.path], Path(folder) / "tournament.html")
         with opened(browser, tournament.as_uri(), {"width": 1180, "height": 960}) as page:
             save(page, "tournament_page")
-        with served(runs.absolute()) as address, opened(browser, address, {"width": 1180, "height": 420}) as page:
+        with served(runs.absolute()) as address, opened(browser, address, {"width": 1180, "height": 490}) as page:
             save(page, "view_page")
 
 

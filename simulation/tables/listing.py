@@ -11,13 +11,17 @@ from typing import Any
 
 import orjson
 
-from agents.problems import UsageError
+from agents.problems import SocietyError, UsageError
+from simulation.store.events import EventLog
 from simulation.store.run_directory import RunStatus, is_held
 from simulation.tables.columns import TableName
 from simulation.tables.parquet import stored_file
+from simulation.tables.run import Run
 from simulation.tables.runs import runs_below
 
 CUT_OFF = "cut off"
+MOST_BYTES = 50_000_000
+"""A list reads no larger file."""
 _ALIKE = ("task_type", "mode", "tier", "synthetic")
 
 
@@ -93,7 +97,7 @@ def _run(path: Path) -> ListedRun:
         state = run_state(path, manifest)
     except (OSError, ValueError, KeyError, TypeError) as error:
         return ListedRun(path, "?", "", f"manifest.json cannot be read: {type(error).__name__}", (), None)
-    return ListedRun(path, scenario, str(manifest.get("started", "")), state, tiers, run_figures(path)[1])
+    return ListedRun(path, scenario, str(manifest.get("started", "")), state, tiers, run_figures(path, state)[1])
 
 
 def run_state(path: Path, manifest: Mapping[str, Any]) -> str:
@@ -102,25 +106,32 @@ def run_state(path: Path, manifest: Mapping[str, Any]) -> str:
     return CUT_OFF if state == RunStatus.RUNNING.value and not is_held(path) else state
 
 
-def run_figures(path: Path) -> tuple[int | None, float | None]:
+def run_figures(path: Path, state: str) -> tuple[int | None, float | None]:
     """Return a run's finished episodes and its mean payoff of a model in an episode.
 
     There is no payoff where games, modes or tiers differ, or where outcomes are a formula over words: these are never
     averaged. There is neither before the run is finished.
     """
     outcomes = stored_file(path, TableName.OUTCOMES)
-    return _figures(outcomes, outcomes.stat().st_mtime_ns) if outcomes.is_file() else (None, None)
+    source = outcomes if outcomes.is_file() else path / EventLog.NAME
+    if state != RunStatus.FINISHED.value or not source.is_file() or source.stat().st_size > MOST_BYTES:
+        return None, None
+    return _figures(path, source == outcomes, source.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=10_000)
-def _figures(file: Path, _changed_at: int) -> tuple[int | None, float | None]:
-    """Read the figures; a file that changed is read again."""
+def _figures(path: Path, stored: bool, _changed_at: int) -> tuple[int | None, float | None]:
+    """Read the figures, of a run without stored tables from its events; a file that changed is read again."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    names = ["episode", *_ALIKE, "payoff"]
     try:
-        rows = pq.ParquetFile(file).read(["episode", *_ALIKE, "payoff"]).to_pandas()
-    except (pa.ArrowException, OSError, KeyError):  # damaged, or of another version
+        if stored:
+            rows = pq.ParquetFile(stored_file(path, TableName.OUTCOMES)).read(names).to_pandas()
+        else:
+            rows = Run(path).outcomes[names]
+    except (pa.ArrowException, OSError, KeyError, SocietyError):  # damaged
         return None, None
     alike = len(rows[list(_ALIKE)].drop_duplicates()) == 1 and not rows["synthetic"].any()
     return int(rows["episode"].nunique()), float(rows["payoff"].mean()) if alike else None

@@ -126,7 +126,7 @@ def _run(place: Path, path: str) -> CatalogEntry:
     manifest = _json(place / "manifest.json")
     scenario = manifest.get("scenario") or {}
     state = run_state(place, manifest) if "status" in manifest else "cannot be read"
-    episodes, payoff = run_figures(place)
+    episodes, payoff = run_figures(place, state)
     tiers = manifest.get("tier_mix") or {}
     return CatalogEntry(
         path=path,

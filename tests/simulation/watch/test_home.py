@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -50,6 +51,12 @@ def test_catalog_has_runs_with_tiers_and_payoff(two: list[Run], runs: Path) -> N
     assert mine.tiers == two[0].manifest["tier_mix"]
     assert mine.simulated
     assert mine.payoff == pytest.approx(two[0].outcomes["payoff"].mean())
+
+
+def test_catalog_reads_events_where_no_tables_are_stored(two: list[Run], runs: Path) -> None:
+    shutil.rmtree(two[0].path / "tables")
+    found = {entry.path: (entry.episodes, entry.payoff) for entry in read_catalog(runs)}
+    assert found[two[0].path.name] == (1, pytest.approx(two[0].outcomes["payoff"].mean()))
 
 
 def test_catalog_has_no_payoff_where_tiers_differ(make_plan: MakePlan, runs: Path) -> None:

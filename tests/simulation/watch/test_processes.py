@@ -1,4 +1,4 @@
-"""`society run` in one process, `society watch` in another, and a browser."""
+"""`society run` in one process, `society view` in another, and a browser."""
 
 from __future__ import annotations
 
