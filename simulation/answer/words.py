@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from agents.inference.provenance import Tier
 from simulation.answer.quotes import Quote, QuoteReason
 from simulation.metrics.registry import LEAST_UNITS
+from simulation.store.run_directory import RunStatus
 
 if TYPE_CHECKING:
     from simulation.answer.answer import RunAnswer
@@ -62,7 +63,7 @@ def block_of(answer: RunAnswer) -> Block:
 
 def title_of(answer: RunAnswer) -> str:
     """Return the block's title: scenario, game, mode, run and state."""
-    games = ", ".join(dict.fromkeys(game for game, _ in answer.played.games)) or "nothing played yet"
+    games = ", ".join(dict.fromkeys(game for game, _ in answer.played.games)) or "no episode has ended"
     name = answer.run.rstrip("/").rpartition("/")[2]
     return f"{answer.scenario}: {games}, {answer.mode} · {name} · {answer.state}"
 
@@ -89,8 +90,11 @@ def _played(answer: RunAnswer) -> Iterator[Line]:
     yield _plain(f"played by {_listed(names)}")
     tokens = f", {played.prompt_tokens:,} tokens of prompts and {played.completion_tokens:,} of replies"
     known = tokens if played.prompt_tokens or played.completion_tokens else ""
-    yield _plain(f"cost: {_count(played.calls, 'call')}{known}, {played.seconds:,.0f} s")
-    yield _plain(f"again: seed {played.seed}; society study replay {answer.run} repeats it without a model")
+    took = f", {played.seconds:,.0f} s" if played.episodes else ""
+    yield _plain(f"cost: {_count(played.calls, 'call')}{known}{took}")
+    over = answer.state == RunStatus.FINISHED.value
+    again = f"study replay {answer.run} repeats it without a model" if over else f"resume {answer.run} goes on with it"
+    yield _plain(f"again: seed {played.seed}; society {again}")
 
 
 def _best(answer: RunAnswer) -> Iterator[Line]:

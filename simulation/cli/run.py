@@ -91,7 +91,9 @@ def run(
         if as_ or cache or metrics_port is not None or otel or otel_content:
             fail_usage("--as, --cache, --metrics-port and --otel are options of one run: leave out --seeds and --grid")
         folder = begin_many(source, settings, seeds, swept, out)
-        refuse_no_decision_in(finish_many(folder, jobs, engine, json_))
+        runs = tuple(finish_many(folder, jobs, engine, json_))
+        refuse_no_server(runs, endpoint or ())
+        refuse_no_decision_in(runs)
     elif as_ or any(row.human for row in plan.roster.models):
         _play_as(plan, as_, out, json_)
     else:
@@ -148,7 +150,9 @@ def resume(
     from simulation.sweep_values import arms_in
 
     if arms_in(path):
-        refuse_no_decision_in(finish_many(path, jobs, engine, json_))
+        runs = tuple(finish_many(path, jobs, engine, json_))
+        refuse_no_server(runs)
+        refuse_no_decision_in(runs)
         return
     from simulation.plan import Plan
     from simulation.runs.runner import resume_run
@@ -169,7 +173,7 @@ def resume(
 def _show_end(finished: Run, json_: bool, endpoints: tuple[str, ...] = ()) -> None:
     show(finished, json_)
     show_unproved(finished)
-    refuse_no_server(finished, endpoints)
+    refuse_no_server((finished,), endpoints)
     refuse_no_decision(finished)
 
 
@@ -182,14 +186,17 @@ def show_unproved(finished: Run) -> None:
         complain(text)
 
 
-def refuse_no_server(finished: Run, given: Sequence[str] = ()) -> None:
-    """End the command with `NO_SERVER` if none of the servers that the user named answered."""
+def refuse_no_server(runs: Sequence[Run], given: Sequence[str] = ()) -> None:
+    """End the command with `NO_SERVER` if none of the servers that the user named answered in any run."""
+    from collections import Counter
+
     from simulation.cli.console import complain
     from simulation.metrics.replies import unanswered_servers
 
-    servers = unanswered_servers(finished, given)
-    if servers:
-        complain(no_server_text(servers, finished.manifest["tier_mix"]))
+    found = [unanswered_servers(run, given) for run in runs]
+    if found and all(found):
+        mix = sum((Counter(run.manifest["tier_mix"]) for run in runs), Counter[str]())
+        complain(no_server_text(tuple(dict.fromkeys(each for servers in found for each in servers)), mix))
         raise typer.Exit(NO_SERVER)
 
 

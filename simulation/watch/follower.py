@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 QUIET = 10.0
 """Seconds without a new event after which the run's process is looked for."""
 GONE = "its process is gone"
+LIVE_BYTES = 500_000
+"""Up to this length of the log, about a second of work, the answer so far is taken after each episode of a live run."""
 OVER = (WatchStatus.FINISHED, WatchStatus.STOPPED)
 
 
@@ -38,14 +41,27 @@ def last_written(run: Path) -> float:
     return (log if log.exists() else run / "manifest.json").stat().st_mtime
 
 
+def _answer_of(path: Path, progress: Progress) -> Block:
+    """Return what a run answers so far; its log says sooner than its manifest that it is over."""
+    from simulation.answer.answer import answer_of
+    from simulation.answer.words import block_of
+
+    run = load_run(path)
+    run.manifest |= {"status": progress.status.value, "reason": progress.reason}
+    return block_of(answer_of(run))
+
+
 class Follower:
     """A run as far as it has been read.
 
     Attributes:
+        answers: Whether views have what the run answers so far.
         path: A run directory, or a folder of runs.
         run: The run directory; None before it is there.
         caught_up: Whether the last look found nothing new.
     """
+
+    answers = True
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -55,6 +71,7 @@ class Follower:
         self.caught_up = False
         self._broken = ""
         self._answer: Block | None = None
+        self._answered_at: tuple[WatchStatus, int] | None = None
 
     @property
     def status(self) -> WatchStatus:
@@ -81,19 +98,18 @@ class Follower:
         for event in tail.read():
             state.add(event)
         self.caught_up = tail.offset == before
-        if not self.caught_up:
-            self._answer = None
-        elif self._answer is None and state.progress.status in OVER and self.run is not None:
-            self._answer = self._answered(self.run)
-            return self._answer is not None
-        return not self.caught_up
+        return not self.caught_up or self._answer_anew(tail, state)
 
-    def _answered(self, run: Path) -> Block | None:
-        """Return what a run that is over answers."""
-        from simulation.answer.answer import answer_of
-        from simulation.answer.words import block_of
-
-        return block_of(answer_of(load_run(run)))
+    def _answer_anew(self, tail: LogTail, state: RunState) -> bool:
+        """Take what the run answers so far: after each episode of a short log, and at the end; whether that is new."""
+        at = (state.progress.status, state.progress.ended)
+        due = at[0] in OVER or (at[1] > 0 and tail.offset <= LIVE_BYTES)
+        if not (self.answers and due and at != self._answered_at):
+            return False
+        self._answered_at = at
+        with suppress(SocietyError, OSError, ValueError, KeyError):  # the figures are shown without it
+            self._answer = _answer_of(tail.path.parent, state.progress)
+        return True
 
     def _find(self) -> Path | None:
         return find_run(self.path)

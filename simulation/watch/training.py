@@ -43,6 +43,8 @@ class TrainingFollower(Follower):
         SocietyError: The folder holds no training.
     """
 
+    answers = False  # a rollout of an update is over at once
+
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         plan = read_plan(path)

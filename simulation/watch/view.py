@@ -233,7 +233,7 @@ class LiveView:
 
     `said` are messages that are said and not yet heard: others still speak in the same talk round.
 
-    With a `training`, everything else is of the episodes of its current update. `answer` is the run's, once it is over.
+    With a `training`, everything else is of the episodes of its current update. `answer` is the run's so far.
     """
 
     whole: bool

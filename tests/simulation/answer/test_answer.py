@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
@@ -14,14 +15,14 @@ from agents.prompts import PlayerContext
 from agents.roster import ModelConfig, Roster
 from simulation.answer import RunAnswer, answer_html, answer_of, answer_text
 from simulation.answer.quotes import QuoteReason
-from simulation.answer.words import lead_text, sections_of
+from simulation.answer.words import lead_text, sections_of, title_of
 from simulation.metrics.intervals import mean_interval
 from simulation.monitor.outcomes import outcome_tables
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.scenario import Scenario
 from simulation.tables.players import player_name
-from simulation.tables.run import Run
+from simulation.tables.run import Run, load_run
 from tests.conftest import models
 from tests.support.faults import Fault
 from tests.support.in_thread import in_thread
@@ -48,7 +49,7 @@ def served(make_plan: Callable[..., Plan], runs: Path, *faults: Fault, says: str
         return run_scenario(make_plan(episodes=1, inference=keys), out=runs)
 
 
-def lines(answer: RunAnswer, key: str) -> str:
+def lines_of(answer: RunAnswer, key: str) -> str:
     return "\n".join(line.text for section in sections_of(answer) if section.key == key for line in section.lines)
 
 
@@ -166,7 +167,7 @@ def test_text_fits_its_width_and_breaks_between_words(run: Run, width: int) -> N
 
 
 def test_doubts_name_simulated_replies_and_missing_memory(run: Run) -> None:
-    doubts = lines(answer_of(run), "doubts")
+    doubts = lines_of(answer_of(run), "doubts")
     assert f"SIMULATED: {len(run.messages) + len(run.decisions)} of" in doubts
     assert "no memory" in doubts
 
@@ -184,6 +185,19 @@ def test_scripted_society_has_no_note_on_memory(make_plan: Callable[..., Plan], 
     answer = answer_of(run_scenario(make_plan(rows=rows, mode="cooperative", tasks=DILEMMA), out=runs))
     assert answer.notes == ()
     assert answer.played.players == {"policy:tit_for_tat": 2}
+
+
+def test_answer_of_a_cut_run_says_how_to_go_on(run: Run, tmp_path: Path) -> None:
+    lines = (run.path / "events.jsonl").read_bytes().splitlines(keepends=True)
+    first_end = next(number for number, line in enumerate(lines) if b'"EpisodeEnded"' in line)
+    cut = {"status": "stopped", "reason": "interrupted"}
+    (tmp_path / "manifest.json").write_bytes(orjson.dumps({**run.manifest, **cut}))
+    (tmp_path / "events.jsonl").write_bytes(b"".join(lines[:first_end]))
+    answer = answer_of(load_run(tmp_path))
+    assert answer.best == answer.quotes == answer.nearness == ()
+    assert f"society resume {tmp_path} goes on with it" in lines_of(answer, "played")
+    assert "The run is stopped (interrupted)" in lines_of(answer, "doubts")
+    assert "no episode has ended" in title_of(answer)
 
 
 def test_hostile_text_stays_text(make_plan: Callable[..., Plan], runs: Path) -> None:

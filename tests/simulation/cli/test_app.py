@@ -9,10 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
+from agents.inference.provenance import Tier
 from agents.roster import shipped_rosters
 from simulation.cli import app as cli
-from simulation.cli.run import NO_SERVER
+from simulation.cli.run import NO_SERVER, refuse_no_server
+from simulation.plan import Plan, Settings, make_plan
+from simulation.runs.recorded import recorded_run
+from simulation.runs.runner import run_scenario
 from simulation.scenario import shipped_scenarios
 
 
@@ -65,6 +70,17 @@ def test_run_without_the_named_server_has_its_own_exit_code(capsys: pytest.Captu
     for line in (first, last):
         assert url in line
         assert "start one with: vllm serve" in line
+
+
+def test_many_runs_fail_only_if_no_server_answered_in_any(tmp_path: Path) -> None:
+    plan = make_plan("first_contact", Settings(episodes=1, endpoints=["http://localhost:9/v1"]))
+    tiers = {"inference": plan.scenario.inference.model_copy(update={"tiers": (Tier.HTTP, Tier.SIMULATED)})}
+    lost = run_scenario(Plan(plan.scenario.model_copy(update=tiers), plan.roster), out=tmp_path)
+    served = recorded_run("first_contact_vllm", out=tmp_path)
+    refuse_no_server((lost, served))
+    with pytest.raises(typer.Exit) as ended:
+        refuse_no_server((lost, lost))
+    assert ended.value.exit_code == NO_SERVER
 
 
 def test_run_that_asked_for_simulated_replies_ends_well(capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,6 +72,26 @@ def test_torn_line_is_cut_by_the_resumed_run(make_plan: Callable[..., Plan], run
     assert_equals_tables(view, run)
 
 
+def test_answer_of_a_live_run_is_taken_after_each_episode(finished: Run, tmp_path: Path) -> None:
+    lines = (finished.path / EventLog.NAME).read_bytes().splitlines(keepends=True)
+    ends = [number for number, line in enumerate(lines, start=1) if b'"EpisodeEnded"' in line]
+    log = copy_of(finished, tmp_path / "copy")
+    manifest = log.parent / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b'"finished"', b'"running"'))  # as while tables are derived
+    follower, titles = Follower(log.parent), []
+    for end in (ends[0] - 1, ends[0], len(lines)):
+        log.write_bytes(b"".join(lines[:end]))
+        answer = read_on(follower).answer
+        titles.append((answer.title.rpartition(" · ")[2], answer.sections[0].lines[0].text) if answer else None)
+    none, first, last = titles
+    assert none is None  # no episode has ended
+    assert first is not None
+    assert last is not None
+    assert (first[0], last[0]) == ("running", "finished")
+    assert "1 episode," in first[1]
+    assert "2 episodes," in last[1]
+
+
 def test_follower_waits_for_a_run_that_has_not_begun(finished: Run, tmp_path: Path) -> None:
     follower = Follower(tmp_path / "later")
     assert not follower.poll()

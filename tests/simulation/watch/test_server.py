@@ -62,7 +62,7 @@ async def until_finished(stream: AsyncIterator[tuple[str, LiveView]]) -> list[Li
     found = []
     async for _, view in stream:
         found.append(view)
-        if view.progress.status is WatchStatus.FINISHED and view.answer is not None:
+        if view.answer is not None and view.answer.title.endswith("finished"):
             break
     return found
 
