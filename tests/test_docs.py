@@ -116,7 +116,9 @@ def test_description_is_the_same_everywhere() -> None:
 
 def test_named_commands_exist() -> None:
     society = typer.main.get_command(app)
-    named = re.findall(r"(?:^\$ |^|`|\| |uv run )society (?:-[^\s`]+ )*([a-z]+)(?: ([a-z]+)\b)?", PAGES, flags=re.MULTILINE)
+    named = re.findall(
+        r"(?:^\$ |^|`|\| |uv run )society (?:-[^\s`]+ )*([a-z]+)(?: ([a-z]+)\b)?", PAGES, flags=re.MULTILINE
+    )
     assert named
     for command, second in named:
         assert command in society.commands

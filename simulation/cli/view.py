@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from agents.problems import SocietyError
-from simulation.cli.watch import is_watched, until_stopped, watch_one
+from simulation.cli.watch import TerminalOption, is_watched, until_stopped, watch_one
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,9 +23,7 @@ def view(
         Path, typer.Argument(help="A folder of runs and studies; or a run or a training, to watch it while it goes on.")
     ] = Path("runs"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for the page; 0 is any free one.")] = 0,
-    terminal: Annotated[
-        bool, typer.Option("--terminal", help="Watch a run, or the newest of a folder, in this terminal.")
-    ] = False,
+    terminal: TerminalOption = False,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
 ) -> None:
     """Open one local page of all runs; watch live ones.

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from simulation.watch.follower import Follower
 
 
+TerminalOption = Annotated[
+    bool, typer.Option("--terminal", help="Watch a run, or the newest of a folder, in this terminal.")
+]
+
+
 def add_to(app: typer.Typer) -> None:
     """Add this command to the `society` app."""
     app.command(hidden=True)(watch)
@@ -29,9 +34,7 @@ def watch(
         ),
     ] = Path("runs"),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for the page; 0 is any free one.")] = 0,
-    terminal: Annotated[
-        bool, typer.Option("--terminal", help="Watch a run, or the newest of a folder, in this terminal.")
-    ] = False,
+    terminal: TerminalOption = False,
 ) -> None:
     """Watch a run or a training while it goes on; now `society view`."""
     typer.echo(f"`society watch` is now `society view`; {ONLY_NOW}", err=True)

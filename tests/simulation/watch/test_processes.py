@@ -94,7 +94,7 @@ async def test_watch_follows_a_run_of_another_process(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [(), ("--terminal",)])
 def test_ctrl_c_ends_watching_without_an_error(tmp_path: Path, options: tuple[str, ...]) -> None:
-    with command(tmp_path, "watch", "nothing-yet", *options) as watch:
+    with command(tmp_path, "view", "nothing-yet", *options) as watch:
         assert watch.stderr is not None
         assert "waiting for nothing-yet to begin" in watch.stderr.readline()
         if not options:
@@ -117,7 +117,7 @@ def test_the_page_follows_in_a_browser(make_plan: Callable[..., Plan], tmp_path:
     half = len(events) // 2
     log = copy_of(finished, tmp_path / "copy")
     append(log, events[:half])
-    with locked(log.parent), command(tmp_path, "watch", "copy") as watch, sync_playwright() as playwright:
+    with locked(log.parent), command(tmp_path, "view", "copy") as watch, sync_playwright() as playwright:
         address = address_of(watch)
         arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
         expect.set_options(timeout=30_000)
