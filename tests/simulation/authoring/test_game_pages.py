@@ -24,7 +24,7 @@ def test_game_page_refuses_a_docstring_without_a_part(part: PageSection, monkeyp
     module = sys.modules[type_of("commons")]
     text = str(module.__doc__).replace(f"\n{part.value}", "\nOf course")
     monkeypatch.setattr(module, "__doc__", text)
-    with pytest.raises(SocietyError, match=f"commons lacks: {part.value}"):
+    with pytest.raises(SocietyError, match=f"the game commons lacks {part.value}"):
         game_page("commons")
 
 
