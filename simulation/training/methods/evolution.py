@@ -76,7 +76,8 @@ def graded(context: UpdateContext, runs: Sequence[Run]) -> Lesson:
         refuse_simulated(run, [trial.learner])
         paid.setdefault((trial.learner, trial.mixture), []).append(_earned(context, trial.learner, run))
         mine = run.decisions[run.decisions["model_id"].astype(str) == trial.learner]
-        invalid.setdefault(trial.learner, []).append(float((~mine["valid"]).mean()))
+        if len(mine):
+            invalid.setdefault(trial.learner, []).append(float((~mine["valid"]).mean()))
     for learner in context.config.learners:
         tried = _offsets(context, learner)
         payoffs = [float(np.mean(paid[learner, number])) for number in range(1, len(tried) + 1)]
