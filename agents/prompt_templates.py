@@ -102,6 +102,8 @@ def template_mistakes(name: str, text: str) -> Iterator[TemplateMistake]:
     except TemplateSyntaxError as error:
         yield TemplateMistake(error.lineno, f"cannot be read: {error.message}")
         return
+    for other in parsed.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
+        yield TemplateMistake(other.lineno, "another template cannot be taken in here", "write its text out")
     known, own = VARIABLES[name], _own_names(parsed)
     for found in parsed.find_all(nodes.Name):
         if found.name not in known | own:
@@ -122,13 +124,12 @@ def _parsed(text: str) -> Parsed:
 
 
 def _own_names(parsed: Parsed) -> set[str]:
-    """Return the names that a template sets itself, and those of Jinja."""
+    """Return the names that a template sets itself; Jinja's own functions are not given to a prompt."""
     from jinja2 import nodes
-    from jinja2.defaults import DEFAULT_NAMESPACE
 
     stored = {each.name for each in parsed.find_all(nodes.Name) if each.ctx in ("store", "param")}
     macros = {each.name for each in parsed.find_all(nodes.Macro)}
-    return {*DEFAULT_NAMESPACE, *stored, *macros, "loop"}
+    return {*stored, *macros, "loop"}
 
 
 def read_templates(folder: Path, language: Language) -> tuple[dict[str, str], list[Problem]]:

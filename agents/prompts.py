@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.inference.provenance import ChatMessage, Purpose
 from agents.language import Language, text_in
+from agents.problems import SocietyError
 from agents.prompt_templates import Templates, environment
 from agents.role import ModelRole
 from agents.roster import ModelConfig
@@ -198,7 +199,14 @@ def _render(language: Language, templates: Templates, purpose: str, /, **variabl
 def _fill(language: Language, templates: Templates, purpose: str, /, **variables: Any) -> str:
     # Template.render without Jinja's globals: copying them costs more than rendering a prompt
     template = _template(language, templates, purpose)
-    return "".join(template.root_render_func(template.new_context(variables, shared=True)))
+    try:
+        return "".join(template.root_render_func(template.new_context(variables, shared=True)))
+    except Exception as error:
+        if purpose not in dict(templates):
+            raise
+        raise SocietyError(
+            f"prompt_templates: {purpose}.j2 cannot be filled in: {type(error).__name__}: {error}"
+        ) from error
 
 
 @lru_cache(maxsize=1024)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from agents.findings import Finding
 from agents.inference.servers.balancing import Balancing
@@ -31,6 +31,7 @@ def plan_warnings(plan: Plan) -> tuple[str, ...]:
         *_links(plan.scenario, ids),
         *_budget(plan.scenario),
         *_without_effect(plan.scenario),
+        *_foreign_texts(plan),
         *_cautions(plan.scenario),
     )
 
@@ -136,6 +137,16 @@ def some(names: Iterable[str]) -> str:
     listed = list(names)
     more = f" and {len(listed) - _NAMED:,} more" if len(listed) > _NAMED else ""
     return ", ".join(listed[:_NAMED]) + more
+
+
+def _foreign_texts(plan: Plan) -> Iterator[str]:
+    """Yield where a text of a row is not there in the scenario's language: the prompt gets the other."""
+    language = plan.scenario.language
+    for key in ("specialization", "persona"):
+        texts = {row.model_id: getattr(row, key) for row in plan.roster.expand()}
+        lacking = [name for name, text in texts.items() if isinstance(text, Mapping) and not text.get(language)]
+        if lacking:
+            yield f"{key} of {some(lacking)} is not given in {language.value}: the prompt has the other language's"
 
 
 def _cautions(scenario: Scenario) -> Iterator[str]:

@@ -36,6 +36,8 @@ def grid_of(pairs: Sequence[str]) -> dict[str, list[object]]:
     grid: dict[str, list[object]] = {}
     for pair in pairs:
         key, text = pair.split("=", 1)
+        if key in grid:
+            fail_usage(f"--grid {key} is there twice: write its values in one, --grid {key}=a,b")
         found = read_value(text if text.lstrip().startswith("[") else f"[{text}]", f"--grid {pair}", key)
         grid[key] = found if isinstance(found, list) else [found]
     return grid

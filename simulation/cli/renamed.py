@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import typer
@@ -63,7 +63,7 @@ class RenamingGroup(TyperGroup):
 def new_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Return a command line with new names in place of old ones, and a notice for each that was replaced."""
     start = next((place for place, word in enumerate(words) if not word.startswith("-")), len(words))
-    before, rest, notices = list(words[:start]), list(words[start:]), []
+    before, rest, notices = list(words[:start]), list(_apart(words[start:])), []
     for old, new in COMMANDS.items():
         if tuple(rest[: len(old)]) == old:
             after = rest[len(old) :]
@@ -82,6 +82,16 @@ def new_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
                 notices.append(_notice(word, f"{option} {begin}".strip()))
                 rest[number : number + 2] = [option, *(f"{begin}{value}" for value in rest[number + 1 : number + 2])]
     return [*before, *rest], notices
+
+
+def _apart(words: Sequence[str]) -> Iterator[str]:
+    """Yield words; an old option that has its value behind = becomes two."""
+    for word in words:
+        name, equals, value = word.partition("=")
+        if equals and (name in OPTIONS or (name in EXPLOIT and "exploit" in words)):
+            yield from (name, value)
+        else:
+            yield word
 
 
 def _place(old: tuple[str, ...], new: tuple[str, ...], after: Sequence[str]) -> tuple[str, ...]:

@@ -83,10 +83,12 @@ def run(
 
     settings = settings_of(tier=tier, require=require, seed=seed, episodes=episodes, endpoints=endpoint, pairs=set_)
     swept = grid_of(grid or ())
-    if replace and "roster" in {*swept, *settings.set}:
-        fail_usage("--replace changes rows of the scenario's roster: leave out --replace, or the other roster")
     source = source_of(scenario, replace or ())
     plan = make_plan(source, settings)
+    if replace and "roster" in {*swept, *settings.set, *plan.scenario.sweep}:
+        fail_usage("--replace changes rows of the scenario's roster: leave out --replace, or the other rosters")
+    if seeds and "seed" in swept:
+        fail_usage("--seeds and --grid seed= both give seeds: leave one out")
     if seeds or swept or plan.scenario.sweep:
         if as_ or cache or metrics_port is not None or otel or otel_content:
             fail_usage("--as, --cache, --metrics-port and --otel are options of one run: leave out --seeds and --grid")

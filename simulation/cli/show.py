@@ -52,6 +52,8 @@ def show(
     A run: the answer, or with --messages and --prompts every text, as JSON one object a line with indices from 0.
     Where several things have the name, each is shown.
     """
+    if what == str(RUNS) and not RUNS.exists():
+        raise SocietyError(f"there is no folder {RUNS} here; play something first: society run first_contact")
     run = _run_at(Path(what))
     if run is None:
         from simulation.cli.show_named import show_named

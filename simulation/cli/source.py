@@ -42,6 +42,9 @@ def _pairs(values: Sequence[str]) -> dict[str, str]:
     wrong = [value for value in values if not all(value.partition("="))]
     if wrong:
         fail_usage(f"--replace {wrong[0]}: write MODEL=ADAPTER, for example --replace ada=defector")
+    named = [value.split("=", 1)[0] for value in values]
+    if twice := next((model_id for model_id in named if named.count(model_id) > 1), None):
+        fail_usage(f"--replace {twice}= is there twice: name one adapter")
     return dict(value.split("=", 1) for value in values)
 
 

@@ -32,8 +32,10 @@ def view(
     watch it while another process plays it. It changes nothing. The page's address has a token: everyone with it can
     read the page.
     """
+    if not folder.exists() and folder.parent == Path():
+        raise SocietyError(f"there is no folder {folder} here; play something first: society run first_contact")
     if terminal or is_watched(folder):
-        watch_one(folder, port, terminal=terminal)
+        watch_one(folder, port, terminal=terminal, open_=open_)
         return
     if not folder.is_dir():
         raise SocietyError(f"{folder} is no folder; name the folder of your runs: society view FOLDER")

@@ -48,7 +48,7 @@ def is_watched(path: Path) -> bool:
     return not path.exists() or any((path / name).exists() for name in ("manifest.json", "events.jsonl", TRAINING))
 
 
-def watch_one(run: Path, port: int, *, terminal: bool) -> None:
+def watch_one(run: Path, port: int, *, terminal: bool, open_: bool = False) -> None:
     """Watch a run or a training, or the newest of a folder: on a page of its own, or in this terminal."""
     from simulation.watch.training import follower_of
     from simulation.watch.view import WatchStatus
@@ -60,7 +60,7 @@ def watch_one(run: Path, port: int, *, terminal: bool) -> None:
     if terminal:
         _in_terminal(follower)
     else:
-        asyncio.run(_page(follower, port))
+        asyncio.run(_page(follower, port, open_))
 
 
 def _in_terminal(follower: Follower) -> None:
@@ -72,12 +72,14 @@ def _in_terminal(follower: Follower) -> None:
         watch_in_terminal(Console(), follower)
 
 
-async def _page(follower: Follower, port: int) -> None:
+async def _page(follower: Follower, port: int, open_: bool) -> None:
     from simulation.watch.server import LivePage
     from simulation.watch.stream import Stream
 
     async with LivePage(Stream(follower)).serve(port) as address:
         typer.echo(address)
+        if open_:
+            typer.launch(address)
         await until_stopped()
 
 

@@ -41,11 +41,19 @@ def export_tables(tables: Tables, kind: FileKind, folder: Path) -> list[Path]:
     """
     frames = {name.value: getattr(tables, name.value) for name in TableName}
     frames = {name: frame for name, frame in frames.items() if len(frame)}
+    _refuse_others(folder, kind, set(frames))
     with translating_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if kind is FileKind.XLSX:
             return [_workbook(frames, folder / "tables.xlsx")]
         return [_file(frame, kind, folder / f"{name}.{kind.value}") for name, frame in frames.items()]
+
+
+def _refuse_others(folder: Path, kind: FileKind, names: set[str]) -> None:
+    """Raise SocietyError where a folder has tables of another export, which would stand beside these."""
+    left = [each.value for each in TableName if (folder / f"{each.value}.{kind.value}").exists()]
+    if others := sorted(set(left) - names):
+        raise SocietyError(f"{folder} has {others[0]}.{kind.value} of another export; name an empty folder")
 
 
 def _file(frame: pd.DataFrame, kind: FileKind, path: Path) -> Path:

@@ -237,13 +237,15 @@ def _warn_of(skipped: Sequence[Skipped]) -> None:
 
 
 def _once(found: Iterable[_Entry | Skipped]) -> Iterator[_Entry | Skipped]:
-    """Yield what was found; a copy of a run, or a link to it, is left out where the run itself came before."""
+    """Yield what was found; a copy of a run, a link to it or a replay of it is left out where it came before."""
     first: dict[str, Path] = {}
     for each in found:
         if isinstance(each, Skipped):
             yield each
         elif each.identity in first:
-            yield Skipped(each.path, f"is the same run as {first[each.identity]} (a copy, or a link); it counts once")
+            yield Skipped(
+                each.path, f"is the same run as {first[each.identity]} (a copy, a link or a replay); it counts once"
+            )
         else:
             first[each.identity] = each.path
             yield each
@@ -345,4 +347,15 @@ def _entry(path: Path, unfinished: bool) -> _Entry | Skipped:
     swept = {f"{SWEPT}{key}": value for key, value in sweep_values(path).items()}
     current = raw["schema_version"] == manifest["schema_version"]
     stored = current and all(stored_file(path, table).exists() for table in TableName)
-    return _Entry(path, name, seed, stored, swept, str(manifest.get("id") or path.resolve()))
+    return _Entry(path, name, seed, stored, swept, _identity(path, manifest))
+
+
+def _identity(path: Path, manifest: Row) -> str:
+    """Return what is the same for a run, its copies and its replays: the run's id, or its place where it has none."""
+    original = manifest.get("replay_of")
+    if not original:
+        return str(manifest.get("id") or path.resolve())
+    try:
+        return _identity(Path(original), orjson.loads((Path(original) / "manifest.json").read_bytes()))
+    except (OSError, ValueError, AttributeError, RecursionError):  # the run is gone
+        return str(Path(original).resolve())

@@ -42,6 +42,8 @@ def test_attributes_are_those_of_the_objects() -> None:
         ("decide", "a\n{% if choices %}", 2, "cannot be read", ""),
         ("decide", "{{ choices | jion }}", 1, "cannot be read: No filter named 'jion'", ""),
         ("system", "\n\n{{ task.dificulty }}", 3, "task has no 'dificulty'", "did you mean difficulty?"),
+        ("decide", '{% include "system.j2" %}', 1, "another template cannot be taken in here", "write its text out"),
+        ("decide", "{% for i in range(2) %}{{ i }}{% endfor %}", 1, "there is no variable 'range'", "known: choices"),
         ("identity", "{{ strategy.mood }}", 1, "strategy has no 'mood'", "did you mean mode?"),
     ],
 )
@@ -55,7 +57,7 @@ def test_mistake_has_line_and_suggestion(name: str, text: str, line: int, messag
     [
         "{% for choice in choices %}{{ loop.index }}: {{ choice }}\n{% endfor %}",
         "{% set names = choices | join('; ') %}{{ names }}",
-        "{% macro shown(each) %}<{{ each }}>{% endmacro %}{{ shown(choices) }} {{ range(3) | list }}",
+        "{% macro shown(each) %}<{{ each }}>{% endmacro %}{{ shown(choices) }}",
         "no variable at all",
     ],
 )

@@ -227,8 +227,18 @@ class TestOneRunCountsOnce:
     def test_a_copy_is_named_and_left_out(self, folder: Path) -> None:
         run_at(folder / "c", id="one")
         shutil.copytree(folder / "c", folder / "copy of c")
-        with pytest.warns(SkippedRunsWarning, match=r"copy of c: is the same run as \S+/c \(a copy, or a link\)"):
+        with pytest.warns(
+            SkippedRunsWarning, match=r"copy of c: is the same run as \S+/c \(a copy, a link or a replay\)"
+        ):
             assert len(load_runs(folder)) == 5
+
+    def test_a_replay_is_named_and_left_out(self, folder: Path) -> None:
+        run_at(folder / "c", id="one")
+        run_at(folder / "d", id="two", replay_of=str(folder / "c"))
+        run_at(folder / "e", id="three", replay_of=str(folder / "d"))
+        run_at(folder / "f", id="four", replay_of=str(folder / "gone"))
+        with pytest.warns(SkippedRunsWarning, match=r"d: is the same run as \S+/c \(a copy, a link or a replay\)"):
+            assert len(load_runs(folder)) == 6  # what is replayed by `f` is gone, so `f` counts
 
     def test_a_link_is_named_and_left_out(self, folder: Path) -> None:
         (folder / "z").symlink_to(folder / "a")
