@@ -126,7 +126,7 @@ def _run(place: Path, path: str) -> CatalogEntry:
     manifest = _json(place / "manifest.json")
     scenario = manifest.get("scenario") or {}
     state = run_state(place, manifest) if "status" in manifest else "cannot be read"
-    episodes, payoff = run_figures(place, state)
+    figures = run_figures(place, state)
     tiers = manifest.get("tier_mix") or {}
     return CatalogEntry(
         path=path,
@@ -139,8 +139,8 @@ def _run(place: Path, path: str) -> CatalogEntry:
         mode=str(scenario.get("mode", "")),
         games=", ".join(dict.fromkeys(str(task.get("task_type")) for task in scenario.get("tasks", ()))),
         seed=manifest.get("seed"),
-        episodes=episodes,
-        payoff=payoff,
+        episodes=figures.episodes,
+        payoff=figures.payoff,
     )
 
 
