@@ -65,7 +65,7 @@ class RunAnswer:
     Attributes:
         scenario: The scenario's name.
         run: The run's directory.
-        state: finished, stopped or running.
+        state: finished, stopped, running or cut off.
         mode: The scenario's mode.
         played: What was played by whom.
         best: Who did best, by game and mode; empty where no episode ended.

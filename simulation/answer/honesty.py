@@ -9,6 +9,7 @@ from agents.inference.provenance import CallStatus
 from agents.inference.servers.proof import stored_warnings
 from simulation.metrics.banner import SourceCounts
 from simulation.metrics.replies import reply_shares
+from simulation.tables.listing import run_state
 
 if TYPE_CHECKING:
     from simulation.tables.run import Run
@@ -19,7 +20,7 @@ class HonestyBanner:
     """Counts of a run's texts, calls and decisions.
 
     Attributes:
-        status: The run's.
+        status: finished, stopped, running, or cut off where no process plays it.
         treatment: What was done to messages before they were heard.
         tiers: Messages, decisions and social actions by the tier of their text.
         real: Share of texts from a language model (0-1); None without texts.
@@ -65,7 +66,7 @@ def honesty_of(run: Run) -> HonestyBanner:
     statuses = run.calls["status"].astype(str).value_counts()
     shares = {each.name: each for each in reply_shares(run)}
     return HonestyBanner(
-        status=str(run.manifest["status"]),
+        status=run_state(run.path, run.manifest),
         treatment=str(run.manifest["scenario"]["communication"].get("treatment", "delivered")),
         tiers=dict(counts.texts),
         real=counts.real_share,

@@ -92,9 +92,15 @@ def _played(answer: RunAnswer) -> Iterator[Line]:
     known = tokens if played.prompt_tokens or played.completion_tokens else ""
     took = f", {played.seconds:,.0f} s" if played.episodes else ""
     yield _plain(f"cost: {_count(played.calls, 'call')}{known}{took}")
+    yield _plain(_again(answer))
+
+
+def _again(answer: RunAnswer) -> str:
+    if answer.state == RunStatus.RUNNING.value:
+        return f"seed {answer.played.seed}; it is being played: society view {answer.run} shows it"
     over = answer.state == RunStatus.FINISHED.value
     again = f"study replay {answer.run} repeats it without a model" if over else f"resume {answer.run} goes on with it"
-    yield _plain(f"again: seed {played.seed}; society {again}")
+    return f"again: seed {answer.played.seed}; society {again}"
 
 
 def _best(answer: RunAnswer) -> Iterator[Line]:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from agents.language import text_in
 from agents.problems import SocietyError
 from simulation.answer.audiences import audience_maps
-from simulation.answer.standings import named_outcomes
 from simulation.plan import Plan
+from simulation.tables.players import player_names
 from simulation.tables.reconstruct import game_of, rules_of
 from simulation.task import TrainingTask
 
@@ -97,14 +97,13 @@ def _task_rules(run: Run) -> Iterator[TaskRules]:
 
 def players_of(run: Run) -> list[PlayerCard]:
     """Return the first rows of the roster, with who played them and who hears them."""
-    rows = named_outcomes(run).drop_duplicates("model_id", keep="last")
-    played = dict(zip(rows["model_id"], rows["player"], strict=True))
+    played = _played_by(run)
     maps = audience_maps(Plan.of(run.manifest))
     configs = run.roster.expand()[:MOST_PLAYERS]
     return [
         PlayerCard(
             row.model_id,
-            str(played.get(row.model_id, row.played_by)),
+            played.get(row.model_id, row.played_by),
             row.played_by,
             row.role.value,
             row.team_id or "",
@@ -114,3 +113,10 @@ def players_of(run: Run) -> list[PlayerCard]:
         )
         for row in configs
     ]
+
+
+def _played_by(run: Run) -> dict[str, str]:
+    """Return who played each model, over all of its games, modes and tiers."""
+    rows = run.outcomes.astype(dict.fromkeys(("model_id", "model_name", "role"), str))
+    counts = rows.groupby("model_id")[["simulated", "texts"]].transform("sum")
+    return dict(zip(rows["model_id"], player_names(rows, counts), strict=True))

@@ -26,6 +26,21 @@ _ALIKE = ("task_type", "mode", "tier", "synthetic")
 
 
 @dataclass(frozen=True)
+class RunFigures:
+    """What a list says of a finished run's outcomes.
+
+    Attributes:
+        episodes: Finished episodes; None where they are not known.
+        payoff: Mean payoff of a model in an episode; None where games, modes or tiers differ.
+        played: Its game, mode and tier, where it has a payoff: only payoffs of the same are averaged.
+    """
+
+    episodes: int | None = None
+    payoff: float | None = None
+    played: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ListedRun:
     """What a list says of a run, or of all runs of a set together.
 
@@ -35,7 +50,8 @@ class ListedRun:
         started: When the first run of it began, as ISO 8601.
         state: finished, running, stopped or cut off; of several runs, how many are in each state.
         tiers: Where the replies came from.
-        payoff: Mean payoff of a model in an episode; None where `run_figures` has none.
+        payoff: Mean payoff of a model in an episode; None where `run_figures` has none, and where runs of a set differ
+            in game, mode or tier or are not all finished.
         runs: The number of runs.
     """
 
@@ -76,7 +92,9 @@ def _listed(place: Path, paths: Sequence[Path]) -> ListedRun:
     lines = [_run(path) for path in paths]
     if paths[0] == place:
         return lines[0]
-    payoffs = [each.payoff for each in lines if each.payoff is not None]
+    figures = [run_figures(each.path, each.state) for each in lines]
+    payoffs = [each.payoff for each in figures if each.payoff is not None]
+    alike = len(payoffs) == len(lines) and len({each.played for each in figures}) == 1
     states = [each.state for each in lines]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     return ListedRun(
@@ -85,7 +103,7 @@ def _listed(place: Path, paths: Sequence[Path]) -> ListedRun:
         min(each.started for each in lines),
         counts if len(set(states)) > 1 else states[0],
         tuple(dict.fromkeys(tier for each in lines for tier in each.tiers)),
-        sum(payoffs) / len(payoffs) if payoffs else None,
+        sum(payoffs) / len(payoffs) if alike else None,
         len(lines),
     )
 
@@ -97,7 +115,7 @@ def _run(path: Path) -> ListedRun:
         state = run_state(path, manifest)
     except (OSError, ValueError, KeyError, TypeError) as error:
         return ListedRun(path, "?", "", f"manifest.json cannot be read: {type(error).__name__}", (), None)
-    return ListedRun(path, scenario, str(manifest.get("started", "")), state, tiers, run_figures(path, state)[1])
+    return ListedRun(path, scenario, str(manifest.get("started", "")), state, tiers, run_figures(path, state).payoff)
 
 
 def run_state(path: Path, manifest: Mapping[str, Any]) -> str:
@@ -106,7 +124,7 @@ def run_state(path: Path, manifest: Mapping[str, Any]) -> str:
     return CUT_OFF if state == RunStatus.RUNNING.value and not is_held(path) else state
 
 
-def run_figures(path: Path, state: str) -> tuple[int | None, float | None]:
+def run_figures(path: Path, state: str) -> RunFigures:
     """Return a run's finished episodes and its mean payoff of a model in an episode.
 
     There is no payoff where games, modes or tiers differ, or where outcomes are a formula over words: these are never
@@ -115,12 +133,12 @@ def run_figures(path: Path, state: str) -> tuple[int | None, float | None]:
     outcomes = stored_file(path, TableName.OUTCOMES)
     source = outcomes if outcomes.is_file() else path / EventLog.NAME
     if state != RunStatus.FINISHED.value or not source.is_file() or source.stat().st_size > MOST_BYTES:
-        return None, None
+        return RunFigures()
     return _figures(path, source == outcomes, source.stat().st_mtime_ns)
 
 
 @lru_cache(maxsize=10_000)
-def _figures(path: Path, stored: bool, _changed_at: int) -> tuple[int | None, float | None]:
+def _figures(path: Path, stored: bool, _changed_at: int) -> RunFigures:
     """Read the figures, of a run without stored tables from its events; a file that changed is read again."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -132,6 +150,8 @@ def _figures(path: Path, stored: bool, _changed_at: int) -> tuple[int | None, fl
         else:
             rows = Run(path).outcomes[names]
     except (pa.ArrowException, OSError, KeyError, SocietyError):  # damaged
-        return None, None
-    alike = len(rows[list(_ALIKE)].drop_duplicates()) == 1 and not rows["synthetic"].any()
-    return int(rows["episode"].nunique()), float(rows["payoff"].mean()) if alike else None
+        return RunFigures()
+    episodes, parts = int(rows["episode"].nunique()), rows[list(_ALIKE)].drop_duplicates()
+    if len(parts) != 1 or rows["synthetic"].any():
+        return RunFigures(episodes)
+    return RunFigures(episodes, float(rows["payoff"].mean()), tuple(str(each) for each in parts.iloc[0]))

@@ -144,6 +144,11 @@ def train(
     return ledger
 
 
+def all_updates_made(config: TrainingConfig, ledger: Ledger) -> bool:
+    """Return whether a training has made all updates of its scenario, or its league is over."""
+    return len(ledger.lines) > config.last_update or is_over(config, ledger)
+
+
 def from_its_own(plan: Plan, folder: Path, ledger: Ledger) -> Plan:
     """Return the plan whose rows with an adapter begin with the first versions of this training, once it has them.
 

@@ -71,7 +71,7 @@ class Follower:
         self.caught_up = False
         self._broken = ""
         self._answer: Block | None = None
-        self._answered_at: tuple[WatchStatus, int] | None = None
+        self._answered_at: tuple[WatchStatus, int, bool] | None = None
 
     @property
     def status(self) -> WatchStatus:
@@ -101,8 +101,9 @@ class Follower:
         return not self.caught_up or self._answer_anew(tail, state)
 
     def _answer_anew(self, tail: LogTail, state: RunState) -> bool:
-        """Take what the run answers so far: after each episode of a short log, and at the end; whether that is new."""
-        at = (state.progress.status, state.progress.ended)
+        """Take what the run answers so far: after each episode of a short log, and at its end; whether it is new."""
+        status = state.progress.status
+        at = (status, state.progress.ended, status is WatchStatus.RUNNING and is_held(tail.path.parent))
         due = at[0] in OVER or (at[1] > 0 and tail.offset <= LIVE_BYTES)
         if not (self.answers and due and at != self._answered_at):
             return False

@@ -6,7 +6,8 @@
     http://127.0.0.1:PORT/TOKEN/watch/PATH/          its live page
     http://127.0.0.1:PORT/TOKEN/compare?run=A&run=B  the comparison of chosen ones
 
-A path that the catalog does not have is refused, so nothing outside of the folder is served.
+PATH is empty for the folder itself, where it is a study. A path that the catalog does not have is refused, so nothing
+outside of the folder is served.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from aiohttp import web
 
 from agents.problems import SocietyError
 from agents.yaml_file import display
-from simulation.watch.catalog import read_catalog
+from simulation.watch.catalog import UNREADABLE, read_catalog
 from simulation.watch.server import HEADERS, LocalPage, asset, following, send_events
 from simulation.watch.stream import Stream
 
@@ -57,10 +58,10 @@ class HomePage(LocalPage):
     def routes(self) -> Sequence[web.RouteDef]:
         return [
             web.get("/{token}/catalog", self._catalog),
-            web.get("/{token}/report/{path:.+}", self._report_page),
+            web.get("/{token}/report/{path:.*}", self._report_page),
             web.get("/{token}/compare", self._compare_page),
-            web.get("/{token}/watch/{path:.+}/events", self._events),
-            web.get("/{token}/watch/{path:.+}/{name:[a-z.]*}", self._live_file),
+            web.get("/{token}/watch/{path:.*}/events", self._events),
+            web.get("/{token}/watch/{path:.*}/{name:[a-z.]*}", self._live_file),
             web.get("/{token}/{name:[a-z.]*}", self._file),
         ]
 
@@ -90,24 +91,27 @@ class HomePage(LocalPage):
     async def _made(self, make: Render, names: Sequence[str]) -> web.Response:
         home = f"/{self.token}/"
         try:
-            places = [self._place(name) for name in names]
+            places = await self._places(names)
             page = await asyncio.to_thread(make, places, home)
-        except SocietyError as error:
+        except (SocietyError, OSError) as error:
             style = "<style>body{font:15px system-ui;margin:2rem}</style>"
             page = f'<!doctype html><title>society view</title>{style}<a href="{home}">All runs</a>'
             text = f"{page}<pre>{escape(str(error))}</pre>"
             return web.Response(status=400, text=text, content_type="text/html", headers=_INLINE)
         return web.Response(text=page, content_type="text/html", headers=_INLINE)
 
-    def _place(self, name: str) -> Path:
-        known = {entry.path for entry in read_catalog(self._folder)}
-        if name not in known:
-            raise SocietyError(f"there is no run and no study {name} in {self._folder}")
-        return self._folder / name
+    async def _places(self, names: Sequence[str]) -> list[Path]:
+        known = {entry.path: entry.state for entry in await asyncio.to_thread(read_catalog, self._folder)}
+        for name in names:
+            if known.get(name) == UNREADABLE:
+                raise SocietyError(f"{self._folder / name} {UNREADABLE}: it is not what society writes, or is closed")
+            if name not in known:
+                raise SocietyError(f"there is no run and no study {name} in {self._folder}")
+        return [self._folder / name for name in names]
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         try:
-            place = self._place(request.match_info["path"])
+            (place,) = await self._places([request.match_info["path"]])
         except SocietyError as error:
             return web.Response(status=404, text=f"{error}\n", headers=HEADERS)
         if place not in self._streams:

@@ -11,7 +11,7 @@ from simulation.store.run_directory import is_held
 from simulation.tables.runs import TRAINING
 from simulation.training.ledger import LEDGER, Ledger, UpdateLine
 from simulation.training.rollout import ROLLOUTS
-from simulation.training.run import config_of, read_plan
+from simulation.training.run import all_updates_made, config_of, read_plan
 from simulation.watch.follower import GONE, QUIET, Follower, find_run, last_written
 from simulation.watch.view import LearnerRow, LiveView, TrainingProgress, WatchStatus
 
@@ -48,18 +48,17 @@ class TrainingFollower(Follower):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         plan = read_plan(path)
-        self._scenario, config = plan.scenario.name, config_of(plan)
-        self._learners, self._updates = tuple(config.learners), config.last_update
+        self._scenario, self._config = plan.scenario.name, config_of(plan)
+        self._learners, self._updates = tuple(self._config.learners), self._config.last_update
         self._lines: list[UpdateLine] = []
         self._size, self._shown = -1, WatchStatus.WAITING
-        self._other_run = False
+        self._other_run = self._made = False
 
     @property
     def status(self) -> WatchStatus:
         if self._broken:
             return WatchStatus.BROKEN
-        made = len(self._lines) - 1
-        if made >= self._updates and not is_held(self.path):
+        if self._made and not is_held(self.path):
             return WatchStatus.FINISHED
         quiet = time.time() - self._latest_change() >= QUIET
         return WatchStatus.STOPPED if quiet and not is_held(self.path) else WatchStatus.RUNNING
@@ -79,7 +78,8 @@ class TrainingFollower(Follower):
             return False
         self._size, before = size, len(self._lines)
         try:
-            self._lines = Ledger(self.path).lines
+            read = Ledger(self.path)
+            self._lines, self._made = read.lines, all_updates_made(self._config, read)
         except SocietyError as error:
             self._broken = str(error)
             raise SocietyError(f"{self.path} cannot be followed: {error}") from error

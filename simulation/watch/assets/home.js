@@ -4,6 +4,7 @@
 const at = (id) => document.getElementById(id);
 const chosen = new Set();
 let entries = [];
+let shown = false;
 let sorted = { key: "", down: true };
 
 const COLUMNS = [
@@ -14,7 +15,7 @@ const COLUMNS = [
   ["tiers", "replies by tier", (entry) => Object.entries(entry.tiers).map(([tier, count]) => `${tier} ${count.toLocaleString("en")}`).join(", ") || (entry.simulated ? "simulated" : "–")],
   ["episodes", "episodes", (entry) => entry.episodes ?? ""],
   ["payoff", "payoff", (entry) => (entry.payoff === null ? "" : Number(entry.payoff.toPrecision(4)).toLocaleString("en"))],
-  ["started", "date", (entry) => new Date(entry.started).toLocaleString("sv").slice(0, 16)],
+  ["started", "date", (entry) => entry.started && new Date(entry.started).toLocaleString("sv").slice(0, 16)],
 ];
 const NUMBERS = ["episodes", "payoff"];
 const live = (entry) => entry.state === "running";
@@ -100,17 +101,19 @@ function draw() {
 
 async function load() {
   const begun = performance.now();
-  try {
-    const answer = await fetch("catalog");
-    const found = await answer.json();
+  const answer = await fetch("catalog").catch(() => null);
+  const found = answer && answer.ok ? await answer.json().catch(() => null) : null;
+  if (!found) {
+    at("count").textContent = answer ? `the folder cannot be listed (error ${answer.status}); society view tries again` : "society view has ended: start it again";
+    shown = false;
+  } else {
     const changed = JSON.stringify(found.entries) !== JSON.stringify(entries);
     entries = found.entries;
     at("folder").textContent = found.folder;
     const kinds = [...new Set(entries.map((entry) => entry.kind))].sort();
     if (at("kind").options.length !== kinds.length + 1) at("kind").replaceChildren(...["", ...kinds].map((kind) => new Option(kind || "all", kind)));
-    if (changed || !at("entries").tHead) draw();
-  } catch {
-    at("count").textContent = "society view has ended: start it again";
+    if (changed || !shown) draw();
+    shown = true;
   }
   setTimeout(load, Math.max(3000, 10 * (performance.now() - begun)));  // a large folder is read less often
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from simulation.monitor.outcomes import outcome_tables
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.scenario import Scenario
+from simulation.store.run_directory import locked
+from simulation.tables.listing import CUT_OFF
 from simulation.tables.players import player_name
 from simulation.tables.run import Run, load_run
 from tests.conftest import models
@@ -198,6 +201,23 @@ def test_answer_of_a_cut_run_says_how_to_go_on(run: Run, tmp_path: Path) -> None
     assert f"society resume {tmp_path} goes on with it" in lines_of(answer, "played")
     assert "The run is stopped (interrupted)" in lines_of(answer, "doubts")
     assert "no episode has ended" in title_of(answer)
+
+
+def test_live_run_is_not_told_to_resume_but_a_killed_one_is(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_bytes(orjson.dumps({**run.manifest, "status": "running"}))
+    shutil.copy(run.path / "events.jsonl", tmp_path)
+    killed = answer_of(load_run(tmp_path))
+    assert killed.state == CUT_OFF
+    assert f"society resume {tmp_path} goes on with it" in lines_of(killed, "played")
+    assert "The run is cut off" in lines_of(killed, "doubts")
+    lock = locked(tmp_path)
+    try:
+        live = answer_of(load_run(tmp_path))
+    finally:
+        lock.release()
+    assert live.state == "running"
+    assert f"society view {tmp_path} shows it" in lines_of(live, "played")
+    assert "resume" not in lines_of(live, "played")
 
 
 def test_hostile_text_stays_text(make_plan: Callable[..., Plan], runs: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,18 @@ def test_set_of_runs_is_one_line(make_plan: MakePlan) -> None:
     means = [run.outcomes["payoff"].mean() for run in (first, second)]
     assert line.payoff == pytest.approx(sum(means) / 2)
     assert len(list_runs(folder)) == 2
+
+
+def test_set_has_no_payoff_where_its_runs_are_not_alike(make_plan: MakePlan) -> None:
+    folder = begin("sweep", "two", {"a": make_plan(seed=1), "b": make_plan(seed=2, mode="cooperative")})
+    play_in(folder / "a", plan_of(folder, "a"))
+    other = play_in(folder / "b", plan_of(folder, "b"))
+    assert list_runs(Path("runs"))[0].payoff is None  # two modes
+    shutil.rmtree(other.path)
+    assert list_runs(Path("runs"))[0].payoff is not None
+    unfinished = run_scenario(make_plan(seed=3), out=folder / "b")
+    (unfinished.path / "manifest.json").write_text(json.dumps({**unfinished.manifest, "status": "running"}))
+    assert list_runs(Path("runs"))[0].payoff is None
 
 
 def test_killed_and_damaged_runs_are_said_to_be_so(make_plan: MakePlan) -> None:

@@ -23,6 +23,7 @@ from simulation.pictures.course import episodes_of, lines_of
 from simulation.pictures.network import network_of
 from simulation.plan import Plan
 from simulation.report import write_report
+from simulation.report.society import players_of
 from simulation.report.sources import find_sources
 from simulation.runs.runner import RunStoppedError, run_scenario
 from simulation.store.events import StepResolved
@@ -124,6 +125,19 @@ def test_honesty_counts_failures_and_fallbacks(make_plan: Callable[..., Plan], r
     assert honesty.fallbacks == 1
     assert honesty.tiers == {Tier.HTTP.value: 15, Tier.SIMULATED.value: 1}
     assert honesty.real == pytest.approx(15 / 16)
+
+
+def test_players_say_what_was_simulated_in_any_episode(make_plan: Callable[..., Plan], runs: Path) -> None:
+    with in_thread(ScriptedVLLM()) as server:
+        keys = {"tiers": ["http", "simulated"], "endpoints": [server.url], "retries": 0}
+        server.script(Fault.SERVER_ERROR)
+        run = run_scenario(make_plan(episodes=2, inference=keys), out=runs)
+    (first,) = [row for row in run.outcomes.itertuples() if row.simulated]
+    assert first.episode == 0
+    own = run.outcomes[run.outcomes["model_id"] == first.model_id]
+    says = {card.model: card.player for card in players_of(run)}
+    assert says.pop(first.model_id) == f"{first.model_name}, 1 of {own['texts'].sum()} simulated"
+    assert not [player for player in says.values() if "simulated" in player]
 
 
 def test_report_needs_no_network_and_has_every_text(small_run: Run, tmp_path: Path) -> None:

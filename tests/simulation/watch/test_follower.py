@@ -78,16 +78,19 @@ def test_answer_of_a_live_run_is_taken_after_each_episode(finished: Run, tmp_pat
     log = copy_of(finished, tmp_path / "copy")
     manifest = log.parent / "manifest.json"
     manifest.write_bytes(manifest.read_bytes().replace(b'"finished"', b'"running"'))  # as while tables are derived
-    follower, titles = Follower(log.parent), []
-    for end in (ends[0] - 1, ends[0], len(lines)):
+    follower, titles, lock = Follower(log.parent), [], locked(log.parent)
+    for end, dies in ((ends[0] - 1, False), (ends[0], False), (ends[0], True), (len(lines), False)):
         log.write_bytes(b"".join(lines[:end]))
+        if dies:
+            lock.release()
         answer = read_on(follower).answer
         titles.append((answer.title.rpartition(" · ")[2], answer.sections[0].lines[0].text) if answer else None)
-    none, first, last = titles
+    none, first, killed, last = titles
     assert none is None  # no episode has ended
     assert first is not None
+    assert killed is not None
     assert last is not None
-    assert (first[0], last[0]) == ("running", "finished")
+    assert (first[0], killed[0], last[0]) == ("running", "cut off", "finished")
     assert "1 episode," in first[1]
     assert "2 episodes," in last[1]
 

@@ -15,10 +15,11 @@ import pytest
 from rich.console import Console
 
 from agents.problems import SocietyError
+from simulation.plan import Plan
 from simulation.runs.folders import at_work
 from simulation.tables.runs import TRAINING
 from simulation.training.ledger import LEDGER
-from simulation.training.run import train
+from simulation.training.run import begin_training, config_of, read_plan, train
 from simulation.training.tables import load_training
 from simulation.watch.follower import GONE, QUIET, Follower
 from simulation.watch.terminal import watch_in_terminal
@@ -26,6 +27,7 @@ from simulation.watch.training import TrainingFollower, follower_of
 from simulation.watch.view import LiveView, WatchStatus
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
 from tests.simulation.training.conftest import begin, training_plan
+from tests.simulation.training.league.test_league import league_plan
 from tests.simulation.watch.joined import joined
 from tests.simulation.watch.test_follower import read_on
 from tests.simulation.watch.test_server import page, views
@@ -112,6 +114,16 @@ def test_training_without_a_process_is_shown_as_stopped(begin: Begin) -> None:
     assert "society train goes on" in console.file.getvalue()  # type: ignore[attr-defined]
     train(folder)
     assert status() == (WatchStatus.FINISHED, "")
+
+
+def test_league_that_is_over_early_is_finished(training_plan: Callable[..., Plan], tmp_path: Path) -> None:
+    folder = begin_training(league_plan(training_plan, oracle_updates=20, most=4), tmp_path)
+    made = train(folder).lines
+    follower = TrainingFollower(folder)
+    for path in folder.rglob("*.jsonl"):
+        os.utime(path, (0, time.time() - 2 * QUIET))
+    assert len(made) - 1 < config_of(read_plan(folder)).last_update
+    assert read_on(follower).progress.status is WatchStatus.FINISHED
 
 
 def test_rollout_that_is_played_again_is_followed_from_its_start(begin: Begin) -> None:
