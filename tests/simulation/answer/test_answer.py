@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -107,6 +108,13 @@ def test_quotes_follow_their_rules(run: Run) -> None:
     before = steps.loc[(change.episode - 1, change.step - 2, change.changed)]["cooperation"]
     assert abs(now - before) == 1  # no change of a dilemma's decision is larger
     assert change.before != change.action
+
+
+def test_run_without_a_quote_says_whether_anyone_spoke(make_plan: Callable[..., Plan], runs: Path, run: Run) -> None:
+    assert "of the steps in which it spoke" in lines_of(answer_of(run), "said")
+    assert lines_of(replace(answer_of(run), quotes=()), "said") == "no message to quote"
+    silent = run_scenario(make_plan(episodes=1, communication={"talk_rounds": 0}), out=runs)
+    assert lines_of(answer_of(silent), "said") == "no message was sent"
 
 
 def test_nearness_is_that_of_the_episodes(run: Run) -> None:
