@@ -37,6 +37,7 @@ class Played:
         models: All models.
         episodes: Episodes that ended.
         steps: Steps of these episodes.
+        messages: Messages that were sent, with text or without.
         tiers: Messages, decisions and social actions by the tier of their text.
         calls: Calls that were made.
         prompt_tokens: Tokens of their prompts, where reported.
@@ -50,6 +51,7 @@ class Played:
     models: int
     episodes: int
     steps: int
+    messages: int
     tiers: dict[str, int]
     calls: int
     prompt_tokens: int
@@ -118,6 +120,7 @@ def _played(run: Run, banner: HonestyBanner) -> Played:
         models=len(run.agents),
         episodes=len(episodes),
         steps=int(episodes["steps"].sum()),
+        messages=len(run.messages),
         tiers=banner.tiers,
         calls=banner.calls,
         prompt_tokens=int(made["prompt_tokens"].sum()),

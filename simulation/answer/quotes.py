@@ -2,8 +2,8 @@
 
 | quote  | the rule                                                                                            |
 |--------|-----------------------------------------------------------------------------------------------------|
-| best   | what the best model said in the step in which it earned most                                        |
-| worst  | what the worst model said in the step in which it earned least                                      |
+| best   | what the best model said where it earned most of the steps in which it spoke                        |
+| worst  | what the worst model said where it earned least of the steps in which it spoke                      |
 | change | what a model heard last before the largest change of its cooperation from one step to the next; its |
 |        | own message where it heard none                                                                     |
 
@@ -96,7 +96,7 @@ class _Quotes:
         yield from self._before_change()
 
     def _of(self, model: str, reason: QuoteReason, *, ascending: bool) -> Iterator[Quote]:
-        """Yield the model's last message of the step in which it earned most, or least."""
+        """Yield the model's last message of the step in which it earned most, or least, of those in which it spoke."""
         steps = self._steps[self._steps["model_id"] == model]
         own = self._said[(self._said["sender"] == model) & ~self._said.index.isin(self._used)]
         own = own.drop_duplicates(["episode", "step"], keep="last")

@@ -66,15 +66,20 @@ def standings_of(run: Run, figures: Sequence[str] = SUMMARY_FIGURES) -> list[Mod
     return [each for by, column in GROUPS.items() for each in _standings(rows, by, column, figures)]
 
 
-def named_outcomes(run: Tables) -> pd.DataFrame:
+def named_outcomes(run: Tables, apart: Sequence[str] = ()) -> pd.DataFrame:
     """Return the outcomes of a run, or of many, with plain texts, and with who played as `adapter` and `player`.
 
     `player` is the same in all episodes of a model, game, mode and tier; `adapter` has no counts, so that models whose
     replies were partly simulated share it.
+
+    Args:
+        run: The run, or the runs.
+        apart: Columns whose values have players of their own as well.
     """
     rows = run.outcomes.astype(dict.fromkeys((*_APART[:3], "model_id", "model_name", "role"), str))
     rows = rows.assign(team_id=rows["team_id"].astype(object))
-    counts = rows.groupby([*_APART, "model_id"])[["simulated", "texts"]].transform("sum")
+    grouped = rows.groupby([*_APART, "model_id", *apart], observed=True, dropna=False)
+    counts = grouped[["simulated", "texts"]].transform("sum")
     names = player_names(rows, counts)
     parts = (rows["model_name"] + ", partly simulated").where(counts["simulated"] > 0, rows["model_name"])
     whole = counts["simulated"] >= counts["texts"]

@@ -152,7 +152,7 @@ def _said(answer: RunAnswer) -> Iterator[Line]:
         text = " ".join(quote.text.split())
         yield Line(LineKind.QUOTE, f"“{text if len(text) <= LONGEST_QUOTE else f'{text[:LONGEST_QUOTE]}…'}”")
     if not answer.quotes and answer.best:
-        yield _plain("no message was sent")
+        yield _plain("no message to quote" if answer.played.messages else "no message was sent")
 
 
 def _who_said(quote: Quote) -> str:
@@ -163,8 +163,8 @@ def _who_said(quote: Quote) -> str:
     if quote.reason is QuoteReason.CHANGE:
         return f"{source}, before {quote.changed} went from {quote.before or 'no valid decision'} to {quote.action}:"
     best = quote.reason is QuoteReason.BEST
-    extreme = "the best, where it earned most" if best else "the last, where it earned least"
-    return f"{source}, {extreme}; it {did}:"
+    place, extreme = ("best", "most") if best else ("last", "least")
+    return f"{source}, the {place}, where it earned {extreme} of the steps in which it spoke; it {did}:"
 
 
 def _near(answer: RunAnswer) -> Iterator[Line]:

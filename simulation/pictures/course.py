@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from simulation.games.measures import known, welfare_ratio
 
 if TYPE_CHECKING:
+    from simulation.tables.base import Tables
     from simulation.tables.run import Run
 
 SERIES = ("total_payoff", "payoff", "cooperation")
@@ -43,12 +44,20 @@ class EpisodePoint:
     reason: str
 
 
-def lines_of(run: Run) -> list[CourseLine]:
-    """Mean payoff and cooperation by step. A line's tier is the lowest tier of a text in its episodes."""
+def lines_of(tables: Tables) -> list[CourseLine]:
+    """Mean payoff and cooperation by step. A line's tier is the lowest tier of a text in its episodes.
+
+    Args:
+        tables: A run; or runs, whose episodes are pooled, and whose tasks are named with their game.
+    """
     import pandas as pd
 
-    episodes = run.episodes[["episode", "task_id", "mode", "tier"]].rename(columns={"tier": "whole"})
-    rows = run.steps.merge(episodes.astype({"task_id": str, "mode": str, "whole": str}), on="episode")
+    episodes = tables.episodes.astype(dict.fromkeys(("task_id", "task_type", "mode", "tier"), str))
+    own = [key for key in ("run", "episode") if key in episodes]
+    if "run" in own:
+        episodes["task_id"] += ", " + episodes["task_type"]
+    episodes = episodes[[*own, "task_id", "mode", "tier"]].rename(columns={"tier": "whole"})
+    rows = tables.steps.merge(episodes, on=own)
     keys = ["task_id", "mode", "whole", "model_id"]
     means = rows.astype({"model_id": str}).groupby([*keys, "step"], sort=True)[list(SERIES)].mean().reset_index()
     found = []

@@ -43,17 +43,17 @@ def save_picture(figure: Figure, path: str | Path, *, width: int = 900) -> Path:
 
     Raises:
         UsageError: The ending is another.
-        SocietyError: There is no Chromium, or the file cannot be written.
+        SocietyError: There is no Chromium, it draws nothing, or the file cannot be written.
     """
     target = Path(path)
     if target.suffix not in FORMATS:
         raise UsageError(f"{target}: a picture's file ends in {', '.join(FORMATS)}")
-    if target.suffix == ".html":
-        content = figure.to_html(include_plotlyjs=True).encode()
-    else:
-        content = _drawn(figure, target.suffix[1:], width)
     with translating_os_errors(target):
         target.parent.mkdir(parents=True, exist_ok=True)
+        if target.suffix == ".html":
+            content = figure.to_html(include_plotlyjs=True).encode()
+        else:
+            content = _drawn(figure, target, width)
         replace_file(target, content)
     return target
 
@@ -72,23 +72,41 @@ def chromium_path() -> str:
     return found
 
 
-def _drawn(figure: Figure, kind: str, width: int) -> bytes:
+def _drawn(figure: Figure, target: Path, width: int) -> bytes:
     """Return the picture that a browser draws."""
     from plotly.offline import get_plotlyjs
 
     data, height = figure.to_json().replace("</", "<\\/"), int(figure.layout.height or 450)
-    script = _DRAW.format(figure=data, kind=kind, width=width, height=height)
+    script = _DRAW.format(figure=data, kind=target.suffix[1:], width=width, height=height)
     scripts = f"<script>{get_plotlyjs()}</script><script>{script}</script>"
     page = f'<meta charset="utf-8"><body><div id="figure"></div>{scripts}'
-    with TemporaryDirectory() as folder:
+    browser = chromium_path()
+    # the page lies beside the picture, as a snap reads none in /tmp; a profile needs links, which not every disk has
+    with (
+        TemporaryDirectory(prefix="figure-", dir=target.resolve().parent) as folder,
+        TemporaryDirectory(ignore_cleanup_errors=True) as profile,
+    ):
         (file := Path(folder) / "figure.html").write_text(page, encoding="utf-8")
-        command = [chromium_path(), "--headless", *ARGUMENTS, f"--user-data-dir={folder}/profile", "--dump-dom"]
-        options = ["--virtual-time-budget=20000", file.as_uri()]
-        done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=_PATIENCE, check=False)
-    found = re.search(r"<body>(data:image/[^<]+)", done.stdout)
+        shown, told = _opened(browser, file, profile)
+    found = re.search(r"<body>(data:image/[^<]+)", shown)
     if found is None:
-        raise SocietyError(f"{chromium_path()} drew no picture: {done.stderr.strip()[-300:]}; save it as .html")
+        raise SocietyError(f"{browser} drew no picture: {told.strip()[-300:]}; save it as .html")
     return _content(unescape(found[1]))
+
+
+def _opened(browser: str, page: Path, profile: str) -> tuple[str, str]:
+    """Return a page as a browser has it when its scripts are done, and what the browser complains about."""
+    options = ["--headless", *ARGUMENTS, f"--user-data-dir={profile}", "--dump-dom", "--virtual-time-budget=20000"]
+    command = [browser, *options, page.as_uri()]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE, check=False)
+    except OSError as error:
+        why = f"{browser} cannot be started ({error.strerror})"
+        raise SocietyError(f"{why}: let {VARIABLE} name a Chromium, or save it as .html") from error
+    except subprocess.TimeoutExpired as error:
+        why = f"{browser} drew no picture in {_PATIENCE:g} s"
+        raise SocietyError(f"{why}: let {VARIABLE} name another Chromium, or save it as .html") from error
+    return done.stdout, done.stderr
 
 
 def _content(address: str) -> bytes:

@@ -75,7 +75,7 @@ class RunPictures:
         """
         if figure not in SERIES:
             raise UsageError(f"there is no course of {figure!r} ({nearest(figure, list(SERIES))})")
-        lines = [each for run in self._runs for each in lines_of(run) if each.figure == figure]
+        lines = [each for each in lines_of(self._tables) if each.figure == figure]
         parts: dict[str, list[CourseLine]] = {}
         for line in lines:
             parts.setdefault(f"{line.task}, {line.mode}, {line.tier}", []).append(line)

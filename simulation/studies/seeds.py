@@ -65,8 +65,8 @@ def measure_seeds(runs: Runs) -> SeedReport:
     Args:
         runs: Runs of the same models, usually with different seeds. Each run is one independent unit.
     """
-    kept = comparable_rows(named_outcomes(runs), mix_tiers=True)  # a row for each tier
     swept = [column.name for column in runs.leading if column.name.startswith(SWEPT) and column.name != _SEED]
+    kept = comparable_rows(named_outcomes(runs, [*swept, "task_id"]), mix_tiers=True)  # a row for each tier
     models = _earned(kept, swept, ["model_id", "player"])
     adapters = _earned(kept, swept, ["adapter"])
     left_out = len(runs.outcomes) - len(kept)
@@ -81,8 +81,7 @@ def _earned(rows: pd.DataFrame, swept: Sequence[str], who: Sequence[str]) -> tup
     keys = [*swept, "task_id", "tier", *who]
     typed = rows.astype(dict.fromkeys(("task_id", "tier", *who), str))
     means = typed.groupby([*keys, "run"], observed=True, dropna=False, sort=False)[list(_EARNED)].mean().reset_index()
-    shared = keys[: -len(who)]
-    order = {key: place for place, key in enumerate(dict.fromkeys(means[shared].itertuples(index=False, name=None)))}
+    means["place"] = means.groupby(keys[: -len(who)], observed=True, dropna=False, sort=False).ngroup()
     found = []
     for values, group in means.groupby(keys, observed=True, dropna=False, sort=False):
         named = dict(zip(keys, values, strict=True))
@@ -90,5 +89,5 @@ def _earned(rows: pd.DataFrame, swept: Sequence[str], who: Sequence[str]) -> tup
         told = {key.removeprefix(SWEPT): named[key] for key in swept}
         name = named.get("model_id", "")
         earned = EarnedOverRuns(told, named["task_id"], name, named[who[-1]], named["tier"], payoff, reward)
-        found.append((order[values[: -len(who)]], -payoff.value, earned))
+        found.append((int(group["place"].iloc[0]), -payoff.value, earned))
     return tuple(earned for *_, earned in sorted(found, key=lambda each: each[:2]))

@@ -176,7 +176,7 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         *_TASK,
         Column("model_id", CATEGORY, "the model; one row per model and episode"),
         Column("model_name", CATEGORY, "served adapter name, or policy:NAME, that the roster names"),
-        Column("player", CATEGORY, "who played: model_name, or simulated ROLE where no language model answered for it"),
+        Column("player", CATEGORY, "who played: model_name, simulated ROLE without a language model, or not asked"),
         Column("role", CATEGORY, "leader, follower, competitor, teammate or neutral"),
         Column("team_id", CATEGORY, "team; missing without one"),
         Column("specialization", CATEGORY, "the specialization in its prompt"),

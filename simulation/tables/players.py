@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+NOT_ASKED = "not asked"
+
+
 def stand_in(role: str) -> str:
     """Return the name of what plays where no language model answers: the scripted policy of a role."""
     return f"simulated {role}"
@@ -23,8 +26,11 @@ def player_name(model_name: str, role: str, simulated: int, texts: int) -> str:
         texts: All its texts: messages, decisions and social actions.
 
     Returns:
-        The adapter; `simulated ROLE` where all texts were simulated; where some were, the adapter and how many.
+        The adapter; `simulated ROLE` where all texts were simulated; where some were, the adapter and how many;
+        `not asked` where there are no texts.
     """
+    if not texts:
+        return NOT_ASKED
     if not simulated:
         return model_name
     return stand_in(role) if simulated >= texts else f"{model_name}, {simulated} of {texts} simulated"

@@ -226,7 +226,8 @@ def load_runs(where: str | Path | Iterable[str | Path], *, unfinished: bool = Fa
     if skipped:
         _warn_of(skipped)
     if not entries:
-        raise SocietyError(f"no run to load in {_shown(where)}")
+        why = "".join(f"; {each}" for each in skipped[:_NAMED])
+        raise SocietyError(f"no run to load in {_shown(where)}{why}")
     return Runs(entries, skipped)
 
 

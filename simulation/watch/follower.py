@@ -101,15 +101,18 @@ class Follower:
         return not self.caught_up or self._answer_anew(tail, state)
 
     def _answer_anew(self, tail: LogTail, state: RunState) -> bool:
-        """Take what the run answers so far: after each episode of a short log, and at its end; whether it is new."""
+        """Take what the run answers so far: after each episode of a short log, and at the end; whether that is new.
+
+        An answer that is no longer taken anew is not shown: it would look current.
+        """
         status = state.progress.status
         at = (status, state.progress.ended, status is WatchStatus.RUNNING and is_held(tail.path.parent))
         due = at[0] in OVER or (at[1] > 0 and tail.offset <= LIVE_BYTES)
-        if not (self.answers and due and at != self._answered_at):
+        if not (self.answers and (due or self._answer) and at != self._answered_at):
             return False
-        self._answered_at = at
+        self._answered_at, self._answer = at, None
         with suppress(SocietyError, OSError, ValueError, KeyError):  # the figures are shown without it
-            self._answer = _answer_of(tail.path.parent, state.progress)
+            self._answer = _answer_of(tail.path.parent, state.progress) if due else None
         return True
 
     def _find(self) -> Path | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from agents.inference.provenance import Purpose, Tier, fallen
+from agents.inference.provenance import Purpose, fallen
 from agents.roster import Roster
 from simulation.scenario import Scenario
 from simulation.store.events import (
@@ -22,8 +22,8 @@ from simulation.store.events import (
     SocialActed,
     StepResolved,
 )
-from simulation.tables.players import stand_in
-from simulation.watch.sums import CallSums, Key, Sums, grouped
+from simulation.tables.players import player_name
+from simulation.watch.sums import CallSums, Key, RowSums, Sums, grouped
 from simulation.watch.view import (
     Entry,
     EntryKind,
@@ -45,7 +45,6 @@ ENTRIES = 200
 ROWS = 100
 LONGEST = 2000
 NAMED_HEARERS = 8
-NOT_ASKED = "none"
 
 
 class Said(NamedTuple):
@@ -78,7 +77,6 @@ class RunState:
         self._before: Sums | None = None  # before the current episode; None between episodes
         self._synthetic = False
         self._synthetic_episodes = 0
-        self._step_tiers: dict[str, str] = {}
         self._entries: dict[EntryKind, deque[Entry]] = {kind: deque(maxlen=ENTRIES) for kind in EntryKind}
         self._entry_count = 0
         self._said: dict[str, Entry] = {}  # by sender: said, and not yet heard
@@ -136,33 +134,32 @@ class RunState:
 
     def _message(self, event: MessageSent) -> None:
         self._said.pop(event.sender, None)
-        self.sums.row(self._key(event.sender, event.tier)).messages += 1
+        self.sums.playing[event.sender].count(event.tier).messages += 1
         self.sums.texts[event.tier] += 1
         sender = self._group[event.sender]
         self.sums.links.update((sender, self._group[hearer]) for hearer in event.audience)
         self._enter(EntryKind.MESSAGE, event, event.sender, event.audience)
 
     def _decision(self, event: DecisionMade) -> None:
-        self._step_tiers[event.model_id] = event.tier
-        self.sums.row(self._key(event.model_id, event.tier)).invalid += event.action is None
+        self.sums.playing[event.model_id].count(event.tier).invalid += event.action is None
         self.sums.texts[event.tier] += 1
         self._enter(EntryKind.DECISION, event, event.model_id)
 
     def _act(self, event: SocialActed) -> None:
+        self.sums.playing[event.model_id].count(event.tier)
         self.sums.texts[event.tier] += 1
         self._enter(EntryKind.ACT, event, event.model_id)
 
     def _resolve(self, event: StepResolved) -> None:
         for row in event.rows:
-            key = self._key(row.model_id, self._step_tiers.get(row.model_id, NOT_ASKED))
-            sums = self.sums.row(key)
+            playing = self.sums.playing[row.model_id]
+            sums = playing.sums
             sums.total_payoff += row.payoff
             if row.cooperation is not None:
                 sums.cooperation += row.cooperation
                 sums.valid_steps += 1
-            line = key._replace(name=self._group[row.model_id])
+            line = Key(self._group[row.model_id], playing.tier, self._synthetic)
             self.sums.lines[line] = self.sums.lines.get(line, 0.0) + row.payoff
-        self._step_tiers.clear()
         self._said.clear()
         self.calls.end_step(event.duration)
         stride = self.sums.stride
@@ -171,11 +168,11 @@ class RunState:
         self.progress = replace(self.progress, step=event.step + 1)
 
     def _end(self, event: EpisodeEnded) -> None:
-        for outcome in event.outcomes:
-            sums = self.sums.row(self._key(outcome.model_id, outcome.tier))
-            sums.episodes += 1
-            sums.reward += outcome.reward_earned
-            sums.payoff += outcome.payoff
+        results = {
+            Key(each.model_id, each.tier, self._synthetic): RowSums(1, each.reward_earned, each.payoff)
+            for each in event.outcomes
+        }
+        self.sums.end_episode(results)
         self._before = None
         self._synthetic_episodes += self._synthetic
         self.progress = replace(self.progress, ended=self.progress.ended + 1)
@@ -188,7 +185,6 @@ class RunState:
                 earlier = (entry for entry in entries if entry.episode != event.episode + 1)
                 self._entries[kind] = deque(earlier, maxlen=ENTRIES)
             self._rewritten = True
-        self._step_tiers.clear()
         self._said.clear()
         self.progress = replace(
             self.progress,
@@ -198,9 +194,6 @@ class RunState:
             step=0,
             resumed=self.progress.resumed + 1,
         )
-
-    def _key(self, name: str, tier: str) -> Key:
-        return Key(name, tier, self._synthetic)
 
     def _enter(self, kind: EntryKind, event: Shown, who: str, heard_by: tuple[str, ...] = ()) -> None:
         self._entries[kind].append(self._entry(kind, event, who, heard_by))
@@ -244,7 +237,7 @@ class RunState:
         return tuple(sorted(found, key=lambda entry: entry.number))
 
     def _view(self, whole: bool, points: tuple[Point, ...], entries: tuple[Entry, ...]) -> LiveView:
-        sums = self.sums
+        sums, rows = self.sums, self.sums.shown(self._synthetic)
         lines = (LiveLine(*key, total) for key, total in sums.lines.items())
         return LiveView(
             whole=whole,
@@ -253,15 +246,15 @@ class RunState:
                 texts=dict(sorted(sums.texts.items())),
                 failed=self.calls.failed,
                 fallbacks=dict(self.calls.fallbacks),
-                invalid=sum(row.invalid for row in sums.rows.values()),
+                invalid=sum(row.invalid for row in rows.values()),
                 synthetic_episodes=self._synthetic_episodes + (self._synthetic and self._before is not None),
                 treatment=self._treatment,
                 replay_of=self._replay_of,
             ),
             calls=self.calls.view(),
             grouping=self._grouping,
-            rows=self._rows(),
-            row_count=len(sums.rows),
+            rows=self._rows(rows),
+            row_count=len(rows),
             lines=tuple(lines),
             points=points,
             links=tuple(Link(sender, hearer, count) for (sender, hearer), count in sums.links.items()),
@@ -270,17 +263,16 @@ class RunState:
             said=tuple(self._said.values()),
         )
 
-    def _rows(self) -> tuple[ModelRow, ...]:
+    def _rows(self, sums: dict[Key, RowSums]) -> tuple[ModelRow, ...]:
         """The models, the highest total payoff first; no more than `ROWS`."""
-        sums = self.sums.rows
         shown = sorted(sums, key=lambda key: (-sums[key].total_payoff, key.tier, key.synthetic))
-        return tuple(map(self._row, shown[:ROWS]))
+        return tuple(self._row(key, sums[key]) for key in shown[:ROWS])
 
-    def _row(self, key: Key) -> ModelRow:
-        config, sums = self._players[key.name], self.sums.rows[key]
+    def _row(self, key: Key, sums: RowSums) -> ModelRow:
+        config = self._players[key.name]
         return ModelRow(
             model_id=key.name,
-            player=stand_in(config.role.value) if key.tier == Tier.SIMULATED.value else config.played_by,
+            player=player_name(config.played_by, config.role.value, sums.simulated, sums.texts),
             role=config.role.value,
             team_id=config.team_id or "",
             tier=key.tier,

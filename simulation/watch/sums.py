@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from dataclasses import dataclass, field, replace
+from collections import Counter, defaultdict, deque
+from dataclasses import astuple, dataclass, field, replace
+from operator import add
 from statistics import median, quantiles
 from typing import TYPE_CHECKING, NamedTuple
 
-from agents.inference.provenance import CallStatus, fallen
+from agents.inference.provenance import CallStatus, Tier, fallen, lowest_tier
 from simulation.watch.view import Calls, Grouping, Point, TierCalls
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ class Key(NamedTuple):
 
 @dataclass
 class RowSums:
-    """Sums of one model at one tier: `reward` and `payoff` over ended episodes, `total_payoff` over all steps."""
+    """Sums of one model at one tier: `reward` and `payoff` over ended episodes, `total_payoff` over all steps.
+
+    `texts` are its messages, decisions and social actions; `simulated` are those without a language model.
+    """
 
     episodes: int = 0
     reward: float = 0.0
@@ -40,13 +44,40 @@ class RowSums:
     valid_steps: int = 0
     messages: int = 0
     invalid: int = 0
+    texts: int = 0
+    simulated: int = 0
+
+    def plus(self, other: RowSums) -> RowSums:
+        """Both together."""
+        return RowSums(*map(add, astuple(self), astuple(other)))
+
+
+@dataclass
+class Playing:
+    """What one model does in the present episode. Its tier is known when the episode ends: the lowest of its texts."""
+
+    sums: RowSums = field(default_factory=RowSums)
+    tiers: dict[Tier, int] = field(default_factory=dict)
+
+    @property
+    def tier(self) -> str:
+        """The lowest tier of its texts so far; "none" where it has none."""
+        return lowest_tier(self.tiers)
+
+    def count(self, tier: str) -> RowSums:
+        """Count a text; the sums, to be added to."""
+        self.tiers[Tier(tier)] = 1
+        self.sums.texts += 1
+        self.sums.simulated += tier == Tier.SIMULATED.value
+        return self.sums
 
 
 @dataclass
 class Sums:
     """Sums over messages, decisions, acts and steps: everything that a resumed run may take back."""
 
-    rows: dict[Key, RowSums] = field(default_factory=dict)
+    rows: dict[Key, RowSums] = field(default_factory=dict)  # of ended episodes
+    playing: defaultdict[str, Playing] = field(default_factory=lambda: defaultdict(Playing))
     lines: dict[Key, float] = field(default_factory=dict)
     points: list[Point] = field(default_factory=list)
     stride: int = 1
@@ -54,15 +85,26 @@ class Sums:
     links: Counter[tuple[str, str]] = field(default_factory=Counter)
     texts: Counter[str] = field(default_factory=Counter)
 
-    def row(self, key: Key) -> RowSums:
-        """The sums of one key, zeros at first."""
-        return self.rows.setdefault(key, RowSums())
+    def shown(self, synthetic: bool) -> dict[Key, RowSums]:
+        """The rows with the present episode, which is under the lowest tiers so far."""
+        rows = dict(self.rows)
+        for name, playing in self.playing.items():
+            key = Key(name, playing.tier, synthetic)
+            rows[key] = rows[key].plus(playing.sums) if key in rows else playing.sums
+        return rows
+
+    def end_episode(self, results: dict[Key, RowSums]) -> None:
+        """File the present episode under the keys of its results, and add these."""
+        for key, result in results.items():
+            self.rows[key] = self.rows.get(key, RowSums()).plus(self.playing.pop(key.name, Playing()).sums).plus(result)
+        self.playing.clear()
 
     def copy(self) -> Sums:
-        """A copy that later events do not change."""
+        """A copy that later events do not change, between episodes."""
         return replace(
             self,
-            rows={key: replace(row) for key, row in self.rows.items()},
+            rows=dict(self.rows),
+            playing=defaultdict(Playing),
             lines=dict(self.lines),
             points=list(self.points),
             links=Counter(self.links),

@@ -16,9 +16,9 @@ from rich.text import Text
 from agents.sanitize import sanitize
 from simulation.answer.render import block_text
 from simulation.monitor.fitted_table import FittedTable
+from simulation.tables.players import NOT_ASKED
 from simulation.treatment import Treatment
 from simulation.watch.follower import OVER, QUIET, Follower
-from simulation.watch.state import NOT_ASKED
 from simulation.watch.view import Calls, EntryKind, LiveView, ModelRow, TrainingProgress, WatchStatus
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _models(view: LiveView, most: int) -> Table:
 
 
 def _cells(row: ModelRow) -> tuple[str, ...]:
-    tier = "not asked" if row.tier == NOT_ASKED else row.tier
+    tier = NOT_ASKED if row.player == NOT_ASKED else row.tier
     means = ("-" if each is None else f"{each:.1f}" for each in (row.payoff, row.reward))
     return (
         row.model_id,

@@ -124,10 +124,10 @@ class ModelRow:
 
     Attributes:
         model_id: The model.
-        player: Who played: its adapter, its policy, or the stand-in where texts were simulated.
+        player: Who played: its adapter, its policy, the stand-in where texts were simulated, or "not asked".
         role: Its role.
         team_id: Its team; empty without one.
-        tier: The tier of the texts behind the figures.
+        tier: The lowest tier of its texts in an episode; in the present episode, the lowest so far.
         synthetic: Whether outcomes are a formula over words.
         episodes: Episodes that ended.
         reward: The mean per ended episode; None before the first.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -112,6 +113,13 @@ def test_quotes_follow_their_rules(run: Run) -> None:
     assert change.before != change.action
 
 
+def test_run_without_a_quote_says_whether_anyone_spoke(make_plan: Callable[..., Plan], runs: Path, run: Run) -> None:
+    assert "of the steps in which it spoke" in lines_of(answer_of(run), "said")
+    assert lines_of(replace(answer_of(run), quotes=()), "said") == "no message to quote"
+    silent = run_scenario(make_plan(episodes=1, communication={"talk_rounds": 0}), out=runs)
+    assert lines_of(answer_of(silent), "said") == "no message was sent"
+
+
 def test_nearness_is_that_of_the_episodes(run: Run) -> None:
     [near] = answer_of(run).nearness
     assert near.welfare == pytest.approx(run.episodes["welfare"].mean())
@@ -155,7 +163,8 @@ def test_partly_simulated_row_says_how_many(make_plan: Callable[..., Plan], runs
 
 
 def test_player_is_the_stand_in_where_all_is_simulated() -> None:
-    assert player_name("x", "leader", 0, 0) == player_name("x", "leader", 0, 3) == "x"
+    assert player_name("x", "leader", 0, 3) == "x"
+    assert player_name("x", "leader", 0, 0) == "not asked"
     assert player_name("x", "leader", 3, 3) == "simulated leader"
     assert player_name("x", "leader", 2, 3) == "x, 2 of 3 simulated"
 

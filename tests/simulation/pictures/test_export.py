@@ -39,3 +39,35 @@ def test_machine_without_a_browser_is_told_what_to_do(tmp_path: Path, monkeypatc
     with pytest.raises(SocietyError, match=r"apt-get install chromium.*\.html"):
         save_picture(FIGURE, tmp_path / "two.png")
     assert not (tmp_path / "two.png").exists()
+
+
+def browser(place: Path, *lines: str) -> Path:
+    """A program that is called as a browser is."""
+    place.write_text("\n".join(("#!/bin/sh", *lines)))
+    place.chmod(0o755)
+    return place
+
+
+def test_named_browser_that_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "/no/such/browser")
+    with pytest.raises(SocietyError, match=rf"/no/such/browser cannot be started.*{VARIABLE}.*\.html"):
+        save_picture(FIGURE, tmp_path / "two.png")
+
+
+def test_browser_that_hangs_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(browser(tmp_path / "slow", "exec sleep 20")))
+    monkeypatch.setattr("simulation.pictures.export._PATIENCE", 0.2)
+    with pytest.raises(SocietyError, match=rf"slow drew no picture in 0\.2 s.*{VARIABLE}.*\.html"):
+        save_picture(FIGURE, tmp_path / "new" / "two.png")
+    assert not list((tmp_path / "new").iterdir())
+
+
+def test_page_to_draw_lies_beside_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some browsers, those of a snap, cannot read the folder for temporary files."""
+    seen = f'for page; do :; done; echo "$page" > {tmp_path}/page'
+    drawn = "echo '<body>data:image/png;base64,aGk=</body>'"
+    monkeypatch.setenv(VARIABLE, str(browser(tmp_path / "quick", seen, drawn)))
+    picture = save_picture(FIGURE, tmp_path / "new" / "two.png")
+    assert picture.read_bytes() == b"hi"
+    assert (tmp_path / "page").read_text().startswith(f"{(tmp_path / 'new').as_uri()}/")
+    assert list(picture.parent.iterdir()) == [picture]

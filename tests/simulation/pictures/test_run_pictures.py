@@ -81,6 +81,9 @@ def test_runs_together_count_every_episode(make_plan: MakePlan, run: Run, runs: 
     both = [*run.outcomes.query("model_id == 'a'")["payoff"], *other.outcomes.query("model_id == 'a'")["payoff"]]
     assert mine.x[0] == pytest.approx(sum(both) / 12)
     assert mine.text[0] == "n = 12"
+    lines = [trace for trace in load_runs(runs).plot.course("payoff").data if "a" in trace.name.split(" = ")]
+    steps = [each.steps.query("model_id == 'a' and step == 1")["payoff"] for each in (run, other)]
+    assert [line.y[1] for line in lines] == [pytest.approx(sum(map(sum, steps)) / 12)]
     with pytest.raises(UsageError, match="a network is of one run"):
         load_runs(runs).plot.network()
 

@@ -95,6 +95,21 @@ def test_answer_of_a_live_run_is_taken_after_each_episode(finished: Run, tmp_pat
     assert "2 episodes," in last[1]
 
 
+def test_answer_of_a_longer_log_goes_until_the_end(
+    finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not taken anew would look current."""
+    lines = (finished.path / EventLog.NAME).read_bytes().splitlines(keepends=True)
+    first, second = (number for number, line in enumerate(lines, start=1) if b'"EpisodeEnded"' in line)
+    monkeypatch.setattr("simulation.watch.follower.LIVE_BYTES", len(b"".join(lines[:first])))
+    log, shown = copy_of(finished, tmp_path / "copy"), []
+    follower = Follower(log.parent)
+    for end in (first, first + 1, second, len(lines)):
+        log.write_bytes(b"".join(lines[:end]))
+        shown.append(read_on(follower).answer is not None)
+    assert shown == [True, True, False, True]
+
+
 def test_follower_waits_for_a_run_that_has_not_begun(finished: Run, tmp_path: Path) -> None:
     follower = Follower(tmp_path / "later")
     assert not follower.poll()

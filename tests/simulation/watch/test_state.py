@@ -16,9 +16,11 @@ from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.store.events import (
     DecisionMade,
+    EpisodeEnded,
     EpisodeStarted,
     EventLog,
     MessageSent,
+    Outcome,
     RunResumed,
     StepResolved,
     StepRow,
@@ -48,18 +50,27 @@ def assert_equals_tables(view: LiveView, run: Run) -> None:
     assert view.progress.ended == len(run.episodes)
     assert sum(each.ok for each in view.calls.tiers) == (run.calls["status"] == "ok").sum()
     assert sum(each.completion_tokens for each in view.calls.tiers) == run.calls["completion_tokens"].sum()
+    tiers_of = run.outcomes.set_index(["episode", "model_id"])["tier"].astype(str)
+
+    def filed(rows: pd.DataFrame) -> pd.DataFrame:
+        """The rows with the tier of their model's outcome."""
+        places = zip(rows["episode"], rows["model_id"], strict=True)
+        return rows.assign(tier=[tiers_of[place] for place in places])
+
+    all_steps, all_sent = filed(run.steps), filed(run.messages.rename(columns={"sender": "model_id"}))
     for row in view.rows:
-        steps = own(run.steps, row.model_id, row.tier, row.synthetic)
+        steps = own(all_steps, row.model_id, row.tier, row.synthetic)
         assert row.total_payoff == pytest.approx(steps["payoff"].sum())
-        if row.cooperation is not None:
-            assert row.cooperation == pytest.approx(steps["cooperation"].mean())
+        means = steps["cooperation"].dropna()
+        assert row.cooperation == (pytest.approx(means.mean()) if len(means) else None)
         outcomes = own(run.outcomes, row.model_id, row.tier, row.synthetic)
         assert row.episodes == len(outcomes)
         for mean, column in ((row.reward, "reward_earned"), (row.payoff, "payoff")):
             assert mean == (pytest.approx(outcomes[column].mean()) if len(outcomes) else None)
+        assert row.episodes > 0
+        assert {row.player} == set(outcomes["player"]) or row.episodes > 1
         assert row.player != "cooperator" or row.tier != "simulated"
-        sent = own(run.messages.rename(columns={"sender": "model_id"}), row.model_id, row.tier, row.synthetic)
-        assert row.messages == len(sent)
+        assert row.messages == len(own(all_sent, row.model_id, row.tier, row.synthetic))
     assert sum(row.total_payoff for row in view.rows) == pytest.approx(run.steps["payoff"].sum())
     assert sum(row.messages for row in view.rows) == len(run.messages)
     assert sum(link.messages for link in view.links) == run.messages["audience"].map(len).sum()
@@ -88,6 +99,27 @@ def test_view_equals_the_tables(make_plan: Callable[..., Plan], runs: Path, keys
     assert view.progress.status is WatchStatus.FINISHED
     texts = [entry.text for entry in view.entries if entry.kind is EntryKind.MESSAGE]
     assert texts == list(run.messages["text"].astype(object))[-ENTRIES:]
+
+
+def test_model_of_two_tiers_has_one_row(make_plan: Callable[..., Plan]) -> None:
+    """Steps are filed under the lowest tier of the episode, also those without a choice, before it ends and after."""
+    state = endless(make_plan(), 1)
+    for step, tier in ((1, "simulated"), (2, "")):
+        if tier:
+            state.add(DecisionMade(0, step, "m0", "all", "all", 1, tier, "a", "", 0.1, "", None))
+        state.add(StepResolved(0, step, 0.5, (StepRow("m0", 1.0, None, step + 1.0),)))
+    [row] = state.view().rows
+    assert (row.tier, row.player, row.total_payoff) == ("simulated", "cooperator, 1 of 3 simulated", 3.0)
+    earned = Outcome("m0", "cooperator", "leader", None, "", "simulated", 0.7, 3.0, 1.0, None, 1.0, 2.0, 1.0, 1, 0)
+    state.add(EpisodeEnded(0, 3, 1.5, "simulated", 0.7, 3.0, None, 3.0, None, (earned,)))
+    assert state.view().rows == (replace(row, episodes=1, reward=2.0, payoff=3.0),)
+
+
+def test_model_that_is_not_asked_names_no_adapter(make_plan: Callable[..., Plan]) -> None:
+    state = endless(make_plan(), 0)
+    state.add(StepResolved(0, 0, 0.5, (StepRow("m0", 1.0, None, 1.0),)))
+    [row] = state.view().rows
+    assert (row.tier, row.player, row.total_payoff) == ("none", "not asked", 1.0)
 
 
 def test_increments_add_up_to_the_whole_view(make_plan: Callable[..., Plan], runs: Path) -> None:
