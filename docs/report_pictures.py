@@ -1,4 +1,4 @@
-"""Make the pictures of the documentation: python docs/report_pictures.py
+"""Make the pictures of the documentation: python -m docs.report_pictures
 
 It tells a recorded run of real adapters, plays a small simulated tournament and an effect, and takes pictures of the
 answer block in a terminal of 80 and 120 columns, of the report (light, dark, on a phone), of the page of all runs, and
