@@ -76,13 +76,12 @@ def list_runs(folder: Path) -> list[ListedRun]:
 
 
 def newest_run(folder: Path) -> Path:
-    """Return the run directory that `folder` is, or the newest in it; runs of sets count where there are no others.
+    """Return the run directory that `folder` is, or the newest below it, also one of a set.
 
     Raises:
         UsageError: There is none.
     """
-    every = list(runs_below(folder))
-    found = [path for path in every if path.parent == folder] or every
+    found = list(runs_below(folder))
     if not found:
         raise UsageError(f"{folder} holds no run; play one with: society run first_contact")
     return max(found, key=lambda each: (each / "manifest.json").stat().st_mtime)
