@@ -76,12 +76,13 @@ def list_runs(folder: Path) -> list[ListedRun]:
 
 
 def newest_run(folder: Path) -> Path:
-    """Return the run directory that `folder` is, or the newest below it, also one of a set.
+    """Return the run directory that `folder` is, or the newest in it; runs of sets count where there are no others.
 
     Raises:
         UsageError: There is none.
     """
-    found = list(runs_below(folder))
+    every = list(runs_below(folder))
+    found = [path for path in every if path.parent == folder] or every
     if not found:
         raise UsageError(f"{folder} holds no run; play one with: society run first_contact")
     return max(found, key=lambda each: (each / "manifest.json").stat().st_mtime)
