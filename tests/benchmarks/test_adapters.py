@@ -77,7 +77,7 @@ def test_dilemma_decisions_tell_the_past_and_have_its_reply(past: tuple[str, str
         assert each.taken == other  # the seat is tit-for-tat's
 
 
-@pytest.mark.embedded
+@pytest.mark.thorough
 def test_adapter_figures_measure_what_the_reciprocator_does() -> None:
     found = adapter_figures("reciprocator", None, count=1)["p_cooperate"]
     assert min(found["CC"], found["DC"]) > 0.9

@@ -146,7 +146,7 @@ def learned(place: Path, seed: int, most: int = 120) -> LoRATrainer:
     return trainer
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.parametrize("base", ["llama"], indirect=True)
 def test_adapters_of_a_tiny_model_invent_two_words(base: Path) -> None:  # noqa: F811  the fixture
     # of five seeds three learn it (.97, .98, .99), and in two the listener goes to one place before it is told anything
