@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from agents.problems import SocietyError
+from simulation.cli.options import RUNS
 from simulation.cli.watch import TerminalOption, is_watched, until_stopped, watch_one
 
 
@@ -21,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 def view(
     folder: Annotated[
         Path, typer.Argument(help="A folder of runs and studies; or a run or a training, to watch it while it goes on.")
-    ] = Path("runs"),
+    ] = RUNS,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of 127.0.0.1 for the page; 0 is any free one.")] = 0,
     terminal: TerminalOption = False,
     open_: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
@@ -32,7 +33,7 @@ def view(
     watch it while another process plays it. It changes nothing. The page's address has a token: everyone with it can
     read the page.
     """
-    if not folder.exists() and folder.parent == Path():
+    if folder == RUNS and not folder.exists():  # another name may be of a run that is to begin
         raise SocietyError(f"there is no folder {folder} here; play something first: society run first_contact")
     if terminal or is_watched(folder):
         watch_one(folder, port, terminal=terminal, open_=open_)
