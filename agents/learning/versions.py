@@ -102,13 +102,11 @@ def read_recipe(folder: Path) -> VersionRecipe:
 
 
 def mixture_of(folder: Path) -> Mapping[str, float]:
-    """Return the weight of each adapter in a version that is a mixture; nothing for another version.
+    """Return the weight of each adapter in a version that is a mixture; its files are not compared with their sums.
 
     Raises:
         SocietyError: The folder has no recipe.
     """
-    if not (folder / RECIPE_FILE).is_file() and not (folder / WEIGHTS_FILE).is_file():
-        return {}  # a table
     try:
         return VersionRecipe.model_validate_json((folder / RECIPE_FILE).read_bytes()).mixture
     except (OSError, ValidationError) as error:

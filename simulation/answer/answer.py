@@ -18,6 +18,8 @@ from simulation.metrics.replies import unanswered_servers
 from simulation.plan import Plan
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from simulation.tables.run import Run
 
 MEMORY = (
@@ -98,7 +100,7 @@ def answer_of(run: Run) -> RunAnswer:
         run=display(run.path),
         state=banner.status,
         mode=Plan.of(run.manifest).scenario.mode.value,
-        played=_played(run, banner),
+        played=_played(run, banner, rows),
         best=best,
         quotes=quotes_of(run, best[0]) if best else (),
         nearness=nearness_of(run),
@@ -107,8 +109,8 @@ def answer_of(run: Run) -> RunAnswer:
     )
 
 
-def _played(run: Run, banner: HonestyBanner) -> Played:
-    episodes, rows = run.episodes, named_outcomes(run)
+def _played(run: Run, banner: HonestyBanner, rows: pd.DataFrame) -> Played:
+    episodes = run.episodes
     names = rows.drop_duplicates(["model_id", "adapter"])["adapter"].value_counts(sort=False)
     planned = [row.played_by for row in run.roster.expand()]
     made = run.calls[run.calls["status"] == CallStatus.OK.value]

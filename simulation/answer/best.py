@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from simulation.answer.standings import GROUPS, ModelStanding, standings_of
+from simulation.answer.standings import GROUPS, ModelStanding, standings_in
 from simulation.metrics.intervals import mean_interval
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def best_of(run: Run, rows: pd.DataFrame) -> tuple[Part, ...]:
         rows: Its `named_outcomes`.
     """
     found: dict[Key, list[ModelStanding]] = {}
-    for each in standings_of(run, (PAYOFF,)):
+    for each in standings_in(rows, (PAYOFF,)):
         found.setdefault((each.game, each.mode, each.synthetic), []).append(each)
     about = {row.model_id: (row.role.value, row.team_id or "") for row in run.roster.expand()}
     parts = []

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from simulation.tables.base import Tables
-    from simulation.tables.run import Run
 
 GROUPS = {"model": "model_id", "adapter": "adapter", "role": "role", "team": "team_id", "mode": "mode"}
 _APART = ["task_type", "mode", "tier", "synthetic"]
@@ -60,9 +59,13 @@ class ModelStanding:
     n: int
 
 
-def standings_of(run: Run, figures: Sequence[str] = SUMMARY_FIGURES) -> list[ModelStanding]:
+def standings_of(run: Tables) -> list[ModelStanding]:
     """Every figure of every group of a run."""
-    rows = named_outcomes(run)
+    return standings_in(named_outcomes(run))
+
+
+def standings_in(rows: pd.DataFrame, figures: Sequence[str] = SUMMARY_FIGURES) -> list[ModelStanding]:
+    """Return these figures of every group, from a run's `named_outcomes`."""
     return [each for by, column in GROUPS.items() for each in _standings(rows, by, column, figures)]
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from simulation.plan import Plan, Settings
+    from simulation.scenario import Scenario
     from simulation.studies.seeds import EarnedOverRuns, SeedReport
     from simulation.studies.sweep import SweepReport
     from simulation.tables.runs import Runs
@@ -44,15 +45,27 @@ def grid_of(pairs: Sequence[str]) -> dict[str, list[object]]:
 
 
 def begin_many(
-    source: str | Plan, settings: Settings, seeds: int | None, grid: Mapping[str, list[object]], out: Path
+    source: str | Plan,
+    scenario: Scenario,
+    settings: Settings,
+    seeds: int | None,
+    grid: Mapping[str, list[object]],
+    out: Path,
 ) -> Path:
-    """Make the folder of many runs: the scenario's sweep, `grid` and so many seeds from its own."""
+    """Make the folder of many runs: the scenario's sweep, `grid` and so many seeds from its own.
+
+    Args:
+        source: The scenario's file or name, or a plan.
+        scenario: The scenario of it, once `settings` are applied.
+        settings: What the command changes in it.
+        seeds: How many seeds; None: its own alone.
+        grid: The values of keys that are played too.
+        out: The folder in which the new folder is made.
+    """
     from dataclasses import replace
 
-    from simulation.plan import make_plan
     from simulation.runs.sweep import begin_sweep, sweep_arms
 
-    scenario = make_plan(source, settings).scenario
     sweep = {**scenario.sweep, **grid}
     if seeds:
         sweep["seed"] = list(range(scenario.seed, scenario.seed + seeds))

@@ -13,7 +13,7 @@ import typer
 
 from agents.inference.provenance import FALLBACK_ORDER
 from agents.language import Language
-from agents.problems import UsageError
+from agents.problems import SocietyError, UsageError
 from agents.strategy import TrainingMode
 
 if TYPE_CHECKING:
@@ -170,6 +170,12 @@ def _check_tier(value: str | None, option: str) -> None:
 def jobs_or_default(jobs: int | None) -> int:
     """The number of `--jobs`; without it, one job per processor, 8 at most."""
     return jobs or min(MOST_JOBS, os.cpu_count() or 1)
+
+
+def refuse_missing_runs(folder: Path) -> None:
+    """Raise SocietyError where the default folder of runs is meant, and nothing was played here yet."""
+    if folder == RUNS and not folder.exists():
+        raise SocietyError(f"there is no folder {RUNS} here; play something first: society run first_contact")
 
 
 def fail_usage(message: str) -> NoReturn:

@@ -92,7 +92,7 @@ def run(
     if seeds or swept or plan.scenario.sweep:
         if as_ or cache or metrics_port is not None or otel or otel_content:
             fail_usage("--as, --cache, --metrics-port and --otel are options of one run: leave out --seeds and --grid")
-        folder = begin_many(source, settings, seeds, swept, out)
+        folder = begin_many(source, plan.scenario, settings, seeds, swept, out)
         runs = tuple(finish_many(folder, jobs, engine, json_))
         refuse_no_server(runs, endpoint or ())
         refuse_no_decision_in(runs)

@@ -13,7 +13,7 @@ from agents.inference.provenance import Tier
 from agents.problems import SocietyError, nearest
 from agents.sanitize import sanitize, sanitize_lines
 from agents.yaml_file import display
-from simulation.cli.options import RUNS, JsonOption
+from simulation.cli.options import RUNS, JsonOption, refuse_missing_runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,8 +52,7 @@ def show(
     A run: the answer, or with --messages and --prompts every text, as JSON one object a line with indices from 0.
     Where several things have the name, each is shown.
     """
-    if what == str(RUNS) and not RUNS.exists():
-        raise SocietyError(f"there is no folder {RUNS} here; play something first: society run first_contact")
+    refuse_missing_runs(Path(what))
     run = _run_at(Path(what))
     if run is None:
         from simulation.cli.show_named import show_named

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from agents.problems import SocietyError
-from simulation.cli.options import RUNS
+from simulation.cli.options import RUNS, refuse_missing_runs
 from simulation.cli.watch import TerminalOption, is_watched, until_stopped, watch_one
 
 
@@ -33,8 +33,7 @@ def view(
     watch it while another process plays it. It changes nothing. The page's address has a token: everyone with it can
     read the page.
     """
-    if folder == RUNS and not folder.exists():  # another name may be of a run that is to begin
-        raise SocietyError(f"there is no folder {folder} here; play something first: society run first_contact")
+    refuse_missing_runs(folder)  # another name may be of a run that is to begin
     if terminal or is_watched(folder):
         watch_one(folder, port, terminal=terminal, open_=open_)
         return

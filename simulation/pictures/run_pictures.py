@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from agents.problems import UsageError, nearest
-from simulation.answer.standings import GROUPS, ModelStanding, standings_of
+from simulation.answer.standings import GROUPS, ModelStanding, named_outcomes, standings_in
 from simulation.metrics.banner import SourceCounts, StudyBanner
 from simulation.metrics.result_table import COLOURS
 from simulation.pictures.course import SERIES, CourseLine, lines_of
@@ -92,7 +92,8 @@ class RunPictures:
     def _means(self, figure: str, title: str, by: str) -> Figure:
         if by not in GROUPS:
             raise UsageError(f"there is no group {by!r} ({nearest(by, list(GROUPS))})")
-        rows = [each for each in standings_of(_pooled(self._tables)) if each.by == by and each.figure == figure]
+        every = standings_in(named_outcomes(_pooled(self._tables)), (figure,))
+        rows = [each for each in every if each.by == by]
         return self._above(_means_figure(rows, title), f"{title} by {by}", [_FEW])
 
     def _above(self, figure: Figure, what: str, notes: Sequence[str] = ()) -> Figure:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from agents.language import text_in
 from agents.problems import SocietyError
 from simulation.answer.audiences import audience_maps
+from simulation.games.measures import known
 from simulation.plan import Plan
 from simulation.tables.players import player_names
 from simulation.tables.reconstruct import game_of, rules_of
@@ -83,7 +84,6 @@ def _task_rules(run: Run) -> Iterator[TaskRules]:
         task = TrainingTask.model_validate(data)
         game, rules = game_of(run, task), words[task.task_id]
         parameters = game.parameters.model_dump(mode="json", exclude_none=True)
-        nash = game.nash()
         yield TaskRules(
             task.task_id,
             task.task_type,
@@ -91,7 +91,7 @@ def _task_rules(run: Run) -> Iterator[TaskRules]:
             {key: str(value) for key, value in parameters.items()},
             rules.max_steps,
             game.optimum(),
-            nash if nash == nash else None,  # noqa: PLR0124  not nan
+            known(game.nash()),
         )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 
 from agents.learning.samples import Trainer, Version
 from agents.roster import ModelConfig
@@ -22,6 +22,15 @@ def loaded(trainer: Trainer, version: Version, after: Version) -> Iterator[None]
         yield
     finally:
         trainer.load_weights(after.learner, after.folder)
+
+
+@contextmanager
+def all_loaded(trainer: Trainer, versions: Mapping[str, Version], after: Mapping[str, Version]) -> Iterator[None]:
+    """Let several learners be versions; in the end each is what `after` has for it."""
+    with ExitStack() as stack:
+        for name, version in versions.items():
+            stack.enter_context(loaded(trainer, version, after[name]))
+        yield
 
 
 def with_partner(plan: Plan, learner: str, partner: str, learners: tuple[str, ...] = ()) -> Plan:

@@ -118,6 +118,11 @@ def returns_to_go(run: Run, weights: Callable[[int, str], Vector]) -> dict[tuple
     return to_go_of({int(str(number)): rows.to_numpy(dtype=float) for number, rows in played}, names, weights)
 
 
+def per_step(to_go: Returns, steps: Sequence[int], learner: str) -> list[float]:
+    """Return what a learner's objective was paid per step in each episode; `steps` has the length of each."""
+    return [to_go[episode, 0, learner] / count for episode, count in enumerate(steps)]
+
+
 def to_go_of(
     payoffs: Mapping[int, Matrix], names: Sequence[str], weights: Callable[[int, str], Vector]
 ) -> dict[tuple[int, int, str], float]:

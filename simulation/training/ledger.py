@@ -182,6 +182,11 @@ class Ledger:
         raise SocietyError(f"{self._path} has no version {version}")
 
 
+def last_round(lines: Sequence[UpdateLine]) -> Mapping[str, Any]:
+    """Return the record of a league's last finished round; empty where none is finished."""
+    return next((line.league for line in reversed(lines) if line.league), {})
+
+
 def _line(raw: bytes, path: Path, number: int) -> UpdateLine:
     try:
         data: dict[str, Any] = orjson.loads(raw)

@@ -47,6 +47,11 @@ class UpdateContext:
     lines: Sequence[UpdateLine] = ()
     made_in: Path | None = None
 
+    @property
+    def versions_folder(self) -> Path:
+        """Return the folder of the ledger's versions; a replay has its own latest ones elsewhere."""
+        return self.made_in or next(iter(self.versions.values())).folder.parent
+
 
 @dataclass(frozen=True)
 class LearnerSituation:

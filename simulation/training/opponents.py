@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +25,8 @@ from agents.learning.samples import Version
 from simulation.plan import Plan
 from simulation.sections.opponents import OpponentsConfig, PastChoice
 from simulation.seeds import derive_seed
-from simulation.training.company import loaded, with_partner
-from simulation.training.credit import LearnerAct, Returns
+from simulation.training.company import all_loaded, with_partner
+from simulation.training.credit import LearnerAct, Returns, per_step
 from simulation.training.league.sampled import LEAGUE, opponents_of
 from simulation.training.ledger import Meeting
 from simulation.training.lesson import UpdateContext
@@ -109,12 +108,7 @@ def _past(context: UpdateContext, learner: str, rng: random.Random) -> Iterator[
         names = [name for name in lineage if name != latest] or [latest]
         weights = priorities(names, _earned(context, learner, other)) if prioritised else [1.0] * len(names)
         (drawn,) = rng.choices(names, weights)
-        yield other, Version(other, drawn, made[drawn], _versions_of(context) / drawn)
-
-
-def _versions_of(context: UpdateContext) -> Path:
-    """Return the folder of the ledger's versions; a replay's context has its own latest ones elsewhere."""
-    return context.made_in or context.versions[next(iter(context.versions))].folder.parent
+        yield other, Version(other, drawn, made[drawn], context.versions_folder / drawn)
 
 
 def _earned(context: UpdateContext, learner: str, other: str) -> dict[str, list[float]]:
@@ -158,9 +152,7 @@ def play_lineups(context: UpdateContext, place: Path | None = None) -> Played:
         return play_runs(context, place)
     place, found = place or rollouts_of(context), []
     for number, lineup in enumerate(lineups(context), start=1):
-        with ExitStack() as stack:
-            for name, version in lineup.versions.items():
-                stack.enter_context(loaded(context.trainer, version, context.versions[name]))
+        with all_loaded(context.trainer, lineup.versions, context.versions):
             run, acts = play_update(_context_of(context, lineup, number), place / str(number))
         found.append((run, [act for act in acts if act.prompt.learner in lineup.learners]))
     return found
@@ -202,7 +194,7 @@ def meetings(
         return {}
     for lineup, returns, lengths in zip(lineups(context), to_go, steps, strict=True):
         for name in lineup.learners:
-            earned = [returns[episode, 0, name] / length for episode, length in enumerate(lengths)]
+            earned = per_step(returns, lengths, name)
             met = _opponents(context, lineup, name)
             found[name].append(Meeting(lineup.kind, met, len(earned), sum(earned) / len(earned)))
     return found

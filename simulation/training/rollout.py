@@ -26,7 +26,7 @@ from simulation.seats import Seat
 from simulation.sections.training import TrainingConfig
 from simulation.seeds import derive_seed
 from simulation.training.adapters import base_of
-from simulation.training.credit import LearnerAct, acts_of
+from simulation.training.credit import LearnerAct, acts_of, per_step, returns_to_go
 from simulation.training.lesson import UpdateContext
 from simulation.training.mixing import going_on
 from simulation.training.objectives import objective_of, payoff_weights
@@ -223,6 +223,12 @@ def weights_by_episode(context: UpdateContext, run: Run) -> Callable[[int, str],
     """Return what takes an episode and a model_id to a weight per player: the objective in the episode's mode."""
     modes = dict(zip(run.episodes["episode"].astype(int), run.episodes["mode"].astype(str), strict=True))
     return weights_by_mode(context.config, run.roster.expand(), modes)
+
+
+def earned_per_step(context: UpdateContext, run: Run) -> dict[str, list[float]]:
+    """Return by learner what its objective was paid per step in each episode of a run."""
+    to_go, steps = returns_to_go(run, weights_by_episode(context, run)), [int(each) for each in run.episodes["steps"]]
+    return {name: per_step(to_go, steps, name) for name in context.config.learners}
 
 
 def weights_by_mode(

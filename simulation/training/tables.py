@@ -28,6 +28,7 @@ from agents.problems import SocietyError
 from simulation.metrics.banner import SourceCounts, StudyBanner, StudyResult
 from simulation.metrics.result_table import COLOURS
 from simulation.plan import Plan
+from simulation.sections.training import TrainingMethod
 from simulation.training.gate.decision import GateDecision, GateEvidence, GateVerdict
 from simulation.training.known_answers import KnownAnswer, common_lines, known_answers
 from simulation.training.league.tables import League
@@ -141,9 +142,11 @@ class Training(StudyResult):
         """One row per learner, update and adapter of an evolution: the adapter's `weight` in the new version."""
         import pandas as pd
 
+        config = self.plan.scenario.training
+        searched = config is not None and config.method is TrainingMethod.EVOLUTION
         rows = [
             (row.update, row.learner, adapter, weight)
-            for row in self.versions.itertuples()
+            for row in (self.versions.itertuples() if searched else ())
             for adapter, weight in mixture_of(Path(str(row.folder))).items()
         ]
         return pd.DataFrame(rows, columns=["update", "learner", "adapter", "weight"])

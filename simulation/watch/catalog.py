@@ -147,9 +147,10 @@ def _study_state(place: Path, kind: str, finished: bool) -> str:
 
 def _is_swept(place: Path) -> bool:
     """Tell whether every arm of a sweep has its finished run."""
-    runs = [file for arm in arms_in(place) for file in (place / arm).glob("[!.]*/manifest.json")]
+    arms = arms_in(place)
+    runs = [file for arm in arms for file in (place / arm).glob("[!.]*/manifest.json")]
     finished = {file.parent.parent.name for file in runs if _json(file).get("status") == RunStatus.FINISHED.value}
-    return bool(finished) and len(finished) == len(arms_in(place))
+    return bool(finished) and len(finished) == len(arms)
 
 
 def _is_trained(place: Path) -> bool:

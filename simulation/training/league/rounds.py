@@ -29,7 +29,7 @@ from simulation.training.league.population import Mixture, PolicyPopulation
 from simulation.training.league.sampled import first_record, record_of
 from simulation.training.league.solvers import mixtures
 from simulation.training.learners_game import expected_steps
-from simulation.training.ledger import Ledger, UpdateLine
+from simulation.training.ledger import Ledger, UpdateLine, last_round
 from simulation.training.lesson import Lesson, UpdateContext
 from simulation.training.methods.exact import graphs_of
 from simulation.training.methods.shaping import samples_of
@@ -115,8 +115,8 @@ def beginning(plan: Plan, trainer: Trainer) -> dict[str, Any]:
 def is_over(config: TrainingConfig, ledger: Ledger) -> bool:
     """Return whether a league's NashConv is below epsilon; where it is not known, the gain of the last answers."""
     league = config.league
-    record = next((line.league for line in reversed(ledger.lines) if line.league), None)
-    if league is None or record is None or not ledger.lines[-1].league:
+    record = last_round(ledger.lines)
+    if league is None or not record or not ledger.lines[-1].league:
         return False
     measured = record["nash_conv"] if record["nash_conv"] is not None else _sum_of_gains(record)
     return measured is not None and measured < league.epsilon
@@ -157,8 +157,7 @@ def answer(context: UpdateContext, ledger: Ledger) -> Lesson:
 
 def mixture_of(ledger: Ledger) -> Mixture:
     """Return the mixture of the last finished round."""
-    record = next(line.league for line in reversed(ledger.lines) if line.league)
-    return {name: np.array(chances) for name, chances in record["mixture"].items()}
+    return {name: np.array(chances) for name, chances in last_round(ledger.lines)["mixture"].items()}
 
 
 def with_record(context: UpdateContext, ledger: Ledger, line: UpdateLine, made: Mapping[str, Version]) -> UpdateLine:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -22,13 +21,12 @@ from simulation.metrics.arrays import Matrix
 from simulation.plan import Plan
 from simulation.sections.league import LeagueConfig
 from simulation.seeds import derive_seed
-from simulation.training.company import loaded
-from simulation.training.credit import returns_to_go
+from simulation.training.company import all_loaded
 from simulation.training.league.allocation import MATCH, Pair, PayoffEstimate, estimate, next_pair, spread_of
 from simulation.training.league.solvers import mixtures
-from simulation.training.ledger import UpdateLine
+from simulation.training.ledger import UpdateLine, last_round
 from simulation.training.lesson import UpdateContext
-from simulation.training.rollout import play_update, weights_by_episode
+from simulation.training.rollout import earned_per_step, play_update
 
 LEAGUE = "league"
 Policies = Sequence[Mapping[str, Version]]
@@ -44,7 +42,7 @@ def first_record(learners: Sequence[str]) -> dict[str, Any]:
 
 def policies(context: UpdateContext) -> Policies:
     """Return the policies of finished rounds, the beginning's first."""
-    place = context.made_in or context.versions[next(iter(context.versions))].folder.parent
+    place = context.versions_folder
     return [
         {name: Version(name, made.version, made.digest, place / made.version) for name, made in line.learners.items()}
         for line in context.lines
@@ -57,10 +55,9 @@ def opponents_of(context: UpdateContext, learner: str) -> Iterator[tuple[str, Ve
 
     The numbers follow the mixture. Which policy gets the episodes that cannot be divided is drawn anew in each update.
     """
-    record = next(line.league for line in reversed(context.lines) if line.league)
     (other,) = (name for name in context.config.learners if name != learner)
     rng = random.Random(derive_seed(context.plan.scenario.seed, LEAGUE, context.update, learner))
-    counts = divided(record["mixture"][other], context.config.episodes, rng.random())
+    counts = divided(last_round(context.lines)["mixture"][other], context.config.episodes, rng.random())
     for policy, episodes in zip(policies(context), counts, strict=True):
         if episodes:
             yield other, policy[other], episodes
@@ -126,9 +123,9 @@ def _gain(context: UpdateContext, found: Matches, learner: str) -> tuple[float, 
 
     The reach is half of the 95 % interval's width: pairs are independent, so squares of their widths add up.
     """
-    record = next(line.league for line in reversed(context.lines) if line.league)
+    mixture = last_round(context.lines)["mixture"]
     (other,) = (name for name in context.config.learners if name != learner)
-    mine, theirs = np.array(record["mixture"][learner]), np.array(record["mixture"][other])
+    mine, theirs = np.array(mixture[learner]), np.array(mixture[other])
     weights = np.vstack([-np.outer(mine, theirs), theirs])  # of each pair in the gain: the new policy is the last row
     is_first = learner == next(iter(context.config.learners))
     gain = square = 0.0
@@ -167,12 +164,10 @@ def _match(
     plan = Plan(context.plan.scenario.model_copy(update={"seed": seed}), context.plan.roster)
     config = context.config.model_copy(update={"episodes": math.ceil(MATCH / len(plan.scenario.tasks))})
     place = context.folder / LEAGUE / f"{context.update:04}" / f"{pair[0]}-{pair[1]}" / str(number)
-    with ExitStack() as stack:
-        for name, version in versions.items():
-            stack.enter_context(loaded(context.trainer, version, made[name]))
+    with all_loaded(context.trainer, versions, made):
         run, _ = play_update(replace(context, plan=plan, config=config, versions=versions), place)
-    to_go, steps = returns_to_go(run, weights_by_episode(context, run)), [int(each) for each in run.episodes["steps"]]
-    return [[to_go[episode, 0, name] / count for name in versions] for episode, count in enumerate(steps)]
+    earned = earned_per_step(context, run)
+    return [list(each) for each in zip(*(earned[name] for name in versions), strict=True)]
 
 
 def _league(context: UpdateContext) -> LeagueConfig:

@@ -23,13 +23,13 @@ from agents.learning.samples import Version
 from agents.problems import SocietyError
 from simulation.metrics.arrays import Matrix
 from simulation.runs.folders import finished_run
+from simulation.sections.evolution import EvolutionConfig
 from simulation.seeds import derive_seed
 from simulation.training.company import with_partner
-from simulation.training.credit import returns_to_go
 from simulation.training.evolution.search import offsets
 from simulation.training.gate.decision import COMPANY
 from simulation.training.lesson import Lesson, UpdateContext
-from simulation.training.rollout import ROLLOUTS, play_update, refuse_simulated, rollouts_of, weights_by_episode
+from simulation.training.rollout import ROLLOUTS, earned_per_step, play_update, refuse_simulated, rollouts_of
 
 if TYPE_CHECKING:
     from simulation.tables.run import Run
@@ -88,9 +88,7 @@ def graded(context: UpdateContext, runs: Sequence[Run]) -> Lesson:
 
 
 def _trials(context: UpdateContext) -> Iterator[_Trial]:
-    settings = context.config.evolution
-    assert settings is not None, "the method evolution has its section"
-    number = 0
+    settings, number = _settings(context), 0
     for learner in context.config.learners:
         for partner in settings.company or (COMPANY,):
             for mixture in range(settings.candidates + 1):
@@ -99,10 +97,14 @@ def _trials(context: UpdateContext) -> Iterator[_Trial]:
 
 
 def _offsets(context: UpdateContext, learner: str) -> Matrix:
-    settings = context.config.evolution
-    assert settings is not None
+    settings = _settings(context)
     seed = derive_seed(context.plan.scenario.seed, "evolution", context.update, learner)
     return offsets(len(settings.adapters), settings.candidates, seed)
+
+
+def _settings(context: UpdateContext) -> EvolutionConfig:
+    assert context.config.evolution is not None, "the method evolution has its section"
+    return context.config.evolution
 
 
 def _trainer(context: UpdateContext) -> MixtureTrainer:
@@ -141,8 +143,7 @@ def _earned(context: UpdateContext, learner: str, run: Run) -> float:
     Raises:
         SocietyError: The run has no episode.
     """
-    to_go = returns_to_go(run, weights_by_episode(context, run))
-    steps = [int(each) for each in run.episodes["steps"]]
-    if not steps:
+    earned = earned_per_step(context, run)[learner]
+    if not earned:
         raise SocietyError(f"{run.path} has no episode")
-    return float(np.mean([to_go[episode, 0, learner] / count for episode, count in enumerate(steps)]))
+    return float(np.mean(earned))
