@@ -14,6 +14,7 @@ from agents.inference.backend import InferenceSettings
 from agents.inference.client import VLLMClient
 from agents.inference.provenance import CallKey, CallRecord, Purpose, Request, Tier
 from agents.inference.recording import ReplyCache
+from agents.inference.servers.balancing import Balancing
 from agents.roster import ModelConfig, Roster
 from simulation.metrics import calls as figures
 from simulation.metrics.comparable import MixedTiersError
@@ -26,6 +27,7 @@ from tests.support.scripted_vllm import ScriptedVLLM
 
 ROSTER = Roster(name="r", base_model="base", models=(ModelConfig(model_id="m1", model_name="cooperator"),))
 HTTP = InferenceSettings(tiers=(Tier.HTTP,), retries=0)
+IN_TURN = InferenceSettings(tiers=(Tier.HTTP,), retries=0, balancing=Balancing.ROUND_ROBIN)
 
 
 def table(records: Iterable[CallRecord]) -> pd.DataFrame:
@@ -54,7 +56,7 @@ def test_success_rate_is_over_episodes_as_calls_fail_together() -> None:
 async def test_moved_call_is_one_failure_one_success_one_move() -> None:
     records: list[CallRecord] = []
     async with ScriptedVLLM() as first, ScriptedVLLM() as second:
-        async with VLLMClient(endpoints=(first.url, second.url), settings=HTTP, on_call=records.append) as client:
+        async with VLLMClient(endpoints=(first.url, second.url), settings=IN_TURN, on_call=records.append) as client:
             asked = requests(8)
             await client.generate(asked[0])
             favourite = first if first.bodies else second
