@@ -136,6 +136,11 @@ def _profile(rng: Rng) -> dict[str, Any]:
     return {"options": rng.randint(2, 3), "private_facts": rng.randint(2, 3), "hidden": hidden}
 
 
+def _opinion(rng: random.Random) -> dict[str, Any]:
+    high, pays = rng.randint(2, 4), rng.choice(("none", "agreement", "truth"))
+    return {"high": high, "pays": pays, "truth": rng.randint(1, high) if pays == "truth" else None}
+
+
 DRAWS: Mapping[str, Draw] = {
     "auction": lambda rng: {"pricing": rng.choice(("first", "second")), "highest": rng.randint(1, 3)},
     "bargaining": lambda rng: {
@@ -153,6 +158,7 @@ DRAWS: Mapping[str, Draw] = {
     "kuhn_poker": lambda rng: {"stake": rng.choice((0.5, 1.0, 3.0))},
     "matrix_game": _matrix,
     "minority": lambda _rng: {},
+    "opinion": _opinion,
     "prisoners_dilemma": lambda rng: _ordered(rng, "temptation", "reward", "punishment", "sucker"),
     "public_goods": _public_goods,
     "public_goods_punishment": _punishment,

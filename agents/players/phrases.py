@@ -24,6 +24,7 @@ class SpeakingStyle(str, Enum):
     SUSTAIN = "sustain"
     RECKON = "reckon"
     MIX = "mix"
+    OPINE = "opine"
 
 
 SENTENCES: Mapping[Language, Mapping[SpeakingStyle, tuple[str, ...]]] = {
@@ -71,6 +72,10 @@ SENTENCES: Mapping[Language, Mapping[SpeakingStyle, tuple[str, ...]]] = {
             "I let the odds decide, and this time they say {plan}.",
             "The draw gave me {plan}; nobody can make use of what even I did not know before.",
         ),
+        SpeakingStyle.OPINE: (
+            "I would say {plan}, all in all.",
+            "My answer at the moment is {plan}; tell me yours.",
+        ),
     },
     Language.ZH: {
         SpeakingStyle.COOPERATE: (
@@ -112,6 +117,10 @@ SENTENCES: Mapping[Language, Mapping[SpeakingStyle, tuple[str, ...]]] = {
         SpeakingStyle.MIX: (
             "我听凭概率，这次是{plan}。",
             "抽签的结果是{plan}；连我事先都不知道，别人也无从利用。",
+        ),
+        SpeakingStyle.OPINE: (
+            "总的来说，我的回答是{plan}。",
+            "我目前的回答是{plan}；你们的呢？",
         ),
     },
 }

@@ -19,7 +19,7 @@ from functools import partial
 from typing import NamedTuple
 
 from agents.language import Language
-from agents.players import level_k
+from agents.players import level_k, opinions
 from agents.players.observation import (
     Aim,
     ExpectedOutcome,
@@ -87,6 +87,25 @@ class Policy:
             return self.speak(observation, rng, language)
         plan = self.decide(observation, rng).label
         return plan if plan in words else rng.choice(words)
+
+
+@dataclass(frozen=True)
+class OpinionPolicy(Policy):
+    """A rule of `agents.players.opinions`: in a game without numbered answers it keeps the level that it has."""
+
+    def speak(self, observation: Observation, rng: random.Random, language: Language) -> str:
+        """Return one sentence with the opinion that the player has now, before it hears the others."""
+        own = closest(observation.options, opinions.own_opinion(observation, rng))
+        return rng.choice(SENTENCES[language][self.style]).format(plan=own.label)
+
+
+def _opinion_policy(name: str, rule: opinions.Rule, *, exact: bool = False) -> OpinionPolicy:
+    def aim(observation: Observation, rng: random.Random) -> float:
+        own = opinions.own_opinion(observation, rng)
+        level = rule(own, opinions.heard_opinions(observation), rng)
+        return level if exact else opinions.between(observation, level, rng)
+
+    return OpinionPolicy(name, aim, SpeakingStyle.OPINE)
 
 
 def _always_cooperate(_observation: Observation, _rng: random.Random) -> float:
@@ -193,6 +212,7 @@ def _policy(rule: Rule, style: SpeakingStyle) -> Policy:
 
 
 _CHANCES = (10, 25, 50, 75, 90)  # per cent
+_REACHES = (5, 10, 20, 30)  # per cent of the scale
 
 POLICIES: Mapping[str, Policy] = {
     policy.name: policy
@@ -217,6 +237,15 @@ POLICIES: Mapping[str, Policy] = {
         *(Policy(f"level_{depth}", partial(level_k.level_k, depth), SpeakingStyle.RECKON) for depth in (1, 2, 3)),
         _policy(level_k.best_response, SpeakingStyle.RECKON),
         _policy(level_k.nash_mixer, SpeakingStyle.MIX),
+        _opinion_policy("stubborn", opinions.stubborn),
+        _opinion_policy("degroot", opinions.degroot),
+        *(
+            _opinion_policy(
+                f"bounded_confidence_{reach}", partial(opinions.bounded_confidence, reach / 100), exact=True
+            )
+            for reach in _REACHES
+        ),
+        _opinion_policy("voter", opinions.voter),
     )
 }
 

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -80,6 +81,8 @@ class Child:
 
 def _work_and_exit(work: Callable[[], object], writing: int) -> NoReturn:
     code, text = 1, ""
+    # a server of workers that this process has started is no child of the fork, which cannot wait for it
+    forkserver._forkserver.__init__()  # type: ignore[attr-defined]
     try:
         text, code = str(work()), 0
     except BaseException:  # noqa: BLE001  the child's boundary: sent to the parent, which raises it

@@ -8,7 +8,7 @@ tables; its figures are read from the run's tables.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -17,11 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 from agents.roster import ModelConfig, Roster
 from agents.strategy import TrainingMode
+from simulation.metrics.opinion import clusters
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.scenario import Scenario
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from simulation.tables.run import Run
 
 EXACT = 1e-9
@@ -43,11 +46,15 @@ class KnownFigure(str, Enum):
     GINI = "gini"
     OPTIMUM = "optimum"
     NASH = "nash"
+    LAST_LEVEL = "level of the last action"
+    MEAN_LEVEL = "mean level of the last action"
+    CLUSTERS = "clusters of opinion"
 
 
 OF_EPISODES = frozenset(
     {KnownFigure.STEPS, KnownFigure.WELFARE, KnownFigure.GINI, KnownFigure.OPTIMUM, KnownFigure.NASH}
 )
+OF_LAST_STEP = frozenset({KnownFigure.LAST_LEVEL, KnownFigure.MEAN_LEVEL, KnownFigure.CLUSTERS})
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,8 @@ class Play:
     talk: bool = False
     task: Mapping[str, Any] = field(default_factory=dict)
     """Other keys of the task: reward_pool, difficulty, cooperation_level."""
+    links: tuple[tuple[int, int], ...] = ()
+    """Who reaches whom, both ways, by player number; without links everyone reaches everyone."""
 
     def plan(self) -> Plan:
         """The play as a plan, checked like a file."""
@@ -84,9 +93,12 @@ class Play:
             "seed": self.seed,
             "episodes": self.episodes,
             "tasks": [{**task, "parameters": self.parameters, **self.task}],
-            "communication": {"talk_rounds": int(self.talk)},
+            "communication": {"talk_rounds": int(self.talk), "inbox_limit": None, **self._topology()},
             "inference": {"tiers": ["simulated"]},
         }
+
+    def _topology(self) -> dict[str, Any]:
+        return {"topology": [[f"p{one}", f"p{other}"] for one, other in self.links]} if self.links else {}
 
 
 @dataclass(frozen=True)
@@ -160,12 +172,26 @@ def read(run: Run, figure: KnownFigure) -> tuple[float, ...]:
     if figure in (KnownFigure.PER_STEP, KnownFigure.MEAN_PER_STEP):
         per_step = [value / _steps(run) for value in _per_player(run, KnownFigure.PAYOFF)]
         return tuple(per_step) if figure is KnownFigure.PER_STEP else (sum(per_step) / len(per_step),)
-    return tuple(_per_player(run, figure))
+    if figure in OF_LAST_STEP:
+        return _of_last_step(run, figure)
+    return _per_player(run, figure)
 
 
-def _per_player(run: Run, figure: KnownFigure) -> Sequence[float]:
-    means = run.outcomes.groupby("model_id", observed=True)[figure.value].mean()
-    return [float(means[config.model_id]) for config in run.roster.expand()]
+def _of_last_step(run: Run, figure: KnownFigure) -> tuple[float, ...]:
+    last = run.steps[run.steps["step"] == run.steps["step"].max()]
+    if figure is KnownFigure.LAST_LEVEL:
+        return _of_players(run, last.groupby("model_id")["cooperation"].mean())
+    if figure is KnownFigure.MEAN_LEVEL:
+        return (float(last["cooperation"].mean()),)
+    return (float(last.groupby("episode")["cooperation"].apply(clusters).mean()),)
+
+
+def _per_player(run: Run, figure: KnownFigure) -> tuple[float, ...]:
+    return _of_players(run, run.outcomes.groupby("model_id", observed=True)[figure.value].mean())
+
+
+def _of_players(run: Run, by_model: pd.Series[float]) -> tuple[float, ...]:
+    return tuple(float(by_model[config.model_id]) for config in run.roster.expand())
 
 
 def _steps(run: Run) -> float:
