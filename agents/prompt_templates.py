@@ -31,7 +31,15 @@ VARIABLES: Mapping[str, frozenset[str]] = {
         {"model_id", "role", "role_name", "team_id", "specialization", "persona"}
         | {"strategy", "stance_name", "decision_name"}
     ),
-    "situation": frozenset({"step", "max_steps", "identity", "heard", "observation_text", "feed", "horizon"}),
+    "situation": frozenset(
+        {"step", "max_steps", "identity", "heard", "observation_text", "feed", "horizon", "network"}
+    ),
+    "network_system": frozenset({"task", "mode", "others", "rules", "whole"}),
+    "network_identity": frozenset(
+        {"model_id", "role", "role_name", "team_id", "specialization", "persona"}
+        | {"strategy", "stance_name", "decision_name"}
+    ),
+    "network": frozenset({"view"}),
     "heard": frozenset({"sender", "team_id", "text"}),
     "talk": frozenset({"choices"}),
     "act": frozenset({"choices"}),

@@ -233,7 +233,8 @@ class RunSession:
         """Restore what finished episodes left: the messages in oasis.db, a mixed run's experience."""
         if not self.resumed:
             return
-        await environment.store_again(self.history.messages, self.history.acts)
+        tasks = {number: task for number, task in enumerate(self._schedule()) if number in self.history.finished}
+        await environment.store_again(tasks, self.history.messages, self.history.acts)
         for started, ended in self.history.finished.values():
             choice = ModeChoice(TrainingMode(started.mode), started.mode_reason, started.mode_probability)
             environment.learn(started.task_id, choice, ended)
