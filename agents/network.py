@@ -141,7 +141,7 @@ class SeenPost:
         root: The number of the post that a repost or quote began with; its own number for a post.
         original_author: Who wrote the post that a repost or quote is about; empty for a post.
         original_text: The text of the post that a quote is about.
-        likes: Likes; of a repost, those of the post it shares. So are the other counts.
+        likes: Likes; of a repost, those of the post it shares. So are dislikes, shares and comments.
         dislikes: Dislikes.
         shares: Reposts and quotes.
         comments: Comments.

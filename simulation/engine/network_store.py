@@ -181,10 +181,10 @@ class NetworkStore:
         self._trace(user, "unmute", {"mutee_id": other})
 
     def _report(self, user: int, target: int, text: str) -> None:
-        item, number = self._world.source(target), self._number("report")
-        self._insert["report"].append((number, user, self._ids[item], text, self._now))
-        self._touched.add(item)
-        self._trace(user, "report_post", {"post_id": self._ids[item], "report_id": number})
+        number, post = self._number("report"), self._ids[target]
+        self._insert["report"].append((number, user, post, text, self._now))
+        self._touched.add(target)
+        self._trace(user, "report_post", {"post_id": post, "report_id": number})
 
     def _create_group(self, user: int, _target: int, text: str) -> None:
         number = self._number("chat_group")

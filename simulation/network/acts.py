@@ -192,9 +192,8 @@ def _mute(world: World, user: int, target: int, move: SocialMove, _step: int) ->
 
 
 def _report(world: World, user: int, target: int, _move: SocialMove, _step: int) -> int:
-    source = world.source(target)
-    world.reported[source].add(user)
-    world.reports[source] += 1
+    world.reported[target].add(user)
+    world.reports[target] += 1
     return 0
 
 
@@ -250,7 +249,9 @@ RULES: Mapping[SocialActionName, ActRule] = {
     Name.UNFOLLOW: ActRule(_users_if(lambda w, user, other: other in w.following[user]), _follow),
     Name.MUTE: ActRule(_users_if(lambda w, user, other: other not in w.muted[user]), _mute),
     Name.UNMUTE: ActRule(lambda w, user, _seen: sorted(w.muted[user]), _mute),
-    Name.REPORT_POST: ActRule(_posts_if(lambda w, user, item: user not in w.reported[item]), _report),
+    Name.REPORT_POST: ActRule(
+        lambda w, user, seen: [post for post in seen.posts if user not in w.reported[post]], _report
+    ),
     Name.SEARCH_POSTS: ActRule(None, _search_posts),
     Name.SEARCH_USER: ActRule(None, _search_user),
     Name.TREND: ActRule(None, _trend),

@@ -63,7 +63,7 @@ class Viewer:
             dislikes=world.dislikes[source],
             shares=world.shares[source],
             comments=world.comments[source],
-            reports=world.reports[source],
+            reports=world.reports[item],
             replies=tuple(map(self._comment, world.replies.get(source, ())[-REPLIES:])),
         )
 
