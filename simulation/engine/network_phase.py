@@ -6,18 +6,18 @@ would write.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from agents.inference.loops import gather_or_raise
-from agents.network import NetworkView, SocialActionName, SocialMove
+from agents.network import NetworkView, SocialActionName
 from agents.social import network_tools
 from simulation.engine.feed import social_acted
 from simulation.games.base import Move, State
 from simulation.games.social_network import TAKE_PART, NetworkAct, NetworkTable, SocialNetwork
 from simulation.seeds import stream
 from simulation.store.events import SocialActed
+from simulation.store.history import recorded_move
 from simulation.store.network_events import PostSeeded
 
 if TYPE_CHECKING:
@@ -104,11 +104,3 @@ class StoredNetwork:
             self._state = self._game.resolve(self._state, [Move(TAKE_PART)] * self._game.players)
         acts = [NetworkAct(self._number[event.model_id], recorded_move(event), event.seen) for event in events]
         self._state, _ = await self._phase.carry_out(self._state, acts)
-
-
-def recorded_move(event: SocialActed) -> SocialMove | None:
-    """Return the move of an act in a run's log; None where the act was not legal."""
-    if event.action is None:
-        return None
-    arguments: Mapping[str, Any] = json.loads(event.arguments)
-    return SocialMove(SocialActionName(event.action), arguments)

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from simulation.engine.network_phase import StoredNetwork, recorded_move
+from simulation.engine.network_phase import StoredNetwork
 from simulation.games.base import Game
 from simulation.games.social_network import SocialNetwork
 from simulation.store.events import MessageSent, SocialActed
+from simulation.store.history import recorded_move
 
 if TYPE_CHECKING:
     from simulation.engine.society import Society
