@@ -20,6 +20,10 @@ class TableName(str, Enum):
     NETWORK = "network"
 
 
+SPARSE = frozenset({TableName.POSTS, TableName.NETWORK})
+"""Tables that a run has on disk only where they have rows; where the file is missing, the table is empty."""
+
+
 class Column(NamedTuple):
     """A column.
 
@@ -213,9 +217,7 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("parent", COUNT, "item that it shares, quotes or comments on, as it was shown; 0 for a post"),
         Column("root", COUNT, "post at the beginning of its cascade; its own number for a post"),
         Column("text", TEXT, "its own text; empty for a repost"),
-        Column(
-            "likes", COUNT, "likes at the end; those of a repost count at the post that it shares, as all counts do"
-        ),
+        Column("likes", COUNT, "likes at the end; those of a repost count at the post that it shares"),
         Column("dislikes", COUNT, "dislikes at the end"),
         Column("shares", COUNT, "reposts and quotes of it"),
         Column("comments", COUNT, "comments on it"),

@@ -66,9 +66,10 @@ class NetworkEpisode:
         for source in map(self.world.source, event.seen):
             self.impressions[source] += 1
             self.reached[self.world.author[source]].add(event.model_id)
-        if move is not None and move.action not in _UNSEEN:
-            if carry_out(self.world, self.number[event.model_id], move, event.step):
-                self._dated(event.time, event.tier)
+        if move is None or move.action in _UNSEEN:
+            return
+        if carry_out(self.world, self.number[event.model_id], move, event.step):
+            self._dated(event.time, event.tier)
 
     def _dated(self, time: str, tier: str) -> None:
         self.times.append(time)

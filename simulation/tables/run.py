@@ -36,7 +36,7 @@ from simulation.store.network_events import PostSeeded
 from simulation.store.prompts import StoredPrompt, read_prompts
 from simulation.store.run_directory import RunStatus, check_directory
 from simulation.tables.base import Tables
-from simulation.tables.columns import TABLES, Column, TableName
+from simulation.tables.columns import SPARSE, TABLES, Column, TableName
 from simulation.tables.network import NetworkEpisode
 from simulation.tables.parquet import read_stored, stored_file
 from simulation.tables.players import player_name
@@ -212,6 +212,8 @@ class Run(Tables):
 
     def _table(self, name: TableName) -> pd.DataFrame:
         stored = read_stored(stored_file(self.path, name), TABLES[name])
+        if stored is None and name in SPARSE and stored_file(self.path, TableName.OUTCOMES).exists():
+            return frame_of(TABLES[name], ())
         return self._derived[name] if stored is None else stored
 
     @cached_property

@@ -16,6 +16,7 @@ from simulation.tables.run import Run, build_tables
 PARTS = [
     {"task_id": "goods", "task_type": "public_goods", "max_steps": 2},
     {"task_id": "words", "task_type": "strategy", "max_steps": 2},
+    {"task_id": "evening", "task_type": "social_network", "max_steps": 2},
 ]
 
 
