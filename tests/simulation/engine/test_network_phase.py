@@ -22,6 +22,8 @@ from simulation.tables.run import Run
 from tests.simulation.runs.test_runner import assert_same
 
 ACTIONS = [action.value for action in SocialActionName]
+LOOKING = ("search_posts", "search_user", "trend")
+"""Actions that may find nothing; OASIS's own fail where they find a quote."""
 TABLES = {
     "post": "post_id, user_id, original_post_id, content, quote_content, "
     "num_likes, num_dislikes, num_shares, num_reports",
@@ -133,7 +135,7 @@ async def performed_by_oasis(run: Run, folder: Path) -> dict[str, list[tuple[Any
         message = [tuple(given[name] for name in order[action])] if action in order else list(given.values())
         platform.sandbox_clock.time_step += 1  # else the trace refuses the same act of a user a second time
         answer = await getattr(platform, action)(int(act.model_id[1:]), *message)
-        assert answer["success"] or "No " in answer.get("message", ""), (act, answer)
+        assert answer["success"] or action in LOOKING, (act, answer)
         if act.item:
             numbers.of[act.item] = answer.get("post_id", answer.get("comment_id"))
     database = platform.db_cursor
