@@ -152,11 +152,17 @@ class NetworkStore:
             self._insert[table].append((number, user, original, "", None, self._now))
             self._trace(user, "repost", {"reposted_id": parent, "new_post_id": number})
         elif kind is ItemKind.QUOTE:
-            self._insert[table].append((number, user, original, world.text[about], text, self._now))
+            self._insert[table].append((number, user, original, self._content(about), text, self._now))
             self._trace(user, "quote_post", {"quoted_id": parent, "new_post_id": number})
         else:
             self._insert[table].append((number, user, None, text, None, self._now))
             self._trace(user, "create_post", {"content": text, "post_id": number})
+
+    def _content(self, item: int) -> str:
+        """Return OASIS's `content` of a post: of a quote, the text of the post that it is about."""
+        while self._world.kind[item] is ItemKind.QUOTE:
+            item = self._world.original[item]
+        return self._world.text[item]
 
     def _vote(self, user: int, action: SocialActionName, item: int) -> None:
         table, undo = _VOTES[action]

@@ -137,11 +137,18 @@ class SocialNetwork(Game[NetworkTable]):
             names=tuple(seat.model_id for seat in self.setting.seats),
             clock=self.parameters.clock.clock,
             following=self._following(),
+            team=self._teams(),
         )
         number = {name: user for user, name in enumerate(world.names)}
         for post in self.parameters.posts:
             world.add(number[post.author], 0, post.text)
         return NetworkTable(world, rng.getrandbits(32), [0] * self.players, [0] * self.players)
+
+    def _teams(self) -> tuple[int, ...]:
+        """Return each user's team by number; a user without one is a team of its own."""
+        names = [seat.team_id or f"no team {user}" for user, seat in enumerate(self.setting.seats)]
+        number = {name: place for place, name in enumerate(dict.fromkeys(names))}
+        return tuple(number[name] for name in names)
 
     def _following(self) -> list[set[int]]:
         """Return whom each user follows: those whose posts reach it."""

@@ -9,14 +9,15 @@ item whose counts a repost, quote or comment adds to.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from simulation.network.clock import StepClock
 from simulation.network.ranking import RankedItems
-from simulation.network.scores import hot_score, popularity
+from simulation.network.scores import bridging_score, hot_score, popularity
+from simulation.network.vectors import TextVectors
 from simulation.network.words import words_of
 
 
@@ -54,11 +55,13 @@ class World:
         names: The users' names.
         clock: When each step is.
         following: Whom each user follows.
+        team: The group of each user, for feeds that bridge groups; each user is its own where it is empty.
     """
 
     names: tuple[str, ...]
     clock: StepClock
     following: list[set[int]]
+    team: tuple[int, ...] = ()
     followers: list[int] = field(default_factory=list)
     author: list[int] = field(default_factory=lambda: [-1])
     step: list[int] = field(default_factory=lambda: [-1])
@@ -76,6 +79,8 @@ class World:
     posts_of: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     replies: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
     index: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    likes_of: defaultdict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+    likes_by_team: defaultdict[int, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     liked: Users = field(default_factory=_users)
     disliked: Users = field(default_factory=_users)
     shared: Users = field(default_factory=_users)
@@ -87,6 +92,8 @@ class World:
     found_users: dict[int, tuple[int, ...]] = field(default_factory=dict)
     hot: RankedItems = field(default_factory=lambda: RankedItems(newest_first=False))
     popular: RankedItems = field(default_factory=RankedItems)
+    bridging: RankedItems = field(default_factory=RankedItems)
+    vectors: TextVectors = field(default_factory=TextVectors, compare=False)
 
     def __post_init__(self) -> None:
         if not self.followers:
@@ -146,6 +153,7 @@ class World:
             self.shared[about].add(self.author[item])
             self.rescore(about)
         if kind is not ItemKind.REPOST:
+            self.vectors.add(item, self.text[item])
             for word in words_of(self.text[item]):
                 self.index[word].append(item)
         self.rescore(item)
@@ -159,12 +167,17 @@ class World:
         if self.kind[item] is not ItemKind.REPOST:
             counts = (self.likes[item], self.dislikes[item], self.shares[item], self.comments[item])
             self.popular.put(item, popularity(*counts))
+            self.bridging.put(item, bridging_score(self.likes_by_team.get(item, {})))
 
     def vote(self, item: int, user: int, up: bool, undo: bool = False) -> None:
         """Like or dislike an item, or take it back."""
         users, counts = (self.liked, self.likes) if up else (self.disliked, self.dislikes)
         (users[item].discard if undo else users[item].add)(user)
         counts[item] += -1 if undo else 1
+        if up:
+            self.likes_by_team[item][self.team[user] if self.team else user] += -1 if undo else 1
+            if not undo:
+                self.likes_of[user].append(item)
         self.rescore(item)
 
     def follow(self, user: int, other: int, undo: bool = False) -> None:

@@ -11,11 +11,13 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 
+from simulation.network.feeds.bridging import bridging
 from simulation.network.feeds.chronological import chronological
 from simulation.network.feeds.followed import followed
 from simulation.network.feeds.hot import hot
 from simulation.network.feeds.popular import popular
 from simulation.network.feeds.random_posts import random_posts
+from simulation.network.feeds.similar import similar
 from simulation.network.world import World
 
 
@@ -27,6 +29,8 @@ class FeedKind(str, Enum):
     HOT = "hot"
     POPULAR = "popular"
     RANDOM = "random"
+    SIMILAR = "similar"
+    BRIDGING = "bridging"
 
 
 Feeding = Callable[[World, int, int, random.Random], Iterator[int]]
@@ -38,6 +42,8 @@ FEEDS: Mapping[FeedKind, Feeding] = {
     FeedKind.HOT: hot,
     FeedKind.POPULAR: popular,
     FeedKind.RANDOM: random_posts,
+    FeedKind.SIMILAR: similar,
+    FeedKind.BRIDGING: bridging,
 }
 
 

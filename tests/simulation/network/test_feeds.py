@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from simulation.network.clock import STORED
 from simulation.network.feeds import FEEDS, FeedKind, feed_of
 from simulation.network.scores import hot_score
+from simulation.network.vectors import TextVectors
 from simulation.network.world import ItemKind, World
 from tests.simulation.network.worlds import CLOCK, world_of
 
@@ -52,6 +53,48 @@ def test_followed_finds_all_posts_of_the_followed(authors: list[int], follows: s
 
 def test_popular_shows_what_has_most_reactions() -> None:
     assert shown(busy(), FeedKind.POPULAR) == (12, 8, 4)
+
+
+def test_similar_shows_what_is_like_ones_own() -> None:
+    world = world_of()
+    world.add(0, 0, "the harvest of apples was good")
+    for text in (
+        "apples and pears from the harvest",
+        "the council votes on the bridge",
+        "a good harvest",
+        "the the the",
+    ):
+        world.add(1, 1, text)
+    assert shown(world, FeedKind.SIMILAR, length=2) == (4, 2)
+    world.vote(3, 2, up=True)
+    world.add(1, 2, "who votes for the bridge")
+    assert shown(world, FeedKind.SIMILAR, user=2, length=2) == (3, 6)
+    assert shown(world, FeedKind.SIMILAR, user=3, length=2) == (6, 5)  # it wrote and liked nothing: the newest
+
+
+@given(st.lists(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=8), min_size=2, max_size=12))
+def test_similarity_is_that_of_scikit_learn(texts: list[list[str]]) -> None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectors = TextVectors()
+    for item, words in enumerate(texts, start=1):
+        vectors.add(item, " ".join(words))
+    matrix = TfidfVectorizer(token_pattern=r"\w").fit_transform(" ".join(words) for words in texts)
+    wanted = (matrix @ matrix[0].T).toarray().ravel()
+    found = vectors.similarities([1])
+    assert [found.get(item, 0.0) for item in range(1, len(texts) + 1)] == pytest.approx(list(wanted))
+
+
+def test_bridging_shows_what_several_groups_like() -> None:
+    world = world_of(users=8)
+    world.team = (0, 0, 0, 0, 1, 1, 1, 7)
+    one_group, bridge = world.add(7, 0, "ours"), world.add(7, 0, "all of us")
+    for fan in (0, 1, 2):
+        world.vote(one_group, fan, up=True)
+    for fan in (0, 4):
+        world.vote(bridge, fan, up=True)
+    assert shown(world, FeedKind.BRIDGING, user=6) == (bridge, one_group)
+    assert shown(world, FeedKind.POPULAR, user=6) == (one_group, bridge)
 
 
 def test_random_shows_each_post_equally_often() -> None:
