@@ -62,10 +62,10 @@ def test_similar_shows_what_is_like_ones_own() -> None:
         "apples and pears from the harvest",
         "the council votes on the bridge",
         "a good harvest",
-        "the the the",
+        "nothing here",
     ):
         world.add(1, 1, text)
-    assert shown(world, FeedKind.SIMILAR, length=2) == (4, 2)
+    assert set(shown(world, FeedKind.SIMILAR, length=2)) == {2, 4}
     world.vote(3, 2, up=True)
     world.add(1, 2, "who votes for the bridge")
     assert shown(world, FeedKind.SIMILAR, user=2, length=2) == (3, 6)
