@@ -32,7 +32,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pydantic import Field
 
@@ -79,6 +79,7 @@ class NetworkTable:
     """The network, and what was done in the step that is being played.
 
     `world`, `acts` and `illegal` (acts by player) are one object for all states of an episode, and change in place.
+    `support` is the cooperation level of each player that acted for or against another.
     """
 
     world: World
@@ -86,6 +87,7 @@ class NetworkTable:
     acts: list[int]
     illegal: list[int]
     done: tuple[NetworkAct, ...] = ()
+    support: Mapping[int, float] = field(default_factory=dict)
 
 
 _RULES = {
@@ -192,19 +194,12 @@ class SocialNetwork(Game[NetworkTable]):
             table.acts[act.player] += 1
             table.illegal[act.player] += act.move is None
         items = [0 if act.move is None else carry_out(table.world, act.player, act.move, step) for act in acts]
-        return replace(state, table=replace(table, done=tuple(acts))), items
+        return replace(state, table=replace(table, done=tuple(acts), support=_support(acts))), items
 
     # -- the rules ---------------------------------------------------------------------------------------
 
     def _options(self, state: State[NetworkTable], player: int) -> tuple[tuple[str, float], ...]:
-        return ((TAKE_PART, self._support(state.table).get(player, 0.5)),)
-
-    def _support(self, table: NetworkTable) -> Mapping[int, float]:
-        return {
-            act.player: 1.0 if act.move.action in SUPPORT else 0.0
-            for act in table.done
-            if act.move is not None and act.move.action in SUPPORT | REJECTION
-        }
+        return ((TAKE_PART, state.table.support.get(player, 0.5)),)
 
     def _play(self, state: State[NetworkTable], moves: Sequence[Move]) -> Round[NetworkTable]:
         paid = self._paid(state.table)
@@ -213,7 +208,7 @@ class SocialNetwork(Game[NetworkTable]):
         )
         legal = {act.player: float(act.move is not None) for act in state.table.done}
         accuracies = tuple(0.0 if move.action is None else legal.get(player, 1.0) for player, move in enumerate(moves))
-        return Round(payoffs, accuracies, replace(state.table, done=()))
+        return Round(payoffs, accuracies, replace(state.table, done=(), support={}))
 
     def _paid(self, table: NetworkTable) -> Mapping[int, float]:
         """Return what the acts of a step pay each user."""
@@ -254,6 +249,12 @@ class SocialNetwork(Game[NetworkTable]):
             for each, acts, illegal in zip(found.players, table.acts, table.illegal, strict=True)
         )
         return replace(found, players=players)
+
+
+def _support(acts: Sequence[NetworkAct]) -> Mapping[int, float]:
+    """Return by player 1 for an act that supports another user, and 0 for one against another."""
+    moves = {act.player: act.move.action for act in acts if act.move is not None}
+    return {player: float(action in SUPPORT) for player, action in moves.items() if action in SUPPORT | REJECTION}
 
 
 def _reach(table: NetworkTable) -> Mapping[int, float]:

@@ -32,7 +32,7 @@ def _has(ascending: Sequence[int], item: int) -> bool:
 def find_users(world: World, query: str) -> tuple[int, ...]:
     """Return the first users whose name has the query in it."""
     asked = query.strip().lower()
-    return tuple(islice((user for user, name in enumerate(world.names) if asked in name.lower()), FOUND))
+    return tuple(islice((user for user, name in enumerate(world.lower_names) if asked in name), FOUND))
 
 
 def trend(world: World, step: int) -> tuple[int, ...]:

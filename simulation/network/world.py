@@ -96,6 +96,7 @@ class World:
     vectors: TextVectors = field(default_factory=TextVectors, compare=False)
 
     def __post_init__(self) -> None:
+        self.lower_names = tuple(name.lower() for name in self.names)
         if not self.followers:
             self.followers = [0] * len(self.names)
             for followed in self.following:
