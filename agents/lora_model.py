@@ -17,12 +17,14 @@ from agents.answers import AnswerReading, ReaderVersion, read_answer
 from agents.deliberation import UNSET, Deliberation
 from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Request, Sampling, Tier
 from agents.language import text_in
+from agents.network import NetworkView, SocialMove
 from agents.oasis_import import contained_import
+from agents.players.acting import planned_call
 from agents.players.policies import POLICIES, Observation, Policy, Situation
 from agents.problems import SocietyError
 from agents.prompts import EpisodeContext, HeardMessage, PlayerContext, chat, user_prompt
 from agents.roster import ModelConfig
-from agents.social import FeedPost, SocialMove, Tool, plan_call, read_act
+from agents.social import FeedPost, Tool, read_act
 
 with contained_import():
     from camel.agents import ChatAgent
@@ -62,6 +64,7 @@ class TurnContext:
         feed: The posts that it sees in the social network.
         words: The only messages there are; empty where messages are free text.
         deliberation: How replies are thought over where the row says nothing else.
+        network: What it sees where the task is a social network.
     """
 
     episode: int
@@ -78,6 +81,7 @@ class TurnContext:
     feed: tuple[FeedPost, ...] = ()
     words: tuple[str, ...] = ()
     deliberation: Deliberation = UNSET
+    network: NetworkView | None = None
 
     @property
     def full_observation(self) -> Observation:
@@ -270,6 +274,7 @@ class LoRAModel(SocialAgent):
             feed=turn.feed,
             horizon=turn.common.task.horizon,
             note=note,
+            network=turn.network,
         )
         thinking, sampling = self._thought(turn, purpose)
         return Request(
@@ -283,7 +288,9 @@ class LoRAModel(SocialAgent):
             adapter_path=self.config.adapter,
             endpoint=self.config.endpoint,
             base_stated=self.config.base_model is not None,
-            situation=Situation(self.config.role, turn.common.language, turn.full_observation, turn.common.mode),
+            situation=Situation(
+                self.config.role, turn.common.language, turn.full_observation, turn.common.mode, turn.network
+            ),
             thinking=thinking,
         )
 
@@ -344,7 +351,8 @@ def scripted_reply(policy: Policy, request: Request) -> Reply:
     rng = random.Random(f"{request.seed}/{request.key.model_id}")
     observation, language = request.situation.observation, request.situation.language
     if request.tools:
-        call = plan_call(request.tools, lambda: policy.speak(observation, rng, language), rng)
+        say = partial(policy.speak, observation, rng, language)
+        call = planned_call(policy.name, request.situation, request.tools, say, rng)
         return Reply("", Provenance(Tier.SCRIPTED, policy.name), tool_calls=(call,))
     if request.key.purpose is Purpose.TALK:
         text = policy.message(observation, rng, language, request.choices or ())

@@ -31,7 +31,12 @@ VARIABLES: Mapping[str, frozenset[str]] = {
         {"model_id", "role", "role_name", "team_id", "specialization", "persona"}
         | {"strategy", "stance_name", "decision_name"}
     ),
-    "situation": frozenset({"step", "max_steps", "identity", "heard", "observation_text", "feed", "horizon"}),
+    "situation": frozenset(
+        {"step", "max_steps", "identity", "heard", "observation_text", "feed", "horizon", "network"}
+    ),
+    "network_system": frozenset({"others", "rules"}),
+    "network_identity": frozenset({"model_id", "role", "role_name", "team_id", "specialization", "persona"}),
+    "network": frozenset({"view"}),
     "heard": frozenset({"sender", "team_id", "text"}),
     "talk": frozenset({"choices"}),
     "act": frozenset({"choices"}),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.inference.provenance import ChatMessage, Purpose
 from agents.language import Language, text_in
+from agents.network import NetworkView
 from agents.problems import SocietyError
 from agents.prompt_templates import Templates, environment
 from agents.role import ModelRole
@@ -54,6 +55,7 @@ class EpisodeContext:
         language: The prompt's language.
         whole: True where the topology connects all models.
         templates: Templates in place of the shipped ones.
+        network: True where the task is a social network.
     """
 
     task: TaskFacts
@@ -63,6 +65,7 @@ class EpisodeContext:
     language: Language
     whole: bool = True
     templates: Templates = ()
+    network: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class PlayerContext:
         feed: The posts that the model sees in the social network.
         horizon: The task's. Where it is not announced, the prompt does not show the step.
         note: The model's own private note of this step.
+        network: What the model sees where the task is a social network.
     """
 
     step: int
@@ -90,6 +94,7 @@ class PlayerContext:
     feed: Sequence[FeedPost] = ()
     horizon: HorizonFacts | None = None
     note: str = ""
+    network: NetworkView | None = None
 
 
 def system_prompt(common: EpisodeContext) -> str:
@@ -97,7 +102,7 @@ def system_prompt(common: EpisodeContext) -> str:
     return _render(
         common.language,
         common.templates,
-        "system",
+        "network_system" if common.network else "system",
         task=common.task,
         mode=common.mode.value,
         others=common.others,
@@ -106,12 +111,14 @@ def system_prompt(common: EpisodeContext) -> str:
     )
 
 
-def identity(language: Language, config: ModelConfig, strategy: Strategy, templates: Templates = ()) -> str:
+def identity(
+    language: Language, config: ModelConfig, strategy: Strategy, templates: Templates = (), network: bool = False
+) -> str:
     """Return the part of a model's prompt that says who it is and how it should play; the same all episode long."""
     return _render(
         language,
         templates,
-        "identity",
+        "network_identity" if network else "identity",
         model_id=config.model_id,
         role=config.role.value,
         role_name=ROLE_NAMES_ZH[config.role],
@@ -137,6 +144,7 @@ def user_prompt(purpose: Purpose, language: Language, own: PlayerContext, templa
         observation_text=own.observation_text,
         feed=own.feed,
         horizon=own.horizon,
+        network=_render(language, templates, "network", view=own.network) if own.network else "",
     )
     note = f"{_render(language, templates, 'own_note', note=own.note)}\n" if own.note else ""
     return f"{situation}\n{note}{_instruction(language, templates, purpose, tuple(own.choices))}".strip()

@@ -12,25 +12,15 @@ import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 from agents.answers import ReaderVersion
 from agents.inference.provenance import Reply, ToolCall
+from agents.network import SHAPES, NetworkView, SocialActionName, SocialMove
 from agents.tool_calls import call_in_text, read_arguments
 
 LONGEST_TEXT = 2000
 """Characters of a post or comment."""
-
-
-class SocialActionName(str, Enum):
-    """The social actions, by OASIS's names."""
-
-    CREATE_POST = "create_post"
-    CREATE_COMMENT = "create_comment"
-    LIKE_POST = "like_post"
-    FOLLOW = "follow"
-    DO_NOTHING = "do_nothing"
 
 
 @dataclass(frozen=True)
@@ -43,14 +33,6 @@ class FeedPost:
     text: str
     likes: int = 0
     comments: int = 0
-
-
-@dataclass(frozen=True)
-class SocialMove:
-    """One legal action with its arguments, by OASIS's parameter names."""
-
-    action: SocialActionName
-    arguments: Mapping[str, int | str]
 
 
 Tool = Mapping[str, Any]
@@ -77,6 +59,17 @@ def social_tools(actions: Sequence[SocialActionName], feed: Sequence[FeedPost], 
         SocialActionName.DO_NOTHING: ("Do nothing in the network now.", {}),
     }
     return tuple(_tool(action, *shapes[action]) for action in actions if _possible(shapes[action][1]))
+
+
+def network_tools(view: NetworkView) -> tuple[Tool, ...]:
+    """Return the tools of one user of a network; an action that has no legal target is left out."""
+    return tuple(_network_tool(action, targets) for action, targets in view.targets.items() if targets != ())
+
+
+def _network_tool(action: SocialActionName, targets: Sequence[int] | None) -> Tool:
+    shape = SHAPES[action]
+    parameters = {shape.target: _one_of(targets)} if targets else {}
+    return _tool(action, shape.description, {**parameters, **({shape.text: _TEXT} if shape.text else {})})
 
 
 def _one_of(numbers: Sequence[int]) -> Mapping[str, Any]:

@@ -163,6 +163,7 @@ DRAWS: Mapping[str, Draw] = {
     "public_goods": _public_goods,
     "public_goods_punishment": _punishment,
     "signalling": lambda rng: {"places": ("east", "west", "north")[: rng.randint(2, 3)]},
+    "social_network": lambda rng: {"platform": rng.choice(("twitter", "reddit"))},
     "stag_hunt": _stag_hunt,
     "strategy": lambda _rng: {},
     "trust": _trust,

@@ -31,7 +31,7 @@ from simulation.scenario_rules import plan_findings, scenario_findings
 from simulation.sections.inference import InferenceConfig
 from simulation.sections.training import TrainingConfig
 from simulation.sweep_values import SweptValues
-from simulation.task import TrainingTask
+from simulation.task import NETWORK, TrainingTask, with_talk_of_networks
 from simulation.topology.communication import Communication
 from simulation.topology.file import read_network
 from simulation.topology.graph import Links, plain_topology
@@ -129,6 +129,11 @@ class Scenario(FileModel):
     """What `society run` varies: by dotted key a list of values, or of ranges (`seed: [1..10]`). Each combination is
     a run."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _networks_are_silent(cls, data: Any) -> Any:
+        return with_talk_of_networks(data)
+
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> Scenario:
         refuse(scenario_findings(self.model_dump(mode="json")))
@@ -138,6 +143,11 @@ class Scenario(FileModel):
     def mode(self) -> TrainingMode:
         """Return the mode in one word."""
         return TrainingMode.MIXED if isinstance(self.mode_setting, MixedMode) else self.mode_setting
+
+    @property
+    def needs_tools(self) -> bool:
+        """Return whether models act in a social network, which they do by tool calls."""
+        return bool(self.communication.social_actions) or any(task.task_type == NETWORK for task in self.tasks)
 
     @property
     def templates(self) -> Templates:

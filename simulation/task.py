@@ -15,6 +15,9 @@ from simulation.games.base import GameParameters, Setting
 from simulation.seats import Seat
 from simulation.seeds import stream
 
+NETWORK = "social_network"
+"""The task type of a social network."""
+
 
 class Horizon(FileModel):
     """How chance ends an episode: after every round (a step in most games) another one follows with this chance.
@@ -149,3 +152,21 @@ def raw_parameters(data: RawMapping) -> GameParameters | None:
     if not sound or not isinstance(parameters, Mapping):
         return None
     return find_game(data["task_type"]).Parameters.model_validate(parameters)
+
+
+def with_talk_of_networks(data: Any) -> Any:
+    """Return a raw scenario whose talk_rounds are set where a task is a social network.
+
+    They are 0 where every task is one, as posts are the messages there, and else what a game has.
+    """
+    tasks = data.get("tasks") if isinstance(data, Mapping) else None
+    kinds = [_kind_of(task) for task in tasks] if isinstance(tasks, (list, tuple)) else []
+    communication = data.get("communication", {}) if kinds and NETWORK in kinds else None
+    if not isinstance(communication, Mapping) or "talk_rounds" in communication:
+        return data
+    rounds = 0 if set(kinds) == {NETWORK} else 1
+    return {**data, "communication": {**communication, "talk_rounds": rounds}}
+
+
+def _kind_of(task: Any) -> Any:
+    return task.get("task_type") if isinstance(task, Mapping) else getattr(task, "task_type", None)

@@ -14,8 +14,8 @@ from agents.inference.backend import Completion, Detection, Progress, Route
 from agents.inference.errors import PermanentError
 from agents.inference.provenance import Purpose, Request, Tier, ToolCall
 from agents.language import Language
+from agents.players.acting import planned_call
 from agents.players.policies import ROLE_POLICIES, Situation
-from agents.social import plan_call
 
 _SIMULATED_REPLY = {
     Language.EN: "This is a simulated reply: no language model was asked for {adapter}.",
@@ -69,7 +69,9 @@ def _answer(request: Request) -> str:
 def _call(request: Request) -> ToolCall:
     """Return a call of one of the tools with legal arguments; texts are what the policy says."""
     rng = _stream(request)
-    return plan_call(request.tools, lambda: _answer(replace(request, choices=None)), rng)
+    situation = request.situation
+    policy = ROLE_POLICIES[situation.role].of(situation).name if situation is not None else ""
+    return planned_call(policy, situation, request.tools, lambda: _answer(replace(request, choices=None)), rng)
 
 
 def _stream(request: Request) -> random.Random:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from agents.language import Language
+from agents.network import NetworkView
 from agents.role import ModelRole
 from agents.strategy import TrainingMode
 
@@ -77,12 +78,16 @@ class Observation:
 
 @dataclass(frozen=True)
 class Situation:
-    """What a scripted policy needs in order to play and speak. `mode` is that of the episode, never mixed."""
+    """What a scripted policy needs in order to play and speak.
+
+    `mode` is that of the episode, never mixed; `network` is what the player sees where it acts in a social network.
+    """
 
     role: ModelRole
     language: Language
     observation: Observation
     mode: TrainingMode = TrainingMode.COOPERATIVE
+    network: NetworkView | None = None
 
     @property
     def among_rivals(self) -> bool:

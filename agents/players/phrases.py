@@ -124,3 +124,24 @@ SENTENCES: Mapping[Language, Mapping[SpeakingStyle, tuple[str, ...]]] = {
         ),
     },
 }
+
+
+NETWORK_SENTENCES: Mapping[Language, tuple[str, ...]] = {
+    Language.EN: (
+        "I have been thinking about this all day.",
+        "Does anyone here know more about it?",
+        "That is not how I remember it.",
+        "Good to hear. Let us see how it goes on.",
+        "I am not sure that this is true.",
+        "Here is what I saw today: nothing has changed.",
+    ),
+    Language.ZH: (
+        "这件事我想了一整天。",
+        "这里有人知道更多吗？",
+        "我记得的不是这样。",
+        "这是好消息，看看接下来会怎样。",
+        "我不确定这是不是真的。",
+        "我今天看到的是：什么都没变。",
+    ),
+}
+"""What a scripted player posts and comments in a social network; no policy of a game has anything to say there."""

@@ -22,12 +22,14 @@ def scenario_schema() -> dict[str, Any]:
     schema = Scenario.model_json_schema(by_alias=True)
     task = schema["$defs"]["TrainingTask"]
     task["properties"]["task_type"]["enum"] = list(task_types())
-    task["allOf"] = [_parameters_of(task_type) for task_type in task_types()]
+    task["allOf"] = [_parameters_of(task_type, schema["$defs"]) for task_type in task_types()]
     return schema
 
 
-def _parameters_of(task_type: str) -> dict[str, Any]:
+def _parameters_of(task_type: str, shared: dict[str, Any]) -> dict[str, Any]:
+    """Return a game's part of the schema; what its parameters refer to goes into the definitions that all share."""
     parameters = find_game(task_type).Parameters.model_json_schema()
+    shared.update(parameters.pop("$defs", {}))
     return {
         "if": {"properties": {"task_type": {"const": task_type}}},
         "then": {"properties": {"parameters": parameters}},

@@ -69,7 +69,7 @@ class DoctorCase:
             settings=settings,
             required=servers_only,
             out=out,
-            tools=bool(plan.scenario.communication.social_actions),
+            tools=plan.scenario.needs_tools,
             thinking=inference.thinking is not None,
             prompt_tokens=longest_prompt(plan),
             reply_tokens=inference.max_tokens,

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -32,7 +32,6 @@ from agents.language import Language
 from agents.problems import SocietyError, UsageError, member_of, nearest
 from agents.prompt_templates import templates_of
 from agents.roster import ModelConfig
-from agents.social import SocialActionName, SocialMove
 from agents.strategy import TrainingMode
 from simulation.engine.environment_stats import EnvironmentCounts, EnvironmentStats
 from simulation.engine.episode import Episode, EpisodePlan, TalkRules
@@ -217,8 +216,9 @@ class MultiModelEnvironment:
 
     async def _play(self, task: TrainingTask, episode: int | None) -> EpisodeEnded:
         number = self.episodes if episode is None else episode
-        game = self._game(task, number)
+        self._refuse_few_models(task)
         society = await self._open()
+        game = self._game(task, number, society)
         choice = self._choose_mode(task, number)
         plan = EpisodePlan(
             number=number,
@@ -232,7 +232,7 @@ class MultiModelEnvironment:
             sampling=self.sampling,
             deliberation=self.deliberation,
             templates=self.templates,
-            talk=TalkRules.of(self.communication),
+            talk=TalkRules.of(self.communication, game),
             resumed=number in self._recording.episodes,
         )
         ended = await Episode(plan, society, self._emit).play()
@@ -286,17 +286,15 @@ class MultiModelEnvironment:
         before = self._experience.get(task_id, Experience())
         self._experience[task_id] = after_episode(before, choice, ended.welfare, ended.optimum, arms, self.mixing.gamma)
 
-    async def store_again(self, messages: Iterable[MessageSent], acts: Iterable[SocialActed] = ()) -> None:
-        """Store again what finished episodes said and did, so that a resumed run's oasis.db is complete."""
-        number = {model_id: player for player, model_id in enumerate(self._models)}
+    async def store_again(
+        self, tasks: Mapping[int, TrainingTask], messages: Iterable[MessageSent], acts: Iterable[SocialActed] = ()
+    ) -> None:
+        """Store again what finished episodes (`tasks`, by episode) said and did, so that oasis.db is complete."""
+        from simulation.engine.restore import store_again
+
         society = await self._open()
-        for message in messages:
-            addressees = [number[model_id] for model_id in message.addressees]
-            await society.store_again(number[message.sender], addressees, message.text)
-        for act in acts:
-            if act.action is not None:
-                move = SocialMove(SocialActionName(act.action), json.loads(act.arguments))
-                await society.perform(number[act.model_id], move)
+        games = {number: self._game(task, number, society) for number, task in tasks.items()}
+        await store_again(society, games, self.seed, messages, acts)
 
     async def aclose(self) -> None:
         """Close the society and the client, and remove a temporary database."""
@@ -318,13 +316,15 @@ class MultiModelEnvironment:
     def _seats(self) -> tuple[Seat, ...]:
         return tuple(Seat(config.model_id, config.team_id) for config in self.models)
 
-    def _game(self, task: TrainingTask, number: int) -> Game[object]:
+    def _refuse_few_models(self, task: TrainingTask) -> None:
         if len(self._models) < task.required_models:
             raise SocietyError(
                 f"task {task.task_id!r} needs {task.required_models} models; there are {len(self._models)}"
             )
+
+    def _game(self, task: TrainingTask, number: int, society: Society) -> Game[object]:
         setting = task.setting(self._seats(), task.steps(self.seed, number))
-        return find_game(task.task_type)(setting, task.game_parameters())
+        return find_game(task.task_type)(replace(setting, neighbours=society.neighbours), task.game_parameters())
 
     def _choose_mode(self, task: TrainingTask, number: int) -> ModeChoice:
         modes = playable_modes(self._seats())

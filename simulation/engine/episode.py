@@ -5,24 +5,27 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agents.deliberation import UNSET, Deliberation
 from agents.inference.loops import gather_or_raise
 from agents.inference.provenance import Sampling, fallen, lowest_tier, real_share
 from agents.language import Language
+from agents.network import NetworkView, SocialActionName
 from agents.prompt_templates import Templates
 from agents.prompts import EpisodeContext, HeardMessage, identity, system_prompt
 from agents.roster import ModelConfig
-from agents.social import SocialActionName
 from agents.strategy import Strategy, derive_strategy
 from simulation.engine.episode_stats import EpisodeStats, outcome
 from simulation.engine.feed import Feed
 from simulation.engine.gc_tuning import reduced_gc
+from simulation.engine.network_phase import NetworkPhase
 from simulation.engine.treat import treat
 from simulation.games.base import Game, Move, State
 from simulation.games.measures import known
+from simulation.games.social_network import SocialNetwork
 from simulation.modes import ModeChoice, audience, share_rewards
 from simulation.seats import Seat
 from simulation.seeds import derive_seed, stream
@@ -64,9 +67,11 @@ class TalkRules:
     senders: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, rules: Communication) -> TalkRules:
-        """Return the rules of a scenario's communication."""
-        return cls(**{field.name: getattr(rules, field.name) for field in fields(cls)})
+    def of(cls, rules: Communication, game: Game[Any]) -> TalkRules:
+        """Return the rules of a scenario's communication; in a network nobody talks unless talk_rounds is set."""
+        found = cls(**{field.name: getattr(rules, field.name) for field in fields(cls)})
+        silent = isinstance(game, SocialNetwork) and "talk_rounds" not in rules.model_fields_set
+        return replace(found, talk_rounds=0) if silent else found
 
 
 class StepView(NamedTuple):
@@ -111,11 +116,12 @@ class Episode:
             language=plan.language,
             whole=all(len(near) == len(self.seats) - 1 for near in plan.neighbours),
             templates=plan.templates,
+            network=isinstance(plan.game, SocialNetwork),
         )
         self.system = system_prompt(self.common)
         self.strategies = self._strategies()
         self.identities = [
-            identity(plan.language, config, strategy, plan.templates)
+            identity(plan.language, config, strategy, plan.templates, self.common.network)
             for config, strategy in zip(plan.configs, self.strategies, strict=True)
         ]
         self.audiences = [
@@ -124,6 +130,7 @@ class Episode:
         self.stats = [EpisodeStats() for _ in self.players]
         self.heard: list[tuple[HeardMessage, ...]] = [() for _ in self.players]
         self.feed = Feed(society, plan.talk.social_actions)
+        self.network = NetworkPhase(society, plan.game, plan.number) if isinstance(plan.game, SocialNetwork) else None
         self.sights: list[StepView] = []
 
     def _strategies(self) -> list[Strategy]:
@@ -142,6 +149,8 @@ class Episode:
         self.feed.begin()
         game = self.plan.game
         state = game.start(stream(self.plan.seed, "game", self.plan.number))
+        for seeded in self.network.begin(state) if self.network else ():
+            self.emit(seeded)
         while not game.is_terminal(state):
             state = await self._step(state)
         ended = self._ending(state, self._since(started))
@@ -152,7 +161,7 @@ class Episode:
         started, step = time.monotonic(), state.tally.step
         self.sights = [self._look(state, player) for player in self.players]
         said = await self._talk(state)
-        await self._act(state)
+        state = await self._act(state)
         actions = await self._decide(state)
         moves = [
             Move(action, said.get(player, ""), self.strategies[player].teamwork_level)
@@ -262,15 +271,24 @@ class Episode:
 
     # -- act in the social network ---------------------------------------------------------------------------
 
-    async def _act(self, state: State[Any]) -> None:
-        """Let every player but people do one thing in the social network, where the scenario allows it."""
-        if not self.plan.talk.social_actions:
-            return
-        acting = [player for player in self.players if not self.plan.configs[player].human]
-        for player, act, event in await self.feed.act({player: self._turn(state, player) for player in acting}):
+    async def _act(self, state: State[Any]) -> State[Any]:
+        """Let every player but people do one thing in the social network, if there is one; return the state after."""
+        people = [player for player in self.players if self.plan.configs[player].human]
+        if self.network is not None:
+            state, done = await self.network.act(state, partial(self._network_turn, state), people)
+        elif self.plan.talk.social_actions:
+            acting = [player for player in self.players if player not in people]
+            done = await self.feed.act({player: self._turn(state, player) for player in acting})
+        else:
+            return state
+        for player, act, event in done:
             for reply in act.replies:
                 self.stats[player].add(reply)
             self.emit(event)
+        return state
+
+    def _network_turn(self, state: State[Any], player: int, view: NetworkView) -> TurnContext:
+        return replace(self._turn(state, player), network=view)
 
     # -- decide ------------------------------------------------------------------------------------------
 

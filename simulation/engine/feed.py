@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from agents.inference.loops import gather_or_raise
 from agents.inference.provenance import fallen
-from agents.social import FeedPost, SocialActionName, social_tools
+from agents.network import SocialActionName
+from agents.social import FeedPost, social_tools
 from simulation.store.events import SocialActed
 
 if TYPE_CHECKING:
@@ -47,22 +48,39 @@ class Feed:
 
     async def _perform(self, player: int, act: Act, turn: TurnContext) -> SocialActed:
         error = act.error if act.move is None else await self._society.perform(player, act.move)
-        last = act.replies[-1]
-        source = last.provenance
-        return SocialActed(
-            episode=turn.episode,
-            step=turn.step,
-            model_id=self._society.configs[player].model_id,
-            action=act.move.action.value if act.move else None,
-            arguments=json.dumps(act.move.arguments, ensure_ascii=False, sort_keys=True) if act.move else "",
-            success=act.move is not None and not error,
-            error=error,
-            text=last.tool_calls[0].arguments if last.tool_calls else last.text,
-            asks=len(act.replies),
-            tier=source.tier.value,
-            adapter=source.adapter,
-            endpoint=source.endpoint,
-            latency=source.latency,
-            fallback_from=fallen(source),
-            reasoning=last.reasoning,
-        )
+        return social_acted(self._society.configs[player].model_id, act, turn, error)
+
+
+def social_acted(model_id: str, act: Act, turn: TurnContext, error: str, time: str = "", item: int = 0) -> SocialActed:
+    """Return the event of a model's act.
+
+    Args:
+        model_id: The model.
+        act: What it did.
+        turn: What it was asked with.
+        error: Why it did not succeed; empty where it did.
+        time: As in the event.
+        item: As in the event.
+    """
+    last = act.replies[-1]
+    source = last.provenance
+    return SocialActed(
+        episode=turn.episode,
+        step=turn.step,
+        model_id=model_id,
+        action=act.move.action.value if act.move else None,
+        arguments=json.dumps(act.move.arguments, ensure_ascii=False, sort_keys=True) if act.move else "",
+        success=act.move is not None and not error,
+        error=error,
+        text=last.tool_calls[0].arguments if last.tool_calls else last.text,
+        asks=len(act.replies),
+        tier=source.tier.value,
+        adapter=source.adapter,
+        endpoint=source.endpoint,
+        latency=source.latency,
+        fallback_from=fallen(source),
+        reasoning=last.reasoning,
+        time=time,
+        seen=tuple(post.post_id for post in turn.network.shown) if turn.network else (),
+        item=item,
+    )

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 from agents.answers import ReaderVersion
 from agents.inference.provenance import Reply
 from agents.lora_model import LoRAModel, PlatformError, Responder, SpokenMessage, TurnContext
+from agents.network import SocialMove
 from agents.oasis_import import contained_import, log_to
 from agents.problems import SocietyError
-from agents.social import FeedPost, SocialMove
+from agents.social import FeedPost
+from simulation.engine.network_store import NetworkStore
 from simulation.engine.oasis_platform import FutureChannel, SocietyPlatform
 from simulation.topology.graph import neighbours
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
     from agents.inference.client import VLLMClient
     from agents.roster import ModelConfig
+    from simulation.network.acts import NetworkPlatform
+    from simulation.network.world import World
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,11 @@ class Society:
             FeedPost(post_id, user_id, self.configs[user_id].model_id, text, likes, comments)
             for post_id, user_id, text, likes, comments in rows
         )
+
+    def network_store(self, world: World, platform: NetworkPlatform) -> NetworkStore:
+        """Return what writes an episode's network into the database, after it has written the network as it is."""
+        self._channel.check()
+        return NetworkStore(self._platform.db_cursor, world, platform)
 
     async def perform(self, player: int, move: SocialMove) -> str:
         """Do something in the social network; return OASIS's refusal, or the empty string."""

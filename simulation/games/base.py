@@ -54,12 +54,14 @@ class Setting:
         seats: The players.
         max_steps: The steps of the episode, unless the game ends earlier.
         at_most: The most steps, where chance decides `max_steps` and players do not know it; None: they know it.
+        neighbours: Whom each player reaches, for games in which that matters; empty: everyone.
     """
 
     seats: tuple[Seat, ...]
     max_steps: int
     difficulty: float = 0.5
     at_most: int | None = None
+    neighbours: tuple[tuple[int, ...], ...] = ()
 
     @property
     def open_ended(self) -> bool:

@@ -21,6 +21,7 @@ from simulation.store.events import (
     RunResumed,
     StepResolved,
 )
+from simulation.task import NETWORK
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -153,7 +154,9 @@ def calls_of_a_step(plan: Plan) -> int:
     """Return about how many calls a step takes: fewer where a model has nothing to say or to decide."""
     asked = sum(1 for row in plan.roster.expand() if row.model_name)
     rules = plan.scenario.communication
-    return asked * (rules.talk_rounds + bool(rules.social_actions) + 1)
+    return asked * (
+        rules.talk_rounds + plan.scenario.needs_tools + any(task.task_type != NETWORK for task in plan.scenario.tasks)
+    )
 
 
 class GenerationClock:

@@ -32,7 +32,7 @@ async def probe_servers(path: Path, plan: Plan, environment: MultiModelEnvironme
     """
     thinking = plan.scenario.inference.thinking is not None
     needed = needed_models(environment.models, plan.roster.base_model, thinking=thinking)
-    found = await environment.client.probe(needed, tools=bool(plan.scenario.communication.social_actions))
+    found = await environment.client.probe(needed, tools=plan.scenario.needs_tools)
     for probe in found:
         for warning in probe.warnings():
             logger.warning("%s", warning)

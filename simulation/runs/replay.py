@@ -34,10 +34,9 @@ from simulation.store.events import (
 from simulation.store.history import said
 from simulation.store.prompts import StoredPrompt, read_prompts
 from simulation.store.run_directory import RunStatus, new_directory, reader_of, write_manifest
-from simulation.tables.columns import TableName
+from simulation.tables.columns import SPARSE, TableName
+from simulation.tables.parquet import stored_file
 from simulation.tables.run import Run, read_manifest
-
-_TABLES = [f"{name.value}.parquet" for name in TableName]
 
 
 class ReplayError(SocietyError):
@@ -88,8 +87,17 @@ def replay_run(path: str | Path, *, out: str | Path = "runs", on_event: Observer
         run=run,
         events=session.compared,
         log_identical=_same_bytes(original, run.path, (EventLog.NAME,)),
-        tables_identical=_same_bytes(original / "tables", run.path / "tables", _TABLES),
+        tables_identical=_same_bytes(original / "tables", run.path / "tables", _tables_of(original, run.path)),
     )
+
+
+def _tables_of(*runs: Path) -> list[str]:
+    """Return the files of the tables that every run has, or one of these runs."""
+    return [
+        f"{name.value}.parquet"
+        for name in TableName
+        if name not in SPARSE or any(stored_file(run, name).exists() for run in runs)
+    ]
 
 
 def _same_bytes(left: Path, right: Path, names: Sequence[str]) -> bool:

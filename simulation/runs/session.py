@@ -40,7 +40,7 @@ from simulation.store.history import History
 from simulation.store.migrations import bring_up_to_date
 from simulation.store.prompts import PromptLog
 from simulation.store.run_directory import RunStatus, locked, reader_of, write_manifest
-from simulation.tables.columns import TABLES
+from simulation.tables.columns import SPARSE, TABLES
 from simulation.tables.parquet import write_tables
 from simulation.tables.run import Run, build_tables, load_run, read_manifest
 
@@ -233,7 +233,8 @@ class RunSession:
         """Restore what finished episodes left: the messages in oasis.db, a mixed run's experience."""
         if not self.resumed:
             return
-        await environment.store_again(self.history.messages, self.history.acts)
+        tasks = {number: task for number, task in enumerate(self._schedule()) if number in self.history.finished}
+        await environment.store_again(tasks, self.history.messages, self.history.acts)
         for started, ended in self.history.finished.values():
             choice = ModeChoice(TrainingMode(started.mode), started.mode_reason, started.mode_probability)
             environment.learn(started.task_id, choice, ended)
@@ -272,7 +273,8 @@ class RunSession:
         self.log.close()
         roster = self.plan.roster.in_language(self.plan.scenario.language)
         tables = build_tables(read_events(self.path / EventLog.NAME), roster)
-        write_tables(self.path / "tables", tables, TABLES)
+        kept = {name: frame for name, frame in tables.items() if len(frame) or name not in SPARSE}
+        write_tables(self.path / "tables", kept, TABLES)
         manifest = read_manifest(self.path)
         last = {"status": status.value, "reason": reason, "tier_mix": dict(self.tier_mix)}
         write_manifest(self.path, {**manifest, **last})

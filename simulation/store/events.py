@@ -19,6 +19,7 @@ from agents.inference.provenance import CallKey, CallRecord, CallStatus, Purpose
 from agents.inference.recording import read_reply
 from agents.problems import SocietyError
 from simulation.store.migrations import migrated_events
+from simulation.store.network_events import PostSeeded
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,9 @@ class SocialActed:
 
     `action` None is invalid; `arguments` is JSON, by OASIS's parameter names; `error` is OASIS's refusal, or why the
     reply is no legal action. Provenance is that of the last reply asked for.
+
+    A task of type social_network sets the rest: `time` is the simulated clock, `seen` the numbers of the posts that the
+    model was shown, `item` the number of the post or comment that it published, 0 without one.
     """
 
     episode: int
@@ -129,6 +133,9 @@ class SocialActed:
     latency: float
     fallback_from: str
     reasoning: str = ""
+    time: str = ""
+    seen: tuple[int, ...] = ()
+    item: int = 0
 
 
 @dataclass(frozen=True)
@@ -220,6 +227,7 @@ Event = (
     | CallMade
     | MessageSent
     | SocialActed
+    | PostSeeded
     | DecisionMade
     | StepResolved
     | EpisodeEnded
@@ -233,6 +241,7 @@ EVENT_TYPES: dict[str, type[Any]] = {
         CallMade,
         MessageSent,
         SocialActed,
+        PostSeeded,
         DecisionMade,
         StepResolved,
         EpisodeEnded,
@@ -334,6 +343,7 @@ _READERS: dict[type[Any], Callable[[dict[str, Any]], Event]] = {
     MessageSent: lambda body: MessageSent(
         **{**body, "addressees": tuple(body["addressees"]), "audience": tuple(body["audience"])}
     ),
+    SocialActed: lambda body: SocialActed(**{**body, "seen": tuple(body.get("seen", ()))}),
     StepResolved: lambda body: StepResolved(**{**body, "rows": tuple(StepRow(**row) for row in body["rows"])}),
     EpisodeEnded: lambda body: EpisodeEnded(**{**body, "outcomes": tuple(Outcome(**row) for row in body["outcomes"])}),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Tier
 from agents.inference.recording import Recorded
+from agents.network import SocialActionName, SocialMove
 from simulation.store.events import (
     CallMade,
     DecisionMade,
@@ -74,3 +76,10 @@ def said(event: Event) -> Mapping[CallKey, Recorded]:
     else:
         key = CallKey(event.episode, event.step, event.model_id, Purpose.DECIDE)
     return {key: Recorded(Reply(event.text, source))}
+
+
+def recorded_move(event: SocialActed) -> SocialMove | None:
+    """Return the move of an act in a log; None where the act was not legal."""
+    if event.action is None:
+        return None
+    return SocialMove(SocialActionName(event.action), json.loads(event.arguments))

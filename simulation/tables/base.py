@@ -66,6 +66,16 @@ class Tables:
         """One row per model and finished episode."""
         return self._table(TableName.OUTCOMES)
 
+    @cached_property
+    def posts(self) -> pd.DataFrame:
+        """One row per post, repost, quote and comment of a social network."""
+        return self._table(TableName.POSTS)
+
+    @cached_property
+    def network(self) -> pd.DataFrame:
+        """One row per model and episode of a social network: reach, reactions received, influence."""
+        return self._table(TableName.NETWORK)
+
     def columns(self, table: TableName | str, names: Sequence[str]) -> pd.DataFrame:
         """Return some columns of a table."""
         frame: pd.DataFrame = getattr(self, table_name(table).value)

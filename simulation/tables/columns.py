@@ -16,6 +16,12 @@ class TableName(str, Enum):
     DECISIONS = "decisions"
     CALLS = "calls"
     OUTCOMES = "outcomes"
+    POSTS = "posts"
+    NETWORK = "network"
+
+
+SPARSE = frozenset({TableName.POSTS, TableName.NETWORK})
+"""Tables that a run has on disk only where they have rows; where the file is missing, the table is empty."""
 
 
 class Column(NamedTuple):
@@ -120,7 +126,7 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         _EPISODE,
         _STEP,
         Column("model_id", CATEGORY, "model that acted in the social network; one row per model and step"),
-        Column("action", CATEGORY, "create_post, create_comment, like_post, follow, do_nothing; missing when invalid"),
+        Column("action", CATEGORY, "create_post, like_post, ..., by OASIS's names; missing when invalid"),
         Column("arguments", TEXT, "its arguments as JSON, by OASIS's parameter names; empty when invalid"),
         Column("success", FLAG, "whether OASIS carried it out"),
         Column("error", TEXT, "OASIS's refusal, or why the reply is no legal action; empty where it succeeded"),
@@ -201,6 +207,42 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("optimum", REAL, "best possible welfare of the episode"),
         Column("nash", REAL, "welfare of the episode at the named equilibrium; missing where the game knows none"),
     ),
+    TableName.POSTS: (
+        _EPISODE,
+        _STEP,
+        Column("time", TEXT, "the simulated clock"),
+        Column("item", COUNT, "its number in the episode, from 1; posts and comments are counted together"),
+        Column("author", CATEGORY, "model that published it; one row per post, repost, quote or comment"),
+        Column("kind", CATEGORY, "post, repost, quote or comment"),
+        Column("parent", COUNT, "item that it shares, quotes or comments on, as it was shown; 0 for a post"),
+        Column("root", COUNT, "post at the beginning of its cascade; its own number for a post"),
+        Column("text", TEXT, "its own text; empty for a repost"),
+        Column("likes", COUNT, "likes at the end; those of a repost count at the post that it shares"),
+        Column("dislikes", COUNT, "dislikes at the end"),
+        Column("shares", COUNT, "reposts and quotes of it"),
+        Column("comments", COUNT, "comments on it"),
+        Column("reports", COUNT, "reports of it"),
+        Column("impressions", COUNT, "how often it was shown in a feed or a search, shown reposts of it included"),
+        Column("tier", CATEGORY, "where the act came from; none for a post that no act published"),
+        _SYNTHETIC,
+    ),
+    TableName.NETWORK: (
+        _EPISODE,
+        Column("model_id", CATEGORY, "the model; one row per model and episode of a social network"),
+        Column("acts", COUNT, "steps in which it acted"),
+        Column("posts", COUNT, "posts, reposts and quotes that it published"),
+        Column("comments_made", COUNT, "comments that it wrote"),
+        Column("reach", COUNT, "different models that were shown one of its posts"),
+        Column("impressions", COUNT, "how often its posts were shown"),
+        Column("likes", COUNT, "likes that its posts and comments have at the end"),
+        Column("dislikes", COUNT, "dislikes that they have at the end"),
+        Column("shares", COUNT, "reposts and quotes of its posts"),
+        Column("comments", COUNT, "comments on its posts"),
+        Column("followers_gained", COUNT, "followers at the end less those at the beginning"),
+        Column("influence", COUNT, "items of others below one of its items in a cascade"),
+        Column("tier", CATEGORY, "the lowest tier any of its acts came from; none where it never acted"),
+        _SYNTHETIC,
+    ),
 }
 
 KEYS: Mapping[TableName, tuple[str, ...]] = {
@@ -211,6 +253,8 @@ KEYS: Mapping[TableName, tuple[str, ...]] = {
     TableName.ACTS: ("episode", "step", "model_id"),
     TableName.DECISIONS: ("episode", "step", "model_id"),
     TableName.OUTCOMES: ("episode", "model_id"),
+    TableName.POSTS: ("episode", "item"),
+    TableName.NETWORK: ("episode", "model_id"),
 }
 """What tells a table's rows apart within a run, and so what they are joined by; a call has no key of its own."""
 

@@ -30,15 +30,18 @@ from simulation.store.events import (
     StepResolved,
     read_events,
 )
-from simulation.store.history import said
+from simulation.store.history import recorded_move, said
 from simulation.store.migrations import migrated_manifest
+from simulation.store.network_events import PostSeeded
 from simulation.store.prompts import StoredPrompt, read_prompts
 from simulation.store.run_directory import RunStatus, check_directory
 from simulation.tables.base import Tables
-from simulation.tables.columns import TABLES, Column, TableName
+from simulation.tables.columns import SPARSE, TABLES, Column, TableName
+from simulation.tables.network import NetworkEpisode
 from simulation.tables.parquet import read_stored, stored_file
 from simulation.tables.players import player_name
 from simulation.tables.views import view_of
+from simulation.task import NETWORK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,9 +62,12 @@ class TableBuilder:
         self.rows: dict[TableName, list[Row]] = {name: [] for name in TABLES}
         self._started: dict[int, EpisodeStarted] = {}
         self._tiers: dict[str, str] = {}  # of this step's decisions
+        self._networks: dict[int, NetworkEpisode] = {}
+        self._names: list[str] = []
         self._texts: dict[int, Counter[tuple[str, bool]]] = {}  # of an episode: by model, simulated or not
 
     def add_roster(self, roster: Roster) -> None:
+        self._names = [config.model_id for config in roster.expand()]
         for number, config in enumerate(roster.expand()):
             row = config.model_dump(mode="json")
             row = {column.name: row.get(column.name) for column in TABLES[TableName.AGENTS]}
@@ -77,6 +83,10 @@ class TableBuilder:
             case EpisodeStarted():
                 self._started[event.episode] = event
                 self._texts[event.episode] = Counter()
+                if event.task_type == NETWORK:
+                    self._networks[event.episode] = NetworkEpisode(self._names, event.synthetic)
+            case PostSeeded():
+                self._networks[event.episode].seed(event)
             case CallMade():
                 self._put(TableName.CALLS, event.record.key.episode, call_row(event.record))
             case MessageSent():
@@ -85,6 +95,8 @@ class TableBuilder:
             case SocialActed():
                 self._count(event, event.model_id)
                 self._put(TableName.ACTS, event.episode, asdict(event))
+                if event.episode in self._networks:
+                    self._networks[event.episode].act(event, recorded_move(event))
             case DecisionMade():
                 self._tiers[event.model_id] = event.tier
                 self._count(event, event.model_id)
@@ -127,8 +139,11 @@ class TableBuilder:
         """Drop the rows of an episode that is played again; its calls stay, as they were paid for."""
         for name in (TableName.MESSAGES, TableName.ACTS, TableName.DECISIONS, TableName.STEPS):
             self.rows[name] = [row for row in self.rows[name] if row["episode"] != episode]
+        self._networks.pop(episode, None)
 
     def frames(self) -> dict[TableName, pd.DataFrame]:
+        self.rows[TableName.POSTS] = [row for number, each in self._networks.items() for row in each.posts(number)]
+        self.rows[TableName.NETWORK] = [row for number, each in self._networks.items() for row in each.models(number)]
         return {name: frame_of(TABLES[name], rows) for name, rows in self.rows.items()}
 
 
@@ -197,6 +212,8 @@ class Run(Tables):
 
     def _table(self, name: TableName) -> pd.DataFrame:
         stored = read_stored(stored_file(self.path, name), TABLES[name])
+        if stored is None and name in SPARSE and stored_file(self.path, TableName.OUTCOMES).exists():
+            return frame_of(TABLES[name], ())
         return self._derived[name] if stored is None else stored
 
     @cached_property

@@ -7,11 +7,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from agents.file_model import FileModel, Real, Text, Whole, distinct_words, word_or_structure
 from agents.findings import refuse
-from agents.social import SocialActionName
+from agents.network import GAME_ACTIONS, SocialActionName
 from simulation.seeds import derive_seed
 from simulation.topology.file import read_network
 from simulation.topology.graph import (
@@ -52,6 +61,20 @@ TopologySetting = Annotated[
 ]
 
 
+def _beside_a_game(action: SocialActionName) -> SocialActionName:
+    if action not in GAME_ACTIONS:
+        known = ", ".join(each.value for each in GAME_ACTIONS)
+        raise ValueError(f"only a task of type social_network has {action.value}; beside a game there are: {known}")
+    return action
+
+
+GameAction = Annotated[
+    SocialActionName,
+    AfterValidator(_beside_a_game),
+    WithJsonSchema({"enum": [action.value for action in GAME_ACTIONS], "type": "string"}),
+]
+
+
 class Communication(FileModel):
     """Who can reach whom, and how much is said. The mode narrows it further."""
 
@@ -72,7 +95,7 @@ class Communication(FileModel):
     """Messages a model may send in an episode; null is no limit."""
     inbox_limit: Whole | None = Field(default=16, ge=1)
     """Messages a model hears in a talk round, drawn by the seed where more arrive; null is no limit."""
-    social_actions: tuple[SocialActionName, ...] = ()
+    social_actions: tuple[GameAction, ...] = ()
     """What models may do in the social network, once a step, by a tool call: create_post, create_comment, like_post,
     follow, do_nothing.
     """

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from agents.answers import ReaderVersion
 from agents.inference.provenance import Provenance, Reply, Tier, ToolCall
-from agents.social import LONGEST_TEXT, FeedPost, SocialActionName, SocialMove, Tool, plan_call, read_act, social_tools
+from agents.network import GAME_ACTIONS, SocialActionName, SocialMove
+from agents.social import LONGEST_TEXT, FeedPost, Tool, plan_call, read_act, social_tools
 
-EVERYTHING = tuple(SocialActionName)
+EVERYTHING = GAME_ACTIONS
 FEED = (FeedPost(7, 2, "cleo", "hello"), FeedPost(5, 0, "ada", "mine"))
 
 
@@ -90,7 +91,7 @@ def test_reading_takes_any_text_without_an_error(name: str, arguments: str) -> N
     made((ToolCall("1", name, arguments),), social_tools(EVERYTHING, FEED, 0))
 
 
-@given(st.integers(), st.sets(st.sampled_from(SocialActionName), min_size=1))
+@given(st.integers(), st.sets(st.sampled_from(GAME_ACTIONS), min_size=1))
 def test_a_scripted_player_only_makes_legal_moves(seed: int, actions: set[SocialActionName]) -> None:
     tools = social_tools(tuple(actions), FEED, 0)
     if tools:

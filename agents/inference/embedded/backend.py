@@ -19,6 +19,7 @@ from agents.inference.embedded.adapters import SMALL_MODEL, EmbeddedBase, resolv
 from agents.inference.embedded.engine import BATCH_ROWS, BatchRow, EmbeddedEngine
 from agents.inference.embedded.model_sources import ModelStoreError
 from agents.inference.embedded.model_store import model_path, pull
+from agents.inference.embedded.tool_choice import call_by_choice
 from agents.inference.errors import InferenceError, PermanentError, SetupError
 from agents.inference.provenance import Request, Tier
 
@@ -108,14 +109,14 @@ class EmbeddedBackend:
         return f"is stored in {folder}" if folder else "is not stored yet and will be pulled (once, 93 MB)"
 
     def refuses(self, request: Request) -> str:
-        """Return why this tier cannot answer (tools, another base model), or an empty text.
+        """Return why this tier cannot answer (tools that need not be used, another base model), or an empty text.
 
         An unknown adapter is no refusal: `complete` raises UnknownAdapterError for it.
         """
         if self._base.problem:
             return self._base.problem
-        if request.tools:
-            return f"{self._base.name} cannot call tools"
+        if request.tools and not request.must_use_tool:
+            return f"{self._base.name} cannot call tools where it need not: it has no template for them"
         if request.base_model is None:
             return self._refuses_unplaced(request)
         if self._base.is_named(request.base_model):
@@ -147,6 +148,8 @@ class EmbeddedBackend:
             UnknownAdapterError: The adapter is not known, or cannot be used.
             PermanentError: The model cannot be loaded, or the prompt is too long for it.
         """
+        if request.tools:
+            return await call_by_choice(request, self.complete)
         if self._closed:
             raise PermanentError("the embedded tier is closed")
         # raise for an unknown adapter before anything is loaded

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from agents.inference.provenance import InvalidRequestError, Sampling
+from agents.network import SocialActionName
 from agents.problems import SocietyError
-from agents.social import SocialActionName, social_tools
+from agents.social import social_tools
 from tests.agents.inference.conftest import make_request
 
 TOOL = {"type": "function", "function": {"name": "like_post", "parameters": {"type": "object"}}}

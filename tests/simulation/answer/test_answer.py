@@ -188,7 +188,7 @@ def test_a_prompt_holds_nothing_of_earlier_steps() -> None:
     """What the note on memory says: all that a prompt varies by is of this step."""
     given = set(PlayerContext.__dataclass_fields__)
     assert given == {
-        *("step", "max_steps", "identity", "heard", "observation_text", "choices", "feed", "horizon", "note")
+        *("step", "max_steps", "identity", "heard", "observation_text", "choices", "feed", "horizon", "note", "network")
     }
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from agents.network import GAME_ACTIONS
 from agents.problems import SocietyError
-from agents.social import SocialActionName
 from simulation.plan import Plan
 from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
 from simulation.store.events import Event, StepResolved
@@ -18,7 +18,7 @@ from simulation.tables.run import Run
 from tests.simulation.runs.test_runner import assert_same
 from tests.support.scripted_vllm import ScriptedVLLM
 
-ACTIONS = [action.value for action in SocialActionName]
+ACTIONS = [action.value for action in GAME_ACTIONS]
 TASK = {"task_id": "pot", "task_type": "public_goods", "max_steps": 4}
 
 

@@ -30,6 +30,7 @@ from simulation.store.events import (
     encode,
     read_events,
 )
+from simulation.store.network_events import PostSeeded
 
 KEY = CallKey(0, 1, "ada", Purpose.DECIDE, attempt=1)
 PROVENANCE = Provenance(Tier.HTTP, "coop", "http://x/v1", 2, 0.5, 10, 3, "stop", (Tier.CAMEL,))
@@ -57,6 +58,27 @@ EXAMPLES: tuple[Event, ...] = (
         2,
     ),
     SocialActed(0, 1, "ada", None, "", False, "no post", "{}", 2, "http", "coop", "http://x", 0.5, ""),
+    SocialActed(
+        0,
+        1,
+        "ada",
+        "like_post",
+        "{}",
+        True,
+        "",
+        "{}",
+        1,
+        "http",
+        "coop",
+        "",
+        0.5,
+        "",
+        "",
+        "2026-01-01 08:00",
+        (3, 1),
+        4,
+    ),
+    PostSeeded(0, 0, "2026-01-01 08:00", 1, "ada", "the first"),
     DecisionMade(0, 1, "ada", None, "??", 2, "http", "coop", "", 0.1, "camel", None),
     StepResolved(0, 1, 0.2, (StepRow("ada", 3.0, None, 6.0),)),
     EpisodeEnded(0, 2, None, "http", 1.0, 6.0, 0.0, 9.0, 2.0, (OUTCOME,)),

@@ -1,0 +1,59 @@
+"""Stores finished episodes again, so that the oasis.db of a resumed run is that of an unbroken one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from simulation.engine.network_phase import StoredNetwork
+from simulation.games.base import Game
+from simulation.games.social_network import SocialNetwork
+from simulation.store.events import MessageSent, SocialActed
+from simulation.store.history import recorded_move
+
+if TYPE_CHECKING:
+    from simulation.engine.society import Society
+
+Happened = TypeVar("Happened", MessageSent, SocialActed)
+
+
+async def store_again(
+    society: Society,
+    games: Mapping[int, Game[Any]],
+    seed: int,
+    messages: Iterable[MessageSent],
+    acts: Iterable[SocialActed],
+) -> None:
+    """Store what was said and done in the finished episodes, in the order in which it happened.
+
+    Args:
+        society: Where to.
+        games: The games of the finished episodes, by episode.
+        seed: The run's seed.
+        messages: What was said.
+        acts: What was done in social networks.
+    """
+    number = {config.model_id: player for player, config in enumerate(society.configs)}
+    said, done = _by_step(messages), _by_step(acts)
+    for episode, game in sorted(games.items()):
+        network = StoredNetwork(society, game, episode, seed) if isinstance(game, SocialNetwork) else None
+        for step in sorted({*said[episode], *done[episode]}):
+            for message in said[episode][step]:
+                addressees = [number[model_id] for model_id in message.addressees]
+                await society.store_again(number[message.sender], addressees, message.text)
+            if network is not None:
+                await network.add(step, done[episode][step])
+                continue
+            moves = ((act.model_id, recorded_move(act)) for act in done[episode][step])
+            for model_id, move in moves:
+                if move is not None:
+                    await society.perform(number[model_id], move)
+
+
+def _by_step(events: Iterable[Happened]) -> defaultdict[int, defaultdict[int, list[Happened]]]:
+    """Return events by episode and step."""
+    found: defaultdict[int, defaultdict[int, list[Happened]]] = defaultdict(lambda: defaultdict(list))
+    for event in events:
+        found[event.episode][event.step].append(event)
+    return found

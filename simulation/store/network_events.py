@@ -1,0 +1,17 @@
+"""The events of social networks that are no act of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PostSeeded:
+    """A post that no model's act published: it stood in a network before the first step, or was put there."""
+
+    episode: int
+    step: int
+    time: str
+    item: int
+    author: str
+    text: str
