@@ -16,7 +16,7 @@ from typing import NamedTuple
 import orjson
 
 from agents.inference.errors import InferenceError
-from agents.inference.provenance import CallKey, Provenance, Reply, Request, Tier, ToolCall
+from agents.inference.provenance import CallKey, Provenance, Reply, Request, ScoredReply, Tier, ToolCall
 from agents.inference.records import prompt_hash
 from agents.problems import SocietyError
 
@@ -160,4 +160,7 @@ def read_reply(body: dict[str, object], cached: bool | None = None) -> Reply:
     typed = {"tier": Tier(source["tier"]), "fallback_from": tuple(Tier(tier) for tier in source["fallback_from"])}
     marked = {} if cached is None else {"cached": cached}
     calls = tuple(ToolCall(**call) for call in body.get("tool_calls") or ())  # type: ignore[attr-defined]
-    return Reply(**{**body, "provenance": Provenance(**{**source, **typed, **marked}), "tool_calls": calls})  # type: ignore[arg-type]
+    whole = {**body, "provenance": Provenance(**{**source, **typed, **marked}), "tool_calls": calls}
+    if "shares" in whole:
+        return ScoredReply(**{**whole, "shares": tuple(whole["shares"])})  # type: ignore[arg-type]
+    return Reply(**whole)  # type: ignore[arg-type]
