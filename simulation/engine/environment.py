@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +22,6 @@ from typing import TYPE_CHECKING
 
 from agents.answers import ReaderVersion
 from agents.deliberation import UNSET, Deliberation
-from agents.file_model import MAX_WHOLE
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.client import DEFAULT_URL, VLLMClient
 from agents.inference.provenance import Sampling
@@ -38,10 +36,11 @@ from simulation.engine.environment_stats import EnvironmentCounts, EnvironmentSt
 from simulation.engine.episode import Episode, EpisodePlan, TalkRules
 from simulation.games import find_game
 from simulation.games.base import Game
+from simulation.interviews.survey import Survey
 from simulation.modes import Experience, ModeChoice, after_episode, pick_mode, playable_modes
 from simulation.scenario import Mixing
 from simulation.seats import Seat
-from simulation.seeds import stream
+from simulation.seeds import stream, whole_seed
 from simulation.store.events import CallBegun, CallMade, EpisodeEnded, Event, MessageSent, SocialActed
 from simulation.task import TrainingTask
 from simulation.topology.communication import Communication
@@ -81,6 +80,7 @@ class MultiModelEnvironment:
         deliberation: Whether models think, and write a note before they decide, where a model's row says nothing.
         reader: Which reader reads the replies: a run goes on with the reader that it began with.
         prompt_templates: Texts of templates in place of the shipped ones, by name.
+        surveys: Questions that models are asked after set steps, outside of the play.
     """
 
     def __init__(
@@ -106,12 +106,14 @@ class MultiModelEnvironment:
         deliberation: Deliberation | None = None,
         reader: ReaderVersion = ReaderVersion.SENTENCES,
         prompt_templates: Mapping[str, str] | None = None,
+        surveys: Sequence[Survey] = (),
     ) -> None:
         self.training_mode = member_of(TrainingMode, training_mode, "training_mode")
         self.max_models = max_models
         self.base_model = base_model
-        self.language, self.seed = member_of(Language, language, "language"), _seed(seed)
+        self.language, self.seed = member_of(Language, language, "language"), whole_seed(seed)
         self.templates = templates_of(prompt_templates or {})
+        self._surveys = tuple(surveys)
         self.sampling = sampling or Sampling()
         self.deliberation, self._reader = deliberation or UNSET, reader
         self.communication = communication or Communication()
@@ -232,6 +234,7 @@ class MultiModelEnvironment:
             sampling=self.sampling,
             deliberation=self.deliberation,
             templates=self.templates,
+            surveys=self._surveys,
             talk=TalkRules.of(self.communication),
             resumed=number in self._recording.episodes,
         )
@@ -384,14 +387,3 @@ class MultiModelEnvironment:
             self._learners.note(event)
         if self._on_event is not None:
             self._on_event(event)
-
-
-def _seed(value: int) -> int:
-    """Return a seed as a plain integer. Raises UsageError where it is none, or not in the range of a run's seed."""
-    try:
-        seed = operator.index(value)
-    except TypeError:
-        raise UsageError(f"seed={value!r}: not a whole number") from None
-    if isinstance(value, bool) or not 0 <= seed <= MAX_WHOLE:
-        raise UsageError(f"seed={value!r}: give a whole number from 0 to {MAX_WHOLE}")
-    return seed

@@ -20,6 +20,7 @@ from agents.strategy import Strategy, derive_strategy
 from simulation.engine.episode_stats import EpisodeStats, outcome
 from simulation.engine.feed import Feed
 from simulation.engine.gc_tuning import reduced_gc
+from simulation.engine.interviews import hold_interviews
 from simulation.engine.treat import treat
 from simulation.games.base import Game, Move, State
 from simulation.games.measures import known
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from agents.lora_model import Decision, SpokenMessage, TurnContext
     from agents.players.policies import Observation
     from simulation.engine.society import Arrival, Society
+    from simulation.interviews.survey import Survey
     from simulation.task import TrainingTask
     from simulation.topology.communication import Communication
 
@@ -93,6 +95,7 @@ class EpisodePlan:
     talk: TalkRules
     deliberation: Deliberation = UNSET
     templates: Templates = ()
+    surveys: tuple[Survey, ...] = ()
     resumed: bool = False
 
 
@@ -158,8 +161,9 @@ class Episode:
             Move(action, said.get(player, ""), self.strategies[player].teamwork_level)
             for player, action in enumerate(actions)
         ]
-        state = self.plan.game.resolve(state, moves)
+        before, state = state, self.plan.game.resolve(state, moves)
         self.emit(self._resolved(state, step, self._since(started)))
+        await self._survey(before, last=self.plan.game.is_terminal(state))
         return state
 
     def _look(self, state: State[Any], player: int) -> StepView:
@@ -312,6 +316,18 @@ class Episode:
                 reasoning="\n".join(reply.reasoning for reply in said if reply.reasoning),
             )
         )
+
+    # -- ask, outside of the play ------------------------------------------------------------------------
+
+    async def _survey(self, state: State[Any], last: bool) -> None:
+        """Ask what the scenario asks after the step that began in `state`; people are not asked."""
+        plan = self.plan
+        for number, survey in enumerate(plan.surveys):
+            if survey.is_due(plan.number, state.tally.step, last):
+                asked = [p for p, row in enumerate(plan.configs) if survey.asks(row.model_id) and not row.human]
+                turns = {player: self._turn(state, player) for player in asked}
+                for answer in await hold_interviews(survey.question, number, self.society.agents, turns, plan.seed):
+                    self.emit(answer)
 
     def _turn(self, state: State[Any], player: int, talk_round: int = 0) -> TurnContext:
         from agents.lora_model import TurnContext

@@ -34,7 +34,7 @@ from simulation.store.events import (
 from simulation.store.history import said
 from simulation.store.prompts import StoredPrompt, read_prompts
 from simulation.store.run_directory import RunStatus, new_directory, reader_of, write_manifest
-from simulation.tables.columns import TableName
+from simulation.tables.columns import OPTIONAL_TABLES, TableName
 from simulation.tables.run import Run, read_manifest
 
 _TABLES = [f"{name.value}.parquet" for name in TableName]
@@ -88,8 +88,15 @@ def replay_run(path: str | Path, *, out: str | Path = "runs", on_event: Observer
         run=run,
         events=session.compared,
         log_identical=_same_bytes(original, run.path, (EventLog.NAME,)),
-        tables_identical=_same_bytes(original / "tables", run.path / "tables", _TABLES),
+        tables_identical=_same_bytes(original / "tables", run.path / "tables", _tables_of(original, run.path)),
     )
+
+
+def _tables_of(*runs: Path) -> list[str]:
+    """Return the names of the table files that each run must have, and of the optional ones that one of them has."""
+    optional = {f"{name.value}.parquet" for name in OPTIONAL_TABLES}
+    found = {name for run in runs for name in _TABLES if (run / "tables" / name).exists()}
+    return [name for name in _TABLES if name not in optional or name in found]
 
 
 def _same_bytes(left: Path, right: Path, names: Sequence[str]) -> bool:

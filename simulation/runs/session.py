@@ -40,7 +40,7 @@ from simulation.store.history import History
 from simulation.store.migrations import bring_up_to_date
 from simulation.store.prompts import PromptLog
 from simulation.store.run_directory import RunStatus, locked, reader_of, write_manifest
-from simulation.tables.columns import TABLES
+from simulation.tables.columns import OPTIONAL_TABLES, TABLES
 from simulation.tables.parquet import write_tables
 from simulation.tables.run import Run, build_tables, load_run, read_manifest
 
@@ -172,6 +172,7 @@ class RunSession:
             deliberation=scenario.inference.deliberation(),
             reader=reader_of(read_manifest(self.path)),
             prompt_templates=scenario.prompt_templates,
+            surveys=scenario.surveys,
         )
         for config in players:
             environment.add_model(config)
@@ -272,7 +273,8 @@ class RunSession:
         self.log.close()
         roster = self.plan.roster.in_language(self.plan.scenario.language)
         tables = build_tables(read_events(self.path / EventLog.NAME), roster)
-        write_tables(self.path / "tables", tables, TABLES)
+        filled = {name: frame for name, frame in tables.items() if len(frame) or name not in OPTIONAL_TABLES}
+        write_tables(self.path / "tables", filled, TABLES)
         manifest = read_manifest(self.path)
         last = {"status": status.value, "reason": reason, "tier_mix": dict(self.tier_mix)}
         write_manifest(self.path, {**manifest, **last})

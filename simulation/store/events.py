@@ -18,6 +18,7 @@ import orjson
 from agents.inference.provenance import CallKey, CallRecord, CallStatus, Purpose, Request, Tier
 from agents.inference.recording import read_reply
 from agents.problems import SocietyError
+from simulation.store.interviews import InterviewAnswered
 from simulation.store.migrations import migrated_events
 
 
@@ -221,6 +222,7 @@ Event = (
     | MessageSent
     | SocialActed
     | DecisionMade
+    | InterviewAnswered
     | StepResolved
     | EpisodeEnded
     | RunResumed
@@ -234,6 +236,7 @@ EVENT_TYPES: dict[str, type[Any]] = {
         MessageSent,
         SocialActed,
         DecisionMade,
+        InterviewAnswered,
         StepResolved,
         EpisodeEnded,
         RunResumed,
@@ -334,6 +337,7 @@ _READERS: dict[type[Any], Callable[[dict[str, Any]], Event]] = {
     MessageSent: lambda body: MessageSent(
         **{**body, "addressees": tuple(body["addressees"]), "audience": tuple(body["audience"])}
     ),
+    InterviewAnswered: InterviewAnswered.read,
     StepResolved: lambda body: StepResolved(**{**body, "rows": tuple(StepRow(**row) for row in body["rows"])}),
     EpisodeEnded: lambda body: EpisodeEnded(**{**body, "outcomes": tuple(Outcome(**row) for row in body["outcomes"])}),
 }

@@ -30,6 +30,7 @@ from simulation.store.events import (
     encode,
     read_events,
 )
+from simulation.store.interviews import InterviewAnswered
 
 KEY = CallKey(0, 1, "ada", Purpose.DECIDE, attempt=1)
 PROVENANCE = Provenance(Tier.HTTP, "coop", "http://x/v1", 2, 0.5, 10, 3, "stop", (Tier.CAMEL,))
@@ -58,6 +59,11 @@ EXAMPLES: tuple[Event, ...] = (
     ),
     SocialActed(0, 1, "ada", None, "", False, "no post", "{}", 2, "http", "coop", "http://x", 0.5, ""),
     DecisionMade(0, 1, "ada", None, "??", 2, "http", "coop", "", 0.1, "camel", None),
+    InterviewAnswered(
+        *(0, 1, "ada", 0, "信任吗?", (1, 3), "2", 2, (0.25, 0.5, 0.25), "exact", 1, 1),
+        *("embedded", "coop", "", 0.5, "", 10, 3),
+    ),
+    InterviewAnswered(0, 1, "ada", 1, "Why?", None, "so", None, (), "text", 0, 1, "http", "c", "", 0.5, "", None, 1),
     StepResolved(0, 1, 0.2, (StepRow("ada", 3.0, None, 6.0),)),
     EpisodeEnded(0, 2, None, "http", 1.0, 6.0, 0.0, 9.0, 2.0, (OUTCOME,)),
     RunResumed(1),
