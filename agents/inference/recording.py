@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -48,6 +48,15 @@ class Recording:
     def episodes(self) -> frozenset[int]:
         """Return the episodes that have recorded replies."""
         return frozenset(key.episode for key in self.replies)
+
+    def first(self, responder: Callable[[Request], Awaitable[Reply]]) -> Callable[[Request], Awaitable[Reply]]:
+        """Return a responder that gives the recorded reply where there is one, as the client does."""
+
+        async def answer(request: Request) -> Reply:
+            recorded = self.find(request)
+            return await responder(request) if recorded is None else recorded
+
+        return answer
 
     def find(self, request: Request) -> Reply | None:
         """Return the recorded reply to a request, None without one.

@@ -14,6 +14,7 @@ from simulation.cli import (
     demo,
     doctor,
     export,
+    fork,
     logs,
     ls,
     new,
@@ -43,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for commands in (demo, doctor, new, run, play, train, ls, show, view, watch, ask, report, export, study, serve):
+for commands in (demo, doctor, new, run, play, fork, train, ls, show, view, watch, ask, report, export, study, serve):
     commands.add_to(app)
 
 

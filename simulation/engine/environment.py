@@ -33,7 +33,8 @@ from agents.roster import ModelConfig
 from agents.social import SocialActionName, SocialMove
 from agents.strategy import TrainingMode
 from simulation.engine.environment_stats import EnvironmentCounts, EnvironmentStats
-from simulation.engine.episode import Episode, EpisodePlan, TalkRules
+from simulation.engine.episode import Episode
+from simulation.engine.episode_plan import EpisodePlan, ScenarioFrom, TalkRules
 from simulation.games import find_game
 from simulation.games.base import Game
 from simulation.interviews.survey import Survey
@@ -50,7 +51,6 @@ notices = logging.getLogger("society.notice")  # shown without --verbose
 if TYPE_CHECKING:
     import networkx as nx
 
-    from agents.inference.provenance import Reply, Request
     from agents.lora_model import Responder
     from simulation.engine.learning import CycleLearners
     from simulation.engine.society import Society
@@ -81,6 +81,7 @@ class MultiModelEnvironment:
         reader: Which reader reads the replies: a run goes on with the reader that it began with.
         prompt_templates: Texts of templates in place of the shipped ones, by name.
         surveys: Questions that models are asked after set steps, outside of the play.
+        changes: Where other scenarios begin.
     """
 
     def __init__(
@@ -107,13 +108,14 @@ class MultiModelEnvironment:
         reader: ReaderVersion = ReaderVersion.SENTENCES,
         prompt_templates: Mapping[str, str] | None = None,
         surveys: Sequence[Survey] = (),
+        changes: Sequence[ScenarioFrom] = (),
     ) -> None:
         self.training_mode = member_of(TrainingMode, training_mode, "training_mode")
         self.max_models = max_models
         self.base_model = base_model
         self.language, self.seed = member_of(Language, language, "language"), whole_seed(seed)
         self.templates = templates_of(prompt_templates or {})
-        self._surveys = tuple(surveys)
+        self._surveys, self._changes = tuple(surveys), tuple(changes)
         self.sampling = sampling or Sampling()
         self.deliberation, self._reader = deliberation or UNSET, reader
         self.communication = communication or Communication()
@@ -123,7 +125,7 @@ class MultiModelEnvironment:
         self._models: dict[str, ModelConfig] = {}
         self._on_event = on_event
         self._recording = recording or Recording()
-        self._responders = {model_id: self._recalling(responder) for model_id, responder in (responders or {}).items()}
+        self._responders = {model_id: self._recording.first(each) for model_id, each in (responders or {}).items()}
         self._counts = EnvironmentCounts()
         self.client = VLLMClient(
             vllm_url,
@@ -219,6 +221,7 @@ class MultiModelEnvironment:
 
     async def _play(self, task: TrainingTask, episode: int | None) -> EpisodeEnded:
         number = self.episodes if episode is None else episode
+        await self._follow(number)
         game = self._game(task, number)
         society = await self._open()
         choice = self._choose_mode(task, number)
@@ -238,6 +241,7 @@ class MultiModelEnvironment:
             talk=TalkRules.of(self.communication),
             resumed=number in self._recording.episodes,
         )
+        plan = plan.followed_by(self._changes, self._game)
         ended = await Episode(plan, society, self._emit).play()
         self.learn(task.task_id, choice, ended)
         self.episodes = number + 1
@@ -316,6 +320,17 @@ class MultiModelEnvironment:
     async def __aexit__(self, *_error: object) -> None:
         await self.aclose()
 
+    # -- changes -----------------------------------------------------------------------------------------
+
+    async def _follow(self, number: int) -> None:
+        """Take the settings of the last scenario that is played before, or from the start of, an episode."""
+        for scenario in [each.scenario for each in self._changes if each[:2] <= (number, 0)][-1:]:
+            if not scenario.communication.has_links_of(self.communication):
+                await self._close_society()
+            self.training_mode, self.mixing, self.communication = scenario.mode, scenario.mixing, scenario.communication
+            self.sampling, self.deliberation = scenario.inference.sampling(), scenario.inference.deliberation()
+            self.templates, self._surveys = scenario.templates, scenario.surveys
+
     # -- parts -------------------------------------------------------------------------------------------
 
     def _seats(self) -> tuple[Seat, ...]:
@@ -359,15 +374,6 @@ class MultiModelEnvironment:
         society = Society(self.models, self.client, topology, self._folder, base, database, responders, self._reader)
         self._society = await society.__aenter__()
         return self._society
-
-    def _recalling(self, responder: Responder) -> Responder:
-        """Return a responder that repeats what an earlier session recorded, as the client does."""
-
-        async def answer(request: Request) -> Reply:
-            recorded = self._recording.find(request)
-            return await responder(request) if recorded is None else recorded
-
-        return answer
 
     def _responders_of(self, learners: CycleLearners) -> dict[str, Responder]:
         """Return what answers for rows that learn. Raises UsageError where something else would."""

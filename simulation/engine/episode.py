@@ -5,26 +5,21 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from agents.deliberation import UNSET, Deliberation
 from agents.inference.loops import gather_or_raise
-from agents.inference.provenance import Sampling, fallen, lowest_tier, real_share
-from agents.language import Language
-from agents.prompt_templates import Templates
+from agents.inference.provenance import fallen, lowest_tier, real_share
 from agents.prompts import EpisodeContext, HeardMessage, identity, system_prompt
-from agents.roster import ModelConfig
-from agents.social import SocialActionName
 from agents.strategy import Strategy, derive_strategy
+from simulation.engine.episode_plan import EpisodePlan, StepView
 from simulation.engine.episode_stats import EpisodeStats, outcome
 from simulation.engine.feed import Feed
 from simulation.engine.gc_tuning import reduced_gc
 from simulation.engine.interviews import hold_interviews
 from simulation.engine.treat import treat
-from simulation.games.base import Game, Move, State
+from simulation.games.base import Move, State
 from simulation.games.measures import known
-from simulation.modes import ModeChoice, audience, share_rewards
+from simulation.modes import audience, share_rewards
 from simulation.seats import Seat
 from simulation.seeds import derive_seed, stream
 from simulation.store.events import (
@@ -36,76 +31,30 @@ from simulation.store.events import (
     StepResolved,
     StepRow,
 )
-from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
     from agents.lora_model import Decision, SpokenMessage, TurnContext
-    from agents.players.policies import Observation
     from simulation.engine.society import Arrival, Society
-    from simulation.interviews.survey import Survey
-    from simulation.task import TrainingTask
-    from simulation.topology.communication import Communication
 
 Emit = Callable[[Event], None]
-
-
-@dataclass(frozen=True)
-class TalkRules:
-    """How much is said, and what happens to it before it is heard.
-
-    `message_budget` is per model and episode, `inbox_limit` per model and talk round. `words` are the only messages
-    there are; it is empty where they are free text. `senders` are those whose messages are silenced; empty is everyone.
-    """
-
-    talk_rounds: int = 1
-    message_budget: int | None = None
-    inbox_limit: int | None = 16
-    treatment: Treatment = Treatment.DELIVERED
-    social_actions: tuple[SocialActionName, ...] = ()
-    words: tuple[str, ...] = ()
-    senders: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, rules: Communication) -> TalkRules:
-        """Return the rules of a scenario's communication."""
-        return cls(**{field.name: getattr(rules, field.name) for field in fields(cls)})
-
-
-class StepView(NamedTuple):
-    """One player's observation in a step, for all calls of the step; `seed` is the player's own for the step."""
-
-    observation: Observation
-    observation_text: str
-    seed: int
-
-
-@dataclass(frozen=True)
-class EpisodePlan:
-    """Everything but the replies that decides an episode."""
-
-    number: int
-    task: TrainingTask
-    mode: ModeChoice
-    game: Game[Any]
-    configs: tuple[ModelConfig, ...]
-    neighbours: tuple[tuple[int, ...], ...]
-    language: Language
-    seed: int
-    sampling: Sampling
-    talk: TalkRules
-    deliberation: Deliberation = UNSET
-    templates: Templates = ()
-    surveys: tuple[Survey, ...] = ()
-    resumed: bool = False
 
 
 class Episode:
     """Plays one `EpisodePlan` in a running society and emits the events."""
 
     def __init__(self, plan: EpisodePlan, society: Society, emit: Emit) -> None:
-        self.plan, self.society, self.emit = plan, society, emit
+        self.society, self.emit = society, emit
         self.seats = tuple(Seat(config.model_id, config.team_id) for config in plan.configs)
         self.players = range(len(self.seats))
+        self._follow(plan)
+        self.stats = [EpisodeStats() for _ in self.players]
+        self.heard: list[tuple[HeardMessage, ...]] = [() for _ in self.players]
+        self.feed = Feed(society, plan.talk.social_actions)
+        self.sights: list[StepView] = []
+
+    def _follow(self, plan: EpisodePlan) -> None:
+        """Play by a plan from now on."""
+        self.plan = plan
         self.common = EpisodeContext(
             task=plan.task,
             mode=plan.mode.mode,
@@ -124,10 +73,6 @@ class Episode:
         self.audiences = [
             audience(plan.mode.mode, player, self.seats, plan.neighbours[player]) for player in self.players
         ]
-        self.stats = [EpisodeStats() for _ in self.players]
-        self.heard: list[tuple[HeardMessage, ...]] = [() for _ in self.players]
-        self.feed = Feed(society, plan.talk.social_actions)
-        self.sights: list[StepView] = []
 
     def _strategies(self) -> list[Strategy]:
         plan = self.plan
@@ -143,9 +88,8 @@ class Episode:
         self.emit(self._opening())
         await self.society.listen()  # drain messages left by an interrupted episode
         self.feed.begin()
-        game = self.plan.game
-        state = game.start(stream(self.plan.seed, "game", self.plan.number))
-        while not game.is_terminal(state):
+        state = self.plan.game.start(stream(self.plan.seed, "game", self.plan.number))
+        while not self.plan.game.is_terminal(state):
             state = await self._step(state)
         ended = self._ending(state, self._since(started))
         self.emit(ended)
@@ -153,6 +97,8 @@ class Episode:
 
     async def _step(self, state: State[Any]) -> State[Any]:
         started, step = time.monotonic(), state.tally.step
+        for plan in [later for begins, later in self.plan.later if begins == step]:
+            self._follow(plan)
         self.sights = [self._look(state, player) for player in self.players]
         said = await self._talk(state)
         await self._act(state)

@@ -27,6 +27,7 @@ from simulation.interviews.moments import moment_of
 from simulation.interviews.scale import scale_of
 from simulation.interviews.survey import Survey
 from simulation.plan import Plan, Settings, make_plan
+from simulation.runs.changes import fork_entries
 from simulation.runs.replay import ReplaySession
 from simulation.store.asked import add_answers
 from simulation.store.events import CallBegun, CallMade, Event
@@ -210,7 +211,8 @@ class Asking:
         with TemporaryDirectory() as folder:
             scenario = self._plan.scenario.model_copy(update={"surveys": _surveys(places, self._question)})
             plan = Plan(scenario, self._plan.roster)
-            twin = new_directory(Path(folder), plan, replay_of=self._run.path, reader=reader_of(self._run.manifest))
+            manifest = self._run.manifest
+            twin = new_directory(Path(folder), plan, self._run.path, reader_of(manifest), fork_entries(manifest))
             session = InterviewSession(twin, plan, self._run.path, places)
             try:
                 await session.run()

@@ -20,6 +20,7 @@ from agents.inference.recording import Recording, RecordingMismatchError
 from agents.problems import SocietyError, UsageError
 from simulation.engine.environment import MultiModelEnvironment
 from simulation.plan import Plan
+from simulation.runs.changes import fork_entries
 from simulation.runs.session import Observer, RunSession, RunStoppedError, finish
 from simulation.store.events import (
     CallMade,
@@ -78,7 +79,7 @@ def replay_run(path: str | Path, *, out: str | Path = "runs", on_event: Observer
     if manifest["status"] != RunStatus.FINISHED.value:
         raise UsageError(f"{original} is not finished; finish it first: society resume {original}")
     plan = Plan.of(manifest)
-    replay = new_directory(Path(out), plan, replay_of=original, reader=reader_of(manifest))
+    replay = new_directory(Path(out), plan, original, reader_of(manifest), fork_entries(manifest))
     session = ReplaySession(replay, plan, on_event, original)
     try:
         run = finish(session)
@@ -104,7 +105,7 @@ def _same_bytes(left: Path, right: Path, names: Sequence[str]) -> bool:
 
 
 @dataclass(frozen=True)
-class _WatchedRecording(Recording):
+class WatchedRecording(Recording):
     """A recording that calls `tell` with every request."""
 
     tell: Callable[[Request], None] = field(kw_only=True)
@@ -128,7 +129,7 @@ class ReplaySession(RunSession):
 
     def _recording(self) -> Recording:
         replies = {key: reply for event in self._recorded for key, reply in said(event).items()}
-        return _WatchedRecording(replies, strict=True, tell=self._compare_prompt)
+        return WatchedRecording(replies, strict=True, tell=self._compare_prompt)
 
     def _compare_prompt(self, request: Request) -> None:
         """Store a prompt, and compare it with the one that the run stored, if it stored any."""
