@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 from agents.answers import AnswerReading, ReaderVersion, read_answer
 from agents.deliberation import UNSET, Deliberation
 from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Request, Sampling, Tier
+from agents.interviews import Interview, interview_request, interviewed
 from agents.language import text_in
 from agents.network import NetworkView, SocialMove
 from agents.oasis_import import contained_import
 from agents.players.acting import planned_call
 from agents.players.policies import POLICIES, Observation, Policy, Situation
 from agents.problems import SocietyError
-from agents.prompts import EpisodeContext, HeardMessage, PlayerContext, chat, user_prompt
+from agents.prompts import EpisodeContext, HeardMessage, PlayerContext, Question, chat, user_prompt
 from agents.roster import ModelConfig
 from agents.social import FeedPost, Tool, read_act
 
@@ -181,6 +182,7 @@ class LoRAModel(SocialAgent):
         self.responder = responder or _default_responder(config, client)
         self._reader = reader
         self._drawn: tuple[Sampling, Sampling] | None = None
+        self._asked: Request | None = None
         self.turn: TurnContext | None = None
         self.spoken: Reply | SocietyError | None = None
 
@@ -261,6 +263,27 @@ class LoRAModel(SocialAgent):
             return found.option, None
         return found.option, AnswerReading.CONSTRAINED if reply.constrained else found.reading
 
+    # -- interviews --------------------------------------------------------------------------------------
+
+    async def interview(self, turn: TurnContext, question: Question, number: int, seed: int) -> Interview:
+        """Ask the model a question outside of its play: in place of what it was last asked in the turn's step.
+
+        Args:
+            turn: The step; a model that was asked nothing in it gets the prompt of a decision.
+            question: The question.
+            number: Tells the questions of one step apart, from 0.
+            seed: The seed of this question alone.
+
+        Raises:
+            InferenceError: As `VLLMClient.generate`.
+        """
+        asked = self._asked
+        if asked is None or (asked.key.episode, asked.key.step) != (turn.episode, turn.step):
+            asked = self._request(turn, Purpose.DECIDE, tuple(option.label for option in turn.observation.options))
+        language, templates = turn.common.language, turn.common.templates
+        request = interview_request(asked, question, number=number, seed=seed, language=language, templates=templates)
+        return await interviewed(request, self.responder, self._reader)
+
     # -- asking ------------------------------------------------------------------------------------------
 
     def _request(self, turn: TurnContext, purpose: Purpose, choices: tuple[str, ...] = (), note: str = "") -> Request:
@@ -277,7 +300,7 @@ class LoRAModel(SocialAgent):
             network=turn.network,
         )
         thinking, sampling = self._thought(turn, purpose)
-        return Request(
+        request = Request(
             key=CallKey(turn.episode, turn.step, self.config.model_id, purpose, turn.talk_round),
             adapter=self.config.model_name or "",
             messages=chat(turn.system, user_prompt(purpose, turn.common.language, own, turn.common.templates)),
@@ -293,6 +316,8 @@ class LoRAModel(SocialAgent):
             ),
             thinking=thinking,
         )
+        self._asked = request if purpose is not Purpose.NOTE else self._asked
+        return request
 
     def _thought(self, turn: TurnContext, purpose: Purpose) -> tuple[bool | None, Sampling]:
         """Return whether the model should think for this reply, and how the reply is drawn; a choice has no thought."""
@@ -356,6 +381,8 @@ def scripted_reply(policy: Policy, request: Request) -> Reply:
         return Reply("", Provenance(Tier.SCRIPTED, policy.name), tool_calls=(call,))
     if request.key.purpose is Purpose.TALK:
         text = policy.message(observation, rng, language, request.choices or ())
+    elif request.key.purpose is Purpose.INTERVIEW and not request.choices:
+        text = policy.speak(observation, rng, language)
     else:
         text = policy.decide(observation, rng).label
     return Reply(text, Provenance(Tier.SCRIPTED, policy.name))

@@ -42,6 +42,7 @@ VARIABLES: Mapping[str, frozenset[str]] = {
     "act": frozenset({"choices"}),
     "note": frozenset({"choices"}),
     "decide": frozenset({"choices"}),
+    "interview": frozenset({"question", "choices"}),
     "own_note": frozenset({"note"}),
     "judge": frozenset({"step", "max_steps", "role", "role_name", "mode", "mode_name", "text", "scale"}),
     "judge_system": frozenset({"rules"}),

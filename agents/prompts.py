@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from agents.inference.provenance import ChatMessage, Purpose
+from agents.inference.provenance import CallKey, ChatMessage, Purpose
 from agents.language import Language, text_in
 from agents.network import NetworkView
 from agents.problems import SocietyError
@@ -24,6 +24,22 @@ from agents.strategy import DecisionMaking, HorizonFacts, Stance, Strategy, Task
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+
+class AskedPrompt(Protocol):
+    """A prompt as a model was asked it: a request, or a prompt stored with a run."""
+
+    @property
+    def key(self) -> CallKey:
+        """The call."""
+
+    @property
+    def messages(self) -> tuple[ChatMessage, ...]:
+        """Its chat messages."""
+
+    @property
+    def choices(self) -> tuple[str, ...] | None:
+        """The answers allowed."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +170,44 @@ def user_prompt(purpose: Purpose, language: Language, own: PlayerContext, templa
 def _instruction(language: Language, templates: Templates, purpose: Purpose, choices: tuple[str, ...]) -> str:
     """Return what the model should do; rendered once for all models that have the same choices."""
     return _render(language, templates, purpose.value, choices=choices)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question to a model alone, outside of what it plays.
+
+    Args:
+        text: The question.
+        scale: The least and the greatest answer, whole numbers; None for an answer in the model's own words.
+    """
+
+    text: str
+    scale: tuple[int, int] | None = None
+
+    @property
+    def points(self) -> tuple[int, ...]:
+        """Return the answers there are; empty where the answer is free text."""
+        return () if self.scale is None else tuple(range(self.scale[0], self.scale[1] + 1))
+
+
+def with_question(
+    asked: AskedPrompt, question: Question, language: Language, templates: Templates = ()
+) -> tuple[ChatMessage, ...]:
+    """Return the prompt that puts a question in place of what a model was asked to do.
+
+    Raises:
+        SocietyError: The prompt does not end with the instruction of these templates.
+    """
+    *before, last = asked.messages
+    instruction = _instruction(language, templates, asked.key.purpose, tuple(asked.choices or ()))
+    if not last.content.endswith(instruction):
+        raise SocietyError(
+            f"{asked.key.place}: the prompt does not end with the instruction of this version's templates"
+        )
+    situation = last.content[: len(last.content) - len(instruction)]
+    points = tuple(map(str, question.points))
+    asks = _render(language, templates, Purpose.INTERVIEW.value, question=question.text, choices=points)
+    return (*before, ChatMessage(last.role, f"{situation}{asks}"))
 
 
 @dataclass(frozen=True)

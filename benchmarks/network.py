@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import contextlib
 import io
+import itertools
 import logging
 import random
 import sys
@@ -87,7 +88,7 @@ async def played(agents: int, task: TrainingTask, rows: Sequence[ModelConfig]) -
         environment.add_model(row)
     async with environment:
         await environment.run_task(task)
-    return [after - before for before, after in zip(marks[1:], marks[2:], strict=False)], events
+    return [after - before for before, after in itertools.pairwise(marks[1:])], events
 
 
 def ours(agents: int, past: int, steps: int = 8, **parameters: Any) -> list[float]:
@@ -126,7 +127,7 @@ def stock(agents: int, past: int, steps: int = 4) -> list[float]:
 
 
 def prompt_tokens(agents: int = 100) -> int:
-    """Return the tokens of prompts and tools of `agents` agents that all act once, by the embedded model's tokenizer."""
+    """Return the tokens of prompts and tools of `agents` agents that all act once, by the embedded tokenizer."""
     from transformers import AutoTokenizer
 
     from agents.inference.embedded.model_store import pull

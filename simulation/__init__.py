@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from simulation.pictures.export import save_picture
     from simulation.plan import Plan
     from simulation.report.page import write_report
+    from simulation.runs.fork import fork_run
     from simulation.runs.recorded import recorded_names, recorded_run
     from simulation.runs.replay import ReplayError, replay_run
     from simulation.runs.runner import resume_run, run_scenario
@@ -80,6 +81,7 @@ __all__ = [
     "closeness",
     "compare_runs",
     "find_game",
+    "fork_run",
     "hold_tournament",
     "load_run",
     "load_runs",
@@ -139,6 +141,7 @@ _HOMES = {
     "closeness": "simulation.games.measures",
     "compare_runs": "simulation.studies.compare.report",
     "find_game": "simulation.games",
+    "fork_run": "simulation.runs.fork",
     "hold_tournament": "simulation.studies.measure",
     "load_run": "simulation.tables.run",
     "load_runs": "simulation.tables.runs",

@@ -25,6 +25,7 @@ from agents.roster_layers import compose_roster
 from agents.roster_rules import raw_players
 from agents.strategy import TrainingMode
 from agents.yaml_file import YamlFile, find_file, is_file, read_yaml, shipped_files
+from simulation.interviews.survey import Survey
 from simulation.modes import Experience, MixingPolicy
 from simulation.own_templates import OwnTemplates, with_templates
 from simulation.scenario_rules import plan_findings, scenario_findings
@@ -118,6 +119,9 @@ class Scenario(FileModel):
     """Who can reach whom, and how much is said."""
     inference: InferenceConfig = Field(default_factory=InferenceConfig)
     """Where replies come from and how they are drawn."""
+    surveys: tuple[Survey, ...] = ()
+    """Questions that models are asked after set steps, each alone: the answers are in the table `interviews`, and in no
+    prompt. A training asks none."""
     training: TrainingConfig | None = None
     """Which rows learn and how; only `society train` uses it."""
     prompts: Annotated[PromptStorage, BeforeValidator(on_or_off)] = PromptStorage.ON

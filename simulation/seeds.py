@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 import random
 from zlib import crc32
+
+from agents.file_model import MAX_WHOLE
+from agents.problems import UsageError
 
 
 def derive_seed(seed: int, *names: str | int) -> int:
@@ -17,3 +21,14 @@ def derive_seed(seed: int, *names: str | int) -> int:
 def stream(seed: int, *names: str | int) -> random.Random:
     """Return the generator of the stream called `names`."""
     return random.Random(derive_seed(seed, *names))
+
+
+def whole_seed(value: int) -> int:
+    """Return a seed as a plain integer. Raises UsageError where it is none, or not in the range of a run's seed."""
+    try:
+        seed = operator.index(value)
+    except TypeError:
+        raise UsageError(f"seed={value!r}: not a whole number") from None
+    if isinstance(value, bool) or not 0 <= seed <= MAX_WHOLE:
+        raise UsageError(f"seed={value!r}: give a whole number from 0 to {MAX_WHOLE}")
+    return seed

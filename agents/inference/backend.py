@@ -129,6 +129,7 @@ class Completion:
         reasoning: What the model thought before it answered.
         reasoning_tokens: Tokens of the thought, which count among `completion_tokens`.
         constrained: True where the tier was asked to constrain the text to the choices, and it is one of them.
+        shares: The probability of each choice at temperature 1, in their order; empty where the tier does not know.
     """
 
     text: str
@@ -144,6 +145,7 @@ class Completion:
     reasoning: str = ""
     reasoning_tokens: int | None = None
     constrained: bool = False
+    shares: tuple[float, ...] = ()
 
 
 class TierBackend(Protocol):

@@ -43,12 +43,14 @@ FALLBACK_ORDER: tuple[Tier, ...] = (Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED, Tier.S
 
 
 class Purpose(str, Enum):
-    """What a text is for: a message, a social action by a tool call, a private note before a decision, a decision."""
+    """What a text is for: a message, a social action by a tool call, a private note before a decision, a decision, or
+    an interview's answer, which no model ever reads."""
 
     TALK = "talk"
     ACT = "act"
     NOTE = "note"
     DECIDE = "decide"
+    INTERVIEW = "interview"
 
 
 @dataclass(frozen=True)
@@ -274,6 +276,17 @@ class Reply:
     tool_calls: tuple[ToolCall, ...] = ()
     reasoning: str = ""
     constrained: bool = False
+
+
+@dataclass(frozen=True)
+class ScoredReply(Reply):
+    """A reply of which the model's own probability of every choice is known.
+
+    Args:
+        shares: The probability of each of the request's choices, in their order; the sum is 1.
+    """
+
+    shares: tuple[float, ...] = ()
 
 
 class CallStatus(str, Enum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import orjson
 
 from agents.inference.errors import InferenceError
-from agents.inference.provenance import CallKey, Provenance, Reply, Request, Tier, ToolCall
+from agents.inference.provenance import CallKey, Provenance, Reply, Request, ScoredReply, Tier, ToolCall
 from agents.inference.records import prompt_hash
 from agents.problems import SocietyError
 
@@ -48,6 +48,15 @@ class Recording:
     def episodes(self) -> frozenset[int]:
         """Return the episodes that have recorded replies."""
         return frozenset(key.episode for key in self.replies)
+
+    def first(self, responder: Callable[[Request], Awaitable[Reply]]) -> Callable[[Request], Awaitable[Reply]]:
+        """Return a responder that gives the recorded reply where there is one, as the client does."""
+
+        async def answer(request: Request) -> Reply:
+            recorded = self.find(request)
+            return await responder(request) if recorded is None else recorded
+
+        return answer
 
     def find(self, request: Request) -> Reply | None:
         """Return the recorded reply to a request, None without one.
@@ -160,4 +169,7 @@ def read_reply(body: dict[str, object], cached: bool | None = None) -> Reply:
     typed = {"tier": Tier(source["tier"]), "fallback_from": tuple(Tier(tier) for tier in source["fallback_from"])}
     marked = {} if cached is None else {"cached": cached}
     calls = tuple(ToolCall(**call) for call in body.get("tool_calls") or ())  # type: ignore[attr-defined]
-    return Reply(**{**body, "provenance": Provenance(**{**source, **typed, **marked}), "tool_calls": calls})  # type: ignore[arg-type]
+    whole = {**body, "provenance": Provenance(**{**source, **typed, **marked}), "tool_calls": calls}
+    if "shares" in whole:
+        return ScoredReply(**{**whole, "shares": tuple(whole["shares"])})  # type: ignore[arg-type]
+    return Reply(**whole)  # type: ignore[arg-type]

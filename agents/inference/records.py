@@ -13,7 +13,16 @@ import orjson
 
 from agents.inference.backend import Completion, Route, as_openai
 from agents.inference.errors import InferenceError
-from agents.inference.provenance import CallRecord, CallStatus, Provenance, Reply, Request, Tier
+from agents.inference.provenance import (
+    CallRecord,
+    CallStatus,
+    Provenance,
+    Purpose,
+    Reply,
+    Request,
+    ScoredReply,
+    Tier,
+)
 from agents.sanitize import sanitize
 
 logger = logging.getLogger("society.inference")
@@ -74,6 +83,8 @@ class Attempt:
             reasoning=completion.reasoning,
             constrained=completion.constrained,
         )
+        if completion.shares and self.request.key.purpose is Purpose.INTERVIEW:
+            reply = ScoredReply(**vars(reply), shares=completion.shares)
         record = self._record(
             CallStatus.OK,
             completion.endpoint,

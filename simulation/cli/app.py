@@ -10,9 +10,11 @@ import typer
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError
 from agents.sanitize import sanitize_lines
 from simulation.cli import (
+    ask,
     demo,
     doctor,
     export,
+    fork,
     logs,
     ls,
     new,
@@ -42,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for commands in (demo, doctor, new, run, play, train, ls, show, view, watch, report, export, study, serve):
+for commands in (demo, doctor, new, run, play, fork, train, ls, show, view, watch, ask, report, export, study, serve):
     commands.add_to(app)
 
 

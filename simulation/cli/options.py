@@ -40,6 +40,9 @@ RosterOrFolder = Annotated[
 RunsArgument = Annotated[
     list[str], typer.Argument(metavar="RUN...", help="Run directories, folders of runs, or quoted patterns of them.")
 ]
+RunArgument = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run's directory, or a folder of runs: the newest.", show_default=False)
+]
 NewFileArgument = Annotated[Path, typer.Argument(help="The file to write.")]
 ServerArgument = Annotated[str, typer.Argument(help="The server's URL, for example http://localhost:8001/v1")]
 

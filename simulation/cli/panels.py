@@ -8,12 +8,12 @@ import typer
 
 PANELS: Mapping[str, tuple[str, ...]] = {
     "Start": ("demo", "doctor", "new", "validate"),
-    "Run": ("run", "resume", "train"),
-    "Look": ("ls", "show", "view", "report", "export"),
+    "Run": ("run", "resume", "fork", "train"),
+    "Look": ("ls", "show", "view", "ask", "report", "export"),
     "Study": ("study",),
     "Serve": ("serve",),
 }
-MOST_COMMANDS = 14
+MOST_COMMANDS = 17
 """More do not fit a screen."""
 
 

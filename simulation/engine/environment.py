@@ -14,16 +14,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from agents.answers import ReaderVersion
 from agents.deliberation import UNSET, Deliberation
-from agents.file_model import MAX_WHOLE
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.client import DEFAULT_URL, VLLMClient
 from agents.inference.provenance import Sampling
@@ -34,13 +33,15 @@ from agents.prompt_templates import templates_of
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode
 from simulation.engine.environment_stats import EnvironmentCounts, EnvironmentStats
-from simulation.engine.episode import Episode, EpisodePlan, TalkRules
+from simulation.engine.episode import Episode
+from simulation.engine.episode_plan import EpisodePlan, ScenarioFrom, TalkRules
 from simulation.games import find_game
 from simulation.games.base import Game
+from simulation.interviews.survey import Survey
 from simulation.modes import Experience, ModeChoice, after_episode, pick_mode, playable_modes
 from simulation.scenario import Mixing
 from simulation.seats import Seat
-from simulation.seeds import stream
+from simulation.seeds import stream, whole_seed
 from simulation.store.events import CallBegun, CallMade, EpisodeEnded, Event, MessageSent, SocialActed
 from simulation.task import TrainingTask
 from simulation.topology.communication import Communication
@@ -50,7 +51,6 @@ notices = logging.getLogger("society.notice")  # shown without --verbose
 if TYPE_CHECKING:
     import networkx as nx
 
-    from agents.inference.provenance import Reply, Request
     from agents.lora_model import Responder
     from simulation.engine.learning import CycleLearners
     from simulation.engine.society import Society
@@ -80,6 +80,8 @@ class MultiModelEnvironment:
         deliberation: Whether models think, and write a note before they decide, where a model's row says nothing.
         reader: Which reader reads the replies: a run goes on with the reader that it began with.
         prompt_templates: Texts of templates in place of the shipped ones, by name.
+        surveys: Questions that models are asked after set steps, outside of the play.
+        changes: Where other scenarios begin.
     """
 
     def __init__(
@@ -105,12 +107,15 @@ class MultiModelEnvironment:
         deliberation: Deliberation | None = None,
         reader: ReaderVersion = ReaderVersion.SENTENCES,
         prompt_templates: Mapping[str, str] | None = None,
+        surveys: Sequence[Survey] = (),
+        changes: Sequence[ScenarioFrom] = (),
     ) -> None:
         self.training_mode = member_of(TrainingMode, training_mode, "training_mode")
         self.max_models = max_models
         self.base_model = base_model
-        self.language, self.seed = member_of(Language, language, "language"), _seed(seed)
+        self.language, self.seed = member_of(Language, language, "language"), whole_seed(seed)
         self.templates = templates_of(prompt_templates or {})
+        self._surveys, self._changes = tuple(surveys), tuple(changes)
         self.sampling = sampling or Sampling()
         self.deliberation, self._reader = deliberation or UNSET, reader
         self.communication = communication or Communication()
@@ -120,7 +125,7 @@ class MultiModelEnvironment:
         self._models: dict[str, ModelConfig] = {}
         self._on_event = on_event
         self._recording = recording or Recording()
-        self._responders = {model_id: self._recalling(responder) for model_id, responder in (responders or {}).items()}
+        self._responders = {model_id: self._recording.first(each) for model_id, each in (responders or {}).items()}
         self._counts = EnvironmentCounts()
         self.client = VLLMClient(
             vllm_url,
@@ -217,6 +222,7 @@ class MultiModelEnvironment:
     async def _play(self, task: TrainingTask, episode: int | None) -> EpisodeEnded:
         number = self.episodes if episode is None else episode
         self._refuse_few_models(task)
+        await self._follow(number)
         society = await self._open()
         game = self._game(task, number, society)
         choice = self._choose_mode(task, number)
@@ -232,9 +238,11 @@ class MultiModelEnvironment:
             sampling=self.sampling,
             deliberation=self.deliberation,
             templates=self.templates,
+            surveys=self._surveys,
             talk=TalkRules.of(self.communication, game),
             resumed=number in self._recording.episodes,
         )
+        plan = plan.followed_by(self._changes, partial(self._game, society=society))
         ended = await Episode(plan, society, self._emit).play()
         self.learn(task.task_id, choice, ended)
         self.episodes = number + 1
@@ -311,6 +319,17 @@ class MultiModelEnvironment:
     async def __aexit__(self, *_error: object) -> None:
         await self.aclose()
 
+    # -- changes -----------------------------------------------------------------------------------------
+
+    async def _follow(self, number: int) -> None:
+        """Take the settings of the last scenario that is played before, or from the start of, an episode."""
+        for scenario in [each.scenario for each in self._changes if each[:2] <= (number, 0)][-1:]:
+            if not scenario.communication.has_links_of(self.communication):
+                await self._close_society()
+            self.training_mode, self.mixing, self.communication = scenario.mode, scenario.mixing, scenario.communication
+            self.sampling, self.deliberation = scenario.inference.sampling(), scenario.inference.deliberation()
+            self.templates, self._surveys = scenario.templates, scenario.surveys
+
     # -- parts -------------------------------------------------------------------------------------------
 
     def _seats(self) -> tuple[Seat, ...]:
@@ -357,15 +376,6 @@ class MultiModelEnvironment:
         self._society = await society.__aenter__()
         return self._society
 
-    def _recalling(self, responder: Responder) -> Responder:
-        """Return a responder that repeats what an earlier session recorded, as the client does."""
-
-        async def answer(request: Request) -> Reply:
-            recorded = self._recording.find(request)
-            return await responder(request) if recorded is None else recorded
-
-        return answer
-
     def _responders_of(self, learners: CycleLearners) -> dict[str, Responder]:
         """Return what answers for rows that learn. Raises UsageError where something else would."""
         if taken := sorted(set(learners.names) & set(self._responders)):
@@ -384,14 +394,3 @@ class MultiModelEnvironment:
             self._learners.note(event)
         if self._on_event is not None:
             self._on_event(event)
-
-
-def _seed(value: int) -> int:
-    """Return a seed as a plain integer. Raises UsageError where it is none, or not in the range of a run's seed."""
-    try:
-        seed = operator.index(value)
-    except TypeError:
-        raise UsageError(f"seed={value!r}: not a whole number") from None
-    if isinstance(value, bool) or not 0 <= seed <= MAX_WHOLE:
-        raise UsageError(f"seed={value!r}: give a whole number from 0 to {MAX_WHOLE}")
-    return seed

@@ -5,28 +5,26 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from agents.deliberation import UNSET, Deliberation
 from agents.inference.loops import gather_or_raise
-from agents.inference.provenance import Sampling, fallen, lowest_tier, real_share
-from agents.language import Language
-from agents.network import NetworkView, SocialActionName
-from agents.prompt_templates import Templates
+from agents.inference.provenance import fallen, lowest_tier, real_share
+from agents.network import NetworkView
 from agents.prompts import EpisodeContext, HeardMessage, identity, system_prompt
-from agents.roster import ModelConfig
 from agents.strategy import Strategy, derive_strategy
+from simulation.engine.episode_plan import EpisodePlan, StepView
 from simulation.engine.episode_stats import EpisodeStats, outcome
 from simulation.engine.feed import Feed
 from simulation.engine.gc_tuning import reduced_gc
+from simulation.engine.interviews import hold_interviews
 from simulation.engine.network_phase import NetworkPhase
 from simulation.engine.treat import treat
-from simulation.games.base import Game, Move, State
+from simulation.games.base import Move, State
 from simulation.games.measures import known
 from simulation.games.social_network import SocialNetwork
-from simulation.modes import ModeChoice, audience, share_rewards
+from simulation.modes import audience, share_rewards
 from simulation.seats import Seat
 from simulation.seeds import derive_seed, stream
 from simulation.store.events import (
@@ -38,76 +36,31 @@ from simulation.store.events import (
     StepResolved,
     StepRow,
 )
-from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
     from agents.lora_model import Decision, SpokenMessage, TurnContext
-    from agents.players.policies import Observation
     from simulation.engine.society import Arrival, Society
-    from simulation.task import TrainingTask
-    from simulation.topology.communication import Communication
 
 Emit = Callable[[Event], None]
-
-
-@dataclass(frozen=True)
-class TalkRules:
-    """How much is said, and what happens to it before it is heard.
-
-    `message_budget` is per model and episode, `inbox_limit` per model and talk round. `words` are the only messages
-    there are; it is empty where they are free text. `senders` are those whose messages are silenced; empty is everyone.
-    """
-
-    talk_rounds: int = 1
-    message_budget: int | None = None
-    inbox_limit: int | None = 16
-    treatment: Treatment = Treatment.DELIVERED
-    social_actions: tuple[SocialActionName, ...] = ()
-    words: tuple[str, ...] = ()
-    senders: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, rules: Communication, game: Game[Any]) -> TalkRules:
-        """Return the rules of a scenario's communication; in a network nobody talks unless talk_rounds is set."""
-        found = cls(**{field.name: getattr(rules, field.name) for field in fields(cls)})
-        silent = isinstance(game, SocialNetwork) and "talk_rounds" not in rules.model_fields_set
-        return replace(found, talk_rounds=0) if silent else found
-
-
-class StepView(NamedTuple):
-    """One player's observation in a step, for all calls of the step; `seed` is the player's own for the step."""
-
-    observation: Observation
-    observation_text: str
-    seed: int
-
-
-@dataclass(frozen=True)
-class EpisodePlan:
-    """Everything but the replies that decides an episode."""
-
-    number: int
-    task: TrainingTask
-    mode: ModeChoice
-    game: Game[Any]
-    configs: tuple[ModelConfig, ...]
-    neighbours: tuple[tuple[int, ...], ...]
-    language: Language
-    seed: int
-    sampling: Sampling
-    talk: TalkRules
-    deliberation: Deliberation = UNSET
-    templates: Templates = ()
-    resumed: bool = False
 
 
 class Episode:
     """Plays one `EpisodePlan` in a running society and emits the events."""
 
     def __init__(self, plan: EpisodePlan, society: Society, emit: Emit) -> None:
-        self.plan, self.society, self.emit = plan, society, emit
+        self.society, self.emit = society, emit
         self.seats = tuple(Seat(config.model_id, config.team_id) for config in plan.configs)
         self.players = range(len(self.seats))
+        self._follow(plan)
+        self.stats = [EpisodeStats() for _ in self.players]
+        self.heard: list[tuple[HeardMessage, ...]] = [() for _ in self.players]
+        self.feed = Feed(society, plan.talk.social_actions)
+        self.network = NetworkPhase(society, plan.game, plan.number) if isinstance(plan.game, SocialNetwork) else None
+        self.sights: list[StepView] = []
+
+    def _follow(self, plan: EpisodePlan) -> None:
+        """Play by a plan from now on."""
+        self.plan = plan
         self.common = EpisodeContext(
             task=plan.task,
             mode=plan.mode.mode,
@@ -127,11 +80,6 @@ class Episode:
         self.audiences = [
             audience(plan.mode.mode, player, self.seats, plan.neighbours[player]) for player in self.players
         ]
-        self.stats = [EpisodeStats() for _ in self.players]
-        self.heard: list[tuple[HeardMessage, ...]] = [() for _ in self.players]
-        self.feed = Feed(society, plan.talk.social_actions)
-        self.network = NetworkPhase(society, plan.game, plan.number) if isinstance(plan.game, SocialNetwork) else None
-        self.sights: list[StepView] = []
 
     def _strategies(self) -> list[Strategy]:
         plan = self.plan
@@ -147,11 +95,10 @@ class Episode:
         self.emit(self._opening())
         await self.society.listen()  # drain messages left by an interrupted episode
         self.feed.begin()
-        game = self.plan.game
-        state = game.start(stream(self.plan.seed, "game", self.plan.number))
+        state = self.plan.game.start(stream(self.plan.seed, "game", self.plan.number))
         for seeded in self.network.begin(state) if self.network else ():
             self.emit(seeded)
-        while not game.is_terminal(state):
+        while not self.plan.game.is_terminal(state):
             state = await self._step(state)
         ended = self._ending(state, self._since(started))
         self.emit(ended)
@@ -159,6 +106,10 @@ class Episode:
 
     async def _step(self, state: State[Any]) -> State[Any]:
         started, step = time.monotonic(), state.tally.step
+        for plan in [later for begins, later in self.plan.later if begins == step]:
+            self._follow(plan)
+            if self.network is not None and isinstance(plan.game, SocialNetwork):
+                self.network.game = plan.game
         self.sights = [self._look(state, player) for player in self.players]
         said = await self._talk(state)
         state = await self._act(state)
@@ -167,8 +118,9 @@ class Episode:
             Move(action, said.get(player, ""), self.strategies[player].teamwork_level)
             for player, action in enumerate(actions)
         ]
-        state = self.plan.game.resolve(state, moves)
+        before, state = state, self.plan.game.resolve(state, moves)
         self.emit(self._resolved(state, step, self._since(started)))
+        await self._survey(before, last=self.plan.game.is_terminal(state))
         return state
 
     def _look(self, state: State[Any], player: int) -> StepView:
@@ -330,6 +282,18 @@ class Episode:
                 reasoning="\n".join(reply.reasoning for reply in said if reply.reasoning),
             )
         )
+
+    # -- ask, outside of the play ------------------------------------------------------------------------
+
+    async def _survey(self, state: State[Any], last: bool) -> None:
+        """Ask what the scenario asks after the step that began in `state`; people are not asked."""
+        plan = self.plan
+        for number, survey in enumerate(plan.surveys):
+            if survey.is_due(plan.number, state.tally.step, last):
+                asked = [p for p, row in enumerate(plan.configs) if survey.asks(row.model_id) and not row.human]
+                turns = {player: self._turn(state, player) for player in asked}
+                for answer in await hold_interviews(survey.question, number, self.society.agents, turns, plan.seed):
+                    self.emit(answer)
 
     def _turn(self, state: State[Any], player: int, talk_round: int = 0) -> TurnContext:
         from agents.lora_model import TurnContext

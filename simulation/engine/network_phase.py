@@ -35,13 +35,13 @@ class NetworkPhase:
     """The network of one episode, played or stored again."""
 
     def __init__(self, society: Society, game: SocialNetwork, episode: int) -> None:
-        self._society, self._game, self._episode = society, game, episode
+        self._society, self.game, self._episode = society, game, episode
         self._store: NetworkStore | None = None
 
     def begin(self, state: NetworkState) -> list[PostSeeded]:
         """Write the network as it is before the first step, and return its posts."""
         world = state.table.world
-        self._store = self._society.network_store(world, self._game.parameters.platform)
+        self._store = self._society.network_store(world, self.game.parameters.platform)
         time = world.clock.text(0)
         return [
             PostSeeded(self._episode, 0, time, item, world.names[world.author[item]], world.text[item])
@@ -60,7 +60,7 @@ class NetworkPhase:
             The state with the acts, and each act with its event.
         """
         away = frozenset(absent)
-        views = self._game.views(state, [player for player in self._game.active(state) if player not in away])
+        views = self.game.views(state, [player for player in self.game.active(state) if player not in away])
         tools = {player: network_tools(view) for player, view in views.items()}
         turns = {player: turn(player, views[player]) for player in views if tools[player]}
         agents = self._society.agents
@@ -77,7 +77,7 @@ class NetworkPhase:
 
     async def carry_out(self, state: NetworkState, acts: Sequence[NetworkAct]) -> tuple[NetworkState, list[int]]:
         """Carry acts out in the network and in OASIS's database; return the items that they published."""
-        after, items = self._game.acted(state, acts)
+        after, items = self.game.acted(state, acts)
         assert self._store is not None, "begin comes first"
         self._store.write(acts, items, state.tally.step)
         if any(act.move is not None and act.move.action is SocialActionName.SEND_TO_GROUP for act in acts):
@@ -93,7 +93,7 @@ class StoredNetwork:
     """Stores again what a finished episode did in its network, step by step."""
 
     def __init__(self, society: Society, game: SocialNetwork, episode: int, seed: int) -> None:
-        self._phase, self._game = NetworkPhase(society, game, episode), game
+        self._phase, self.game = NetworkPhase(society, game, episode), game
         self._number = {config.model_id: player for player, config in enumerate(society.configs)}
         self._state: NetworkState = game.start(stream(seed, "game", episode))
         self._phase.begin(self._state)
@@ -101,6 +101,6 @@ class StoredNetwork:
     async def add(self, step: int, events: Sequence[SocialActed]) -> None:
         """Carry out the acts of one step again."""
         while self._state.tally.step < step:
-            self._state = self._game.resolve(self._state, [Move(TAKE_PART)] * self._game.players)
+            self._state = self.game.resolve(self._state, [Move(TAKE_PART)] * self.game.players)
         acts = [NetworkAct(self._number[event.model_id], recorded_move(event), event.seen) for event in events]
         self._state, _ = await self._phase.carry_out(self._state, acts)

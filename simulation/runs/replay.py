@@ -20,6 +20,7 @@ from agents.inference.recording import Recording, RecordingMismatchError
 from agents.problems import SocietyError, UsageError
 from simulation.engine.environment import MultiModelEnvironment
 from simulation.plan import Plan
+from simulation.runs.changes import fork_entries
 from simulation.runs.session import Observer, RunSession, RunStoppedError, finish
 from simulation.store.events import (
     CallMade,
@@ -34,7 +35,7 @@ from simulation.store.events import (
 from simulation.store.history import said
 from simulation.store.prompts import StoredPrompt, read_prompts
 from simulation.store.run_directory import RunStatus, new_directory, reader_of, write_manifest
-from simulation.tables.columns import SPARSE, TableName
+from simulation.tables.columns import OPTIONAL_TABLES, TableName
 from simulation.tables.parquet import stored_file
 from simulation.tables.run import Run, read_manifest
 
@@ -77,7 +78,7 @@ def replay_run(path: str | Path, *, out: str | Path = "runs", on_event: Observer
     if manifest["status"] != RunStatus.FINISHED.value:
         raise UsageError(f"{original} is not finished; finish it first: society resume {original}")
     plan = Plan.of(manifest)
-    replay = new_directory(Path(out), plan, replay_of=original, reader=reader_of(manifest))
+    replay = new_directory(Path(out), plan, original, reader_of(manifest), fork_entries(manifest))
     session = ReplaySession(replay, plan, on_event, original)
     try:
         run = finish(session)
@@ -96,7 +97,7 @@ def _tables_of(*runs: Path) -> list[str]:
     return [
         f"{name.value}.parquet"
         for name in TableName
-        if name not in SPARSE or any(stored_file(run, name).exists() for run in runs)
+        if name not in OPTIONAL_TABLES or any(stored_file(run, name).exists() for run in runs)
     ]
 
 
@@ -105,7 +106,7 @@ def _same_bytes(left: Path, right: Path, names: Sequence[str]) -> bool:
 
 
 @dataclass(frozen=True)
-class _WatchedRecording(Recording):
+class WatchedRecording(Recording):
     """A recording that calls `tell` with every request."""
 
     tell: Callable[[Request], None] = field(kw_only=True)
@@ -129,7 +130,7 @@ class ReplaySession(RunSession):
 
     def _recording(self) -> Recording:
         replies = {key: reply for event in self._recorded for key, reply in said(event).items()}
-        return _WatchedRecording(replies, strict=True, tell=self._compare_prompt)
+        return WatchedRecording(replies, strict=True, tell=self._compare_prompt)
 
     def _compare_prompt(self, request: Request) -> None:
         """Store a prompt, and compare it with the one that the run stored, if it stored any."""

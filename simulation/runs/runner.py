@@ -6,15 +6,17 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agents.inference.provenance import Tier
 from agents.inference.recording import ReplyCache
 from agents.problems import UsageError
 from simulation.plan import Plan, Settings, make_plan
 from simulation.plan_warnings import warn
+from simulation.runs.changes import FORK_AT, FORK_OF
 from simulation.runs.session import Observer, RunSession, RunStoppedError, finish
 from simulation.scenario import ScenarioSource
+from simulation.store.events import EventLog, StepResolved, read_events
 from simulation.store.run_directory import RunStatus, new_directory
 from simulation.tables.run import Run, load_run, read_manifest
 
@@ -123,12 +125,29 @@ def resume_run(
         return load_run(folder)
     if manifest.get("replay_of"):
         raise UsageError(f"a replay is not resumed; replay it again: society study replay {manifest['replay_of']}")
+    _refuse_half_history(folder, manifest)
     with reply_cache(cache) as replies:
         session = RunSession(folder, Plan.of(manifest), on_event, responders, resumed=True, cache=replies)
         if read_manifest(folder)["status"] == RunStatus.FINISHED.value:  # by the process that held the lock until now
             session.abandon()
             return load_run(folder)
         return finish(session)
+
+
+def _refuse_half_history(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Raise UsageError for a fork that was cut off before its own first step had ended."""
+    if FORK_OF not in manifest:
+        return
+    episode, step = manifest[FORK_AT]
+    places = (
+        (each.episode, each.step) for each in read_events(folder / EventLog.NAME) if isinstance(each, StepResolved)
+    )
+    if (episode, step) > (0, 0) and not any(place >= (episode, step) for place in places):
+        at = f"{episode + 1}.{step + 1}"
+        raise UsageError(
+            f"{folder} was cut off at or before its step {at}; fork it again: society fork "
+            f"{manifest[FORK_OF]} --at {at}"
+        )
 
 
 @contextmanager

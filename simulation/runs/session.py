@@ -22,8 +22,9 @@ from agents.strategy import TrainingMode
 from simulation.engine.environment import MultiModelEnvironment
 from simulation.modes import ModeChoice
 from simulation.plan import Plan
+from simulation.runs.changes import changes_of
 from simulation.runs.probing import probe_servers, without_server
-from simulation.scenario import PromptStorage
+from simulation.scenario import PromptStorage, Scenario
 from simulation.store.events import (
     CallBegun,
     CallMade,
@@ -40,7 +41,7 @@ from simulation.store.history import History
 from simulation.store.migrations import bring_up_to_date
 from simulation.store.prompts import PromptLog
 from simulation.store.run_directory import RunStatus, locked, reader_of, write_manifest
-from simulation.tables.columns import SPARSE, TABLES
+from simulation.tables.columns import OPTIONAL_TABLES, TABLES
 from simulation.tables.parquet import write_tables
 from simulation.tables.run import Run, build_tables, load_run, read_manifest
 
@@ -118,6 +119,7 @@ class RunSession:
         cache: ReplyCache | None = None,
     ) -> None:
         self.path, self.plan, self.resumed, self.responders = path, plan, resumed, responders
+        self._changes = changes_of(read_manifest(path), plan.scenario)
         self._on_event, self._cache = on_event, cache
         self._lock = locked(path)
         try:
@@ -147,16 +149,20 @@ class RunSession:
         return Recording(self.history.recorded)
 
     def _schedule(self) -> Iterable[Any]:
-        scenario = self.plan.scenario
-        return (task for _ in range(scenario.episodes) for task in scenario.tasks)
+        tasks, last = len(self.plan.scenario.tasks), self.plan.scenario.episodes
+        return (self._played_in(number).tasks[number % tasks] for number in range(tasks * last))
+
+    def _played_in(self, episode: int) -> Scenario:
+        """Return the scenario that an episode begins with."""
+        return [change.scenario for change in self._changes if change[:2] <= (episode, 0)][-1]
 
     def _environment(self) -> MultiModelEnvironment:
-        scenario, roster = self.plan.scenario, self.plan.roster
+        scenario, roster = self._changes[0].scenario, self.plan.roster
         players = roster.expand()
         environment = MultiModelEnvironment(
             training_mode=scenario.mode,
             max_models=len(players),
-            endpoints=scenario.inference.servers(),
+            endpoints=self.plan.scenario.inference.servers(),
             base_model=roster.base_model,
             settings=self._settings(),
             sampling=scenario.inference.sampling(),
@@ -172,6 +178,8 @@ class RunSession:
             deliberation=scenario.inference.deliberation(),
             reader=reader_of(read_manifest(self.path)),
             prompt_templates=scenario.prompt_templates,
+            surveys=scenario.surveys,
+            changes=self._changes[1:],
         )
         for config in players:
             environment.add_model(config)
@@ -224,8 +232,8 @@ class RunSession:
     def _clear(self) -> None:
         """Remove what an earlier session derived, so that nobody reads stale tables meanwhile."""
         # OASIS would keep a file's old tables and sign its users up a second time
-        for name in ("oasis.db", "oasis.db-journal"):
-            (self.path / name).unlink(missing_ok=True)
+        for file in self.path.glob("oasis*.db*"):
+            file.unlink(missing_ok=True)
         shutil.rmtree(self.path / "tables", ignore_errors=True)
         write_manifest(self.path, {**read_manifest(self.path), "status": RunStatus.RUNNING.value, "reason": ""})
 
@@ -273,8 +281,8 @@ class RunSession:
         self.log.close()
         roster = self.plan.roster.in_language(self.plan.scenario.language)
         tables = build_tables(read_events(self.path / EventLog.NAME), roster)
-        kept = {name: frame for name, frame in tables.items() if len(frame) or name not in SPARSE}
-        write_tables(self.path / "tables", kept, TABLES)
+        filled = {name: frame for name, frame in tables.items() if len(frame) or name not in OPTIONAL_TABLES}
+        write_tables(self.path / "tables", filled, TABLES)
         manifest = read_manifest(self.path)
         last = {"status": status.value, "reason": reason, "tier_mix": dict(self.tier_mix)}
         write_manifest(self.path, {**manifest, **last})

@@ -18,6 +18,7 @@ import orjson
 from agents.inference.provenance import CallKey, CallRecord, CallStatus, Purpose, Request, Tier
 from agents.inference.recording import read_reply
 from agents.problems import SocietyError
+from simulation.store.interviews import InterviewAnswered
 from simulation.store.migrations import migrated_events
 from simulation.store.network_events import PostSeeded
 
@@ -229,6 +230,7 @@ Event = (
     | SocialActed
     | PostSeeded
     | DecisionMade
+    | InterviewAnswered
     | StepResolved
     | EpisodeEnded
     | RunResumed
@@ -243,6 +245,7 @@ EVENT_TYPES: dict[str, type[Any]] = {
         SocialActed,
         PostSeeded,
         DecisionMade,
+        InterviewAnswered,
         StepResolved,
         EpisodeEnded,
         RunResumed,
@@ -344,6 +347,7 @@ _READERS: dict[type[Any], Callable[[dict[str, Any]], Event]] = {
         **{**body, "addressees": tuple(body["addressees"]), "audience": tuple(body["audience"])}
     ),
     SocialActed: lambda body: SocialActed(**{**body, "seen": tuple(body.get("seen", ()))}),
+    InterviewAnswered: InterviewAnswered.read,
     StepResolved: lambda body: StepResolved(**{**body, "rows": tuple(StepRow(**row) for row in body["rows"])}),
     EpisodeEnded: lambda body: EpisodeEnded(**{**body, "outcomes": tuple(Outcome(**row) for row in body["outcomes"])}),
 }

@@ -73,7 +73,11 @@ def _within(link: str, home: str) -> bool:
 
 
 def new_directory(
-    out: Path, plan: Plan, replay_of: Path | None = None, reader: ReaderVersion = ReaderVersion.SENTENCES
+    out: Path,
+    plan: Plan,
+    replay_of: Path | None = None,
+    reader: ReaderVersion = ReaderVersion.SENTENCES,
+    others: Mapping[str, Any] | None = None,
 ) -> Path:
     """Make a run directory in `out`, with its manifest; a process that is killed leaves a whole one or none.
 
@@ -82,6 +86,7 @@ def new_directory(
         plan: What the run plays.
         replay_of: The run that it replays.
         reader: Which reader reads the answers of its models.
+        others: Further entries of the manifest: a fork's.
     """
     now = datetime.now(timezone.utc)
     path = out / unique_name(plan.scenario.name)
@@ -98,6 +103,7 @@ def new_directory(
         "versions": versions(),
         "scenario": plan.scenario.model_dump(mode="json"),
         "roster": plan.roster.model_dump(mode="json"),
+        **(others or {}),
     }
     with atomic_directory(path) as part:
         write_manifest(part, manifest)

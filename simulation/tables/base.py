@@ -76,6 +76,11 @@ class Tables:
         """One row per model and episode of a social network: reach, reactions received, influence."""
         return self._table(TableName.NETWORK)
 
+    @cached_property
+    def interviews(self) -> pd.DataFrame:
+        """One row per answer to a question outside of the play: a survey's, or one that was asked afterwards."""
+        return self._table(TableName.INTERVIEWS)
+
     def columns(self, table: TableName | str, names: Sequence[str]) -> pd.DataFrame:
         """Return some columns of a table."""
         frame: pd.DataFrame = getattr(self, table_name(table).value)

@@ -18,10 +18,7 @@ class TableName(str, Enum):
     OUTCOMES = "outcomes"
     POSTS = "posts"
     NETWORK = "network"
-
-
-SPARSE = frozenset({TableName.POSTS, TableName.NETWORK})
-"""Tables that a run has on disk only where they have rows; where the file is missing, the table is empty."""
+    INTERVIEWS = "interviews"
 
 
 class Column(NamedTuple):
@@ -41,12 +38,14 @@ class Column(NamedTuple):
     def dtype(self) -> str:
         """Return pandas' name for its type in a DataFrame: plain, as a `groupby` of categories has a row for each of
         their combinations."""
-        return TEXT if self.kind == CATEGORY else self.kind
+        return {CATEGORY: TEXT, NUMBERS: TUPLE}.get(self.kind, self.kind)
 
 
 TEXT, COUNT, REAL, FLAG, CATEGORY = "string", "int64", "float64", "bool", "category"
 TUPLE = "object"
 """A tuple of texts."""
+NUMBERS = "numbers"
+"""A tuple of real numbers."""
 
 _SYNTHETIC = Column("synthetic", FLAG, "True where the game's outcome is a formula over words, not play")
 _EPISODE = Column("episode", COUNT, "episode index, from 0: index 0 is the episode 1 that every other surface shows")
@@ -155,9 +154,9 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         _EPISODE,
         _STEP,
         Column("model_id", CATEGORY, "model the call was made for; one row per attempt"),
-        Column("purpose", CATEGORY, "talk, act, note or decide"),
-        Column("talk_round", COUNT, "talk round index within the step, from 0"),
-        Column("ask", COUNT, "0, or 1 where an invalid reply was asked again"),
+        Column("purpose", CATEGORY, "talk, act, note, decide, or interview: a question outside of the play"),
+        Column("talk_round", COUNT, "talk round index within the step, from 0; of an interview, its survey's index"),
+        Column("ask", COUNT, "0, or 1 where an invalid reply was asked again; of an interview, the draw"),
         *_SOURCE[:3],
         Column("attempt", COUNT, "attempt at this tier, from 1"),
         Column("status", CATEGORY, "ok, failed, cancelled (the run was stopped) or cached (no call was made)"),
@@ -243,7 +242,34 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("tier", CATEGORY, "the lowest tier any of its acts came from; none where it never acted"),
         _SYNTHETIC,
     ),
+    TableName.INTERVIEWS: (
+        _EPISODE,
+        _STEP,
+        Column("model_id", CATEGORY, "model that was asked after the step; one row per model and question"),
+        Column("source", CATEGORY, "survey: asked in the run, as its scenario says; ask: asked afterwards"),
+        Column("survey", COUNT, "which of the scenario's surveys, from 0; -1 for one asked afterwards"),
+        Column("question", TEXT, "the question, which no prompt of the run has"),
+        Column("scale", CATEGORY, "the least and the greatest answer, as 1..7; empty for an answer in free words"),
+        Column("answer", TEXT, "the first reply as it came"),
+        Column("point", REAL, "its point on the scale; missing for free words, and where it is none of the points"),
+        Column("shares", NUMBERS, "tuple of the probability of each point, the least first; empty where not known"),
+        Column("mean", REAL, "mean of that distribution, in points"),
+        Column("variance", REAL, "its variance"),
+        Column("low", REAL, "lower end of the mean's 95% interval; the mean itself where it is exact or a rule's"),
+        Column("high", REAL, "upper end of it"),
+        Column("measured", CATEGORY, "exact, drawn (counted answers), rule (no model: one point), text (no scale)"),
+        Column("draws", COUNT, "answers that were counted; 1 where the probabilities are exact"),
+        Column("asks", COUNT, "answers asked for"),
+        *_SOURCE,
+        _SYNTHETIC,
+        Column("prompt_tokens", REAL, "tokens of all its prompts, where reported"),
+        Column("completion_tokens", REAL, "tokens of all its replies, where reported"),
+        _REASONING,
+    ),
 }
+
+OPTIONAL_TABLES = frozenset({TableName.POSTS, TableName.NETWORK, TableName.INTERVIEWS})
+"""Tables that have no file where they have no row."""
 
 KEYS: Mapping[TableName, tuple[str, ...]] = {
     TableName.AGENTS: ("model_id",),

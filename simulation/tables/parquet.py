@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agents.problems import SocietyError
-from simulation.tables.columns import CATEGORY, COUNT, FLAG, REAL, TEXT, TUPLE, Column
+from simulation.tables.columns import CATEGORY, COUNT, FLAG, NUMBERS, REAL, TEXT, TUPLE, Column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +38,7 @@ def arrow_schema(columns: Iterable[Column]) -> Any:
         REAL: pa.float64(),
         FLAG: pa.bool_(),
         TUPLE: pa.list_(pa.string()),
+        NUMBERS: pa.list_(pa.float64()),
     }
     return pa.schema([(column.name, types[column.kind]) for column in columns])
 
@@ -61,7 +62,7 @@ def frame_from(table: Any, columns: Sequence[Column]) -> pd.DataFrame:
             frame[name] = _texts(frame[name])
     for column in columns:
         if column.dtype == TUPLE:
-            frame[column.name] = frame[column.name].map(tuple)
+            frame[column.name] = [tuple(value.tolist()) for value in frame[column.name]]
     return frame.astype({column.name: column.dtype for column in columns})
 
 

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from agents.inference.provenance import Tier, fallen
+from agents.interviews import Measured
 from agents.language import Language
 from agents.problems import SocietyError
 from agents.roster import Roster
+from simulation.interviews.scale import opinion_of
 from simulation.plan import load_from_manifest
 from simulation.scenario import PromptStorage
+from simulation.store.asked import read_answers
 from simulation.store.events import (
     CallMade,
     DecisionMade,
@@ -31,12 +34,13 @@ from simulation.store.events import (
     read_events,
 )
 from simulation.store.history import recorded_move, said
+from simulation.store.interviews import InterviewAnswered
 from simulation.store.migrations import migrated_manifest
 from simulation.store.network_events import PostSeeded
 from simulation.store.prompts import StoredPrompt, read_prompts
 from simulation.store.run_directory import RunStatus, check_directory
 from simulation.tables.base import Tables
-from simulation.tables.columns import SPARSE, TABLES, Column, TableName
+from simulation.tables.columns import OPTIONAL_TABLES, TABLES, Column, TableName
 from simulation.tables.network import NetworkEpisode
 from simulation.tables.parquet import read_stored, stored_file
 from simulation.tables.players import player_name
@@ -49,6 +53,8 @@ if TYPE_CHECKING:
     from agents.inference.provenance import CallKey, CallRecord, Reply
 
 Row = dict[str, Any]
+SURVEY, ASK = "survey", "ask"
+"""Where a row of `interviews` is from: the run's events, or questions asked afterwards."""
 PROMPT_COLUMNS = (
     *("episode", "step", "model_id", "purpose", "talk_round", "ask"),
     *("system", "user", "choices", "tools", "reply", "tier", "adapter"),
@@ -81,10 +87,7 @@ class TableBuilder:
     def add(self, event: Event) -> None:
         match event:
             case EpisodeStarted():
-                self._started[event.episode] = event
-                self._texts[event.episode] = Counter()
-                if event.task_type == NETWORK:
-                    self._networks[event.episode] = NetworkEpisode(self._names, event.synthetic)
+                self._begin(event)
             case PostSeeded():
                 self._networks[event.episode].seed(event)
             case CallMade():
@@ -93,14 +96,13 @@ class TableBuilder:
                 self._count(event, event.sender)
                 self._put(TableName.MESSAGES, event.episode, asdict(event))
             case SocialActed():
-                self._count(event, event.model_id)
-                self._put(TableName.ACTS, event.episode, asdict(event))
-                if event.episode in self._networks:
-                    self._networks[event.episode].act(event, recorded_move(event))
+                self._act(event)
             case DecisionMade():
                 self._tiers[event.model_id] = event.tier
                 self._count(event, event.model_id)
                 self._put(TableName.DECISIONS, event.episode, {**asdict(event), "valid": event.action is not None})
+            case InterviewAnswered():
+                self._put(TableName.INTERVIEWS, event.episode, interview_row(event, SURVEY))
             case StepResolved():
                 self._resolve(event)
             case EpisodeEnded():
@@ -109,6 +111,18 @@ class TableBuilder:
                 self._forget(event.episode)
             case _:
                 pass
+
+    def _begin(self, event: EpisodeStarted) -> None:
+        self._started[event.episode] = event
+        self._texts[event.episode] = Counter()
+        if event.task_type == NETWORK:
+            self._networks[event.episode] = NetworkEpisode(self._names, event.synthetic)
+
+    def _act(self, event: SocialActed) -> None:
+        self._count(event, event.model_id)
+        self._put(TableName.ACTS, event.episode, asdict(event))
+        if event.episode in self._networks:
+            self._networks[event.episode].act(event, recorded_move(event))
 
     def _put(self, table: TableName, episode: int, row: Row) -> None:
         started = self._started.get(episode)  # none for a call outside of every episode
@@ -137,7 +151,7 @@ class TableBuilder:
 
     def _forget(self, episode: int) -> None:
         """Drop the rows of an episode that is played again; its calls stay, as they were paid for."""
-        for name in (TableName.MESSAGES, TableName.ACTS, TableName.DECISIONS, TableName.STEPS):
+        for name in (TableName.MESSAGES, TableName.ACTS, TableName.DECISIONS, TableName.STEPS, TableName.INTERVIEWS):
             self.rows[name] = [row for row in self.rows[name] if row["episode"] != episode]
         self._networks.pop(episode, None)
 
@@ -145,6 +159,17 @@ class TableBuilder:
         self.rows[TableName.POSTS] = [row for number, each in self._networks.items() for row in each.posts(number)]
         self.rows[TableName.NETWORK] = [row for number, each in self._networks.items() for row in each.models(number)]
         return {name: frame_of(TABLES[name], rows) for name, rows in self.rows.items()}
+
+
+def interview_row(event: InterviewAnswered, source: str) -> Row:
+    """An answer as a row of the `interviews` table, but for `synthetic`, which is its episode's."""
+    row, scale = {**asdict(event), "source": source}, event.scale
+    row["scale"] = "" if scale is None else f"{scale[0]}..{scale[1]}"
+    if scale is None or not event.shares:
+        return row
+    points = range(scale[0], scale[1] + 1)
+    draws = event.draws if event.measured == Measured.DRAWN.value else None
+    return {**row, **opinion_of(points, event.shares, draws)._asdict()}
 
 
 def call_row(record: CallRecord) -> Row:
@@ -212,9 +237,60 @@ class Run(Tables):
 
     def _table(self, name: TableName) -> pd.DataFrame:
         stored = read_stored(stored_file(self.path, name), TABLES[name])
-        if stored is None and name in SPARSE and stored_file(self.path, TableName.OUTCOMES).exists():
-            return frame_of(TABLES[name], ())
-        return self._derived[name] if stored is None else stored
+        if stored is None and name in OPTIONAL_TABLES and stored_file(self.path, TableName.AGENTS).exists():
+            stored = frame_of(TABLES[name], [])
+        table = self._derived[name] if stored is None else stored
+        return self._with_asked(table) if name is TableName.INTERVIEWS else table
+
+    def _with_asked(self, surveys: pd.DataFrame) -> pd.DataFrame:
+        """Return the answers to surveys with those to questions that were asked afterwards."""
+        import pandas as pd
+
+        asked = self.answer_rows(read_answers(self.path))
+        return pd.concat([surveys, asked], ignore_index=True) if len(asked) else surveys
+
+    def answer_rows(self, answers: Iterable[InterviewAnswered]) -> pd.DataFrame:
+        """Return answers to questions asked after the play as rows of `interviews`."""
+        synthetic = dict(zip(self.episodes["episode"], self.episodes["synthetic"], strict=True))
+        rows = [
+            {**interview_row(answer, ASK), "synthetic": bool(synthetic.get(answer.episode, False))}
+            for answer in answers
+        ]
+        return frame_of(TABLES[TableName.INTERVIEWS], rows)
+
+    def ask(
+        self,
+        who: str | Sequence[str] | None = None,
+        *,
+        at: str | tuple[int, int],
+        question: str,
+        scale: str | tuple[int, int] | None = None,
+        tier: Tier | str | None = None,
+    ) -> pd.DataFrame:
+        """Ask models of the run a question, in place of what they were last asked in a step; nothing of it is played.
+
+            run.ask("ada", at=(1, 3), question="How far do you trust the others?", scale=(1, 7))
+
+        The answers are kept beside the run, and are in `interviews` from then on.
+
+        Args:
+            who: The model_ids; everyone but people by default.
+            at: Episode and step, both counted from 1, or a text: "1.3", "*.last".
+            question: The question.
+            scale: The least and the greatest answer, (1, 7) or "1..7": each point's probability is measured. Without
+                it the answer is a sentence or two.
+            tier: The only tier that may answer, in place of the run's.
+
+        Returns:
+            A row of `interviews` for each answer.
+
+        Raises:
+            UsageError: The run has no such model or step, or an argument cannot be used.
+            SocietyError: No tier answers, or a server has other weights than in the run.
+        """
+        rows: pd.DataFrame = view_of(self, "ask")(who, at=at, question=question, scale=scale, tier=tier)
+        self.__dict__.pop(TableName.INTERVIEWS.value, None)
+        return rows
 
     @cached_property
     def prompts(self) -> pd.DataFrame:

@@ -18,7 +18,17 @@ from agents.problems import SocietyError
 from simulation.store.run_directory import RunStatus
 from simulation.sweep_values import Value, sweep_values
 from simulation.tables.base import Tables, table_name
-from simulation.tables.columns import CATEGORY, COUNT, FLAG, REAL, RUN_COLUMNS, SPARSE, TABLES, Column, TableName
+from simulation.tables.columns import (
+    CATEGORY,
+    COUNT,
+    FLAG,
+    OPTIONAL_TABLES,
+    REAL,
+    RUN_COLUMNS,
+    TABLES,
+    Column,
+    TableName,
+)
 from simulation.tables.parquet import arrow_schema, arrow_table, frame_from, stored_file
 from simulation.tables.run import Row, Run, read_manifest
 
@@ -184,7 +194,7 @@ class Runs(Tables):
         fragments = [
             parquet.make_fragment(str(stored_file(entry.path, name)), files, self._expression(entry))
             for entry in self._entries
-            if entry.stored and (name not in SPARSE or stored_file(entry.path, name).exists())
+            if entry.stored and (name not in OPTIONAL_TABLES or stored_file(entry.path, name).exists())
         ]
         return ds.FileSystemDataset(fragments, arrow_schema(self._columns(name)), parquet, files)
 
@@ -347,7 +357,7 @@ def _entry(path: Path, unfinished: bool) -> _Entry | Skipped:
         return Skipped(path, f"is not finished ({status}); finish it with: society resume {path}")
     swept = {f"{SWEPT}{key}": value for key, value in sweep_values(path).items()}
     current = raw["schema_version"] == manifest["schema_version"]
-    stored = current and all(stored_file(path, table).exists() for table in TableName if table not in SPARSE)
+    stored = current and all(stored_file(path, table).exists() for table in TableName if table not in OPTIONAL_TABLES)
     return _Entry(path, name, seed, stored, swept, _identity(path, manifest))
 
 

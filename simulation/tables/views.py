@@ -7,6 +7,7 @@ from typing import Any
 
 VIEWS: dict[str, str] = {
     "answer": "simulation.answer.answer:answer_of",
+    "ask": "simulation.runs.ask:asker_of",
     "answer_html": "simulation.answer.render:answer_html",
     "plot": "simulation.pictures.run_pictures:RunPictures",
 }

@@ -116,6 +116,10 @@ class Communication(FileModel):
         refuse(each.under("topology") for each in topology_findings(self.model_dump(mode="json")["topology"]))
         return self
 
+    def has_links_of(self, other: Communication) -> bool:
+        """Return whether the same models can reach each other."""
+        return all(getattr(self, name) == getattr(other, name) for name in ("topology", "degree", "rewire"))
+
     def graph(self, players: Sequence[str], seed: int) -> nx.Graph[int]:
         """Return who can reach whom in a run: a graph over the players' numbers, the same in every episode.
 

@@ -280,6 +280,7 @@ def _chosen(row: BatchRow, shares: dict[str, float]) -> Completion:
         completion_tokens=len(row.choices.paths[choice]),
         choice_probability=shares[choice],
         constrained=True,
+        shares=tuple(shares.values()),
     )
 
 

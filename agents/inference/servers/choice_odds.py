@@ -26,8 +26,8 @@ class TokenOdds(NamedTuple):
 
 
 def odds_fields(request: Request) -> dict[str, Any]:
-    """Return the fields that ask for log probabilities; empty unless the request is a decision among choices."""
-    if request.key.purpose is not Purpose.DECIDE or not request.choices:
+    """Return the fields that ask for log probabilities; empty unless a decision or an interview has choices."""
+    if request.key.purpose not in (Purpose.DECIDE, Purpose.INTERVIEW) or not request.choices:
         return {}
     return {"logprobs": True, "top_logprobs": MOST_ALTERNATIVES}
 
@@ -56,6 +56,32 @@ def choice_probability(picked: str, choices: Sequence[str], logprobs: Any) -> fl
         chance *= groups[went] / sum(groups.values())
         open_choices, done = set(went), done + place.token
     return chance if open_choices == {picked.encode()} else None
+
+
+def choice_shares(picked: str, choices: Sequence[str], logprobs: Any) -> tuple[float, ...]:
+    """Return the probability of every choice, in their order; arguments as in `choice_probability`.
+
+    Empty where the server sent too little. What it lists follows the reply that it gave, so of choices that begin with
+    the same tokens, and in another way than the reply, only their sum is known.
+    """
+    if picked not in choices:
+        return ()
+    shares, open_choices, done, chance = dict.fromkeys(choices, 0.0), {choice.encode() for choice in choices}, b"", 1.0
+    for place in _places(logprobs):
+        if len(open_choices) == 1:
+            break
+        groups = _masses(open_choices, done, place)
+        went = frozenset(_leading(open_choices, done, place.token)) or frozenset({done})
+        others = {group: mass for group, mass in groups.items() if group != went}
+        if went not in groups or any(len(group) > 1 for group in others):
+            return ()
+        whole = sum(groups.values())
+        for (left,), mass in others.items():
+            shares[left.decode()] += chance * mass / whole
+        chance *= groups[went] / whole
+        open_choices, done = set(went), done + place.token
+    shares[picked] += chance
+    return tuple(shares.values()) if open_choices == {picked.encode()} else ()
 
 
 def _masses(choices: set[bytes], done: bytes, place: TokenOdds) -> dict[frozenset[bytes], float]:

@@ -25,7 +25,7 @@ from agents.inference.errors import (
 )
 from agents.inference.fault import Fault
 from agents.inference.provenance import Request
-from agents.inference.servers.choice_odds import choice_probability, odds_fields
+from agents.inference.servers.choice_odds import choice_probability, choice_shares, odds_fields
 from agents.inference.servers.dialects.dialect import DEFAULT_DIALECT, Dialect
 from agents.inference.servers.known_words import explain
 from agents.inference.servers.refusal import Explanation, names
@@ -124,8 +124,11 @@ def read_completion(
             if answered_by != adapter:
                 raise other_model(endpoint, answered_by, adapter)
             completion = read_message(choice, payload.get("usage"), endpoint, allowed or (), thinks=thinks)
-            chance = choice_probability(completion.text, allowed or (), choice.get("logprobs"))
-            return completion if chance is None else replace(completion, choice_probability=chance)
+            picked = (completion.text, allowed or (), choice.get("logprobs"))
+            chance = choice_probability(*picked)
+            if chance is None:
+                return completion
+            return replace(completion, choice_probability=chance, shares=choice_shares(*picked))
         case [_, _, *_]:
             raise BadReplyError(f"{endpoint} sent {len(choices)} answers to one request")
         case _:

@@ -30,6 +30,7 @@ from simulation.store.events import (
     encode,
     read_events,
 )
+from simulation.store.interviews import InterviewAnswered
 from simulation.store.network_events import PostSeeded
 
 KEY = CallKey(0, 1, "ada", Purpose.DECIDE, attempt=1)
@@ -80,6 +81,11 @@ EXAMPLES: tuple[Event, ...] = (
     ),
     PostSeeded(0, 0, "2026-01-01 08:00", 1, "ada", "the first"),
     DecisionMade(0, 1, "ada", None, "??", 2, "http", "coop", "", 0.1, "camel", None),
+    InterviewAnswered(
+        *(0, 1, "ada", 0, "信任吗?", (1, 3), "2", 2, (0.25, 0.5, 0.25), "exact", 1, 1),
+        *("embedded", "coop", "", 0.5, "", 10, 3),
+    ),
+    InterviewAnswered(0, 1, "ada", 1, "Why?", None, "so", None, (), "text", 0, 1, "http", "c", "", 0.5, "", None, 1),
     StepResolved(0, 1, 0.2, (StepRow("ada", 3.0, None, 6.0),)),
     EpisodeEnded(0, 2, None, "http", 1.0, 6.0, 0.0, 9.0, 2.0, (OUTCOME,)),
     RunResumed(1),

@@ -12,7 +12,7 @@ import pytest
 from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
-from simulation.tables.columns import SPARSE, TableName
+from simulation.tables.columns import TableName
 from simulation.tables.export import FileKind, export_tables, plain_cells
 from simulation.tables.run import Run
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
@@ -30,7 +30,10 @@ def run(make_plan: MakePlan) -> Run:
 
 def test_csv_has_the_rows_of_every_table(run: Run) -> None:
     files = export_tables(run, FileKind.CSV, Path("out"))
-    assert {file.stem for file in files} == {name.value for name in {*TableName} - SPARSE} - {"acts"}  # nobody acted
+    assert {file.stem for file in files} == {
+        name.value
+        for name in {*TableName} - OPTIONAL_TABLES - {TableName.ACTS}  # nobody acted
+    }
     messages = pd.read_csv("out/messages.csv")
     assert list(messages["text"]) == list(run.messages["text"])
     assert messages["audience"][0] == " ".join(run.messages["audience"][0])

@@ -19,7 +19,7 @@ from agents.problems import SocietyError
 from simulation.runs.folders import begun_runs
 from simulation.runs.runner import Observer, RunStoppedError, resume_run
 from simulation.store.events import CallMade, EpisodeEnded, Event
-from simulation.tables.columns import SPARSE, TABLES, TableName
+from simulation.tables.columns import OPTIONAL_TABLES, TABLES, TableName
 from simulation.tables.parquet import read_stored, stored_file
 from simulation.tables.run import Run, load_run
 from simulation.tables.runs import load_runs
@@ -222,7 +222,7 @@ def test_tables_are_on_disk_before_the_run_is_finished(tmp_path: Path, monkeypat
     real = os.fsync
     monkeypatch.setattr(os, "fsync", synced)
     play(tmp_path)
-    tables = {f"{name.value}.parquet" for name in set(TABLES) - SPARSE}
+    tables = {f"{name.value}.parquet" for name in set(TABLES) - OPTIONAL_TABLES}
     last = handed_over.index(".manifest.json.part", max(map(handed_over.index, tables)))
     assert tables <= set(handed_over[:last])
     assert handed_over[last:] == [".manifest.json.part"]

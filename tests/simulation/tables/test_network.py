@@ -11,7 +11,7 @@ from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.store.events import EpisodeStarted, Event, EventLog, SocialActed, read_events
 from simulation.store.network_events import PostSeeded
-from simulation.tables.columns import SPARSE
+from simulation.tables.columns import OPTIONAL_TABLES
 from simulation.tables.parquet import stored_file
 from simulation.tables.run import Run, build_tables, load_run
 from simulation.tables.runs import load_runs
@@ -86,7 +86,7 @@ def test_sums_of_posts_and_models_agree(played: Run) -> None:
 
 def test_stored_and_derived_networks_are_the_same(played: Run) -> None:
     derived = build_tables(read_events(played.path / EventLog.NAME), played.roster)
-    for name in SPARSE:
+    for name in OPTIONAL_TABLES:
         assert stored_file(played.path, name).exists()
         assert derived[name].equals(getattr(load_run(played.path), name.value))
         assert len(getattr(load_runs(played.path), name.value)) == len(derived[name])
@@ -94,6 +94,6 @@ def test_stored_and_derived_networks_are_the_same(played: Run) -> None:
 
 def test_a_run_without_a_network_has_no_file_of_it(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = run_scenario(make_plan(), out=runs)
-    assert [name for name in SPARSE if stored_file(run.path, name).exists()] == []
+    assert [name for name in OPTIONAL_TABLES if stored_file(run.path, name).exists()] == []
     assert run.posts.empty
     assert load_runs(run.path).network.empty

@@ -19,9 +19,14 @@ PARTS = [
 ]
 
 
+SURVEYS = [{"at": "*.last", "ask": "How was it?", "scale": "1..7"}]
+
+
 @pytest.fixture
 def run(make_plan: Callable[..., Plan], runs: Path) -> Run:
-    return run_scenario(make_plan(tasks=PARTS, communication={"social_actions": ["create_post"]}), out=runs)
+    return run_scenario(
+        make_plan(tasks=PARTS, communication={"social_actions": ["create_post"]}, surveys=SURVEYS), out=runs
+    )
 
 
 @pytest.mark.parametrize("name", list(TableName))

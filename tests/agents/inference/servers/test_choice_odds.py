@@ -14,7 +14,7 @@ from agents.inference.backend import InferenceSettings, Route
 from agents.inference.errors import PermanentError
 from agents.inference.provenance import CallKey, Purpose, Request
 from agents.inference.servers.camel import CamelBackend
-from agents.inference.servers.choice_odds import choice_probability
+from agents.inference.servers.choice_odds import choice_probability, choice_shares
 from agents.inference.servers.endpoints import EndpointRegistry
 from agents.inference.servers.http import HTTPBackend
 from agents.inference.servers.server import ServerBackend
@@ -149,3 +149,20 @@ async def test_other_refusals_are_not_asked_again(kind: type[ServerBackend]) -> 
             await backend.complete(decision(), Route())
         assert len(server.bodies) == 1
         await backend.aclose()
+
+
+def test_shares_of_all_choices_add_up() -> None:
+    place = row("2", {"1": 0.1, "2": 0.3, "3": 0.4, "The": 0.2})
+    assert choice_shares("2", ("1", "2", "3"), {"content": [place]}) == pytest.approx((0.125, 0.375, 0.5))
+
+
+def test_shares_follow_the_reply_to_its_end() -> None:
+    one, end = row("1", {"1": 0.6, "2": 0.3}), row("<end>", {"<end>": 0.2, "0": 0.6})
+    assert choice_shares("1", ("1", "10", "2"), {"content": [one, end]}) == pytest.approx((1 / 6, 0.5, 1 / 3))
+
+
+def test_shares_are_unknown_where_others_share_a_beginning() -> None:
+    place = row("2", {"1": 0.6, "2": 0.3})
+    assert choice_shares("2", ("1", "10", "2"), {"content": [place]}) == ()
+    assert choice_shares("2", ("1", "2", "3"), {"content": [place]}) == ()  # 3 is not listed
+    assert choice_shares("4", ("1", "2"), {"content": [place]}) == ()
