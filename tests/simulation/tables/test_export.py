@@ -12,7 +12,7 @@ import pytest
 from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
-from simulation.tables.columns import TableName
+from simulation.tables.columns import OPTIONAL_TABLES, TableName
 from simulation.tables.export import FileKind, export_tables, plain_cells
 from simulation.tables.run import Run
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society
