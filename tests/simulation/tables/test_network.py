@@ -31,6 +31,7 @@ HISTORY = (
     acted(1, "m2", "quote_post", '{"post_id": 2, "quote_content": "hm"}', 3, (2,)),
     acted(1, "m3", "like_post", '{"post_id": 2}', 0, (2,)),
     acted(2, "m3", "create_comment", '{"post_id": 3, "content": "no"}', 4, (3, 1)),
+    acted(3, "m2", "create_comment", '{"post_id": 3, "content": "well"}', 5),
     acted(3, "m3", "follow", '{"followee_id": 0}'),
 )
 
@@ -46,8 +47,9 @@ def test_a_cascade_is_in_the_posts(make_plan: Callable[..., Plan]) -> None:
     assert posts[columns].values.tolist() == [
         [1, "m0", "post", 0, 1, 0, "t0", 1, 2, 0, 4],
         [2, "m1", "repost", 1, 1, 0, "t0", 0, 0, 0, 0],
-        [3, "m2", "quote", 2, 1, 1, "t1", 0, 0, 1, 1],
+        [3, "m2", "quote", 2, 1, 1, "t1", 0, 0, 2, 1],
         [4, "m3", "comment", 3, 1, 2, "t2", 0, 0, 0, 0],
+        [5, "m2", "comment", 3, 1, 3, "t3", 0, 0, 0, 0],
     ]
 
 
@@ -64,8 +66,8 @@ def test_each_model_has_what_its_posts_brought_it(make_plan: Callable[..., Plan]
         "followers_gained",
         "influence",
     ]
-    assert network.loc["m0", columns].tolist() == [0, 1, 0, 3, 1, 2, 0, 1, 3]
-    assert network.loc["m2", columns].tolist() == [1, 1, 0, 1, 0, 0, 1, 0, 1]
+    assert network.loc["m0", columns].tolist() == [0, 1, 0, 3, 1, 2, 0, 1, 4]
+    assert network.loc["m2", columns].tolist() == [2, 1, 1, 1, 0, 0, 2, 0, 1]
     assert network.loc["m3", columns].tolist() == [3, 0, 1, 0, 0, 0, 0, 0, 0]
     assert network["tier"].tolist() == ["none", "scripted", "scripted", "scripted"]
 
