@@ -14,12 +14,12 @@ import argparse
 import asyncio
 import contextlib
 import io
-import itertools
 import logging
 import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -88,7 +88,7 @@ async def played(agents: int, task: TrainingTask, rows: Sequence[ModelConfig]) -
         environment.add_model(row)
     async with environment:
         await environment.run_task(task)
-    return [after - before for before, after in itertools.pairwise(marks[1:])], events
+    return [after - before for before, after in pairwise(marks[1:])], events
 
 
 def ours(agents: int, past: int, steps: int = 8, **parameters: Any) -> list[float]:
@@ -127,7 +127,7 @@ def stock(agents: int, past: int, steps: int = 4) -> list[float]:
 
 
 def prompt_tokens(agents: int = 100) -> int:
-    """Return the tokens of prompts and tools of `agents` agents that all act once, by the embedded tokenizer."""
+    """Return the tokens of the prompts and tools of agents that all act once, by the embedded model's tokenizer."""
     from transformers import AutoTokenizer
 
     from agents.inference.embedded.model_store import pull
@@ -173,9 +173,8 @@ def main() -> None:
         sys.stderr.write(f"{name}: {Spread.of(found['values'])}\n")
         figures[name] = found
         table.add_row(name, str(Spread.of(found["values"])), str(found.get("goal", "")))
-    OUT.write_bytes(
-        orjson.dumps({"machine": machine(), "quick": options.quick, "figures": figures}, option=orjson.OPT_INDENT_2)
-    )
+    report = {"machine": machine(), "quick": options.quick, "figures": figures}
+    OUT.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2))
     Console(width=150).print(table)
 
 

@@ -24,6 +24,11 @@ from tests.simulation.runs.test_runner import assert_same
 ACTIONS = [action.value for action in SocialActionName]
 LOOKING = ("search_posts", "search_user", "trend")
 """Actions that may find nothing; OASIS's own fail where they find a quote."""
+TRACED = (
+    "SELECT user_id, action, info FROM trace WHERE action NOT IN "
+    "('sign_up', 'refresh', 'search_posts', 'search_user', 'trend') ORDER BY rowid"
+)
+"""The trace without what OASIS writes in full: the posts that it showed."""
 TABLES = {
     "post": "post_id, user_id, original_post_id, content, quote_content, "
     "num_likes, num_dislikes, num_shares, num_reports",
@@ -139,7 +144,10 @@ async def performed_by_oasis(run: Run, folder: Path) -> dict[str, list[tuple[Any
         if act.item:
             numbers.of[act.item] = answer.get("post_id", answer.get("comment_id"))
     database = platform.db_cursor
-    return {table: database.execute(f"SELECT {names} FROM '{table}'").fetchall() for table, names in TABLES.items()}
+    traced = database.execute(TRACED).fetchall()[4:]  # without the four follows before the first step
+    return {"trace": traced} | {
+        table: database.execute(f"SELECT {names} FROM '{table}'").fetchall() for table, names in TABLES.items()
+    }
 
 
 async def test_rows_are_those_that_oasis_itself_writes(
@@ -151,5 +159,6 @@ async def test_rows_are_those_that_oasis_itself_writes(
     run = await asyncio.to_thread(run_scenario, plan, out=runs)
     assert set(run.acts["action"]) == set(ACTIONS)
     ours = rows_of(run)
+    ours["trace"] = sqlite3.connect(run.path / "oasis.db").execute(TRACED).fetchall()
     theirs = await performed_by_oasis(run, tmp_path)
-    assert {table: ours[table] for table in TABLES} == theirs
+    assert {table: ours[table] for table in (*TABLES, "trace")} == theirs

@@ -22,6 +22,7 @@ from simulation.runs.folders import begun_runs
 from simulation.runs.runner import RunStatus, RunStoppedError, resume_run, run_scenario
 from simulation.scenario import shipped_scenarios
 from simulation.store.events import CallMade, DecisionMade, EpisodeEnded, Event, EventLog, StepResolved, read_events
+from simulation.tables.columns import OPTIONAL_TABLES
 from simulation.tables.run import Run, load_run
 
 TIMES = ["completion_time", "latency", "duration", "queue_time"]
@@ -85,7 +86,7 @@ def test_a_run_directory_holds_what_it_promises(make_plan: Callable[..., Plan], 
     run = run_scenario(make_plan(), out=runs)
     names = {path.name for path in run.path.iterdir()}
     assert names == {"manifest.json", "events.jsonl", "oasis.db", "prompts", "tables", ".lock"}
-    assert {path.stem for path in (run.path / "tables").iterdir()} == set(run.describe()["table"])
+    assert {path.stem for path in (run.path / "tables").iterdir()} == set(run.describe()["table"]) - OPTIONAL_TABLES
     assert run.manifest["tier_mix"] == {"simulated": len(run.calls)}
     assert run.manifest["versions"]["camel-oasis"] == "0.2.5"
     assert oasis_messages(run) == told_messages(run)

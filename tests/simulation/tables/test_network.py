@@ -11,7 +11,7 @@ from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.store.events import EpisodeStarted, Event, EventLog, SocialActed, read_events
 from simulation.store.network_events import PostSeeded
-from simulation.tables.columns import OPTIONAL_TABLES
+from simulation.tables.columns import OPTIONAL_TABLES, TableName
 from simulation.tables.parquet import stored_file
 from simulation.tables.run import Run, build_tables, load_run
 from simulation.tables.runs import load_runs
@@ -31,6 +31,7 @@ HISTORY = (
     acted(1, "m2", "quote_post", '{"post_id": 2, "quote_content": "hm"}', 3, (2,)),
     acted(1, "m3", "like_post", '{"post_id": 2}', 0, (2,)),
     acted(2, "m3", "create_comment", '{"post_id": 3, "content": "no"}', 4, (3, 1)),
+    acted(3, "m2", "create_comment", '{"post_id": 3, "content": "well"}', 5),
     acted(3, "m3", "follow", '{"followee_id": 0}'),
 )
 
@@ -46,8 +47,9 @@ def test_a_cascade_is_in_the_posts(make_plan: Callable[..., Plan]) -> None:
     assert posts[columns].values.tolist() == [
         [1, "m0", "post", 0, 1, 0, "t0", 1, 2, 0, 4],
         [2, "m1", "repost", 1, 1, 0, "t0", 0, 0, 0, 0],
-        [3, "m2", "quote", 2, 1, 1, "t1", 0, 0, 1, 1],
+        [3, "m2", "quote", 2, 1, 1, "t1", 0, 0, 2, 1],
         [4, "m3", "comment", 3, 1, 2, "t2", 0, 0, 0, 0],
+        [5, "m2", "comment", 3, 1, 3, "t3", 0, 0, 0, 0],
     ]
 
 
@@ -64,8 +66,8 @@ def test_each_model_has_what_its_posts_brought_it(make_plan: Callable[..., Plan]
         "followers_gained",
         "influence",
     ]
-    assert network.loc["m0", columns].tolist() == [0, 1, 0, 3, 1, 2, 0, 1, 3]
-    assert network.loc["m2", columns].tolist() == [1, 1, 0, 1, 0, 0, 1, 0, 1]
+    assert network.loc["m0", columns].tolist() == [0, 1, 0, 3, 1, 2, 0, 1, 4]
+    assert network.loc["m2", columns].tolist() == [2, 1, 1, 1, 0, 0, 2, 0, 1]
     assert network.loc["m3", columns].tolist() == [3, 0, 1, 0, 0, 0, 0, 0, 0]
     assert network["tier"].tolist() == ["none", "scripted", "scripted", "scripted"]
 
@@ -86,7 +88,7 @@ def test_sums_of_posts_and_models_agree(played: Run) -> None:
 
 def test_stored_and_derived_networks_are_the_same(played: Run) -> None:
     derived = build_tables(read_events(played.path / EventLog.NAME), played.roster)
-    for name in OPTIONAL_TABLES:
+    for name in (TableName.POSTS, TableName.NETWORK):
         assert stored_file(played.path, name).exists()
         assert derived[name].equals(getattr(load_run(played.path), name.value))
         assert len(getattr(load_runs(played.path), name.value)) == len(derived[name])

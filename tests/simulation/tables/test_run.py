@@ -39,7 +39,7 @@ def test_a_table_has_the_documented_columns_and_types(
     assert [(column, str(dtype)) for column, dtype in frame.dtypes.items()] == [
         (column.name, column.dtype) for column in TABLES[name]
     ]
-    assert len(frame)
+    assert len(frame) or name is TableName.INTERVIEWS  # nobody was interviewed
 
 
 def test_every_column_is_described(run: Run) -> None:
