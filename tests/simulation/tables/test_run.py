@@ -35,7 +35,7 @@ def test_a_table_has_the_documented_columns_and_types(
     make_plan: Callable[..., Plan], runs: Path, name: TableName
 ) -> None:
     network = {"task_id": "evening", "task_type": "social_network", "max_steps": 2}
-    run = run_scenario(make_plan(tasks=[*PARTS, network], episodes=1), out=runs)
+    run = run_scenario(make_plan(tasks=[*PARTS, network], episodes=1, surveys=SURVEYS), out=runs)
     frame = getattr(run, name.value)
     assert [(column, str(dtype)) for column, dtype in frame.dtypes.items()] == [
         (column.name, column.dtype) for column in TABLES[name]
