@@ -19,6 +19,7 @@ from agents.deliberation import DecideMode, ThinkingSetting
 from agents.file_model import FileModel, FilledName, Flag, Name, Real, Text, Whole, word_or_structure
 from agents.findings import Finding, RawMapping, dotted, examine, refuse, shown
 from agents.language import Language, text_in
+from agents.people import PEOPLE, Attribute, PeopleConfig, TemplateError, people_rows, sampled, with_people
 from agents.problems import InvalidFileError, Problem, UsageError, nearest
 from agents.role import ModelRole, PopulationPart
 from agents.roster_layers import EXTENDS, REMOVE, ComposedRoster, compose_roster
@@ -90,6 +91,8 @@ class ModelConfig(FileModel):
     """A scripted player in place of a model."""
     human: Flag = False
     """A person at the terminal in place of a model, who types what it says and chooses."""
+    attributes: dict[str, Attribute] = Field(default_factory=dict)
+    """What else is known of the person, by name: columns of the table `agents`. No prompt has it but by the persona."""
     part: PopulationPart | None = None
     """In a population run: focal (measured) or background. No prompt mentions it."""
 
@@ -190,32 +193,45 @@ class Roster(FileModel):
 
     @classmethod
     def from_table(
-        cls, people: object, *, base_model: str | None = None, adapters: Sequence[str] = (), name: str | None = None
+        cls,
+        people: object,
+        *,
+        base_model: str | None = None,
+        adapters: Sequence[str] = (),
+        name: str | None = None,
+        persona: str | None = None,
+        count: int | None = None,
+        seed: int = 0,
     ) -> Roster:
         """Make a roster of a table of people: a CSV or JSON file, a DataFrame, or OASIS's own profile files.
 
-        `agents.roster_table` lists the columns. Columns that have no place in a roster are left out with a warning.
+        `agents.roster_table` lists the columns. Those that have no place in a roster are each row's `attributes`.
 
         Args:
             people: A file (.csv, .tsv, .json, .jsonl), a pandas DataFrame, or mappings.
             base_model: The base model's name.
             adapters: Adapters for people whose row names none, in turn; by default the base model plays them.
             name: The roster's name; by default the file's.
+            persona: A Jinja template of each one's persona, with the columns as variables.
+            count: How many people are drawn; by default all.
+            seed: The seed of what is drawn.
 
         Raises:
             InvalidFileError: Holds every mistake, with the line where the file has lines.
             UsageError: There are no people, or the base model is not named.
         """
-        from agents.roster_table import read_table, roster_rows
+        from agents.roster_table import read_table
 
         table = read_table(people)
         base = base_model or table.top.get("base_model")
         players = [adapters] if isinstance(adapters, str) else adapters or ([base] if base else [])
-        rows, unused = roster_rows(table, tuple(ModelConfig.model_fields), players)
+        table = sampled(table, count, seed)
+        try:
+            rows = people_rows(table, tuple(ModelConfig.model_fields), persona=persona, players=players)
+        except TemplateError as error:
+            raise UsageError(f"persona: {error} {error.hint}".strip()) from None
         if not players and not all({"policy", "human"} & row.keys() for row in rows):
             raise UsageError(f"{table.name} does not say which base model plays the people; give base_model=")
-        if unused:
-            logger.warning("%s: columns that a roster has no place for: %s", table.name, ", ".join(unused))
         stem = Path(people).stem if isinstance(people, (str, Path)) else "people"
         data = {"name": name or table.top.get("name") or stem, "base_model": base, "models": rows}
         roster, findings = examine(cls, data, _findings)
@@ -312,8 +328,11 @@ def _in_table(finding: Finding, table: Table) -> Problem:
 
 def examine_roster(composed: ComposedRoster) -> tuple[Roster | None, tuple[Problem, ...]]:
     """Return the roster of a chain of files, or None, and every problem of it."""
-    roster, findings = examine(Roster, composed.data, _findings)
-    problems = composed.all_problems(findings)
+    data, wrong = composed.data, list[Finding]()
+    if PEOPLE in data:
+        data, wrong = with_people(data, composed.folder_of((PEOPLE,)), tuple(ModelConfig.model_fields))
+    roster, findings = examine(Roster, data, _findings)
+    problems = composed.all_problems(wrong or findings)
     return (None if problems else roster), problems
 
 
@@ -333,6 +352,9 @@ def roster_schema() -> dict[str, Any]:
     schema = Roster.model_json_schema()
     policy = schema["$defs"]["ModelConfig"]["properties"]["policy"]
     policy["anyOf"][0]["enum"] = list(POLICIES)
+    people = PeopleConfig.model_json_schema()
+    schema["$defs"] |= people.pop("$defs", {})
+    schema["properties"][PEOPLE] = people
     schema["properties"][EXTENDS] = {
         "description": "The roster this one builds on: a file, relative to this one, or a shipped roster's name.",
         "type": "string",
@@ -342,5 +364,6 @@ def roster_schema() -> dict[str, Any]:
         "description": "Removes the row of this model_id from the roster that is extended.",
         "const": True,
     }
-    schema["anyOf"] = [{"required": schema.pop("required")}, {"required": [EXTENDS]}]
+    named = [key for key in schema["required"] if key != "models"]
+    schema["anyOf"] = [{"required": schema.pop("required")}, {"required": [*named, PEOPLE]}, {"required": [EXTENDS]}]
     return schema

@@ -50,6 +50,10 @@ class ComposedRoster:
     problems: tuple[Problem, ...]
     """Mistakes in single files, and in how they build on each other."""
 
+    def folder_of(self, path: KeyPath) -> Path:
+        """Return the folder of the file that a value comes from."""
+        return (self.origins[path].layer if path in self.origins else self.layers[-1]).folder
+
     def problem(self, finding: Finding) -> Problem:
         """Return the finding as a problem with the file, line and key of its cause."""
         end = len(finding.path)

@@ -39,6 +39,7 @@ _TEXT = ("model_id", "model_name", "role", "team_id", "specialization", "endpoin
 _WHOLE = ("lora_rank", "count", "max_tokens")
 _REAL = ("lora_alpha", "temperature", "top_p")
 _LISTS = ("models", "users", "agents", "people", "data")
+_PARQUET = ".parquet"
 _MOST_BYTES = 100_000_000
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -56,7 +57,7 @@ def read_table(source: object) -> Table:
     """Return the rows of a file, of a DataFrame, or of a list of mappings.
 
     Args:
-        source: A path that ends in .csv, .tsv, .json or .jsonl; a pandas DataFrame; or mappings.
+        source: A path that ends in .csv, .tsv, .json, .jsonl or .parquet; a pandas DataFrame; or mappings.
 
     Raises:
         InvalidFileError: The file cannot be read as its suffix says.
@@ -82,8 +83,10 @@ def read_table(source: object) -> Table:
 def _read_file(path: Path) -> Table:
     name = display(path)
     suffix = path.suffix.lower()
+    if suffix == _PARQUET:
+        return Table(name, [(0, row) for row in _parquet_rows(path, name)])
     if suffix not in TABLES:
-        raise UsageError(f"{name}: people are read from {', '.join(TABLES)}")
+        raise UsageError(f"{name}: people are read from {', '.join((*TABLES, _PARQUET))}")
     text = read_text(path, _MOST_BYTES, "read it in pandas and give the DataFrame")
     if suffix in (".csv", ".tsv"):
         return Table(name, list(_csv_rows(text, name)))
@@ -91,6 +94,17 @@ def _read_file(path: Path) -> Table:
         lines = enumerate(text.splitlines(), start=1)
         return Table(name, [(number, _json(line, name, number)) for number, line in lines if line.strip()])
     return _json_table(_json(text, name, 1), name)
+
+
+def _parquet_rows(path: Path, name: str) -> list[dict[str, Any]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise InvalidFileError([Problem(name, 0, "", f"cannot be read: {error}")]) from error
+    return rows
 
 
 def _csv_rows(text: str, name: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
@@ -136,7 +150,7 @@ def roster_rows(table: Table, keys: Sequence[str], players: Sequence[str]) -> tu
     taken: set[str] = set()
     used: set[str] = set()
     for number, (_, person) in enumerate(table.rows):
-        cells = {key: value for key, value in map(_cell, person.items()) if value is not None}
+        cells = plain_cells(person)
         row = {key: _typed(key, cells[key]) for key in keys if key in cells}
         used |= {key for key in keys if key in cells}
         sampling = {key: _typed(key, cells[key]) for key in _SAMPLING if key in cells}
@@ -157,6 +171,11 @@ def roster_rows(table: Table, keys: Sequence[str], players: Sequence[str]) -> tu
         rows.append({key: row[key] for key in keys if key in row})
     every = dict.fromkeys(str(column) for _, person in table.rows for column in person)
     return rows, [each for each in every if each not in {*used, *_SAMPLING, ""}]
+
+
+def plain_cells(person: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a person's columns with their plain values, without empty cells."""
+    return {key: value for key, value in map(_cell, person.items()) if value is not None}
 
 
 def _cell(item: tuple[Any, Any]) -> tuple[str, Any]:

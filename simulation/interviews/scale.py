@@ -35,7 +35,7 @@ def _whole(end: object) -> bool:
     return isinstance(end, str) or (isinstance(end, int) and not isinstance(end, bool))
 
 
-class Opinion(NamedTuple):
+class ScaleFigures(NamedTuple):
     """What a distribution over the points of a scale says.
 
     Attributes:
@@ -51,7 +51,7 @@ class Opinion(NamedTuple):
     high: float
 
 
-def opinion_of(points: Sequence[int], shares: Sequence[float], draws: int | None) -> Opinion:
+def opinion_of(points: Sequence[int], shares: Sequence[float], draws: int | None) -> ScaleFigures:
     """Return what a distribution says.
 
     Args:
@@ -67,9 +67,9 @@ def opinion_of(points: Sequence[int], shares: Sequence[float], draws: int | None
     mean = sum(point * share for point, share in zip(points, shares, strict=True))
     variance = sum(share * (point - mean) ** 2 for point, share in zip(points, shares, strict=True))
     if draws is None:
-        return Opinion(mean, variance, mean, mean)
+        return ScaleFigures(mean, variance, mean, mean)
     low, span = points[0], points[-1] - points[0]
     share, unit = (mean - low) / span, Z_95**2 / draws
     middle = (share + unit / 2) / (1 + unit)
     half = sqrt(unit * share * (1 - share) + unit**2 / 4) / (1 + unit)
-    return Opinion(mean, variance, low + span * (middle - half), low + span * (middle + half))
+    return ScaleFigures(mean, variance, low + span * (middle - half), low + span * (middle + half))

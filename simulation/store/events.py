@@ -18,6 +18,7 @@ import orjson
 from agents.inference.provenance import CallKey, CallRecord, CallStatus, Purpose, Request, Tier
 from agents.inference.recording import read_reply
 from agents.problems import SocietyError
+from simulation.store.files import drop_torn_line
 from simulation.store.interviews import InterviewAnswered
 from simulation.store.migrations import migrated_events
 from simulation.store.network_events import PostSeeded
@@ -383,22 +384,3 @@ def read_events(path: Path) -> Iterator[Event]:
         raise EventLogError(f"{path} is not there: the run has no record of what happened") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise EventLogError(f"{path}:{lines.number}: not an event of this version: {error}") from error
-
-
-def drop_torn_line(path: Path) -> None:
-    """Cut off a last line that was not written whole."""
-    if not path.exists():
-        return
-    with path.open("rb+") as file:
-        size = file.seek(0, os.SEEK_END)
-        end = size
-        while end:
-            start = max(0, end - 65536)
-            file.seek(start)
-            cut = file.read(end - start).rfind(b"\n")
-            if cut >= 0:
-                end = start + cut + 1
-                break
-            end = start
-        if end < size:
-            file.truncate(end)

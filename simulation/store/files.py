@@ -89,3 +89,22 @@ def _make(part: Path) -> None:
         why = (getattr(error, "strerror", None) or str(error)).lower()
         place = str(part.parent)[:_SHOWN]
         raise UsageError(f"no run can be kept in {place!r}: {why}; name another folder: --out") from error
+
+
+def drop_torn_line(path: Path) -> None:
+    """Cut off a last line that was not written whole."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        end = size
+        while end:
+            start = max(0, end - 65536)
+            file.seek(start)
+            cut = file.read(end - start).rfind(b"\n")
+            if cut >= 0:
+                end = start + cut + 1
+                break
+            end = start
+        if end < size:
+            file.truncate(end)

@@ -293,6 +293,15 @@ class Run(Tables):
         return rows
 
     @cached_property
+    def agents(self) -> pd.DataFrame:
+        """One row per model; a column for each of the roster's `attributes`."""
+        frame, people = self._table(TableName.AGENTS), [row.attributes for row in self.roster.expand()]
+        for name in dict.fromkeys(name for attributes in people for name in attributes):
+            column = name if name not in frame else f"{name}_attribute"
+            frame = frame.assign(**{column: [attributes.get(name) for attributes in people]})
+        return frame
+
+    @cached_property
     def prompts(self) -> pd.DataFrame:
         """One row per prompt: what a model was asked, by call; empty where the run stored none (`prompts: off`).
 

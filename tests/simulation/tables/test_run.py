@@ -11,7 +11,8 @@ from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.store.events import EventLog, read_events
 from simulation.tables.columns import TABLES, TableName
-from simulation.tables.run import Run, build_tables
+from simulation.tables.run import Run, build_tables, load_run
+from tests.conftest import models
 
 PARTS = [
     {"task_id": "goods", "task_type": "public_goods", "max_steps": 2},
@@ -34,7 +35,7 @@ def test_a_table_has_the_documented_columns_and_types(
     make_plan: Callable[..., Plan], runs: Path, name: TableName
 ) -> None:
     network = {"task_id": "evening", "task_type": "social_network", "max_steps": 2}
-    run = run_scenario(make_plan(tasks=[*PARTS, network], episodes=1), out=runs)
+    run = run_scenario(make_plan(tasks=[*PARTS, network], episodes=1, surveys=SURVEYS), out=runs)
     frame = getattr(run, name.value)
     assert [(column, str(dtype)) for column, dtype in frame.dtypes.items()] == [
         (column.name, column.dtype) for column in TABLES[name]
@@ -89,3 +90,9 @@ def test_groupby_has_only_the_rows_that_were_played(runs: Path) -> None:
     assert len(grouped) == len(run.agents)
     assert "category" not in set(map(str, run.outcomes.dtypes))
     assert set(run.agents["part"].fillna("none")) == {"none"}
+
+
+def test_attributes_of_people_are_columns_of_agents(make_plan: Callable[..., Plan], runs: Path) -> None:
+    rows = tuple(row.model_copy(update={"attributes": {"age": 20 + i}}) for i, row in enumerate(models(3)))
+    run = run_scenario(make_plan(rows=rows), out=runs)
+    assert list(load_run(run.path).agents["age"]) == [20, 21, 22]
