@@ -108,6 +108,9 @@ def _best(answer: RunAnswer) -> Iterator[Line]:
         if len(answer.best) > 1 or part.synthetic:
             mark = ", SYNTHETIC" if part.synthetic else ""
             yield _plain(f"{part.game}, {part.mode}{mark}:")
+        if not any(each.value for each in part.models.places):
+            yield _plain("everyone earned 0: payoffs do not tell the models apart")
+            continue
         yield from _places(part, 1 if len(answer.best) > 1 else MOST_PLACES)
         for ranking in part.rankings[1:] if len(answer.best) == 1 else ():
             yield _plain(f"by {ranking.by}: {_listed([_figure(each) for each in ranking.places])}{_lead(ranking)}")

@@ -86,6 +86,13 @@ def test_lead_of_few_episodes_is_not_called_known(make_plan: Callable[..., Plan]
     assert any("Too few episodes for an interval: 2, need 6" in doubt for doubt in answer.doubts)
 
 
+def test_nobody_is_ranked_where_nothing_is_paid(runs: Path) -> None:
+    watched = run_scenario("evening_feed", tier="simulated", set={"tasks.0.max_steps": 1}, out=runs)
+    text = answer_text(watched, 100)
+    assert "everyone earned 0: payoffs do not tell the models apart" in text
+    assert "1. " not in text
+
+
 def test_groups_are_ranked_where_they_differ_from_models(run: Run) -> None:
     rankings = {each.by: each for each in answer_of(run).best[0].rankings}
     assert "role" not in rankings  # each of the four models has a role of its own
