@@ -48,7 +48,7 @@ class Episode:
     """Plays one `EpisodePlan` in a running society and emits the events."""
 
     def __init__(self, plan: EpisodePlan, society: Society, emit: Emit) -> None:
-        self.society, self.emit = society, emit
+        self.society, self.emit, self.later = society, emit, plan.later
         self.seats = tuple(Seat(config.model_id, config.team_id) for config in plan.configs)
         self.players = range(len(self.seats))
         self._follow(plan)
@@ -106,7 +106,7 @@ class Episode:
 
     async def _step(self, state: State[Any]) -> State[Any]:
         started, step = time.monotonic(), state.tally.step
-        for plan in [later for begins, later in self.plan.later if begins == step]:
+        for plan in [later for begins, later in self.later if begins == step]:
             self._follow(plan)
             if self.network is not None and isinstance(plan.game, SocialNetwork):
                 self.network.game = plan.game

@@ -88,6 +88,14 @@ def test_fork_of_a_fork_has_both_changes(run: Run, runs: Path) -> None:
         fork_run(first.path, at="1.2", out=runs)
 
 
+def test_fork_of_a_fork_changes_twice_in_one_episode(run: Run, runs: Path) -> None:
+    first = fork_run(run.path, at="2.2", set=SILENT, out=runs)
+    second = fork_run(first.path, at="2.3", set={"communication.talk_rounds": 0}, out=runs)
+    assert lines_before(second, 1, 2) == lines_before(first, 1, 2)
+    spoken = set(second.messages[second.messages["episode"] == 1]["step"])
+    assert spoken == {0, 1}
+
+
 def test_fork_is_replayed_and_asked_as_any_run(run: Run, runs: Path) -> None:
     twin = fork_run(run.path, at="2.2", set=SILENT, out=runs)
     replay = replay_run(twin.path, out=runs / "again")
