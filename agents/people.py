@@ -23,6 +23,7 @@ from pydantic import Discriminator, Field, Tag
 from agents.file_model import FileModel, Real, Text, Whole
 from agents.findings import Finding, examine, shown
 from agents.problems import InvalidFileError, UsageError, nearest
+from agents.proportions import largest_remainders
 
 if TYPE_CHECKING:
     from agents.roster_table import Table
@@ -166,20 +167,11 @@ def _players(config: PeopleConfig, people: int, base_model: str) -> list[str]:
     """Return the model of each person, in turn or by shares; empty texts where none is named."""
     names = config.model_name
     if isinstance(names, dict):
-        players = _by_shares(names, people)
+        players = [name for name, count in largest_remainders(names, people).items() for _ in range(count)]
         random.Random(f"{config.seed}/models").shuffle(players)
         return players
     listed = [names] if isinstance(names, str) else list(names) or [base_model]
     return [listed[number % len(listed)] for number in range(people)]
-
-
-def _by_shares(shares: Mapping[str, float], people: int) -> list[str]:
-    """Return so many names that each has its share, to the nearest person (largest remainders)."""
-    whole = sum(shares.values()) or 1.0
-    exact = {name: people * share / whole for name, share in shares.items()}
-    counts = {name: int(value) for name, value in exact.items()}
-    rest = sorted(exact, key=lambda name: counts[name] - exact[name])[: people - sum(counts.values())]
-    return [name for name in shares for _ in range(counts[name] + (name in rest))]
 
 
 def _played(row: dict[str, Any], player: str, policy: str | None) -> dict[str, Any]:

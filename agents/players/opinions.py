@@ -22,7 +22,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
-from agents.players.observation import Observation, closest
+from agents.players.observation import Observation, Option, closest
 
 Rule = Callable[[float, Sequence[float], random.Random], float]
 """Own opinion, those heard and a generator -> the next opinion; all from 0 to 1."""
@@ -50,11 +50,11 @@ def voter(own: float, heard: Sequence[float], rng: random.Random) -> float:
     return own if stays else other
 
 
-def own_opinion(observation: Observation, rng: random.Random) -> float:
-    """Return the player's opinion, from 0 to 1; one that has none draws it, in one step always the same."""
-    if observation.own_last is None:
-        return rng.choice(observation.options).cooperation
-    return closest(observation.options, observation.own_last).cooperation
+def own_opinion(observation: Observation, rng: random.Random) -> Option:
+    """Return the answer that is the player's opinion; one that has none draws it, in one step always the same."""
+    own = observation.own_last
+    level = rng.choice(observation.options).cooperation if own is None else own
+    return closest(observation.options, level)
 
 
 def heard_opinions(observation: Observation) -> list[float]:

@@ -95,13 +95,13 @@ class OpinionPolicy(Policy):
 
     def speak(self, observation: Observation, rng: random.Random, language: Language) -> str:
         """Return one sentence with the opinion that the player has now, before it hears the others."""
-        own = closest(observation.options, opinions.own_opinion(observation, rng))
+        own = opinions.own_opinion(observation, rng)
         return rng.choice(SENTENCES[language][self.style]).format(plan=own.label)
 
 
 def _opinion_policy(name: str, rule: opinions.Rule, *, exact: bool = False) -> OpinionPolicy:
     def aim(observation: Observation, rng: random.Random) -> float:
-        own = opinions.own_opinion(observation, rng)
+        own = opinions.own_opinion(observation, rng).cooperation
         level = rule(own, opinions.heard_opinions(observation), rng)
         return level if exact else opinions.between(observation, level, rng)
 

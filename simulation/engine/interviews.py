@@ -34,19 +34,12 @@ async def hold_interviews(
     Raises:
         InferenceError: As `VLLMClient.generate`.
     """
-    names = {player: agents[player].config.model_id for player in turns}
+    places = [(turn.episode, turn.step, agents[player].config.model_id) for player, turn in turns.items()]
     answers = await gather_or_raise(
-        agents[player].interview(turn, question, number, _seed_of(seed, turn, names[player], question))
-        for player, turn in turns.items()
+        agents[player].interview(turn, question, number, interview_seed(seed, place, question))
+        for (player, turn), place in zip(turns.items(), places, strict=True)
     )
-    return [
-        answer_event(answer, question, number, (turn.episode, turn.step, names[player]))
-        for (player, turn), answer in zip(turns.items(), answers, strict=True)
-    ]
-
-
-def _seed_of(seed: int, turn: TurnContext, model_id: str, question: Question) -> int:
-    return interview_seed(seed, (turn.episode, turn.step, model_id), question)
+    return [answer_event(answer, question, number, place) for answer, place in zip(answers, places, strict=True)]
 
 
 def interview_seed(seed: int, place: tuple[int, int, str], question: Question) -> int:

@@ -135,20 +135,27 @@ class Opinion(Game[Opinions]):
 
     def _play(self, state: State[Opinions], moves: Sequence[Move]) -> Round[Opinions]:
         answers = [None if move.action is None else int(move.action) for move in moves]
-        near = tuple(self._nearness(answers, player) for player in range(self.players))
+        given = [answer for answer in answers if answer is not None]
+        total = sum(given)
+        near = tuple(self._nearness(answer, total, len(given)) for answer in answers)
         paid = (0.0,) * self.players if self.parameters.pays is Paid.NONE else near
         after = (old if new is None else new for old, new in zip(state.table.answers, answers, strict=True))
         return Round(paid, near, Opinions(tuple(after)))
 
-    def _nearness(self, answers: Sequence[int | None], player: int) -> float:
-        """Return how near (0-1) an answer is to the truth or to the others' mean; 0 for an invalid answer."""
-        answer = answers[player]
-        others = [other for place, other in enumerate(answers) if other is not None and place != player]
+    def _nearness(self, answer: int | None, total: int, given: int) -> float:
+        """Return how near (0-1) an answer is to the truth or to the others' mean; 0 for an invalid answer.
+
+        Args:
+            answer: The answer.
+            total: The sum of all answers of the step.
+            given: How many there are.
+        """
+        truth = self.parameters.truth
         if answer is None:
             return 0.0
-        if self.parameters.truth is None and not others:
+        if truth is None and given == 1:
             return 1.0
-        aim = self.parameters.truth if self.parameters.truth is not None else sum(others) / len(others)
+        aim = truth if truth is not None else (total - answer) / (given - 1)
         return 1.0 - abs(answer - aim) / self._span
 
     def rules(self, language: Language) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from agents.problems import UsageError
+
 ANY, LAST = "*", "last"
 _FORM = re.compile(r"\s*(\*|[1-9]\d{0,8})\.(\*|last|[1-9]\d{0,8})\s*")
 
@@ -26,6 +28,19 @@ class Moment(NamedTuple):
         """Return whether a step is meant; `last` tells whether it is the last of its episode."""
         here = last if self.last else self.step in (None, step)
         return here and self.episode in (None, episode)
+
+
+def moment_asked(at: str | tuple[int, int]) -> tuple[str, Moment]:
+    """Return the moment that a user gives as a text or as a pair of episode and step, both from 1, and its text.
+
+    Raises:
+        UsageError: It is none.
+    """
+    text = ".".join(map(str, at)) if isinstance(at, (tuple, list)) else at
+    try:
+        return text, moment_of(text)
+    except ValueError as error:
+        raise UsageError(f"at {text!r}: {error}") from None
 
 
 def moment_of(value: object) -> Moment:

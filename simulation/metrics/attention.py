@@ -1,19 +1,15 @@
-"""Who gets the attention of a network: how unequal it is, and who is in its core."""
+"""Who gets the attention of a network: its core, and how far a claim spreads.
+
+`simulation.games.measures.gini` of what models received says how unequal it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from simulation.games.measures import gini
-
 if TYPE_CHECKING:
     import networkx as nx
-
-
-def attention_gini(received: Sequence[float]) -> float:
-    """Return the Gini coefficient (0-1) of what models received: likes, comments, shares or views."""
-    return gini(tuple(received))
 
 
 def core_numbers(links: nx.Graph[int]) -> dict[int, int]:

@@ -23,7 +23,7 @@ from agents.problems import SocietyError, UsageError, nearest
 from agents.prompts import Question
 from agents.roster import ModelConfig
 from simulation.engine.interviews import answer_event, interview_seed
-from simulation.interviews.moments import moment_of
+from simulation.interviews.moments import moment_asked
 from simulation.interviews.scale import scale_of
 from simulation.interviews.survey import Survey
 from simulation.plan import Plan, Settings, make_plan
@@ -97,11 +97,7 @@ def _rows_asked(run: Run, who: str | Sequence[str] | None) -> list[ModelConfig]:
 
 def _places(run: Run, rows: Iterable[ModelConfig], at: str | tuple[int, int]) -> list[AskedPlace]:
     """Return the steps that `at` means, of those that were played to their end, for each row."""
-    text = ".".join(map(str, at)) if isinstance(at, (tuple, list)) else at
-    try:
-        moment = moment_of(text)
-    except ValueError as error:
-        raise UsageError(f"at {text!r}: {error}") from None
+    text, moment = moment_asked(at)
     last_steps = {
         int(episode): int(step)
         for episode, step in zip(*(run.steps[name] for name in ("episode", "step")), strict=True)
@@ -144,7 +140,8 @@ class Asking:
     async def _from_prompts(self, places: Sequence[AskedPlace]) -> dict[AskedPlace, InterviewAnswered]:
         """Return the answers of models whose prompts were stored; none where only a rule may answer, or does."""
         real = tuple(tier for tier in self._settings.allowed if tier.real)
-        stored = {place: prompt for place, prompt in _last_prompts(self._run.path).items() if place in set(places)}
+        wanted = set(places)
+        stored = {place: prompt for place, prompt in _last_prompts(self._run.path).items() if place in wanted}
         if not real or not stored:
             return {}
         async with self._client(real) as client:

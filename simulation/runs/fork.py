@@ -17,7 +17,7 @@ from agents.file_model import plain_value
 from agents.inference.backend import InferenceSettings
 from agents.inference.provenance import FALLBACK_ORDER, CallKey, Reply, Request, Tier
 from agents.problems import UsageError
-from simulation.interviews.moments import moment_of
+from simulation.interviews.moments import moment_asked
 from simulation.plan import Plan, Settings, make_plan
 from simulation.runs.changes import CHANGED, EARLIER, FORK_AT, FORK_OF
 from simulation.runs.replay import ReplaySession, WatchedRecording, unbroken
@@ -93,11 +93,7 @@ def _changed_plan(before: Plan, settings: Settings) -> Plan:
 
 def _start(at: str | tuple[int, int], events: list[Event], path: Path) -> tuple[int, int]:
     """Return the episode and step, from 0, of the first step that is the twin's own."""
-    text = ".".join(map(str, at)) if isinstance(at, (tuple, list)) else at
-    try:
-        moment = moment_of(text)
-    except ValueError as error:
-        raise UsageError(f"at {text!r}: {error}") from None
+    text, moment = moment_asked(at)
     if moment.episode is None or moment.step is None:
         raise UsageError(f"at {text}: a fork begins at one step; write EPISODE.STEP, for example 1.2")
     start, steps = (moment.episode, moment.step), {place_of(each) for each in events if isinstance(each, StepResolved)}

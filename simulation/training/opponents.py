@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.learning.samples import Version
+from agents.proportions import largest_remainders
 from simulation.plan import Plan
 from simulation.sections.opponents import OpponentsConfig, PastChoice
 from simulation.seeds import derive_seed
@@ -64,12 +65,7 @@ class Lineup:
 def episodes_by_kind(config: OpponentsConfig, episodes: int) -> dict[str, int]:
     """Return how many of a learner's episodes each kind gets: its share, by largest remainders."""
     shares = {LATEST: config.latest, PAST: config.past, SCRIPTED: config.scripted}
-    exact = {kind: episodes * share / sum(shares.values()) for kind, share in shares.items()}
-    counts = {kind: int(number) for kind, number in exact.items()}
-    by_rest = sorted(exact, key=lambda kind: counts[kind] - exact[kind])
-    for kind in by_rest[: episodes - sum(counts.values())]:
-        counts[kind] += 1
-    return counts
+    return largest_remainders(shares, episodes)
 
 
 def lineups(context: UpdateContext) -> list[Lineup]:

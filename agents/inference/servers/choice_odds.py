@@ -49,9 +49,8 @@ def choice_probability(picked: str, choices: Sequence[str], logprobs: Any) -> fl
     for place in _places(logprobs):
         if len(open_choices) == 1:
             return chance
-        groups = _masses(open_choices, done, place)
-        went = frozenset(_leading(open_choices, done, place.token)) or frozenset({done})
-        if not groups or not went <= open_choices or went not in groups:
+        groups, went = _fork(open_choices, done, place)
+        if went not in groups:
             return None
         chance *= groups[went] / sum(groups.values())
         open_choices, done = set(went), done + place.token
@@ -70,8 +69,7 @@ def choice_shares(picked: str, choices: Sequence[str], logprobs: Any) -> tuple[f
     for place in _places(logprobs):
         if len(open_choices) == 1:
             break
-        groups = _masses(open_choices, done, place)
-        went = frozenset(_leading(open_choices, done, place.token)) or frozenset({done})
+        groups, went = _fork(open_choices, done, place)
         others = {group: mass for group, mass in groups.items() if group != went}
         if went not in groups or any(len(group) > 1 for group in others):
             return ()
@@ -82,6 +80,11 @@ def choice_shares(picked: str, choices: Sequence[str], logprobs: Any) -> tuple[f
         open_choices, done = set(went), done + place.token
     shares[picked] += chance
     return tuple(shares.values()) if open_choices == {picked.encode()} else ()
+
+
+def _fork(choices: set[bytes], done: bytes, place: TokenOdds) -> tuple[dict[frozenset[bytes], float], frozenset[bytes]]:
+    """Return the probability of going on to each set of choices, and the set that the reply went on to."""
+    return _masses(choices, done, place), frozenset(_leading(choices, done, place.token)) or frozenset({done})
 
 
 def _masses(choices: set[bytes], done: bytes, place: TokenOdds) -> dict[frozenset[bytes], float]:

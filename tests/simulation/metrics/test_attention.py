@@ -5,12 +5,13 @@ from __future__ import annotations
 import networkx as nx
 import pytest
 
-from simulation.metrics.attention import attention_gini, claim_spread, core_numbers
+from simulation.games.measures import gini
+from simulation.metrics.attention import claim_spread, core_numbers
 
 
 def test_one_model_with_all_the_attention_has_the_largest_gini() -> None:
-    assert attention_gini([0, 0, 0, 8]) == pytest.approx(3 / 4)
-    assert attention_gini([2, 2, 2]) == pytest.approx(0)
+    assert gini([0, 0, 0, 8]) == pytest.approx(3 / 4)
+    assert gini([2, 2, 2]) == pytest.approx(0)
 
 
 def test_core_of_a_clique_with_a_tail() -> None:
