@@ -34,7 +34,13 @@ if TYPE_CHECKING:
     from simulation.seats import Seat
     from simulation.sections.inference import InferenceConfig
     from simulation.studies.compare.report import compare_runs
-    from simulation.studies.measure import hold_tournament, measure_effect, measure_fingerprints, measure_population
+    from simulation.studies.measure import (
+        hold_tournament,
+        measure_effect,
+        measure_experiment,
+        measure_fingerprints,
+        measure_population,
+    )
     from simulation.studies.tournament.results import load_tournament
     from simulation.tables.run import Run, load_run
     from simulation.tables.runs import Runs, load_runs
@@ -88,6 +94,7 @@ __all__ = [
     "load_tournament",
     "load_training",
     "measure_effect",
+    "measure_experiment",
     "measure_fingerprints",
     "measure_population",
     "messages_of",
@@ -148,6 +155,7 @@ _HOMES = {
     "load_tournament": "simulation.studies.tournament.results",
     "load_training": "simulation.training.tables",
     "measure_effect": "simulation.studies.measure",
+    "measure_experiment": "simulation.studies.measure",
     "measure_fingerprints": "simulation.studies.measure",
     "measure_population": "simulation.studies.measure",
     "recorded_names": "simulation.runs.recorded",

@@ -8,6 +8,7 @@ from simulation.cli import (
     calls,
     compare,
     effect,
+    experiment,
     exploit,
     fingerprint,
     metrics,
@@ -26,7 +27,7 @@ study_app = typer.Typer(
 )
 PANELS = {
     "Of runs that are there": (compare, metrics, quality, calls, replay),
-    "Plays runs of its own": (effect, fingerprint, population, tournament, exploit, verify),
+    "Plays runs of its own": (effect, experiment, fingerprint, population, tournament, exploit, verify),
 }
 
 

@@ -22,6 +22,7 @@ from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
     from simulation.studies.effect import EffectReport
+    from simulation.studies.experiment.report import ExperimentReport
     from simulation.studies.fingerprint.report import FingerprintReport
     from simulation.studies.population.report import PopulationReport
     from simulation.studies.tournament.results import TournamentResult
@@ -63,6 +64,41 @@ def measure_effect(
     return read_effects(
         play_treatments(plan, [member_of(Treatment, each, "treatments") for each in treatments], out=out)
     )
+
+
+def measure_experiment(
+    experiment: str | Path,
+    *,
+    seeds: int | None = None,
+    tier: Tier | str | None = None,
+    require: Tier | str | None = None,
+    endpoints: str | Sequence[str] = (),
+    set: Mapping[str, object] | None = None,
+    jobs: int = 1,
+    out: str | Path = "runs",
+) -> ExperimentReport:
+    """Play a scenario under several conditions with the same seeds, and measure what differs.
+
+    Args:
+        experiment: An experiment's file or shipped name: rumour, polarisation, herding.
+        seeds: Runs of each arm, in place of the experiment's number.
+        tier: As in `run_scenario`.
+        require: As in `run_scenario`.
+        endpoints: As in `run_scenario`.
+        set: As in `run_scenario`, for every arm; an arm's own values win.
+        jobs: Runs at a time.
+        out: The folder for the study's folder.
+
+    Raises:
+        InvalidFileError: Holds every mistake in the experiment, its scenario and its arms.
+        SocietyError: A run stopped.
+    """
+    from simulation.studies.experiment.play import begin_experiment, play_experiment
+    from simulation.studies.experiment.report import read_experiment_report
+
+    settings = Settings(tier=tier, require=require, endpoints=endpoints, set=set or {})
+    folder = begin_experiment(experiment, settings, seeds=seeds, out=out)
+    return read_experiment_report(play_experiment(folder, jobs=jobs))
 
 
 def measure_fingerprints(

@@ -88,6 +88,15 @@ def _rows(metric: Metric, parts: Mapping[str, tuple[Any, ...]]) -> Iterator[Metr
             yield MetricRow(metric.name, name, number, interval, metric.meaning, metric.source)
 
 
+def metric_values(metric: Metric, runs: Sequence[Run], mix_tiers: bool = False) -> dict[str, float]:
+    """Return the values of one metric of `runs`, by the name of their part; empty where it does not apply.
+
+    Raises:
+        SocietyError: It cannot be computed.
+    """
+    return {row.part: row.value for row in _rows(metric, metric.of.parts(runs, mix_tiers))}
+
+
 def _values(part: str, value: Any) -> Iterator[tuple[str, Any]]:
     """The values in what a metric returns, each with its name."""
     if isinstance(value, Percentiles):

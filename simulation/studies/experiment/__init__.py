@@ -1,0 +1,1 @@
+"""Experiments: the same scenario under several conditions, over seeds, measured by registered metrics."""
