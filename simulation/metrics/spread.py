@@ -34,12 +34,13 @@ def first_cascades(run: Run) -> dict[tuple[int, int], tuple[CascadePost, ...]]:
         kinds = rows["kind"].astype(str)
         first = (rows["tier"].astype(str) == FIRST) & (rows["step"] == 0) & (kinds == "post")
         roots = set(rows.loc[first, "item"].astype(int))
-        trees = cascades(_posts(rows[first | kinds.isin(SHARED)]))
+        trees = cascades(posts_of(rows[first | kinds.isin(SHARED)]))
         found.update({(int(episode), root): trees[root] for root in sorted(roots)})
     return found
 
 
-def _posts(rows: pd.DataFrame) -> list[tuple[CascadePost, int]]:
+def posts_of(rows: pd.DataFrame) -> list[tuple[CascadePost, int]]:
+    """Return rows of the table `posts` of one episode as posts of cascades, each with its root."""
     columns = ("item", "parent", "step", "root")
     return [
         (CascadePost(item, parent or None, float(step)), root)

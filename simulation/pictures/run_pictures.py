@@ -1,4 +1,5 @@
-"""The pictures of a run, or of runs loaded together: `run.plot.payoffs()`, `.cooperation()`, `.course()`, `.network()`.
+"""The pictures of a run, or of runs loaded together: `run.plot.payoffs()`, `.cooperation()`, `.course()`, `.network()`,
+`.opinions()`, `.cascades()`.
 
 Each is a plotly figure with the banner of its runs above it. What must never be averaged (games, modes, tiers, formulas
 over words) has a picture of its own, side by side.
@@ -14,8 +15,10 @@ from agents.problems import UsageError, nearest
 from simulation.answer.standings import GROUPS, ModelStanding, named_outcomes, standings_in
 from simulation.metrics.banner import SourceCounts, StudyBanner
 from simulation.metrics.result_table import COLOURS
+from simulation.pictures.cascades import cascade_figure, trees_of
 from simulation.pictures.course import SERIES, CourseLine, lines_of
 from simulation.pictures.network import Network, Node, network_of
+from simulation.pictures.opinions import opinion_figure, ribbons_of
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -81,13 +84,38 @@ class RunPictures:
             parts.setdefault(f"{line.task}, {line.mode}, {line.tier}", []).append(line)
         return self._above(_course_figure(parts, figure.replace("_", " ")), f"{figure.replace('_', ' ')} by step")
 
+    def opinions(self) -> Figure:
+        """The opinions of the game `opinion` step by step: all, the middle 80 % and 50 %, the median, polarisation.
+
+        Raises:
+            UsageError: There are several runs, or no opinion.
+        """
+        ribbons = ribbons_of(self._one("opinions"))
+        if not ribbons:
+            raise UsageError("no task of this run is the game opinion, or no episode has ended")
+        return self._above(opinion_figure(ribbons), "opinions by step")
+
+    def cascades(self) -> Figure:
+        """The largest cascades of the run's networks, as trees: a point per post, coloured by its step.
+
+        Raises:
+            UsageError: There are several runs, or nobody shared a post.
+        """
+        trees = trees_of(self._one("cascades"))
+        if not trees:
+            raise UsageError("nobody shared a post in this run: there is no cascade")
+        return self._above(cascade_figure(trees), "the largest cascades")
+
     def network(self) -> Figure:
         """Who heard whom: models on a circle, teams side by side; a line is as wide as it was busy."""
-        if len(self._runs) != 1:
-            raise UsageError("a network is of one run: for run in runs: run.plot.network()")
-        network = network_of(self._runs[0])
+        network = network_of(self._one("network"))
         hidden = [f"{network.left_out} quieter links are left out"] if network.left_out else []
         return self._above(_network_figure(network), "who heard whom", hidden)
+
+    def _one(self, picture: str) -> Run:
+        if len(self._runs) != 1:
+            raise UsageError(f"this picture is of one run: for run in runs: run.plot.{picture}()")
+        return self._runs[0]
 
     def _means(self, figure: str, title: str, by: str) -> Figure:
         if by not in GROUPS:

@@ -17,8 +17,10 @@ from simulation.answer.answer import answer_of
 from simulation.answer.honesty import honesty_of
 from simulation.answer.standings import standings_of
 from simulation.answer.words import block_of
+from simulation.pictures.cascades import trees_of
 from simulation.pictures.course import episodes_of, lines_of
 from simulation.pictures.network import network_of
+from simulation.pictures.opinions import ribbons_of
 from simulation.plan import Plan
 from simulation.report.details import CHUNK, Prompts, details_of, prompts_of
 from simulation.report.society import players_of, task_rules_of
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from simulation.tables.run import Run
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("page.js", "figures.js", "charts.js", "trainings.js", "network.js", "browser.js", "main.js")
+SCRIPTS = ("page.js", "figures.js", "charts.js", "trainings.js", "spread.js", "network.js", "browser.js", "main.js")
 _PACKED = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
 
 Log = Callable[[str], None]
@@ -139,6 +141,8 @@ def _run(number: int, run: Run, prompts: bool, log: Log) -> tuple[dict[str, Any]
         "lines": [asdict(each) for each in lines_of(run)],
         "episodes": [asdict(each) for each in episodes_of(run)],
         "network": asdict(network_of(run)),
+        "ribbons": [asdict(each) for each in ribbons_of(run)],
+        "trees": [asdict(each) for each in trees_of(run)],
         "metrics": asdict(measure_metrics([run])),
         "calls": _calls(run),
         "latencies": _latencies(run),

@@ -31,7 +31,7 @@ function numberAxis(values, { range, zero, whole, log, share } = {}, most = 6) {
   }
   if (zero) [low, high] = [Math.min(0, low), Math.max(0, high)];
   const room = range ? 0 : (high - low || Math.abs(high) || 1) * 0.05;
-  if (!range) [low, high] = [zero && low === 0 ? 0 : low - room, high === 0 && zero ? 0 : high + room];
+  if (!range) [low, high] = [zero && low === 0 ? 0 : low - room, high === 0 && zero && low < 0 ? 0 : high + room];
   return { ticks: ticksOf(low, high, most, whole), place: (value) => (value - low) / (high - low), share };
 }
 

@@ -4,7 +4,7 @@ let report = null;
 const current = () => report.runs[state.run];
 const FIGURES = ["payoff", "cooperation_score", "efficiency", "accuracy", "reward_earned"], COURSE = ["total_payoff", "payoff", "cooperation"];
 const STUDIES = ["fingerprints", "tournaments", "studies", "trainings"];
-const SECTIONS = ["studies", "answer", "outcomes", "society", "course", "network", "messages", "calls", "metrics", "fingerprints", "tournaments", "trainings"];
+const SECTIONS = ["studies", "answer", "outcomes", "society", "course", "spread", "network", "messages", "calls", "metrics", "fingerprints", "tournaments", "trainings"];
 
 function drawHonesty(run) {
   const { honesty } = run, warnings = [], facts = [];
@@ -104,7 +104,7 @@ function drawControls(run) {
 }
 
 function drawNav() {
-  const seen = SECTIONS.filter((id) => STUDIES.includes(id) ? report[id].length : report.runs.length);
+  const seen = SECTIONS.filter((id) => STUDIES.includes(id) ? report[id].length : report.runs.length && !$(id).hidden);
   fill($("nav"), ...seen.map((id) => make("a", label(id), { href: `#${id}` })));
 }
 
@@ -112,6 +112,7 @@ function drawNav() {
 const DRAW = {
   outcomes: () => drawOutcomes(current()),
   course: () => { drawCourse(current()); drawWelfare(current()); },
+  spread: () => drawSpread(current()),
   network: () => drawNetwork(current()),
   calls: () => drawCalls(current()),
   trainings: () => drawTrainings(report.trainings),
@@ -144,7 +145,6 @@ function drawAll() { for (const id of [...stale]) drawNow(id); }
 
 function draw() {
   showLabels();
-  drawNav();
   drawFingerprints(report.fingerprints);
   drawTournaments(report.tournaments);
   drawStudies(report.studies);
@@ -152,10 +152,13 @@ function draw() {
   if (!report.runs.length) {
     $("title").textContent = unique(STUDIES.flatMap((id) => report[id].map((each) => each.banner.title))).join(", ");
     $("honesty").hidden = $("answer").hidden = true;
+    drawNav();
     drawInSight();
     return;
   }
   const run = current();
+  $("spread").hidden = !run.ribbons.length && !run.trees.length;
+  drawNav();
   drawHead(run);
   drawAnswer(run.answer);
   drawHonesty(run);
@@ -199,7 +202,7 @@ async function begin() {
   if (navigator.language.startsWith("zh")) state.language = "zh";
   options($("run"), report.runs.map((run, place) => [String(place), run.name]), "0");
   $("run").parentElement.hidden = report.runs.length < 2;
-  if (!report.runs.length) for (const id of ["outcomes", "society", "course", "network", "messages", "calls", "metrics"]) $(id).hidden = true;
+  if (!report.runs.length) for (const id of ["outcomes", "society", "course", "spread", "network", "messages", "calls", "metrics"]) $(id).hidden = true;
   wire();
   if (report.runs.length) await openRun(0); else draw();
   document.documentElement.dataset.ready = "true";

@@ -84,7 +84,7 @@ def test_runs_together_count_every_episode(make_plan: MakePlan, run: Run, runs: 
     lines = [trace for trace in load_runs(runs).plot.course("payoff").data if "a" in trace.name.split(" = ")]
     steps = [each.steps.query("model_id == 'a' and step == 1")["payoff"] for each in (run, other)]
     assert [line.y[1] for line in lines] == [pytest.approx(sum(map(sum, steps)) / 12)]
-    with pytest.raises(UsageError, match="a network is of one run"):
+    with pytest.raises(UsageError, match=r"of one run: for run in runs: run\.plot\.network"):
         load_runs(runs).plot.network()
 
 

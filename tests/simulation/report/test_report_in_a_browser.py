@@ -122,6 +122,26 @@ def test_a_phone_can_read_it(small_run: Run, browser: Browser, tmp_path: Path) -
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+def test_what_spread_is_drawn(make_plan: Callable[..., Plan], runs: Path, browser: Browser, tmp_path: Path) -> None:
+    parameters = {"platform": "twitter", "actions": ["repost"], "posts": [{"author": "m0", "text": "first"}]}
+    network = {"task_id": "net", "task_type": "social_network", "max_steps": 3, "parameters": parameters}
+    talk = {"task_id": "talk", "task_type": "opinion", "max_steps": 3}
+    run = run_scenario(make_plan(6, mode="cooperative", episodes=1, tasks=[network, talk]), out=runs)
+    path = write_report([run.path], tmp_path / "report.html", prompts=False)
+    with opened(browser, path) as page:
+        page.locator("#spread").scroll_into_view_if_needed()
+        page.wait_for_selector("#spread .chart:nth-child(2) circle")
+        assert page.locator("#spread .chart:nth-child(1) polygon").count() == 3
+        assert page.locator("#spread .chart:nth-child(2) circle").count() == len(run.posts)
+
+
+def test_report_without_spread_has_no_such_section(small_run: Run, browser: Browser, tmp_path: Path) -> None:
+    path = write_report([small_run.path], tmp_path / "report.html", prompts=False)
+    with opened(browser, path) as page:
+        assert not page.locator("#spread").is_visible()
+        assert "#spread" not in page.inner_html("#nav")
+
+
 def test_several_runs_are_chosen_from(
     make_plan: Callable[..., Plan], runs: Path, browser: Browser, tmp_path: Path
 ) -> None:
