@@ -17,10 +17,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
 
+from agents.deferred_import import deferred_names
 from agents.inference.embedded.threads import passive_waiting
 
 OASIS_LOGGERS = ("social.agent", "social.twitter", "social.rec", "oasis.env", "table")
 _importing = RLock()
+_LATER = {
+    "sentence_transformers": ("SentenceTransformer",),
+    "transformers": ("AutoModel", "AutoTokenizer"),
+    "sklearn.feature_extraction.text": ("TfidfVectorizer",),
+    "sklearn.metrics.pairwise": ("cosine_similarity",),
+    "neo4j": ("GraphDatabase",),
+}
+"""What OASIS takes from large packages for some of its recommendations and graph stores: half of its import's time."""
 
 
 @contextmanager
@@ -30,6 +39,8 @@ def contained_import() -> Iterator[None]:
     The working directory of the whole process is another one while this lasts (about two seconds, once). There is no
     other way: four modules of OASIS 0.2.5 open `./log/<name>-<time>.log` as they are imported, and no setting changes
     that. A lock keeps other threads that import OASIS through here from seeing the wrong directory as their own.
+
+    The packages that only some of OASIS's recommendations use are imported when these are used.
 
     The import creates a million objects that live as long as the process. `gc.freeze` keeps the garbage collector from
     looking through them, which would take half a second each time.
@@ -42,7 +53,12 @@ def contained_import() -> Iterator[None]:
         home, level, before = Path.cwd(), logging.root.level, list(logging.root.handlers)
         collecting = gc.isenabled()
         gc.disable()
-        with TemporaryDirectory() as scratch, warnings.catch_warnings(), passive_waiting():  # OASIS imports torch
+        with (
+            TemporaryDirectory() as scratch,
+            warnings.catch_warnings(),
+            passive_waiting(),  # OASIS imports torch
+            deferred_names(_LATER),
+        ):
             warnings.filterwarnings("ignore", "IProgress not found")  # tqdm, in a notebook without widgets
             (Path(scratch) / "log").mkdir()
             os.chdir(scratch)
