@@ -19,7 +19,7 @@ from functools import partial
 from typing import NamedTuple
 
 from agents.language import Language
-from agents.players import level_k, opinions
+from agents.players import crowds, level_k, opinions
 from agents.players.observation import (
     Aim,
     ExpectedOutcome,
@@ -246,6 +246,8 @@ POLICIES: Mapping[str, Policy] = {
             for reach in _REACHES
         ),
         _opinion_policy("voter", opinions.voter),
+        *(Policy(f"sharer_{chance}", level_k.level_0, SpeakingStyle.WANDER) for chance in crowds.SHARE_CHANCES),
+        Policy("polya", level_k.level_0, SpeakingStyle.WANDER),
     )
 }
 

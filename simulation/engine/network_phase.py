@@ -44,8 +44,18 @@ class NetworkPhase:
         self._store = self._society.network_store(world, self.game.parameters.platform)
         time = world.clock.text(0)
         return [
-            PostSeeded(self._episode, 0, time, item, world.names[world.author[item]], world.text[item])
-            for item in world.posts
+            PostSeeded(
+                episode=self._episode,
+                step=0,
+                time=time,
+                item=item,
+                author=world.names[world.author[item]],
+                text=world.text[item],
+                parent=world.parent[item],
+                likes=world.likes[item],
+                dislikes=world.dislikes[item],
+            )
+            for item in range(1, world.newest + 1)
         ]
 
     async def act(self, state: NetworkState, turn: Turn, absent: Iterable[int]) -> tuple[NetworkState, list[Done]]:

@@ -103,8 +103,9 @@ class NetworkStore:
         for user, followed in enumerate(self._world.following):
             for other in sorted(followed):
                 self._link("follow", user, other)
-        for item in self._world.posts:
+        for item in range(1, self._world.newest + 1):
             self._publish(self._world.author[item], item)
+            self._touched.add(item)
         self._flush(range(len(self._world.names)))
 
     def write(self, acts: Sequence[NetworkAct], items: Sequence[int], step: int) -> None:

@@ -43,9 +43,9 @@ from simulation.games.measures import Meaning
 from simulation.network.acts import PLATFORM_ACTIONS, REJECTION, SUPPORT, NetworkPlatform, carry_out
 from simulation.network.feeds import feed_of
 from simulation.network.search import FOUND
-from simulation.network.setting import ActivityRule, ClockRule, FeedRule, FirstPost, NetworkScore
+from simulation.network.setting import ActivityRule, ClockRule, FeedRule, FirstComment, FirstPost, NetworkScore
 from simulation.network.view import Viewer
-from simulation.network.world import World
+from simulation.network.world import ItemKind, World
 
 TAKE_PART = "take part"
 
@@ -129,7 +129,7 @@ class SocialNetwork(Game[NetworkTable]):
     @classmethod
     def refuse(cls, setting: Setting, parameters: SocialNetworkParameters) -> str:
         names = {seat.model_id for seat in setting.seats}
-        strangers = sorted({post.author for post in parameters.posts} - names)
+        strangers = sorted({author for post in parameters.posts for author in post.authors} - names)
         if strangers:
             return f"posts: no model is called {', '.join(strangers)}"
         return super().refuse(setting, parameters)
@@ -141,10 +141,24 @@ class SocialNetwork(Game[NetworkTable]):
             following=self._following(),
             team=self._teams(),
         )
+        seed = rng.getrandbits(32)
+        self._publish_first(world, random.Random(f"authors/{seed}"))
+        return NetworkTable(world, seed, [0] * self.players, [0] * self.players)
+
+    def _publish_first(self, world: World, rng: random.Random) -> None:
+        """Publish what stands in the network before step 1; who wrote what names no author is drawn."""
         number = {name: user for user, name in enumerate(world.names)}
+
+        def published(entry: FirstComment, kind: ItemKind = ItemKind.POST, parent: int = 0) -> int:
+            author = rng.randrange(self.players) if entry.author is None else number[entry.author]
+            item = world.add(author, 0, entry.text, kind, parent)
+            world.add_votes(item, entry.likes, entry.dislikes)
+            return item
+
         for post in self.parameters.posts:
-            world.add(number[post.author], 0, post.text)
-        return NetworkTable(world, rng.getrandbits(32), [0] * self.players, [0] * self.players)
+            item = published(post)
+            for comment in post.comments:
+                published(comment, ItemKind.COMMENT, item)
 
     def _teams(self) -> tuple[int, ...]:
         """Return each user's team by number; a user without one is a team of its own."""
@@ -167,8 +181,7 @@ class SocialNetwork(Game[NetworkTable]):
     def active(self, state: State[NetworkTable]) -> list[int]:
         """Return who acts in this step."""
         step = state.tally.step
-        when, seed = state.table.world.clock.at(step), f"activity/{state.table.seed}/{step}"
-        return self.parameters.activity.active(self.players, when, seed)
+        return self.parameters.activity.active(self.players, state.table.world.clock.at(step), step, state.table.seed)
 
     def views(self, state: State[NetworkTable], players: Sequence[int]) -> dict[int, NetworkView]:
         """Return what each of `players` sees in this step."""

@@ -36,31 +36,40 @@ class FeedRule(FileModel):
 
 
 class ActivityRule(FileModel):
-    """Who acts in a step, drawn by the seed: `{chance: 0.1}`, or `{hours: [...]}`."""
+    """Who acts in a step, drawn by the seed: `{chance: 0.1}`, `{hours: [...]}` or `{in_turn: 1}`."""
 
     chance: Share = 1.0
     """The probability that a user is active in a step, 0 to 1."""
     hours: tuple[Share, ...] | None = Field(default=None, min_length=HOURS, max_length=HOURS)
     """The probability for each hour of the simulated day, 24 numbers from midnight, in place of `chance`."""
 
+    in_turn: Whole | None = Field(default=None, ge=1)
+    """So many users in each step, one after the other in an order drawn once by the seed."""
+
     @model_validator(mode="after")
-    def _one_of_both(self) -> ActivityRule:
-        if self.hours is not None and "chance" in self.model_fields_set:
-            raise ValueError("give chance or hours, not both")
+    def _one_rule(self) -> ActivityRule:
+        rules = [name for name in ("chance", "hours", "in_turn") if name in self.model_fields_set]
+        if len(rules) > 1 and not (self.hours is None and self.in_turn is None):
+            raise ValueError(f"give one of chance, hours and in_turn, not {' and '.join(rules)}")
         return self
 
-    def active(self, users: int, when: datetime, seed: str) -> list[int]:
-        """Return who is active in a step.
+    def active(self, users: int, when: datetime, step: int, seed: int) -> list[int]:
+        """Return who is active in a step, in the order of their numbers.
 
         Args:
             users: How many users there are.
             when: The simulated time of the step.
-            seed: The seed of the step.
+            step: The step, from 0.
+            seed: The seed of the episode.
         """
+        if self.in_turn is not None:
+            order = random.Random(f"turns/{seed}").sample(range(users), users)
+            first = step * self.in_turn
+            return sorted({order[place % users] for place in range(first, first + min(self.in_turn, users))})
         chance = self.chance if self.hours is None else self.hours[when.hour]
         if chance >= 1:
             return list(range(users))
-        rng = random.Random(seed)
+        rng = random.Random(f"activity/{seed}/{step}")
         return [user for user in range(users) if rng.random() < chance]
 
 
@@ -87,10 +96,26 @@ class ClockRule(FileModel):
         return StepClock(datetime.strptime(self.start, FORMAT), self.minutes)
 
 
-class FirstPost(FileModel):
-    """A post that stands in the network before step 1."""
+class FirstComment(FileModel):
+    """A comment that stands below a first post."""
 
-    author: Text
-    """The model_id of its author."""
     text: Text
     """What it says."""
+    author: Text | None = None
+    """The model_id of its author; without one it is drawn by the seed."""
+    likes: Whole = Field(default=0, ge=0)
+    """Likes that it has before step 1, of nobody in the network."""
+    dislikes: Whole = Field(default=0, ge=0)
+    """Dislikes that it has before step 1, of nobody in the network."""
+
+
+class FirstPost(FirstComment):
+    """A post that stands in the network before step 1, with its comments."""
+
+    comments: tuple[FirstComment, ...] = ()
+    """The comments below it, oldest first."""
+
+    @property
+    def authors(self) -> frozenset[str]:
+        """Return the authors that are named."""
+        return frozenset(each.author for each in (self, *self.comments) if each.author is not None)

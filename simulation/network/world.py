@@ -181,6 +181,12 @@ class World:
                 self.likes_of[user].append(item)
         self.rescore(item)
 
+    def add_votes(self, item: int, likes: int, dislikes: int) -> None:
+        """Add likes and dislikes of nobody in the network to an item."""
+        self.likes[item] += likes
+        self.dislikes[item] += dislikes
+        self.rescore(item)
+
     def follow(self, user: int, other: int, undo: bool = False) -> None:
         """Let a user follow another, or stop."""
         (self.following[user].discard if undo else self.following[user].add)(other)

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PostSeeded:
-    """A post that no model's act published: it stood in a network before the first step, or was put there."""
+    """A post that no model's act published: it stood in a network before the first step, or was put there.
+
+    `parent` is the post that a comment is about, 0 for a post; `likes` and `dislikes` are those that it came with.
+    """
 
     episode: int
     step: int
@@ -15,3 +18,6 @@ class PostSeeded:
     item: int
     author: str
     text: str
+    parent: int = 0
+    likes: int = 0
+    dislikes: int = 0

@@ -55,8 +55,10 @@ class NetworkEpisode:
         self.number = {name: user for user, name in enumerate(self.names)}
 
     def seed(self, event: PostSeeded) -> None:
-        """Add a post that no act published."""
-        self.world.add(self.number[event.author], event.step, event.text)
+        """Add a post or comment that no act published."""
+        kind = ItemKind.COMMENT if event.parent else ItemKind.POST
+        item = self.world.add(self.number[event.author], event.step, event.text, kind, event.parent)
+        self.world.add_votes(item, event.likes, event.dislikes)
         self._dated(event.time, "none")
 
     def act(self, event: SocialActed, move: SocialMove | None) -> None:
@@ -124,12 +126,36 @@ class NetworkEpisode:
             }
 
     def _influence(self) -> Counter[int]:
-        """Return by model how many items of others are below one of its own in a cascade."""
+        """Return by model how many items of others are below one of its own in a cascade.
+
+        An author's topmost item has all of its tree below it; what the author published further down is not of others.
+        """
         world, found = self.world, Counter[int]()
-        for item in range(1, world.newest + 1):
-            above, parent = set[int](), world.parent[item]
-            while parent:
-                above.add(world.author[parent])
-                parent = world.parent[parent]
-            found.update(above - {world.author[item]})
+        below = self._tree_sizes()
+        for item, topmost in self._topmost():
+            found[world.author[item]] += below[item] - 1 if topmost else -1
         return found
+
+    def _tree_sizes(self) -> list[int]:
+        """Return how many items the tree below each item has, itself included; a parent has a smaller number."""
+        sizes = [1] * (self.world.newest + 1)
+        for item in range(self.world.newest, 0, -1):
+            sizes[self.world.parent[item]] += sizes[item]
+        return sizes
+
+    def _topmost(self) -> Iterator[tuple[int, bool]]:
+        """Yield every item, and whether its author has none above it."""
+        world, children = self.world, defaultdict[int, list[int]](list)
+        for item in range(1, world.newest + 1):
+            children[world.parent[item]].append(item)
+        above, waiting = Counter[int](), [(item, False) for item in children[0]]
+        while waiting:
+            item, left = waiting.pop()
+            author = world.author[item]
+            if left:
+                above[author] -= 1
+                continue
+            yield item, not above[author]
+            above[author] += 1
+            waiting.append((item, True))
+            waiting += [(child, False) for child in children[item]]

@@ -11,6 +11,7 @@ from typing import Any
 
 from agents.strategy import TrainingMode
 from simulation.studies.verify.axelrod_record import recorded_cases
+from simulation.studies.verify.crowd_cases import crowd_cases
 from simulation.studies.verify.opinion_cases import opinion_cases
 from simulation.studies.verify.verify import Expected, KnownCase, KnownFigure, Play
 
@@ -300,5 +301,5 @@ def _other_games() -> Iterator[KnownCase]:
 
 def all_cases() -> tuple[KnownCase, ...]:
     """Every case, those of the library last. Reads the record."""
-    parts = (_dilemmas, _public_goods, _commons, _rewards, _formula, _other_games, opinion_cases, recorded_cases)
-    return tuple(case for part in parts for case in part())
+    closed = (_dilemmas, _public_goods, _commons, _rewards, _formula, _other_games, opinion_cases, crowd_cases)
+    return tuple(case for part in (*closed, recorded_cases) for case in part())

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from agents.roster import ModelConfig, Roster
 from agents.strategy import TrainingMode
 from simulation.metrics.opinion import clusters
+from simulation.metrics.spread import first_cascades
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.scenario import Scenario
@@ -49,11 +50,15 @@ class KnownFigure(str, Enum):
     LAST_LEVEL = "level of the last action"
     MEAN_LEVEL = "mean level of the last action"
     CLUSTERS = "clusters of opinion"
+    CASCADE = "scale of the first posts' cascades"
+    LIKES = "mean share of likes"
+    LIKES_VARIANCE = "variance of the share of likes"
 
 
 OF_EPISODES = frozenset(
     {KnownFigure.STEPS, KnownFigure.WELFARE, KnownFigure.GINI, KnownFigure.OPTIMUM, KnownFigure.NASH}
 )
+OF_POSTS = frozenset({KnownFigure.CASCADE, KnownFigure.LIKES, KnownFigure.LIKES_VARIANCE})
 OF_LAST_STEP = frozenset({KnownFigure.LAST_LEVEL, KnownFigure.MEAN_LEVEL, KnownFigure.CLUSTERS})
 
 
@@ -174,6 +179,8 @@ def read(run: Run, figure: KnownFigure) -> tuple[float, ...]:
         return tuple(per_step) if figure is KnownFigure.PER_STEP else (sum(per_step) / len(per_step),)
     if figure in OF_LAST_STEP:
         return _of_last_step(run, figure)
+    if figure in OF_POSTS:
+        return (_of_posts(run, figure),)
     return _per_player(run, figure)
 
 
@@ -184,6 +191,15 @@ def _of_last_step(run: Run, figure: KnownFigure) -> tuple[float, ...]:
     if figure is KnownFigure.MEAN_LEVEL:
         return (float(last["cooperation"].mean()),)
     return (float(last.groupby("episode")["cooperation"].apply(clusters).mean()),)
+
+
+def _of_posts(run: Run, figure: KnownFigure) -> float:
+    if figure is KnownFigure.CASCADE:
+        trees = first_cascades(run)
+        return sum(len(tree) for tree in trees.values()) / len(trees)
+    posts = run.posts[run.posts["parent"] == 0]
+    shares = (posts["likes"] / (posts["likes"] + posts["dislikes"])).to_numpy(float)
+    return float(shares.mean() if figure is KnownFigure.LIKES else shares.var(ddof=1))
 
 
 def _per_player(run: Run, figure: KnownFigure) -> tuple[float, ...]:

@@ -82,6 +82,29 @@ def test_what_stood_there_before_is_an_event(make_plan: Callable[..., Plan], run
     assert seeded == [PostSeeded(0, 0, "2026-01-01 08:00", 1, "m1", "the first")]
 
 
+def test_first_posts_come_with_comments_and_votes(make_plan: Callable[..., Plan], runs: Path) -> None:
+    posts = [{"text": "first", "likes": 2, "comments": [{"author": "m1", "text": "no", "dislikes": 1}]}]
+    quiet = {"posts": posts, "activity": {"chance": 0}}
+    run = run_scenario(network_plan(make_plan, 1, episodes=2, parameters=quiet), out=runs)
+    counts = run.posts[["kind", "parent", "likes", "dislikes"]].to_dict("records")
+    first, comment = counts[:2]
+    assert first == {"kind": "post", "parent": 0, "likes": 2, "dislikes": 0}
+    assert comment == {"kind": "comment", "parent": 1, "likes": 0, "dislikes": 1}
+    assert set(run.posts[run.posts["kind"] == "comment"]["author"]) == {"m1"}
+    database = sqlite3.connect(run.path / "oasis.db")
+    assert database.execute("SELECT num_likes FROM post").fetchall() == [(2,), (2,)]
+    assert database.execute("SELECT content, num_dislikes FROM comment").fetchall() == [("no", 1), ("no", 1)]
+    assert replay_run(run.path, out=runs).log_identical
+
+
+def test_author_of_a_first_post_is_drawn_by_the_seed(make_plan: Callable[..., Plan], runs: Path) -> None:
+    quiet = {"posts": [{"text": "whose?"}], "activity": {"chance": 0}}
+    plan = network_plan(make_plan, 1, episodes=20, parameters=quiet)
+    first, again = (list(run_scenario(plan, out=runs).posts["author"]) for _ in range(2))
+    assert len(set(first)) == 4
+    assert again == first
+
+
 def test_a_network_talks_where_talk_rounds_are_set(make_plan: Callable[..., Plan], runs: Path) -> None:
     run = run_scenario(network_plan(make_plan, 2, episodes=1, communication={"talk_rounds": 1}), out=runs)
     assert len(run.messages) == 2 * 4

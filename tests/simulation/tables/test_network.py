@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from simulation.network.world import ItemKind
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.store.events import EpisodeStarted, Event, EventLog, SocialActed, read_events
 from simulation.store.network_events import PostSeeded
 from simulation.tables.columns import OPTIONAL_TABLES, TableName
+from simulation.tables.network import NetworkEpisode
 from simulation.tables.parquet import stored_file
 from simulation.tables.run import Run, build_tables, load_run
 from simulation.tables.runs import load_runs
@@ -70,6 +75,27 @@ def test_each_model_has_what_its_posts_brought_it(make_plan: Callable[..., Plan]
     assert network.loc["m2", columns].tolist() == [2, 1, 1, 1, 0, 0, 2, 0, 1]
     assert network.loc["m3", columns].tolist() == [3, 0, 1, 0, 0, 0, 0, 0, 0]
     assert network["tier"].tolist() == ["none", "scripted", "scripted", "scripted"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 8)), max_size=25))
+def test_influence_counts_items_of_others_below(items: list[tuple[int, int]]) -> None:
+    names = ["a", "b", "c", "d"]
+    network, authors, parents = NetworkEpisode(names, False), [-1], [0]
+    for number, (author, place) in enumerate(items):
+        parent = place % (number + 1)  # 0, or an earlier item
+        kind = ItemKind.QUOTE if parent else ItemKind.POST
+        network.world.add(author, 0, "text", kind, parent)
+        network._dated("", "none")
+        authors.append(author)
+        parents.append(parent)
+    expected = Counter[str]()
+    for item in range(1, len(authors)):
+        above, parent = set[int](), parents[item]
+        while parent:
+            above.add(authors[parent])
+            parent = parents[parent]
+        expected.update(names[author] for author in above - {authors[item]})
+    assert {row["model_id"]: row["influence"] for row in network.models(0)} == {name: expected[name] for name in names}
 
 
 def test_items_are_numbered_as_the_events_say(played: Run) -> None:
