@@ -30,6 +30,7 @@ from simulation.modes import Experience, MixingPolicy
 from simulation.own_templates import OwnTemplates, with_templates
 from simulation.scenario_rules import plan_findings, scenario_findings
 from simulation.sections.inference import InferenceConfig
+from simulation.sections.posts import with_posts
 from simulation.sections.training import TrainingConfig
 from simulation.sweep_values import SweptValues
 from simulation.task import NETWORK, TrainingTask, with_talk_of_networks
@@ -225,9 +226,11 @@ def read_scenario(
     found, raw_roster, roster_problems = _roster_of(file, folder, roster)
     file, network_problems = _with_network(file, folder, raw_roster)
     file, template_problems = with_templates(file, folder)
+    file, post_problems = with_posts(file, folder)
     scenario, findings = examine(Scenario, file.data, scenario_findings)
     between = plan_findings(file.data, raw_roster)
-    problems += [*file.all_problems([*findings, *between]), *roster_problems, *network_problems, *template_problems]
+    problems += [*file.all_problems([*findings, *between]), *roster_problems, *network_problems]
+    problems += [*template_problems, *post_problems]
     if problems or scenario is None or found is None:
         raise InvalidFileError(problems)
     return scenario, found, path

@@ -3,7 +3,8 @@
 | policy    | what it does when it acts                                                                              |
 |-----------|--------------------------------------------------------------------------------------------------------|
 | sharer_P  | shares a post that it is shown for the first time with a chance of P per cent, and never looks back    |
-| polya     | likes the first post shown with the chance (likes + 1) / (votes + 2), else dislikes it                 |
+| polya     | likes the first post shown with the chance (likes + 1) / (votes + 2), else dislikes it; where comments |
+|           | can be voted on, the first comment of the first post that has one                                      |
 
 Sharers are an independent cascade on a tree, and site percolation on any graph: each user decides once. A crowd of
 `polya` is Pólya's urn with one ball of each colour: after n voters every number of likes is as likely.
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import random
 
-from agents.network import NetworkView, SeenPost, SocialActionName, SocialMove, move_of
+from agents.network import NetworkView, SeenComment, SeenPost, SocialActionName, SocialMove, move_of
 from agents.players.acting import Say, acting
 
 SHARE_CHANCES = (20, 30, 50)
@@ -38,18 +39,31 @@ def share(chance: float, view: NetworkView, rng: random.Random) -> SocialMove:
 
 
 def urn_vote(view: NetworkView, rng: random.Random) -> SocialMove:
-    """Vote on the first post shown, up with the chance (likes + 1) / (votes + 2)."""
-    post = next(iter(view.posts), None)
-    if post is None:
+    """Vote on the first post or comment shown, up with the chance (likes + 1) / (votes + 2)."""
+    on_comments = SocialActionName.LIKE_COMMENT in view.targets
+    items: list[SeenPost | SeenComment] = list(view.posts)
+    if on_comments:
+        items = [comment for post in view.posts for comment in post.replies[:1]]
+    if not items:
         return _nothing(view)
-    up = rng.random() < up_chance(post)
-    action = SocialActionName.LIKE_POST if up else SocialActionName.DISLIKE_POST
-    return move_of(action, post.post_id) if post.post_id in (view.targets.get(action) or ()) else _nothing(view)
+    shown = items[0]
+    up = rng.random() < up_chance(shown.likes, shown.dislikes)
+    action = _VOTES[on_comments, up]
+    item = shown.comment_id if isinstance(shown, SeenComment) else shown.post_id
+    return move_of(action, item) if item in (view.targets.get(action) or ()) else _nothing(view)
 
 
-def up_chance(post: SeenPost) -> float:
-    """Return the chance of a vote up."""
-    return (post.likes + 1) / (post.likes + post.dislikes + 2)
+_VOTES = {
+    (False, True): SocialActionName.LIKE_POST,
+    (False, False): SocialActionName.DISLIKE_POST,
+    (True, True): SocialActionName.LIKE_COMMENT,
+    (True, False): SocialActionName.DISLIKE_COMMENT,
+}
+
+
+def up_chance(likes: int, dislikes: int) -> float:
+    """Return the chance of a vote up after so many votes."""
+    return (likes + 1) / (likes + dislikes + 2)
 
 
 def _nothing(view: NetworkView) -> SocialMove:

@@ -33,6 +33,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -50,13 +51,22 @@ from simulation.network.world import ItemKind, World
 TAKE_PART = "take part"
 
 
+def _or_a_file(schema: dict[str, Any]) -> None:
+    """Add to a JSON Schema the form that reading a scenario turns into posts (`simulation.sections.posts`)."""
+    listed = {key: schema.pop(key) for key in ("type", "items")}
+    keys = {"file": {"type": "string"}, "sample": {"type": "integer", "minimum": 1}, "seed": {"type": "integer"}}
+    words = {"group": {"type": "string"}, "vote": {"enum": ["up", "control", "down"]}}
+    named = {"type": "object", "required": ["file"], "properties": {**keys, **words}, "additionalProperties": False}
+    schema["anyOf"] = [listed, named]
+
+
 class SocialNetworkParameters(GameParameters):
     platform: NetworkPlatform = NetworkPlatform.REDDIT
     actions: tuple[SocialActionName, ...] | None = Field(default=None, min_length=1)
     feed: FeedRule = FeedRule()
     activity: ActivityRule = ActivityRule()
     clock: ClockRule = ClockRule()
-    posts: tuple[FirstPost, ...] = ()
+    posts: Annotated[tuple[FirstPost, ...], Field(json_schema_extra=_or_a_file)] = ()
     score: NetworkScore = NetworkScore.NONE
 
     @property

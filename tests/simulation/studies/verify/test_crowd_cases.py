@@ -8,7 +8,7 @@ from collections.abc import Callable
 import networkx as nx
 import pytest
 
-from agents.network import NetworkView, SeenPost
+from agents.network import NetworkView
 from agents.players import crowds
 from simulation.studies.verify.crowd_cases import crowd_cases, giant_share, random_links
 from simulation.studies.verify.verify import KnownCase, KnownFigure, verify
@@ -46,13 +46,12 @@ def test_sharers_below_the_threshold_miss_the_outbreak(monkeypatch: pytest.Monke
 
 
 def test_voters_deaf_to_votes_vary_too_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowds, "up_chance", lambda _post: 0.5)
+    monkeypatch.setattr(crowds, "up_chance", lambda _likes, _dislikes: 0.5)
     assert failed(CASES[URN]) == [KnownFigure.LIKES_VARIANCE]
 
 
 def test_up_chance_is_that_of_the_urn() -> None:
-    post = SeenPost(1, 0, "ada", "first", likes=2, dislikes=1)
-    assert crowds.up_chance(post) == 3 / 5
+    assert crowds.up_chance(likes=2, dislikes=1) == 3 / 5
 
 
 def test_giant_share_is_the_largest_component_of_a_random_graph() -> None:
