@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from agents.inference.adapter_config import CONFIG_FILE
 from agents.inference.adapter_folder import is_hub_name, read_adapter_folder
@@ -15,6 +16,13 @@ from agents.inference.servers.discovery import list_models, open_session
 from agents.inference.servers.endpoint import api_headers
 from agents.inference.servers.served_model import ServedModel
 from agents.problems import SocietyError, UsageError
+
+
+class AdapterSwap(NamedTuple):
+    """The adapter that a model is asked for in place of its row's: its served name, and its folder if it has one."""
+
+    name: str
+    path: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,21 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from agents.adapter_sources import AdapterSwap
 from agents.answers import AnswerReading, ReaderVersion, read_answer
-from agents.deliberation import UNSET, Deliberation
+from agents.deliberation import Deliberation
 from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Request, Sampling, Tier
 from agents.interviews import Interview, interview_request, interviewed
 from agents.language import text_in
-from agents.network import NetworkView, SocialMove
+from agents.network import SocialMove
 from agents.oasis_import import contained_import
-from agents.players.acting import planned_call
-from agents.players.policies import POLICIES, Observation, Policy, Situation
+from agents.players.policies import POLICIES, Policy, Situation
 from agents.problems import SocietyError
-from agents.prompts import EpisodeContext, HeardMessage, PlayerContext, Question, chat, user_prompt
+from agents.prompts import PlayerContext, Question, chat, user_prompt
 from agents.roster import ModelConfig
-from agents.social import FeedPost, Tool, read_act
+from agents.social import Tool, read_act
+from agents.tool_plans import planned_call
+from agents.turn import TurnContext
 
 with contained_import():
     from camel.agents import ChatAgent
@@ -44,50 +46,6 @@ Responder = Callable[[Request], Awaitable[Reply]]
 
 class PlatformError(SocietyError):
     """The OASIS platform refused an action, or stopped."""
-
-
-@dataclass(frozen=True)
-class TurnContext:
-    """What one model's prompt in one step is made from, and what its player may know.
-
-    Args:
-        episode: The episode's number, from 0.
-        step: The step's number, from 0.
-        seed: The seed of this model's calls in this step.
-        system: The system prompt, which all models of the episode share.
-        common: What the system prompt is made from.
-        observation: What the player sees of the game.
-        identity: The part of the prompt that stays the same for this model throughout the episode.
-        observation_text: The game's own words for the observation.
-        sampling: How replies are drawn where the row says nothing else.
-        talk_round: The number of the talk round, from 0.
-        heard: The messages that reached this model.
-        feed: The posts that it sees in the social network.
-        words: The only messages there are; empty where messages are free text.
-        deliberation: How replies are thought over where the row says nothing else.
-        network: What it sees where the task is a social network.
-    """
-
-    episode: int
-    step: int
-    seed: int
-    system: str
-    common: EpisodeContext
-    observation: Observation
-    identity: str
-    observation_text: str
-    sampling: Sampling
-    talk_round: int = 0
-    heard: tuple[HeardMessage, ...] = ()
-    feed: tuple[FeedPost, ...] = ()
-    words: tuple[str, ...] = ()
-    deliberation: Deliberation = UNSET
-    network: NetworkView | None = None
-
-    @property
-    def full_observation(self) -> Observation:
-        """Return the observation with the texts heard, which is all that a scripted player uses."""
-        return replace(self.observation, heard=tuple(message.text for message in self.heard))
 
 
 @dataclass(frozen=True)
@@ -183,6 +141,7 @@ class LoRAModel(SocialAgent):
         self._reader = reader
         self._drawn: tuple[Sampling, Sampling] | None = None
         self._asked: Request | None = None
+        self._own_adapter = AdapterSwap(config.model_name or "", config.adapter)
         self.turn: TurnContext | None = None
         self.spoken: Reply | SocietyError | None = None
 
@@ -298,17 +257,19 @@ class LoRAModel(SocialAgent):
             horizon=turn.common.task.horizon,
             note=note,
             network=turn.network,
+            announced=turn.announced,
         )
+        swap = turn.adapter or self._own_adapter
         thinking, sampling = self._thought(turn, purpose)
         request = Request(
             key=CallKey(turn.episode, turn.step, self.config.model_id, purpose, turn.talk_round),
-            adapter=self.config.model_name or "",
+            adapter=swap.name,
             messages=chat(turn.system, user_prompt(purpose, turn.common.language, own, turn.common.templates)),
             base_model=self.base_model,
             choices=None if purpose is Purpose.NOTE else choices or None,
             sampling=sampling,
             seed=turn.seed,
-            adapter_path=self.config.adapter,
+            adapter_path=swap.path,
             endpoint=self.config.endpoint,
             base_stated=self.config.base_model is not None,
             situation=Situation(

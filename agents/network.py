@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
+LONGEST_TEXT = 2000
+"""Characters of a post or comment."""
+
 
 class SocialActionName(str, Enum):
     """The social actions, by OASIS's names."""

@@ -32,7 +32,7 @@ VARIABLES: Mapping[str, frozenset[str]] = {
         | {"strategy", "stance_name", "decision_name"}
     ),
     "situation": frozenset(
-        {"step", "max_steps", "identity", "heard", "observation_text", "feed", "horizon", "network"}
+        {"step", "max_steps", "identity", "heard", "observation_text", "feed", "horizon", "network", "announced"}
     ),
     "network_system": frozenset({"others", "rules"}),
     "network_identity": frozenset({"model_id", "role", "role_name", "team_id", "specialization", "persona"}),

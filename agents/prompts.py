@@ -99,6 +99,7 @@ class PlayerContext:
         horizon: The task's. Where it is not announced, the prompt does not show the step.
         note: The model's own private note of this step.
         network: What the model sees where the task is a social network.
+        announced: Texts that an event of the scenario shows it in this step.
     """
 
     step: int
@@ -111,6 +112,7 @@ class PlayerContext:
     horizon: HorizonFacts | None = None
     note: str = ""
     network: NetworkView | None = None
+    announced: Sequence[str] = ()
 
 
 def system_prompt(common: EpisodeContext) -> str:
@@ -160,6 +162,7 @@ def user_prompt(purpose: Purpose, language: Language, own: PlayerContext, templa
         observation_text=own.observation_text,
         feed=own.feed,
         horizon=own.horizon,
+        announced=own.announced,
         network=_render(language, templates, "network", view=own.network) if own.network else "",
     )
     note = f"{_render(language, templates, 'own_note', note=own.note)}\n" if own.note else ""

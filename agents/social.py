@@ -16,11 +16,8 @@ from typing import Any
 
 from agents.answers import ReaderVersion
 from agents.inference.provenance import Reply, ToolCall
-from agents.network import SHAPES, NetworkView, SocialActionName, SocialMove
+from agents.network import LONGEST_TEXT, SHAPES, NetworkView, SocialActionName, SocialMove
 from agents.tool_calls import call_in_text, read_arguments
-
-LONGEST_TEXT = 2000
-"""Characters of a post or comment."""
 
 
 @dataclass(frozen=True)

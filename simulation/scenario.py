@@ -25,6 +25,7 @@ from agents.roster_layers import compose_roster
 from agents.roster_rules import raw_players
 from agents.strategy import TrainingMode
 from agents.yaml_file import YamlFile, find_file, is_file, read_yaml, shipped_files
+from simulation.interventions.intervention import Intervention
 from simulation.interviews.survey import Survey
 from simulation.modes import Experience, MixingPolicy
 from simulation.own_templates import OwnTemplates, with_templates
@@ -123,6 +124,9 @@ class Scenario(FileModel):
     surveys: tuple[Survey, ...] = ()
     """Questions that models are asked after set steps, each alone: the answers are in the table `interviews`, and in no
     prompt. A training asks none."""
+    events: tuple[Intervention, ...] = ()
+    """What happens to the run before set steps: a text shown, a post or votes seeded, parameters changed, models muted
+    or asked for another adapter. A training has none."""
     training: TrainingConfig | None = None
     """Which rows learn and how; only `society train` uses it."""
     prompts: Annotated[PromptStorage, BeforeValidator(on_or_off)] = PromptStorage.ON

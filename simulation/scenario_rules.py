@@ -14,6 +14,7 @@ from agents.roster_rules import mappings, name_findings, raw_players
 from agents.strategy import TrainingMode
 from agents.web_address import address_findings
 from simulation.games import find_game
+from simulation.interventions.intervention import addressed_findings, events_findings
 from simulation.interviews.survey import surveyed_findings, surveys_findings
 from simulation.own_templates import template_findings
 from simulation.seats import Seat, named_teams
@@ -33,6 +34,7 @@ def scenario_findings(data: RawMapping) -> Iterator[Finding]:
     yield from sweep_findings(data.get("sweep"))
     yield from template_findings(data.get("prompt_templates"))
     yield from surveys_findings(data)
+    yield from events_findings(data)
     inference = data.get("inference")
     if isinstance(inference, Mapping):
         yield from (finding.under("inference") for finding in inference_findings(inference))
@@ -90,6 +92,7 @@ def plan_findings(data: RawMapping, roster: RawMapping) -> Iterator[Finding]:
         yield from (finding.under("tasks", index) for finding in _task_findings(task, seats))
     yield from _communication_findings(data, [seat.model_id for seat in seats])
     yield from surveyed_findings(data, [seat.model_id for seat in seats])
+    yield from addressed_findings(data, roster, seats)
     training = data.get("training")
     if isinstance(training, Mapping):
         yield from (finding.under("training") for finding in learner_findings(training, roster))

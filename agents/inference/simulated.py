@@ -14,8 +14,8 @@ from agents.inference.backend import Completion, Detection, Progress, Route
 from agents.inference.errors import PermanentError
 from agents.inference.provenance import Purpose, Request, Tier, ToolCall
 from agents.language import Language
-from agents.players.acting import planned_call
 from agents.players.policies import ROLE_POLICIES, Situation
+from agents.tool_plans import planned_call
 
 _SIMULATED_REPLY = {
     Language.EN: "This is a simulated reply: no language model was asked for {adapter}.",

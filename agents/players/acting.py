@@ -1,23 +1,15 @@
 """How scripted and simulated players act in a social network: a pure function for each policy that has a way.
 
 A function takes what its player sees and returns one legal move. Every other policy takes any offered action with any
-legal target (`wander`); beside a game, it calls any tool (`plan_call`).
+legal target (`wander`). `agents.tool_plans` makes tool calls of moves.
 """
 
 from __future__ import annotations
 
-import json
 import random
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from agents.inference.provenance import ToolCall
-from agents.network import NetworkView, SocialActionName, SocialMove, move_of
-from agents.players.phrases import NETWORK_SENTENCES
-from agents.social import LONGEST_TEXT, Tool, plan_call
-
-if TYPE_CHECKING:
-    from agents.players.observation import Situation
+from agents.network import LONGEST_TEXT, NetworkView, SocialActionName, SocialMove, move_of
 
 Say = Callable[[], str]
 """Gives the text of a post or comment."""
@@ -53,22 +45,3 @@ def _query(view: NetworkView, say: Say, rng: random.Random) -> str:
     """Return a word of a post that is shown, or else of what the player would say."""
     words = [word for post in view.shown for word in post.text.split()]
     return rng.choice(words or say().split())[:LONGEST_TEXT]
-
-
-def planned_call(
-    policy: str, situation: Situation | None, tools: Sequence[Tool], say: Say, rng: random.Random
-) -> ToolCall:
-    """Return a player's tool call.
-
-    Args:
-        policy: The name of its policy.
-        situation: What it sees.
-        tools: The tools that it is offered.
-        say: Gives the text of a post or comment beside a game.
-        rng: Its generator.
-    """
-    if situation is None or situation.network is None:
-        return plan_call(tools, say, rng)
-    sentences = NETWORK_SENTENCES[situation.language]
-    move = ACTING.get(policy, wander)(situation.network, lambda: rng.choice(sentences), rng)
-    return ToolCall("scripted", move.action.value, json.dumps(dict(move.arguments), ensure_ascii=False))

@@ -21,6 +21,7 @@ from simulation.cli import (
     play,
     report,
     run,
+    say,
     serve,
     show,
     study,
@@ -44,7 +45,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for commands in (demo, doctor, new, run, play, fork, train, ls, show, view, watch, ask, report, export, study, serve):
+for commands in (
+    demo,
+    doctor,
+    new,
+    run,
+    play,
+    say,
+    fork,
+    train,
+    ls,
+    show,
+    view,
+    watch,
+    ask,
+    report,
+    export,
+    study,
+    serve,
+):
     commands.add_to(app)
 
 

@@ -8,7 +8,17 @@ import typer
 
 from agents.yaml_file import display
 from simulation.cli.console import progress_bar
-from simulation.cli.options import RUNS, OutOption, RunArgument, SetOption, TierOption, refuse_missing_runs, settings_of
+from simulation.cli.options import (
+    RUNS,
+    HappensOption,
+    OutOption,
+    RunArgument,
+    SetOption,
+    TierOption,
+    mapping_of,
+    refuse_missing_runs,
+    settings_of,
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,6 +32,7 @@ def fork(
         str, typer.Option(help="The twin's own first step: EPISODE.STEP, both counted from 1.", show_default=False)
     ],
     set_: SetOption = None,
+    event: HappensOption = None,
     tier: TierOption = None,
     out: OutOption = RUNS,
 ) -> None:
@@ -36,9 +47,10 @@ def fork(
 
     refuse_missing_runs(run)
     settings = settings_of(tier=tier, pairs=set_)
+    happens = None if event is None else mapping_of(event, "--event")
     original = newest_run(run)
     scenario = read_manifest(original)["scenario"]
     with progress_bar(scenario["episodes"] * len(scenario["tasks"])) as progress:
-        twin = fork_run(original, at=at, set=settings.set, tier=tier, out=out, on_event=progress)
+        twin = fork_run(original, at=at, set=settings.set, event=happens, tier=tier, out=out, on_event=progress)
     typer.echo(f"the twin is the run up to {at} and has its own replies from there on")
     typer.echo(display(twin.path))

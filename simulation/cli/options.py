@@ -52,6 +52,10 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="key=value of the scenario, a dot between keys; may be given more than once."),
 ]
+HappensOption = Annotated[
+    str | None,
+    typer.Option("--event", help="What happens, as an entry of a scenario's `events`: '{show: The lake closes.}'."),
+]
 ReplaceOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -162,6 +166,16 @@ def settings_of(
         fail_usage(f"--set {wrong[0]}: write key=value, for example --set inference.temperature=0")
     changed = dict(pair.split("=", 1) for pair in pairs or ())
     return Settings(tier, require, seed, episodes, tuple(endpoints or ()), changed)
+
+
+def mapping_of(text: str, option: str) -> dict[str, object]:
+    """Return the mapping that an option gives as YAML. Raises UsageError where it is none."""
+    from agents.yaml_file import read_value
+
+    found = read_value(text, f"{option} {text}", option)
+    if not isinstance(found, dict):
+        fail_usage(f'{option} {text}: write a mapping, for example {{show: "The lake closes."}}')
+    return found
 
 
 def _check_tier(value: str | None, option: str) -> None:

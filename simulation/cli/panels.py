@@ -8,7 +8,7 @@ import typer
 
 PANELS: Mapping[str, tuple[str, ...]] = {
     "Start": ("demo", "doctor", "new", "validate"),
-    "Run": ("run", "resume", "fork", "train"),
+    "Run": ("run", "say", "resume", "fork", "train"),
     "Look": ("ls", "show", "view", "ask", "report", "export"),
     "Study": ("study",),
     "Serve": ("serve",),

@@ -5,7 +5,6 @@
     ...
     async with env:
         ended = await env.run_task(TrainingTask(task_id="t1", task_type="public_goods"))
-
 The scenario runner uses this class too; there is no second way.
 """
 
@@ -35,22 +34,25 @@ from agents.strategy import TrainingMode
 from simulation.engine.environment_stats import EnvironmentCounts, EnvironmentStats
 from simulation.engine.episode import Episode
 from simulation.engine.episode_plan import EpisodePlan, ScenarioFrom, TalkRules
+from simulation.engine.interventions import Live, nothing_live
+from simulation.engine.mode_choice import choose_mode
 from simulation.games import find_game
 from simulation.games.base import Game
+from simulation.interventions.intervention import Intervention
 from simulation.interviews.survey import Survey
-from simulation.modes import Experience, ModeChoice, after_episode, pick_mode, playable_modes
+from simulation.modes import Experience, ModeChoice, after_episode, playable_modes
 from simulation.scenario import Mixing
 from simulation.seats import Seat
-from simulation.seeds import stream, whole_seed
+from simulation.seeds import whole_seed
 from simulation.store.events import CallBegun, CallMade, EpisodeEnded, Event, MessageSent, SocialActed
+from simulation.store.intervention_events import EventHappened
 from simulation.task import TrainingTask
 from simulation.topology.communication import Communication
 
 notices = logging.getLogger("society.notice")  # shown without --verbose
+_USUAL = TrainingTask(task_id="public_goods", task_type="public_goods")
 
 if TYPE_CHECKING:
-    import networkx as nx
-
     from agents.lora_model import Responder
     from simulation.engine.learning import CycleLearners
     from simulation.engine.society import Society
@@ -82,6 +84,8 @@ class MultiModelEnvironment:
         prompt_templates: Texts of templates in place of the shipped ones, by name.
         surveys: Questions that models are asked after set steps, outside of the play.
         changes: Where other scenarios begin.
+        events: What happens before set steps.
+        live: Gives what came from outside before a step.
     """
 
     def __init__(
@@ -109,6 +113,8 @@ class MultiModelEnvironment:
         prompt_templates: Mapping[str, str] | None = None,
         surveys: Sequence[Survey] = (),
         changes: Sequence[ScenarioFrom] = (),
+        events: Sequence[Intervention] = (),
+        live: Live = nothing_live,
     ) -> None:
         self.training_mode = member_of(TrainingMode, training_mode, "training_mode")
         self.max_models = max_models
@@ -116,6 +122,7 @@ class MultiModelEnvironment:
         self.language, self.seed = member_of(Language, language, "language"), whole_seed(seed)
         self.templates = templates_of(prompt_templates or {})
         self._surveys, self._changes = tuple(surveys), tuple(changes)
+        self._events, self._live = tuple(events), live
         self.sampling = sampling or Sampling()
         self.deliberation, self._reader = deliberation or UNSET, reader
         self.communication = communication or Communication()
@@ -239,11 +246,13 @@ class MultiModelEnvironment:
             deliberation=self.deliberation,
             templates=self.templates,
             surveys=self._surveys,
+            events=self._events,
             talk=TalkRules.of(self.communication, game),
             resumed=number in self._recording.episodes,
         )
-        plan = plan.followed_by(self._changes, partial(self._game, society=society))
-        ended = await Episode(plan, society, self._emit).play()
+        game_of = partial(self._game, society=society)
+        plan = plan.followed_by(self._changes, game_of)
+        ended = await Episode(plan, society, self._emit, game_of, self._live).play()
         self.learn(task.task_id, choice, ended)
         self.episodes = number + 1
         self._counts.add_episode(ended, game.synthetic)
@@ -268,7 +277,7 @@ class MultiModelEnvironment:
         """
         if cycles < 1:
             raise SocietyError(f"cycles must be at least 1, not {cycles}")
-        chosen = tuple(tasks) or (TrainingTask(task_id="public_goods", task_type="public_goods"),)
+        chosen = tuple(tasks) or (_USUAL,)
         if self._learners is None:
             notices.info("no row of this environment learns: a cycle plays its tasks; give it learners=Learners(...)")
             return [await self.run_task(task) for _ in range(cycles) for task in chosen]
@@ -295,14 +304,18 @@ class MultiModelEnvironment:
         self._experience[task_id] = after_episode(before, choice, ended.welfare, ended.optimum, arms, self.mixing.gamma)
 
     async def store_again(
-        self, tasks: Mapping[int, TrainingTask], messages: Iterable[MessageSent], acts: Iterable[SocialActed] = ()
+        self,
+        tasks: Mapping[int, TrainingTask],
+        messages: Iterable[MessageSent],
+        acts: Iterable[SocialActed] = (),
+        happened: Iterable[EventHappened] = (),
     ) -> None:
-        """Store again what finished episodes (`tasks`, by episode) said and did, so that oasis.db is complete."""
+        """Store again what was said and done in finished episodes (`tasks`, by episode): oasis.db is then complete."""
         from simulation.engine.restore import store_again
 
         society = await self._open()
         games = {number: self._game(task, number, society) for number, task in tasks.items()}
-        await store_again(society, games, self.seed, messages, acts)
+        await store_again(society, games, self.seed, messages, acts, happened)
 
     async def aclose(self) -> None:
         """Close the society and the client, and remove a temporary database."""
@@ -328,12 +341,9 @@ class MultiModelEnvironment:
                 await self._close_society()
             self.training_mode, self.mixing, self.communication = scenario.mode, scenario.mixing, scenario.communication
             self.sampling, self.deliberation = scenario.inference.sampling(), scenario.inference.deliberation()
-            self.templates, self._surveys = scenario.templates, scenario.surveys
+            self.templates, self._surveys, self._events = scenario.templates, scenario.surveys, scenario.events
 
     # -- parts -------------------------------------------------------------------------------------------
-
-    def _seats(self) -> tuple[Seat, ...]:
-        return tuple(Seat(config.model_id, config.team_id) for config in self.models)
 
     def _refuse_few_models(self, task: TrainingTask) -> None:
         if len(self._models) < task.required_models:
@@ -346,19 +356,11 @@ class MultiModelEnvironment:
         return find_game(task.task_type)(replace(setting, neighbours=society.neighbours), task.game_parameters())
 
     def _choose_mode(self, task: TrainingTask, number: int) -> ModeChoice:
-        modes = playable_modes(self._seats())
-        if self.training_mode is TrainingMode.TEAM_BATTLE and TrainingMode.TEAM_BATTLE not in modes:
-            raise SocietyError("a team battle needs models of at least two teams (team_id)")
-        if self.training_mode is not TrainingMode.MIXED:
-            return ModeChoice(self.training_mode, "set by the scenario")
-        rng = stream(self.seed, "mixing", number)
-        level, mixing = task.cooperation_level, self.mixing
-        experience = self._experience.get(task.task_id, Experience())
-        turn = sum(experience.plays.values())
-        return pick_mode(mixing.policy, turn, level, experience, modes, rng, mixing.gamma)
+        seats = self._seats()
+        return choose_mode(self.training_mode, self.mixing, task, seats, self._experience, self.seed, number)
 
-    def _topology(self) -> nx.Graph[int]:
-        return self.communication.graph([config.model_id for config in self.models], self.seed)
+    def _seats(self) -> tuple[Seat, ...]:
+        return tuple(Seat(config.model_id, config.team_id) for config in self.models)
 
     async def _open(self) -> Society:
         """Return the running society of the current models; after a model was added or removed it is a new one."""
@@ -371,7 +373,8 @@ class MultiModelEnvironment:
             self._folder = Path(self._stack.enter_context(TemporaryDirectory()))
         self._databases += 1
         database = "oasis.db" if self._databases == 1 else f"oasis-{self._databases}.db"
-        topology, base, responders = self._topology(), self.base_model, self._responders
+        topology = self.communication.graph([config.model_id for config in self.models], self.seed)
+        base, responders = self.base_model, self._responders
         society = Society(self.models, self.client, topology, self._folder, base, database, responders, self._reader)
         self._society = await society.__aenter__()
         return self._society

@@ -14,10 +14,11 @@ from agents.inference.provenance import fallen, lowest_tier, real_share
 from agents.network import NetworkView
 from agents.prompts import EpisodeContext, HeardMessage, identity, system_prompt
 from agents.strategy import Strategy, derive_strategy
-from simulation.engine.episode_plan import EpisodePlan, StepView
+from simulation.engine.episode_plan import EpisodePlan, GameOf, StepView
 from simulation.engine.episode_stats import EpisodeStats, outcome
 from simulation.engine.feed import Feed
 from simulation.engine.gc_tuning import reduced_gc
+from simulation.engine.interventions import Live, StandingEvents, happenings, nothing_live
 from simulation.engine.interviews import hold_interviews
 from simulation.engine.network_phase import NetworkPhase
 from simulation.engine.treat import treat
@@ -38,7 +39,8 @@ from simulation.store.events import (
 )
 
 if TYPE_CHECKING:
-    from agents.lora_model import Decision, SpokenMessage, TurnContext
+    from agents.lora_model import Decision, SpokenMessage
+    from agents.turn import TurnContext
     from simulation.engine.society import Arrival, Society
 
 Emit = Callable[[Event], None]
@@ -47,8 +49,11 @@ Emit = Callable[[Event], None]
 class Episode:
     """Plays one `EpisodePlan` in a running society and emits the events."""
 
-    def __init__(self, plan: EpisodePlan, society: Society, emit: Emit) -> None:
+    def __init__(
+        self, plan: EpisodePlan, society: Society, emit: Emit, game_of: GameOf, live: Live = nothing_live
+    ) -> None:
         self.society, self.emit, self.later = society, emit, plan.later
+        self._game_of, self._live = game_of, live
         self.seats = tuple(Seat(config.model_id, config.team_id) for config in plan.configs)
         self.players = range(len(self.seats))
         self._follow(plan)
@@ -57,6 +62,7 @@ class Episode:
         self.feed = Feed(society, plan.talk.social_actions)
         self.network = NetworkPhase(society, plan.game, plan.number) if isinstance(plan.game, SocialNetwork) else None
         self.sights: list[StepView] = []
+        self.standing = StandingEvents()
 
     def _follow(self, plan: EpisodePlan) -> None:
         """Play by a plan from now on."""
@@ -107,9 +113,9 @@ class Episode:
     async def _step(self, state: State[Any]) -> State[Any]:
         started, step = time.monotonic(), state.tally.step
         for plan in [later for begins, later in self.later if begins == step]:
-            self._follow(plan)
-            if self.network is not None and isinstance(plan.game, SocialNetwork):
-                self.network.game = plan.game
+            was_set = self.standing.parameters
+            self._change(plan.with_parameters(was_set, self._game_of) if was_set else plan)
+        self._intervene(state)
         self.sights = [self._look(state, player) for player in self.players]
         said = await self._talk(state)
         state = await self._act(state)
@@ -122,6 +128,28 @@ class Episode:
         self.emit(self._resolved(state, step, self._since(started)))
         await self._survey(before, last=self.plan.game.is_terminal(state))
         return state
+
+    # -- what happens before a step --------------------------------------------------------------------------
+
+    def _change(self, plan: EpisodePlan) -> None:
+        """Play by another plan from now on."""
+        self._follow(plan)
+        if self.network is not None and isinstance(plan.game, SocialNetwork):
+            self.network.game = plan.game
+
+    def _intervene(self, state: State[Any]) -> None:
+        """Let happen what the scenario says, or somebody from outside, before the step that begins in `state`."""
+        plan, step = self.plan, state.tally.step
+        self.standing.begin_step()
+        for event, players, record in happenings(plan.events, self._live, self.seats, plan.seed, plan.number, step):
+            self.emit(record)
+            self.standing.apply(event, players)
+            if event.set is not None:
+                self._change(self.plan.with_parameters(event.set, self._game_of))
+            elif self.network is not None and event.post is not None:
+                self.emit(self.network.seed_post(state, event.post.author, event.post.text))
+            elif self.network is not None and event.vote is not None:
+                self.network.seed_votes(state, event.vote.item, event.vote.likes, event.vote.dislikes)
 
     def _look(self, state: State[Any], player: int) -> StepView:
         plan = self.plan
@@ -156,7 +184,7 @@ class Episode:
 
     def _may_speak(self, state: State[Any], player: int) -> bool:
         budget = self.plan.talk.message_budget
-        able = budget is None or self.stats[player].messages < budget
+        able = player not in self.standing.muted and (budget is None or self.stats[player].messages < budget)
         return able and self.plan.game.may_speak(state, player)
 
     def _limit(self, inbox: Sequence[Arrival], player: int, state: State[Any], talk_round: int) -> list[Arrival]:
@@ -227,9 +255,10 @@ class Episode:
         """Let every player but people do one thing in the social network, if there is one; return the state after."""
         people = [player for player in self.players if self.plan.configs[player].human]
         if self.network is not None:
-            state, done = await self.network.act(state, partial(self._network_turn, state), people)
+            absent = {*people, *self.standing.muted}
+            state, done = await self.network.act(state, partial(self._network_turn, state), absent)
         elif self.plan.talk.social_actions:
-            acting = [player for player in self.players if player not in people]
+            acting = [player for player in self.players if player not in {*people, *self.standing.muted}]
             done = await self.feed.act({player: self._turn(state, player) for player in acting})
         else:
             return state
@@ -296,7 +325,7 @@ class Episode:
                     self.emit(answer)
 
     def _turn(self, state: State[Any], player: int, talk_round: int = 0) -> TurnContext:
-        from agents.lora_model import TurnContext
+        from agents.turn import TurnContext
 
         plan, sight = self.plan, self.sights[player]
         return TurnContext(
@@ -314,6 +343,8 @@ class Episode:
             feed=self.feed.posts,
             words=plan.talk.words,
             deliberation=plan.deliberation,
+            announced=self.standing.announced.get(player, ()),
+            adapter=self.standing.swap(player, plan.configs),
         )
 
     # -- events ------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,10 +19,15 @@ from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
     from agents.players.policies import Observation
+    from simulation.interventions.intervention import Intervention
     from simulation.interviews.survey import Survey
     from simulation.scenario import Scenario
     from simulation.task import TrainingTask
     from simulation.topology.communication import Communication
+
+
+GameOf = Callable[["TrainingTask", int], Game[Any]]
+"""Makes the game of a task, for the number of an episode."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,17 @@ class EpisodePlan:
     deliberation: Deliberation = UNSET
     templates: Templates = ()
     surveys: tuple[Survey, ...] = ()
+    events: tuple[Intervention, ...] = ()
     later: tuple[tuple[int, EpisodePlan], ...] = ()
     resumed: bool = False
 
-    def followed_by(
-        self, changes: Sequence[ScenarioFrom], game_of: Callable[[TrainingTask, int], Game[Any]]
-    ) -> EpisodePlan:
+    def with_parameters(self, values: Mapping[str, Any], game_of: GameOf) -> EpisodePlan:
+        """Return the plan with other parameters of the game."""
+        task = self.task.model_copy(update={"parameters": {**self.task.parameters, **values}})
+        game = game_of(task, self.number)
+        return replace(self, task=task, game=game)
+
+    def followed_by(self, changes: Sequence[ScenarioFrom], game_of: GameOf) -> EpisodePlan:
         """Return the plan with those that take its place within the episode.
 
         Args:
@@ -92,7 +102,7 @@ class EpisodePlan:
         here = [each for each in changes if each.step > 0 and each.episode == self.number]
         return replace(self, later=tuple((each.step, self._with(each.scenario, game_of)) for each in here))
 
-    def _with(self, scenario: Scenario, game_of: Callable[[TrainingTask, int], Game[Any]]) -> EpisodePlan:
+    def _with(self, scenario: Scenario, game_of: GameOf) -> EpisodePlan:
         task = scenario.tasks[self.number % len(scenario.tasks)]
         game = game_of(task, self.number)
         return replace(
@@ -103,6 +113,7 @@ class EpisodePlan:
             deliberation=scenario.inference.deliberation(),
             templates=scenario.templates,
             surveys=scenario.surveys,
+            events=scenario.events,
             talk=TalkRules.of(scenario.communication, game),
         )
 

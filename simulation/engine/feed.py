@@ -16,7 +16,8 @@ from agents.social import FeedPost, social_tools
 from simulation.store.events import SocialActed
 
 if TYPE_CHECKING:
-    from agents.lora_model import Act, TurnContext
+    from agents.lora_model import Act
+    from agents.turn import TurnContext
     from simulation.engine.society import Society
 
 FEED_LENGTH = 8

@@ -16,7 +16,8 @@ from simulation.store.interviews import InterviewAnswered
 
 if TYPE_CHECKING:
     from agents.interviews import Interview
-    from agents.lora_model import LoRAModel, TurnContext
+    from agents.lora_model import LoRAModel
+    from agents.turn import TurnContext
 
 
 async def hold_interviews(

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+import orjson
+
 from agents.inference.loops import gather_or_raise
 from agents.network import NetworkView, SocialActionName
+from agents.problems import SocietyError
 from agents.social import network_tools
 from simulation.engine.feed import social_acted
 from simulation.games.base import Move, State
@@ -18,10 +21,12 @@ from simulation.games.social_network import TAKE_PART, NetworkAct, NetworkTable,
 from simulation.seeds import stream
 from simulation.store.events import SocialActed
 from simulation.store.history import recorded_move
+from simulation.store.intervention_events import EventHappened
 from simulation.store.network_events import PostSeeded
 
 if TYPE_CHECKING:
-    from agents.lora_model import Act, TurnContext
+    from agents.lora_model import Act
+    from agents.turn import TurnContext
     from simulation.engine.network_store import NetworkStore
     from simulation.engine.society import Society
 
@@ -57,6 +62,27 @@ class NetworkPhase:
             )
             for item in range(1, world.newest + 1)
         ]
+
+    def seed_post(self, state: NetworkState, author: str, text: str) -> PostSeeded:
+        """Publish a post that no act published, before a step."""
+        world, step = state.table.world, state.tally.step
+        item = world.add(world.names.index(author), step, text)
+        assert self._store is not None, "begin comes first"
+        self._store.seed(item, step)
+        return PostSeeded(self._episode, step, world.clock.text(step), item, author, text)
+
+    def seed_votes(self, state: NetworkState, item: int, likes: int, dislikes: int) -> None:
+        """Give an item votes of nobody in the network, before a step.
+
+        Raises:
+            SocietyError: There is no such item yet.
+        """
+        world, step = state.table.world, state.tally.step
+        if item > world.newest:
+            raise SocietyError(f"vote: there is no item {item} in step {step + 1}; the newest is {world.newest}")
+        world.add_votes(world.source(item), likes, dislikes)
+        assert self._store is not None, "begin comes first"
+        self._store.recount(world.source(item), step)
 
     async def act(self, state: NetworkState, turn: Turn, absent: Iterable[int]) -> tuple[NetworkState, list[Done]]:
         """Play one step's social phase.
@@ -108,9 +134,17 @@ class StoredNetwork:
         self._state: NetworkState = game.start(stream(seed, "game", episode))
         self._phase.begin(self._state)
 
-    async def add(self, step: int, events: Sequence[SocialActed]) -> None:
-        """Carry out the acts of one step again."""
+    async def add(self, step: int, events: Sequence[SocialActed], happened: Sequence[EventHappened] = ()) -> None:
+        """Carry out what happened before a step, and its acts, again."""
         while self._state.tally.step < step:
             self._state = self.game.resolve(self._state, [Move(TAKE_PART)] * self.game.players)
+        for event in happened:
+            detail = orjson.loads(event.detail)
+            if event.kind == "post":
+                self._phase.seed_post(self._state, detail["author"], detail["text"])
+            elif event.kind == "vote":
+                self._phase.seed_votes(self._state, detail["item"], detail["likes"], detail["dislikes"])
+        if not events:
+            return
         acts = [NetworkAct(self._number[event.model_id], recorded_move(event), event.seen) for event in events]
         self._state, _ = await self._phase.carry_out(self._state, acts)

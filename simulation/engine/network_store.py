@@ -108,6 +108,18 @@ class NetworkStore:
             self._touched.add(item)
         self._flush(range(len(self._world.names)))
 
+    def seed(self, item: int, step: int) -> None:
+        """Write a post that no act published."""
+        self._now = self._time(step)
+        self._publish(self._world.author[item], item)
+        self._flush(())
+
+    def recount(self, item: int, step: int) -> None:
+        """Write the counts of an item that changed without an act."""
+        self._now = self._time(step)
+        self._touched.add(item)
+        self._flush(())
+
     def write(self, acts: Sequence[NetworkAct], items: Sequence[int], step: int) -> None:
         """Write the acts of a step, each with the item that it published, and what its players were shown."""
         self._now = self._time(step)

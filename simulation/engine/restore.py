@@ -11,11 +11,12 @@ from simulation.games.base import Game
 from simulation.games.social_network import SocialNetwork
 from simulation.store.events import MessageSent, SocialActed
 from simulation.store.history import recorded_move
+from simulation.store.intervention_events import EventHappened
 
 if TYPE_CHECKING:
     from simulation.engine.society import Society
 
-Happened = TypeVar("Happened", MessageSent, SocialActed)
+Happened = TypeVar("Happened", MessageSent, SocialActed, EventHappened)
 
 
 async def store_again(
@@ -24,6 +25,7 @@ async def store_again(
     seed: int,
     messages: Iterable[MessageSent],
     acts: Iterable[SocialActed],
+    happened: Iterable[EventHappened] = (),
 ) -> None:
     """Store what was said and done in the finished episodes, in the order in which it happened.
 
@@ -33,17 +35,18 @@ async def store_again(
         seed: The run's seed.
         messages: What was said.
         acts: What was done in social networks.
+        happened: What happened before steps.
     """
     number = {config.model_id: player for player, config in enumerate(society.configs)}
-    said, done = _by_step(messages), _by_step(acts)
+    said, done, events = _by_step(messages), _by_step(acts), _by_step(happened)
     for episode, game in sorted(games.items()):
         network = StoredNetwork(society, game, episode, seed) if isinstance(game, SocialNetwork) else None
-        for step in sorted({*said[episode], *done[episode]}):
+        for step in sorted({*said[episode], *done[episode], *(events[episode] if network else ())}):
             for message in said[episode][step]:
                 addressees = [number[model_id] for model_id in message.addressees]
                 await society.store_again(number[message.sender], addressees, message.text)
             if network is not None:
-                await network.add(step, done[episode][step])
+                await network.add(step, done[episode][step], events[episode][step])
                 continue
             moves = ((act.model_id, recorded_move(act)) for act in done[episode][step])
             for model_id, move in moves:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from agents.answers import ReaderVersion
 from agents.inference.provenance import Reply
-from agents.lora_model import LoRAModel, PlatformError, Responder, SpokenMessage, TurnContext
+from agents.lora_model import LoRAModel, PlatformError, Responder, SpokenMessage
 from agents.network import SocialMove
 from agents.oasis_import import contained_import, log_to
 from agents.problems import SocietyError
 from agents.social import FeedPost
+from agents.turn import TurnContext
 from simulation.engine.network_store import NetworkStore
 from simulation.engine.oasis_platform import FutureChannel, SocietyPlatform
 from simulation.topology.graph import neighbours

@@ -73,14 +73,24 @@ class Survey(FileModel):
 
 def survey_findings(data: RawMapping) -> Iterator[Finding]:
     """Yield what is wrong in a raw survey beyond the types of its fields."""
-    at = _listed(data.get("at"))
-    for place, text in enumerate(at if isinstance(at, (list, tuple)) else ()):
-        if isinstance(text, str):
-            yield from _refused(("at", place), moment_of, text)
-    if isinstance(at, (list, tuple)) and not at:
-        yield Finding(("at",), "names no step", 'write one, for example "*.last"')
+    yield from moment_findings(data)
     if data.get("scale") is not None:
         yield from _refused(("scale",), scale_of, data["scale"])
+
+
+def moment_findings(data: RawMapping) -> Iterator[Finding]:
+    """Yield what is wrong in the steps that a raw `at` names."""
+    for place, text in enumerate(listed_moments(data)):
+        if isinstance(text, str):
+            yield from _refused(("at", place), moment_of, text)
+    if isinstance(data.get("at"), (list, tuple)) and not data["at"]:
+        yield Finding(("at",), "names no step", 'write one, for example "*.1"')
+
+
+def listed_moments(data: RawMapping) -> Sequence[Any]:
+    """Return the steps that a raw `at` names; empty where it is no text or list."""
+    at = _listed(data.get("at"))
+    return at if isinstance(at, (list, tuple)) else ()
 
 
 def _refused(path: tuple[str | int, ...], read: Any, value: object) -> Iterator[Finding]:
@@ -93,18 +103,17 @@ def _refused(path: tuple[str | int, ...], read: Any, value: object) -> Iterator[
 def surveys_findings(data: RawMapping) -> Iterator[Finding]:
     """Yield what is wrong in the `surveys` of a raw scenario, each alone and with what is played."""
     for index, survey in mappings(data.get("surveys")):
-        found = (*survey_findings(survey), *_never_findings(survey, data))
+        found = (*survey_findings(survey), *never_findings(survey, data))
         yield from (finding.under("surveys", index) for finding in found)
 
 
-def _never_findings(survey: RawMapping, data: RawMapping) -> Iterator[Finding]:
-    """Yield the moments of a survey that the scenario does not reach."""
+def never_findings(entry: RawMapping, data: RawMapping) -> Iterator[Finding]:
+    """Yield the steps that a raw survey or event names and that the scenario does not reach."""
     tasks, repeats = [task for _, task in mappings(data.get("tasks"))], data.get("episodes", 1)
     steps = [task.get("max_steps", 5) for task in tasks]
     if not tasks or not isinstance(repeats, int) or not all(isinstance(each, int) for each in steps):
         return
-    at = _listed(survey.get("at"))
-    for place, text in enumerate(at if isinstance(at, (list, tuple)) else ()):
+    for place, text in enumerate(listed_moments(entry)):
         try:
             moment = moment_of(text)
         except ValueError:

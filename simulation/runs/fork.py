@@ -17,6 +17,7 @@ from agents.file_model import plain_value
 from agents.inference.backend import InferenceSettings
 from agents.inference.provenance import FALLBACK_ORDER, CallKey, Reply, Request, Tier
 from agents.problems import UsageError
+from agents.yaml_file import read_value
 from simulation.interviews.moments import moment_asked
 from simulation.plan import Plan, Settings, make_plan
 from simulation.runs.changes import CHANGED, EARLIER, FORK_AT, FORK_OF
@@ -44,6 +45,7 @@ def fork_run(
     *,
     at: str | tuple[int, int],
     set: Mapping[str, object] | None = None,
+    event: Mapping[str, object] | None = None,
     tier: Tier | str | None = None,
     out: str | Path = "runs",
     on_event: Observer | None = None,
@@ -56,6 +58,7 @@ def fork_run(
         path: The run's directory.
         at: The first step that is the twin's own: episode and step, both counted from 1, or a text: "2.3".
         set: Values by dotted key in place of the scenario's, from that step on; a text is read as YAML.
+        event: What happens before that step in the twin: an entry of a scenario's `events` without `at`.
         tier: The only tier that may answer from that step on; by default those of the run, and none lower than its
             replies came from.
         out: The folder for the twin's run directory.
@@ -70,6 +73,8 @@ def fork_run(
     manifest = read_manifest(original)
     before, events = Plan.of(manifest), unbroken(original / EventLog.NAME)
     start = _start(at, events, original)
+    if event is not None:
+        wanted["events"] = [*_events_of(before, wanted), {**event, "at": f"{start[0] + 1}.{start[1] + 1}"}]
     after = _changed_plan(before, Settings(tier=tier, set=wanted))
     _refuse_changes(before.scenario, after.scenario, start, manifest)
     entries = {
@@ -82,6 +87,13 @@ def fork_run(
     twin = new_directory(Path(out), after, None, reader_of(manifest), entries)
     floor = None if tier is not None else _lowest_tier(manifest)
     return finish(ForkSession(twin, after, on_event, original, start, floor))
+
+
+def _events_of(before: Plan, wanted: Mapping[str, object]) -> list[object]:
+    """Return the events of the twin in plain data: those of the run, or those that were asked for in their place."""
+    asked = wanted.get("events", before.scenario.model_dump(mode="json", exclude_none=True)["events"])
+    found = read_value(asked, "--set events", "events") if isinstance(asked, str) else plain_value(asked)
+    return list(found) if isinstance(found, list) else []
 
 
 def _changed_plan(before: Plan, settings: Settings) -> Plan:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import filecmp
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from agents.inference.provenance import Reply, Request
 from agents.inference.recording import Recording, RecordingMismatchError
 from agents.problems import SocietyError, UsageError
 from simulation.engine.environment import MultiModelEnvironment
+from simulation.engine.interventions import Live
 from simulation.plan import Plan
 from simulation.runs.changes import fork_entries
+from simulation.runs.live import again
 from simulation.runs.session import Observer, RunSession, RunStoppedError, finish
 from simulation.store.events import (
     CallMade,
@@ -32,7 +35,8 @@ from simulation.store.events import (
     StepResolved,
     read_events,
 )
-from simulation.store.history import said
+from simulation.store.history import live_events, said
+from simulation.store.intervention_events import EventHappened
 from simulation.store.prompts import StoredPrompt, read_prompts
 from simulation.store.run_directory import RunStatus, new_directory, reader_of, write_manifest
 from simulation.tables.columns import OPTIONAL_TABLES, TableName
@@ -131,6 +135,10 @@ class ReplaySession(RunSession):
     def _recording(self) -> Recording:
         replies = {key: reply for event in self._recorded for key, reply in said(event).items()}
         return WatchedRecording(replies, strict=True, tell=self._compare_prompt)
+
+    def _live(self) -> Live:
+        happened = (event for event in self._recorded if isinstance(event, EventHappened))
+        return partial(again, live_events(happened))
 
     def _compare_prompt(self, request: Request) -> None:
         """Store a prompt, and compare it with the one that the run stored, if it stored any."""

@@ -20,9 +20,11 @@ from agents.inference.weights import changed_weights
 from agents.problems import SocietyError, StopRequestedError
 from agents.strategy import TrainingMode
 from simulation.engine.environment import MultiModelEnvironment
+from simulation.engine.interventions import Live
 from simulation.modes import ModeChoice
 from simulation.plan import Plan
 from simulation.runs.changes import changes_of
+from simulation.runs.live import LiveEvents
 from simulation.runs.probing import probe_servers, without_server
 from simulation.scenario import PromptStorage, Scenario
 from simulation.store.events import (
@@ -148,6 +150,10 @@ class RunSession:
         """Return the replies that earlier sessions paid for."""
         return Recording(self.history.recorded)
 
+    def _live(self) -> Live:
+        """Return what gives the events from outside."""
+        return LiveEvents(self.path, self.history.live, self.history.reached)
+
     def _schedule(self) -> Iterable[Any]:
         tasks, last = len(self.plan.scenario.tasks), self.plan.scenario.episodes
         return (self._played_in(number).tasks[number % tasks] for number in range(tasks * last))
@@ -180,6 +186,8 @@ class RunSession:
             prompt_templates=scenario.prompt_templates,
             surveys=scenario.surveys,
             changes=self._changes[1:],
+            events=scenario.events,
+            live=self._live(),
         )
         for config in players:
             environment.add_model(config)
@@ -242,7 +250,8 @@ class RunSession:
         if not self.resumed:
             return
         tasks = {number: task for number, task in enumerate(self._schedule()) if number in self.history.finished}
-        await environment.store_again(tasks, self.history.messages, self.history.acts)
+        history = self.history
+        await environment.store_again(tasks, history.messages, history.acts, history.happened)
         for started, ended in self.history.finished.values():
             choice = ModeChoice(TrainingMode(started.mode), started.mode_reason, started.mode_probability)
             environment.learn(started.task_id, choice, ended)

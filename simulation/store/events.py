@@ -19,6 +19,7 @@ from agents.inference.provenance import CallKey, CallRecord, CallStatus, Purpose
 from agents.inference.recording import read_reply
 from agents.problems import SocietyError
 from simulation.store.files import drop_torn_line
+from simulation.store.intervention_events import EventHappened
 from simulation.store.interviews import InterviewAnswered
 from simulation.store.migrations import migrated_events
 from simulation.store.network_events import PostSeeded
@@ -230,6 +231,7 @@ Event = (
     | MessageSent
     | SocialActed
     | PostSeeded
+    | EventHappened
     | DecisionMade
     | InterviewAnswered
     | StepResolved
@@ -245,6 +247,7 @@ EVENT_TYPES: dict[str, type[Any]] = {
         MessageSent,
         SocialActed,
         PostSeeded,
+        EventHappened,
         DecisionMade,
         InterviewAnswered,
         StepResolved,
@@ -349,6 +352,7 @@ _READERS: dict[type[Any], Callable[[dict[str, Any]], Event]] = {
     ),
     SocialActed: lambda body: SocialActed(**{**body, "seen": tuple(body.get("seen", ()))}),
     InterviewAnswered: InterviewAnswered.read,
+    EventHappened: EventHappened.read,
     StepResolved: lambda body: StepResolved(**{**body, "rows": tuple(StepRow(**row) for row in body["rows"])}),
     EpisodeEnded: lambda body: EpisodeEnded(**{**body, "outcomes": tuple(Outcome(**row) for row in body["outcomes"])}),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,16 +22,24 @@ from simulation.store.events import (
     SocialActed,
     read_events,
 )
+from simulation.store.intervention_events import SCENARIO, EventHappened
 
 
 @dataclass
 class History:
-    """Finished episodes, their messages and acts, and the unfinished episode's calls that brought a reply."""
+    """Finished episodes, their messages, acts and events, and the unfinished episode's calls that brought a reply.
+
+    `live` are the events from outside by episode and step, and `reached` is the last step that anything is known of: up
+    to there a resumed run takes no others.
+    """
 
     finished: dict[int, tuple[EpisodeStarted, EpisodeEnded]] = field(default_factory=dict)
     recorded: dict[CallKey, Recorded] = field(default_factory=dict)
     messages: list[MessageSent] = field(default_factory=list)
     acts: list[SocialActed] = field(default_factory=list)
+    happened: list[EventHappened] = field(default_factory=list)
+    live: dict[tuple[int, int], list[EventHappened]] = field(default_factory=dict)
+    reached: tuple[int, int] = (-1, -1)
     tier_mix: Counter[str] = field(default_factory=Counter)
 
     @classmethod
@@ -41,24 +49,45 @@ class History:
             return history
         for event in read_events(path):
             history.recorded.update(said(event))
+            history.reached = max(history.reached, place_in(event))
             if isinstance(event, EpisodeStarted):
                 started[event.episode] = event
             elif isinstance(event, MessageSent):
                 history.messages.append(event)
             elif isinstance(event, SocialActed):
                 history.acts.append(event)
+            elif isinstance(event, EventHappened):
+                history.happened.append(event)
             elif isinstance(event, RunResumed):  # what was said and done in this episode comes again below
                 history.messages = [said for said in history.messages if said.episode != event.episode]
                 history.acts = [done for done in history.acts if done.episode != event.episode]
+                history.happened = [each for each in history.happened if each.episode != event.episode]
             elif isinstance(event, CallMade) and event.record.reply is not None:
                 history.tier_mix[event.record.tier.value] += 1
             elif isinstance(event, EpisodeEnded):
                 history.finished[event.episode] = (started[event.episode], event)
         done = history.finished
+        history.live = live_events(history.happened)
+        history.happened = [each for each in history.happened if each.episode in done]
         history.recorded = {key: reply for key, reply in history.recorded.items() if key.episode not in done}
         history.messages = [message for message in history.messages if message.episode in done]
         history.acts = [act for act in history.acts if act.episode in done]
         return history
+
+
+def live_events(happened: Iterable[EventHappened]) -> dict[tuple[int, int], list[EventHappened]]:
+    """Return the events that came from outside, by episode and step."""
+    found: dict[tuple[int, int], list[EventHappened]] = {}
+    for event in happened:
+        if event.source != SCENARIO:
+            found.setdefault((event.episode, event.step), []).append(event)
+    return found
+
+
+def place_in(event: Event) -> tuple[int, int]:
+    """Return the episode and step that an event belongs to; (-1, -1) for none."""
+    key = event.record.key if isinstance(event, CallMade) else event
+    return getattr(key, "episode", -1), getattr(key, "step", -1)
 
 
 def said(event: Event) -> Mapping[CallKey, Recorded]:

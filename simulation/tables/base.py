@@ -81,6 +81,11 @@ class Tables:
         """One row per answer to a question outside of the play: a survey's, or one that was asked afterwards."""
         return self._table(TableName.INTERVIEWS)
 
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """One row per event that happened to a run: of its scenario, or from outside (`society say`)."""
+        return self._table(TableName.EVENTS)
+
     def columns(self, table: TableName | str, names: Sequence[str]) -> pd.DataFrame:
         """Return some columns of a table."""
         frame: pd.DataFrame = getattr(self, table_name(table).value)

@@ -19,6 +19,7 @@ class TableName(str, Enum):
     POSTS = "posts"
     NETWORK = "network"
     INTERVIEWS = "interviews"
+    EVENTS = "events"
 
 
 class Column(NamedTuple):
@@ -266,9 +267,19 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         Column("completion_tokens", REAL, "tokens of all its replies, where reported"),
         _REASONING,
     ),
+    TableName.EVENTS: (
+        _EPISODE,
+        _STEP,
+        Column("number", COUNT, "which of the step's events, from 0; one row per event, which happens before its step"),
+        Column("kind", CATEGORY, "show, post, vote, set, mute or adapter"),
+        Column("to", TUPLE, "tuple of the model ids it happened to"),
+        Column("detail", TEXT, "what happened, as JSON: the text shown, the values set, ..."),
+        Column("source", CATEGORY, "scenario, or the id of the line of `society say`"),
+        _SYNTHETIC,
+    ),
 }
 
-OPTIONAL_TABLES = frozenset({TableName.POSTS, TableName.NETWORK, TableName.INTERVIEWS})
+OPTIONAL_TABLES = frozenset({TableName.POSTS, TableName.NETWORK, TableName.INTERVIEWS, TableName.EVENTS})
 """Tables that have no file where they have no row."""
 
 KEYS: Mapping[TableName, tuple[str, ...]] = {
@@ -281,6 +292,7 @@ KEYS: Mapping[TableName, tuple[str, ...]] = {
     TableName.OUTCOMES: ("episode", "model_id"),
     TableName.POSTS: ("episode", "item"),
     TableName.NETWORK: ("episode", "model_id"),
+    TableName.EVENTS: ("episode", "step", "number"),
 }
 """What tells a table's rows apart within a run, and so what they are joined by; a call has no key of its own."""
 

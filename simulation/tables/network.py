@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import orjson
+
 from agents.inference.provenance import Tier, lowest_tier
 from agents.network import SocialActionName, SocialMove
 from simulation.network.acts import carry_out
 from simulation.network.clock import StepClock
 from simulation.network.world import ItemKind, World
 from simulation.store.events import SocialActed
+from simulation.store.intervention_events import EventHappened
 from simulation.store.network_events import PostSeeded
 
 Row = dict[str, Any]
@@ -60,6 +63,11 @@ class NetworkEpisode:
         item = self.world.add(self.number[event.author], event.step, event.text, kind, event.parent)
         self.world.add_votes(item, event.likes, event.dislikes)
         self._dated(event.time, "none")
+
+    def vote(self, event: EventHappened) -> None:
+        """Add votes of nobody in the network."""
+        votes = orjson.loads(event.detail)
+        self.world.add_votes(self.world.source(votes["item"]), votes["likes"], votes["dislikes"])
 
     def act(self, event: SocialActed, move: SocialMove | None) -> None:
         """Add what a model was shown and did."""

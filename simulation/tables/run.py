@@ -34,6 +34,7 @@ from simulation.store.events import (
     read_events,
 )
 from simulation.store.history import recorded_move, said
+from simulation.store.intervention_events import EventHappened
 from simulation.store.interviews import InterviewAnswered
 from simulation.store.migrations import migrated_manifest
 from simulation.store.network_events import PostSeeded
@@ -55,6 +56,8 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 SURVEY, ASK = "survey", "ask"
 """Where a row of `interviews` is from: the run's events, or questions asked afterwards."""
+_OF_EPISODES = (TableName.INTERVIEWS, TableName.EVENTS)
+"""What is derived again where an episode is played again, besides messages, acts, decisions and steps."""
 PROMPT_COLUMNS = (
     *("episode", "step", "model_id", "purpose", "talk_round", "ask"),
     *("system", "user", "choices", "tools", "reply", "tier", "adapter"),
@@ -90,6 +93,8 @@ class TableBuilder:
                 self._begin(event)
             case PostSeeded():
                 self._networks[event.episode].seed(event)
+            case EventHappened():
+                self._happen(event)
             case CallMade():
                 self._put(TableName.CALLS, event.record.key.episode, call_row(event.record))
             case MessageSent():
@@ -124,6 +129,11 @@ class TableBuilder:
         if event.episode in self._networks:
             self._networks[event.episode].act(event, recorded_move(event))
 
+    def _happen(self, event: EventHappened) -> None:
+        self._put(TableName.EVENTS, event.episode, asdict(event))
+        if event.kind == "vote":
+            self._networks[event.episode].vote(event)
+
     def _put(self, table: TableName, episode: int, row: Row) -> None:
         started = self._started.get(episode)  # none for a call outside of every episode
         self.rows[table].append({**row, "synthetic": started is not None and started.synthetic})
@@ -151,7 +161,7 @@ class TableBuilder:
 
     def _forget(self, episode: int) -> None:
         """Drop the rows of an episode that is played again; its calls stay, as they were paid for."""
-        for name in (TableName.MESSAGES, TableName.ACTS, TableName.DECISIONS, TableName.STEPS, TableName.INTERVIEWS):
+        for name in (TableName.MESSAGES, TableName.ACTS, TableName.DECISIONS, TableName.STEPS, *_OF_EPISODES):
             self.rows[name] = [row for row in self.rows[name] if row["episode"] != episode]
         self._networks.pop(episode, None)
 

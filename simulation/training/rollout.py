@@ -58,7 +58,8 @@ def update_plan(context: UpdateContext) -> Plan:
     """Return the plan of an update's episodes: a seed of its own, and learners that play their versions."""
     scenario = context.plan.scenario
     seed = derive_seed(scenario.seed, "training", context.update)
-    settings: dict[str, object] = {"seed": seed, "episodes": context.config.episodes, "training": None, "surveys": ()}
+    nothing: dict[str, object] = {"training": None, "surveys": (), "events": ()}
+    settings: dict[str, object] = {"seed": seed, "episodes": context.config.episodes, **nothing}
     if not is_tabular(context.plan):
         base = base_of(context.plan, context.config)
         settings["inference"] = scenario.inference.model_copy(update={"embedded_model": base})

@@ -121,7 +121,13 @@ class TestMode:
         keys = (
             "name mode roster seed episodes language tasks communication inference sweep prompts description training"
         )
-        assert set(scenario_schema()["properties"]) == {*keys.split(), "training", "prompt_templates", "surveys"}
+        assert set(scenario_schema()["properties"]) == {
+            *keys.split(),
+            "training",
+            "prompt_templates",
+            "surveys",
+            "events",
+        }
 
 
 class TestTask:

@@ -11,11 +11,12 @@ from agents.answers import ReaderVersion
 from agents.inference.provenance import Provenance, Reply, Tier, ToolCall
 from agents.language import Language
 from agents.network import NetworkView, SeenPost, SocialActionName, SocialMove, move_of
-from agents.players.acting import ACTING, acting, planned_call
+from agents.players.acting import ACTING, acting
 from agents.players.observation import Observation, Situation
 from agents.players.phrases import NETWORK_SENTENCES
 from agents.role import ModelRole
 from agents.social import network_tools, plan_call, read_act
+from agents.tool_plans import planned_call
 
 VIEW = NetworkView(
     0,
@@ -62,7 +63,8 @@ def test_beside_a_game_any_tool_is_called() -> None:
 
 
 def test_a_policy_with_its_own_way_acts_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.players.acting.ACTING", dict(ACTING))
+    monkeypatch.setattr("agents.tool_plans.ACTING", copied := dict(ACTING))
+    monkeypatch.setattr("agents.players.acting.ACTING", copied)
 
     @acting("fan")
     def like_what_is_new(view: NetworkView, _say: object, _rng: random.Random) -> SocialMove:

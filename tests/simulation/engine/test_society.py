@@ -13,9 +13,10 @@ from agents.inference.client import VLLMClient
 from agents.inference.errors import FloorReachedError
 from agents.inference.provenance import Sampling, Tier
 from agents.language import Language
-from agents.lora_model import LoRAModel, PlatformError, TurnContext
+from agents.lora_model import LoRAModel, PlatformError
 from agents.prompts import EpisodeContext, identity
 from agents.strategy import TrainingMode, derive_strategy
+from agents.turn import TurnContext
 from simulation.engine.oasis_platform import FutureChannel, Platform, SocietyPlatform
 from simulation.engine.society import Society
 from simulation.games.base import Setting

@@ -30,6 +30,7 @@ from simulation.store.events import (
     encode,
     read_events,
 )
+from simulation.store.intervention_events import EventHappened
 from simulation.store.interviews import InterviewAnswered
 from simulation.store.network_events import PostSeeded
 
@@ -80,6 +81,7 @@ EXAMPLES: tuple[Event, ...] = (
         4,
     ),
     PostSeeded(0, 0, "2026-01-01 08:00", 1, "ada", "the first"),
+    EventHappened(0, 1, 0, "show", ("ada", "ben"), '"关门"', "scenario"),
     DecisionMade(0, 1, "ada", None, "??", 2, "http", "coop", "", 0.1, "camel", None),
     InterviewAnswered(
         *(0, 1, "ada", 0, "信任吗?", (1, 3), "2", 2, (0.25, 0.5, 0.25), "exact", 1, 1),
