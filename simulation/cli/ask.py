@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from agents.sanitize import sanitize
-from simulation.cli.options import JsonOption, RunArgument, TierOption, refuse_missing_runs, settings_of
+from simulation.cli.options import JsonOption, RunArgument, TierOption, WhoOption, refuse_missing_runs, settings_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -22,9 +22,7 @@ def ask(
     at: Annotated[
         str, typer.Option(help="After which step: EPISODE.STEP, both counted from 1; * is every one, last the last.")
     ] = "*.last",
-    who: Annotated[
-        list[str] | None, typer.Option(help="A model, by its id; may be given more than once. Everyone by default.")
-    ] = None,
+    who: WhoOption = None,
     scale: Annotated[
         str | None, typer.Option(help="The least and the greatest answer: 1..7. Each point's probability is measured.")
     ] = None,

@@ -52,6 +52,9 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", help="key=value of the scenario, a dot between keys; may be given more than once."),
 ]
+WhoOption = Annotated[
+    list[str] | None, typer.Option(help="A model, by its id; may be given more than once. Everyone by default.")
+]
 HappensOption = Annotated[
     str | None,
     typer.Option("--event", help="What happens, as an entry of a scenario's `events`: '{show: The lake closes.}'."),

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
+
 from agents.language import Language
 from agents.players.observation import Option
 from agents.strategy import TrainingMode, derive_strategy
@@ -129,26 +131,54 @@ def _decision_points(rows: Any, who: str) -> Iterator[DecisionPoint]:
     return (DecisionPoint(int(episode), int(step), str(name)) for episode, step, name in zip(*columns, strict=True))
 
 
+def tasks_in_force(run: Run, task: TrainingTask, episode: int) -> list[tuple[int, TrainingTask]]:
+    """Return what an episode plays, by the step from which it counts: a fork or an event changes it on the way."""
+    manifest, found = run.manifest, dict[int, TrainingTask]()
+    earlier = manifest.get("earlier") or ()
+    starts = [(0, 0), *(tuple(row["until"]) for row in earlier)]
+    for start, scenario in zip(starts, [*(row["scenario"] for row in earlier), manifest["scenario"]], strict=True):
+        if start[0] <= episode:
+            named = (each for each in scenario["tasks"] if each["task_id"] == task.task_id)
+            found[start[1] if start[0] == episode else 0] = TrainingTask.model_validate(next(named))
+    return _with_events(run, found, episode)
+
+
+def _with_events(run: Run, tasks: Mapping[int, TrainingTask], episode: int) -> list[tuple[int, TrainingTask]]:
+    """Return the tasks with the parameters that events set, from their steps on."""
+    rows = run.events
+    rows = rows[(rows["episode"] == episode) & (rows["kind"].astype(str) == "set")]
+    values = [(int(step), orjson.loads(text)) for step, text in zip(rows["step"], rows["detail"], strict=True)]
+    found = []
+    for step in sorted({*tasks, *(step for step, _ in values)}):
+        task = tasks[max(start for start in tasks if start <= step)]
+        known = [value for start, value in values if start <= step]
+        parameters = {key: value for each in (task.parameters, *known) for key, value in each.items()}
+        found.append((step, task.model_copy(update={"parameters": parameters})))
+    return found
+
+
 class _Episode:
-    """One episode's game and seats, as the run set them up."""
+    """One episode's games and seats, as the run set them up."""
 
     def __init__(self, run: Run, task: TrainingTask, mode: TrainingMode, number: int) -> None:
         configs = run.roster.expand()
         self._names = [config.model_id for config in configs]
         self._teamwork = [derive_strategy(config.role, task, mode).teamwork_level for config in configs]
-        self._number, self._language, self._game = number, _language(run), game_of(run, task, number)
-        self._start: State[Any] = self._game.start(stream(int(run.manifest["seed"]), "game", number))
+        self._number, self._language = number, _language(run)
+        self._games = [(step, game_of(run, each, number)) for step, each in tasks_in_force(run, task, number)]
+        self._start: State[Any] = self._games[0][1].start(stream(int(run.manifest["seed"]), "game", number))
 
     def steps(self, moves: _Moves) -> Iterator[PlayedStep]:
         """Yield every step, in the order of play."""
-        state = self._start
-        while not self._game.is_terminal(state):
+        state, game = self._start, self._games[0][1]
+        while not game.is_terminal(state):
+            game = self._game_at(state.tally.step)
             points = tuple(DecisionPoint(self._number, state.tally.step, name) for name in self._names)
-            options = tuple(self._options(state, player) for player in range(len(self._names)))
+            options = tuple(game.observe(state, player, self._language).options for player in range(len(self._names)))
             made = tuple(map(moves.of, points, options, self._teamwork))
-            end = self._game.resolve(state, made)
-            yield PlayedStep(self._game, state, points, options, made, end)
+            end = game.resolve(state, made)
+            yield PlayedStep(game, state, points, options, made, end)
             state = end
 
-    def _options(self, state: State[Any], player: int) -> tuple[Option, ...]:
-        return self._game.observe(state, player, self._language).options
+    def _game_at(self, step: int) -> Game[Any]:
+        return [game for begins, game in self._games if begins <= step][-1]

@@ -37,7 +37,7 @@ def spoken_to(make_plan: MakePlan, runs: Path, *words: str, stop: bool = False) 
 
 
 def test_said_text_is_shown_in_the_next_step(make_plan: MakePlan, runs: Path) -> None:
-    run = spoken_to(make_plan, runs, "Hurry up.", "--to", "m2")
+    run = spoken_to(make_plan, runs, "Hurry up.", "--who", "m2")
     rows = run.prompts[run.prompts["user"].str.contains("Hurry up.", regex=False)]
     assert set(zip(rows["episode"], rows["step"], rows["model_id"], strict=True)) == {(0, 1, "m2")}
     (row,) = run.events.to_dict("records")

@@ -11,10 +11,11 @@ from agents.inference.provenance import Tier
 from agents.problems import InvalidFileError
 from agents.role import ModelRole
 from agents.roster import ModelConfig
+from simulation import fork_run
 from simulation.games import task_types
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
-from simulation.tables.reconstruct import DecisionPoint, options_of, rules_of
+from simulation.tables.reconstruct import DecisionPoint, options_of, played_steps, rules_of
 from simulation.tables.run import Run
 
 ROWS = tuple(
@@ -69,3 +70,27 @@ def test_an_unfinished_episode_is_left_out(make_plan: Callable[..., Plan], runs:
     run = run_scenario(make_plan(), out=runs)
     run.episodes = run.episodes[run.episodes["episode"] == 0]
     assert {moment.episode for moment in options_of(run)} == {0}
+
+
+def _payoffs_again(run: Run) -> list[list[float]]:
+    return [list(step.end.tally.last_payoff) for step in played_steps(run)]
+
+
+def _payoffs(run: Run) -> list[list[float]]:
+    models = [row.model_id for row in run.roster.expand()]
+    table = run.steps.pivot(index=["episode", "step"], columns="model_id", values="payoff")
+    return table[models].to_numpy().tolist()
+
+
+def test_steps_after_a_set_event_are_played_by_its_parameters(make_plan: Callable[..., Plan], runs: Path) -> None:
+    events = [{"at": "1.2", "set": {"multiplier": 3.0}}, {"at": "2.1", "set": {"multiplier": 2.5}}]
+    run = run_scenario(make_plan(4, mode="cooperative", events=events), out=runs)
+    assert _payoffs_again(run) == _payoffs(run)
+
+
+def test_history_of_a_fork_is_played_by_its_own_parameters(make_plan: Callable[..., Plan], runs: Path) -> None:
+    run = run_scenario(make_plan(4, mode="cooperative"), out=runs)
+    twin = fork_run(run.path, at="1.2", set={"tasks.0.parameters": {"multiplier": 3.0}}, out=runs)
+    assert _payoffs_again(twin) == _payoffs(twin)
+    assert _payoffs(twin)[0] == _payoffs(run)[0]
+    assert _payoffs(twin) != _payoffs(run)
