@@ -26,7 +26,7 @@ from agents.problems import SocietyError
 from agents.prompts import PlayerContext, Question, chat, user_prompt
 from agents.roster import ModelConfig
 from agents.social import Tool, read_act
-from agents.tool_plans import planned_call
+from agents.tool_plans import any_addressee, planned_call
 from agents.turn import TurnContext
 
 with contained_import():
@@ -165,6 +165,21 @@ class LoRAModel(SocialAgent):
         except SocietyError as error:
             self.spoken = error
 
+    async def address(self, turn: TurnContext, choices: Sequence[str]) -> str | None:
+        """Let the model choose who gets its next message; it is asked a second time if its reply is no choice.
+
+        Returns:
+            The choice, None if neither reply clearly was one.
+
+        Raises:
+            InferenceError: As `VLLMClient.generate`.
+        """
+        request = self._request(turn, Purpose.ADDRESS, tuple(choices))
+        label, _ = self._read(await self.responder(request), tuple(choices), {})
+        if label is None:
+            label, _ = self._read(await self.responder(_again(request, turn)), tuple(choices), {})
+        return label
+
     # -- acting in the social network ------------------------------------------------------------------------
 
     async def act(self, turn: TurnContext, tools: Sequence[Tool]) -> Act:
@@ -258,6 +273,8 @@ class LoRAModel(SocialAgent):
             note=note,
             network=turn.network,
             announced=turn.announced,
+            remembered=turn.remembered,
+            addressee=turn.addressee if purpose is Purpose.TALK else "",
         )
         swap = turn.adapter or self._own_adapter
         thinking, sampling = self._thought(turn, purpose)
@@ -277,13 +294,13 @@ class LoRAModel(SocialAgent):
             ),
             thinking=thinking,
         )
-        self._asked = request if purpose is not Purpose.NOTE else self._asked
+        self._asked = self._asked if purpose in (Purpose.NOTE, Purpose.ADDRESS) else request
         return request
 
     def _thought(self, turn: TurnContext, purpose: Purpose) -> tuple[bool | None, Sampling]:
         """Return whether the model should think for this reply, and how the reply is drawn; a choice has no thought."""
         deliberation, sampling = self._deliberation(turn), self._sampling(turn.sampling)
-        if purpose is Purpose.DECIDE or deliberation.thinking is None:
+        if purpose in (Purpose.DECIDE, Purpose.ADDRESS) or deliberation.thinking is None:
             return None if deliberation.thinking is None else False, sampling
         return deliberation.thinking, deliberation.sampling(sampling)
 
@@ -340,7 +357,9 @@ def scripted_reply(policy: Policy, request: Request) -> Reply:
         say = partial(policy.speak, observation, rng, language)
         call = planned_call(policy.name, request.situation, request.tools, say, rng)
         return Reply("", Provenance(Tier.SCRIPTED, policy.name), tool_calls=(call,))
-    if request.key.purpose is Purpose.TALK:
+    if request.key.purpose is Purpose.ADDRESS:
+        text = any_addressee(request)
+    elif request.key.purpose is Purpose.TALK:
         text = policy.message(observation, rng, language, request.choices or ())
     elif request.key.purpose is Purpose.INTERVIEW and not request.choices:
         text = policy.speak(observation, rng, language)

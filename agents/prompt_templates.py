@@ -33,11 +33,13 @@ VARIABLES: Mapping[str, frozenset[str]] = {
     ),
     "situation": frozenset(
         {"step", "max_steps", "identity", "heard", "observation_text", "feed", "horizon", "network", "announced"}
+        | {"remembered", "addressee"}
     ),
     "network_system": frozenset({"others", "rules"}),
     "network_identity": frozenset({"model_id", "role", "role_name", "team_id", "specialization", "persona"}),
     "network": frozenset({"view"}),
     "heard": frozenset({"sender", "team_id", "text"}),
+    "address": frozenset({"choices"}),
     "talk": frozenset({"choices"}),
     "act": frozenset({"choices"}),
     "note": frozenset({"choices"}),

@@ -100,6 +100,8 @@ class PlayerContext:
         note: The model's own private note of this step.
         network: What the model sees where the task is a social network.
         announced: Texts that an event of the scenario shows it in this step.
+        remembered: Lines on earlier steps, oldest first; they come before what changes from step to step.
+        addressee: Who alone gets its message; empty where everyone in reach does.
     """
 
     step: int
@@ -113,6 +115,8 @@ class PlayerContext:
     note: str = ""
     network: NetworkView | None = None
     announced: Sequence[str] = ()
+    remembered: Sequence[str] = ()
+    addressee: str = ""
 
 
 def system_prompt(common: EpisodeContext) -> str:
@@ -163,6 +167,8 @@ def user_prompt(purpose: Purpose, language: Language, own: PlayerContext, templa
         feed=own.feed,
         horizon=own.horizon,
         announced=own.announced,
+        remembered=own.remembered,
+        addressee=own.addressee,
         network=_render(language, templates, "network", view=own.network) if own.network else "",
     )
     note = f"{_render(language, templates, 'own_note', note=own.note)}\n" if own.note else ""

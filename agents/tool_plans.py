@@ -7,13 +7,20 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from agents.inference.provenance import ToolCall
+from agents.inference.provenance import Request, ToolCall
 from agents.players.acting import ACTING, Say, wander
 from agents.players.phrases import NETWORK_SENTENCES
 from agents.social import Tool, plan_call
 
 if TYPE_CHECKING:
     from agents.players.observation import Situation
+
+
+def any_addressee(request: Request) -> str:
+    """Return who gets a scripted or simulated player's message: any of the choices, each as likely, by the seed."""
+    key = request.key
+    name = f"{request.seed}/{key.model_id}/{key.talk_round}/address"
+    return random.Random(name).choice(request.choices or ("",))
 
 
 def planned_call(

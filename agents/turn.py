@@ -35,6 +35,8 @@ class TurnContext:
         network: What it sees where the task is a social network.
         announced: Texts that an event shows it in this step.
         adapter: The adapter that it is asked for in place of its row's.
+        remembered: Lines on earlier steps, oldest first.
+        addressee: Who alone gets its message; empty where everyone in reach does.
     """
 
     episode: int
@@ -54,6 +56,8 @@ class TurnContext:
     network: NetworkView | None = None
     announced: tuple[str, ...] = ()
     adapter: AdapterSwap | None = None
+    remembered: tuple[str, ...] = ()
+    addressee: str = ""
 
     @property
     def full_observation(self) -> Observation:

@@ -31,6 +31,7 @@ from simulation.modes import Experience, MixingPolicy
 from simulation.own_templates import OwnTemplates, with_templates
 from simulation.scenario_rules import plan_findings, scenario_findings
 from simulation.sections.inference import InferenceConfig
+from simulation.sections.memory import NO_MEMORY, MemoryConfig
 from simulation.sections.posts import with_posts
 from simulation.sections.training import TrainingConfig
 from simulation.sweep_values import SweptValues
@@ -119,6 +120,8 @@ class Scenario(FileModel):
     """The tasks, played one after the other."""
     communication: Communication = Communication()
     """Who can reach whom, and how much is said."""
+    memory: MemoryConfig = NO_MEMORY
+    """What a model's prompt holds of earlier steps of the episode; nothing by default."""
     inference: InferenceConfig = Field(default_factory=InferenceConfig)
     """Where replies come from and how they are drawn."""
     surveys: tuple[Survey, ...] = ()

@@ -15,7 +15,7 @@ from agents.inference.errors import PermanentError
 from agents.inference.provenance import Purpose, Request, Tier, ToolCall
 from agents.language import Language
 from agents.players.policies import ROLE_POLICIES, Situation
-from agents.tool_plans import planned_call
+from agents.tool_plans import any_addressee, planned_call
 
 _SIMULATED_REPLY = {
     Language.EN: "This is a simulated reply: no language model was asked for {adapter}.",
@@ -55,6 +55,8 @@ class SimulatedBackend:
 
 def _answer(request: Request) -> str:
     rng = _stream(request)
+    if request.key.purpose is Purpose.ADDRESS:
+        return any_addressee(request)
     if request.situation is not None and request.key.purpose is Purpose.TALK:
         situation = request.situation
         policy = ROLE_POLICIES[situation.role].of(situation)

@@ -43,6 +43,7 @@ from simulation.interviews.survey import Survey
 from simulation.modes import Experience, ModeChoice, after_episode, playable_modes
 from simulation.scenario import Mixing
 from simulation.seats import Seat
+from simulation.sections.memory import NO_MEMORY, MemoryConfig
 from simulation.seeds import whole_seed
 from simulation.store.events import CallBegun, CallMade, EpisodeEnded, Event, MessageSent, SocialActed
 from simulation.store.intervention_events import EventHappened
@@ -86,6 +87,7 @@ class MultiModelEnvironment:
         changes: Where other scenarios begin.
         events: What happens before set steps.
         live: Gives what came from outside before a step.
+        memory: What prompts hold of earlier steps.
     """
 
     def __init__(
@@ -115,22 +117,20 @@ class MultiModelEnvironment:
         changes: Sequence[ScenarioFrom] = (),
         events: Sequence[Intervention] = (),
         live: Live = nothing_live,
+        memory: MemoryConfig = NO_MEMORY,
     ) -> None:
         self.training_mode = member_of(TrainingMode, training_mode, "training_mode")
-        self.max_models = max_models
-        self.base_model = base_model
+        self.max_models, self.base_model = max_models, base_model
         self.language, self.seed = member_of(Language, language, "language"), whole_seed(seed)
-        self.templates = templates_of(prompt_templates or {})
-        self._surveys, self._changes = tuple(surveys), tuple(changes)
-        self._events, self._live = tuple(events), live
-        self.sampling = sampling or Sampling()
+        self.templates, self._surveys = templates_of(prompt_templates or {}), tuple(surveys)
+        self._changes, self._events, self._live, self._memory = tuple(changes), tuple(events), live, memory
+        self.sampling, self._on_event = sampling or Sampling(), on_event
         self.deliberation, self._reader = deliberation or UNSET, reader
         self.communication = communication or Communication()
         self.mixing = mixing or Mixing()
         self.endpoints: tuple[str | EndpointSettings, ...] = tuple(endpoints) or (vllm_url,)
         self._experience = self.mixing.begun()
         self._models: dict[str, ModelConfig] = {}
-        self._on_event = on_event
         self._recording = recording or Recording()
         self._responders = {model_id: self._recording.first(each) for model_id, each in (responders or {}).items()}
         self._counts = EnvironmentCounts()
@@ -247,6 +247,7 @@ class MultiModelEnvironment:
             templates=self.templates,
             surveys=self._surveys,
             events=self._events,
+            memory=self._memory,
             talk=TalkRules.of(self.communication, game),
             resumed=number in self._recording.episodes,
         )
@@ -262,7 +263,7 @@ class MultiModelEnvironment:
         """Play every task once per cycle; without tasks, one `public_goods` task with default values.
 
         After each cycle the environment's `learners` make one update from what they played, and play their new versions
-        from then on. In an environment without learners nobody learns, and a notice says so.
+        from then on. Without learners nobody learns, and a notice says so.
 
         Args:
             cycles: How often, from 1.
@@ -272,8 +273,7 @@ class MultiModelEnvironment:
             One entry per episode, in order.
 
         Raises:
-            SocietyError: `cycles` is below 1, as in `run_task`, or a learner does not fit the environment, played a
-                simulated reply, or cannot be trained.
+            SocietyError: `cycles` is below 1, or as in `run_task`, or a learner cannot learn from what it played.
         """
         if cycles < 1:
             raise SocietyError(f"cycles must be at least 1, not {cycles}")
@@ -341,7 +341,8 @@ class MultiModelEnvironment:
                 await self._close_society()
             self.training_mode, self.mixing, self.communication = scenario.mode, scenario.mixing, scenario.communication
             self.sampling, self.deliberation = scenario.inference.sampling(), scenario.inference.deliberation()
-            self.templates, self._surveys, self._events = scenario.templates, scenario.surveys, scenario.events
+            self.templates, self._surveys = scenario.templates, scenario.surveys
+            self._events, self._memory = scenario.events, scenario.memory
 
     # -- parts -------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agents.inference.loops import gather_or_raise
 from agents.inference.provenance import fallen, lowest_tier, real_share
 from agents.network import NetworkView
-from agents.prompts import EpisodeContext, HeardMessage, identity, system_prompt
+from agents.prompts import EpisodeContext, identity, system_prompt
 from agents.strategy import Strategy, derive_strategy
 from simulation.engine.episode_plan import EpisodePlan, GameOf, StepView
 from simulation.engine.episode_stats import EpisodeStats, outcome
@@ -20,8 +20,9 @@ from simulation.engine.feed import Feed
 from simulation.engine.gc_tuning import reduced_gc
 from simulation.engine.interventions import Live, StandingEvents, happenings, nothing_live
 from simulation.engine.interviews import hold_interviews
+from simulation.engine.memory import EpisodeMemory, StepMemory
 from simulation.engine.network_phase import NetworkPhase
-from simulation.engine.treat import treat
+from simulation.engine.talk import TalkPhase
 from simulation.games.base import Move, State
 from simulation.games.measures import known
 from simulation.games.social_network import SocialNetwork
@@ -33,15 +34,14 @@ from simulation.store.events import (
     EpisodeEnded,
     EpisodeStarted,
     Event,
-    MessageSent,
     StepResolved,
     StepRow,
 )
 
 if TYPE_CHECKING:
-    from agents.lora_model import Decision, SpokenMessage
+    from agents.lora_model import Act, Decision
     from agents.turn import TurnContext
-    from simulation.engine.society import Arrival, Society
+    from simulation.engine.society import Society
 
 Emit = Callable[[Event], None]
 
@@ -58,10 +58,12 @@ class Episode:
         self.players = range(len(self.seats))
         self._follow(plan)
         self.stats = [EpisodeStats() for _ in self.players]
-        self.heard: list[tuple[HeardMessage, ...]] = [() for _ in self.players]
+        self.talk = TalkPhase(society, self.seats, self.stats, emit)
+        self.memory = EpisodeMemory(plan.memory, len(self.seats), plan.language)
         self.feed = Feed(society, plan.talk.social_actions)
         self.network = NetworkPhase(society, plan.game, plan.number) if isinstance(plan.game, SocialNetwork) else None
         self.sights: list[StepView] = []
+        self.acted: dict[int, str] = {}
         self.standing = StandingEvents()
 
     def _follow(self, plan: EpisodePlan) -> None:
@@ -117,13 +119,16 @@ class Episode:
             self._change(plan.with_parameters(was_set, self._game_of) if was_set else plan)
         self._intervene(state)
         self.sights = [self._look(state, player) for player in self.players]
-        said = await self._talk(state)
+        said = await self.talk.play(
+            plan := self.plan, self.audiences, state, partial(self._turn, state), self.standing.muted
+        )
         state = await self._act(state)
         actions = await self._decide(state)
         moves = [
             Move(action, said.get(player, ""), self.strategies[player].teamwork_level)
             for player, action in enumerate(actions)
         ]
+        self._remember(step, actions, said)
         before, state = state, self.plan.game.resolve(state, moves)
         self.emit(self._resolved(state, step, self._since(started)))
         await self._survey(before, last=self.plan.game.is_terminal(state))
@@ -151,6 +156,19 @@ class Episode:
             elif self.network is not None and event.vote is not None:
                 self.network.seed_votes(state, event.vote.item, event.vote.likes, event.vote.dislikes)
 
+    def _remember(self, step: int, actions: Sequence[str | None], said: Mapping[int, str]) -> None:
+        """Let players remember the step: what they wrote, heard and chose, and what the game showed them before."""
+        if not self.memory.kept:
+            return
+        plan = self.plan
+        for player in self.players:
+            sight, action = self.sights[player], actions[player]
+            labels = {option.action: option.label for option in sight.observation.options}
+            own = self.acted.get(player, labels.get(action or "", "") if len(labels) > 1 else "")
+            heard = tuple(message.line(plan.language, plan.templates) for message in self.talk.heard[player])
+            wrote = tuple(filter(None, (said.get(player, ""),)))
+            self.memory.add(player, StepMemory(step + 1, wrote, heard, own), sight.observation_text)
+
     def _look(self, state: State[Any], player: int) -> StepView:
         plan = self.plan
         observation = plan.game.observe(state, player, plan.language)
@@ -160,94 +178,6 @@ class Episode:
     def _since(self, started: float) -> float | None:
         """Return the seconds since `started`; None in an episode some of whose replies were recorded before."""
         return None if self.plan.resumed else time.monotonic() - started
-
-    # -- talk --------------------------------------------------------------------------------------------
-
-    async def _talk(self, state: State[Any]) -> dict[int, str]:
-        """Play every talk round of a step; return the last text that each player sent."""
-        said: dict[int, str] = {}
-        for talk_round in range(self.plan.talk.talk_rounds):
-            speakers = [player for player in self.players if self._may_speak(state, player)]
-            if not speakers:
-                self.heard = [() for _ in self.players] if talk_round == 0 else self.heard
-                break
-            turns = {player: self._turn(state, player, talk_round) for player in speakers}
-            spoken = await self.society.speak(turns, self.audiences)
-            arrived = await self.society.listen()
-            inboxes = self._treated(
-                [self._limit(inbox, p, state, talk_round) for p, inbox in enumerate(arrived)], state, talk_round
-            )
-            self._hear(inboxes, keep=talk_round > 0)
-            self._record(state.tally.step, talk_round, spoken, inboxes)
-            said.update({player: message.reply.text for player, message in spoken.items()})
-        return said
-
-    def _may_speak(self, state: State[Any], player: int) -> bool:
-        budget = self.plan.talk.message_budget
-        able = player not in self.standing.muted and (budget is None or self.stats[player].messages < budget)
-        return able and self.plan.game.may_speak(state, player)
-
-    def _limit(self, inbox: Sequence[Arrival], player: int, state: State[Any], talk_round: int) -> list[Arrival]:
-        """Return at most `inbox_limit` messages, drawn by the seed so that no sender is favoured."""
-        limit = self.plan.talk.inbox_limit
-        if limit is None or len(inbox) <= limit:
-            return list(inbox)
-        names = ("inbox", self.plan.number, state.tally.step, talk_round, player)
-        kept = stream(self.plan.seed, *names).sample(range(len(inbox)), limit)
-        return [inbox[i] for i in sorted(kept)]
-
-    def _treated(self, inboxes: Sequence[Sequence[Arrival]], state: State[Any], talk_round: int) -> list[list[Arrival]]:
-        """Return what is heard of what was sent. A treatment acts here and nowhere else."""
-        rng = stream(self.plan.seed, "treatment", self.plan.number, state.tally.step, talk_round)
-        roles = [config.role for config in self.plan.configs]
-        senders = [player for player, seat in enumerate(self.seats) if seat.model_id in self.plan.talk.senders]
-        return treat(self.plan.talk.treatment, inboxes, roles, rng, senders)
-
-    def _hear(self, inboxes: Sequence[Sequence[Arrival]], keep: bool) -> None:
-        read: dict[Arrival, HeardMessage] = {}
-        for player, inbox in enumerate(inboxes):
-            for arrival in inbox:
-                if arrival not in read:
-                    seat = self.seats[arrival.sender]
-                    read[arrival] = HeardMessage(seat.model_id, seat.team_id, arrival.text)
-            new = tuple(read[arrival] for arrival in inbox)
-            self.heard[player] = (*self.heard[player], *new) if keep else new
-
-    def _record(
-        self,
-        step: int,
-        talk_round: int,
-        spoken: Mapping[int, SpokenMessage],
-        inboxes: Sequence[Sequence[Arrival]],
-    ) -> None:
-        reached: dict[int, list[str]] = {}
-        for hearer, inbox in enumerate(inboxes):
-            for message_id in {arrival.message_id for arrival in inbox}:
-                reached.setdefault(message_id, []).append(self.seats[hearer].model_id)
-        for player, message in spoken.items():
-            self.stats[player].add(message.reply)
-            self.stats[player].messages += 1
-            source = message.reply.provenance
-            self.emit(
-                MessageSent(
-                    episode=self.plan.number,
-                    step=step,
-                    talk_round=talk_round,
-                    sender=self.seats[player].model_id,
-                    team_id=self.seats[player].team_id,
-                    addressees=tuple(self.seats[other].model_id for other in self.audiences[player]),
-                    audience=tuple(reached.get(message.message_id, ())),
-                    text=message.reply.text,
-                    tier=source.tier.value,
-                    adapter=source.adapter,
-                    endpoint=source.endpoint,
-                    latency=source.latency,
-                    fallback_from=fallen(source),
-                    oasis_message_id=message.message_id,
-                    oasis_group_id=message.group_id,
-                    reasoning=message.reply.reasoning,
-                )
-            )
 
     # -- act in the social network ---------------------------------------------------------------------------
 
@@ -262,6 +192,7 @@ class Episode:
             done = await self.feed.act({player: self._turn(state, player) for player in acting})
         else:
             return state
+        self.acted = {player: _act_in_words(act) for player, act, _ in done}
         for player, act, event in done:
             for reply in act.replies:
                 self.stats[player].add(reply)
@@ -339,7 +270,8 @@ class Episode:
             observation_text=sight.observation_text,
             sampling=plan.sampling,
             talk_round=talk_round,
-            heard=self.heard[player],
+            heard=self.talk.heard[player],
+            remembered=self.memory.lines(player),
             feed=self.feed.posts,
             words=plan.talk.words,
             deliberation=plan.deliberation,
@@ -392,3 +324,10 @@ class Episode:
             nash=known(score.nash),
             outcomes=outcomes,
         )
+
+
+def _act_in_words(act: Act) -> str:
+    """Return what a model did in the social network: the action and its arguments; empty for nothing legal."""
+    if act.move is None:
+        return ""
+    return " ".join([act.move.action.value, *map(str, act.move.arguments.values())])

@@ -15,6 +15,8 @@ from agents.roster import ModelConfig
 from simulation.games.base import Game
 from simulation.games.social_network import SocialNetwork
 from simulation.modes import ModeChoice
+from simulation.sections.memory import NO_MEMORY, MemoryConfig
+from simulation.topology.communication import Addressing
 from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class TalkRules:
     inbox_limit: int | None = 16
     treatment: Treatment = Treatment.DELIVERED
     social_actions: tuple[SocialActionName, ...] = ()
+    addressing: Addressing = Addressing.BROADCAST
     words: tuple[str, ...] = ()
     senders: tuple[str, ...] = ()
 
@@ -83,6 +86,7 @@ class EpisodePlan:
     templates: Templates = ()
     surveys: tuple[Survey, ...] = ()
     events: tuple[Intervention, ...] = ()
+    memory: MemoryConfig = NO_MEMORY
     later: tuple[tuple[int, EpisodePlan], ...] = ()
     resumed: bool = False
 
@@ -114,6 +118,7 @@ class EpisodePlan:
             templates=scenario.templates,
             surveys=scenario.surveys,
             events=scenario.events,
+            memory=scenario.memory,
             talk=TalkRules.of(scenario.communication, game),
         )
 

@@ -188,6 +188,7 @@ class RunSession:
             changes=self._changes[1:],
             events=scenario.events,
             live=self._live(),
+            memory=scenario.memory,
         )
         for config in players:
             environment.add_model(config)

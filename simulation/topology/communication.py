@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +20,7 @@ from pydantic import (
 )
 
 from agents.file_model import FileModel, Real, Text, Whole, distinct_words, word_or_structure
-from agents.findings import refuse
+from agents.findings import Finding, refuse
 from agents.network import GAME_ACTIONS, SocialActionName
 from simulation.seeds import derive_seed
 from simulation.topology.file import read_network
@@ -75,6 +76,13 @@ GameAction = Annotated[
 ]
 
 
+class Addressing(str, Enum):
+    """Who gets a message: everyone in reach, or whom its sender chooses of them."""
+
+    BROADCAST = "broadcast"
+    CHOSEN = "chosen"
+
+
 class Communication(FileModel):
     """Who can reach whom, and how much is said. The mode narrows it further."""
 
@@ -99,6 +107,9 @@ class Communication(FileModel):
     """What models may do in the social network, once a step, by a tool call: create_post, create_comment, like_post,
     follow, do_nothing.
     """
+    addressing: Addressing = Addressing.BROADCAST
+    """broadcast: everyone in reach gets a message; chosen: before each message its sender chooses one model in reach
+    or everyone, and nobody else ever reads it."""
     treatment: Treatment = Treatment.DELIVERED
     """What happens to messages before they are heard: delivered, silenced, shuffled or replaced."""
     senders: tuple[Text, ...] = ()
@@ -114,6 +125,9 @@ class Communication(FileModel):
     @model_validator(mode="after")
     def _keeps_the_rules(self) -> Communication:
         refuse(each.under("topology") for each in topology_findings(self.model_dump(mode="json")["topology"]))
+        if self.addressing is Addressing.CHOSEN and self.treatment is Treatment.REPLACED:
+            message = "replaced would show a private message to others"
+            refuse([Finding(("treatment",), message, "write addressing: broadcast, or another treatment")])
         return self
 
     def has_links_of(self, other: Communication) -> bool:

@@ -127,6 +127,7 @@ class TestMode:
             "prompt_templates",
             "surveys",
             "events",
+            "memory",
         }
 
 

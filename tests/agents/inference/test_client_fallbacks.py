@@ -100,7 +100,7 @@ class TestServerGoesDown:
     async def test_calls_in_flight_fall_back_and_are_logged_once(
         self, stub: ScriptedVLLM, caplog: pytest.LogCaptureFixture
     ) -> None:
-        stub.delay = 0.1
+        stub.delay = 2  # longer than the server waits for open calls when it stops
         async with Society(stub.url, retries=1, cooldown=30) as society:
             await society.client.detect()
             calls = [asyncio.create_task(society.ask()) for _ in range(10)]

@@ -1,0 +1,113 @@
+"""What the players of an episode remember: lines on the last steps, oldest first.
+
+Of a step a player remembers what it wrote, chose and heard, and what the game showed it next. Its prompts held all of
+that before, so no hidden information comes in. The cost of a step does not grow with the episode: at most `window`
+steps are kept.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from agents.language import Language
+from simulation.sections.memory import MemoryConfig, MemoryPart
+
+_WORDS: Mapping[Language, Mapping[str, str]] = {
+    Language.EN: {
+        "step": "Step {step}: {parts}.",
+        "wrote": 'you wrote "{text}"',
+        "did": "you did {action}",
+        "heard": "you heard {texts}",
+        "seen": "then: {text}",
+        "join": "; ",
+    },
+    Language.ZH: {
+        "step": "第{step}步：{parts}。",
+        "wrote": "你写道“{text}”",
+        "did": "你的行动是{action}",
+        "heard": "你听到{texts}",
+        "seen": "之后：{text}",
+        "join": "；",
+    },
+}
+
+
+@dataclass(frozen=True)
+class StepMemory:
+    """One step as one player knows it.
+
+    Args:
+        step: The step's number, from 1.
+        wrote: What it wrote.
+        heard: The lines of what it heard.
+        action: What it chose or did, in the prompt's words; empty where it did nothing.
+        seen: What the game showed it next.
+    """
+
+    step: int
+    wrote: tuple[str, ...] = ()
+    heard: tuple[str, ...] = ()
+    action: str = ""
+    seen: str = ""
+
+    def line(self, parts: Sequence[MemoryPart], language: Language) -> str:
+        """Return the step as a line of a prompt; empty where nothing is remembered."""
+        words, told = _WORDS[language], list[str]()
+        if MemoryPart.OWN in parts:
+            told += [words["wrote"].format(text=_flat(text)) for text in self.wrote]
+            told += [words["did"].format(action=_flat(self.action))] if self.action else []
+        if MemoryPart.HEARD in parts and self.heard:
+            told.append(words["heard"].format(texts=" ".join(map(_flat, self.heard))))
+        if MemoryPart.OUTCOMES in parts:
+            told += [words["seen"].format(text=_flat(self.seen))] if self.seen else []
+        return words["step"].format(step=self.step, parts=words["join"].join(told)) if told else ""
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split()).removesuffix(".")
+
+
+class EpisodeMemory:
+    """What the players of one episode remember.
+
+    Args:
+        config: How much.
+        players: How many players there are.
+        language: The language of the lines.
+    """
+
+    def __init__(self, config: MemoryConfig, players: int, language: Language) -> None:
+        self._config, self._language = config, language
+        self._lines: list[deque[str]] = [deque(maxlen=config.window) for _ in range(players)]
+        self._last: list[StepMemory | None] = [None] * players
+
+    @property
+    def kept(self) -> bool:
+        """Return whether anything is remembered."""
+        return self._config.window > 0
+
+    def lines(self, player: int) -> tuple[str, ...]:
+        """Return a player's lines, oldest first; what the game shows of the last step is in the prompt itself."""
+        last = self._last[player]
+        newest = last.line(self._config.of, self._language) if last else ""
+        lines = (*self._lines[player], newest) if newest else tuple(self._lines[player])
+        return lines[-self._config.window :] if self.kept else ()
+
+    def add(self, player: int, memory: StepMemory, shown: str) -> None:
+        """Remember a step that ended.
+
+        Args:
+            player: Whose memory.
+            memory: The step.
+            shown: What the game showed the player in this step: the outcome of the step before.
+        """
+        if not self.kept:
+            return
+        before = self._last[player]
+        if before is not None:
+            line = replace(before, seen=shown).line(self._config.of, self._language)
+            if line:
+                self._lines[player].append(line)
+        self._last[player] = memory

@@ -1,0 +1,169 @@
+"""The talk of a step: whom messages go to, what is said, and who hears it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from agents.inference.loops import gather_or_raise
+from agents.inference.provenance import fallen
+from agents.language import Language
+from agents.prompts import HeardMessage
+from simulation.engine.episode_plan import EpisodePlan
+from simulation.engine.episode_stats import EpisodeStats
+from simulation.engine.treat import treat
+from simulation.games.base import State
+from simulation.seats import Seat
+from simulation.seeds import stream
+from simulation.store.events import Event, MessageSent
+from simulation.topology.communication import Addressing
+
+if TYPE_CHECKING:
+    from agents.lora_model import SpokenMessage
+    from agents.turn import TurnContext
+    from simulation.engine.society import Arrival, Society
+
+EVERYONE: Mapping[Language, str] = {Language.EN: "everyone", Language.ZH: "所有人"}
+"""The choice of all who can be reached."""
+Turn = Callable[[int, int], "TurnContext"]
+"""Player and talk round -> what its prompt is made from."""
+Audiences = Sequence[Sequence[int]]
+
+
+class TalkPhase:
+    """The talk of one episode; `heard` is what each player heard in the step.
+
+    Args:
+        society: Where messages are delivered.
+        seats: The players.
+        stats: What is counted of each player.
+        emit: Takes the events.
+    """
+
+    def __init__(
+        self, society: Society, seats: Sequence[Seat], stats: Sequence[EpisodeStats], emit: Callable[[Event], None]
+    ) -> None:
+        self._society, self._seats, self._stats, self._emit = society, seats, stats, emit
+        self.heard: list[tuple[HeardMessage, ...]] = [() for _ in seats]
+
+    async def play(
+        self, plan: EpisodePlan, audiences: Audiences, state: State[Any], turn: Turn, muted: Collection[int]
+    ) -> dict[int, str]:
+        """Play every talk round of a step; return the last text that each player sent.
+
+        Args:
+            plan: What is played.
+            audiences: Whom each player can reach.
+            state: The state of the game.
+            turn: Gives what a player's prompt is made from.
+            muted: Players that send nothing.
+        """
+        said: dict[int, str] = {}
+        for talk_round in range(plan.talk.talk_rounds):
+            able = (player for player in range(len(self._seats)) if player not in muted)
+            speakers = [player for player in able if self._may_speak(plan, state, player)]
+            if not speakers:
+                self.heard = [() for _ in self._seats] if talk_round == 0 else self.heard
+                break
+            turns = {player: turn(player, talk_round) for player in speakers}
+            chosen = await self._addressed(plan, audiences, turns)
+            spoken = await self._society.speak(turns, chosen)
+            arrived = await self._society.listen()
+            step = state.tally.step
+            limited = [self._limit(plan, inbox, player, step, talk_round) for player, inbox in enumerate(arrived)]
+            inboxes = self._treated(plan, limited, step, talk_round)
+            self._hear(inboxes, keep=talk_round > 0)
+            self._record(plan, step, talk_round, spoken, inboxes, chosen)
+            said.update({player: message.reply.text for player, message in spoken.items()})
+        return said
+
+    async def _addressed(self, plan: EpisodePlan, audiences: Audiences, turns: dict[int, TurnContext]) -> Audiences:
+        """Return whom each player's message goes to; `turns` then say so too. An unclear choice reaches nobody."""
+        if plan.talk.addressing is Addressing.BROADCAST:
+            return audiences
+        everyone, names = EVERYONE[plan.language], [seat.model_id for seat in self._seats]
+        choosing = [player for player in turns if len(audiences[player]) > 1]
+        options = {player: (everyone, *(names[other] for other in audiences[player])) for player in choosing}
+        agents = self._society.agents
+        picked = await gather_or_raise(agents[player].address(turns[player], options[player]) for player in choosing)
+        chosen = [tuple(audience) for audience in audiences]
+        for player, pick in zip(choosing, picked, strict=True):
+            if pick != everyone:
+                chosen[player] = () if pick is None else (names.index(pick),)
+        for player, turn in turns.items():
+            if len(chosen[player]) == 1:
+                turns[player] = replace(turn, addressee=names[chosen[player][0]])
+        return chosen
+
+    def _may_speak(self, plan: EpisodePlan, state: State[Any], player: int) -> bool:
+        budget = plan.talk.message_budget
+        able = budget is None or self._stats[player].messages < budget
+        return able and plan.game.may_speak(state, player)
+
+    def _limit(
+        self, plan: EpisodePlan, inbox: Sequence[Arrival], player: int, step: int, talk_round: int
+    ) -> list[Arrival]:
+        """Return at most `inbox_limit` messages, drawn by the seed so that no sender is favoured."""
+        limit = plan.talk.inbox_limit
+        if limit is None or len(inbox) <= limit:
+            return list(inbox)
+        kept = stream(plan.seed, "inbox", plan.number, step, talk_round, player).sample(range(len(inbox)), limit)
+        return [inbox[i] for i in sorted(kept)]
+
+    def _treated(
+        self, plan: EpisodePlan, inboxes: Sequence[Sequence[Arrival]], step: int, talk_round: int
+    ) -> list[list[Arrival]]:
+        """Return what is heard of what was sent. A treatment acts here and nowhere else."""
+        rng = stream(plan.seed, "treatment", plan.number, step, talk_round)
+        roles = [config.role for config in plan.configs]
+        senders = [player for player, seat in enumerate(self._seats) if seat.model_id in plan.talk.senders]
+        return treat(plan.talk.treatment, inboxes, roles, rng, senders)
+
+    def _hear(self, inboxes: Sequence[Sequence[Arrival]], keep: bool) -> None:
+        read: dict[Arrival, HeardMessage] = {}
+        for player, inbox in enumerate(inboxes):
+            for arrival in inbox:
+                if arrival not in read:
+                    seat = self._seats[arrival.sender]
+                    read[arrival] = HeardMessage(seat.model_id, seat.team_id, arrival.text)
+            new = tuple(read[arrival] for arrival in inbox)
+            self.heard[player] = (*self.heard[player], *new) if keep else new
+
+    def _record(
+        self,
+        plan: EpisodePlan,
+        step: int,
+        talk_round: int,
+        spoken: Mapping[int, SpokenMessage],
+        inboxes: Sequence[Sequence[Arrival]],
+        chosen: Audiences,
+    ) -> None:
+        reached: dict[int, list[str]] = {}
+        for hearer, inbox in enumerate(inboxes):
+            for message_id in {arrival.message_id for arrival in inbox}:
+                reached.setdefault(message_id, []).append(self._seats[hearer].model_id)
+        for player, message in spoken.items():
+            self._stats[player].add(message.reply)
+            self._stats[player].messages += 1
+            source = message.reply.provenance
+            self._emit(
+                MessageSent(
+                    episode=plan.number,
+                    step=step,
+                    talk_round=talk_round,
+                    sender=self._seats[player].model_id,
+                    team_id=self._seats[player].team_id,
+                    addressees=tuple(self._seats[other].model_id for other in chosen[player]),
+                    audience=tuple(reached.get(message.message_id, ())),
+                    text=message.reply.text,
+                    tier=source.tier.value,
+                    adapter=source.adapter,
+                    endpoint=source.endpoint,
+                    latency=source.latency,
+                    fallback_from=fallen(source),
+                    oasis_message_id=message.message_id,
+                    oasis_group_id=message.group_id,
+                    reasoning=message.reply.reasoning,
+                )
+            )
