@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from simulation.plan import Plan
     from simulation.report.page import write_report
     from simulation.runs.fork import fork_run
+    from simulation.runs.live import say
     from simulation.runs.recorded import recorded_names, recorded_run
     from simulation.runs.replay import ReplayError, replay_run
     from simulation.runs.runner import resume_run, run_scenario
@@ -106,6 +107,7 @@ __all__ = [
     "run_blocking",
     "run_scenario",
     "save_picture",
+    "say",
     "sweep",
     "train_scenario",
     "write_report",
@@ -166,6 +168,7 @@ _HOMES = {
     "run_blocking": "agents.inference.loops",
     "run_scenario": "simulation.runs.runner",
     "save_picture": "simulation.pictures.export",
+    "say": "simulation.runs.live",
     "sweep": "simulation.runs.sweep",
     "train_scenario": "simulation.training.start",
     "write_report": "simulation.report.page",

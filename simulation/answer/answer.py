@@ -16,6 +16,7 @@ from simulation.answer.standings import named_outcomes
 from simulation.metrics.registry import LEAST_UNITS
 from simulation.metrics.replies import unanswered_servers
 from simulation.plan import Plan
+from simulation.task import NETWORK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +27,15 @@ MEMORY = (
     "Models have no memory: a prompt holds the rules, the messages of the step and what the game shows, mostly the "
     "last step. What was said or done before that is in no prompt."
 )
-"""What every model lacks, as `agents.prompts` makes its prompts."""
+NETWORK_MEMORY = (
+    "In a social network models have no memory: a prompt holds what is shown now, the feed and what the last search "
+    "found. What a model did before is in it only where a feed shows it."
+)
+REMEMBERED = (
+    "Models remember the {steps} of an episode ({parts}); what was said or done before that, or in other episodes, is "
+    "in no prompt."
+)
+"""What models know of earlier steps."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +114,22 @@ def answer_of(run: Run) -> RunAnswer:
         quotes=quotes_of(run, best[0]) if best else (),
         nearness=nearness_of(run),
         doubts=tuple(_doubts(run, banner, best)),
-        notes=(MEMORY,) if any(row.model_name for row in run.roster.expand()) else (),
+        notes=tuple(_memory(run)) if any(row.model_name for row in run.roster.expand()) else (),
     )
+
+
+def _memory(run: Run) -> Iterator[str]:
+    """Yield what models know of earlier steps, as `agents.prompts` makes their prompts."""
+    scenario = Plan.of(run.manifest).scenario
+    if window := scenario.memory.window:
+        parts = ", ".join(part.value for part in scenario.memory.of)
+        yield REMEMBERED.format(steps=f"last {window} steps" if window > 1 else "last step", parts=parts)
+        return
+    networks = [task.task_type == NETWORK for task in scenario.tasks]
+    if not all(networks):
+        yield MEMORY
+    if any(networks):
+        yield NETWORK_MEMORY
 
 
 def _played(run: Run, banner: HonestyBanner, rows: pd.DataFrame) -> Played:

@@ -77,7 +77,8 @@ def experiment_findings(data: RawMapping) -> Iterator[Finding]:
 
 def shipped_experiments() -> Mapping[str, Path]:
     """Return the files of the shipped experiments by name."""
-    return shipped_files(FOLDER / "experiments")
+    files = shipped_files(FOLDER / "experiments")
+    return {name: path for name, path in files.items() if "arms" in read_yaml(path).data}
 
 
 def experiment_file(source: str | Path) -> Path:
