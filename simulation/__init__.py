@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from simulation.games.conformance import broken_rules
     from simulation.games.measures import Meaning, closeness
     from simulation.games.pairs import MatrixGame
+    from simulation.metrics.cascade import cascade_course, normalised_rmse
     from simulation.metrics.messages import answer_network, answer_structure, messages_of
+    from simulation.metrics.spread import first_cascades
     from simulation.pictures.export import save_picture
     from simulation.plan import Plan
     from simulation.report.page import write_report
@@ -85,9 +87,11 @@ __all__ = [
     "answer_network",
     "answer_structure",
     "broken_rules",
+    "cascade_course",
     "closeness",
     "compare_runs",
     "find_game",
+    "first_cascades",
     "fork_run",
     "hold_tournament",
     "load_run",
@@ -99,6 +103,7 @@ __all__ = [
     "measure_fingerprints",
     "measure_population",
     "messages_of",
+    "normalised_rmse",
     "recorded_names",
     "recorded_run",
     "replay_run",
@@ -147,6 +152,9 @@ _HOMES = {
     "messages_of": "simulation.metrics.messages",
     "add_games": "simulation.game_plugins",
     "broken_rules": "simulation.games.conformance",
+    "cascade_course": "simulation.metrics.cascade",
+    "first_cascades": "simulation.metrics.spread",
+    "normalised_rmse": "simulation.metrics.cascade",
     "closeness": "simulation.games.measures",
     "compare_runs": "simulation.studies.compare.report",
     "find_game": "simulation.games",

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -192,11 +193,28 @@ def test_doubts_name_simulated_replies_and_missing_memory(run: Run) -> None:
 
 
 def test_a_prompt_holds_nothing_of_earlier_steps() -> None:
-    """What the note on memory says: all that a prompt varies by is of this step."""
-    given = set(PlayerContext.__dataclass_fields__)
+    """What the note on memory says: all that a prompt varies by is of this step, but for what `memory` remembers."""
+    given = set(PlayerContext.__dataclass_fields__) - {"remembered"}
     assert given == {
-        *("step", "max_steps", "identity", "heard", "observation_text", "choices", "feed", "horizon", "note", "network")
+        *("step", "max_steps", "identity", "heard", "observation_text", "choices", "feed", "horizon", "note"),
+        *("network", "announced", "addressee"),
     }
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"tasks": DILEMMA}, "Models have no memory: a prompt holds the rules"),
+        ({"tasks": [{"task_id": "net", "task_type": "social_network", "max_steps": 1}]}, "In a social network models"),
+        ({"tasks": DILEMMA, "memory": {"window": 3, "of": ["own"]}}, "Models remember the last 3 steps"),
+    ],
+)
+def test_note_says_what_models_remember(
+    make_plan: Callable[..., Plan], runs: Path, keys: dict[str, Any], said: str
+) -> None:
+    answer = answer_of(run_scenario(make_plan(2, mode="cooperative", episodes=1, **keys), out=runs))
+    (note,) = answer.notes
+    assert note.startswith(said)
 
 
 def test_scripted_society_has_no_note_on_memory(make_plan: Callable[..., Plan], runs: Path) -> None:
