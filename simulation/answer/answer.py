@@ -172,6 +172,10 @@ def _doubts(run: Run, banner: HonestyBanner, best: tuple[Part, ...]) -> Iterator
         yield f"The run is {banner.status}{f' ({reason})' if reason else ''}: this is what it had reached."
     if banner.treatment != "delivered":
         yield f"Messages were {banner.treatment} before they were heard."
+    if len(run.events):
+        kinds = run.events["kind"].astype(str).value_counts(sort=False)
+        told = ", ".join(f"{kind} {count}" for kind, count in kinds.items())
+        yield f"Events happened to the run (run.events): {told}."
     yield from (f"{text[:1].upper()}{text[1:]}." for text in banner.problems)
     yield from banner.unproved
     if banner.people:

@@ -217,6 +217,13 @@ def test_note_says_what_models_remember(
     assert note.startswith(said)
 
 
+def test_answer_names_the_events_that_happened(make_plan: Callable[..., Plan], runs: Path) -> None:
+    events = [{"at": "*.1", "show": "Hello."}, {"at": "1.1", "mute": True}]
+    plan = make_plan(2, mode="cooperative", episodes=2, tasks=DILEMMA, events=events)
+    doubts = answer_of(run_scenario(plan, out=runs)).doubts
+    assert "Events happened to the run (run.events): show 2, mute 1." in doubts
+
+
 def test_scripted_society_has_no_note_on_memory(make_plan: Callable[..., Plan], runs: Path) -> None:
     rows = tuple(ModelConfig(model_id=name, policy="tit_for_tat") for name in ("a", "b"))
     answer = answer_of(run_scenario(make_plan(rows=rows, mode="cooperative", tasks=DILEMMA), out=runs))
