@@ -89,6 +89,10 @@ class Act:
     error: str = ""
 
 
+_BESIDE = (Purpose.SUMMARY, Purpose.ADDRESS, Purpose.NOTE)
+"""What a model is asked beside its messages and decisions; a question of an interview follows none of them."""
+
+
 class LoRAModel(SocialAgent):
     """One roster row as an OASIS `SocialAgent`, and therefore a CAMEL `ChatAgent`.
 
@@ -179,6 +183,10 @@ class LoRAModel(SocialAgent):
         if label is None:
             label, _ = self._read(await self.responder(_again(request, turn)), tuple(choices), {})
         return label
+
+    async def sum_up(self, turn: TurnContext) -> Reply:
+        """Let the model sum up what it remembers. Raises InferenceError as `VLLMClient.generate` does."""
+        return await self.responder(self._request(turn, Purpose.SUMMARY))
 
     # -- acting in the social network ------------------------------------------------------------------------
 
@@ -294,7 +302,7 @@ class LoRAModel(SocialAgent):
             ),
             thinking=thinking,
         )
-        self._asked = self._asked if purpose in (Purpose.NOTE, Purpose.ADDRESS) else request
+        self._asked = self._asked if purpose in _BESIDE else request
         return request
 
     def _thought(self, turn: TurnContext, purpose: Purpose) -> tuple[bool | None, Sampling]:

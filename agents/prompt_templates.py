@@ -39,6 +39,7 @@ VARIABLES: Mapping[str, frozenset[str]] = {
     "network_identity": frozenset({"model_id", "role", "role_name", "team_id", "specialization", "persona"}),
     "network": frozenset({"view"}),
     "heard": frozenset({"sender", "team_id", "text"}),
+    "summary": frozenset({"choices"}),
     "address": frozenset({"choices"}),
     "talk": frozenset({"choices"}),
     "act": frozenset({"choices"}),

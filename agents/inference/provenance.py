@@ -43,9 +43,10 @@ FALLBACK_ORDER: tuple[Tier, ...] = (Tier.CAMEL, Tier.HTTP, Tier.EMBEDDED, Tier.S
 
 
 class Purpose(str, Enum):
-    """What a text is for: whom a message goes to, a message, a social action by a tool call, a private note before a
-    decision, a decision, or an interview's answer, which no model ever reads."""
+    """What a text is for: a summary of what the model remembers, whom a message goes to, a message, a social action by
+    a tool call, a private note before a decision, a decision, or an interview's answer, which no model ever reads."""
 
+    SUMMARY = "summary"
     ADDRESS = "address"
     TALK = "talk"
     ACT = "act"

@@ -119,6 +119,7 @@ class Episode:
             self._change(plan.with_parameters(was_set, self._game_of) if was_set else plan)
         self._intervene(state)
         self.sights = [self._look(state, player) for player in self.players]
+        await self._sum_up(state)
         said = await self.talk.play(
             plan := self.plan, self.audiences, state, partial(self._turn, state), self.standing.muted
         )
@@ -155,6 +156,18 @@ class Episode:
                 self.emit(self.network.seed_post(state, event.post.author, event.post.text))
             elif self.network is not None and event.vote is not None:
                 self.network.seed_votes(state, event.vote.item, event.vote.likes, event.vote.dislikes)
+
+    async def _sum_up(self, state: State[Any]) -> None:
+        """Let every model sum up what it remembers, where it is time to."""
+        step = state.tally.step
+        if not self.memory.is_time_to_sum_up(step):
+            return
+        models = [player for player in self.players if self.plan.configs[player].model_name]
+        turns = {player: self._turn(state, player) for player in models}
+        replies = await gather_or_raise(self.society.agents[player].sum_up(turns[player]) for player in models)
+        for player, reply in zip(models, replies, strict=True):
+            self.stats[player].add(reply)
+            self.memory.sum_up(player, step, reply.text)
 
     def _remember(self, step: int, actions: Sequence[str | None], said: Mapping[int, str]) -> None:
         """Let players remember the step: what they wrote, heard and chose, and what the game showed them before."""

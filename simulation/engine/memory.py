@@ -22,6 +22,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "heard": "you heard {texts}",
         "seen": "then: {text}",
         "join": "; ",
+        "summary": "Your summary of the steps up to {step}: {text}.",
     },
     Language.ZH: {
         "step": "第{step}步：{parts}。",
@@ -30,6 +31,7 @@ _WORDS: Mapping[Language, Mapping[str, str]] = {
         "heard": "你听到{texts}",
         "seen": "之后：{text}",
         "join": "；",
+        "summary": "你对到第{step}步为止的概括：{text}。",
     },
 }
 
@@ -82,6 +84,7 @@ class EpisodeMemory:
         self._config, self._language = config, language
         self._lines: list[deque[str]] = [deque(maxlen=config.window) for _ in range(players)]
         self._last: list[StepMemory | None] = [None] * players
+        self._summaries = [""] * players
 
     @property
     def kept(self) -> bool:
@@ -93,7 +96,19 @@ class EpisodeMemory:
         last = self._last[player]
         newest = last.line(self._config.of, self._language) if last else ""
         lines = (*self._lines[player], newest) if newest else tuple(self._lines[player])
-        return lines[-self._config.window :] if self.kept else ()
+        kept = lines[-self._config.window :] if self.kept else ()
+        return (self._summaries[player], *kept) if self._summaries[player] else kept
+
+    def is_time_to_sum_up(self, step: int) -> bool:
+        """Return whether models sum up before a step, by its number from 0."""
+        summary = self._config.summary
+        return summary is not None and step > 0 and step % summary.every == 0
+
+    def sum_up(self, player: int, step: int, text: str) -> None:
+        """Put a player's own summary of the steps before `step` (from 0) in place of its lines."""
+        self._summaries[player] = _WORDS[self._language]["summary"].format(step=step, text=_flat(text))
+        self._lines[player].clear()
+        self._last[player] = None
 
     def add(self, player: int, memory: StepMemory, shown: str) -> None:
         """Remember a step that ended.

@@ -155,7 +155,11 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         _EPISODE,
         _STEP,
         Column("model_id", CATEGORY, "model the call was made for; one row per attempt"),
-        Column("purpose", CATEGORY, "talk, act, note, decide, or interview: a question outside of the play"),
+        Column(
+            "purpose",
+            CATEGORY,
+            "summary, address, talk, act, note, decide, or interview: a question outside of the play",
+        ),
         Column("talk_round", COUNT, "talk round index within the step, from 0; of an interview, its survey's index"),
         Column("ask", COUNT, "0, or 1 where an invalid reply was asked again; of an interview, the draw"),
         *_SOURCE[:3],

@@ -94,3 +94,28 @@ def test_memory_never_holds_more_than_its_window(window: int, steps: int) -> Non
         memory.add(0, StepMemory(step, action=f"act {step}"), shown="")
         numbers = [int(line.split()[1].rstrip(":")) for line in memory.lines(0)]
         assert numbers == list(range(max(1, step - window + 1), step + 1))
+
+
+def test_model_sums_up_every_so_many_steps(make_plan: MakePlan, runs: Path) -> None:
+    run = played(make_plan, runs, memory={"window": 2, "summary": {"every": 2}})
+    calls = run.calls[run.calls["purpose"] == "summary"]
+    assert set(zip(calls["step"], calls["model_id"], strict=True)) == {(2, "m0"), (2, "m1")}
+    rows = run.prompts
+    asked = rows[(rows["purpose"] == "summary") & (rows["model_id"] == "m0")].iloc[0]
+    assert "Step 1: you wrote" in asked["user"]
+    assert "Step 2: you wrote" in asked["user"]
+    last = prompts(run, 3)
+    written = str(asked["reply"]).removesuffix(".")
+    assert f"Your summary of the steps up to 2: {written}." in last
+    assert "Step 2: you wrote" not in last
+    assert "Step 3: you wrote" in last
+
+
+def test_replay_with_summaries_is_the_same_bytes(make_plan: MakePlan, runs: Path) -> None:
+    run = played(make_plan, runs, memory={"window": 3, "summary": {"every": 2}})
+    assert replay_run(run.path, out=runs).log_identical
+
+
+def test_summary_beyond_the_window_is_refused() -> None:
+    with pytest.raises(ValueError, match="above the window"):
+        MemoryConfig.model_validate({"window": 2, "summary": {"every": 3}})
