@@ -24,12 +24,6 @@ def failed(case: KnownCase) -> list[KnownFigure]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", list(crowd_cases()), ids=lambda case: case.name)
-def test_crowds_end_where_the_theory_says(case: KnownCase) -> None:
-    assert failed(case) == []
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("name", TREES)
 def test_sharers_with_a_second_chance_spread_too_far(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     once: Callable[[float, NetworkView, random.Random], object] = crowds.share
