@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -42,8 +43,10 @@ if TYPE_CHECKING:
     from agents.lora_model import Act, Decision
     from agents.turn import TurnContext
     from simulation.engine.society import Society
+    from simulation.interventions.intervention import Intervention
 
 Emit = Callable[[Event], None]
+notices = logging.getLogger("society.notice")  # shown without --verbose
 
 
 class Episode:
@@ -148,6 +151,9 @@ class Episode:
         plan, step = self.plan, state.tally.step
         self.standing.begin_step()
         for event, players, record in happenings(plan.events, self._live, self.seats, plan.seed, plan.number, step):
+            if missing := self._cannot_happen(event, state):
+                notices.warning("episode %d, step %d: %s; the event is left out", plan.number + 1, step + 1, missing)
+                continue
             self.emit(record)
             self.standing.apply(event, players)
             if event.set is not None:
@@ -156,6 +162,16 @@ class Episode:
                 self.emit(self.network.seed_post(state, event.post.author, event.post.text))
             elif self.network is not None and event.vote is not None:
                 self.network.seed_votes(state, event.vote.item, event.vote.likes, event.vote.dislikes)
+
+    def _cannot_happen(self, event: Intervention, state: State[Any]) -> str:
+        """Return why an event cannot happen now; empty where it can. A run is never stopped by what somebody says."""
+        if event.post is None and event.vote is None:
+            return ""
+        if self.network is None:
+            return f"{event.kind}: {self.plan.task.task_id} is no social network"
+        newest = state.table.world.newest
+        missing = event.vote is not None and event.vote.item > newest
+        return f"vote: there is no item {event.vote.item}, the newest is {newest}" if event.vote and missing else ""
 
     async def _sum_up(self, state: State[Any]) -> None:
         """Let every model sum up what it remembers, where it is time to."""

@@ -13,7 +13,6 @@ import orjson
 
 from agents.inference.loops import gather_or_raise
 from agents.network import NetworkView, SocialActionName
-from agents.problems import SocietyError
 from agents.social import network_tools
 from simulation.engine.feed import social_acted
 from simulation.games.base import Move, State
@@ -72,14 +71,8 @@ class NetworkPhase:
         return PostSeeded(self._episode, step, world.clock.text(step), item, author, text)
 
     def seed_votes(self, state: NetworkState, item: int, likes: int, dislikes: int) -> None:
-        """Give an item votes of nobody in the network, before a step.
-
-        Raises:
-            SocietyError: There is no such item yet.
-        """
+        """Give an item votes of nobody in the network, before a step."""
         world, step = state.table.world, state.tally.step
-        if item > world.newest:
-            raise SocietyError(f"vote: there is no item {item} in step {step + 1}; the newest is {world.newest}")
         world.add_votes(world.source(item), likes, dislikes)
         assert self._store is not None, "begin comes first"
         self._store.recount(world.source(item), step)

@@ -69,8 +69,8 @@ def _one_model(value: object) -> object:
 Addressees = Annotated[
     Annotated[Literal["all"], Tag("all")]
     | Annotated[Team, Tag("team")]
-    | Annotated[Annotated[Real, Field(ge=0, le=1)], Tag("share")]
-    | Annotated[tuple[Text, ...], BeforeValidator(_one_model), Tag("models")],
+    | Annotated[Annotated[Real, Field(gt=0, le=1)], Tag("share")]
+    | Annotated[Annotated[tuple[Text, ...], Field(min_length=1)], BeforeValidator(_one_model), Tag("models")],
     Discriminator(_form),
 ]
 
@@ -88,7 +88,7 @@ class Intervention(FileModel):
     """A post in a social network: {author, text}."""
     vote: SeededVotes | None = None
     """Votes on a post or comment of a social network: {item, likes, dislikes}."""
-    set: Mapping[str, Any] | None = None
+    set: Mapping[str, Any] | None = Field(default=None, min_length=1)
     """Parameters of the game from this step on, by name."""
     mute: Flag | None = None
     """true: they send no messages and do not act in a network, from this step on; false: they do again."""

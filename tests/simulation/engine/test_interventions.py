@@ -107,6 +107,15 @@ def test_post_and_votes_are_in_feeds_tables_and_database(make_plan: MakePlan, ru
     assert database.execute("SELECT user_id FROM post WHERE content = 'Breaking news.'").fetchall() == [(2,)]
 
 
+def test_votes_for_an_item_that_is_not_there_are_left_out(
+    make_plan: MakePlan, runs: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = played(make_plan, runs, {"at": "1.1", "vote": {"item": 9, "likes": 3}}, tasks=[SQUARE])
+    assert run.manifest["status"] == "finished"
+    assert run.events.empty
+    assert "there is no item 9, the newest is 1; the event is left out" in caplog.text
+
+
 EVENTS = (
     {"at": "*.2", "to": 0.5, "show": "Look out."},
     {"at": "1.2", "set": {"multiplier": 3.0}},

@@ -60,6 +60,12 @@ def test_resumed_run_takes_what_was_said_once(make_plan: MakePlan, runs: Path) -
     assert [(row.episode, row.step) for row in run.events.itertuples()] == [(0, 1)]
 
 
+def test_post_said_into_a_game_is_left_out(make_plan: MakePlan, runs: Path) -> None:
+    run = spoken_to(make_plan, runs, "--event", "{vote: {item: 1, likes: 2}}")
+    assert run.manifest["status"] == "finished"
+    assert run.events.empty
+
+
 def test_ended_run_cannot_be_spoken_to(make_plan: MakePlan, runs: Path) -> None:
     run = run_scenario(make_plan(), out=runs)
     with pytest.raises(UsageError, match="is finished: only a run that is being played"):
