@@ -119,7 +119,11 @@ def read_experiment_report(folder: str | Path, *, level: float = LEVEL, mix_tier
     measured = {(str(values[place][ARM]), _seed(values[place])): run for place, run in runs.items()}
     counts = SourceCounts.of_runs(run.path for run in runs.values())
     _refuse_mixed_tiers(counts, mix_tiers)
-    figures = tuple(_figures(experiment, measured, level, mix_tiers))
+    try:
+        figures = tuple(_figures(experiment, measured, level, mix_tiers))
+    except UsageError as error:
+        fix = f"the runs are kept: correct measures in {home / EXPERIMENT}, then: {COMMAND} {home}"
+        raise UsageError(f"{error}\n{fix}") from error
     report = ExperimentReport(experiment, figures, tuple(_notes(figures, counts)), counts)
     replace_file(home / REPORT, orjson.dumps(_plain(report), option=orjson.OPT_INDENT_2) + b"\n")
     return report

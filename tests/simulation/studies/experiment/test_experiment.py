@@ -121,8 +121,12 @@ def test_experiment_file_names_line_and_fix(
 
 def test_experiment_names_the_parts_of_a_metric(experiment: Path, runs: Path) -> None:
     experiment.write_text(experiment.read_text().replace("opinion_course.mean", "opinion_course.median"))
-    with pytest.raises(UsageError, match=r"opinion_course\.polarisation"):
+    with pytest.raises(UsageError, match=r"opinion_course\.polarisation.*\n.*correct measures in"):
         measure_experiment(experiment, seeds=1, tier="simulated", out=runs)
+    (folder,) = runs.iterdir()
+    file = folder / "experiment.json"
+    file.write_text(file.read_text().replace("opinion_course.median", "opinion_course.mean"))
+    assert len(read_experiment_report(folder).figures) == 6  # nothing is played again
 
 
 @pytest.mark.parametrize("name", shipped_experiments())
