@@ -92,7 +92,7 @@ def test_entropy_keeps_a_learner_undecided(base: Path) -> None:
     trainer = trainer_of(base, "ann")
     samples = [Sample(prompt, values=(0.0, 0.0, 0.0)) for prompt in asks("ann")]
     before = trainer.forward_backward(samples, LossWeights())["ann"].entropy
-    learn(trainer, samples, 30, LossWeights(entropy=1.0))
+    learn(trainer, samples, 60, LossWeights(entropy=1.0))
     after = trainer.forward_backward(samples, LossWeights())["ann"].entropy
     assert before < after
     assert after > 0.95 * math.log(3)
