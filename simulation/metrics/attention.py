@@ -1,15 +1,21 @@
 """Who gets the attention of a network: its core, and how far a claim spreads.
 
-`simulation.games.measures.gini` of what models received says how unequal it is.
+The Gini coefficient of what models received says how unequal it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from simulation.games.measures import gini
+from simulation.metrics.opinion_course import links_of
+from simulation.metrics.registry import metric
 
 if TYPE_CHECKING:
     import networkx as nx
+
+    from simulation.tables.run import Run
 
 
 def core_numbers(links: nx.Graph[int]) -> dict[int, int]:
@@ -41,3 +47,17 @@ def claim_spread(texts: Iterable[tuple[int, int, str]], words: Sequence[str]) ->
             found.add(model)
         course[step] = len(found)
     return course
+
+
+@metric("Sen, On Economic Inequality (1973), for Gini; Seidman, Social Networks 5 (1983), for cores")
+def attention(run: Run) -> Mapping[str, float] | None:
+    """Gini (0-1) of impressions and of likes over models, mean of episodes; the largest k-core of the links."""
+    rows = run.network
+    if rows.empty:
+        return None
+    episodes = [mine for _, mine in rows.groupby("episode")]
+    unequal = {
+        f"gini_{name}": sum(gini(mine[name].astype(float).tolist()) for mine in episodes) / len(episodes)
+        for name in ("impressions", "likes")
+    }
+    return {**unequal, "core": float(max(core_numbers(links_of(run)).values(), default=0))}
