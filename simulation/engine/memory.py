@@ -1,8 +1,7 @@
 """What the players of an episode remember: lines on the last steps, oldest first.
 
-Of a step a player remembers what it wrote, chose and heard, and what the game showed it next. Its prompts held all of
-that before, so no hidden information comes in. The cost of a step does not grow with the episode: at most `window`
-steps are kept.
+Of a step a player remembers what it wrote, chose and heard, and what the game shows that player next, which is never
+what it hides from it. The cost of a step does not grow with the episode: at most `window` steps are kept.
 """
 
 from __future__ import annotations
