@@ -169,20 +169,22 @@ class LoRAModel(SocialAgent):
         except SocietyError as error:
             self.spoken = error
 
-    async def address(self, turn: TurnContext, choices: Sequence[str]) -> str | None:
+    async def address(self, turn: TurnContext, choices: Sequence[str]) -> tuple[str | None, tuple[Reply, ...]]:
         """Let the model choose who gets its next message; it is asked a second time if its reply is no choice.
 
         Returns:
-            The choice, None if neither reply clearly was one.
+            The choice, None if neither reply clearly was one; and the replies.
 
         Raises:
             InferenceError: As `VLLMClient.generate`.
         """
         request = self._request(turn, Purpose.ADDRESS, tuple(choices))
-        label, _ = self._read(await self.responder(request), tuple(choices), {})
-        if label is None:
-            label, _ = self._read(await self.responder(_again(request, turn)), tuple(choices), {})
-        return label
+        first = await self.responder(request)
+        label, _ = self._read(first, tuple(choices), {})
+        if label is not None:
+            return label, (first,)
+        second = await self.responder(_again(request, turn))
+        return self._read(second, tuple(choices), {})[0], (first, second)
 
     async def sum_up(self, turn: TurnContext) -> Reply:
         """Let the model sum up what it remembers. Raises InferenceError as `VLLMClient.generate` does."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agents.inference.loops import gather_or_raise
 from agents.inference.provenance import fallen, lowest_tier, real_share
 from agents.network import NetworkView
+from agents.problems import SocietyError
 from agents.prompts import EpisodeContext, identity, system_prompt
 from agents.strategy import Strategy, derive_strategy
 from simulation.engine.episode_plan import EpisodePlan, GameOf, StepView
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from simulation.interventions.intervention import Intervention
 
 Emit = Callable[[Event], None]
-notices = logging.getLogger("society.notice")  # shown without --verbose
 
 
 class Episode:
@@ -150,10 +149,9 @@ class Episode:
         """Let happen what the scenario says, or somebody from outside, before the step that begins in `state`."""
         plan, step = self.plan, state.tally.step
         self.standing.begin_step()
-        for event, players, record in happenings(plan.events, self._live, self.seats, plan.seed, plan.number, step):
-            if missing := self._cannot_happen(event, state):
-                notices.warning("episode %d, step %d: %s; the event is left out", plan.number + 1, step + 1, missing)
-                continue
+        for event, players, record in happenings(
+            plan.events, self._live, self.seats, plan.seed, plan.number, step, partial(self._refusal, state=state)
+        ):
             self.emit(record)
             self.standing.apply(event, players)
             if event.set is not None:
@@ -163,15 +161,25 @@ class Episode:
             elif self.network is not None and event.vote is not None:
                 self.network.seed_votes(state, event.vote.item, event.vote.likes, event.vote.dislikes)
 
-    def _cannot_happen(self, event: Intervention, state: State[Any]) -> str:
+    def _refusal(self, event: Intervention, state: State[Any]) -> str:
         """Return why an event cannot happen now; empty where it can. A run is never stopped by what somebody says."""
+        names = [seat.model_id for seat in self.seats]
+        if event.adapter is not None and event.adapter not in {row.model_name for row in self.plan.configs}:
+            return f"adapter: no row has {event.adapter!r}"
+        if event.set is not None:
+            try:
+                self.plan.with_parameters(event.set, self._game_of)
+            except (ValueError, SocietyError) as error:
+                return f"set: {dict(event.set)} with what was set before: {error}"
         if event.post is None and event.vote is None:
             return ""
         if self.network is None:
             return f"{event.kind}: {self.plan.task.task_id} is no social network"
+        if event.post is not None:
+            return "" if event.post.author in names else f"post: no model is called {event.post.author!r}"
         newest = state.table.world.newest
-        missing = event.vote is not None and event.vote.item > newest
-        return f"vote: there is no item {event.vote.item}, the newest is {newest}" if event.vote and missing else ""
+        item = event.vote.item if event.vote is not None else 0
+        return f"vote: there is no item {item}, the newest is {newest}" if item > newest else ""
 
     async def _sum_up(self, state: State[Any]) -> None:
         """Let every model sum up what it remembers, where it is time to."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ class Asked(NamedTuple):
     source: str = SCENARIO
 
 
+notices = logging.getLogger("society.notice")  # shown without --verbose
 Live = Callable[[int, int], Sequence[Asked]]
 """Episode and step -> what came from outside before the step."""
 
@@ -81,7 +83,13 @@ class StandingEvents:
 
 
 def happenings(
-    events: Sequence[Intervention], live: Live, seats: Sequence[Seat], seed: int, episode: int, step: int
+    events: Sequence[Intervention],
+    live: Live,
+    seats: Sequence[Seat],
+    seed: int,
+    episode: int,
+    step: int,
+    refusal: Callable[[Intervention], str] = lambda _event: "",
 ) -> Iterator[Happening]:
     """Yield what happens before a step: the scenario's events in their order, then those from outside.
 
@@ -92,13 +100,20 @@ def happenings(
         seed: The run's seed; a share of the players is drawn by it.
         episode: The episode's number.
         step: The step's number.
+        refusal: Says why an event cannot happen now; it is then left out, with a notice. Empty where it can.
     """
     due = [Asked(event) for event in events if event.is_due(episode, step)]
-    for number, (event, source) in enumerate((*due, *live(episode, step))):
+    number = 0
+    for event, source in (*due, *live(episode, step)):
         players = addressed(event, seats, seed, episode, step, number)
+        missing = refusal(event) if players else f"{event.kind}: {event.to} reaches nobody"
+        if missing:
+            notices.warning("episode %d, step %d: %s; the event is left out", episode + 1, step + 1, missing)
+            continue
         names = tuple(seats[player].model_id for player in players)
         detail = orjson.dumps(event.detail).decode()
         record = EventHappened(episode, step, number, event.kind, names, detail, source)
+        number += 1
         yield Happening(event, players, record)
 
 

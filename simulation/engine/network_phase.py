@@ -83,7 +83,7 @@ class NetworkPhase:
         Args:
             state: The state; its network changes.
             turn: Gives what a player's prompt is made from.
-            absent: Players that do not act: people.
+            absent: Players that do not act: people, and those that an event muted.
 
         Returns:
             The state with the acts, and each act with its event.

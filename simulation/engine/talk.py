@@ -82,13 +82,17 @@ class TalkPhase:
         """Return whom each player's message goes to; `turns` then say so too. An unclear choice reaches nobody."""
         if plan.talk.addressing is Addressing.BROADCAST:
             return audiences
-        everyone, names = EVERYONE[plan.language], [seat.model_id for seat in self._seats]
-        choosing = [player for player in turns if len(audiences[player]) > 1]
+        names = [seat.model_id for seat in self._seats]
+        everyone = EVERYONE[plan.language]
+        everyone = f"{everyone} (*)" if everyone in names else everyone
+        choosing = [player for player in turns if len(audiences[player]) > 1 and not plan.configs[player].human]
         options = {player: (everyone, *(names[other] for other in audiences[player])) for player in choosing}
         agents = self._society.agents
         picked = await gather_or_raise(agents[player].address(turns[player], options[player]) for player in choosing)
         chosen = [tuple(audience) for audience in audiences]
-        for player, pick in zip(choosing, picked, strict=True):
+        for player, (pick, replies) in zip(choosing, picked, strict=True):
+            for reply in replies:
+                self._stats[player].add(reply)
             if pick != everyone:
                 chosen[player] = () if pick is None else (names.index(pick),)
         for player, turn in turns.items():

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agents.problems import SocietyError
 from simulation.metrics.comparable import comparable_rows, with_episode_facts
 from simulation.metrics.opinion import OpinionFigures, camps, echo, opinion_figures
 from simulation.metrics.registry import metric
@@ -78,7 +77,7 @@ def links_of(run: Run) -> nx.Graph[int]:
 
 @metric("Bramson et al., Journal of Mathematical Sociology 40 (2016); Newman, Physical Review E 67 (2003)")
 def opinion_course(run: Run) -> Mapping[str, float] | None:
-    """Opinions in the last step, and their change since the first: polarisation (0-1), mean (0-1), echo (-1 to 1)."""
+    """Opinions of the last step, and changes since the first: polarisation, mean (0-1), echo (-1 to 1), clusters."""
     episodes: dict[int, list[OpinionStep]] = {}
     for each in opinion_steps(run):
         episodes.setdefault(each.episode, []).append(each)
@@ -97,11 +96,7 @@ def opinion_course(run: Run) -> Mapping[str, float] | None:
         "mean_change": _mean(steps[-1].figures.mean - steps[0].figures.mean for steps in episodes.values()),
     }
     found = {**last, **change}
-    return {name: value for name, value in found.items() if not math.isnan(value)} or _nothing()
-
-
-def _nothing() -> Mapping[str, float]:
-    raise SocietyError("no model gave a valid opinion")
+    return {name: value for name, value in found.items() if not math.isnan(value)} or None
 
 
 def _mean(values: Iterator[float]) -> float:

@@ -2,7 +2,8 @@
 
 The twin has the run's seeds and, from the step on, its own scenario; its replies come from the run's tiers, or from
 another. A prompt before the step that is not the recorded one ends the fork. So prompts are equal up to the change, and
-a fork without a change repeats the run, where the tier is deterministic.
+a fork without a change repeats the run, where the tier is deterministic and nobody spoke into the run from that step
+on.
 """
 
 from __future__ import annotations
@@ -18,13 +19,16 @@ from agents.inference.backend import InferenceSettings
 from agents.inference.provenance import FALLBACK_ORDER, CallKey, Reply, Request, Tier
 from agents.problems import UsageError
 from agents.yaml_file import read_value
+from simulation.engine.interventions import Live
 from simulation.interviews.moments import moment_asked
 from simulation.plan import Plan, Settings, make_plan
 from simulation.runs.changes import CHANGED, EARLIER, FORK_AT, FORK_OF
+from simulation.runs.live import LiveEvents
 from simulation.runs.replay import ReplaySession, WatchedRecording, unbroken
 from simulation.runs.session import Observer, RunSession, finish
 from simulation.store.events import CallMade, EpisodeEnded, EpisodeStarted, Event, EventLog, RunEnded, StepResolved
-from simulation.store.history import said
+from simulation.store.history import live_events, said
+from simulation.store.intervention_events import EventHappened
 from simulation.store.run_directory import new_directory, reader_of, write_manifest
 from simulation.tables.run import Run, read_manifest
 
@@ -36,7 +40,7 @@ if TYPE_CHECKING:
 Place = tuple[float, float]
 """Episode and step, from 0; the end of an episode has the step infinity."""
 _NEVER = ("seed", "language", "sweep")
-_AT_A_START = ("mode", "communication.topology", "communication.degree", "communication.rewire")
+_AT_A_START = ("mode", "memory", "communication.topology", "communication.degree", "communication.rewire")
 _TASK_MAY_CHANGE = ("parameters", "max_steps")
 
 
@@ -205,6 +209,10 @@ class ForkSession(ReplaySession):
         self._start, self._floor = start, floor
         self._recorded = [event for event in self._recorded if place_of(event) < start]
         self._script = iter(self._recorded)
+
+    def _live(self) -> Live:
+        happened = (event for event in self._recorded if isinstance(event, EventHappened))
+        return LiveEvents(self.path, live_events(happened), (self._start[0], self._start[1] - 1))
 
     def _recording(self) -> Recording:
         replies = {key: reply for event in self._recorded for key, reply in said(event).items()}

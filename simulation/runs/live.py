@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from agents.problems import UsageError
 from agents.roster import Roster
 from simulation.engine.interventions import Asked
-from simulation.interventions.intervention import ALL, Intervention
+from simulation.interventions.intervention import Intervention
 from simulation.plan import load_from_manifest
 from simulation.store.inbox import Inbox, put
 from simulation.store.intervention_events import EventHappened
@@ -82,6 +82,8 @@ def say(run: str | Path, event: Mapping[str, Any]) -> str:
     manifest = read_manifest(path)
     if manifest["status"] != RunStatus.RUNNING.value:
         raise UsageError(f"{path} is {manifest['status']}: only a run that is being played can be spoken to")
+    if manifest.get("replay_of"):
+        raise UsageError(f"{path} is a replay: it repeats what happened")
     try:
         asked = Intervention.model_validate({**event, "at": EVERY})
     except ValidationError as error:
@@ -90,7 +92,7 @@ def say(run: str | Path, event: Mapping[str, Any]) -> str:
         raise UsageError(f"{asked.kind} cannot be said into a run; write one of {', '.join(SAID)}")
     models = [row.model_id for row in load_from_manifest(Roster, manifest, "roster").expand()]
     named = [*(asked.to if isinstance(asked.to, tuple) else ()), *([asked.post.author] if asked.post else ())]
-    strangers = [name for name in named if name != ALL and name not in models]
+    strangers = [name for name in named if name not in models]
     if strangers:
         raise UsageError(f"no model of the run is called {', '.join(strangers)}; there are {', '.join(models[:20])}")
     return put(path, {key: value for key, value in event.items() if key != "at"})

@@ -101,6 +101,14 @@ def _read(asked: Row, folder: Path) -> tuple[list[dict[str, Any]], list[Finding]
         return [], [Finding(("file",), f"{where}: {first.message}", first.suggestion)]
     except (UsageError, OSError) as error:
         return [], [Finding(("file",), str(error))]
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        return [], [
+            Finding(
+                ("file",),
+                f"{config.file}: a row is not understood: {error}",
+                "likes and dislikes are whole numbers, comments a list of mappings",
+            )
+        ]
 
 
 def posts_in(table: Table, config: PostsFile) -> Iterator[dict[str, Any]]:

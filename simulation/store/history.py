@@ -45,6 +45,7 @@ class History:
     @classmethod
     def read(cls, path: Path) -> History:
         history, started = cls(), {}
+        came: dict[str, EventHappened] = {}  # from outside: a session that was cut off may not have repeated them
         if not path.exists():
             return history
         for event in read_events(path):
@@ -58,6 +59,7 @@ class History:
                 history.acts.append(event)
             elif isinstance(event, EventHappened):
                 history.happened.append(event)
+                came[event.source] = event
             elif isinstance(event, RunResumed):  # what was said and done in this episode comes again below
                 history.messages = [said for said in history.messages if said.episode != event.episode]
                 history.acts = [done for done in history.acts if done.episode != event.episode]
@@ -67,7 +69,7 @@ class History:
             elif isinstance(event, EpisodeEnded):
                 history.finished[event.episode] = (started[event.episode], event)
         done = history.finished
-        history.live = live_events(history.happened)
+        history.live = live_events(came.values())
         history.happened = [each for each in history.happened if each.episode in done]
         history.recorded = {key: reply for key, reply in history.recorded.items() if key.episode not in done}
         history.messages = [message for message in history.messages if message.episode in done]

@@ -80,7 +80,7 @@ def measure_experiment(
     """Play a scenario under several conditions with the same seeds, and measure what differs.
 
     Args:
-        experiment: An experiment's file or shipped name: rumour, polarisation, herding.
+        experiment: An experiment's file or shipped name: rumour, polarisation, herding, remembering.
         seeds: Runs of each arm, in place of the experiment's number.
         tier: As in `run_scenario`.
         require: As in `run_scenario`.

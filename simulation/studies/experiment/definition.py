@@ -68,6 +68,8 @@ def experiment_findings(data: RawMapping) -> Iterator[Finding]:
     for name in names:
         if path_name(str(name)) != str(name):
             yield Finding(("arms", name), f"{shown(name)} cannot name a folder", "write letters, digits, - and _")
+        if isinstance(arms, Mapping) and isinstance(arms[name], Mapping) and "seed" in arms[name]:
+            yield Finding(("arms", name, "seed"), "every arm has the same seeds", "set seed in the scenario")
     for place, measure in enumerate(measures if isinstance(measures, (list, tuple)) else ()):
         name = str(measure).partition(PART)[0]
         if name not in metrics():

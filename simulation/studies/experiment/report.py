@@ -113,7 +113,10 @@ def read_experiment_report(folder: str | Path, *, level: float = LEVEL, mix_tier
         MixedTiersError: Replies came from several tiers.
     """
     home = Path(folder)
-    experiment = Experiment.model_validate(orjson.loads((home / EXPERIMENT).read_bytes()))
+    try:
+        experiment = Experiment.model_validate(orjson.loads((home / EXPERIMENT).read_bytes()))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{home / EXPERIMENT} cannot be read: {error}") from error
     runs = finished_runs(home, COMMAND)
     values = arms_in(home)
     measured = {(str(values[place][ARM]), _seed(values[place])): run for place, run in runs.items()}

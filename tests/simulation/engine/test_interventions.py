@@ -116,6 +116,16 @@ def test_votes_for_an_item_that_is_not_there_are_left_out(
     assert "there is no item 9, the newest is 1; the event is left out" in caplog.text
 
 
+def test_set_that_does_not_fit_what_was_set_is_left_out(
+    make_plan: MakePlan, runs: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    talk = {"task_id": "talk", "task_type": "opinion", "max_steps": 3, "parameters": {"low": 0, "high": 10}}
+    events = ({"at": "1.2", "set": {"high": 4}}, {"at": "1.3", "set": {"low": 6}})
+    run = played(make_plan, runs, *events, tasks=[talk])
+    assert list(run.events["step"]) == [1]
+    assert "the event is left out" in caplog.text
+
+
 EVENTS = (
     {"at": "*.2", "to": 0.5, "show": "Look out."},
     {"at": "1.2", "set": {"multiplier": 3.0}},

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from agents.problems import UsageError
-from simulation import replay_run
+from simulation import fork_run, replay_run
 from simulation.plan import Plan
 from simulation.runs.live import say
 from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
@@ -60,10 +60,52 @@ def test_resumed_run_takes_what_was_said_once(make_plan: MakePlan, runs: Path) -
     assert [(row.episode, row.step) for row in run.events.itertuples()] == [(0, 1)]
 
 
-def test_post_said_into_a_game_is_left_out(make_plan: MakePlan, runs: Path) -> None:
+def test_votes_said_into_a_game_are_left_out(make_plan: MakePlan, runs: Path) -> None:
     run = spoken_to(make_plan, runs, "--event", "{vote: {item: 1, likes: 2}}")
     assert run.manifest["status"] == "finished"
     assert run.events.empty
+
+
+def test_saying_that_reaches_nobody_is_left_out(make_plan: MakePlan, runs: Path, tmp_path: Path) -> None:
+    run = spoken_to(make_plan, runs, "--event", "{show: Hm., to: 0.01}")
+    assert run.events.empty
+    assert replay_run(run.path, out=tmp_path / "again").log_identical
+
+
+def test_twice_interrupted_run_keeps_what_was_said(make_plan: MakePlan, runs: Path) -> None:
+    """The first resumed session dies before it repeats the step in which somebody spoke."""
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StepResolved) and (event.episode, event.step) == (0, 0):
+            (path,) = {file.parent for file in runs.glob("*/manifest.json")}
+            say(path, {"show": "Hurry up."})
+        if isinstance(event, StepResolved) and (event.episode, event.step) == (0, 1):
+            raise KeyboardInterrupt
+
+    def die(event: Event) -> None:
+        if isinstance(event, EpisodeStarted):
+            raise KeyboardInterrupt
+
+    plan = make_plan(4, mode="cooperative", tasks=[{"task_id": "g", "task_type": "public_goods", "max_steps": 4}])
+    with pytest.raises(RunStoppedError) as stopped:
+        run_scenario(plan, out=runs, on_event=listen)
+    with pytest.raises(RunStoppedError):
+        resume_run(stopped.value.path, on_event=die)
+    run = resume_run(stopped.value.path)
+    assert [(row.episode, row.step, row.kind) for row in run.events.itertuples()] == [(0, 1, "show")]
+
+
+def test_fork_can_be_spoken_to(make_plan: MakePlan, runs: Path, tmp_path: Path) -> None:
+    run = run_scenario(make_plan(4, mode="cooperative"), out=runs)
+    twins = tmp_path / "twins"
+
+    def listen(event: Event) -> None:
+        if isinstance(event, StepResolved) and (event.episode, event.step) == (1, 0):
+            (path,) = {file.parent for file in twins.glob("*/manifest.json")}
+            say(path, {"show": "Hello, twin."})
+
+    twin = fork_run(run.path, at="1.2", out=twins, on_event=listen)
+    assert [(row.episode, row.step) for row in twin.events.itertuples()] == [(1, 1)]
 
 
 def test_ended_run_cannot_be_spoken_to(make_plan: MakePlan, runs: Path) -> None:

@@ -78,6 +78,8 @@ def test_sample_is_drawn_by_its_seed(tmp_path: Path) -> None:
         ("{file: posts.csv, sample: 3}", "text\none\n", "1 such posts; 3 cannot be drawn"),
         ("{file: posts.csv}", "text,likes\none,1\n,2\n", "posts.csv:3: a post has no text"),
         ("{file: posts.csv, votes: up}", "text\none\n", "votes"),
+        ("{file: posts.csv}", "text,likes\none,many\n", "a row is not understood"),
+        ("{file: posts.csv, vote: up}", "text,comments\none,many\n", "a row is not understood"),
         ("{file: posts.csv}", "text,author\none,nobody\n", "no model is called nobody"),
     ],
 )

@@ -107,6 +107,7 @@ def test_play_experiment_refuses_another_folder(runs: Path) -> None:
         ("talk_rounds: 0}\n  tog", "talk_rounds: many}\n  tog", 7, "many"),
         ("scenario: scenario.yaml", "scenario: scene", 3, "no scenario of this name"),
         ("  together", "  a/b", 8, "cannot name a folder"),
+        ("communication.topology: complete", "seed: 3", 8, "every arm has the same seeds"),
     ],
 )
 def test_experiment_file_names_line_and_fix(
