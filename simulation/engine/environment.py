@@ -31,8 +31,8 @@ from agents.problems import SocietyError, UsageError, member_of, nearest
 from agents.prompt_templates import templates_of
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode
+from simulation.engine.ahead import AheadEpisode
 from simulation.engine.environment_stats import EnvironmentCounts, EnvironmentStats
-from simulation.engine.episode import Episode
 from simulation.engine.episode_plan import EpisodePlan, ScenarioFrom, TalkRules
 from simulation.engine.interventions import Live, nothing_live
 from simulation.engine.mode_choice import choose_mode
@@ -253,7 +253,7 @@ class MultiModelEnvironment:
         )
         game_of = partial(self._game, society=society)
         plan = plan.followed_by(self._changes, game_of)
-        ended = await Episode(plan, society, self._emit, game_of, self._live).play()
+        ended = await AheadEpisode(plan, society, self._emit, game_of, self._live).play()
         self.learn(task.task_id, choice, ended)
         self.episodes = number + 1
         self._counts.add_episode(ended, game.synthetic)
