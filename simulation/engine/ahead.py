@@ -185,7 +185,7 @@ class AheadEpisode(Episode):
             if window.is_past(step):
                 return
             await work.moved.wait_for(self._sources[player])
-            state = window.seen.before(step, work.moves, self._sources[player])
+            state = await window.seen.before(step, work.moves, self._sources[player])
             self._begins(step, state)
 
     async def _play_own_step(self, work: StepInWork, player: int, state: State[Any]) -> None:

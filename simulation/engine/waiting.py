@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from agents.inference.provenance import Reply
     from agents.lora_model import Decision
 
+REST = 9
+"""How many times as long as it took to make a state none is made: at most a tenth of a processor goes into them."""
 _UNKNOWN = Move(None)
 
 
@@ -105,7 +108,8 @@ class SeenStates:
     """The states that players see before a step while others still decide in the step before.
 
     A move that is not known yet counts as invalid. By `Game.sees` that changes nothing for a player whose own sources
-    have all moved; so nobody else may look at such a state.
+    have all moved; so nobody else may look at such a state. One state is made for all who may look, as its cost grows
+    with the number of players.
 
     Args:
         game: The game.
@@ -115,8 +119,9 @@ class SeenStates:
     def __init__(self, game: Game[Any], state: State[Any]) -> None:
         self._game = game
         self._states = {state.tally.step: _Seen(state, range(game.players))}
+        self._rest_until = 0.0
 
-    def before(self, step: int, moves: Mapping[int, Move], sources: Collection[int]) -> State[Any]:
+    async def before(self, step: int, moves: Mapping[int, Move], sources: Collection[int]) -> State[Any]:
         """Return the state before a step, good for a player with these sources.
 
         Args:
@@ -124,12 +129,25 @@ class SeenStates:
             moves: The moves of the step before, as far as they are known.
             sources: The players whose moves the player sees; all of them have moved.
         """
+        await asyncio.sleep(0)  # others may move at the same moment
+        while not self._shows(step, sources):
+            rest = self._rest_until - time.perf_counter()
+            if rest > 0:
+                await asyncio.sleep(rest)
+            else:
+                self._make(step, moves)
+        return self._states[step].state
+
+    def _shows(self, step: int, sources: Collection[int]) -> bool:
         seen = self._states.get(step)
-        if seen is None or not all(source in seen.moved for source in sources):
-            known = [moves.get(player, _UNKNOWN) for player in range(self._game.players)]
-            seen = _Seen(self._game.resolve(self._states[step - 1].state, known), frozenset(moves))
-            self._states[step] = seen
-        return seen.state
+        return seen is not None and all(source in seen.moved for source in sources)
+
+    def _make(self, step: int, moves: Mapping[int, Move]) -> None:
+        started = time.perf_counter()
+        known = [moves.get(player, _UNKNOWN) for player in range(self._game.players)]
+        self._states[step] = _Seen(self._game.resolve(self._states[step - 1].state, known), frozenset(moves))
+        ended = time.perf_counter()
+        self._rest_until = ended + REST * (ended - started)
 
     def know(self, state: State[Any]) -> None:
         """Take the state of a step as known to all; those of earlier steps are not needed any more."""
