@@ -17,7 +17,7 @@ from agents.inference.client import VLLMClient
 from agents.inference.provenance import Provenance, Purpose, Reply, Request, Tier
 from agents.problems import SocietyError
 from agents.roster import ModelConfig
-from simulation import replay_run
+from simulation import fork_run, replay_run
 from simulation.engine.environment import MultiModelEnvironment
 from simulation.plan import Plan
 from simulation.runs.live import say
@@ -249,6 +249,18 @@ def test_replay_is_the_same_bytes(
     replay = replay_run(run.path, out=tmp_path / "again")
     assert replay.log_identical
     assert replay.tables_identical
+
+
+@pytest.mark.parametrize("changed", [{"communication.talk_rounds": 0}, {"communication.stepping": "by_neighbours"}])
+def test_fork_is_that_of_playing_together(
+    changed: dict[str, Any], make_plan: MakePlan, runs: Path, latencies: Callable[[int], None]
+) -> None:
+    forks = []
+    for seed, stepping in enumerate(("together", "by_neighbours")):
+        latencies(seed)
+        run = run_scenario(plan_of(make_plan, *DILEMMA, stepping), out=runs)
+        forks.append(fork_run(run.path, at="2.3", set=changed, out=runs))
+    assert_whole(forks[1], forks[0])
 
 
 def test_what_is_said_into_a_run_comes_before_a_step_that_nobody_began(
