@@ -115,7 +115,7 @@ class Episode:
         return ended
 
     async def _step(self, state: State[Any]) -> State[Any]:
-        self._before_step(state)
+        self._prepare(state)
         return await self._play_from(state)
 
     async def _play_from(self, state: State[Any]) -> State[Any]:
@@ -138,8 +138,8 @@ class Episode:
 
     # -- what happens before a step --------------------------------------------------------------------------
 
-    def _before_step(self, state: State[Any]) -> None:
-        """Follow the plan that begins with the step, and let happen what is due."""
+    def _prepare(self, state: State[Any]) -> None:
+        """Change the plan where another begins with the step that begins in `state`, and let happen what is due."""
         for plan in [later for begins, later in self.later if begins == state.tally.step]:
             was_set = self.standing.parameters
             self._change(plan.with_parameters(was_set, self._game_of) if was_set else plan)
