@@ -23,6 +23,7 @@ from agents.network import SocialMove
 from agents.oasis_import import contained_import
 from agents.players.policies import POLICIES, Policy, Situation
 from agents.problems import SocietyError
+from agents.profile import bio
 from agents.prompts import PlayerContext, Question, chat, user_prompt
 from agents.roster import ModelConfig
 from agents.social import Tool, read_act
@@ -131,7 +132,7 @@ class LoRAModel(SocialAgent):
             model=SocietyBackend(client, config.model_name or config.model_id),
         )
         self.social_agent_id = agent_id
-        self.user_info = UserInfo(config.model_id, config.model_id, _bio(config), profile={})
+        self.user_info = UserInfo(config.model_id, config.model_id, bio(config), profile={})
         self.channel = channel
         self.env = SocialEnvironment(SocialAction(agent_id, channel))
         self.agent_graph = agent_graph
@@ -376,9 +377,3 @@ def scripted_reply(policy: Policy, request: Request) -> Reply:
     else:
         text = policy.decide(observation, rng).label
     return Reply(text, Provenance(Tier.SCRIPTED, policy.name))
-
-
-def _bio(config: ModelConfig) -> str:
-    team = f", team {config.team_id}" if config.team_id else ""
-    player = f"adapter {config.model_name}" if config.model_name else config.played_by
-    return f"{config.role.value}{team}, {text_in(config.specialization)}, {player}"

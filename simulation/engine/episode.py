@@ -30,14 +30,7 @@ from simulation.games.social_network import SocialNetwork
 from simulation.modes import audience, share_rewards
 from simulation.seats import Seat
 from simulation.seeds import derive_seed, stream
-from simulation.store.events import (
-    DecisionMade,
-    EpisodeEnded,
-    EpisodeStarted,
-    Event,
-    StepResolved,
-    StepRow,
-)
+from simulation.store.events import DecisionMade, EpisodeEnded, EpisodeStarted, Event, StepResolved, StepRow
 
 if TYPE_CHECKING:
     from agents.lora_model import Act, Decision
@@ -58,15 +51,20 @@ class Episode:
         self._game_of, self._live = game_of, live
         self.seats = tuple(Seat(config.model_id, config.team_id) for config in plan.configs)
         self.players = range(len(self.seats))
+        self.standing = StandingEvents()
+        self.network: NetworkPhase | None = None
         self._follow(plan)
+        self._begin(plan)
+
+    def _begin(self, plan: EpisodePlan) -> None:
         self.stats = [EpisodeStats() for _ in self.players]
-        self.talk = TalkPhase(society, self.seats, self.stats, emit)
+        self.talk = TalkPhase(self.society, self.seats, self.stats, self.emit)
         self.memory = EpisodeMemory(plan.memory, len(self.seats), plan.language)
-        self.feed = Feed(society, plan.talk.social_actions)
-        self.network = NetworkPhase(society, plan.game, plan.number) if isinstance(plan.game, SocialNetwork) else None
+        self.feed = Feed(self.society, plan.talk.social_actions)
+        if isinstance(plan.game, SocialNetwork):
+            self.network = NetworkPhase(self.society, plan.game, plan.number)
         self.sights: list[StepView] = []
         self.acted: dict[int, str] = {}
-        self.standing = StandingEvents()
 
     def _follow(self, plan: EpisodePlan) -> None:
         """Play by a plan from now on."""
@@ -104,27 +102,26 @@ class Episode:
         started = time.monotonic()
         self.emit(self._opening())
         await self.society.listen()  # drain messages left by an interrupted episode
-        self.feed.begin()
-        state = self.plan.game.start(stream(self.plan.seed, "game", self.plan.number))
-        for seeded in self.network.begin(state) if self.network else ():
-            self.emit(seeded)
+        state = self._start()
         while not self.plan.game.is_terminal(state):
             state = await self._step(state)
         ended = self._ending(state, self._since(started))
         self.emit(ended)
         return ended
 
+    def _start(self) -> State[Any]:
+        self.feed.begin()
+        state = self.plan.game.start(stream(self.plan.seed, "game", self.plan.number))
+        for seeded in self.network.begin(state) if self.network else ():
+            self.emit(seeded)
+        return state
+
     async def _step(self, state: State[Any]) -> State[Any]:
         started, step = time.monotonic(), state.tally.step
-        for plan in [later for begins, later in self.later if begins == step]:
-            was_set = self.standing.parameters
-            self._change(plan.with_parameters(was_set, self._game_of) if was_set else plan)
-        self._intervene(state)
+        self._before_step(state)
         self.sights = [self._look(state, player) for player in self.players]
         await self._sum_up(state)
-        said = await self.talk.play(
-            plan := self.plan, self.audiences, state, partial(self._turn, state), self.standing.muted
-        )
+        said = await self.talk.play(self.plan, self.audiences, state, partial(self._turn, state), self.standing.muted)
         state = await self._act(state)
         actions = await self._decide(state)
         moves = [
@@ -138,6 +135,13 @@ class Episode:
         return state
 
     # -- what happens before a step --------------------------------------------------------------------------
+
+    def _before_step(self, state: State[Any]) -> None:
+        """Follow the plan that begins with the step, and let happen what is due."""
+        for plan in [later for begins, later in self.later if begins == state.tally.step]:
+            was_set = self.standing.parameters
+            self._change(plan.with_parameters(was_set, self._game_of) if was_set else plan)
+        self._intervene(state)
 
     def _change(self, plan: EpisodePlan) -> None:
         """Play by another plan from now on."""

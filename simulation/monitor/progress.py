@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING
 
 from agents.inference.provenance import CallStatus
 from agents.sanitize import sanitize
-from simulation.store.events import (
-    CallBegun,
-    CallMade,
-    EpisodeEnded,
-    EpisodeStarted,
-    Event,
-    RunResumed,
-    StepResolved,
-)
+from simulation.store.events import CallBegun, CallMade, EpisodeEnded, EpisodeStarted, Event, RunResumed, StepResolved
 from simulation.task import NETWORK
 
 if TYPE_CHECKING:

@@ -25,18 +25,10 @@ from simulation.plan import Plan
 from simulation.runs.changes import fork_entries
 from simulation.runs.live import again
 from simulation.runs.session import Observer, RunSession, RunStoppedError, finish
-from simulation.store.events import (
-    CallMade,
-    EpisodeEnded,
-    Event,
-    EventLog,
-    RunEnded,
-    RunResumed,
-    StepResolved,
-    read_events,
-)
+from simulation.store.events import CallMade, EpisodeEnded, Event, RunEnded, RunResumed, StepResolved
 from simulation.store.history import live_events, said
 from simulation.store.intervention_events import EventHappened
+from simulation.store.log import EventLog, read_events
 from simulation.store.prompts import StoredPrompt, read_prompts
 from simulation.store.run_directory import RunStatus, new_directory, reader_of, write_manifest
 from simulation.tables.columns import OPTIONAL_TABLES, TableName

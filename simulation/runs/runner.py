@@ -16,7 +16,8 @@ from simulation.plan_warnings import warn
 from simulation.runs.changes import FORK_AT, FORK_OF
 from simulation.runs.session import Observer, RunSession, RunStoppedError, finish
 from simulation.scenario import ScenarioSource
-from simulation.store.events import EventLog, StepResolved, read_events
+from simulation.store.events import StepResolved
+from simulation.store.log import EventLog, read_events
 from simulation.store.run_directory import RunStatus, new_directory
 from simulation.tables.run import Run, load_run, read_manifest
 

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 from agents.inference.backend import InferenceSettings
 from agents.inference.errors import FloorReachedError, UnknownAdapterError
 from agents.inference.loops import run_blocking
+from agents.inference.provenance import Tier
 from agents.inference.recording import Recording, ReplyCache
 from agents.inference.weights import changed_weights
 from agents.problems import SocietyError, StopRequestedError
 from agents.strategy import TrainingMode
+from simulation.engine.batch.settings import BatchSettings
 from simulation.engine.environment import MultiModelEnvironment
 from simulation.engine.interventions import Live
 from simulation.modes import ModeChoice
@@ -26,20 +28,12 @@ from simulation.plan import Plan
 from simulation.runs.changes import changes_of
 from simulation.runs.live import LiveEvents
 from simulation.runs.probing import probe_servers, without_server
-from simulation.scenario import PromptStorage, Scenario
-from simulation.store.events import (
-    CallBegun,
-    CallMade,
-    EpisodeEnded,
-    Event,
-    EventLog,
-    RunEnded,
-    RunResumed,
-    StepResolved,
-    read_events,
-)
+from simulation.scenario import OnOrOff, Scenario
+from simulation.store.blocks import EventBlock, takes_blocks, tell
+from simulation.store.events import CallBegun, CallMade, EpisodeEnded, Event, RunEnded, RunResumed, StepResolved
 from simulation.store.files import refusal, translating_os_errors
 from simulation.store.history import History
+from simulation.store.log import EventLog, read_events
 from simulation.store.migrations import bring_up_to_date
 from simulation.store.prompts import PromptLog
 from simulation.store.run_directory import RunStatus, locked, reader_of, write_manifest
@@ -129,7 +123,7 @@ class RunSession:
                 bring_up_to_date(path, EventLog.NAME)
                 self.history = History.read(path / EventLog.NAME)
                 self.log = EventLog(path / EventLog.NAME)
-                self.prompts = PromptLog(path) if plan.scenario.prompts is PromptStorage.ON else None
+                self.prompts = PromptLog(path) if plan.scenario.prompts is OnOrOff.ON else None
         except BaseException:
             self._lock.release()
             raise
@@ -189,6 +183,7 @@ class RunSession:
             events=scenario.events,
             live=self._live(),
             memory=scenario.memory,
+            batch=BatchSettings(scenario.prompts is OnOrOff.OFF, scenario.oasis_db),
         )
         for config in players:
             environment.add_model(config)
@@ -258,6 +253,7 @@ class RunSession:
             environment.learn(started.task_id, choice, ended)
         self._note(RunResumed(len(self.history.finished)))
 
+    @takes_blocks
     def _note(self, event: Event) -> None:
         if isinstance(event, CallBegun):
             self._note_prompt(event.request)
@@ -269,8 +265,10 @@ class RunSession:
                 self.prompts.flush()
         if isinstance(event, CallMade) and event.record.reply is not None:
             self.tier_mix[event.record.tier.value] += 1
+        elif isinstance(event, EventBlock) and (count := event.count("tier", Tier.SIMULATED.value)):
+            self.tier_mix[Tier.SIMULATED.value] += count
         if self._on_event is not None:
-            self._on_event(event)
+            tell(self._on_event, event)
 
     def _note_prompt(self, request: Request) -> None:
         if self.prompts is not None:

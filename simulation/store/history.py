@@ -20,9 +20,9 @@ from simulation.store.events import (
     MessageSent,
     RunResumed,
     SocialActed,
-    read_events,
 )
 from simulation.store.intervention_events import SCENARIO, EventHappened
+from simulation.store.log import read_events
 
 
 @dataclass

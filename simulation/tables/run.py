@@ -18,7 +18,7 @@ from agents.problems import SocietyError
 from agents.roster import Roster
 from simulation.interviews.scale import opinion_of
 from simulation.plan import load_from_manifest
-from simulation.scenario import PromptStorage
+from simulation.scenario import OnOrOff
 from simulation.store.asked import read_answers
 from simulation.store.events import (
     CallMade,
@@ -26,16 +26,15 @@ from simulation.store.events import (
     EpisodeEnded,
     EpisodeStarted,
     Event,
-    EventLog,
     MessageSent,
     RunResumed,
     SocialActed,
     StepResolved,
-    read_events,
 )
 from simulation.store.history import recorded_move, said
 from simulation.store.intervention_events import EventHappened
 from simulation.store.interviews import InterviewAnswered
+from simulation.store.log import EventLog, read_events
 from simulation.store.migrations import migrated_manifest
 from simulation.store.network_events import PostSeeded
 from simulation.store.prompts import StoredPrompt, read_prompts
@@ -326,7 +325,7 @@ class Run(Tables):
     @property
     def why_no_prompts(self) -> str:
         """Return why `prompts` is empty, where it is."""
-        if self.manifest["scenario"].get("prompts") == PromptStorage.OFF.value:
+        if self.manifest["scenario"].get("prompts") == OnOrOff.OFF.value:
             return "its scenario says prompts: off"
         if self.manifest["status"] == RunStatus.RUNNING.value:
             return "no step of it has ended yet"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from simulation.store.events import Event, EventLogError, decode
+from simulation.store.events import Event
+from simulation.store.log import EventLogError, decode
 
 CHUNK = 1 << 20
 

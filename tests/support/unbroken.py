@@ -10,7 +10,8 @@ import pandas as pd
 from agents.inference.provenance import Tier
 from simulation.plan import Plan
 from simulation.runs.runner import Observer, run_scenario
-from simulation.store.events import CallMade, EventLog, read_events
+from simulation.store.events import CallMade
+from simulation.store.log import EventLog, read_events
 from simulation.tables.columns import TableName
 from simulation.tables.run import Run, build_tables
 

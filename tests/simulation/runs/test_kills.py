@@ -21,7 +21,8 @@ from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
 from simulation.store import events
-from simulation.store.events import EventLog, RunEnded
+from simulation.store.events import RunEnded
+from simulation.store.log import EventLog
 from simulation.store.run_directory import locked
 from simulation.tables.run import Run, load_run
 from tests.simulation.runs.test_runner import cut_after

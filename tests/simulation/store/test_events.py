@@ -17,8 +17,6 @@ from simulation.store.events import (
     EpisodeEnded,
     EpisodeStarted,
     Event,
-    EventLog,
-    EventLogError,
     MessageSent,
     Outcome,
     RunEnded,
@@ -26,12 +24,10 @@ from simulation.store.events import (
     SocialActed,
     StepResolved,
     StepRow,
-    decode,
-    encode,
-    read_events,
 )
 from simulation.store.intervention_events import EventHappened
 from simulation.store.interviews import InterviewAnswered
+from simulation.store.log import EventLog, EventLogError, decode, encode, read_events
 from simulation.store.network_events import PostSeeded
 
 KEY = CallKey(0, 1, "ada", Purpose.DECIDE, attempt=1)

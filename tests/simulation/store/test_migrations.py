@@ -18,7 +18,8 @@ from agents.inference.servers.balancing import Balancing
 from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.runs.runner import resume_run
-from simulation.store.events import CallMade, EpisodeEnded, EventLog, decode, read_events
+from simulation.store.events import CallMade, EpisodeEnded
+from simulation.store.log import EventLog, decode, read_events
 from simulation.store.migrations import MIGRATIONS, SCHEMA_VERSION, bring_up_to_date, version_of
 from simulation.tables.columns import TableName
 from simulation.tables.run import Run, build_tables, load_run

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from simulation.network.world import ItemKind
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
-from simulation.store.events import EpisodeStarted, Event, EventLog, SocialActed, read_events
+from simulation.store.events import EpisodeStarted, Event, SocialActed
+from simulation.store.log import EventLog, read_events
 from simulation.store.network_events import PostSeeded
 from simulation.tables.columns import OPTIONAL_TABLES, TableName
 from simulation.tables.network import NetworkEpisode

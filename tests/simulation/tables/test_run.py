@@ -9,7 +9,7 @@ import pytest
 
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
-from simulation.store.events import EventLog, read_events
+from simulation.store.log import EventLog, read_events
 from simulation.tables.columns import TABLES, TableName
 from simulation.tables.run import Run, build_tables, load_run
 from tests.conftest import models
