@@ -33,13 +33,14 @@ from simulation.store.blocks import EventBlock, takes_blocks, tell
 from simulation.store.events import CallBegun, CallMade, EpisodeEnded, Event, RunEnded, RunResumed, StepResolved
 from simulation.store.files import refusal, translating_os_errors
 from simulation.store.history import History
-from simulation.store.log import EventLog, read_events
+from simulation.store.log import EventLog, read_log
 from simulation.store.migrations import bring_up_to_date
 from simulation.store.prompts import PromptLog
 from simulation.store.run_directory import RunStatus, locked, reader_of, write_manifest
+from simulation.tables.builder import build_parts
 from simulation.tables.columns import OPTIONAL_TABLES, TABLES
 from simulation.tables.parquet import write_tables
-from simulation.tables.run import Run, build_tables, load_run, read_manifest
+from simulation.tables.run import Run, load_run, read_manifest
 
 if TYPE_CHECKING:
     from agents.inference.provenance import Request
@@ -288,8 +289,8 @@ class RunSession:
             self.prompts.close()
         self.log.close()
         roster = self.plan.roster.in_language(self.plan.scenario.language)
-        tables = build_tables(read_events(self.path / EventLog.NAME), roster)
-        filled = {name: frame for name, frame in tables.items() if len(frame) or name not in OPTIONAL_TABLES}
+        tables = build_parts(read_log(self.path / EventLog.NAME), roster)
+        filled = {name: parts for name, parts in tables.items() if len(parts[0]) or name not in OPTIONAL_TABLES}
         write_tables(self.path / "tables", filled, TABLES)
         manifest = read_manifest(self.path)
         last = {"status": status.value, "reason": reason, "tier_mix": dict(self.tier_mix)}

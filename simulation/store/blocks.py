@@ -120,10 +120,12 @@ def arrow_array(cells: Cells, count: int) -> Any:
     codes = np.asarray(cells.codes, dtype=np.int32)
     if cells.values and isinstance(cells.values[0], tuple):
         return _lists(codes, cells.values)
-    missing = [code for code, value in enumerate(cells.values) if value is None]
-    values = pa.array(["" if value is None else value for value in cells.values])
-    mask = np.isin(codes, missing) if missing else None
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=mask), values)
+    known = np.array([value is not None for value in cells.values], dtype=bool)
+    values = pa.array([value for value in cells.values if value is not None], type=pa.string())
+    if known.all():
+        return pa.DictionaryArray.from_arrays(pa.array(codes), values)
+    place = (np.cumsum(known) - 1).astype(np.int32)
+    return pa.DictionaryArray.from_arrays(pa.array(place[codes], mask=~known[codes]), values)
 
 
 def _lists(codes: Any, values: Sequence[tuple[str, ...]]) -> Any:
