@@ -290,7 +290,7 @@ class MultiModelEnvironment:
             return Episode(plan, society, self._emit, game_of, self._live)
         from simulation.engine.batch.episode import BatchEpisode
 
-        return BatchEpisode(plan, society, self._emit, game_of, self._live, self._batch.crew)
+        return BatchEpisode(plan, society, self._emit, game_of, self._live, self._batch.answering)
 
     async def run_training_cycle(self, cycles: int = 1, tasks: Sequence[TrainingTask] = ()) -> list[EpisodeEnded]:
         """Play every task once per cycle; without tasks, one `public_goods` task with default values.

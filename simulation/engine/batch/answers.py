@@ -13,6 +13,7 @@ from agents.players.observation import Observation, Option, Situation
 from agents.players.policies import POLICIES, ROLE_POLICIES, Policy
 from agents.role import ModelRole
 from agents.strategy import TrainingMode
+from simulation.games import find_game
 from simulation.games.base import Game, State
 from simulation.seeds import derive_seeds
 
@@ -53,6 +54,16 @@ class Cast:
     seed: int
     episode: int
     words: tuple[str, ...] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what another process makes the cast from: a game of one's own is no module that it could import."""
+        game = (self.game.task_type, self.game.setting, self.game.parameters.model_dump())
+        return {**self.__dict__, "game": game}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        task_type, setting, parameters = state["game"]
+        kind = find_game(task_type)
+        self.__dict__.update(state, game=kind(setting, kind.Parameters(**parameters)))
 
     def messages(self, state: State[Any], players: Sequence[int], ears: Ears) -> Iterator[str]:
         """Yield what each of `players` says in the step that begins in `state`."""

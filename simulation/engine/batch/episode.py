@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from agents.inference.provenance import lowest_tier, real_share
 from agents.strategy import derive_strategy
+from simulation.engine.batch.answering import Answering, Answers, Asked, OwnProcess, Question
 from simulation.engine.batch.answers import Cast, parts_of
 from simulation.engine.batch.columns import Choices, PlayerColumns
-from simulation.engine.batch.crew import Alone, Answers, Asked, Crew, Question
 from simulation.engine.batch.hearing import Heard, Links
 from simulation.engine.episode import Emit, Episode
 from simulation.engine.episode_plan import EpisodePlan, GameOf
 from simulation.engine.interventions import Live, nothing_live
 from simulation.games.base import Game, Move, State
 from simulation.games.measures import known
-from simulation.modes import share_rewards
+from simulation.modes import audience, share_rewards
 from simulation.seeds import stream
-from simulation.store.events import EpisodeEnded, StepResolved
+from simulation.store.blocks import EventBlock
+from simulation.store.events import EpisodeEnded, Event, StepResolved
 from simulation.store.rows import Coded
 from simulation.treatment import Treatment
 
@@ -44,7 +47,7 @@ class BatchEpisode(Episode):
         emit: Takes the events; those of a step come as blocks.
         game_of: Makes the game of a task.
         live: Gives events from outside.
-        crew: Who computes the answers.
+        answering: Who computes the answers; this process by default.
     """
 
     society: BatchSociety  # type: ignore[assignment]
@@ -56,13 +59,25 @@ class BatchEpisode(Episode):
         emit: Emit,
         game_of: GameOf,
         live: Live = nothing_live,
-        crew: Crew | None = None,
+        answering: Answering | None = None,
     ) -> None:
         self.columns = PlayerColumns(plan.configs)
-        self.crew = crew or Alone()
+        self.answering = answering or OwnProcess()
         self.texts: list[str] = []
         self._place: dict[str, int] = {}
-        super().__init__(plan, society, emit, game_of, live)  # type: ignore[arg-type]
+        self._waiting: list[Callable[[], None]] = []
+        self._report = emit
+        super().__init__(plan, society, self._emit, game_of, live)  # type: ignore[arg-type]
+
+    def _emit(self, event: Event) -> None:
+        """Report an event after those that are waiting to be stored."""
+        self._store_waiting()
+        self._report(event)
+
+    def _store_waiting(self) -> None:
+        """Store and report what has happened: it waits until answers are being computed that need none of it."""
+        while self._waiting:
+            self._waiting.pop(0)()
 
     def _begin(self, plan: EpisodePlan) -> None:
         n = len(self.seats)
@@ -86,8 +101,6 @@ class BatchEpisode(Episode):
         self._reach(plan)
 
     def _reach(self, plan: EpisodePlan) -> None:
-        from simulation.modes import audience
-
         reached = [audience(plan.mode.mode, player, self.seats, plan.neighbours[player]) for player in self.players]
         self.audiences = reached
         self.links = Links.of(reached)
@@ -109,9 +122,10 @@ class BatchEpisode(Episode):
                 break
             await self._talk(state, talk_round, speakers)
         chosen = await self._ask(Asked.DECISIONS, state, self.players)
-        self._note_choices(step, chosen)
         state = self.plan.game.resolve(state, self._moves(state, chosen))
-        self.emit(StepResolved(self.plan.number, step, self._since(started), self.columns.results(state.tally)))
+        resolved = StepResolved(self.plan.number, step, self._since(started), self.columns.results(state.tally))
+        events: tuple[Event, ...] = (*self._decisions(step, chosen), resolved)
+        self._waiting += [partial(self._report, event) for event in events]
         return state
 
     # -- talk ------------------------------------------------------------------------------------------------
@@ -129,8 +143,6 @@ class BatchEpisode(Episode):
 
     async def _talk(self, state: State[Any], talk_round: int, speakers: Sequence[int]) -> None:
         said = self._numbered(await self._ask(Asked.MESSAGES, state, speakers))
-        groups = self.society.groups(self.audiences, speakers)
-        first = self.society.post(groups, speakers, said, self.texts)
         spoken = np.full(len(self.seats), _SILENT, dtype=np.int32)
         spoken[speakers] = said
         links = self._arrived(spoken != _SILENT, state.tally.step, talk_round)
@@ -139,8 +151,14 @@ class BatchEpisode(Episode):
         self.messages[speakers] += 1
         self.written[speakers] += 1
         place = (self.plan.number, state.tally.step, talk_round)
-        text = Coded(said, list(self.texts))
-        self.emit(self.columns.messages(place, speakers, text, self.addressees, self._audience(links), (first, groups)))
+        self._waiting.append(partial(self._deliver, place, speakers, Coded(said, list(self.texts)), links))
+
+    def _deliver(self, place: tuple[int, int, int], speakers: Sequence[int], said: Coded, links: Links) -> None:
+        """Store and report the messages of a talk round."""
+        groups = self.society.groups(self.audiences, speakers)
+        first = self.society.post(groups, speakers, said.codes, said.values)
+        hearers = self._audience(links)
+        self._report(self.columns.messages(place, speakers, said, self.addressees, hearers, (first, groups)))
 
     def _arrived(self, speaking: NDArray[np.bool_], step: int, talk_round: int) -> Links:
         """Return who hears whom in a talk round, after inbox limit and treatment."""
@@ -170,10 +188,18 @@ class BatchEpisode(Episode):
     # -- decide ----------------------------------------------------------------------------------------------
 
     async def _ask(self, asked: Asked, state: State[Any], players: Sequence[int]) -> Answers:
-        return await self.crew.answer(self.cast, Question(asked, state, players, self.heard, self.texts))
+        """Return what players answer; what is waiting is stored meanwhile."""
+        question = Question(asked, state, players, self.heard, self.texts)
+        answering = asyncio.create_task(self.answering.answer(self.cast, question))
+        await asyncio.sleep(0)  # it begins
+        try:
+            self._store_waiting()
+            return await answering
+        finally:
+            answering.cancel()
 
-    def _note_choices(self, step: int, chosen: Answers) -> None:
-        """Report the decisions of those who had more than one option."""
+    def _decisions(self, step: int, chosen: Answers) -> list[EventBlock]:
+        """Return the decisions of those who had more than one option."""
         players: Sequence[int] = self.players
         codes, options = chosen.codes, chosen.values
         if None in options:
@@ -181,8 +207,8 @@ class BatchEpisode(Episode):
             players = np.flatnonzero(codes != alone).tolist()
             codes, options = codes[players], [each or ("", "") for each in options]
         self.written[players] += 1
-        if len(players):
-            self.emit(self.columns.decisions(self.plan.number, step, Choices(players, codes, options)))
+        made = Choices(players, codes, options)
+        return [self.columns.decisions(self.plan.number, step, made)] if len(players) else []
 
     def _moves(self, state: State[Any], chosen: Answers) -> list[Move]:
         """Return every player's move; equal ones are one object."""

@@ -17,7 +17,7 @@ from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
     from agents.roster import ModelConfig
-    from simulation.engine.batch.crew import Crew
+    from simulation.engine.batch.answering import Answering
     from simulation.task import TrainingTask
 
 
@@ -28,12 +28,12 @@ class BatchSettings:
     Args:
         allowed: Whether nobody reads prompts, requests or records of calls.
         oasis_db: Whether OASIS's database is kept; off needs `allowed`.
-        crew: Who computes the answers; None is this process.
+        answering: Who computes the answers; None is this process.
     """
 
     allowed: bool = False
     oasis_db: OnOrOff = OnOrOff.ON
-    crew: Crew | None = None
+    answering: Answering | None = None
 
 
 NO_BATCH = BatchSettings()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -42,6 +42,10 @@ class Question:
     heard: Heard
     texts: Sequence[str]
 
+    def of(self, players: Sequence[int]) -> Question:
+        """Return the question to some consecutive players alone, with what they heard."""
+        return replace(self, players=players, heard=self.heard.part(players[0], players[-1] + 1))
+
 
 @dataclass(frozen=True)
 class Answers:
@@ -64,7 +68,7 @@ class Answers:
         return cls(np.concatenate(codes), list(place))
 
 
-class Crew(Protocol):
+class Answering(Protocol):
     """Computes the answers of players."""
 
     async def answer(self, cast: Cast, question: Question) -> Answers:
@@ -80,11 +84,11 @@ class Crew(Protocol):
         ...
 
 
-class Alone:
+class OwnProcess:
     """This process computes every answer."""
 
     async def answer(self, cast: Cast, question: Question) -> Answers:
-        """Return what the players answer, as `Crew.answer`."""
+        """Return what the players answer, as `Answering.answer`."""
         return answers(cast, question)
 
     async def aclose(self) -> None:
