@@ -165,6 +165,11 @@ class Scenario(FileModel):
         return bool(self.communication.social_actions) or any(task.task_type == NETWORK for task in self.tasks)
 
     @property
+    def in_columns(self) -> bool:
+        """Return whether it may be played in columns: nobody keeps prompts, and no task needs OASIS's agents."""
+        return self.prompts is OnOrOff.OFF and not self.needs_tools
+
+    @property
     def templates(self) -> Templates:
         """Return the prompt templates in place of the shipped ones."""
         return templates_of(self.prompt_templates)

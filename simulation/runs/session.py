@@ -25,11 +25,13 @@ from simulation.engine.environment import MultiModelEnvironment
 from simulation.engine.interventions import Live
 from simulation.modes import ModeChoice
 from simulation.plan import Plan
+from simulation.runs.answering import answering_of
 from simulation.runs.changes import changes_of
+from simulation.runs.engines import ONE_PROCESS, Workers
 from simulation.runs.live import LiveEvents
 from simulation.runs.probing import probe_servers, without_server
 from simulation.scenario import OnOrOff, Scenario
-from simulation.store.blocks import EventBlock, takes_blocks, tell
+from simulation.store.blocks import EventBlock, one_by_one, takes_blocks, tell
 from simulation.store.events import CallBegun, CallMade, EpisodeEnded, Event, RunEnded, RunResumed, StepResolved
 from simulation.store.files import refusal, translating_os_errors
 from simulation.store.history import History
@@ -45,6 +47,7 @@ from simulation.tables.run import Run, load_run, read_manifest
 if TYPE_CHECKING:
     from agents.inference.provenance import Request
     from agents.lora_model import Responder
+    from simulation.engine.batch.answering import Answering
 
 logger = logging.getLogger("society.runner")
 notices = logging.getLogger("society.notice")  # shown without --verbose
@@ -101,6 +104,7 @@ class RunSession:
         responders: Answer in place of the client, by model_id.
         resumed: True where an earlier session has begun the run.
         cache: Replies that runs share.
+        workers: Who computes the answers of a society that is played in columns.
 
     Raises:
         SocietyError: Another process plays the run, or a file cannot be read or written.
@@ -114,10 +118,11 @@ class RunSession:
         responders: Mapping[str, Responder] | None = None,
         resumed: bool = False,
         cache: ReplyCache | None = None,
+        workers: Workers = ONE_PROCESS,
     ) -> None:
         self.path, self.plan, self.resumed, self.responders = path, plan, resumed, responders
         self._changes = changes_of(read_manifest(path), plan.scenario)
-        self._on_event, self._cache = on_event, cache
+        self._on_event, self._cache, self._workers = on_event, cache, workers
         self._lock = locked(path)
         try:
             with translating_os_errors(path):
@@ -133,7 +138,11 @@ class RunSession:
     async def run(self) -> None:
         """Play every episode that has not ended."""
         self._clear()
-        async with self._environment() as environment:
+        with answering_of(self._workers if self.plan.scenario.in_columns else ONE_PROCESS) as answering:
+            await self._play(answering)
+
+    async def _play(self, answering: Answering | None) -> None:
+        async with self._environment(answering) as environment:
             await self._detect(environment)
             phases.info("starting OASIS")
             await self._restore(environment)
@@ -157,7 +166,7 @@ class RunSession:
         """Return the scenario that an episode begins with."""
         return [change.scenario for change in self._changes if change[:2] <= (episode, 0)][-1]
 
-    def _environment(self) -> MultiModelEnvironment:
+    def _environment(self, answering: Answering | None) -> MultiModelEnvironment:
         scenario, roster = self._changes[0].scenario, self.plan.roster
         players = roster.expand()
         environment = MultiModelEnvironment(
@@ -184,7 +193,7 @@ class RunSession:
             events=scenario.events,
             live=self._live(),
             memory=scenario.memory,
-            batch=BatchSettings(scenario.prompts is OnOrOff.OFF, scenario.oasis_db),
+            batch=BatchSettings(scenario.in_columns, scenario.oasis_db, answering),
         )
         for config in players:
             environment.add_model(config)
@@ -248,7 +257,7 @@ class RunSession:
             return
         tasks = {number: task for number, task in enumerate(self._schedule()) if number in self.history.finished}
         history = self.history
-        await environment.store_again(tasks, history.messages, history.acts, history.happened)
+        await environment.store_again(tasks, one_by_one(history.messages), history.acts, history.happened)
         for started, ended in self.history.finished.values():
             choice = ModeChoice(TrainingMode(started.mode), started.mode_reason, started.mode_probability)
             environment.learn(started.task_id, choice, ended)

@@ -6,11 +6,11 @@ a column that is another one is named there, so that a message takes few bytes b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import orjson
 
@@ -58,6 +58,20 @@ class EventBlock:
             wanted = [code for code, each in enumerate(cells.values) if each == value]
             return int(np.isin(np.asarray(cells.codes), wanted).sum())
         return sum(each == value for each in self.rows.values(column))
+
+
+def is_block_of(event: object, kind: type[Kind]) -> TypeGuard[EventBlock]:
+    """Tell whether an event is a block of events of this class."""
+    return isinstance(event, EventBlock) and event.rows.kind is kind
+
+
+def one_by_one(events: Iterable[Kind | EventBlock]) -> Iterator[Kind]:
+    """Yield events, those of blocks one by one."""
+    for event in events:
+        if isinstance(event, EventBlock):
+            yield from event.rows
+        else:
+            yield event
 
 
 def takes_blocks(observer: Observer) -> Observer:

@@ -79,10 +79,6 @@ class Answering(Protocol):
         """
         ...
 
-    async def aclose(self) -> None:
-        """Release what it holds."""
-        ...
-
 
 class OwnProcess:
     """This process computes every answer."""
@@ -90,9 +86,6 @@ class OwnProcess:
     async def answer(self, cast: Cast, question: Question) -> Answers:
         """Return what the players answer, as `Answering.answer`."""
         return answers(cast, question)
-
-    async def aclose(self) -> None:
-        """Do nothing."""
 
 
 def answers(cast: Cast, question: Question) -> Answers:

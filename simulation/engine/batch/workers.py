@@ -20,7 +20,7 @@ from simulation.engine.batch.answering import Answers, Question, answers
 from simulation.engine.batch.answers import Cast
 
 notices = logging.getLogger("society.notice")
-LEAST = 500
+LEAST = 2_500
 """Players of a part; fewer are not worth a message to a worker."""
 NO_STATE: Any = None
 """Stands in a question for the state that a worker has already."""
@@ -70,7 +70,7 @@ class SplitAnswering:
             return answers(cast, question)
         return await asyncio.to_thread(self._answer, cast, question, parts)
 
-    async def aclose(self) -> None:
+    def close(self) -> None:
         """End the workers."""
         for worker in self._workers:
             worker.end()
