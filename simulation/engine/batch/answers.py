@@ -124,6 +124,7 @@ class LateRandom(random.Random):
 
     def __init__(self, seed: str) -> None:
         self._waiting = seed  # Random's own constructor would seed at once
+        self.gauss_next = None
 
     def random(self) -> float:
         if self._waiting is not None:

@@ -24,7 +24,7 @@ from simulation.games.measures import known
 from simulation.modes import audience, share_rewards
 from simulation.seeds import stream
 from simulation.store.blocks import EventBlock
-from simulation.store.events import EpisodeEnded, Event, StepResolved
+from simulation.store.events import EpisodeEnded, StepResolved
 from simulation.store.rows import Coded
 from simulation.treatment import Treatment
 
@@ -66,18 +66,7 @@ class BatchEpisode(Episode):
         self.texts: list[str] = []
         self._place: dict[str, int] = {}
         self._waiting: list[Callable[[], None]] = []
-        self._report = emit
-        super().__init__(plan, society, self._emit, game_of, live)  # type: ignore[arg-type]
-
-    def _emit(self, event: Event) -> None:
-        """Report an event after those that are waiting to be stored."""
-        self._store_waiting()
-        self._report(event)
-
-    def _store_waiting(self) -> None:
-        """Store and report what has happened: it waits until answers are being computed that need none of it."""
-        while self._waiting:
-            self._waiting.pop(0)()
+        super().__init__(plan, society, emit, game_of, live)  # type: ignore[arg-type]
 
     def _begin(self, plan: EpisodePlan) -> None:
         n = len(self.seats)
@@ -124,8 +113,9 @@ class BatchEpisode(Episode):
         chosen = await self._ask(Asked.DECISIONS, state, self.players)
         state = self.plan.game.resolve(state, self._moves(state, chosen))
         resolved = StepResolved(self.plan.number, step, self._since(started), self.columns.results(state.tally))
-        events: tuple[Event, ...] = (*self._decisions(step, chosen), resolved)
-        self._waiting += [partial(self._report, event) for event in events]
+        for decided in self._decisions(step, chosen):
+            self.emit(decided)
+        self.emit(resolved)
         return state
 
     # -- talk ------------------------------------------------------------------------------------------------
@@ -158,7 +148,7 @@ class BatchEpisode(Episode):
         groups = self.society.groups(self.audiences, speakers)
         first = self.society.post(groups, speakers, said.codes, said.values)
         hearers = self._audience(links)
-        self._report(self.columns.messages(place, speakers, said, self.addressees, hearers, (first, groups)))
+        self.emit(self.columns.messages(place, speakers, said, self.addressees, hearers, (first, groups)))
 
     def _arrived(self, speaking: NDArray[np.bool_], step: int, talk_round: int) -> Links:
         """Return who hears whom in a talk round, after inbox limit and treatment."""
@@ -188,12 +178,13 @@ class BatchEpisode(Episode):
     # -- decide ----------------------------------------------------------------------------------------------
 
     async def _ask(self, asked: Asked, state: State[Any], players: Sequence[int]) -> Answers:
-        """Return what players answer; what is waiting is stored meanwhile."""
+        """Return what players answer; the messages of the last talk round are stored meanwhile."""
         question = Question(asked, state, players, self.heard, self.texts)
         answering = asyncio.create_task(self.answering.answer(self.cast, question))
         await asyncio.sleep(0)  # it begins
         try:
-            self._store_waiting()
+            while self._waiting:
+                self._waiting.pop(0)()
             return await answering
         finally:
             answering.cancel()

@@ -20,7 +20,7 @@ from agents.inference.provenance import Tier
 from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
-from simulation.store import events
+from simulation.store import log
 from simulation.store.events import RunEnded
 from simulation.store.log import EventLog
 from simulation.store.run_directory import locked
@@ -67,7 +67,7 @@ def in_child(work: Callable[[], object]) -> int:
 
 def killed(out: Path, death: Dying) -> Path:
     def work() -> None:
-        events.os = death  # type: ignore[assignment]
+        log.os = death  # type: ignore[assignment]
         play(out)
 
     _, status = os.waitpid(in_child(work), 0)
@@ -149,7 +149,7 @@ def test_a_full_disk_stops_the_run_resumably(
     """Also where it has room again at once: players who ask together are not stopped by the one whose reply could not
     be written, and nothing is written behind half a line."""
     with monkeypatch.context() as patch:
-        patch.setattr(events, "os", disk(room))
+        patch.setattr(log, "os", disk(room))
         with pytest.raises(RunStoppedError, match=r"could not be written.*No space left") as stopped:
             play(tmp_path)
     assert_whole(resume_run(stopped.value.path), unbroken)
