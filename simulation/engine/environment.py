@@ -11,9 +11,8 @@ The scenario runner uses this class too; there is no second way.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from agents.inference.client import DEFAULT_URL, VLLMClient
 from agents.inference.provenance import Sampling
 from agents.inference.recording import Recording, ReplyCache
 from agents.language import Language
-from agents.problems import SocietyError, UsageError, member_of, nearest
+from agents.problems import SocietyError, UsageError, member_of
 from agents.prompt_templates import templates_of
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode
@@ -36,6 +35,7 @@ from simulation.engine.episode import Episode
 from simulation.engine.episode_plan import EpisodePlan, GameOf, ScenarioFrom, TalkRules
 from simulation.engine.home import SocietyHome
 from simulation.engine.interventions import Live, nothing_live
+from simulation.engine.members import Members
 from simulation.engine.mode_choice import choose_mode
 from simulation.games import find_game
 from simulation.games.base import Game
@@ -43,7 +43,6 @@ from simulation.interventions.intervention import Intervention
 from simulation.interviews.survey import Survey
 from simulation.modes import Experience, ModeChoice, after_episode, playable_modes
 from simulation.scenario import Mixing, OnOrOff
-from simulation.seats import Seat
 from simulation.sections.memory import NO_MEMORY, MemoryConfig
 from simulation.seeds import whole_seed
 from simulation.store.blocks import tell
@@ -64,7 +63,7 @@ if TYPE_CHECKING:
     from simulation.engine.society import Society
 
 
-class MultiModelEnvironment:
+class MultiModelEnvironment(Members):
     """Steps a society of LoRA models through tasks. Use `async with`, or call `await aclose()` when done.
 
     Args:
@@ -93,6 +92,7 @@ class MultiModelEnvironment:
         events: What happens before set steps.
         live: Gives what came from outside before a step.
         memory: What prompts hold of earlier steps.
+        batch: Whether episodes may be played in columns, and by whom.
     """
 
     def __init__(
@@ -126,7 +126,8 @@ class MultiModelEnvironment:
         batch: BatchSettings = NO_BATCH,
     ) -> None:
         self.training_mode = member_of(TrainingMode, training_mode, "training_mode")
-        self.max_models, self.base_model = max_models, base_model
+        super().__init__(max_models)
+        self.base_model = base_model
         self.language, self.seed = member_of(Language, language, "language"), whole_seed(seed)
         self.templates, self._surveys = templates_of(prompt_templates or {}), tuple(surveys)
         self._changes, self._events, self._live, self._memory = tuple(changes), tuple(events), live, memory
@@ -137,7 +138,6 @@ class MultiModelEnvironment:
         self.mixing = mixing or Mixing()
         self.endpoints: tuple[str | EndpointSettings, ...] = tuple(endpoints) or (vllm_url,)
         self._experience = self.mixing.begun()
-        self._models: dict[str, ModelConfig] = {}
         self._recording = recording or Recording()
         self._responders = {model_id: self._recording.first(each) for model_id, each in (responders or {}).items()}
         self._counts = EnvironmentCounts()
@@ -155,47 +155,7 @@ class MultiModelEnvironment:
         if learners is not None:
             self._responders.update(self._responders_of(learners))
         self._home = SocietyHome(folder)
-        self._playing: str | None = None
         self.episodes = 0
-
-    # -- models ------------------------------------------------------------------------------------------
-
-    @property
-    def models(self) -> tuple[ModelConfig, ...]:
-        """Return the models in the order they were added: player 0 first."""
-        return tuple(self._models.values())
-
-    def add_model(self, config: ModelConfig) -> None:
-        """Add one model.
-
-        Raises:
-            SocietyError: The id is taken, the row makes several models, or the environment is full.
-            UsageError: A task is being played.
-        """
-        self._refuse_while_playing("a model cannot be added")
-        if config.count != 1:
-            raise SocietyError(f"{config.model_id}: count is {config.count}; add one model at a time")
-        if config.model_id in self._models:
-            raise SocietyError(f"model_id {config.model_id!r} is taken")
-        if len(self._models) >= self.max_models:
-            raise SocietyError(f"the environment is full: max_models is {self.max_models}")
-        self._seat(config)
-
-    def _seat(self, config: ModelConfig) -> None:
-        if config.endpoint and config.model_name:
-            self.client.pin(config.endpoint, config.model_name)
-        self._models[config.model_id] = config.in_language(self.language)
-
-    def remove_model(self, model_id: str) -> None:
-        """Remove one model. Raises SocietyError for an unknown id, UsageError while a task is played."""
-        self._refuse_while_playing("a model cannot be removed")
-        if model_id not in self._models:
-            raise SocietyError(f"no model {model_id!r} ({nearest(model_id, list(self._models) or ['none'])})")
-        del self._models[model_id]
-
-    def _refuse_while_playing(self, what: str) -> None:
-        if self._playing is not None:
-            raise UsageError(f"{what} while task {self._playing!r} is played; wait for its end")
 
     # -- running -----------------------------------------------------------------------------------------
 
@@ -215,20 +175,6 @@ class MultiModelEnvironment:
         """
         with self._one_task(task.task_id):
             return await self._play(task, episode)
-
-    @contextlib.contextmanager
-    def _one_task(self, task_id: str) -> Iterator[None]:
-        """Refuse a second task meanwhile: its messages would reach the prompts of the first."""
-        if self._playing is not None:
-            raise UsageError(
-                f"task {task_id!r} cannot start: this environment is playing {self._playing!r}. Await one task after "
-                "the other, or give each its own MultiModelEnvironment; those may play at the same time"
-            )
-        self._playing = task_id
-        try:
-            yield
-        finally:
-            self._playing = None
 
     async def _play(self, task: TrainingTask, episode: int | None) -> EpisodeEnded:
         number = self.episodes if episode is None else episode
@@ -394,9 +340,6 @@ class MultiModelEnvironment:
         seats = self._seats()
         return choose_mode(self.training_mode, self.mixing, task, seats, self._experience, self.seed, number)
 
-    def _seats(self) -> tuple[Seat, ...]:
-        return tuple(Seat(config.model_id, config.team_id) for config in self.models)
-
     async def _open(self) -> Society:
         """Return the running society of the current models; after a model was added or removed it is a new one."""
 
@@ -412,6 +355,11 @@ class MultiModelEnvironment:
         """Return the society that is played in columns."""
         database = self._batch.oasis_db is OnOrOff.ON
         return await self._home.columns(self.models, self._topology, database=database)
+
+    def _seat(self, config: ModelConfig) -> None:
+        if config.endpoint and config.model_name:
+            self.client.pin(config.endpoint, config.model_name)
+        super()._seat(config.in_language(self.language))
 
     def _topology(self) -> nx.Graph[int]:
         return self.communication.graph([config.model_id for config in self.models], self.seed)

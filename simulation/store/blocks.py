@@ -16,7 +16,7 @@ import orjson
 
 from agents.problems import SocietyError
 from simulation.store.files import replace_stream
-from simulation.store.rows import Cells, Coded, Rows, Same
+from simulation.store.rows import Cells, CodedCells, Rows, Same
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,7 +52,7 @@ class EventBlock:
         cells = self.rows.columns[column]
         if isinstance(cells, Same):
             return len(self.rows) if cells.value == value else 0
-        if isinstance(cells, Coded):
+        if isinstance(cells, CodedCells):
             import numpy as np
 
             wanted = [code for code, each in enumerate(cells.values) if each == value]
@@ -127,7 +127,7 @@ def arrow_array(cells: Cells, count: int) -> Any:
     import numpy as np
     import pyarrow as pa
 
-    if not isinstance(cells, Coded):
+    if not isinstance(cells, CodedCells):
         if isinstance(cells, range):
             return pa.array(np.arange(cells.start, cells.stop))
         return pa.array(cells if isinstance(cells, Sequence) else [cells[place] for place in range(count)])
@@ -203,11 +203,11 @@ def _cells(column: Any) -> Cells:
         values, codes = array.dictionary.to_pylist(), array.indices
         if codes.null_count:
             codes, values = codes.fill_null(len(values)), [*values, None]
-        return Coded(codes.to_numpy(), values)
+        return CodedCells(codes.to_numpy(), values)
     if pa.types.is_list(array.type):
         names = array.values.dictionary.to_pylist() if len(array.values) else []
         flat, ends = array.values.indices.to_numpy(), array.offsets.to_pylist()
         texts = [tuple(names[code] for code in flat[start:end]) for start, end in pairwise(ends)]
-        return Coded(range(len(texts)), texts)
+        return CodedCells(range(len(texts)), texts)
     cells: Cells = array.to_pylist()
     return cells

@@ -29,7 +29,7 @@ class Same:
 
 
 @dataclass(frozen=True)
-class Coded:
+class CodedCells:
     """A column with few different values, or with values that exist already.
 
     Args:

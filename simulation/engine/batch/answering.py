@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Asked(str, Enum):
+class AskedFor(str, Enum):
     """What players are asked for."""
 
     MESSAGES = "messages"
@@ -25,7 +25,7 @@ class Asked(str, Enum):
 
 
 @dataclass(frozen=True)
-class Question:
+class StepQuestion:
     """What some players are asked in a step, and what they answer by.
 
     Args:
@@ -36,13 +36,13 @@ class Question:
         texts: The texts of the numbers in `heard`.
     """
 
-    asked: Asked
+    asked: AskedFor
     state: State[Any]
     players: Sequence[int]
     heard: Heard
     texts: Sequence[str]
 
-    def of(self, players: Sequence[int]) -> Question:
+    def of(self, players: Sequence[int]) -> StepQuestion:
         """Return the question to some consecutive players alone, with what they heard."""
         return replace(self, players=players, heard=self.heard.part(players[0], players[-1] + 1))
 
@@ -71,7 +71,7 @@ class Answers:
 class Answering(Protocol):
     """Computes the answers of players."""
 
-    async def answer(self, cast: Cast, question: Question) -> Answers:
+    async def answer(self, cast: Cast, question: StepQuestion) -> Answers:
         """Return what the players answer.
 
         Raises:
@@ -83,19 +83,19 @@ class Answering(Protocol):
 class OwnProcess:
     """This process computes every answer."""
 
-    async def answer(self, cast: Cast, question: Question) -> Answers:
+    async def answer(self, cast: Cast, question: StepQuestion) -> Answers:
         """Return what the players answer, as `Answering.answer`."""
         return answers(cast, question)
 
 
-def answers(cast: Cast, question: Question) -> Answers:
+def answers(cast: Cast, question: StepQuestion) -> Answers:
     """Return what players answer.
 
     Raises:
         PermanentError: A policy plans what is no option.
     """
     ears = question.heard.ears(question.texts)
-    if question.asked is Asked.MESSAGES:
+    if question.asked is AskedFor.MESSAGES:
         return _coded(cast.messages(question.state, question.players, ears), len(question.players))
     chosen = cast.decisions(question.state, question.players, ears)
     named = ((option.action, option.label) if option is not None else None for option in chosen)

@@ -25,7 +25,7 @@ Ears = Callable[[int], tuple[str, ...]]
 """Player -> the texts that it heard."""
 
 
-class Part(NamedTuple):
+class CastMember(NamedTuple):
     """Who plays: `policy` is a scripted player's own, None is a model of the simulated tier."""
 
     model_id: str
@@ -48,7 +48,7 @@ class Cast:
     """
 
     game: Game[Any]
-    parts: tuple[Part, ...]
+    parts: tuple[CastMember, ...]
     language: Language
     mode: TrainingMode
     seed: int
@@ -105,9 +105,9 @@ class Cast:
             yield player, ROLE_POLICIES[role].of(situation), observation, rng
 
 
-def parts_of(configs: Iterable[ModelConfig]) -> tuple[Part, ...]:
+def parts_of(configs: Iterable[ModelConfig]) -> tuple[CastMember, ...]:
     """Return who plays, from roster rows."""
-    return tuple(Part(row.model_id, row.role, row.policy) for row in configs)
+    return tuple(CastMember(row.model_id, row.role, row.policy) for row in configs)
 
 
 class LateRandom(random.Random):

@@ -16,7 +16,7 @@ from simulation.games.measures import known
 from simulation.games.tally import Tally
 from simulation.store.blocks import EventBlock
 from simulation.store.events import DecisionMade, MessageSent, Outcome, StepRow
-from simulation.store.rows import Cells, Coded, Rows, Same
+from simulation.store.rows import Cells, CodedCells, Rows, Same
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,11 +29,11 @@ _NO_CALL = {"endpoint": Same(""), "latency": Same(0.0), "fallback_from": Same(""
 """What events say of the call behind a text: there was none."""
 
 
-def coded(values: Iterable[Any]) -> Coded:
+def coded(values: Iterable[Any]) -> CodedCells:
     """Return values as a column that holds each different one once."""
     place: dict[Any, int] = {}
     codes = np.fromiter((place.setdefault(value, len(place)) for value in values), dtype=np.int32)
-    return Coded(codes, list(place))
+    return CodedCells(codes, list(place))
 
 
 @dataclass(frozen=True)
@@ -73,20 +73,20 @@ class PlayerColumns:
         names = [row.policy or adapters.get(player, row.model_name or "") for player, row in rows]
         self._adapters = coded(names) if adapters else self._own_adapters
 
-    def _of(self, column: Coded, players: Sequence[int]) -> Cells:
+    def _of(self, column: CodedCells, players: Sequence[int]) -> Cells:
         if len(column.values) == 1:
             return Same(column.values[0])
-        return Coded(np.asarray(column.codes)[players], column.values)
+        return CodedCells(np.asarray(column.codes)[players], column.values)
 
-    def _who(self, players: Sequence[int]) -> Coded:
+    def _who(self, players: Sequence[int]) -> CodedCells:
         whole = len(players) == len(self.names)
-        return Coded(self.places if whole else np.asarray(players, dtype=np.int32), self.names)
+        return CodedCells(self.places if whole else np.asarray(players, dtype=np.int32), self.names)
 
     def messages(
         self,
         place: tuple[int, int, int],
         speakers: Sequence[int],
-        said: Coded,
+        said: CodedCells,
         addressees: Sequence[tuple[str, ...]],
         audience: Sequence[tuple[str, ...]] | None,
         oasis: tuple[int, Sequence[int]],
@@ -102,14 +102,14 @@ class PlayerColumns:
             oasis: OASIS's id of the first message, and of each message's group.
         """
         who, first = self._who(speakers), oasis[0]
-        reached = Coded(who.codes, addressees)
+        reached = CodedCells(who.codes, addressees)
         columns: dict[str, Cells] = {
             **_at(place[0], place[1]),
             "talk_round": Same(place[2]),
             "sender": who,
             "team_id": self._of(self._teams, speakers),
             "addressees": reached,
-            "audience": reached if audience is None else Coded(who.codes, audience),
+            "audience": reached if audience is None else CodedCells(who.codes, audience),
             "text": said,
             **self._source(speakers),
             "oasis_message_id": range(first, first + len(speakers)),
@@ -123,8 +123,8 @@ class PlayerColumns:
         columns: dict[str, Cells] = {
             **_at(episode, step),
             "model_id": self._who(made.players),
-            "action": Coded(made.codes, [action for action, _ in made.options]),
-            "text": Coded(made.codes, [label for _, label in made.options]),
+            "action": CodedCells(made.codes, [action for action, _ in made.options]),
+            "text": CodedCells(made.codes, [label for _, label in made.options]),
             "asks": Same(1),
             **self._source(made.players),
             "choice_probability": Same(None),
@@ -140,7 +140,7 @@ class PlayerColumns:
     def results(self, tally: Tally) -> Rows[StepRow]:
         """Return what each player got in a step."""
         columns: dict[str, Cells] = {
-            "model_id": Coded(self.places, self.names),
+            "model_id": CodedCells(self.places, self.names),
             "payoff": tally.last_payoff,
             "cooperation": tally.last_cooperation,
             "total_payoff": tally.payoff,
@@ -161,7 +161,7 @@ class PlayerColumns:
         rows = self._configs
         tiers = (tier if wrote else "none" for tier, wrote in zip(self._tier_of(), texts.tolist(), strict=True))
         columns: dict[str, Cells] = {
-            "model_id": Coded(self.places, self.names),
+            "model_id": CodedCells(self.places, self.names),
             "model_name": coded(row.played_by for row in rows),
             "role": coded(row.role.value for row in rows),
             "team_id": self._teams,

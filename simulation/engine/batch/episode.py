@@ -12,10 +12,10 @@ import numpy as np
 
 from agents.inference.provenance import lowest_tier, real_share
 from agents.strategy import derive_strategy
-from simulation.engine.batch.answering import Answering, Answers, Asked, OwnProcess, Question
+from simulation.engine.batch.answering import Answering, Answers, AskedFor, OwnProcess, StepQuestion
 from simulation.engine.batch.answers import Cast, parts_of
 from simulation.engine.batch.columns import Choices, PlayerColumns
-from simulation.engine.batch.hearing import Heard, Links
+from simulation.engine.batch.hearing import Heard, Reach
 from simulation.engine.episode import Emit, Episode
 from simulation.engine.episode_plan import EpisodePlan, GameOf
 from simulation.engine.interventions import Live, nothing_live
@@ -25,7 +25,7 @@ from simulation.modes import audience, share_rewards
 from simulation.seeds import stream
 from simulation.store.blocks import EventBlock
 from simulation.store.events import EpisodeEnded, StepResolved
-from simulation.store.rows import Coded
+from simulation.store.rows import CodedCells
 from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class BatchEpisode(Episode):
     def _reach(self, plan: EpisodePlan) -> None:
         reached = [audience(plan.mode.mode, player, self.seats, plan.neighbours[player]) for player in self.players]
         self.audiences = reached
-        self.links = Links.of(reached)
+        self.links = Reach.of(reached)
         names = self.columns.names
         self.addressees = [tuple(names[other] for other in each) for each in reached]
 
@@ -110,7 +110,7 @@ class BatchEpisode(Episode):
                 self.heard = self.heard if talk_round else Heard()
                 break
             await self._talk(state, talk_round, speakers)
-        chosen = await self._ask(Asked.DECISIONS, state, self.players)
+        chosen = await self._ask(AskedFor.DECISIONS, state, self.players)
         state = self.plan.game.resolve(state, self._moves(state, chosen))
         resolved = StepResolved(self.plan.number, step, self._since(started), self.columns.results(state.tally))
         for decided in self._decisions(step, chosen):
@@ -132,7 +132,7 @@ class BatchEpisode(Episode):
         return players
 
     async def _talk(self, state: State[Any], talk_round: int, speakers: Sequence[int]) -> None:
-        said = self._numbered(await self._ask(Asked.MESSAGES, state, speakers))
+        said = self._numbered(await self._ask(AskedFor.MESSAGES, state, speakers))
         spoken = np.full(len(self.seats), _SILENT, dtype=np.int32)
         spoken[speakers] = said
         links = self._arrived(spoken != _SILENT, state.tally.step, talk_round)
@@ -141,16 +141,16 @@ class BatchEpisode(Episode):
         self.messages[speakers] += 1
         self.written[speakers] += 1
         place = (self.plan.number, state.tally.step, talk_round)
-        self._waiting.append(partial(self._deliver, place, speakers, Coded(said, list(self.texts)), links))
+        self._waiting.append(partial(self._deliver, place, speakers, CodedCells(said, list(self.texts)), links))
 
-    def _deliver(self, place: tuple[int, int, int], speakers: Sequence[int], said: Coded, links: Links) -> None:
+    def _deliver(self, place: tuple[int, int, int], speakers: Sequence[int], said: CodedCells, links: Reach) -> None:
         """Store and report the messages of a talk round."""
         groups = self.society.groups(self.audiences, speakers)
         first = self.society.post(groups, speakers, said.codes, said.values)
         hearers = self._audience(links)
         self.emit(self.columns.messages(place, speakers, said, self.addressees, hearers, (first, groups)))
 
-    def _arrived(self, speaking: NDArray[np.bool_], step: int, talk_round: int) -> Links:
+    def _arrived(self, speaking: NDArray[np.bool_], step: int, talk_round: int) -> Reach:
         """Return who hears whom in a talk round, after inbox limit and treatment."""
         plan = self.plan
         names = ("inbox", plan.number, step, talk_round)
@@ -160,7 +160,7 @@ class BatchEpisode(Episode):
         silenced = np.array([not plan.talk.senders or seat.model_id in plan.talk.senders for seat in self.seats])
         return links.kept(~silenced[links.senders])
 
-    def _audience(self, links: Links) -> list[tuple[str, ...]] | None:
+    def _audience(self, links: Reach) -> list[tuple[str, ...]] | None:
         """Return who heard each player; None where it is all that it reaches."""
         if links is self.links:
             return None
@@ -177,9 +177,9 @@ class BatchEpisode(Episode):
 
     # -- decide ----------------------------------------------------------------------------------------------
 
-    async def _ask(self, asked: Asked, state: State[Any], players: Sequence[int]) -> Answers:
+    async def _ask(self, asked: AskedFor, state: State[Any], players: Sequence[int]) -> Answers:
         """Return what players answer; the messages of the last talk round are stored meanwhile."""
-        question = Question(asked, state, players, self.heard, self.texts)
+        question = StepQuestion(asked, state, players, self.heard, self.texts)
         answering = asyncio.create_task(self.answering.answer(self.cast, question))
         await asyncio.sleep(0)  # it begins
         try:

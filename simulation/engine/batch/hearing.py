@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Links:
+class Reach:
     """Who reaches whom: the senders of each hearer, in the order of the players.
 
     Args:
@@ -36,7 +36,7 @@ class Links:
     starts: Places
 
     @classmethod
-    def of(cls, audiences: Sequence[Sequence[int]]) -> Links:
+    def of(cls, audiences: Sequence[Sequence[int]]) -> Reach:
         """Return the links of audiences: whom each player reaches."""
         lengths = np.fromiter(map(len, audiences), dtype=np.int64, count=len(audiences))
         hearers = np.fromiter((hearer for each in audiences for hearer in each), dtype=np.int32, count=lengths.sum())
@@ -44,17 +44,17 @@ class Links:
         order = np.argsort(hearers, kind="stable")
         return cls(senders[order], _starts(np.bincount(hearers, minlength=len(audiences))))
 
-    def kept(self, keep: NDArray[np.bool_]) -> Links:
+    def kept(self, keep: NDArray[np.bool_]) -> Reach:
         """Return the links for which `keep` is true."""
         hearers = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
         counts = np.bincount(hearers[keep], minlength=len(self.starts) - 1)
-        return Links(self.senders[keep], _starts(counts))
+        return Reach(self.senders[keep], _starts(counts))
 
-    def from_senders(self, speaking: NDArray[np.bool_]) -> Links:
+    def from_senders(self, speaking: NDArray[np.bool_]) -> Reach:
         """Return the links from the players that are `speaking`."""
         return self if bool(speaking.all()) else self.kept(speaking[self.senders])
 
-    def limited(self, most: int | None, names: Sequence[str | int], seed: int) -> Links:
+    def limited(self, most: int | None, names: Sequence[str | int], seed: int) -> Reach:
         """Return links with at most `most` senders a hearer, drawn as `TalkPhase` draws them.
 
         Args:
@@ -94,7 +94,7 @@ class Heard:
     rounds: tuple[tuple[Numbers, Places], ...] = ()
     first: int = 0
 
-    def with_round(self, links: Links, said: Numbers, *, keep: bool) -> Heard:
+    def with_round(self, links: Reach, said: Numbers, *, keep: bool) -> Heard:
         """Return what was heard after another round; `keep` what was heard before.
 
         Args:

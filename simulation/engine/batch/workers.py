@@ -16,7 +16,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any, Protocol
 
 from agents.problems import SocietyError
-from simulation.engine.batch.answering import Answers, Question, answers
+from simulation.engine.batch.answering import Answers, StepQuestion, answers
 from simulation.engine.batch.answers import Cast
 
 notices = logging.getLogger("society.notice")
@@ -63,7 +63,7 @@ class SplitAnswering:
         self._equipment: list[bytes] = []
         self._state: object = None
 
-    async def answer(self, cast: Cast, question: Question) -> Answers:
+    async def answer(self, cast: Cast, question: StepQuestion) -> Answers:
         """Return what the players answer, as `Answering.answer`."""
         parts = _parts(question, self._count)
         if len(parts) == 1:
@@ -76,7 +76,7 @@ class SplitAnswering:
             worker.end()
         self._workers = []
 
-    def _answer(self, cast: Cast, question: Question, parts: Sequence[Question]) -> Answers:
+    def _answer(self, cast: Cast, question: StepQuestion, parts: Sequence[StepQuestion]) -> Answers:
         self._equip(cast, question.state)
         orders = [packed(replace(part, state=NO_STATE)) for part in parts]
         for number, order in enumerate(orders):
@@ -148,7 +148,7 @@ class Desk:
         given = unpacked(order)
         if isinstance(given, Cast):
             self.cast = given
-        elif not isinstance(given, Question):
+        elif not isinstance(given, StepQuestion):
             self.state = given
         elif self.cast is not None:
             try:
@@ -158,7 +158,7 @@ class Desk:
         return None
 
 
-def _parts(question: Question, count: int) -> list[Question]:
+def _parts(question: StepQuestion, count: int) -> list[StepQuestion]:
     """Return the question to consecutive players, in about `count` equal parts."""
     players = question.players
     count = max(1, min(count, len(players) // LEAST))

@@ -20,7 +20,7 @@ from simulation.store.blocks import (
     write_rows,
 )
 from simulation.store.events import DecisionMade, Event, MessageSent
-from simulation.store.rows import Cells, Coded, Rows, Same
+from simulation.store.rows import Cells, CodedCells, Rows, Same
 
 TEXT = st.text(max_size=4)
 MEMBERS = [("ada", "ben"), (), ("cy",)]
@@ -28,7 +28,7 @@ MEMBERS = [("ada", "ben"), (), ("cy",)]
 
 def messages(texts: list[str], teams: list[str | None], reached: list[int]) -> Rows[MessageSent]:
     """Return messages with every kind of column."""
-    addressees = Coded(np.array(reached, dtype=np.int32), MEMBERS)
+    addressees = CodedCells(np.array(reached, dtype=np.int32), MEMBERS)
     names = sorted(set(texts))
     same = {
         "episode": 0,
@@ -44,10 +44,10 @@ def messages(texts: list[str], teams: list[str | None], reached: list[int]) -> R
         "fallback_from": Same(""),
         "latency": Same(0.0),
         "sender": [f"m{number}" for number in range(len(texts))],
-        "team_id": Coded(np.arange(len(teams)), teams),
+        "team_id": CodedCells(np.arange(len(teams)), teams),
         "addressees": addressees,
         "audience": addressees,
-        "text": Coded(np.array([names.index(text) for text in texts], dtype=np.int32), names),
+        "text": CodedCells(np.array([names.index(text) for text in texts], dtype=np.int32), names),
         "oasis_message_id": range(5, 5 + len(texts)),
         "oasis_group_id": reached,
     }

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from simulation.store.events import StepRow
-from simulation.store.rows import Coded, Rows, Same
+from simulation.store.rows import CodedCells, Rows, Same
 
 ROWS = Rows(
     StepRow,
     3,
     {
-        "model_id": Coded(np.array([1, 0, 1]), ["ada", "ben"]),
+        "model_id": CodedCells(np.array([1, 0, 1]), ["ada", "ben"]),
         "payoff": (1.0, 2.0, 3.0),
         "cooperation": Same(None),
         "total_payoff": [4.0, 5.0, 6.0],

@@ -14,7 +14,7 @@ from agents.language import Language
 from agents.problems import SocietyError
 from agents.strategy import TrainingMode
 from simulation.engine.batch import workers
-from simulation.engine.batch.answering import Answers, Asked, Question, answers
+from simulation.engine.batch.answering import Answers, AskedFor, StepQuestion, answers
 from simulation.engine.batch.answers import Cast, parts_of
 from simulation.engine.batch.hearing import Heard
 from simulation.engine.batch.processes import ProcessWorker
@@ -40,9 +40,9 @@ def cast() -> Cast:
     return Cast(game, parts_of(ROWS), Language.EN, TrainingMode.COOPERATIVE, seed=1, episode=0)
 
 
-def question(of: Cast, asked: Asked = Asked.MESSAGES) -> Question:
+def question(of: Cast, asked: AskedFor = AskedFor.MESSAGES) -> StepQuestion:
     state = of.game.start(stream(1, "game", 0))
-    return Question(asked, state, range(PLAYERS), Heard(), ())
+    return StepQuestion(asked, state, range(PLAYERS), Heard(), ())
 
 
 def told(found: Answers) -> list[object]:
@@ -55,8 +55,8 @@ def split() -> Iterator[SplitAnswering]:
         yield made
 
 
-@pytest.mark.parametrize("asked", list(Asked))
-async def test_three_workers_answer_as_one_process(split: SplitAnswering, asked: Asked) -> None:
+@pytest.mark.parametrize("asked", list(AskedFor))
+async def test_three_workers_answer_as_one_process(split: SplitAnswering, asked: AskedFor) -> None:
     of = cast()
     for _ in range(2):
         assert told(await split.answer(of, question(of, asked))) == told(answers(of, question(of, asked)))
