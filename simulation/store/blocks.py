@@ -65,7 +65,7 @@ def is_block_of(event: object, kind: type[Kind]) -> TypeGuard[EventBlock]:
     return isinstance(event, EventBlock) and event.rows.kind is kind
 
 
-def one_by_one(events: Iterable[Kind | EventBlock]) -> Iterator[Kind]:
+def one_by_one(events: Iterable[Any]) -> Iterator[Any]:
     """Yield events, those of blocks one by one."""
     for event in events:
         if isinstance(event, EventBlock):

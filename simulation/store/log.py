@@ -18,7 +18,7 @@ import orjson
 from agents.inference.provenance import CallKey, CallRecord, CallStatus, Purpose, Tier
 from agents.inference.recording import read_reply
 from agents.problems import SocietyError
-from simulation.store.blocks import FOLDER, LEAST, EventBlock, read_table, rows_of, write_rows
+from simulation.store.blocks import FOLDER, LEAST, EventBlock, one_by_one, read_table, rows_of, write_rows
 from simulation.store.events import (
     EVENT_TYPES,
     CallMade,
@@ -191,11 +191,7 @@ class _Lines:
 
 def read_events(path: Path) -> Iterator[Event]:
     """Yield the events of a log one by one, oldest first, as `read_log`."""
-    for event in read_log(path):
-        if isinstance(event, EventBlock):
-            yield from event.rows
-        else:
-            yield event
+    yield from one_by_one(read_log(path))
 
 
 def read_log(path: Path) -> Iterator[Event]:
