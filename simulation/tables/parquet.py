@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from agents.problems import SocietyError
 from simulation.tables.columns import CATEGORY, COUNT, FLAG, NUMBERS, REAL, TEXT, TUPLE, Column
@@ -106,8 +107,6 @@ def write_tables(
     folder: Path, tables: Mapping[AnyTable, Sequence[Part]], columns: Mapping[AnyTable, Sequence[Column]]
 ) -> None:
     """Write `folder`/<table>.parquet: all files appear at once, or none. Each part is a row group or more."""
-    import pyarrow.parquet as pq
-
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
@@ -116,9 +115,7 @@ def write_tables(
             large = len(parts) > 1 or any(len(each) >= LARGE for each in parts)
             packed = {"compression": "zstd", "dictionary_pagesize_limit": 1 << 26} if large else {}
             with (part / f"{name.value}.parquet").open("wb") as file:
-                with pq.ParquetWriter(file, arrow_schema(columns[name]), **packed) as writer:
-                    for each in parts:
-                        writer.write_table(_as_arrow(each, columns[name]))
+                _write_parts(file, (_as_arrow(each, columns[name]) for each in parts), packed)
                 file.flush()
                 os.fsync(file.fileno())  # before the manifest says that the run is finished
         shutil.rmtree(folder, ignore_errors=True)
@@ -126,6 +123,16 @@ def write_tables(
     except OSError:
         shutil.rmtree(part, ignore_errors=True)  # half of it is useless and takes room
         raise
+
+
+def _write_parts(file: IO[bytes], parts: Iterator[Any], options: Mapping[str, Any]) -> None:
+    """Write pyarrow tables one after the other, with what the first one says of itself."""
+    import pyarrow.parquet as pq
+
+    first = next(parts)
+    with pq.ParquetWriter(file, first.schema, **options) as writer:
+        for each in chain([first], parts):
+            writer.write_table(each.replace_schema_metadata(first.schema.metadata))
 
 
 def read_stored(file: Path, columns: Sequence[Column]) -> pd.DataFrame | None:
