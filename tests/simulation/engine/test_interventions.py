@@ -51,6 +51,32 @@ def test_shown_text_is_in_the_prompts_of_that_step_alone(make_plan: MakePlan, ru
     )
 
 
+EVERYTHING_ASKED: dict[str, Any] = {
+    "memory": {"window": 3, "summary": {"every": 1}},
+    "communication": {"addressing": "chosen", "talk_rounds": 2},
+    "surveys": [{"at": "*.*", "ask": "How are you?", "scale": (1, 3)}],
+    "inference": {"tiers": ["simulated"], "decide": "reasoned"},
+}
+
+
+def test_text_shown_to_some_is_in_no_prompt_of_others(make_plan: MakePlan, runs: Path) -> None:
+    shown = [
+        {"at": "*.2", "to": ["m1"], "show": "Secret one."},
+        {"at": "*.2", "to": {"team": "blue"}, "show": "Secret two."},
+        {"at": "*.3", "to": 0.25, "show": "Secret three."},
+    ]
+    run = played(make_plan, runs, *shown, tasks=[GOODS, SQUARE], **EVERYTHING_ASKED)
+    assert set(run.prompts["purpose"]) == {"address", "talk", "note", "decide", "summary", "interview", "act"}
+    assert len(run.events) == 6
+    rows = run.prompts.assign(told=run.prompts["system"] + run.prompts["user"] + run.prompts["reply"].fillna(""))
+    for episode, step, to, text in zip(
+        *(run.events[name] for name in ("episode", "step", "to", "detail")), strict=True
+    ):
+        holds = rows[(rows["episode"] == episode) & rows["told"].str.contains(text.strip('"'), regex=False)]
+        assert set(holds["model_id"]) == set(to)
+        assert set(holds["step"]) == {step}
+
+
 def test_event_of_a_team_or_a_share_reaches_so_many(make_plan: MakePlan, runs: Path) -> None:
     events = [{"at": "1.1", "to": {"team": "red"}, "show": "A"}, {"at": "*.2", "to": 0.5, "show": "B"}]
     first, again = (played(make_plan, runs, *events) for _ in range(2))
