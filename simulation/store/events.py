@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from agents.dataclass_init import quick_init
 from agents.inference.provenance import CallRecord, Request
 from simulation.store.blocks import EventBlock
 from simulation.store.intervention_events import EventHappened
@@ -32,6 +33,7 @@ class EpisodeStarted:
     difficulty: float
 
 
+@quick_init
 @dataclass(frozen=True)
 class CallBegun:
     """A request that is about to be sent. Observers receive it; the log holds its attempts instead, as they end."""
@@ -39,6 +41,7 @@ class CallBegun:
     request: Request
 
 
+@quick_init
 @dataclass(frozen=True)
 class CallMade:
     """One attempt of one generation. A resumed run uses its reply in place of a call."""
@@ -46,6 +49,7 @@ class CallMade:
     record: CallRecord
 
 
+@quick_init
 @dataclass(frozen=True)
 class MessageSent:
     """One strategy message.
@@ -72,6 +76,7 @@ class MessageSent:
     reasoning: str = ""
 
 
+@quick_init
 @dataclass(frozen=True)
 class DecisionMade:
     """One decision; `action` None is invalid. Provenance is that of the last reply asked for.
