@@ -150,7 +150,7 @@ class LoRAModel(SocialAgent):
         self._drawn: tuple[Sampling, Sampling] | None = None
         self._asked: Request | None = None
         self._own_adapter = AdapterSwap(config.model_name or "", config.adapter)
-        self.turn: TurnContext | None = None
+        self.turn: TurnContext | Reply | None = None
         self.spoken: Reply | SocietyError | None = None
 
     def __str__(self) -> str:  # OASIS's own reads an attribute that does not exist
@@ -161,6 +161,8 @@ class LoRAModel(SocialAgent):
     async def perform_action_by_llm(self) -> None:
         """Generate a message for `self.turn` and store the reply in `self.spoken`, where the society takes it.
 
+        A turn may be a reply that was generated before (`message`); it is then stored as it is.
+
         OASIS gathers these calls, and an error raised here would leave the others running unseen. So an error is
         stored in `self.spoken` too, and the society raises it.
         """
@@ -168,10 +170,14 @@ class LoRAModel(SocialAgent):
             raise PlatformError(f"{self.config.model_id} was stepped without a turn")
         turn, self.turn = self.turn, None
         try:
-            reply = await self.responder(self._request(turn, Purpose.TALK, turn.words))
-            self.spoken = _in_words(reply, turn.words, self._reader) if turn.words else reply
+            self.spoken = turn if isinstance(turn, Reply) else await self.message(turn)
         except SocietyError as error:
             self.spoken = error
+
+    async def message(self, turn: TurnContext) -> Reply:
+        """Generate a message, which nobody hears yet. Raises InferenceError as `VLLMClient.generate` does."""
+        reply = await self.responder(self._request(turn, Purpose.TALK, turn.words))
+        return _in_words(reply, turn.words, self._reader) if turn.words else reply
 
     async def address(self, turn: TurnContext, choices: Sequence[str]) -> tuple[str | None, tuple[Reply, ...]]:
         """Let the model choose who gets its next message; it is asked a second time if its reply is no choice.

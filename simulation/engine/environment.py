@@ -29,6 +29,7 @@ from agents.problems import SocietyError, UsageError, member_of
 from agents.prompt_templates import templates_of
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode
+from simulation.engine.ahead import AheadEpisode
 from simulation.engine.batch.settings import NO_BATCH, BatchSettings, batch_refusal
 from simulation.engine.environment_stats import EnvironmentCounts, EnvironmentStats
 from simulation.engine.episode import Episode
@@ -233,7 +234,7 @@ class MultiModelEnvironment(Members):
         from simulation.engine.batch.society import BatchSociety
 
         if not isinstance(society, BatchSociety):
-            return Episode(plan, society, self._emit, game_of, self._live)
+            return AheadEpisode(plan, society, self._emit, game_of, self._live)
         from simulation.engine.batch.episode import BatchEpisode
 
         return BatchEpisode(plan, society, self._emit, game_of, self._live, self._batch.answering)

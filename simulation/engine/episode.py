@@ -117,8 +117,12 @@ class Episode:
         return state
 
     async def _step(self, state: State[Any]) -> State[Any]:
+        self._prepare(state)
+        return await self._play_from(state)
+
+    async def _play_from(self, state: State[Any]) -> State[Any]:
+        """Play the step that begins in `state`; return the state after it."""
         started, step = time.monotonic(), state.tally.step
-        self._before_step(state)
         self.sights = [self._look(state, player) for player in self.players]
         await self._sum_up(state)
         said = await self.talk.play(self.plan, self.audiences, state, partial(self._turn, state), self.standing.muted)
@@ -136,8 +140,8 @@ class Episode:
 
     # -- what happens before a step --------------------------------------------------------------------------
 
-    def _before_step(self, state: State[Any]) -> None:
-        """Follow the plan that begins with the step, and let happen what is due."""
+    def _prepare(self, state: State[Any]) -> None:
+        """Change the plan where another begins with the step that begins in `state`, and let happen what is due."""
         for plan in [later for begins, later in self.later if begins == state.tally.step]:
             was_set = self.standing.parameters
             self._change(plan.with_parameters(was_set, self._game_of) if was_set else plan)
@@ -199,16 +203,17 @@ class Episode:
 
     def _remember(self, step: int, actions: Sequence[str | None], said: Mapping[int, str]) -> None:
         """Let players remember the step: what they wrote, heard and chose, and what the game showed them before."""
-        if not self.memory.kept:
-            return
-        plan = self.plan
-        for player in self.players:
-            sight, action = self.sights[player], actions[player]
-            labels = {option.action: option.label for option in sight.observation.options}
-            own = self.acted.get(player, labels.get(action or "", "") if len(labels) > 1 else "")
-            heard = tuple(message.line(plan.language, plan.templates) for message in self.talk.heard[player])
-            wrote = tuple(filter(None, (said.get(player, ""),)))
-            self.memory.add(player, StepMemory(step + 1, wrote, heard, own), sight.observation_text)
+        for player in self.players if self.memory.kept else ():
+            self._remember_own(step, player, actions[player], said.get(player, ""))
+
+    def _remember_own(self, step: int, player: int, action: str | None, text: str) -> None:
+        """Let one player remember the step, in which it sent `text` last."""
+        plan, sight = self.plan, self.sights[player]
+        labels = {option.action: option.label for option in sight.observation.options}
+        own = self.acted.get(player, labels.get(action or "", "") if len(labels) > 1 else "")
+        heard = tuple(message.line(plan.language, plan.templates) for message in self.talk.heard[player])
+        wrote = (text,) if text else ()
+        self.memory.add(player, StepMemory(step + 1, wrote, heard, own), sight.observation_text)
 
     def _look(self, state: State[Any], player: int) -> StepView:
         plan = self.plan

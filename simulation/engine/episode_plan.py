@@ -16,7 +16,7 @@ from simulation.games.base import Game
 from simulation.games.social_network import SocialNetwork
 from simulation.modes import ModeChoice
 from simulation.sections.memory import NO_MEMORY, MemoryConfig
-from simulation.topology.communication import Addressing
+from simulation.topology.communication import Addressing, Stepping
 from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class TalkRules:
     treatment: Treatment = Treatment.DELIVERED
     social_actions: tuple[SocialActionName, ...] = ()
     addressing: Addressing = Addressing.BROADCAST
+    stepping: Stepping = Stepping.TOGETHER
     words: tuple[str, ...] = ()
     senders: tuple[str, ...] = ()
 

@@ -89,6 +89,8 @@ class Society:
         )
         self._groups: dict[frozenset[int], int] = {}
         self._stack = contextlib.ExitStack()
+        self.noticed: set[str] = set()
+        """The notices that are given once in a society, so far."""
 
     async def __aenter__(self) -> Society:
         self._stack.enter_context(log_to(self._folder))
@@ -113,12 +115,12 @@ class Society:
             self._stack.close()
 
     async def speak(
-        self, turns: Mapping[int, TurnContext], audiences: Sequence[Sequence[int]]
+        self, turns: Mapping[int, TurnContext | Reply], audiences: Sequence[Sequence[int]]
     ) -> dict[int, SpokenMessage]:
         """Let all players of `turns` generate at once, then send in the order of their numbers.
 
         Args:
-            turns: What each speaking player is given.
+            turns: What each speaking player is given, or the reply that it gave before (`generate`).
             audiences: Per player, the players who are to hear it.
 
         Returns:
@@ -148,6 +150,11 @@ class Society:
             player: SpokenMessage(reply, number, self._groups[circles[player]])
             for (player, reply), number in zip(replies.items(), posted, strict=True)
         }
+
+    async def generate(self, player: int, turn: TurnContext) -> Reply:
+        """Let one player generate its message, which `speak` sends later. Raises SocietyError as `speak` does."""
+        self._channel.check()
+        return await self.agents[player].message(turn)
 
     async def listen(self) -> list[list[Arrival]]:
         """Return, per player, the messages that arrived since it last listened, oldest first."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agents.inference.loops import gather_or_raise
-from agents.inference.provenance import fallen
+from agents.inference.provenance import Reply, fallen
 from agents.language import Language
 from agents.prompts import HeardMessage
 from simulation.engine.episode_plan import EpisodePlan
@@ -62,21 +63,58 @@ class TalkPhase:
         said: dict[int, str] = {}
         for talk_round in range(plan.talk.talk_rounds):
             able = (player for player in range(len(self._seats)) if player not in muted)
-            speakers = [player for player in able if self._may_speak(plan, state, player)]
+            speakers = [player for player in able if self.may_speak(plan, state, player, self._stats[player].messages)]
             if not speakers:
                 self.heard = [() for _ in self._seats] if talk_round == 0 else self.heard
                 break
             turns = {player: turn(player, talk_round) for player in speakers}
             chosen = await self._addressed(plan, audiences, turns)
-            spoken = await self._society.speak(turns, chosen)
-            arrived = await self._society.listen()
-            step = state.tally.step
-            limited = [self._limit(plan, inbox, player, step, talk_round) for player, inbox in enumerate(arrived)]
-            inboxes = self._treated(plan, limited, step, talk_round)
+            spoken, inboxes = await self.deliver(plan, chosen, turns, state.tally.step, talk_round)
             self._hear(inboxes, keep=talk_round > 0)
-            self._record(plan, step, talk_round, spoken, inboxes, chosen)
             said.update({player: message.reply.text for player, message in spoken.items()})
         return said
+
+    async def deliver(
+        self,
+        plan: EpisodePlan,
+        chosen: Audiences,
+        turns: Mapping[int, TurnContext | Reply],
+        step: int,
+        talk_round: int,
+    ) -> tuple[Mapping[int, SpokenMessage], list[list[Arrival]]]:
+        """Let players speak in a talk round, and record it; return what was said, and what each player hears.
+
+        Args:
+            plan: What is played.
+            chosen: Whom each player's message goes to.
+            turns: What each speaking player is given, or what it said before.
+            step: The step's number, from 0.
+            talk_round: The talk round's number, from 0.
+        """
+        spoken = await self._society.speak(turns, chosen)
+        arrived = await self._society.listen()
+        limited = [self._limit(plan, inbox, player, step, talk_round) for player, inbox in enumerate(arrived)]
+        inboxes = self._treated(plan, limited, step, talk_round)
+        self._record(plan, step, talk_round, spoken, inboxes, chosen)
+        return spoken, inboxes
+
+    def hear_early(self, plan: EpisodePlan, player: int, said: Mapping[int, str], step: int, talk_round: int) -> None:
+        """Let one player hear what is said to it before all have spoken: what `play` lets it hear.
+
+        Args:
+            plan: What is played; its treatment may be `delivered` or `silenced`.
+            player: Who hears.
+            said: The texts that reach it, by sender, in the order of the players.
+            step: The step's number, from 0.
+            talk_round: The talk round's number, from 0.
+        """
+        from simulation.engine.society import Arrival
+
+        inbox = [Arrival(0, sender, text) for sender, text in said.items()]
+        limited = self._limit(plan, inbox, player, step, talk_round)
+        (heard,) = treat(plan.talk.treatment, [limited], (), random.Random(0), self._silenced(plan))
+        new = tuple(self._message(arrival) for arrival in heard)
+        self.heard[player] = (*self.heard[player], *new) if talk_round > 0 else new
 
     async def _addressed(self, plan: EpisodePlan, audiences: Audiences, turns: dict[int, TurnContext]) -> Audiences:
         """Return whom each player's message goes to; `turns` then say so too. An unclear choice reaches nobody."""
@@ -100,9 +138,10 @@ class TalkPhase:
                 turns[player] = replace(turn, addressee=names[chosen[player][0]])
         return chosen
 
-    def _may_speak(self, plan: EpisodePlan, state: State[Any], player: int) -> bool:
+    def may_speak(self, plan: EpisodePlan, state: State[Any], player: int, sent: int) -> bool:
+        """Return whether a player that has sent so many messages in the episode may send another."""
         budget = plan.talk.message_budget
-        able = budget is None or self._stats[player].messages < budget
+        able = budget is None or sent < budget
         return able and plan.game.may_speak(state, player)
 
     def _limit(
@@ -121,18 +160,25 @@ class TalkPhase:
         """Return what is heard of what was sent. A treatment acts here and nowhere else."""
         rng = stream(plan.seed, "treatment", plan.number, step, talk_round)
         roles = [config.role for config in plan.configs]
-        senders = [player for player, seat in enumerate(self._seats) if seat.model_id in plan.talk.senders]
-        return treat(plan.talk.treatment, inboxes, roles, rng, senders)
+        return treat(plan.talk.treatment, inboxes, roles, rng, self._silenced(plan))
+
+    def _silenced(self, plan: EpisodePlan) -> list[int]:
+        """Return whose messages the treatment `silenced` takes; none where it takes everyone's."""
+        named = plan.talk.senders
+        return [player for player, seat in enumerate(self._seats) if seat.model_id in named] if named else []
 
     def _hear(self, inboxes: Sequence[Sequence[Arrival]], keep: bool) -> None:
         read: dict[Arrival, HeardMessage] = {}
         for player, inbox in enumerate(inboxes):
             for arrival in inbox:
                 if arrival not in read:
-                    seat = self._seats[arrival.sender]
-                    read[arrival] = HeardMessage(seat.model_id, seat.team_id, arrival.text)
+                    read[arrival] = self._message(arrival)
             new = tuple(read[arrival] for arrival in inbox)
             self.heard[player] = (*self.heard[player], *new) if keep else new
+
+    def _message(self, arrival: Arrival) -> HeardMessage:
+        seat = self._seats[arrival.sender]
+        return HeardMessage(seat.model_id, seat.team_id, arrival.text)
 
     def _record(
         self,

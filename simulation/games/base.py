@@ -17,6 +17,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property, partial
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -34,6 +35,14 @@ Table = TypeVar("Table")
 
 class GameError(SocietyError, ValueError):
     """A call breaks a game's rules: a wrong number of moves, an illegal action, a step after the end."""
+
+
+class MovesSeen(str, Enum):
+    """Whose moves, besides its own, decide what a player sees before it decides."""
+
+    EVERYONE = "everyone"
+    OPPONENTS = "opponents"
+    NOBODY = "nobody"
 
 
 class GameParameters(BaseModel):
@@ -149,6 +158,9 @@ class Game(ABC, Generic[Table]):
     """True if the named equilibrium plays every round for itself. It then stays one where chance ends the episode."""
     foreseeable: ClassVar[bool] = False
     """True if the others' actions are all that a player does not know of a step's payoffs; `payoff_model` needs it."""
+    sees: ClassVar[MovesSeen] = MovesSeen.EVERYONE
+    """Whose moves decide what a player sees and may do, in this step and in all before: everyone's, those of its
+    `opponents`, or nobody's but its own. With the last two, `opponents` and the number of steps depend on no move."""
     Parameters: ClassVar[type[GameParameters]] = GameParameters
 
     def __init__(self, setting: Setting, parameters: Any = None) -> None:

@@ -33,7 +33,7 @@ from collections.abc import Mapping
 from pydantic import Field, model_validator
 
 from agents.language import Language
-from simulation.games.base import GameParameters, State
+from simulation.games.base import GameParameters, MovesSeen, State
 from simulation.games.measures import BEST_RESPONSE, Meaning, refuse_not_positive
 from simulation.games.pairs import ABOVE_0, MatrixGame, Pairs
 
@@ -73,6 +73,7 @@ _RULES = {
 
 class Chicken(MatrixGame):
     task_type = "chicken"
+    sees = MovesSeen.OPPONENTS
     cooperation_meaning = Meaning("cooperation", "share of decisions to swerve")
     accuracy_meaning = Meaning(BEST_RESPONSE, "share of best responses to the partner's action")
     Parameters = ChickenParameters

@@ -10,10 +10,11 @@ import copy
 import math
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from agents.language import Language
-from simulation.games.base import EpisodeScore, Game, GameError, Move, Setting, State
+from simulation.games.base import EpisodeScore, Game, GameError, Move, MovesSeen, Setting, State
 from simulation.seats import Seat
 
 STEPS = 6
@@ -105,7 +106,7 @@ def broken_rules(kind: type[Game[Any]], episodes: int = 20) -> tuple[str, ...]:
     for seed in range(episodes):
         states = play(game, seed, invalid=0.3 if seed % 2 else 0.0)
         found += (f"{broken} (seed {seed})" for broken in _broken_bounds(game, states))
-    others = (_broken_meanings, _broken_purity, _broken_refusals, _broken_texts)
+    others = (_broken_meanings, _broken_purity, _broken_refusals, _broken_texts, _broken_sight)
     return tuple(dict.fromkeys([*found, *(broken for check in others for broken in check(game))]))
 
 
@@ -171,6 +172,42 @@ def _broken_texts(game: Game[Any]) -> Iterator[str]:
                     yield f"two options have the same label in {language.value}, or there is no option"
                 if not all(0 <= option.cooperation <= 1 for option in options):
                     yield "an option's cooperation level is outside 0-1"
+
+
+def _broken_sight(game: Game[Any]) -> Iterator[str]:
+    """Yield where moves that a player does not see (`Game.sees`) change what it sees."""
+    if game.sees is MovesSeen.EVERYONE:
+        return
+    for seed in range(4 * game.players):
+        player, start = seed % game.players, game.start(random.Random(seed))
+        seen = (
+            {player}
+            if game.sees is MovesSeen.NOBODY
+            else {player, *(game.opponents(start, player) or range(game.players))}
+        )
+        states, rng = (start, start), random.Random(seed)
+        while not any(game.is_terminal(state) for state in states):
+            moves, others = (random_moves(game, state, rng, invalid=0.2) for state in states)
+            mixed = [move if i in seen else other for i, (move, other) in enumerate(zip(moves, others, strict=True))]
+            states = game.resolve(states[0], moves), game.resolve(states[1], mixed)
+            if _sight(game, states[0], player) != _sight(game, states[1], player):
+                yield f"sees is {game.sees.value}, and a move of somebody else changes what a player sees"
+                break
+
+
+def _sight(game: Game[Any], state: State[Any], player: int) -> tuple[object, ...]:
+    """Return all that a player sees and may do before a step; nothing where the game is over."""
+    if game.is_terminal(state):
+        return ()
+    observation, opponents = game.observe(state, player, Language.EN), game.opponents(state, player)
+    model = observation.payoff_model
+    return (
+        replace(observation, payoff_model=None),
+        [model(level) for level in (0.0, 0.5, 1.0)] if model else None,
+        [game.observation_text(state, player, language) for language in Language],
+        game.may_speak(state, player),
+        None if opponents is None else tuple(opponents),
+    )
 
 
 def _figures(values: Sequence[float]) -> str:

@@ -47,7 +47,7 @@ from pydantic import Field, field_validator, model_validator
 
 from agents.file_model import distinct_words
 from agents.language import Language
-from simulation.games.base import Game, GameParameters, Move, Round, Setting, State
+from simulation.games.base import Game, GameParameters, Move, MovesSeen, Round, Setting, State
 from simulation.games.measures import BEST_RESPONSE, Meaning, closeness, welfare_ratio
 from simulation.games.normal_form import CLOSE, NormalForm, Strategies, best_equilibrium
 from simulation.games.pairs import across_teams
@@ -190,6 +190,7 @@ _LAST_STEP = {
 
 class PayoffTableGame(Game[Groups]):
     task_type = "matrix_game"
+    sees = MovesSeen.OPPONENTS
     cooperation_meaning = Meaning("welfare share", "welfare of the action against uniform others, least 0, most 1")
     accuracy_meaning = Meaning(BEST_RESPONSE, "closeness to the best response to the others' actions")
     foreseeable = True

@@ -31,7 +31,7 @@ from pydantic import model_validator
 
 from agents.language import Language, text_in
 from agents.players.policies import Observation
-from simulation.games.base import Game, GameParameters, Move, Round, Setting, State
+from simulation.games.base import Game, GameParameters, Move, MovesSeen, Round, Setting, State
 from simulation.games.measures import Meaning
 
 MOST_ANSWERS = 1001
@@ -103,6 +103,7 @@ _OWN = {Language.EN: "Your answer so far is {answer}.", Language.ZH: "你目前�
 
 class Opinion(Game[Opinions]):
     task_type = "opinion"
+    sees = MovesSeen.NOBODY
     cooperation_meaning = Meaning("opinion", "place of the answer on the scale: 0 the lowest, 1 the highest")
     accuracy_meaning = Meaning("agreement", "closeness to the truth where it is paid, else to the others' mean")
     repeats = True

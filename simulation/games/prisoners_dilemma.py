@@ -34,7 +34,7 @@ from collections.abc import Mapping
 from pydantic import Field, model_validator
 
 from agents.language import Language
-from simulation.games.base import GameParameters, State
+from simulation.games.base import GameParameters, MovesSeen, State
 from simulation.games.measures import BEST_RESPONSE, Meaning, refuse_not_positive
 from simulation.games.pairs import ABOVE_0, MatrixGame, Pairs
 
@@ -84,6 +84,7 @@ _RULES = {
 
 class PrisonersDilemma(MatrixGame):
     task_type = "prisoners_dilemma"
+    sees = MovesSeen.OPPONENTS
     cooperation_meaning = Meaning("cooperation", "share of decisions to cooperate")
     accuracy_meaning = Meaning(BEST_RESPONSE, "share of best responses to the partner's action")
     Parameters = DilemmaParameters

@@ -34,7 +34,7 @@ from pydantic import Field, field_validator
 
 from agents.file_model import distinct_words
 from agents.language import Language
-from simulation.games.base import GameParameters, Move, Round, State
+from simulation.games.base import GameParameters, Move, MovesSeen, Round, State
 from simulation.games.measures import Meaning
 from simulation.games.pairs import PairGame, Pairs
 
@@ -88,6 +88,7 @@ _NOWHERE = {Language.EN: "nowhere", Language.ZH: "无处"}
 
 class Signalling(PairGame[Treasures]):
     task_type = "signalling"
+    sees = MovesSeen.OPPONENTS
     cooperation_meaning = Meaning("place", "the number of the place in the list / the last number")
     accuracy_meaning = Meaning("right answer", "share of steps in which the pair went to the right place")
     repeats = True

@@ -32,7 +32,7 @@ from collections.abc import Mapping
 from pydantic import Field, model_validator
 
 from agents.language import Language
-from simulation.games.base import GameParameters, State
+from simulation.games.base import GameParameters, MovesSeen, State
 from simulation.games.measures import BEST_RESPONSE, Meaning, refuse_not_positive
 from simulation.games.pairs import ABOVE_0, MatrixGame, Pairs
 
@@ -72,6 +72,7 @@ _RULES = {
 
 class StagHunt(MatrixGame):
     task_type = "stag_hunt"
+    sees = MovesSeen.OPPONENTS
     cooperation_meaning = Meaning("cooperation", "share of decisions to hunt the stag")
     accuracy_meaning = Meaning(BEST_RESPONSE, "share of best responses to the partner's action")
     Parameters = StagHuntParameters

@@ -34,7 +34,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from agents.language import Language
-from simulation.games.base import GameParameters, Setting, State
+from simulation.games.base import GameParameters, MovesSeen, Setting, State
 from simulation.games.measures import SUBGAME_PERFECT, Meaning, closeness
 from simulation.games.turns import Options, RoundGame, Turn, TurnDeal, Turns, amount
 
@@ -109,6 +109,7 @@ _VOID = {
 
 class Trust(RoundGame):
     task_type = "trust"
+    sees = MovesSeen.OPPONENTS
     cooperation_meaning = Meaning("trust", "sent / the most; returned / an equal split")
     accuracy_meaning = Meaning(SUBGAME_PERFECT, "closeness of a decision to the subgame-perfect one")
     Parameters = TrustParameters

@@ -34,7 +34,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from agents.language import Language
-from simulation.games.base import GameParameters, Setting, State
+from simulation.games.base import GameParameters, MovesSeen, Setting, State
 from simulation.games.measures import SUBGAME_PERFECT, Meaning, closeness
 from simulation.games.turns import Options, RoundGame, Turn, TurnDeal, Turns, amount
 
@@ -92,6 +92,7 @@ _LAST = {
 
 class Ultimatum(RoundGame):
     task_type = "ultimatum"
+    sees = MovesSeen.OPPONENTS
     cooperation_meaning = Meaning("concession", "offer / half of the pie; accepting 1, rejecting 0")
     accuracy_meaning = Meaning(SUBGAME_PERFECT, "closeness of a decision to the subgame-perfect one")
     Parameters = UltimatumParameters

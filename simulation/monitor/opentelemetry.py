@@ -34,11 +34,12 @@ Attributes = Mapping[str, Any]
 
 @dataclass
 class _Open:
-    """An episode in progress. `step` is the span of the current step, `since` (ns) the time at which that began."""
+    """An episode in progress: the spans of its open steps, the next step, and the time (ns) at which that began."""
 
     span: Span
     since: int
-    step: Span | None = None
+    next: int = 0
+    steps: dict[int, Span] = field(default_factory=dict)
     requests: dict[CallKey, Request] = field(default_factory=dict)
 
 
@@ -100,22 +101,27 @@ class RunTracer:
         self._episodes[event.episode] = _Open(span, now)
 
     def _step(self, number: int, step: int) -> Span:
-        """Return the span of a step, from the end of the last one; the run's span for a call outside all episodes."""
+        """Return the span of a step; the run's span for a call outside all episodes.
+
+        It begins at the end of the last step, or where models go ahead of a step that is not over, now.
+        """
         episode = self._episodes.get(number)
         if episode is None:
             return self._run
-        if episode.step is None:
+        if step not in episode.steps:
             attributes = {"society.episode": number, "society.step": step}
-            episode.step = self._child(episode.span, f"step {step + 1}", episode.since, attributes)
-        return episode.step
+            begins = episode.since if step <= episode.next else self._now()
+            episode.steps[step] = self._child(episode.span, f"step {step + 1}", begins, attributes)
+        return episode.steps[step]
 
     def _resolve(self, event: StepResolved) -> None:
         span = self._step(event.episode, event.step)
         episode, now = self._episodes[event.episode], self._now()
         span.set_attribute("society.welfare", sum(row.payoff for row in event.rows))
-        span.end(now)
-        episode.step, episode.since = None, now
-        episode.requests.clear()
+        for step in [step for step in episode.steps if step <= event.step]:
+            episode.steps.pop(step).end(now)
+        episode.next, episode.since = event.step + 1, now
+        episode.requests = {key: each for key, each in episode.requests.items() if key.step > event.step}
 
     def _end(self, event: EpisodeEnded) -> None:
         attributes: Attributes = {
@@ -129,8 +135,8 @@ class RunTracer:
 
     def _close_episode(self, number: int, now: int) -> None:
         episode = self._episodes.pop(number)
-        if episode.step is not None:
-            episode.step.end(now)
+        for step in episode.steps.values():
+            step.end(now)
         episode.span.end(now)
 
     # -- calls ------------------------------------------------------------------------------------------
@@ -140,6 +146,7 @@ class RunTracer:
         episode = self._episodes.get(request.key.episode)
         if episode is not None:
             episode.requests[request.key] = request
+            self._step(request.key.episode, request.key.step)
 
     def _call(self, record: CallRecord) -> None:
         """Make the span of an attempt that has just ended."""

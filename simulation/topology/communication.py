@@ -83,6 +83,13 @@ class Addressing(str, Enum):
     CHOSEN = "chosen"
 
 
+class Stepping(str, Enum):
+    """Whom a player waits for: everyone, or those it hears and whose moves it sees."""
+
+    TOGETHER = "together"
+    BY_NEIGHBOURS = "by_neighbours"
+
+
 class Communication(FileModel):
     """Who can reach whom, and how much is said. The mode narrows it further."""
 
@@ -110,6 +117,9 @@ class Communication(FileModel):
     addressing: Addressing = Addressing.BROADCAST
     """broadcast: everyone in reach gets a message; chosen: before each message its sender chooses one model in reach
     or everyone, and nobody else ever reads it."""
+    stepping: Stepping = Stepping.TOGETHER
+    """together: all wait for the slowest reply; by_neighbours: a model waits only for those that it hears and whose
+    moves it sees. The results are the same."""
     treatment: Treatment = Treatment.DELIVERED
     """What happens to messages before they are heard: delivered, silenced, shuffled or replaced."""
     senders: tuple[Text, ...] = ()

@@ -79,7 +79,7 @@ class RunState:
         self._synthetic_episodes = 0
         self._entries: dict[EntryKind, deque[Entry]] = {kind: deque(maxlen=ENTRIES) for kind in EntryKind}
         self._entry_count = 0
-        self._said: dict[str, Entry] = {}  # by sender: said, and not yet heard
+        self._said: dict[tuple[str, int], Entry] = {}  # by sender and step: said, and not yet heard
         self._shown_steps = self._shown_entries = 0  # later ones are new
         self._rewritten = False
 
@@ -130,10 +130,10 @@ class RunState:
         if key.purpose is Purpose.TALK and reply is not None and key.model_id in self._players:
             source = reply.provenance
             heard = Said(key.episode, key.step, reply.text, source.tier.value, fallen(source))
-            self._said[key.model_id] = self._entry(EntryKind.MESSAGE, heard, key.model_id)
+            self._said[key.model_id, key.step] = self._entry(EntryKind.MESSAGE, heard, key.model_id)
 
     def _message(self, event: MessageSent) -> None:
-        self._said.pop(event.sender, None)
+        self._said.pop((event.sender, event.step), None)
         self.sums.playing[event.sender].count(event.tier).messages += 1
         self.sums.texts[event.tier] += 1
         sender = self._group[event.sender]
@@ -160,7 +160,7 @@ class RunState:
                 sums.valid_steps += 1
             line = Key(self._group[row.model_id], playing.tier, self._synthetic)
             self.sums.lines[line] = self.sums.lines.get(line, 0.0) + row.payoff
-        self._said.clear()
+        self._said = {place: entry for place, entry in self._said.items() if place[1] > event.step}
         self.calls.end_step(event.duration)
         stride = self.sums.stride
         self.sums.mark_step()

@@ -101,7 +101,7 @@ class BatchEpisode(Episode):
 
     async def _step(self, state: State[Any]) -> State[Any]:
         started, step = time.monotonic(), state.tally.step
-        self._before_step(state)
+        self._prepare(state)
         self.columns.swap(self.standing.adapters)
         self.said.fill(_SILENT)
         for talk_round in range(self.plan.talk.talk_rounds):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from agents.language import Language
 from agents.problems import SocietyError
 from simulation import games
 from simulation.cli.app import main
@@ -110,7 +111,17 @@ class Forgetful(PrisonersDilemma):
         return replace(whole, players=tuple(replace(each, accuracy=7.0) for each in whole.players))
 
 
-@pytest.mark.parametrize(("kind", "finding"), [(Generous, "above the optimum"), (Forgetful, "accuracy 7")])
+class Gossiping(PrisonersDilemma):
+    """Shows everyone what player 0 did last, and says that a player sees its opponents' moves alone."""
+
+    def observation_text(self, state: State[Any], player: int, language: Language) -> str:
+        return f"{super().observation_text(state, player, language)} {state.tally.last_cooperation[0]}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "finding"),
+    [(Generous, "above the optimum"), (Forgetful, "accuracy 7"), (Gossiping, "a move of somebody else changes")],
+)
 def test_broken_rules_names_the_broken_rule(kind: type[PrisonersDilemma], finding: str) -> None:
     assert any(finding in broken for broken in broken_rules(kind))
 

@@ -247,3 +247,13 @@ def test_otel_option_without_the_extra_fails_before_the_run(
     assert code == 1
     assert "pip install -e '.[otel]'" in err
     assert not Path("runs").exists()
+
+
+def test_calls_of_models_that_went_ahead_are_in_the_spans_of_their_steps(play: Play) -> None:
+    tasks = [{"task_id": "t", "task_type": "opinion", "max_steps": 4}]
+    communication = {"topology": "ring", "stepping": "by_neighbours"}
+    _, spans = play(mode="cooperative", tasks=tasks, communication=communication, episodes=1)
+    steps = {span.context.span_id: span.attributes["society.step"] for span in named(spans, "step ")}
+    assert sorted(steps.values()) == [0, 1, 2, 3]
+    calls = named(spans, "chat ")
+    assert {steps[call.parent.span_id] - call.attributes["society.step"] for call in calls} == {0}
