@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.adapter_sources import AdapterSwap
 from agents.answers import AnswerReading, ReaderVersion, read_answer
+from agents.dataclass_init import quick_init
 from agents.deliberation import Deliberation
 from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Request, Sampling, Tier
 from agents.interviews import Interview, interview_request, interviewed
@@ -23,6 +24,7 @@ from agents.network import SocialMove
 from agents.oasis_import import contained_import
 from agents.players.policies import POLICIES, Policy, Situation
 from agents.problems import SocietyError
+from agents.profile import bio
 from agents.prompts import PlayerContext, Question, chat, user_prompt
 from agents.roster import ModelConfig
 from agents.social import Tool, read_act
@@ -48,6 +50,7 @@ class PlatformError(SocietyError):
     """The OASIS platform refused an action, or stopped."""
 
 
+@quick_init
 @dataclass(frozen=True)
 class SpokenMessage:
     """A message that was generated, and that the platform stored."""
@@ -57,6 +60,7 @@ class SpokenMessage:
     group_id: int
 
 
+@quick_init
 @dataclass(frozen=True)
 class Decision:
     """A model's decision in the game.
@@ -131,7 +135,7 @@ class LoRAModel(SocialAgent):
             model=SocietyBackend(client, config.model_name or config.model_id),
         )
         self.social_agent_id = agent_id
-        self.user_info = UserInfo(config.model_id, config.model_id, _bio(config), profile={})
+        self.user_info = UserInfo(config.model_id, config.model_id, bio(config), profile={})
         self.channel = channel
         self.env = SocialEnvironment(SocialAction(agent_id, channel))
         self.agent_graph = agent_graph
@@ -382,9 +386,3 @@ def scripted_reply(policy: Policy, request: Request) -> Reply:
     else:
         text = policy.decide(observation, rng).label
     return Reply(text, Provenance(Tier.SCRIPTED, policy.name))
-
-
-def _bio(config: ModelConfig) -> str:
-    team = f", team {config.team_id}" if config.team_id else ""
-    player = f"adapter {config.model_name}" if config.model_name else config.played_by
-    return f"{config.role.value}{team}, {text_in(config.specialization)}, {player}"

@@ -12,7 +12,8 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import RLock
@@ -28,8 +29,14 @@ _LATER = {
     "sklearn.feature_extraction.text": ("TfidfVectorizer",),
     "sklearn.metrics.pairwise": ("cosine_similarity",),
     "neo4j": ("GraphDatabase",),
+    "cairocffi": (),
+    "matplotlib.pyplot": (),
 }
-"""What OASIS takes from large packages for some of its recommendations and graph stores: half of its import's time."""
+"""What OASIS takes from large packages for some of its recommendations and graph stores, and what igraph draws with:
+more than half of its import's time."""
+
+_DRAWN_WITH = tuple(f"matplotlib.{name}" for name in ("artist", "collections", "colors", "patches", "path", "text"))
+"""What igraph takes of matplotlib as it is imported. It gets them from pyplot, which is imported later."""
 
 
 @contextmanager
@@ -40,7 +47,8 @@ def contained_import() -> Iterator[None]:
     other way: four modules of OASIS 0.2.5 open `./log/<name>-<time>.log` as they are imported, and no setting changes
     that. A lock keeps other threads that import OASIS through here from seeing the wrong directory as their own.
 
-    The packages that only some of OASIS's recommendations use are imported when these are used.
+    The packages that only some of OASIS's recommendations use, or that igraph draws with, are imported when these are
+    used.
 
     The import creates a million objects that live as long as the process. `gc.freeze` keeps the garbage collector from
     looking through them, which would take half a second each time.
@@ -53,6 +61,9 @@ def contained_import() -> Iterator[None]:
         home, level, before = Path.cwd(), logging.root.level, list(logging.root.handlers)
         collecting = gc.isenabled()
         gc.disable()
+        for name in _DRAWN_WITH:
+            with suppress(ImportError):  # igraph then draws without matplotlib, as always
+                import_module(name)
         with (
             TemporaryDirectory() as scratch,
             warnings.catch_warnings(),

@@ -13,7 +13,7 @@ from agents.problems import nearest
 from agents.web_address import address_findings
 
 MAX_ID = 64
-MAX_PLAYERS = 100_000
+MAX_PLAYERS = 1_000_000
 MAX_BYTES = 192
 """Longest name in UTF-8: a run's folder is the name with a time and a random suffix, and may have 255 bytes."""
 _ALIKE = str.maketrans("аеорсухікѕјһԁԛԝαοινρυχκτ01іı", "aeopcyxiksjhdqwaoivpuxktolii")

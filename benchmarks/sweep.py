@@ -17,8 +17,8 @@ from agents.role import ModelRole
 from agents.roster import ModelConfig, Roster
 from benchmarks.measure import Spread, machine, turns
 from simulation.plan import Plan
+from simulation.runs.engines import Engine
 from simulation.runs.sweep import Arm, begin_sweep, play_sweep
-from simulation.runs.workers import Engine
 from simulation.scenario import Scenario
 from tests.support.scripted_process import scripted_process
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from agents.findings import Finding
+from agents.inference.provenance import Tier
 from agents.inference.servers.balancing import Balancing
 from agents.roster_rules import look_alikes
 from agents.strategy import TrainingMode
@@ -20,6 +21,8 @@ from simulation.treatment import Treatment
 logger = logging.getLogger("society.notice")  # shown without --verbose
 
 _NAMED = 3
+LARGE = 5_000
+"""Players of a society that is worth a word on how it is played."""
 
 
 def plan_warnings(plan: Plan) -> tuple[str, ...]:
@@ -31,9 +34,18 @@ def plan_warnings(plan: Plan) -> tuple[str, ...]:
         *_links(plan.scenario, ids),
         *_budget(plan.scenario),
         *_without_effect(plan.scenario),
+        *_slow(plan, len(ids)),
         *_foreign_texts(plan),
         *_cautions(plan.scenario),
     )
+
+
+def _slow(plan: Plan, players: int) -> Iterator[str]:
+    """Say that a large society of simulated models would be played in columns without its prompts."""
+    scenario = plan.scenario
+    alone = set(scenario.inference.settings().allowed) <= {Tier.SIMULATED}
+    if players >= LARGE and alone and not scenario.in_columns and not scenario.needs_tools:
+        yield f"prompts of {players:,} simulated models are made and stored: prompts: off plays them many times as fast"
 
 
 def warn(plan: Plan) -> None:

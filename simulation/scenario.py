@@ -90,8 +90,8 @@ ModeSetting = Annotated[
 ]
 
 
-class PromptStorage(str, Enum):
-    """Whether a run stores what its models were asked."""
+class OnOrOff(str, Enum):
+    """Whether a run keeps something."""
 
     ON = "on"
     OFF = "off"
@@ -132,8 +132,11 @@ class Scenario(FileModel):
     or asked for another adapter. A training has none."""
     training: TrainingConfig | None = None
     """Which rows learn and how; only `society train` uses it."""
-    prompts: Annotated[PromptStorage, BeforeValidator(on_or_off)] = PromptStorage.ON
-    """on, or off for those who must not store what models are asked."""
+    prompts: Annotated[OnOrOff, BeforeValidator(on_or_off)] = OnOrOff.ON
+    """on, or off for those who must not store what models are asked. Where no language model may answer, off also plays
+    in columns, many times as fast."""
+    oasis_db: Annotated[OnOrOff, BeforeValidator(on_or_off)] = OnOrOff.ON
+    """on, or off for a run that is played in columns and needs no OASIS database."""
     prompt_templates: OwnTemplates = Field(default_factory=dict)
     """A folder, relative to this file, with any of the prompt templates (`decide.j2`, ...) in place of the shipped
     ones; or their texts by name, as the manifest keeps them."""
@@ -160,6 +163,11 @@ class Scenario(FileModel):
     def needs_tools(self) -> bool:
         """Return whether models act in a social network, which they do by tool calls."""
         return bool(self.communication.social_actions) or any(task.task_type == NETWORK for task in self.tasks)
+
+    @property
+    def in_columns(self) -> bool:
+        """Return whether it may be played in columns: nobody keeps prompts, and no task needs OASIS's agents."""
+        return self.prompts is OnOrOff.OFF and not self.needs_tools
 
     @property
     def templates(self) -> Templates:

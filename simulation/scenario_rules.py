@@ -19,7 +19,7 @@ from simulation.interviews.survey import surveyed_findings, surveys_findings
 from simulation.own_templates import template_findings
 from simulation.seats import Seat, named_teams
 from simulation.sweep_values import sweep_findings
-from simulation.task import raw_parameters, raw_setting, task_findings
+from simulation.task import NETWORK, raw_parameters, raw_setting, task_findings
 from simulation.topology.graph import edge_findings, plain_topology
 from simulation.training_rules import learner_findings, training_findings, unfit_findings
 
@@ -35,12 +35,24 @@ def scenario_findings(data: RawMapping) -> Iterator[Finding]:
     yield from template_findings(data.get("prompt_templates"))
     yield from surveys_findings(data)
     yield from events_findings(data)
+    yield from _database_findings(data)
     inference = data.get("inference")
     if isinstance(inference, Mapping):
         yield from (finding.under("inference") for finding in inference_findings(inference))
     training = data.get("training")
     if isinstance(training, Mapping):
         yield from (finding.under("training") for finding in training_findings(training))
+
+
+def _database_findings(data: RawMapping) -> Iterator[Finding]:
+    """Yield why the OASIS database cannot be left out."""
+    off = (False, "off")
+    if data.get("oasis_db", True) in off and data.get("prompts", True) not in off:
+        yield Finding(("oasis_db",), "off is for a run that is played in columns: say prompts: off too")
+    acts = isinstance(rules := data.get("communication"), Mapping) and rules.get("social_actions")
+    networks = [task for _, task in mappings(data.get("tasks")) if task.get("task_type") == NETWORK]
+    if data.get("oasis_db", True) in off and (acts or networks):
+        yield Finding(("oasis_db",), "off leaves out what models do in a social network")
 
 
 def _duplicate_tasks(tasks: list[tuple[int, RawMapping]]) -> Iterator[Finding]:

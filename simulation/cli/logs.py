@@ -90,6 +90,6 @@ class JSONFormatter(logging.Formatter):
 def call_fields(record: CallRecord) -> dict[str, Any]:
     """Return an attempt as a row of the `calls` table, with the first words of its reply and without its prompt."""
     from agents.inference.records import first_words
-    from simulation.tables.run import call_row
+    from simulation.tables.builder import call_row
 
     return {**call_row(record), "first_words": first_words(record.reply.text) if record.reply else ""}

@@ -76,8 +76,8 @@ def begin_many(
 def finish_many(folder: Path, jobs: int | None, engine: str, as_json: bool) -> Runs:
     """Play what is missing in a folder of many runs and print their means; the last line is the folder."""
     from simulation.monitor.progress import counted
+    from simulation.runs.engines import Engine
     from simulation.runs.sweep import play_sweep
-    from simulation.runs.workers import Engine
 
     chosen = member_of(Engine, engine, "--engine")
     with counted("run", stderr()) as watch:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from simulation.cli.console import progress_bar
+from simulation.store.blocks import takes_blocks, tell
 
 if TYPE_CHECKING:
     from simulation.plan import Plan
@@ -65,8 +66,9 @@ def watched(
             watchers.append(stack.enter_context(traced(name, content=content)))
         watchers.append(stack.enter_context(progress_bar(episodes, plan)))
 
-        def tell(event: Event) -> None:
+        @takes_blocks
+        def tell_all(event: Event) -> None:
             for watcher in watchers:
-                watcher(event)
+                tell(watcher, event)
 
-        yield tell
+        yield tell_all

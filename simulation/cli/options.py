@@ -106,7 +106,7 @@ CacheOption = Annotated[Path | None, typer.Option(help="Folder of replies that r
 
 JobsOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Runs at a time, in place of what suits the processors. With a server give more."),
+    typer.Option(min=1, help="Runs at a time, or processes of one run in columns; by default what suits the machine."),
 ]
 EngineOption = Annotated[
     str, typer.Option(help="local: processes here; ray: a cluster (RAY_ADDRESS), or workers started here.")

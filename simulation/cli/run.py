@@ -30,12 +30,14 @@ from simulation.cli.options import (
     SetOption,
     TierOption,
     fail_usage,
+    jobs_or_default,
     settings_of,
 )
 from simulation.cli.play import human_player_in
 
 if TYPE_CHECKING:
     from simulation.plan import Plan
+    from simulation.runs.engines import Workers
     from simulation.tables.run import Run
 
 NO_DECISION, NO_SERVER = 3, 4
@@ -99,7 +101,8 @@ def run(
     elif as_ or any(row.human for row in plan.roster.models):
         _play_as(plan, as_, out, json_)
     else:
-        _play_one(plan, out, cache, metrics_port, otel, otel_content, json_, tuple(endpoint or ()))
+        workers = workers_of(plan, jobs, engine)
+        _play_one(plan, workers, out, cache, metrics_port, otel, otel_content, json_, tuple(endpoint or ()))
 
 
 def _play_as(plan: Plan, model_id: str | None, out: Path, json_: bool) -> None:
@@ -114,8 +117,20 @@ def _play_as(plan: Plan, model_id: str | None, out: Path, json_: bool) -> None:
     _show_end(play_plan(plan, out=out, on_event=player.watch, responders=player.responders), json_)
 
 
+def workers_of(plan: Plan, jobs: int | None, engine: str) -> Workers:
+    """Return who computes the answers of one run, as --jobs and --engine say. Raises UsageError for an engine."""
+    from agents.problems import member_of
+    from simulation.runs.engines import Engine, Workers
+
+    where = member_of(Engine, engine, "--engine")
+    if where is Engine.RAY and not plan.scenario.in_columns:
+        fail_usage("--engine ray splits a run that is played in columns: --tier simulated --set prompts=off")
+    return Workers(jobs_or_default(jobs), where)
+
+
 def _play_one(
     plan: Plan,
+    workers: Workers,
     out: Path,
     cache: Path | None,
     port: int | None,
@@ -130,7 +145,7 @@ def _play_one(
     warn(plan)
     count, name = plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
     with watched(count, name, metrics_port=port, otel=otel, content=content, plan=plan) as watch:
-        finished = play_plan(plan, out=out, on_event=watch, cache=cache)
+        finished = play_plan(plan, out=out, on_event=watch, cache=cache, workers=workers)
     _show_end(finished, json_, endpoints)
 
 
@@ -168,7 +183,8 @@ def resume(
     else:
         count, name = plan.scenario.episodes * len(plan.scenario.tasks), plan.scenario.name
         with watched(count, name, metrics_port=metrics_port, otel=otel, content=otel_content, plan=plan) as watch:
-            finished = resume_run(path, on_event=watch, cache=cache)
+            own = jobs_or_default(jobs)
+            finished = resume_run(path, on_event=watch, cache=cache, jobs=own, engine=engine)
     _show_end(finished, json_)
 
 

@@ -83,7 +83,7 @@ def run(
     Killed anywhere, the same command with the folder goes on, and ends in the same versions.
     """
     from simulation.plan import make_plan
-    from simulation.runs.workers import Engine, Workers
+    from simulation.runs.engines import Engine, Workers
     from simulation.tables.runs import TRAINING
     from simulation.training.run import begin_training, config_of, read_plan, train
     from simulation.training.start import continued

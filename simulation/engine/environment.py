@@ -11,13 +11,11 @@ The scenario runner uses this class too; there is no second way.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from agents.answers import ReaderVersion
@@ -27,24 +25,28 @@ from agents.inference.client import DEFAULT_URL, VLLMClient
 from agents.inference.provenance import Sampling
 from agents.inference.recording import Recording, ReplyCache
 from agents.language import Language
-from agents.problems import SocietyError, UsageError, member_of, nearest
+from agents.problems import SocietyError, UsageError, member_of
 from agents.prompt_templates import templates_of
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode
 from simulation.engine.ahead import AheadEpisode
+from simulation.engine.batch.settings import NO_BATCH, BatchSettings, batch_refusal
 from simulation.engine.environment_stats import EnvironmentCounts, EnvironmentStats
-from simulation.engine.episode_plan import EpisodePlan, ScenarioFrom, TalkRules
+from simulation.engine.episode import Episode
+from simulation.engine.episode_plan import EpisodePlan, GameOf, ScenarioFrom, TalkRules
+from simulation.engine.home import SocietyHome
 from simulation.engine.interventions import Live, nothing_live
+from simulation.engine.members import Members
 from simulation.engine.mode_choice import choose_mode
 from simulation.games import find_game
 from simulation.games.base import Game
 from simulation.interventions.intervention import Intervention
 from simulation.interviews.survey import Survey
 from simulation.modes import Experience, ModeChoice, after_episode, playable_modes
-from simulation.scenario import Mixing
-from simulation.seats import Seat
+from simulation.scenario import Mixing, OnOrOff
 from simulation.sections.memory import NO_MEMORY, MemoryConfig
 from simulation.seeds import whole_seed
+from simulation.store.blocks import tell
 from simulation.store.events import CallBegun, CallMade, EpisodeEnded, Event, MessageSent, SocialActed
 from simulation.store.intervention_events import EventHappened
 from simulation.task import TrainingTask
@@ -54,12 +56,15 @@ notices = logging.getLogger("society.notice")  # shown without --verbose
 _USUAL = TrainingTask(task_id="public_goods", task_type="public_goods")
 
 if TYPE_CHECKING:
+    import networkx as nx
+
     from agents.lora_model import Responder
+    from simulation.engine.batch.society import BatchSociety
     from simulation.engine.learning import CycleLearners
     from simulation.engine.society import Society
 
 
-class MultiModelEnvironment:
+class MultiModelEnvironment(Members):
     """Steps a society of LoRA models through tasks. Use `async with`, or call `await aclose()` when done.
 
     Args:
@@ -88,6 +93,7 @@ class MultiModelEnvironment:
         events: What happens before set steps.
         live: Gives what came from outside before a step.
         memory: What prompts hold of earlier steps.
+        batch: Whether episodes may be played in columns, and by whom.
     """
 
     def __init__(
@@ -118,19 +124,21 @@ class MultiModelEnvironment:
         events: Sequence[Intervention] = (),
         live: Live = nothing_live,
         memory: MemoryConfig = NO_MEMORY,
+        batch: BatchSettings = NO_BATCH,
     ) -> None:
         self.training_mode = member_of(TrainingMode, training_mode, "training_mode")
-        self.max_models, self.base_model = max_models, base_model
+        super().__init__(max_models)
+        self.base_model = base_model
         self.language, self.seed = member_of(Language, language, "language"), whole_seed(seed)
         self.templates, self._surveys = templates_of(prompt_templates or {}), tuple(surveys)
         self._changes, self._events, self._live, self._memory = tuple(changes), tuple(events), live, memory
+        self._batch = batch
         self.sampling, self._on_event = sampling or Sampling(), on_event
         self.deliberation, self._reader = deliberation or UNSET, reader
         self.communication = communication or Communication()
         self.mixing = mixing or Mixing()
         self.endpoints: tuple[str | EndpointSettings, ...] = tuple(endpoints) or (vllm_url,)
         self._experience = self.mixing.begun()
-        self._models: dict[str, ModelConfig] = {}
         self._recording = recording or Recording()
         self._responders = {model_id: self._recording.first(each) for model_id, each in (responders or {}).items()}
         self._counts = EnvironmentCounts()
@@ -147,51 +155,8 @@ class MultiModelEnvironment:
         self._learners = learners
         if learners is not None:
             self._responders.update(self._responders_of(learners))
-        self._home = self._folder = folder
-        self._stack = contextlib.ExitStack()
-        self._society: Society | None = None
-        self._databases = 0
-        self._playing: str | None = None
+        self._home = SocietyHome(folder)
         self.episodes = 0
-
-    # -- models ------------------------------------------------------------------------------------------
-
-    @property
-    def models(self) -> tuple[ModelConfig, ...]:
-        """Return the models in the order they were added: player 0 first."""
-        return tuple(self._models.values())
-
-    def add_model(self, config: ModelConfig) -> None:
-        """Add one model.
-
-        Raises:
-            SocietyError: The id is taken, the row makes several models, or the environment is full.
-            UsageError: A task is being played.
-        """
-        self._refuse_while_playing("a model cannot be added")
-        if config.count != 1:
-            raise SocietyError(f"{config.model_id}: count is {config.count}; add one model at a time")
-        if config.model_id in self._models:
-            raise SocietyError(f"model_id {config.model_id!r} is taken")
-        if len(self._models) >= self.max_models:
-            raise SocietyError(f"the environment is full: max_models is {self.max_models}")
-        self._seat(config)
-
-    def _seat(self, config: ModelConfig) -> None:
-        if config.endpoint and config.model_name:
-            self.client.pin(config.endpoint, config.model_name)
-        self._models[config.model_id] = config.in_language(self.language)
-
-    def remove_model(self, model_id: str) -> None:
-        """Remove one model. Raises SocietyError for an unknown id, UsageError while a task is played."""
-        self._refuse_while_playing("a model cannot be removed")
-        if model_id not in self._models:
-            raise SocietyError(f"no model {model_id!r} ({nearest(model_id, list(self._models) or ['none'])})")
-        del self._models[model_id]
-
-    def _refuse_while_playing(self, what: str) -> None:
-        if self._playing is not None:
-            raise UsageError(f"{what} while task {self._playing!r} is played; wait for its end")
 
     # -- running -----------------------------------------------------------------------------------------
 
@@ -212,25 +177,11 @@ class MultiModelEnvironment:
         with self._one_task(task.task_id):
             return await self._play(task, episode)
 
-    @contextlib.contextmanager
-    def _one_task(self, task_id: str) -> Iterator[None]:
-        """Refuse a second task meanwhile: its messages would reach the prompts of the first."""
-        if self._playing is not None:
-            raise UsageError(
-                f"task {task_id!r} cannot start: this environment is playing {self._playing!r}. Await one task after "
-                "the other, or give each its own MultiModelEnvironment; those may play at the same time"
-            )
-        self._playing = task_id
-        try:
-            yield
-        finally:
-            self._playing = None
-
     async def _play(self, task: TrainingTask, episode: int | None) -> EpisodeEnded:
         number = self.episodes if episode is None else episode
         self._refuse_few_models(task)
         await self._follow(number)
-        society = await self._open()
+        society = await (self._open_columns() if self._in_columns(task, number) else self._open())
         game = self._game(task, number, society)
         choice = self._choose_mode(task, number)
         plan = EpisodePlan(
@@ -253,11 +204,40 @@ class MultiModelEnvironment:
         )
         game_of = partial(self._game, society=society)
         plan = plan.followed_by(self._changes, game_of)
-        ended = await AheadEpisode(plan, society, self._emit, game_of, self._live).play()
+        ended = await self._episode(plan, society, game_of).play()
         self.learn(task.task_id, choice, ended)
         self.episodes = number + 1
         self._counts.add_episode(ended, game.synthetic)
         return ended
+
+    def _in_columns(self, task: TrainingTask, number: int) -> bool:
+        """Return whether an episode is played in columns. Raises UsageError where it must be, and cannot."""
+        if not self._batch.allowed:
+            return False
+        refusal = "its replies are recorded" if number in self._recording.episodes else ""
+        refusal = refusal or ("it asks surveys, or is a fork" if self._surveys or self._changes else "")
+        refusal = refusal or batch_refusal(
+            self.models,
+            task,
+            tiers=self.client.settings.allowed,
+            answered=self._responders,
+            communication=self.communication,
+            deliberation=self.deliberation,
+            memory=self._memory,
+            reader=self._reader,
+        )
+        if refusal and self._batch.oasis_db is OnOrOff.OFF:
+            raise UsageError(f"oasis_db: off is for runs that are played in columns, and this one is not: {refusal}")
+        return not refusal
+
+    def _episode(self, plan: EpisodePlan, society: Society | BatchSociety, game_of: GameOf) -> Episode:
+        from simulation.engine.batch.society import BatchSociety
+
+        if not isinstance(society, BatchSociety):
+            return AheadEpisode(plan, society, self._emit, game_of, self._live)
+        from simulation.engine.batch.episode import BatchEpisode
+
+        return BatchEpisode(plan, society, self._emit, game_of, self._live, self._batch.answering)
 
     async def run_training_cycle(self, cycles: int = 1, tasks: Sequence[TrainingTask] = ()) -> list[EpisodeEnded]:
         """Play every task once per cycle; without tasks, one `public_goods` task with default values.
@@ -311,8 +291,11 @@ class MultiModelEnvironment:
         happened: Iterable[EventHappened] = (),
     ) -> None:
         """Store again what was said and done in finished episodes (`tasks`, by episode): oasis.db is then complete."""
-        from simulation.engine.restore import store_again
+        from simulation.engine.restore import store_again, store_messages_again
 
+        if any(self._in_columns(task, number) for number, task in tasks.items()):
+            await store_messages_again(await self._open_columns(), messages)
+            return
         society = await self._open()
         games = {number: self._game(task, number, society) for number, task in tasks.items()}
         await store_again(society, games, self.seed, messages, acts, happened)
@@ -320,11 +303,9 @@ class MultiModelEnvironment:
     async def aclose(self) -> None:
         """Close the society and the client, and remove a temporary database."""
         try:
-            await self._close_society()
+            await self._home.aclose()
         finally:
             await self.client.aclose()
-            self._stack.close()
-            self._folder, self._databases = self._home, 0
 
     async def __aenter__(self) -> MultiModelEnvironment:
         return self
@@ -338,7 +319,7 @@ class MultiModelEnvironment:
         """Take the settings of the last scenario that is played before, or from the start of, an episode."""
         for scenario in [each.scenario for each in self._changes if each[:2] <= (number, 0)][-1:]:
             if not scenario.communication.has_links_of(self.communication):
-                await self._close_society()
+                await self._home.close()
             self.training_mode, self.mixing, self.communication = scenario.mode, scenario.mixing, scenario.communication
             self.sampling, self.deliberation = scenario.inference.sampling(), scenario.inference.deliberation()
             self.templates, self._surveys = scenario.templates, scenario.surveys
@@ -352,7 +333,7 @@ class MultiModelEnvironment:
                 f"task {task.task_id!r} needs {task.required_models} models; there are {len(self._models)}"
             )
 
-    def _game(self, task: TrainingTask, number: int, society: Society) -> Game[object]:
+    def _game(self, task: TrainingTask, number: int, society: Society | BatchSociety) -> Game[object]:
         setting = task.setting(self._seats(), task.steps(self.seed, number))
         return find_game(task.task_type)(replace(setting, neighbours=society.neighbours), task.game_parameters())
 
@@ -360,25 +341,29 @@ class MultiModelEnvironment:
         seats = self._seats()
         return choose_mode(self.training_mode, self.mixing, task, seats, self._experience, self.seed, number)
 
-    def _seats(self) -> tuple[Seat, ...]:
-        return tuple(Seat(config.model_id, config.team_id) for config in self.models)
-
     async def _open(self) -> Society:
         """Return the running society of the current models; after a model was added or removed it is a new one."""
-        if self._society is not None and self._society.configs == self.models:
-            return self._society
-        from simulation.engine.society import Society
 
-        await self._close_society()
-        if self._folder is None:
-            self._folder = Path(self._stack.enter_context(TemporaryDirectory()))
-        self._databases += 1
-        database = "oasis.db" if self._databases == 1 else f"oasis-{self._databases}.db"
-        topology = self.communication.graph([config.model_id for config in self.models], self.seed)
-        base, responders = self.base_model, self._responders
-        society = Society(self.models, self.client, topology, self._folder, base, database, responders, self._reader)
-        self._society = await society.__aenter__()
-        return self._society
+        def make(folder: Path, database: str) -> Society:
+            from simulation.engine.society import Society
+
+            base, responders = self.base_model, self._responders
+            return Society(self.models, self.client, self._topology(), folder, base, database, responders, self._reader)
+
+        return await self._home.agents(self.models, make)
+
+    async def _open_columns(self) -> BatchSociety:
+        """Return the society that is played in columns."""
+        database = self._batch.oasis_db is OnOrOff.ON
+        return await self._home.columns(self.models, self._topology, database=database)
+
+    def _seat(self, config: ModelConfig) -> None:
+        if config.endpoint and config.model_name:
+            self.client.pin(config.endpoint, config.model_name)
+        super()._seat(config.in_language(self.language))
+
+    def _topology(self) -> nx.Graph[int]:
+        return self.communication.graph([config.model_id for config in self.models], self.seed)
 
     def _responders_of(self, learners: CycleLearners) -> dict[str, Responder]:
         """Return what answers for rows that learn. Raises UsageError where something else would."""
@@ -386,15 +371,10 @@ class MultiModelEnvironment:
             raise UsageError(f"{', '.join(taken)}: a row that learns answers for itself; leave it out of responders")
         return dict.fromkeys(learners.names, learners.responder(self.client.generate))
 
-    async def _close_society(self) -> None:
-        society, self._society = self._society, None
-        if society is not None:
-            await society.__aexit__()
-
     def _emit(self, event: Event) -> None:
         if isinstance(event, CallMade):
             self._counts.add_call(event.record)
         if self._learners is not None:
-            self._learners.note(event)
+            tell(self._learners.note, event)
         if self._on_event is not None:
-            self._on_event(event)
+            tell(self._on_event, event)

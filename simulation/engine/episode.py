@@ -30,14 +30,7 @@ from simulation.games.social_network import SocialNetwork
 from simulation.modes import audience, share_rewards
 from simulation.seats import Seat
 from simulation.seeds import derive_seed, stream
-from simulation.store.events import (
-    DecisionMade,
-    EpisodeEnded,
-    EpisodeStarted,
-    Event,
-    StepResolved,
-    StepRow,
-)
+from simulation.store.events import DecisionMade, EpisodeEnded, EpisodeStarted, Event, StepResolved, StepRow
 
 if TYPE_CHECKING:
     from agents.lora_model import Act, Decision
@@ -58,15 +51,20 @@ class Episode:
         self._game_of, self._live = game_of, live
         self.seats = tuple(Seat(config.model_id, config.team_id) for config in plan.configs)
         self.players = range(len(self.seats))
+        self.standing = StandingEvents()
+        self.network: NetworkPhase | None = None
         self._follow(plan)
+        self._begin(plan)
+
+    def _begin(self, plan: EpisodePlan) -> None:
         self.stats = [EpisodeStats() for _ in self.players]
-        self.talk = TalkPhase(society, self.seats, self.stats, emit)
+        self.talk = TalkPhase(self.society, self.seats, self.stats, self.emit)
         self.memory = EpisodeMemory(plan.memory, len(self.seats), plan.language)
-        self.feed = Feed(society, plan.talk.social_actions)
-        self.network = NetworkPhase(society, plan.game, plan.number) if isinstance(plan.game, SocialNetwork) else None
+        self.feed = Feed(self.society, plan.talk.social_actions)
+        if isinstance(plan.game, SocialNetwork):
+            self.network = NetworkPhase(self.society, plan.game, plan.number)
         self.sights: list[StepView] = []
         self.acted: dict[int, str] = {}
-        self.standing = StandingEvents()
 
     def _follow(self, plan: EpisodePlan) -> None:
         """Play by a plan from now on."""
@@ -104,15 +102,19 @@ class Episode:
         started = time.monotonic()
         self.emit(self._opening())
         await self.society.listen()  # drain messages left by an interrupted episode
-        self.feed.begin()
-        state = self.plan.game.start(stream(self.plan.seed, "game", self.plan.number))
-        for seeded in self.network.begin(state) if self.network else ():
-            self.emit(seeded)
+        state = self._start()
         while not self.plan.game.is_terminal(state):
             state = await self._step(state)
         ended = self._ending(state, self._since(started))
         self.emit(ended)
         return ended
+
+    def _start(self) -> State[Any]:
+        self.feed.begin()
+        state = self.plan.game.start(stream(self.plan.seed, "game", self.plan.number))
+        for seeded in self.network.begin(state) if self.network else ():
+            self.emit(seeded)
+        return state
 
     async def _step(self, state: State[Any]) -> State[Any]:
         self._prepare(state)

@@ -14,6 +14,7 @@ from simulation.store.history import recorded_move
 from simulation.store.intervention_events import EventHappened
 
 if TYPE_CHECKING:
+    from simulation.engine.batch.society import BatchSociety
     from simulation.engine.society import Society
 
 Happened = TypeVar("Happened", MessageSent, SocialActed, EventHappened)
@@ -52,6 +53,14 @@ async def store_again(
             for model_id, move in moves:
                 if move is not None:
                     await society.perform(number[model_id], move)
+
+
+async def store_messages_again(society: BatchSociety, messages: Iterable[MessageSent]) -> None:
+    """Store what was said in the finished episodes of a society that is played in columns, in its order."""
+    number = {config.model_id: player for player, config in enumerate(society.configs)}
+    for message in messages:
+        addressees = [number[model_id] for model_id in message.addressees]
+        await society.store_again(number[message.sender], addressees, message.text)
 
 
 def _by_step(events: Iterable[Happened]) -> defaultdict[int, defaultdict[int, list[Happened]]]:

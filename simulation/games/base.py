@@ -170,6 +170,7 @@ class Game(ABC, Generic[Table]):
         self.setting = setting
         self.parameters = parameters or self.Parameters()
         self.players = len(setting.seats)
+        self._last_legal: tuple[object, dict[str, float]] | None = None
         self._last_labelled: tuple[tuple[object, Language], tuple[Option, ...]] | None = None
 
     @classmethod
@@ -329,11 +330,17 @@ class Game(ABC, Generic[Table]):
     def _level(self, state: State[Table], player: int, move: Move) -> float | None:
         if move.action is None:
             return None
-        legal = dict(self._options(state, player))
+        legal = self._legal(self._options(state, player))
         if move.action not in legal:
             name = self.setting.seats[player].model_id
             raise GameError(f"{self.task_type}: {name} played {move.action!r}; legal: {', '.join(legal)}")
         return legal[move.action]
+
+    def _legal(self, actions: tuple[tuple[str, float], ...]) -> dict[str, float]:
+        """Return the level of each action, from a cache of one: most players have the same actions."""
+        if self._last_legal is None or self._last_legal[0] is not actions:
+            self._last_legal = (actions, dict(actions))
+        return self._last_legal[1]
 
     def is_terminal(self, state: State[Table]) -> bool:
         """Return True if the episode is over."""

@@ -106,17 +106,16 @@ class PublicGoods(Game[Given]):
     def _play(self, _state: State[Given], moves: Sequence[Move]) -> Round[Given]:
         given = tuple(None if move.action is None else float(move.action) for move in moves)
         total = sum(own for own in given if own is not None)
-        payoffs, accuracies = [], []
-        for own in given:
-            if own is None:
-                payoffs.append(0.0)
-                accuracies.append(0.0)
-                continue
-            payoff = self._pay(own, total - own)
-            alternatives = [self._pay(other, total - own) for other in self.parameters.contributions]
-            payoffs.append(payoff)
-            accuracies.append(closeness(payoff, alternatives))
-        return Round(tuple(payoffs), tuple(accuracies), given)
+        earned = {own: self._earned(own, total) for own in set(given)}  # who gave the same earned the same
+        return Round(tuple(earned[own][0] for own in given), tuple(earned[own][1] for own in given), given)
+
+    def _earned(self, own: float | None, total: float) -> tuple[float, float]:
+        """Return the payoff and the accuracy of a gift; a decision that was invalid has none."""
+        if own is None:
+            return 0.0, 0.0
+        payoff = self._pay(own, total - own)
+        alternatives = [self._pay(other, total - own) for other in self.parameters.contributions]
+        return payoff, closeness(payoff, alternatives)
 
     def rules(self, language: Language) -> str:
         p = self.parameters

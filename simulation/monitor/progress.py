@@ -12,15 +12,8 @@ from typing import TYPE_CHECKING
 
 from agents.inference.provenance import CallStatus
 from agents.sanitize import sanitize
-from simulation.store.events import (
-    CallBegun,
-    CallMade,
-    EpisodeEnded,
-    EpisodeStarted,
-    Event,
-    RunResumed,
-    StepResolved,
-)
+from simulation.store.blocks import EventBlock
+from simulation.store.events import CallBegun, CallMade, EpisodeEnded, EpisodeStarted, Event, RunResumed, StepResolved
 from simulation.task import NETWORK
 
 if TYPE_CHECKING:
@@ -41,6 +34,8 @@ class LiveProgress:
         plan: What is played; without it the bar moves by episodes.
     """
 
+    takes_blocks = True
+
     def __init__(self, console: Console, episodes: int, plan: Plan | None = None) -> None:
         from rich.progress import (
             BarColumn,
@@ -55,7 +50,7 @@ class LiveProgress:
         self._steps = [task.max_steps for task in plan.scenario.tasks] if plan else []
         self._calls = calls_of_a_step(plan) if plan else 0
         self._generating = GenerationClock()
-        self._tokens = self._ended_episodes = self._most_steps = self._step = self._in_step = 0
+        self._texts = self._tokens = self._ended_episodes = self._most_steps = self._step = self._in_step = 0
         self._statuses: Counter[CallStatus] = Counter()
         self._tiers: Counter[str] = Counter()
         self._where = "starting"
@@ -92,6 +87,8 @@ class LiveProgress:
                 self._mode = event.mode
                 self._most_steps = self._steps[event.episode % len(self._steps)] if self._steps else 0
                 self._begin_step(0)
+            case EventBlock():
+                self._texts += len(event.rows)
             case CallBegun():
                 self._generating.begin(event.request.key)
             case CallMade():
@@ -144,7 +141,8 @@ class LiveProgress:
         calls = self._statuses[CallStatus.OK] + self._statuses[CallStatus.FAILED]
         other_counts = "".join(f", {self._statuses[each]} {each.value}" for each in others if self._statuses[each])
         if not self._statuses:
-            return f"{self._where} | no calls yet"
+            texts = f"{self._texts:,} messages and decisions without a call" if self._texts else "no calls yet"
+            return f"{self._where} | {texts}"
         mix = " ".join(f"{tier}:{count}" for tier, count in sorted(self._tiers.items())) or "no replies yet"
         rate = self._tokens / max(1e-9, self._generating.seconds)
         return f"{self._where} | {calls} calls{other_counts} | {rate:.0f} tokens/s | {mix}"

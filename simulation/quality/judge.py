@@ -26,7 +26,8 @@ from agents.prompt_templates import templates_of
 from agents.prompts import Graded, judge_prompt
 from agents.strategy import TrainingMode
 from simulation.quality.scorer import Judge, Mark, Material, QualityMeasure, scorer
-from simulation.store.events import CallMade, EventLog, read_events
+from simulation.store.events import CallMade
+from simulation.store.log import EventLog, read_events
 
 if TYPE_CHECKING:
     from simulation.tables.run import Run

@@ -26,9 +26,10 @@ from simulation.runs.changes import CHANGED, EARLIER, FORK_AT, FORK_OF
 from simulation.runs.live import LiveEvents
 from simulation.runs.replay import ReplaySession, WatchedRecording, unbroken
 from simulation.runs.session import Observer, RunSession, finish
-from simulation.store.events import CallMade, EpisodeEnded, EpisodeStarted, Event, EventLog, RunEnded, StepResolved
+from simulation.store.events import CallMade, EpisodeEnded, EpisodeStarted, Event, RunEnded, StepResolved
 from simulation.store.history import live_events, said
 from simulation.store.intervention_events import EventHappened
+from simulation.store.log import EventLog
 from simulation.store.run_directory import new_directory, reader_of, write_manifest
 from simulation.tables.run import Run, read_manifest
 

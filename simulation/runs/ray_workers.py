@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 
-from agents.problems import UsageError
+from simulation.runs.ray_cluster import joined_cluster, ray_package
 from simulation.runs.work import AnyWork, Deaths, attempt, check
 
-ADDRESS = "RAY_ADDRESS"
 _STORE = 80 * 2**20  # bytes of shared memory: works and their results are tiny, and this is the least Ray accepts
 
 
@@ -22,7 +20,7 @@ class RayCrew:
     """
 
     def __init__(self, jobs: int) -> None:
-        self._ray, self._jobs = _ray(), jobs
+        self._ray, self._jobs = ray_package(), jobs
         self._stack = ExitStack()
 
     def play(self, works: Sequence[AnyWork]) -> Iterator[AnyWork]:
@@ -49,35 +47,8 @@ class RayCrew:
                 yield work
 
     def __enter__(self) -> RayCrew:
-        self._stack.enter_context(_cluster(self._ray, self._jobs))
+        self._stack.enter_context(joined_cluster(self._ray, self._jobs, _STORE))
         return self
 
     def __exit__(self, *_error: object) -> None:
         self._stack.close()
-
-
-def _ray() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise UsageError("--engine ray needs Ray; install it with: pip install -e '.[ray]'") from error
-    return ray
-
-
-@contextmanager
-def _cluster(ray: Any, jobs: int) -> Iterator[None]:
-    """Join or start a cluster, unless the caller has one; leave or end it with the block."""
-    if ray.is_initialized():
-        yield
-        return
-    quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-    if os.environ.get(ADDRESS):
-        ray.init(**quiet)
-    else:
-        ray.init(num_cpus=jobs, object_store_memory=_STORE, include_dashboard=False, **quiet)
-    try:
-        yield
-    finally:
-        ray.shutdown()

@@ -25,18 +25,11 @@ from simulation.plan import Plan
 from simulation.runs.changes import fork_entries
 from simulation.runs.live import again
 from simulation.runs.session import Observer, RunSession, RunStoppedError, finish
-from simulation.store.events import (
-    CallMade,
-    EpisodeEnded,
-    Event,
-    EventLog,
-    RunEnded,
-    RunResumed,
-    StepResolved,
-    read_events,
-)
+from simulation.store.blocks import LEAST, EventBlock, takes_blocks
+from simulation.store.events import CallMade, EpisodeEnded, Event, RunEnded, RunResumed, StepResolved
 from simulation.store.history import live_events, said
 from simulation.store.intervention_events import EventHappened
+from simulation.store.log import EventLog, read_log
 from simulation.store.prompts import StoredPrompt, read_prompts
 from simulation.store.run_directory import RunStatus, new_directory, reader_of, write_manifest
 from simulation.tables.columns import OPTIONAL_TABLES, TableName
@@ -157,12 +150,25 @@ class ReplaySession(RunSession):
         probes = read_manifest(self._original).get("probes") or {}
         write_manifest(self.path, {**read_manifest(self.path), "probes": probes})
 
+    @takes_blocks
     def _note(self, event: Event) -> None:
         if isinstance(event, RunEnded) and event.status != RunStatus.FINISHED.value:
             super()._note(event)
-            return
-        super()._note(self._expected(event))
-        self.compared += 1
+        elif isinstance(event, EventBlock):
+            self._note_block(event)
+        else:
+            super()._note(self._expected(event))
+            self.compared += 1
+
+    def _note_block(self, block: EventBlock) -> None:
+        """Compare the events of a block with the recorded ones, one by one where the log has a line for each."""
+        if len(block.rows) >= LEAST:
+            self._expected(block)
+        else:
+            for event in block.rows:
+                self._expected(event)
+        super()._note(block)
+        self.compared += len(block.rows)
 
     def _expected(self, event: Event) -> Event:
         """Return the recorded event that `event` is equal to; calls recorded before it are logged on the way."""
@@ -184,7 +190,7 @@ async def _absent(request: Request) -> Reply:
 def unbroken(path: Path) -> list[Event]:
     """Return the events of a log as they would be if no session had been cut off."""
     kept: list[Event] = []
-    for event in read_events(path):
+    for event in read_log(path):
         if isinstance(event, RunResumed):
             kept = [each for each in kept if not _is_void(each, event.episode)]
         elif not isinstance(event, RunEnded) or event.status == RunStatus.FINISHED.value:
@@ -203,6 +209,13 @@ def _difference(recorded: Event, event: Event) -> str:
         return f"{_place(event)} happened where {_place(recorded)} was recorded"
     if isinstance(event, (StepResolved, EpisodeEnded)) and isinstance(recorded, (StepResolved, EpisodeEnded)):
         event = replace(event, duration=recorded.duration)
+    if isinstance(event, EventBlock) and isinstance(recorded, EventBlock):
+        if len(recorded.rows) != len(event.rows):
+            return (
+                f"{_place(event)}: {len(recorded.rows)} {event.kind} were recorded, and now there are {len(event.rows)}"
+            )
+        pairs = zip(recorded.rows, event.rows, strict=True)
+        return next((_difference(was, now) for was, now in pairs if was != now), "")
     names = [field.name for field in fields(event) if getattr(event, field.name) != getattr(recorded, field.name)]
     if not names:
         return ""

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from agents.inference.provenance import Tier
 from agents.inference.recording import ReplyCache
-from agents.problems import UsageError
+from agents.problems import UsageError, member_of
 from simulation.plan import Plan, Settings, make_plan
 from simulation.plan_warnings import warn
 from simulation.runs.changes import FORK_AT, FORK_OF
+from simulation.runs.engines import ONE_PROCESS, Engine, Workers
 from simulation.runs.session import Observer, RunSession, RunStoppedError, finish
 from simulation.scenario import ScenarioSource
-from simulation.store.events import EventLog, StepResolved, read_events
+from simulation.store.events import StepResolved
+from simulation.store.log import EventLog, read_log
 from simulation.store.run_directory import RunStatus, new_directory
 from simulation.tables.run import Run, load_run, read_manifest
 
@@ -43,6 +45,8 @@ def run_scenario(
     on_event: Observer | None = None,
     responders: Mapping[str, Responder] | None = None,
     cache: str | Path | None = None,
+    jobs: int = 1,
+    engine: Engine | str = Engine.LOCAL,
 ) -> Run:
     """Run a scenario and return the finished run. Works in a notebook too.
 
@@ -61,6 +65,8 @@ def run_scenario(
         on_event: Is called with every event as it happens.
         responders: Answer in place of the client, by model_id; a person is one.
         cache: A folder of replies that runs share: a reply that one run paid for is used by the others.
+        jobs: Processes for one society that is played in columns (`prompts: off`, no language model).
+        engine: Where these are: "local" or "ray".
 
     Returns:
         The run, with its tables.
@@ -72,7 +78,8 @@ def run_scenario(
     """
     plan = make_plan(scenario, Settings(tier, require, seed, episodes, endpoints, set or {}), roster)
     warn(plan)
-    return play_plan(plan, out=out, on_event=on_event, responders=responders, cache=cache)
+    workers = Workers(jobs, member_of(Engine, engine, "engine"))
+    return play_plan(plan, out=out, on_event=on_event, responders=responders, cache=cache, workers=workers)
 
 
 def play_plan(
@@ -82,11 +89,13 @@ def play_plan(
     on_event: Observer | None = None,
     responders: Mapping[str, Responder] | None = None,
     cache: str | Path | None = None,
+    workers: Workers = ONE_PROCESS,
 ) -> Run:
-    """Play a plan in a new run directory; arguments and errors are those of `run_scenario`."""
+    """Play a plan in a new run directory; arguments and errors are those of `run_scenario`, `workers` its last two."""
     refuse_sweep(plan)
     with reply_cache(cache) as replies:
-        return finish(RunSession(new_directory(Path(out), plan), plan, on_event, responders, cache=replies))
+        path = new_directory(Path(out), plan)
+        return finish(RunSession(path, plan, on_event, responders, cache=replies, workers=workers))
 
 
 def refuse_sweep(plan: Plan) -> None:
@@ -102,6 +111,8 @@ def resume_run(
     on_event: Observer | None = None,
     responders: Mapping[str, Responder] | None = None,
     cache: str | Path | None = None,
+    jobs: int = 1,
+    engine: Engine | str = Engine.LOCAL,
 ) -> Run:
     """Finish a run that was cut off. No finished call is made again.
 
@@ -110,6 +121,8 @@ def resume_run(
         on_event: As in `run_scenario`.
         responders: As in `run_scenario`.
         cache: As in `run_scenario`.
+        jobs: As in `run_scenario`.
+        engine: As in `run_scenario`.
 
     Returns:
         The run; one that is finished already is returned as it is.
@@ -127,7 +140,8 @@ def resume_run(
         raise UsageError(f"a replay is not resumed; replay it again: society study replay {manifest['replay_of']}")
     _refuse_half_history(folder, manifest)
     with reply_cache(cache) as replies:
-        session = RunSession(folder, Plan.of(manifest), on_event, responders, resumed=True, cache=replies)
+        workers, plan = Workers(jobs, member_of(Engine, engine, "engine")), Plan.of(manifest)
+        session = RunSession(folder, plan, on_event, responders, resumed=True, cache=replies, workers=workers)
         if read_manifest(folder)["status"] == RunStatus.FINISHED.value:  # by the process that held the lock until now
             session.abandon()
             return load_run(folder)
@@ -139,9 +153,7 @@ def _refuse_half_history(folder: Path, manifest: Mapping[str, Any]) -> None:
     if FORK_OF not in manifest:
         return
     episode, step = manifest[FORK_AT]
-    places = (
-        (each.episode, each.step) for each in read_events(folder / EventLog.NAME) if isinstance(each, StepResolved)
-    )
+    places = ((each.episode, each.step) for each in read_log(folder / EventLog.NAME) if isinstance(each, StepResolved))
     if (episode, step) > (0, 0) and not any(place >= (episode, step) for place in places):
         at = f"{episode + 1}.{step + 1}"
         raise UsageError(

@@ -15,41 +15,39 @@ from typing import TYPE_CHECKING, Any
 from agents.inference.backend import InferenceSettings
 from agents.inference.errors import FloorReachedError, UnknownAdapterError
 from agents.inference.loops import run_blocking
+from agents.inference.provenance import Tier
 from agents.inference.recording import Recording, ReplyCache
 from agents.inference.weights import changed_weights
 from agents.problems import SocietyError, StopRequestedError
 from agents.strategy import TrainingMode
+from simulation.engine.batch.settings import BatchSettings
 from simulation.engine.environment import MultiModelEnvironment
 from simulation.engine.interventions import Live
 from simulation.modes import ModeChoice
 from simulation.plan import Plan
+from simulation.runs.answering import answering_of
 from simulation.runs.changes import changes_of
+from simulation.runs.engines import ONE_PROCESS, Workers
 from simulation.runs.live import LiveEvents
 from simulation.runs.probing import probe_servers, without_server
-from simulation.scenario import PromptStorage, Scenario
-from simulation.store.events import (
-    CallBegun,
-    CallMade,
-    EpisodeEnded,
-    Event,
-    EventLog,
-    RunEnded,
-    RunResumed,
-    StepResolved,
-    read_events,
-)
+from simulation.scenario import OnOrOff, Scenario
+from simulation.store.blocks import EventBlock, one_by_one, takes_blocks, tell
+from simulation.store.events import CallBegun, CallMade, EpisodeEnded, Event, RunEnded, RunResumed, StepResolved
 from simulation.store.files import refusal, translating_os_errors
 from simulation.store.history import History
+from simulation.store.log import EventLog, read_log
 from simulation.store.migrations import bring_up_to_date
 from simulation.store.prompts import PromptLog
 from simulation.store.run_directory import RunStatus, locked, reader_of, write_manifest
+from simulation.tables.builder import build_parts
 from simulation.tables.columns import OPTIONAL_TABLES, TABLES
 from simulation.tables.parquet import write_tables
-from simulation.tables.run import Run, build_tables, load_run, read_manifest
+from simulation.tables.run import Run, load_run, read_manifest
 
 if TYPE_CHECKING:
     from agents.inference.provenance import Request
     from agents.lora_model import Responder
+    from simulation.engine.batch.answering import Answering
 
 logger = logging.getLogger("society.runner")
 notices = logging.getLogger("society.notice")  # shown without --verbose
@@ -106,6 +104,7 @@ class RunSession:
         responders: Answer in place of the client, by model_id.
         resumed: True where an earlier session has begun the run.
         cache: Replies that runs share.
+        workers: Who computes the answers of a society that is played in columns.
 
     Raises:
         SocietyError: Another process plays the run, or a file cannot be read or written.
@@ -119,17 +118,18 @@ class RunSession:
         responders: Mapping[str, Responder] | None = None,
         resumed: bool = False,
         cache: ReplyCache | None = None,
+        workers: Workers = ONE_PROCESS,
     ) -> None:
         self.path, self.plan, self.resumed, self.responders = path, plan, resumed, responders
         self._changes = changes_of(read_manifest(path), plan.scenario)
-        self._on_event, self._cache = on_event, cache
+        self._on_event, self._cache, self._workers = on_event, cache, workers
         self._lock = locked(path)
         try:
             with translating_os_errors(path):
                 bring_up_to_date(path, EventLog.NAME)
                 self.history = History.read(path / EventLog.NAME)
                 self.log = EventLog(path / EventLog.NAME)
-                self.prompts = PromptLog(path) if plan.scenario.prompts is PromptStorage.ON else None
+                self.prompts = PromptLog(path) if plan.scenario.prompts is OnOrOff.ON else None
         except BaseException:
             self._lock.release()
             raise
@@ -138,7 +138,11 @@ class RunSession:
     async def run(self) -> None:
         """Play every episode that has not ended."""
         self._clear()
-        async with self._environment() as environment:
+        with answering_of(self._workers if self.plan.scenario.in_columns else ONE_PROCESS) as answering:
+            await self._play(answering)
+
+    async def _play(self, answering: Answering | None) -> None:
+        async with self._environment(answering) as environment:
             await self._detect(environment)
             phases.info("starting OASIS")
             await self._restore(environment)
@@ -162,7 +166,7 @@ class RunSession:
         """Return the scenario that an episode begins with."""
         return [change.scenario for change in self._changes if change[:2] <= (episode, 0)][-1]
 
-    def _environment(self) -> MultiModelEnvironment:
+    def _environment(self, answering: Answering | None) -> MultiModelEnvironment:
         scenario, roster = self._changes[0].scenario, self.plan.roster
         players = roster.expand()
         environment = MultiModelEnvironment(
@@ -189,6 +193,7 @@ class RunSession:
             events=scenario.events,
             live=self._live(),
             memory=scenario.memory,
+            batch=BatchSettings(scenario.in_columns, scenario.oasis_db, answering),
         )
         for config in players:
             environment.add_model(config)
@@ -252,12 +257,13 @@ class RunSession:
             return
         tasks = {number: task for number, task in enumerate(self._schedule()) if number in self.history.finished}
         history = self.history
-        await environment.store_again(tasks, history.messages, history.acts, history.happened)
+        await environment.store_again(tasks, one_by_one(history.messages), history.acts, history.happened)
         for started, ended in self.history.finished.values():
             choice = ModeChoice(TrainingMode(started.mode), started.mode_reason, started.mode_probability)
             environment.learn(started.task_id, choice, ended)
         self._note(RunResumed(len(self.history.finished)))
 
+    @takes_blocks
     def _note(self, event: Event) -> None:
         if isinstance(event, CallBegun):
             self._note_prompt(event.request)
@@ -269,8 +275,10 @@ class RunSession:
                 self.prompts.flush()
         if isinstance(event, CallMade) and event.record.reply is not None:
             self.tier_mix[event.record.tier.value] += 1
+        elif isinstance(event, EventBlock) and (count := event.count("tier", Tier.SIMULATED.value)):
+            self.tier_mix[Tier.SIMULATED.value] += count
         if self._on_event is not None:
-            self._on_event(event)
+            tell(self._on_event, event)
 
     def _note_prompt(self, request: Request) -> None:
         if self.prompts is not None:
@@ -290,8 +298,8 @@ class RunSession:
             self.prompts.close()
         self.log.close()
         roster = self.plan.roster.in_language(self.plan.scenario.language)
-        tables = build_tables(read_events(self.path / EventLog.NAME), roster)
-        filled = {name: frame for name, frame in tables.items() if len(frame) or name not in OPTIONAL_TABLES}
+        tables = build_parts(read_log(self.path / EventLog.NAME), roster)
+        filled = {name: parts for name, parts in tables.items() if len(parts[0]) or name not in OPTIONAL_TABLES}
         write_tables(self.path / "tables", filled, TABLES)
         manifest = read_manifest(self.path)
         last = {"status": status.value, "reason": reason, "tier_mix": dict(self.tier_mix)}

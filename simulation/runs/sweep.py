@@ -23,8 +23,9 @@ from agents.problems import InvalidFileError, Problem, SocietyError, UsageError,
 from agents.yaml_file import display, find_file, is_file, read_yaml, shipped_files
 from simulation.plan import Plan, Settings, make_plan
 from simulation.runs import run_set
+from simulation.runs.engines import Engine
 from simulation.runs.folders import at_work, finished_run, resumable
-from simulation.runs.workers import Engine, play_all
+from simulation.runs.workers import play_all
 from simulation.scenario import FOLDER
 from simulation.sweep_values import FILE, arms_in, swept, written
 from simulation.tables.runs import Runs, load_runs

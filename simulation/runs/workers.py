@@ -10,25 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
+from simulation.runs.engines import Engine, Workers
 from simulation.runs.local_workers import LocalCrew
 from simulation.runs.work import AnyWork
-
-
-class Engine(str, Enum):
-    LOCAL = "local"
-    RAY = "ray"
-
-
-@dataclass(frozen=True)
-class Workers:
-    """Who plays works: how many at a time, and where."""
-
-    jobs: int = 1
-    engine: Engine = Engine.LOCAL
 
 
 class Crew(Protocol):

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from agents.problems import SocietyError
-from simulation.store.events import EventLog, decode
 from simulation.store.files import translating_os_errors
 from simulation.store.interviews import InterviewAnswered
+from simulation.store.log import EventLog, decode
 
 FILE = "interviews.jsonl"
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from agents.problems import SocietyError, UsageError
 
@@ -39,10 +40,17 @@ def refusal(error: OSError) -> str:
 
 def replace_file(file: Path, content: bytes) -> None:
     """Write a file whole or not at all. On OSError what was there stays."""
+    with replace_stream(file) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def replace_stream(file: Path) -> Iterator[BinaryIO]:
+    """Give a stream whose content becomes a file when the block ends: whole or not at all."""
     part = file.with_name(f".{file.name}.part")
     try:
         with part.open("wb") as stream:
-            stream.write(content)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())  # without it a power cut may leave the new name with nothing in it
         os.replace(part, file)

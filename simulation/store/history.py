@@ -11,6 +11,7 @@ from pathlib import Path
 from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Tier
 from agents.inference.recording import Recorded
 from agents.network import SocialActionName, SocialMove
+from simulation.store.blocks import EventBlock, is_block_of
 from simulation.store.events import (
     CallMade,
     DecisionMade,
@@ -20,22 +21,22 @@ from simulation.store.events import (
     MessageSent,
     RunResumed,
     SocialActed,
-    read_events,
 )
 from simulation.store.intervention_events import SCENARIO, EventHappened
+from simulation.store.log import read_log
 
 
 @dataclass
 class History:
     """Finished episodes, their messages, acts and events, and the unfinished episode's calls that brought a reply.
 
-    `live` are the events from outside by episode and step, and `reached` is the last step that anything is known of: up
-    to there a resumed run takes no others.
+    The messages of a large step are a block. `live` are the events from outside by episode and step, and `reached` is
+    the last step that anything is known of: up to there a resumed run takes no others.
     """
 
     finished: dict[int, tuple[EpisodeStarted, EpisodeEnded]] = field(default_factory=dict)
     recorded: dict[CallKey, Recorded] = field(default_factory=dict)
-    messages: list[MessageSent] = field(default_factory=list)
+    messages: list[MessageSent | EventBlock] = field(default_factory=list)
     acts: list[SocialActed] = field(default_factory=list)
     happened: list[EventHappened] = field(default_factory=list)
     live: dict[tuple[int, int], list[EventHappened]] = field(default_factory=dict)
@@ -48,12 +49,12 @@ class History:
         came: dict[str, EventHappened] = {}  # from outside: a session that was cut off may not have repeated them
         if not path.exists():
             return history
-        for event in read_events(path):
+        for event in read_log(path):
             history.recorded.update(said(event))
             history.reached = max(history.reached, place_in(event))
             if isinstance(event, EpisodeStarted):
                 started[event.episode] = event
-            elif isinstance(event, MessageSent):
+            elif isinstance(event, MessageSent) or is_block_of(event, MessageSent):
                 history.messages.append(event)
             elif isinstance(event, SocialActed):
                 history.acts.append(event)

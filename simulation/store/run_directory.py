@@ -24,8 +24,8 @@ from filelock import FileLock, Timeout
 from agents.answers import ReaderVersion
 from agents.problems import SocietyError
 from simulation.plan import Plan
-from simulation.store.events import EventLog
 from simulation.store.files import atomic_directory, replace_file, translating_os_errors
+from simulation.store.log import EventLog
 from simulation.store.migrations import SCHEMA_VERSION
 
 LOCK = ".lock"

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from agents.problems import SocietyError, UsageError
-from simulation.store.events import EventLog
+from simulation.store.log import EventLog
 from simulation.store.run_directory import RunStatus, is_held
 from simulation.tables.columns import TableName
 from simulation.tables.parquet import stored_file

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 from agents.problems import SocietyError
 from simulation.tables.columns import CATEGORY, COUNT, FLAG, NUMBERS, REAL, TEXT, TUPLE, Column
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 AnyTable = TypeVar("AnyTable", bound=Enum)
 FOLDER = "tables"
+LARGE = 100_000
+"""Rows from which a table is packed closer, as it takes room."""
+Part = Any
+"""A part of a table: a DataFrame, or a pyarrow table."""
 
 
 def stored_file(run: Path, name: Enum) -> Path:
@@ -75,19 +80,42 @@ def _texts(column: pd.Series[Any]) -> pd.Series[Any]:
     return pd.Series(names[column.cat.codes], index=column.index, name=column.name, dtype="string")
 
 
-def write_tables(
-    folder: Path, tables: Mapping[AnyTable, pd.DataFrame], columns: Mapping[AnyTable, Sequence[Column]]
-) -> None:
-    """Write `folder`/<table>.parquet: all files appear at once, or none."""
-    import pyarrow.parquet as pq
+def _as_arrow(part: Part, columns: Sequence[Column]) -> Any:
+    return arrow_table(part, columns) if hasattr(part, "loc") else part.cast(arrow_schema(columns))
 
+
+def joined(parts: Sequence[Part], columns: Sequence[Column]) -> pd.DataFrame:
+    """Return a table's parts as one DataFrame."""
+    import pandas as pd
+
+    frames = [part if isinstance(part, pd.DataFrame) else frame_from(part, columns) for part in parts]
+    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+
+
+def without(part: Part, episode: int) -> Part:
+    """Return the rows of a part that belong to other episodes."""
+    return part[part["episode"] != episode] if hasattr(part, "loc") else part.filter(_other_episodes(part, episode))
+
+
+def _other_episodes(part: Any, episode: int) -> Any:
+    import pyarrow.compute as pc
+
+    return pc.not_equal(part["episode"], episode)
+
+
+def write_tables(
+    folder: Path, tables: Mapping[AnyTable, Sequence[Part]], columns: Mapping[AnyTable, Sequence[Column]]
+) -> None:
+    """Write `folder`/<table>.parquet: all files appear at once, or none. Each part is a row group or more."""
     part = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     try:
-        for name, frame in tables.items():
+        for name, parts in tables.items():
+            large = len(parts) > 1 or any(len(each) >= LARGE for each in parts)
+            packed = {"compression": "zstd", "dictionary_pagesize_limit": 1 << 26} if large else {}
             with (part / f"{name.value}.parquet").open("wb") as file:
-                pq.write_table(arrow_table(frame, columns[name]), file)
+                _write_parts(file, (_as_arrow(each, columns[name]) for each in parts), packed)
                 file.flush()
                 os.fsync(file.fileno())  # before the manifest says that the run is finished
         shutil.rmtree(folder, ignore_errors=True)
@@ -95,6 +123,16 @@ def write_tables(
     except OSError:
         shutil.rmtree(part, ignore_errors=True)  # half of it is useless and takes room
         raise
+
+
+def _write_parts(file: IO[bytes], parts: Iterator[Any], options: Mapping[str, Any]) -> None:
+    """Write pyarrow tables one after the other, with what the first one says of itself."""
+    import pyarrow.parquet as pq
+
+    first = next(parts)
+    with pq.ParquetWriter(file, first.schema, **options) as writer:
+        for each in chain([first], parts):
+            writer.write_table(each.replace_schema_metadata(first.schema.metadata))
 
 
 def read_stored(file: Path, columns: Sequence[Column]) -> pd.DataFrame | None:

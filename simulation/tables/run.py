@@ -2,219 +2,41 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from agents.inference.provenance import Tier, fallen
-from agents.interviews import Measured
+from agents.inference.provenance import Tier
 from agents.language import Language
 from agents.problems import SocietyError
 from agents.roster import Roster
-from simulation.interviews.scale import opinion_of
 from simulation.plan import load_from_manifest
-from simulation.scenario import PromptStorage
+from simulation.scenario import OnOrOff
 from simulation.store.asked import read_answers
-from simulation.store.events import (
-    CallMade,
-    DecisionMade,
-    EpisodeEnded,
-    EpisodeStarted,
-    Event,
-    EventLog,
-    MessageSent,
-    RunResumed,
-    SocialActed,
-    StepResolved,
-    read_events,
-)
-from simulation.store.history import recorded_move, said
-from simulation.store.intervention_events import EventHappened
+from simulation.store.history import said
 from simulation.store.interviews import InterviewAnswered
+from simulation.store.log import EventLog, read_events, read_log
 from simulation.store.migrations import migrated_manifest
-from simulation.store.network_events import PostSeeded
 from simulation.store.prompts import StoredPrompt, read_prompts
 from simulation.store.run_directory import RunStatus, check_directory
 from simulation.tables.base import Tables
-from simulation.tables.columns import OPTIONAL_TABLES, TABLES, Column, TableName
-from simulation.tables.network import NetworkEpisode
+from simulation.tables.builder import ASK, Row, build_tables, frame_of, interview_row
+from simulation.tables.columns import OPTIONAL_TABLES, TABLES, TableName
 from simulation.tables.parquet import read_stored, stored_file
-from simulation.tables.players import player_name
 from simulation.tables.views import view_of
-from simulation.task import NETWORK
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from agents.inference.provenance import CallKey, CallRecord, Reply
+    from agents.inference.provenance import CallKey, Reply
 
-Row = dict[str, Any]
-SURVEY, ASK = "survey", "ask"
-"""Where a row of `interviews` is from: the run's events, or questions asked afterwards."""
-_OF_EPISODES = (TableName.INTERVIEWS, TableName.EVENTS)
-"""What is derived again where an episode is played again, besides messages, acts, decisions and steps."""
 PROMPT_COLUMNS = (
     *("episode", "step", "model_id", "purpose", "talk_round", "ask"),
     *("system", "user", "choices", "tools", "reply", "tier", "adapter"),
 )
-
-
-class TableBuilder:
-    """Collects the rows of every table from a run's events, in order."""
-
-    def __init__(self) -> None:
-        self.rows: dict[TableName, list[Row]] = {name: [] for name in TABLES}
-        self._started: dict[int, EpisodeStarted] = {}
-        self._tiers: dict[str, str] = {}  # of this step's decisions
-        self._networks: dict[int, NetworkEpisode] = {}
-        self._names: list[str] = []
-        self._texts: dict[int, Counter[tuple[str, bool]]] = {}  # of an episode: by model, simulated or not
-
-    def add_roster(self, roster: Roster) -> None:
-        self._names = [config.model_id for config in roster.expand()]
-        for number, config in enumerate(roster.expand()):
-            row = config.model_dump(mode="json")
-            row = {column.name: row.get(column.name) for column in TABLES[TableName.AGENTS]}
-            named = {
-                "model_name": config.model_name or "",
-                "policy": config.policy or ("human" if config.human else ""),
-            }
-            extra = {"base_model": roster.base_model or "", "oasis_agent_id": number}
-            self.rows[TableName.AGENTS].append({**row, **named, **extra})
-
-    def add(self, event: Event) -> None:
-        match event:
-            case EpisodeStarted():
-                self._begin(event)
-            case PostSeeded():
-                self._networks[event.episode].seed(event)
-            case EventHappened():
-                self._happen(event)
-            case CallMade():
-                self._put(TableName.CALLS, event.record.key.episode, call_row(event.record))
-            case MessageSent():
-                self._count(event, event.sender)
-                self._put(TableName.MESSAGES, event.episode, asdict(event))
-            case SocialActed():
-                self._act(event)
-            case DecisionMade():
-                self._tiers[event.model_id] = event.tier
-                self._count(event, event.model_id)
-                self._put(TableName.DECISIONS, event.episode, {**asdict(event), "valid": event.action is not None})
-            case InterviewAnswered():
-                self._put(TableName.INTERVIEWS, event.episode, interview_row(event, SURVEY))
-            case StepResolved():
-                self._resolve(event)
-            case EpisodeEnded():
-                self._end(event)
-            case RunResumed():
-                self._forget(event.episode)
-            case _:
-                pass
-
-    def _begin(self, event: EpisodeStarted) -> None:
-        self._started[event.episode] = event
-        self._texts[event.episode] = Counter()
-        if event.task_type == NETWORK:
-            self._networks[event.episode] = NetworkEpisode(self._names, event.synthetic)
-
-    def _act(self, event: SocialActed) -> None:
-        self._count(event, event.model_id)
-        self._put(TableName.ACTS, event.episode, asdict(event))
-        if event.episode in self._networks:
-            self._networks[event.episode].act(event, recorded_move(event))
-
-    def _happen(self, event: EventHappened) -> None:
-        self._put(TableName.EVENTS, event.episode, asdict(event))
-        if event.kind == "vote":
-            self._networks[event.episode].vote(event)
-
-    def _put(self, table: TableName, episode: int, row: Row) -> None:
-        started = self._started.get(episode)  # none for a call outside of every episode
-        self.rows[table].append({**row, "synthetic": started is not None and started.synthetic})
-
-    def _count(self, event: MessageSent | SocialActed | DecisionMade, model_id: str) -> None:
-        self._texts[event.episode][model_id, event.tier == Tier.SIMULATED.value] += 1
-
-    def _resolve(self, event: StepResolved) -> None:
-        common = {"episode": event.episode, "step": event.step, "duration": event.duration}
-        for row in event.rows:
-            tier = self._tiers.get(row.model_id, "none")
-            self._put(TableName.STEPS, event.episode, {**common, **asdict(row), "tier": tier})
-        self._tiers.clear()
-
-    def _end(self, event: EpisodeEnded) -> None:
-        started = asdict(self._started[event.episode])
-        whole = {name: value for name, value in asdict(event).items() if name != "outcomes"}
-        self.rows[TableName.EPISODES].append({**started, **whole})
-        counts = self._texts.pop(event.episode)
-        for outcome in event.outcomes:
-            simulated, others = (counts[outcome.model_id, flag] for flag in (True, False))
-            player = player_name(outcome.model_name, outcome.role, simulated, simulated + others)
-            who = {"player": player, "texts": simulated + others, "simulated": simulated}
-            self.rows[TableName.OUTCOMES].append({**started, **whole, **asdict(outcome), **who})
-
-    def _forget(self, episode: int) -> None:
-        """Drop the rows of an episode that is played again; its calls stay, as they were paid for."""
-        for name in (TableName.MESSAGES, TableName.ACTS, TableName.DECISIONS, TableName.STEPS, *_OF_EPISODES):
-            self.rows[name] = [row for row in self.rows[name] if row["episode"] != episode]
-        self._networks.pop(episode, None)
-
-    def frames(self) -> dict[TableName, pd.DataFrame]:
-        self.rows[TableName.POSTS] = [row for number, each in self._networks.items() for row in each.posts(number)]
-        self.rows[TableName.NETWORK] = [row for number, each in self._networks.items() for row in each.models(number)]
-        return {name: frame_of(TABLES[name], rows) for name, rows in self.rows.items()}
-
-
-def interview_row(event: InterviewAnswered, source: str) -> Row:
-    """An answer as a row of the `interviews` table, but for `synthetic`, which is its episode's."""
-    row, scale = {**asdict(event), "source": source}, event.scale
-    row["scale"] = "" if scale is None else f"{scale[0]}..{scale[1]}"
-    if scale is None or not event.shares:
-        return row
-    points = range(scale[0], scale[1] + 1)
-    draws = event.draws if event.measured == Measured.DRAWN.value else None
-    return {**row, **opinion_of(points, event.shares, draws)._asdict()}
-
-
-def call_row(record: CallRecord) -> Row:
-    """An attempt as a row of the `calls` table, but for `synthetic`, which is its episode's."""
-    key = record.key
-    row = {name: getattr(record, name) for name in record.__dataclass_fields__ if name not in ("key", "reply")}
-    fallback_from = fallen(record.reply.provenance) if record.reply else ""
-    row["empty"] = record.reply is not None and not record.reply.text and not record.reply.tool_calls
-    row.update(tier=record.tier.value, status=record.status.value, fallback_from=fallback_from)
-    row.update(
-        episode=key.episode,
-        step=key.step,
-        model_id=key.model_id,
-        purpose=key.purpose.value,
-        talk_round=key.talk_round,
-        ask=key.attempt,
-    )
-    return row
-
-
-def frame_of(columns: Sequence[Column], rows: Sequence[Row]) -> pd.DataFrame:
-    """Rows as a table of these columns, typed."""
-    import pandas as pd
-
-    frame = pd.DataFrame(rows, columns=[column.name for column in columns])
-    return frame.astype({column.name: column.dtype for column in columns})
-
-
-def build_tables(events: Iterable[Event], roster: Roster) -> dict[TableName, pd.DataFrame]:
-    """Every table of a run, from its events."""
-    builder = TableBuilder()
-    builder.add_roster(roster)
-    for event in events:
-        builder.add(event)
-    return builder.frames()
 
 
 def prompt_frame(prompts: Mapping[CallKey, StoredPrompt], replies: Mapping[CallKey, Reply]) -> pd.DataFrame:
@@ -326,7 +148,7 @@ class Run(Tables):
     @property
     def why_no_prompts(self) -> str:
         """Return why `prompts` is empty, where it is."""
-        if self.manifest["scenario"].get("prompts") == PromptStorage.OFF.value:
+        if self.manifest["scenario"].get("prompts") == OnOrOff.OFF.value:
             return "its scenario says prompts: off"
         if self.manifest["status"] == RunStatus.RUNNING.value:
             return "no step of it has ended yet"
@@ -334,7 +156,7 @@ class Run(Tables):
 
     @cached_property
     def _derived(self) -> dict[TableName, pd.DataFrame]:
-        return build_tables(read_events(self.path / EventLog.NAME), self.roster)
+        return build_tables(read_log(self.path / EventLog.NAME), self.roster)
 
     @property
     def answer(self) -> Any:

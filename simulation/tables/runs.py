@@ -18,6 +18,7 @@ from agents.problems import SocietyError
 from simulation.store.run_directory import RunStatus
 from simulation.sweep_values import Value, sweep_values
 from simulation.tables.base import Tables, table_name
+from simulation.tables.builder import Row
 from simulation.tables.columns import (
     CATEGORY,
     COUNT,
@@ -30,7 +31,7 @@ from simulation.tables.columns import (
     TableName,
 )
 from simulation.tables.parquet import arrow_schema, arrow_table, frame_from, stored_file
-from simulation.tables.run import Row, Run, read_manifest
+from simulation.tables.run import Run, read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,7 +17,8 @@ from simulation.modes import Experience, ModeChoice, after_episode, playable_mod
 from simulation.plan import Plan
 from simulation.scenario import MixedMode
 from simulation.seats import Seat
-from simulation.store.events import EpisodeEnded, EpisodeStarted, EventLog, read_events
+from simulation.store.events import EpisodeEnded, EpisodeStarted
+from simulation.store.log import EventLog, read_events
 
 if TYPE_CHECKING:
     from simulation.tables.run import Run

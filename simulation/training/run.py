@@ -29,9 +29,10 @@ from agents.problems import SocietyError, UsageError
 from agents.roster import Roster
 from simulation.games.measures import known
 from simulation.plan import Plan, load_from_manifest
+from simulation.runs.engines import Workers
 from simulation.runs.folders import at_work, new_folder
 from simulation.runs.session import Observer, RunStoppedError
-from simulation.runs.workers import Crew, Workers, crew_of
+from simulation.runs.workers import Crew, crew_of
 from simulation.scenario import Scenario
 from simulation.sections.training import TrainingConfig, TrainingMethod
 from simulation.seeds import derive_seed

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.problems import SocietyError
-from simulation.store.events import EventLog
+from simulation.store.log import EventLog
 from simulation.store.run_directory import is_held
 from simulation.tables.run import load_run, read_manifest
 from simulation.treatment import Treatment

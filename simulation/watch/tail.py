@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from simulation.store.events import Event, EventLogError, decode
+from simulation.store.blocks import one_by_one
+from simulation.store.events import Event
+from simulation.store.log import EventLogError, decode
 
 CHUNK = 1 << 20
 
@@ -27,7 +29,7 @@ class LogTail:
         Raises:
             EventLogError: The file is no event log of this version, or was cut.
         """
-        yield from map(self._decode, self._whole_lines())
+        yield from one_by_one(map(self._decode, self._whole_lines()))
 
     def unread(self) -> int:
         """How many bytes are not read yet."""
@@ -50,6 +52,6 @@ class LogTail:
     def _decode(self, line: bytes) -> Event:
         self._lines += 1
         try:
-            return decode(line)
+            return decode(line, self.path.parent)
         except (ValueError, KeyError, TypeError) as error:
             raise EventLogError(f"{self.path}:{self._lines}: not an event of this version: {error}") from error

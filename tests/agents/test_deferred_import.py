@@ -82,3 +82,26 @@ print("real")
 def test_oasis_gets_the_real_packages_when_it_uses_them(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", OASIS], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "real", done.stderr
+
+
+IGRAPH = """
+from agents.oasis_import import contained_import
+with contained_import():
+    import oasis
+import sys
+assert "matplotlib.pyplot" not in sys.modules and "cairocffi" not in sys.modules
+import igraph
+import matplotlib
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+figure, axes = plt.subplots()
+drawn = igraph.plot(igraph.Graph.Ring(4), target=axes)
+assert len(axes.get_children()) > 8
+figure.savefig(sys.argv[1])
+"""
+
+
+def test_igraph_draws_with_the_real_packages(tmp_path: Path) -> None:
+    picture = tmp_path / "ring.png"
+    subprocess.run([sys.executable, "-c", IGRAPH, str(picture)], check=True, timeout=120)
+    assert picture.read_bytes().startswith(b"\x89PNG")

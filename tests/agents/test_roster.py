@@ -171,9 +171,9 @@ models:
         assert mistakes(tmp_path, f"name: r\n{rows}\n") == [mistake]
 
     def test_too_many_players_are_refused_before_they_are_made(self, tmp_path: Path) -> None:
-        rows = "".join(f"  - {{model_id: m{n}, policy: random, count: 60000}}\n" for n in range(2))
+        rows = "".join(f"  - {{model_id: m{n}, policy: random, count: 600000}}\n" for n in range(2))
         assert mistakes(tmp_path, f"name: r\nmodels:\n{rows}") == [
-            "2: models: makes 120,000 players; a roster may have 100,000"
+            "2: models: makes 1,200,000 players; a roster may have 1,000,000"
         ]
 
     def test_the_same_rules_apply_in_python(self) -> None:

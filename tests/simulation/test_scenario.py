@@ -128,6 +128,7 @@ class TestMode:
             "surveys",
             "events",
             "memory",
+            "oasis_db",
         }
 
 

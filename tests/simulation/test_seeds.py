@@ -7,7 +7,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulation.seeds import derive_seed, stream
+from simulation.seeds import derive_seed, derive_seeds, stream
 
 names = st.lists(st.one_of(st.integers(0, 2**31), st.text(max_size=12)), max_size=4)
 
@@ -43,3 +43,18 @@ def test_a_draw_in_one_stream_shifts_nothing_in_another() -> None:
     lone = stream(3, "game").random()
     stream(3, "inbox").random()
     assert stream(3, "game").random() == lone
+
+
+@given(
+    st.integers(0, 2**140),
+    st.lists(st.one_of(st.integers(0, 2**70), st.text(max_size=5)), max_size=5),
+    st.lists(st.text(max_size=6), min_size=1, max_size=5),
+)
+def test_many_seeds_at_once_are_those_one_by_one(seed: int, names: list[int | str], last: list[str]) -> None:
+    assert derive_seeds(seed, *names, last=last) == [derive_seed(seed, *names, each) for each in last]
+
+
+def test_a_last_name_may_be_a_number() -> None:
+    assert derive_seeds(7, "inbox", 0, last=[0, 5, 2**32 - 1]) == [
+        derive_seed(7, "inbox", 0, number) for number in (0, 5, 2**32 - 1)
+    ]

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from agents.inference.provenance import CallKey, Purpose
-from simulation.store.events import EventLog
+from simulation.store.log import EventLog
 from simulation.store.prompts import StoredPrompt, read_prompts
 from simulation.tables.run import Run
 

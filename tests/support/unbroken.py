@@ -10,9 +10,11 @@ import pandas as pd
 from agents.inference.provenance import Tier
 from simulation.plan import Plan
 from simulation.runs.runner import Observer, run_scenario
-from simulation.store.events import CallMade, EventLog, read_events
+from simulation.store.events import CallMade
+from simulation.store.log import EventLog, read_events
+from simulation.tables.builder import build_tables
 from simulation.tables.columns import TableName
-from simulation.tables.run import Run, build_tables
+from simulation.tables.run import Run
 
 MEASURED = ["completion_time", "latency", "duration", "queue_time", "first_token", "started", "at", "ended"]
 TABLES = ("agents", "outcomes", "messages", "acts", "decisions", "steps", "episodes")

@@ -19,7 +19,7 @@ from simulation.studies.tournament.matchups import Format, Matchup, teams_of
 from simulation.studies.tournament.pairs import CrossPlay, Payoffs
 from simulation.studies.tournament.teams import Compositions, Worth
 from simulation.studies.tournament.tournament import Tournament
-from simulation.tables.run import Row, frame_of
+from simulation.tables.builder import Row, frame_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -37,7 +37,7 @@ _RENAMED = {"lineup": "matchup"}
 def write_results(folder: Path, figures: Figures, counts: SourceCounts) -> TournamentResult:
     """Write report.json and the tables; the result that reads them."""
     tables = figures.tables()
-    write_tables(folder / "tables", tables, TABLES)
+    write_tables(folder / "tables", {name: [frame] for name, frame in tables.items()}, TABLES)
     listed = {name.value: table.to_dict("records") for name, table in tables.items() if name is not ResultTable.MATCHES}
     report = {**figures.facts(), "counts": asdict(counts), **listed}
     replace_file(folder / REPORT, orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")

@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agents.inference.provenance import Provenance, Purpose, Reply, Request, Tier
+from agents.language import Language
 from agents.problems import InvalidFileError, SocietyError
+from agents.prompts import HeardMessage
 from agents.strategy import TrainingMode
 from simulation import replay_run, write_report
 from simulation.engine.environment import MultiModelEnvironment
@@ -21,6 +23,7 @@ from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.sections.memory import MemoryConfig
 from simulation.store.events import DecisionMade, Event, MessageSent
+from simulation.tables.run import Run
 from simulation.task import TrainingTask
 from simulation.topology.communication import Communication
 from simulation.treatment import Treatment
@@ -137,6 +140,45 @@ def test_choice_of_the_only_neighbour_is_not_asked(make_plan: MakePlan, runs: Pa
     run = run_scenario(make_plan(2, mode="cooperative", communication=CHOSEN), out=runs)
     assert Purpose.ADDRESS.value not in set(run.calls["purpose"])
     assert {len(addressees) for addressees in run.messages["addressees"]} == {1}
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_muted_model_is_not_asked_whom_to_address(make_plan: MakePlan, runs: Path, rounds: int) -> None:
+    run = muted(make_plan, runs, talk_rounds=rounds)
+    silent = {(step, purpose) for step, purpose in asked_of(run, "m1") if step > 0}
+    assert silent == {(1, "decide"), (2, "decide")}
+    assert set(run.messages.query("step > 0")["sender"]) == {"m0", "m2", "m3"}
+    assert {Purpose.ADDRESS.value, "talk"} <= {purpose for step, purpose in asked_of(run, "m1") if step == 0}
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_muted_model_hears_what_is_addressed_to_it(make_plan: MakePlan, runs: Path, rounds: int) -> None:
+    run = muted(make_plan, runs, talk_rounds=rounds)
+    sent = run.messages[run.messages["step"] > 0]
+    to_it = sent[[tuple(addressees) == ("m1",) for addressees in sent["addressees"]]]
+    assert len(to_it)
+    prompts = run.prompts.query("model_id == 'm1' and purpose == 'decide'").set_index("step")["user"]
+    for step, sender, team, text, audience in zip(*(to_it[name] for name in HEARD), strict=True):
+        assert tuple(audience) == ("m1",)
+        assert HeardMessage(sender, team, text).line(Language.EN) in prompts[step]
+
+
+HEARD = ("step", "sender", "team_id", "text", "audience")
+
+
+def muted(make_plan: MakePlan, runs: Path, talk_rounds: int) -> Run:
+    """A run in which m1 is muted from step 2 on."""
+    task = {"task_id": "goods", "task_type": "public_goods", "max_steps": 3}
+    talk = {**CHOSEN, "talk_rounds": talk_rounds}
+    events = [{"at": "1.2", "to": "m1", "mute": True}]
+    keys = {"tasks": [task], "episodes": 1, "mode": "cooperative", "communication": talk, "events": events}
+    return run_scenario(make_plan(4, **keys), out=runs)
+
+
+def asked_of(run: Run, model_id: str) -> set[tuple[int, str]]:
+    """Step and purpose of every call for a model."""
+    calls = run.calls[run.calls["model_id"] == model_id]
+    return set(zip(calls["step"], calls["purpose"], strict=True))
 
 
 class Vague(Secretive):

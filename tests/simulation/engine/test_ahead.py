@@ -22,7 +22,8 @@ from simulation.engine.environment import MultiModelEnvironment
 from simulation.plan import Plan
 from simulation.runs.live import say
 from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
-from simulation.store.events import CallMade, DecisionMade, Event, EventLog, StepResolved, read_events
+from simulation.store.events import CallMade, DecisionMade, Event, StepResolved
+from simulation.store.log import EventLog, read_events
 from simulation.tables.run import Run
 from simulation.task import TrainingTask
 from simulation.topology.communication import Communication

@@ -192,8 +192,7 @@ async def test_dead_platform_ends_the_task_with_an_error() -> None:
     env = environment()
     async with env:
         await env.run_task(GOODS)
-        society = env._society
-        assert society is not None
+        society = await env._open()
         with pytest.raises(PlatformError):
             await society.agents[0].env.action.perform_action(None, "no_such_action")
         with pytest.raises(PlatformError, match="the OASIS platform stopped"):

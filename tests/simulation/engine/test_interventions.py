@@ -15,6 +15,7 @@ from simulation.plan import Plan
 from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
 from simulation.store.events import Event, StepResolved
 from simulation.tables.run import Run
+from tests.conftest import models
 from tests.simulation.runs.test_runner import assert_same
 
 MakePlan = Callable[..., Plan]
@@ -50,6 +51,32 @@ def test_shown_text_is_in_the_prompts_of_that_step_alone(make_plan: MakePlan, ru
     )
 
 
+EVERYTHING_ASKED: dict[str, Any] = {
+    "memory": {"window": 3, "summary": {"every": 1}},
+    "communication": {"addressing": "chosen", "talk_rounds": 2},
+    "surveys": [{"at": "*.*", "ask": "How are you?", "scale": (1, 3)}],
+    "inference": {"tiers": ["simulated"], "decide": "reasoned"},
+}
+
+
+def test_text_shown_to_some_is_in_no_prompt_of_others(make_plan: MakePlan, runs: Path) -> None:
+    shown = [
+        {"at": "*.2", "to": ["m1"], "show": "Secret one."},
+        {"at": "*.2", "to": {"team": "blue"}, "show": "Secret two."},
+        {"at": "*.3", "to": 0.25, "show": "Secret three."},
+    ]
+    run = played(make_plan, runs, *shown, tasks=[GOODS, SQUARE], **EVERYTHING_ASKED)
+    assert set(run.prompts["purpose"]) == {"address", "talk", "note", "decide", "summary", "interview", "act"}
+    assert len(run.events) == 6
+    rows = run.prompts.assign(told=run.prompts["system"] + run.prompts["user"] + run.prompts["reply"].fillna(""))
+    for episode, step, to, text in zip(
+        *(run.events[name] for name in ("episode", "step", "to", "detail")), strict=True
+    ):
+        holds = rows[(rows["episode"] == episode) & rows["told"].str.contains(text.strip('"'), regex=False)]
+        assert set(holds["model_id"]) == set(to)
+        assert set(holds["step"]) == {step}
+
+
 def test_event_of_a_team_or_a_share_reaches_so_many(make_plan: MakePlan, runs: Path) -> None:
     events = [{"at": "1.1", "to": {"team": "red"}, "show": "A"}, {"at": "*.2", "to": 0.5, "show": "B"}]
     first, again = (played(make_plan, runs, *events) for _ in range(2))
@@ -82,8 +109,6 @@ def test_muted_users_do_not_act_in_a_network(make_plan: MakePlan, runs: Path) ->
 
 
 def test_swapped_adapter_is_asked_from_its_step_on(make_plan: MakePlan, runs: Path) -> None:
-    from tests.conftest import models
-
     rows = (*models(3), models(4)[3].model_copy(update={"model_name": "defector"}))
     run = played(make_plan, runs, {"at": "1.2", "to": "m1", "adapter": "defector"}, rows=rows)
     asked_for = run.decisions.query("model_id == 'm1'").set_index("step")["adapter"].to_dict()
@@ -157,6 +182,46 @@ def test_resumed_run_with_events_is_that_of_an_unbroken_one(
     with pytest.raises(RunStoppedError) as stopped:
         run_scenario(plan, out=runs, on_event=interrupt)
     assert_same(resume_run(stopped.value.path), whole)
+
+
+def swapped(run: Run) -> dict[tuple[int, int], set[str]]:
+    """The models that were asked for the adapter `defector`, by episode and step."""
+    asked_for = run.decisions.groupby(["episode", "step"])[["model_id", "adapter"]]
+    return {moment: set(rows[rows["adapter"] == "defector"]["model_id"]) for moment, rows in asked_for}
+
+
+def swaps_half(make_plan: MakePlan) -> Plan:
+    """A plan in which half of the models, drawn by the seed, are asked for another adapter from step 2 on."""
+    rows = (*models(5), models(6)[5].model_copy(update={"model_name": "defector"}))
+    events = [{"at": "*.2", "to": 0.5, "adapter": "defector"}]
+    return make_plan(rows=rows, tasks=[{**GOODS, "max_steps": 4}], mode="cooperative", events=events)
+
+
+@pytest.mark.parametrize("stop", [(0, 1), (0, 2), (1, 0), (1, 2)])
+def test_resumed_run_swaps_the_adapters_of_the_same_half(
+    make_plan: MakePlan, runs: Path, stop: tuple[int, int]
+) -> None:
+    whole = run_scenario(swaps_half(make_plan), out=runs)
+    assert len(swapped(whole)[0, 1] - {"m5"}) in {2, 3}
+    assert swapped(whole)[0, 1] != swapped(whole)[1, 1]  # each episode draws anew
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, StepResolved) and (event.episode, event.step) == stop:
+            raise KeyboardInterrupt
+
+    with pytest.raises(RunStoppedError) as stopped:
+        run_scenario(swaps_half(make_plan), out=runs, on_event=interrupt)
+    resumed = resume_run(stopped.value.path)
+    assert swapped(resumed) == swapped(whole)
+    assert_same(resumed, whole)
+
+
+@pytest.mark.parametrize("at", ["1.2", "1.3", "2.1", "2.4"])
+def test_fork_swaps_the_adapters_of_the_same_half(make_plan: MakePlan, runs: Path, at: str) -> None:
+    run = run_scenario(swaps_half(make_plan), out=runs)
+    silent = fork_run(run.path, at=at, set={"communication.treatment": "silenced"}, out=runs)
+    shown = fork_run(run.path, at=at, event={"show": "The lake closes.", "to": 0.5}, out=runs)
+    assert swapped(silent) == swapped(shown) == swapped(run)
 
 
 def test_fork_with_one_event_has_the_same_prompts_up_to_it(make_plan: MakePlan, runs: Path) -> None:

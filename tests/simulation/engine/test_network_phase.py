@@ -16,7 +16,8 @@ from simulation.engine.oasis_platform import FutureChannel, SocietyPlatform
 from simulation.plan import Plan
 from simulation.runs.replay import replay_run
 from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
-from simulation.store.events import Event, SocialActed, StepResolved, read_events
+from simulation.store.events import Event, SocialActed, StepResolved
+from simulation.store.log import read_events
 from simulation.store.network_events import PostSeeded
 from simulation.tables.run import Run
 from tests.simulation.runs.test_runner import assert_same

@@ -19,8 +19,8 @@ from agents.roster import ModelConfig, Roster
 from simulation.metrics import calls as figures
 from simulation.metrics.comparable import MixedTiersError
 from simulation.store.events import CallMade
+from simulation.tables.builder import build_tables
 from simulation.tables.columns import TableName
-from simulation.tables.run import build_tables
 from tests.agents.inference.conftest import make_request
 from tests.support.faults import Fault
 from tests.support.scripted_vllm import ScriptedVLLM

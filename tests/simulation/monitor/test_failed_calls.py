@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from simulation.monitor.failed_calls import MOST_LINES, failed_call_lines
+from simulation.tables.builder import frame_of
 from simulation.tables.columns import TABLES, TableName
-from simulation.tables.run import frame_of
 
 HERE = "http://here/v1"
 

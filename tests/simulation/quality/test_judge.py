@@ -18,7 +18,8 @@ from simulation.quality import find_scorer
 from simulation.quality.judge import FILE, LOCK
 from simulation.quality.scorer import Judge, Mark, Material
 from simulation.runs.runner import run_scenario
-from simulation.store.events import CallMade, read_events
+from simulation.store.events import CallMade
+from simulation.store.log import read_events
 from simulation.tables.run import Run
 from tests.support.faults import status
 from tests.support.in_thread import in_thread

@@ -16,8 +16,9 @@ from simulation.plan import Plan
 from simulation.runs.replay import replay_run
 from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
 from simulation.store.asked import FILE
-from simulation.store.events import Event, EventLog, read_events
+from simulation.store.events import Event
 from simulation.store.interviews import InterviewAnswered
+from simulation.store.log import EventLog, read_events
 from simulation.store.prompts import read_prompts
 from simulation.tables.run import Run, load_run
 from tests.conftest import models

@@ -15,7 +15,8 @@ from simulation.plan import Plan
 from simulation.runs.fork import fork_run
 from simulation.runs.replay import replay_run
 from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
-from simulation.store.events import Event, EventLog, StepResolved
+from simulation.store.events import Event, StepResolved
+from simulation.store.log import EventLog
 from simulation.studies.compare.report import compare_runs
 from simulation.tables.run import Run
 from tests.conftest import models

@@ -13,15 +13,17 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from agents.inference.provenance import Tier
+from agents.inference.provenance import Purpose, Tier
 from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
-from simulation.store import events
-from simulation.store.events import EventLog, RunEnded
+from simulation.store import log
+from simulation.store.events import CallMade, Event, RunEnded
+from simulation.store.log import EventLog
 from simulation.store.run_directory import locked
 from simulation.tables.run import Run, load_run
 from tests.simulation.runs.test_runner import cut_after
@@ -66,7 +68,7 @@ def in_child(work: Callable[[], object]) -> int:
 
 def killed(out: Path, death: Dying) -> Path:
     def work() -> None:
-        events.os = death  # type: ignore[assignment]
+        log.os = death  # type: ignore[assignment]
         play(out)
 
     _, status = os.waitpid(in_child(work), 0)
@@ -115,6 +117,29 @@ def test_a_real_sigkill(unbroken: Run, tmp_path: Path) -> None:
         assert_whole(resume_run(next(out.iterdir())), unbroken)
 
 
+SUMMARIES: dict[str, Any] = {"steps": 3, "memory": "{window: 3, summary: {every: 1}}"}
+
+
+@pytest.fixture(scope="module")
+def summed_up(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return play(tmp_path_factory.mktemp("summed_up"), **SUMMARIES)
+
+
+@pytest.mark.parametrize("summaries", [1, 4, 6, 12])
+def test_kill_after_a_summary_asks_for_none_again(summaries: int, summed_up: Run, tmp_path: Path) -> None:
+    """Kill a run of four models between a summary, the last one of its step or not, and the next decision."""
+    assert set(summed_up.calls.query("purpose == 'summary'")["step"]) == {1, 2}
+    left = iter(range(summaries - 1))
+
+    def die(event: Event) -> None:
+        if isinstance(event, CallMade) and event.record.key.purpose is Purpose.SUMMARY and next(left, None) is None:
+            os._exit(137)
+
+    _, status = os.waitpid(in_child(lambda: play(tmp_path, on_event=die, **SUMMARIES)), 0)
+    assert os.waitstatus_to_exitcode(status) == 137
+    assert_whole(resume_run(next(tmp_path.iterdir())), summed_up)
+
+
 class Full(Dying):
     """A disk that is full after so many bytes, in the middle of a line."""
 
@@ -148,7 +173,7 @@ def test_a_full_disk_stops_the_run_resumably(
     """Also where it has room again at once: players who ask together are not stopped by the one whose reply could not
     be written, and nothing is written behind half a line."""
     with monkeypatch.context() as patch:
-        patch.setattr(events, "os", disk(room))
+        patch.setattr(log, "os", disk(room))
         with pytest.raises(RunStoppedError, match=r"could not be written.*No space left") as stopped:
             play(tmp_path)
     assert_whole(resume_run(stopped.value.path), unbroken)

@@ -15,7 +15,8 @@ from simulation.plan import Plan
 from simulation.runs.replay import ReplayError, replay_run
 from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
 from simulation.scenario import shipped_scenarios
-from simulation.store.events import CallMade, Event, EventLog, StepResolved
+from simulation.store.events import CallMade, Event, StepResolved
+from simulation.store.log import EventLog
 from tests.simulation.runs.test_runner import oasis_messages
 
 SIMULATED: dict[str, Any] = {"tier": Tier.SIMULATED, "episodes": 2}

@@ -21,7 +21,8 @@ from simulation.plan import Plan
 from simulation.runs.folders import begun_runs
 from simulation.runs.runner import RunStatus, RunStoppedError, resume_run, run_scenario
 from simulation.scenario import shipped_scenarios
-from simulation.store.events import CallMade, DecisionMade, EpisodeEnded, Event, EventLog, StepResolved, read_events
+from simulation.store.events import CallMade, DecisionMade, EpisodeEnded, Event, StepResolved
+from simulation.store.log import EventLog, read_events
 from simulation.tables.columns import OPTIONAL_TABLES
 from simulation.tables.run import Run, load_run
 

@@ -22,10 +22,10 @@ from simulation import load_runs
 from simulation.cli.many import grid_of
 from simulation.metrics.intervals import mean_interval
 from simulation.plan import Settings
+from simulation.runs.engines import Engine
 from simulation.runs.folders import begun_runs
 from simulation.runs.runner import run_scenario
 from simulation.runs.sweep import Arm, begin_sweep, play_sweep, sweep_arms
-from simulation.runs.workers import Engine
 from simulation.sweep_values import swept
 from simulation.tables.run import load_run
 from tests.simulation.cli.test_app import _in_a_folder_of_its_own, society

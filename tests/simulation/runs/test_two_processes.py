@@ -19,7 +19,8 @@ from simulation.report import write_report
 from simulation.runs import runner
 from simulation.runs.runner import resume_run, run_scenario
 from simulation.store import run_directory
-from simulation.store.events import Event, EventLog, StepResolved
+from simulation.store.events import Event, StepResolved
+from simulation.store.log import EventLog
 from simulation.store.run_directory import LOCK, RunStatus
 from simulation.tables.run import Run, load_run, read_manifest
 from simulation.tables.runs import SkippedRunsWarning, load_runs

@@ -18,10 +18,12 @@ from agents.inference.servers.balancing import Balancing
 from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.runs.runner import resume_run
-from simulation.store.events import CallMade, EpisodeEnded, EventLog, decode, read_events
+from simulation.store.events import CallMade, EpisodeEnded
+from simulation.store.log import EventLog, decode, read_events
 from simulation.store.migrations import MIGRATIONS, SCHEMA_VERSION, bring_up_to_date, version_of
+from simulation.tables.builder import build_tables
 from simulation.tables.columns import TableName
-from simulation.tables.run import Run, build_tables, load_run
+from simulation.tables.run import Run, load_run
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "runs"
 OLD = ("version_1_first", "version_1_later", "version_2", "version_3", "version_4")

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from simulation.network.world import ItemKind
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
-from simulation.store.events import EpisodeStarted, Event, EventLog, SocialActed, read_events
+from simulation.store.events import EpisodeStarted, Event, SocialActed
+from simulation.store.log import EventLog, read_events
 from simulation.store.network_events import PostSeeded
+from simulation.tables.builder import build_tables
 from simulation.tables.columns import OPTIONAL_TABLES, TableName
 from simulation.tables.network import NetworkEpisode
 from simulation.tables.parquet import stored_file
-from simulation.tables.run import Run, build_tables, load_run
+from simulation.tables.run import Run, load_run
 from simulation.tables.runs import load_runs
 from tests.simulation.engine.test_network_phase import network_plan
 

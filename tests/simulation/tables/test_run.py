@@ -9,9 +9,10 @@ import pytest
 
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
-from simulation.store.events import EventLog, read_events
+from simulation.store.log import EventLog, read_events
+from simulation.tables.builder import build_tables
 from simulation.tables.columns import TABLES, TableName
-from simulation.tables.run import Run, build_tables, load_run
+from simulation.tables.run import Run, load_run
 from tests.conftest import models
 
 PARTS = [

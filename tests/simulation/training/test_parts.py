@@ -17,7 +17,7 @@ import pytest
 from agents.problems import InvalidFileError
 from agents.roster import ModelConfig
 from simulation.plan import Plan, Settings, make_plan
-from simulation.runs.workers import Workers
+from simulation.runs.engines import Workers
 from simulation.training.credit import LearnerAct
 from simulation.training.ledger import Ledger
 from simulation.training.parts import SeenPart, divided, joined

@@ -13,7 +13,8 @@ import pytest
 from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
-from simulation.store.events import EventLog, StepResolved
+from simulation.store.events import StepResolved
+from simulation.store.log import EventLog
 from simulation.store.run_directory import locked
 from simulation.tables.run import Run
 from simulation.watch.follower import GONE, QUIET, Follower, find_run

@@ -18,7 +18,8 @@ import pytest
 
 from simulation.plan import Plan
 from simulation.runs.runner import resume_run, run_scenario
-from simulation.store.events import EventLog, MessageSent, encode, read_events
+from simulation.store.events import MessageSent
+from simulation.store.log import EventLog, encode, read_events
 from simulation.store.run_directory import locked
 from simulation.watch.follower import find_run
 from simulation.watch.view import LiveView, WatchStatus

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from agents.problems import UsageError
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
-from simulation.store.events import EventLog
+from simulation.store.log import EventLog
 from simulation.tables.run import Run
 from simulation.watch.follower import Follower
 from simulation.watch.server import LivePage

@@ -18,14 +18,13 @@ from simulation.store.events import (
     DecisionMade,
     EpisodeEnded,
     EpisodeStarted,
-    EventLog,
     MessageSent,
     Outcome,
     RunResumed,
     StepResolved,
     StepRow,
-    read_events,
 )
+from simulation.store.log import EventLog, read_events
 from simulation.tables.run import Run
 from simulation.watch.state import ENTRIES, LONGEST, RunState
 from simulation.watch.sums import POINTS

@@ -12,7 +12,8 @@ from rich.console import Console
 from simulation.answer import answer_text
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
-from simulation.store.events import EventLog, MessageSent, encode, read_events
+from simulation.store.events import MessageSent
+from simulation.store.log import EventLog, encode, read_events
 from simulation.tables.run import Run
 from simulation.watch.follower import Follower
 from simulation.watch.terminal import watch_in_terminal

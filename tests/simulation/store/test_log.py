@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.inference.provenance import CallKey, CallRecord, CallStatus, Provenance, Purpose, Reply, Tier
+from simulation.store import log
+from simulation.store.blocks import BlockError, EventBlock
 from simulation.store.events import (
     EVENT_TYPES,
     CallMade,
@@ -17,8 +19,6 @@ from simulation.store.events import (
     EpisodeEnded,
     EpisodeStarted,
     Event,
-    EventLog,
-    EventLogError,
     MessageSent,
     Outcome,
     RunEnded,
@@ -26,13 +26,12 @@ from simulation.store.events import (
     SocialActed,
     StepResolved,
     StepRow,
-    decode,
-    encode,
-    read_events,
 )
 from simulation.store.intervention_events import EventHappened
 from simulation.store.interviews import InterviewAnswered
+from simulation.store.log import EventLog, EventLogError, decode, encode, read_events
 from simulation.store.network_events import PostSeeded
+from simulation.store.rows import Cells, Rows, Same
 
 KEY = CallKey(0, 1, "ada", Purpose.DECIDE, attempt=1)
 PROVENANCE = Provenance(Tier.HTTP, "coop", "http://x/v1", 2, 0.5, 10, 3, "stop", (Tier.CAMEL,))
@@ -134,3 +133,30 @@ def test_a_broken_line_is_named(tmp_path: Path, line: bytes) -> None:
     path.write_bytes(encode(RunResumed(0)) + b"\n" + line + b"\n")
     with pytest.raises(EventLogError, match=r"events\.jsonl:2: not an event"):
         list(read_events(path))
+
+
+REST: dict[str, Cells] = {"cooperation": Same(None), "total_payoff": Same(3.0)}
+SEEDED = {"episode": 0, "step": 1, "time": "", "author": "a", "text": "hi"}
+ACTS = Rows(PostSeeded, 2, {**{name: Same(value) for name, value in SEEDED.items()}, "item": [1, 2]})
+STEP = StepResolved(0, 1, None, Rows(StepRow, 2, {"model_id": ["a", "b"], "payoff": [1.0, 2.0], **REST}))
+
+
+@pytest.mark.parametrize(("least", "files"), [(1, 1), (3, 0)])
+def test_large_steps_are_files_and_small_ones_lines(
+    least: int, files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "LEAST", least)
+    with EventLog(tmp_path / EventLog.NAME) as events:
+        events.append(STEP)
+        events.append(EventBlock(0, 1, ACTS))
+    assert len(list((tmp_path / "blocks").glob("*Resolved*"))) == files
+    assert list(read_events(tmp_path / EventLog.NAME)) == [STEP, *ACTS]
+
+
+def test_a_block_that_is_lost_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "LEAST", 1)
+    with EventLog(tmp_path / EventLog.NAME) as events:
+        events.append(STEP)
+    next((tmp_path / "blocks").iterdir()).unlink()
+    with pytest.raises(BlockError, match="the run has lost a part of its record"):
+        list(read_events(tmp_path / EventLog.NAME))

@@ -1,0 +1,108 @@
+"""Who computes the answers of a step: this process, or several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from simulation.engine.batch.answers import Cast
+from simulation.engine.batch.hearing import Heard
+from simulation.games.base import State
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class AskedFor(str, Enum):
+    """What players are asked for."""
+
+    MESSAGES = "messages"
+    DECISIONS = "decisions"
+
+
+@dataclass(frozen=True)
+class StepQuestion:
+    """What some players are asked in a step, and what they answer by.
+
+    Args:
+        asked: For messages or for decisions.
+        state: The state that the step begins in.
+        players: Who is asked, in their order.
+        heard: What they heard.
+        texts: The texts of the numbers in `heard`.
+    """
+
+    asked: AskedFor
+    state: State[Any]
+    players: Sequence[int]
+    heard: Heard
+    texts: Sequence[str]
+
+    def of(self, players: Sequence[int]) -> StepQuestion:
+        """Return the question to some consecutive players alone, with what they heard."""
+        return replace(self, players=players, heard=self.heard.part(players[0], players[-1] + 1))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What players answered: the place of each one's answer among `values`.
+
+    A message is a text. A decision is its action and label, None where there was a single option.
+    """
+
+    codes: NDArray[np.int32]
+    values: list[Any]
+
+    @classmethod
+    def joined(cls, parts: Sequence[Answers]) -> Answers:
+        """Return the answers of several parts of the players, one after the other."""
+        place: dict[Any, int] = {}
+        codes = []
+        for part in parts:
+            new = [place.setdefault(value, len(place)) for value in part.values]
+            codes.append(np.array(new, dtype=np.int32)[part.codes] if new else part.codes)
+        return cls(np.concatenate(codes), list(place))
+
+
+class Answering(Protocol):
+    """Computes the answers of players."""
+
+    async def answer(self, cast: Cast, question: StepQuestion) -> Answers:
+        """Return what the players answer.
+
+        Raises:
+            SocietyError: They cannot be computed.
+        """
+        ...
+
+
+class OwnProcess:
+    """This process computes every answer."""
+
+    async def answer(self, cast: Cast, question: StepQuestion) -> Answers:
+        """Return what the players answer, as `Answering.answer`."""
+        return answers(cast, question)
+
+
+def answers(cast: Cast, question: StepQuestion) -> Answers:
+    """Return what players answer.
+
+    Raises:
+        PermanentError: A policy plans what is no option.
+    """
+    ears = question.heard.ears(question.texts)
+    if question.asked is AskedFor.MESSAGES:
+        return _coded(cast.messages(question.state, question.players, ears), len(question.players))
+    chosen = cast.decisions(question.state, question.players, ears)
+    named = ((option.action, option.label) if option is not None else None for option in chosen)
+    return _coded(named, len(question.players))
+
+
+def _coded(values: Iterable[Any], count: int) -> Answers:
+    place: dict[Any, int] = {}
+    codes = np.fromiter((place.setdefault(value, len(place)) for value in values), dtype=np.int32, count=count)
+    return Answers(codes, list(place))

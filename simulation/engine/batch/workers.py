@@ -1,0 +1,168 @@
+"""Answers that several workers compute, each for a part of the players; a part whose worker died is computed again.
+
+What a player answers depends on the episode's cast, the state and what it heard alone, so parts need nothing of each
+other and any worker can compute any part: the results are the same for any number of workers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from multiprocessing.reduction import ForkingPickler
+from typing import Any, Protocol
+
+from agents.problems import SocietyError
+from simulation.engine.batch.answering import Answers, StepQuestion, answers
+from simulation.engine.batch.answers import Cast
+
+notices = logging.getLogger("society.notice")
+LEAST = 2_500
+"""Players of a part; fewer are not worth a message to a worker."""
+NO_STATE: Any = None
+"""Stands in a question for the state that a worker has already."""
+DEATHS = 5
+"""How many workers in a row may die before a part is answered."""
+
+
+class LostWorkerError(Exception):
+    """A worker died or cannot be reached."""
+
+
+class AnswerWorker(Protocol):
+    """One worker. Any call raises LostWorkerError where it has died."""
+
+    def submit(self, order: bytes) -> None:
+        """Send an order to the worker's `Desk`; orders are carried out one after the other."""
+        ...
+
+    def result(self) -> object:
+        """Return what the last question brought: Answers, or an error."""
+        ...
+
+    def end(self) -> None:
+        """End the worker."""
+        ...
+
+
+class SplitAnswering:
+    """Computes answers with several workers.
+
+    Args:
+        make: Makes a worker.
+        count: How many workers there are.
+    """
+
+    def __init__(self, make: Callable[[], AnswerWorker], count: int) -> None:
+        self._make, self._count = make, count
+        self._workers: list[AnswerWorker] = []
+        self._cast: Cast | None = None
+        self._equipment: list[bytes] = []
+        self._state: object = None
+
+    async def answer(self, cast: Cast, question: StepQuestion) -> Answers:
+        """Return what the players answer, as `Answering.answer`."""
+        parts = _parts(question, self._count)
+        if len(parts) == 1:
+            return answers(cast, question)
+        return await asyncio.to_thread(self._answer, cast, question, parts)
+
+    def close(self) -> None:
+        """End the workers."""
+        for worker in self._workers:
+            worker.end()
+        self._workers = []
+
+    def _answer(self, cast: Cast, question: StepQuestion, parts: Sequence[StepQuestion]) -> Answers:
+        self._equip(cast, question.state)
+        orders = [packed(replace(part, state=NO_STATE)) for part in parts]
+        for number, order in enumerate(orders):
+            self._try(number, lambda worker, order=order: worker.submit(order))  # type: ignore[misc]
+        return Answers.joined([self._result(number, order) for number, order in enumerate(orders)])
+
+    def _equip(self, cast: Cast, state: object) -> None:
+        """Give the workers the cast and the state that they do not have yet."""
+        if not self._workers:
+            self._workers = [self._make() for _ in range(self._count)]
+            self._cast = self._state = None
+        news = []
+        if cast is not self._cast:
+            news.append(packed(cast))
+            self._equipment, self._state = [*news, b""], None
+        if state is not self._state:
+            news.append(packed(state))
+            self._equipment[1] = news[-1]
+        self._cast, self._state = cast, state
+        for number in range(self._count):
+            for each in news:
+                self._try(number, lambda worker, each=each: worker.submit(each))  # type: ignore[misc]
+
+    def _try(self, number: int, what: Callable[[AnswerWorker], object]) -> None:
+        """Ask something of a worker; where it has died, its result is missed later and it is replaced then."""
+        with contextlib.suppress(LostWorkerError):
+            what(self._workers[number])
+
+    def _result(self, number: int, order: bytes) -> Answers:
+        for _ in range(DEATHS):
+            try:
+                found = self._workers[number].result()
+            except LostWorkerError:
+                notices.warning("a worker process died; its part of the step is being computed again")
+                self._replace(number, order)
+                continue
+            if isinstance(found, SocietyError):
+                raise found
+            assert isinstance(found, Answers), found
+            return found
+        raise SocietyError(f"{DEATHS} worker processes died in a row and a part of the step was not finished")
+
+    def _replace(self, number: int, order: bytes) -> None:
+        """Put another worker in the place of one that died, and give it the same order."""
+        self._workers[number] = self._make()
+        for each in (*self._equipment, order):
+            self._try(number, lambda worker, each=each: worker.submit(each))  # type: ignore[misc]
+
+
+def packed(what: object) -> bytes:
+    """Return an object as the bytes that multiprocessing sends to another process of this program."""
+    return bytes(ForkingPickler.dumps(what))
+
+
+def unpacked(what: bytes) -> Any:
+    """Return the object that `packed` got. Only for bytes from a process of this program."""
+    return ForkingPickler.loads(what)
+
+
+@dataclass
+class Desk:
+    """What a worker has been given: the cast of an episode, and the state of a step."""
+
+    cast: Cast | None = None
+    state: Any = None
+
+    def carry_out(self, order: bytes) -> Answers | SocietyError | None:
+        """Take a cast or a state and return None, or return the answers to a question, or the error."""
+        given = unpacked(order)
+        if isinstance(given, Cast):
+            self.cast = given
+        elif not isinstance(given, StepQuestion):
+            self.state = given
+        elif self.cast is not None:
+            try:
+                return answers(self.cast, replace(given, state=self.state))
+            except SocietyError as error:
+                return error
+        return None
+
+
+def _parts(question: StepQuestion, count: int) -> list[StepQuestion]:
+    """Return the question to consecutive players, in about `count` equal parts."""
+    players = question.players
+    count = max(1, min(count, len(players) // LEAST))
+    if count == 1:
+        return [question]
+    ends = [len(players) * part // count for part in range(count + 1)]
+    return [question.of(players[first:end]) for first, end in pairwise(ends)]

@@ -1,0 +1,97 @@
+"""Many events of one kind as columns: they are made when somebody asks for them, one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Generic, Protocol, TypeVar, overload
+
+Row = TypeVar("Row")
+
+
+class Cells(Protocol):
+    """A column: one value for each row."""
+
+    def __getitem__(self, place: int, /) -> Any:
+        """Return the value of a row."""
+        ...
+
+
+@dataclass(frozen=True)
+class Same:
+    """A column with the same value in every row."""
+
+    value: Any
+
+    def __getitem__(self, _place: int) -> Any:
+        return self.value
+
+
+@dataclass(frozen=True)
+class CodedCells:
+    """A column with few different values, or with values that exist already.
+
+    Args:
+        codes: The place of each row's value in `values`.
+        values: The values.
+    """
+
+    codes: Any
+    values: Sequence[Any]
+
+    def __getitem__(self, place: int) -> Any:
+        return self.values[self.codes[place]]
+
+
+class Rows(Sequence[Row], Generic[Row]):
+    """Rows of one class, kept as columns.
+
+    Args:
+        kind: The class; its rows are made with a value of each column by name.
+        length: How many rows there are.
+        columns: The columns, by the names of the class's arguments.
+    """
+
+    __slots__ = ("columns", "kind", "length")
+
+    def __init__(self, kind: Callable[..., Row], length: int, columns: Mapping[str, Cells]) -> None:
+        self.kind, self.length, self.columns = kind, length, columns
+
+    def __len__(self) -> int:
+        return self.length
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[Row]: ...
+
+    def __getitem__(self, place: int | slice) -> Row | list[Row]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(self.length))]
+        if not -self.length <= place < self.length:
+            raise IndexError(f"row {place} of {self.length}")
+        place %= self.length
+        return self.kind(**{name: cells[place] for name, cells in self.columns.items()})
+
+    def __iter__(self) -> Iterator[Row]:
+        names, kind = tuple(self.columns), self.kind
+        for values in islice(zip(*map(self.values, names), strict=False), self.length):
+            yield kind(**dict(zip(names, values, strict=True)))
+
+    def values(self, name: str) -> Iterator[Any]:
+        """Yield the values of a column, row by row."""
+        cells = self.columns[name]
+        return (cells[place] for place in range(self.length))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, (Rows, tuple, list)):
+            return NotImplemented
+        return len(self) == len(other) and all(mine == its for mine, its in zip(self, other, strict=True))
+
+    def __hash__(self) -> int:
+        return hash((self.length, self.kind))
+
+    def __repr__(self) -> str:
+        return f"Rows({getattr(self.kind, '__name__', self.kind)}, {self.length})"

@@ -1,0 +1,111 @@
+"""Answers that workers compute are those of one process, also where a worker is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from agents.language import Language
+from agents.problems import SocietyError
+from agents.strategy import TrainingMode
+from simulation.engine.batch import workers
+from simulation.engine.batch.answering import Answers, AskedFor, StepQuestion, answers
+from simulation.engine.batch.answers import Cast, parts_of
+from simulation.engine.batch.hearing import Heard
+from simulation.engine.batch.processes import ProcessWorker
+from simulation.engine.batch.workers import LostWorkerError, SplitAnswering
+from simulation.games import find_game
+from simulation.games.base import Setting
+from simulation.seats import Seat
+from simulation.seeds import stream
+from tests.support.two_ways import crowd
+
+PLAYERS = 60
+ROWS = crowd(PLAYERS).expand()
+
+
+@pytest.fixture(autouse=True)
+def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "LEAST", 10)
+
+
+def cast() -> Cast:
+    setting = Setting(tuple(Seat(row.model_id, row.team_id) for row in ROWS), max_steps=3)
+    game = find_game("public_goods")(setting)
+    return Cast(game, parts_of(ROWS), Language.EN, TrainingMode.COOPERATIVE, seed=1, episode=0)
+
+
+def question(of: Cast, asked: AskedFor = AskedFor.MESSAGES) -> StepQuestion:
+    state = of.game.start(stream(1, "game", 0))
+    return StepQuestion(asked, state, range(PLAYERS), Heard(), ())
+
+
+def told(found: Answers) -> list[object]:
+    return [found.values[code] for code in found.codes]
+
+
+@pytest.fixture
+def split() -> Iterator[SplitAnswering]:
+    with closing(SplitAnswering(ProcessWorker, 3)) as made:
+        yield made
+
+
+@pytest.mark.parametrize("asked", list(AskedFor))
+async def test_three_workers_answer_as_one_process(split: SplitAnswering, asked: AskedFor) -> None:
+    of = cast()
+    for _ in range(2):
+        assert told(await split.answer(of, question(of, asked))) == told(answers(of, question(of, asked)))
+
+
+async def test_a_new_cast_and_state_reach_the_workers(split: SplitAnswering) -> None:
+    first, second = cast(), cast()
+    object.__setattr__(second, "seed", 2)
+    said = [told(await split.answer(each, question(each))) for each in (first, second, first)]
+    assert said[0] == said[2] != said[1]
+
+
+async def test_a_killed_workers_part_is_computed_again(split: SplitAnswering, caplog: pytest.LogCaptureFixture) -> None:
+    of = cast()
+    before = told(await split.answer(of, question(of)))
+    victim = split._workers[1]
+    assert isinstance(victim, ProcessWorker)
+    os.kill(victim.pid, signal.SIGKILL)
+    assert told(await split.answer(of, question(of))) == before
+    assert "its part of the step is being computed again" in caplog.text
+    assert split._workers[1] is not victim
+
+
+class DyingWorkerStub:
+    """A worker that has always died."""
+
+    def submit(self, order: bytes) -> None:
+        raise LostWorkerError("gone")
+
+    def result(self) -> object:
+        raise LostWorkerError("gone")
+
+    def end(self) -> None:
+        pass
+
+
+async def test_workers_that_keep_dying_stop_the_run() -> None:
+    of = cast()
+    with pytest.raises(SocietyError, match="5 worker processes died in a row"):
+        await SplitAnswering(DyingWorkerStub, 2).answer(of, question(of))
+
+
+async def test_few_players_are_not_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "LEAST", PLAYERS)
+    of = cast()
+    found = await SplitAnswering(DyingWorkerStub, 2).answer(of, question(of))
+    assert told(found) == told(answers(of, question(of)))
+
+
+def test_joined_parts_are_the_whole() -> None:
+    parts = [Answers(np.array([0, 1, 0], dtype=np.int32), ["a", "b"]), Answers(np.array([0], dtype=np.int32), ["b"])]
+    assert told(Answers.joined(parts)) == ["a", "b", "a", "b"]
