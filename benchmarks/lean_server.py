@@ -4,6 +4,9 @@
 
 It reads requests by their Content-Length and answers every chat call with one short reply. If the call is constrained
 to choices, it answers with the first one; otherwise a society would repeat every decision call. It lists its models.
+With `--sigma` the latency is log-normal, with `--delay` as its median; a request's own bytes decide its latency, so
+that two runs that ask the same wait equally long.
+
 The first line printed is the URL. It ends when its standard input ends. The scripted server of the tests can do more
 (faults, caches, loading of adapters) and needs about five times as long per call.
 """
@@ -13,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -27,10 +31,10 @@ REPLY = "I will cooperate as long as you do."
 
 
 class LeanServer(asyncio.Protocol):
-    """One connection. `delay` is the seconds before an answer."""
+    """One connection. `delay` is the seconds before an answer, `sigma` the spread of their logarithm."""
 
-    def __init__(self, delay: float, models: list[str]) -> None:
-        self._delay = delay
+    def __init__(self, delay: float, sigma: float, models: list[str]) -> None:
+        self._delay, self._sigma = delay, sigma
         self._models = models
         self._received = b""
 
@@ -47,9 +51,12 @@ class LeanServer(asyncio.Protocol):
         self._received = rest[length:]
         answer = self._answer(head, rest[:length])
         if self._delay and head.startswith(b"POST"):
-            asyncio.get_running_loop().call_later(self._delay, self._write, answer)
+            asyncio.get_running_loop().call_later(self._latency(rest[:length]), self._write, answer)
         else:
             self._write(answer)
+
+    def _latency(self, body: bytes) -> float:
+        return self._delay * random.Random(body).lognormvariate(0.0, self._sigma) if self._sigma else self._delay
 
     def _write(self, answer: bytes) -> None:
         if not self._transport.is_closing():
@@ -88,10 +95,10 @@ def _content_length(head: bytes) -> int:
 
 
 @contextmanager
-def lean_server(delay: float, *models: str) -> Iterator[str]:
+def lean_server(delay: float, *models: str, sigma: float = 0.0) -> Iterator[str]:
     """Yield the URL of a server in a separate process, which ends with the block."""
     named = [part for name in models for part in ("--model", name)]
-    command = [sys.executable, "-m", "benchmarks.lean_server", "--delay", str(delay), *named]
+    command = [sys.executable, "-m", "benchmarks.lean_server", "--delay", str(delay), "--sigma", str(sigma), *named]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -105,9 +112,9 @@ def lean_server(delay: float, *models: str) -> Iterator[str]:
             process.wait(timeout=5)
 
 
-async def serve(delay: float, models: list[str]) -> None:
+async def serve(delay: float, sigma: float, models: list[str]) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: LeanServer(delay, models), "127.0.0.1", 0, backlog=1024)
+    server = await loop.create_server(lambda: LeanServer(delay, sigma, models), "127.0.0.1", 0, backlog=1024)
     sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1\n")
     sys.stdout.flush()
     ended = asyncio.Event()
@@ -118,9 +125,10 @@ async def serve(delay: float, models: list[str]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds an answer takes")
+    parser.add_argument("--sigma", type=float, default=0.0, help="the spread of its logarithm; 0 is the same for all")
     parser.add_argument("--model", action="append", default=[], help="a served name; may be given more than once")
     options = parser.parse_args()
-    asyncio.run(serve(options.delay, options.model))
+    asyncio.run(serve(options.delay, options.sigma, options.model))
 
 
 if __name__ == "__main__":

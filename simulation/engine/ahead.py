@@ -45,22 +45,31 @@ def why_together(plan: EpisodePlan) -> str:
 
 
 class Window:
-    """Some steps that players go through on their own.
+    """Some steps that players go through on their own, from one meeting of all to the next.
+
+    Args:
+        game: The game.
+        state: The state of the first step.
+        talk_rounds: The talk rounds of a step.
 
     Attributes:
-        steps: What was done so far in the steps that are not over, by step.
-        seen: What players see before a step.
+        first: The first step.
         begun: The last step that somebody wanted to begin.
         until: The step before which all meet; None until that is known.
+        steps: What was done so far in the steps that are not over, by step.
+        seen: What players see before a step.
+        state: The state after the last step that is over.
+        before: The state before that step.
+        waits: What players wait for.
     """
 
     def __init__(self, game: Game[Any], state: State[Any], talk_rounds: int) -> None:
         self.first = self.begun = state.tally.step
-        self.until = None if game.sees is not MovesSeen.EVERYONE else self.first + 1
-        self.waits, self.seen, self.state = Waits(), SeenStates(game, state), state
-        self.before = state
-        self._talk_rounds = talk_rounds
+        self.until = self.first + 1 if game.sees is MovesSeen.EVERYONE else None
         self.steps: dict[int, StepInWork] = {}
+        self.seen, self.waits = SeenStates(game, state), Waits()
+        self.state = self.before = state
+        self._talk_rounds = talk_rounds
 
     def step(self, number: int) -> StepInWork:
         """Return what was done so far in a step."""
