@@ -1,8 +1,8 @@
 """Measure the same step in other frameworks, each in a separate process and environment.
 
 Mesa calls no language model, builds no prompt and writes no log: it shows the speed limit of plain Python. It is
-compared with the simulated tier in columns, which draws by seeds, plays a game's rules and writes OASIS's database. Concordia calls
-a server that answers after 50 ms, with two calls per agent on both sides.
+compared with the simulated tier in columns, which draws by seeds, plays a game's rules and writes OASIS's database.
+Concordia calls a server that answers after 50 ms, with two calls per agent on both sides.
 """
 
 from __future__ import annotations
