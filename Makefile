@@ -5,7 +5,7 @@ STAMP := $(VENV)/.installed
 TOOLS := $(VENV)/tools
 # extra pip arguments, for example a wheel index of CPU-only torch builds
 PIP_ARGS ?=
-.PHONY: shell bench bench-grid install run test test-all test-thorough vllm test-vllm lint types format docs tools audit sbom clean
+.PHONY: shell bench bench-crowd bench-grid install run test test-all test-thorough vllm test-vllm lint types format docs tools audit sbom clean
 
 install: $(STAMP)
 
@@ -47,6 +47,10 @@ bench: install
 # societies of every size, length, latency and topology; takes minutes
 bench-grid: install
 	$(BIN)/python -m benchmarks.grid
+
+# up to a million simulated models, and stepping by neighbours; ten minutes
+bench-crowd: install
+	$(BIN)/python -m benchmarks.crowd
 
 lint: install
 	$(BIN)/ruff check .

@@ -25,6 +25,7 @@ from benchmarks.goals import Result
 from benchmarks.lean_server import lean_server
 from benchmarks.measure import ROOT, machine, turns
 from benchmarks.societies import ADAPTERS, play
+from simulation.topology.graph import TopologyKind
 
 OUT = Path(__file__).parent / "results" / "crowd.json"
 Figures = dict[str, Any]
@@ -98,7 +99,22 @@ def served(quick: bool) -> tuple[list[Result], list[Figures]]:
     return [Result("a step over http at 0 ms", "ms a model", spent, 0.25, True, of)], []
 
 
-MEASURED = (rates, sizes, served, million)
+def stepping(quick: bool) -> tuple[list[Result], list[Figures]]:
+    """Models that wait for their neighbours only, against models that all wait for each other, on a ring."""
+    from benchmarks.stepping import compare
+    from benchmarks.stepping import options as default_options
+
+    options = default_options(["--models", "16", "--steps", "2", "--repetitions", "1"] if quick else [])
+    with lean_server(options.delay, *ADAPTERS, sigma=options.sigma) as url:
+        found = compare(url, options, "opinion", TopologyKind.RING)
+    of = (
+        f"opinion on a ring of {options.models}, {options.steps} steps; a stub server of log-normal latency, median "
+        f"{options.delay} s, sigma {options.sigma}"
+    )
+    return [Result("stepping by neighbours over together", "x", tuple(found.ratios), 1.5, False, of)], []
+
+
+MEASURED = (rates, sizes, served, stepping, million)
 
 
 def main() -> None:

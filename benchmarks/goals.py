@@ -184,24 +184,6 @@ def steps(quick: bool) -> list[Result]:
     ]
 
 
-def crowd(quick: bool) -> list[Result]:
-    """Rate and memory of a very large society, in a separate process so that its memory can be measured."""
-    n = 10_000 if quick else 100_000
-    code = (
-        "import asyncio, resource; from benchmarks.societies import play; "
-        f"w = asyncio.run(play({n}, 2)); "
-        "print(w.messages / 2 / w.steps[-1], w.heard / 2 / w.steps[-1], "
-        "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
-    rate, heard, memory = map(float, done.stdout.split())
-    of = f"{n} simulated agents, small world of degree 10, second step: talk and decide; {heard:,.0f} deliveries/s"
-    return [
-        Result("messages of a crowd", "messages/s", (rate,), 20_000, False, of),
-        Result("memory of a crowd", "GiB", (memory,), 4, True, of),
-    ]
-
-
 def prompts(quick: bool) -> list[Result]:
     """The same run with stored prompts and without, in turns."""
     from benchmarks.stored_prompts import STEPS, measure
@@ -229,7 +211,9 @@ def start(quick: bool) -> list[Result]:
         )
     return [
         Result("society --help", "s", tuple(spent["help"]), 0.5, True, "a process of its own"),
-        Result("first simulated message", "s", tuple(spent["first"]), 8, True, "a process and an episode of one step"),
+        Result(
+            "first simulated message", "s", tuple(spent["first"]), 2.5, True, "a process and an episode of one step"
+        ),
         Result("first message without import oasis", "s", tuple(spent["own"]), 1.5, True, "against a bare import"),
     ]
 
@@ -246,7 +230,6 @@ BENCHMARKS: dict[str, Callable[[bool], list[Result]]] = {
     "step": step,
     "inference": inference,
     "steps": steps,
-    "crowd": crowd,
     "prompts": prompts,
     "load": load,
     "start": start,

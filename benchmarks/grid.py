@@ -56,10 +56,10 @@ class Budget:
         seconds: Seconds in all.
     """
 
-    simulated: int = 100_000
+    simulated: int = 1_000_000
     simulated_shortest: int = 1_000_000
     http: int = 10_000
-    others: int = 10_000
+    others: int = 100_000
     waits: float = 20.0
     others_wait: float = 5.0
     pairs: int = 500_000

@@ -113,7 +113,8 @@ def _context() -> Any:
 def _play(cell: Cell, url: str, answer: Connection) -> None:
     start = _peak()
     try:
-        watched = asyncio.run(play(cell.agents, cell.steps, cell.tier, url, cell.topology))
+        alone = cell.tier is Tier.SIMULATED
+        watched = asyncio.run(play(cell.agents, cell.steps, cell.tier, url, cell.topology, in_columns=alone))
         if len(watched.steps) != cell.steps:
             raise CellError(f"{len(watched.steps)} steps in place of {cell.steps}")
         rate = watched.messages / sum(watched.steps)

@@ -1,7 +1,7 @@
 """Write docs/performance.md from the committed figures.
 
 python -m benchmarks --out benchmarks/results/committed.json && python -m benchmarks.grid
-python -m benchmarks.learning && python -m benchmarks.page
+python -m benchmarks.crowd && python -m benchmarks.learning && python -m benchmarks.page
 """
 
 from __future__ import annotations
@@ -18,16 +18,22 @@ from benchmarks.measure import ROOT, Spread
 FIGURES = Path(__file__).parent / "results" / "committed.json"
 GRID = FIGURES.with_name("grid.json")
 LEARNING = FIGURES.with_name("learning.json")
+CROWD = FIGURES.with_name("crowd.json")
 PAGE = ROOT / "docs" / "performance.md"
 
 
-def page(report: dict[str, Any], grid: dict[str, Any] | None = None, learning: dict[str, Any] | None = None) -> str:
-    """Return the whole page, made from the figures alone; without `grid` or `learning` it has no such section."""
+def page(
+    report: dict[str, Any],
+    grid: dict[str, Any] | None = None,
+    learning: dict[str, Any] | None = None,
+    crowd: dict[str, Any] | None = None,
+) -> str:
+    """Return the whole page, made from the figures alone; it has no section on what was not measured."""
     facts = report["machine"]
     lines = [
         "# Performance",
         "",
-        *summary(report["results"]),
+        *summary([*report["results"], *(crowd or {"results": []})["results"]]),
         "",
         f"`make bench` measures this and `python -m benchmarks.page` writes this page. {facts['cpu']}, "
         f"{facts['cores']} cores, {facts['memory_gib']} GiB, Python {facts['python']}, {facts['when']}, commit "
@@ -43,6 +49,7 @@ def page(report: dict[str, Any], grid: dict[str, Any] | None = None, learning: d
         "![Seconds of a step by number of agents, and milliseconds of a step by its number](performance_growth.svg)",
         "",
         "Simulated agents in a small world of degree 10 talk and decide (`python -m benchmarks.growth`).",
+        *(crowd_rows(crowd) if crowd else []),
         *(learning_rows(learning) if learning else []),
         *peer_rows(report.get("peers", [])),
         *(grid_rows(grid) if grid else []),
@@ -59,7 +66,9 @@ def summary(results: Sequence[dict[str, Any]]) -> list[str]:
         "OASIS's own agents need for an action with all their tools.",
         "a step's time over raw aiohttp's": "Asking a server costs {:.2f} times the time of bare aiohttp calls, with "
         "messages, decisions and the record of every call.",
-        "messages of a crowd": "A society of 100,000 simulated models exchanges {:,.0f} messages a second on 2 cores.",
+        "messages of a crowd, two processes": "A society of 100,000 simulated models exchanges {:,.0f} messages a "
+        "second on 2 cores.",
+        "a million models": "A million of them play three steps, and their tables are loaded, in {:.1f} minutes.",
         "first simulated message": "From the command to the first simulated message it takes {:.1f} s, most of it the "
         "import of OASIS.",
     }
@@ -75,6 +84,22 @@ def goal_rows(results: Sequence[dict[str, Any]]) -> list[str]:
         met = "yes" if row["met"] else "no"
         lines.append(f"| {row['name']} | {Spread(**row['spread'])} | {row['goal']} | {met} | {row['detail']} |")
     return lines
+
+
+def crowd_rows(report: dict[str, Any]) -> list[str]:
+    """Return the section about crowds."""
+    facts = report["machine"]
+    return [
+        "",
+        "## A million models",
+        "",
+        "What no language model answers is played in columns ([how](howto/large.md)); models that are asked may wait "
+        "for their neighbours only ([how](howto/stepping.md)). `python -m benchmarks.crowd` measures this: "
+        f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB, {facts['when']}, commit "
+        f"{facts['commit']}; load average {facts['load'][0]} before and {report['load_after'][0]} after, its own work included.",
+        "",
+        *goal_rows(report["results"]),
+    ]
 
 
 def learning_rows(report: dict[str, Any]) -> list[str]:
@@ -115,17 +140,17 @@ def peer_rows(compared: Sequence[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def committed() -> tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any] | None]:
-    """Return the figures in the repository, and those of the grid and of training if there are any."""
-    paths = (FIGURES, GRID, LEARNING)
-    report, grid, learning = (json.loads(path.read_bytes()) if path.exists() else None for path in paths)
+def committed() -> tuple[dict[str, Any], dict[str, Any] | None, dict[str, Any] | None, dict[str, Any] | None]:
+    """Return the figures in the repository, and those of the grid, of training and of crowds if there are any."""
+    paths = (FIGURES, GRID, LEARNING, CROWD)
+    report, grid, learning, crowd = (json.loads(path.read_bytes()) if path.exists() else None for path in paths)
     assert report is not None
-    return report, grid, learning
+    return report, grid, learning, crowd
 
 
 def main() -> None:
-    report, grid, learning = committed()
-    PAGE.write_text(page(report, grid, learning), encoding="utf-8")
+    report, grid, learning, crowd = committed()
+    PAGE.write_text(page(report, grid, learning, crowd), encoding="utf-8")
     if grid:
         draw(grid, PAGE.parent / PICTURE)
 

@@ -1,8 +1,8 @@
 """Measure the same step in other frameworks, each in a separate process and environment.
 
 Mesa calls no language model, builds no prompt and writes no log: it shows the speed limit of plain Python. It is
-compared with the simulated tier, which builds prompts, records every call and writes OASIS's database. Concordia calls
-a server that answers after 50 ms, with two calls per agent on both sides.
+compared with the simulated tier in columns, which draws by seeds, plays a game's rules and writes OASIS's database.
+Concordia calls a server that answers after 50 ms, with two calls per agent on both sides.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from benchmarks.societies import ADAPTERS, NOWHERE, play
 
 SCRIPTS = Path(__file__).parent / "peer_scripts"
 MESA_WORK = (
-    "no language model on either side; Mesa builds no prompt and keeps no log, ours does and writes OASIS's database"
+    "no language model and no prompt on either side; Mesa keeps nothing of what is said, ours writes OASIS's database"
 )
 CONCORDIA_WORK = (
     "two calls an agent to a server of 50 ms on both sides; ours 64 at once, its simultaneous engine a thread an entity"
@@ -89,7 +89,8 @@ def _concordia(python: Path, n: int) -> tuple[float, float]:
 
 def _ours(n: int, steps: int, tier: Tier, url: str) -> float:
     """Return the seconds of our median step, without the first one, which opens connections."""
-    return median(asyncio.run(play(n, steps, tier, url)).steps[1:])
+    watched = asyncio.run(play(n, steps, tier, url, in_columns=tier is Tier.SIMULATED))
+    return median(watched.steps[1:])
 
 
 def _step(python: Path, script: str, n: int, steps: int, *more: str) -> float:

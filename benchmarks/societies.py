@@ -9,7 +9,9 @@ from agents.inference.backend import InferenceSettings
 from agents.inference.provenance import Tier
 from agents.role import ModelRole
 from agents.roster import ModelConfig
+from simulation.engine.batch.settings import BatchSettings
 from simulation.engine.environment import MultiModelEnvironment
+from simulation.store.blocks import is_block_of, takes_blocks
 from simulation.store.events import CallMade, EpisodeStarted, Event, MessageSent, StepResolved
 from simulation.task import TrainingTask
 from simulation.topology.communication import Communication
@@ -30,9 +32,13 @@ class Watched:
     calls: int = 0
     last: float = 0.0
 
+    @takes_blocks
     def note(self, event: Event) -> None:
         if isinstance(event, EpisodeStarted):
             self.last = time.perf_counter()
+        elif is_block_of(event, MessageSent):
+            self.messages += len(event.rows)
+            self.heard += sum(map(len, event.rows.values("audience")))
         elif isinstance(event, MessageSent):
             self.messages += 1
             self.heard += len(event.audience)
@@ -59,10 +65,11 @@ async def play(
     url: str = NOWHERE,
     topology: TopologyKind = TopologyKind.SMALL_WORLD,
     concurrency: int = 64,
+    in_columns: bool = False,
 ) -> Watched:
     """Play one episode of public goods with `n` models on `tier`, at most `concurrency` calls at a time.
 
-    In a small world each model has ten neighbours.
+    In a small world each model has ten neighbours. With `in_columns` no prompt, request or record of a call is made.
     """
     watched = Watched()
     environment = MultiModelEnvironment(
@@ -71,6 +78,7 @@ async def play(
         settings=InferenceSettings(tiers=(tier,), retries=0, timeout=120, deadline=600, concurrency=concurrency),
         communication=Communication(topology=topology, degree=10),
         on_event=watched.note,
+        batch=BatchSettings(in_columns),
     )
     for row in rows(n):
         environment.add_model(row)

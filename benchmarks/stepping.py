@@ -15,7 +15,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -107,7 +107,8 @@ def compare(url: str, options: argparse.Namespace, game: str, topology: Topology
     return Compared(game, topology.value, *seconds)
 
 
-def main() -> None:
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the options of a command line; the process's own by default."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=int, default=256)
     parser.add_argument("--steps", type=int, default=6)
@@ -115,18 +116,22 @@ def main() -> None:
     parser.add_argument("--sigma", type=float, default=1.0, help="the spread of its logarithm")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--out", type=Path, default=OUT, help="the JSON file of all figures")
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    chosen = options()
     facts = machine()
     with lean_server(0.0, *ADAPTERS) as url:  # the first episode of a process imports OASIS
-        few = argparse.Namespace(**{**vars(options), "models": 4, "steps": 1})
+        few = argparse.Namespace(**{**vars(chosen), "models": 4, "steps": 1})
         asyncio.run(play(url, few, GAMES[0], TOPOLOGIES[0], Stepping.TOGETHER, 0))
-    with lean_server(options.delay, *ADAPTERS, sigma=options.sigma) as url:
-        found = [compare(url, options, game, topology) for game in GAMES for topology in TOPOLOGIES]
-    show(options, found)
-    settings = {name: getattr(options, name) for name in ("models", "steps", "delay", "sigma", "repetitions")}
+    with lean_server(chosen.delay, *ADAPTERS, sigma=chosen.sigma) as url:
+        found = [compare(url, chosen, game, topology) for game in GAMES for topology in TOPOLOGIES]
+    show(chosen, found)
+    settings = {name: getattr(chosen, name) for name in ("models", "steps", "delay", "sigma", "repetitions")}
     figures = [{**asdict(each), "ratios": each.ratios} for each in found]
     body = {"server": "stub", "machine": facts, "settings": settings, "figures": figures}
-    options.out.write_bytes(orjson.dumps(body, option=orjson.OPT_INDENT_2) + b"\n")
+    chosen.out.write_bytes(orjson.dumps(body, option=orjson.OPT_INDENT_2) + b"\n")
 
 
 def show(options: argparse.Namespace, found: list[Compared]) -> None:
