@@ -30,7 +30,7 @@ from agents.prompt_templates import templates_of
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode
 from simulation.engine.ahead import AheadEpisode
-from simulation.engine.batch.settings import NO_BATCH, BatchSettings, batch_refusal
+from simulation.engine.batch.settings import NO_BATCH, BatchRules, BatchSettings, batch_refusal
 from simulation.engine.environment_stats import EnvironmentCounts, EnvironmentStats
 from simulation.engine.episode import Episode
 from simulation.engine.episode_plan import EpisodePlan, GameOf, ScenarioFrom, TalkRules
@@ -212,22 +212,16 @@ class MultiModelEnvironment(Members):
 
     def _in_columns(self, task: TrainingTask, number: int) -> bool:
         """Return whether an episode is played in columns. Raises UsageError where it must be, and cannot."""
-        if not self._batch.allowed:
-            return False
-        refusal = "its replies are recorded" if number in self._recording.episodes else ""
-        refusal = refusal or ("it asks surveys, or is a fork" if self._surveys or self._changes else "")
-        refusal = refusal or batch_refusal(
-            self.models,
-            task,
-            tiers=self.client.settings.allowed,
-            answered=self._responders,
-            communication=self.communication,
-            deliberation=self.deliberation,
-            memory=self._memory,
-            reader=self._reader,
-        )
-        if refusal and self._batch.oasis_db is OnOrOff.OFF:
-            raise UsageError(f"oasis_db: off is for runs that are played in columns, and this one is not: {refusal}")
+        refusal = "" if self._batch.allowed else "its prompts are kept, or models act in a social network"
+        refusal = refusal or ("its replies are recorded" if number in self._recording.episodes else "")
+        own = BatchRules(self.communication, self.deliberation, self._memory, bool(self._surveys))
+        later = (BatchRules.of(change.scenario) for change in self._changes)
+        for rules in () if refusal else (own, *later):
+            refusal = refusal or batch_refusal(
+                self.models, task, rules, self.client.settings.allowed, self._responders, self._reader
+            )
+        if refusal and self._batch.needed:
+            raise UsageError(f"{self._batch.needed}, and this cannot be played so: {refusal}")
         return not refusal
 
     def _episode(self, plan: EpisodePlan, society: Society | BatchSociety, game_of: GameOf) -> Episode:

@@ -31,7 +31,7 @@ from simulation.store.history import live_events, said
 from simulation.store.intervention_events import EventHappened
 from simulation.store.log import EventLog, read_log
 from simulation.store.prompts import StoredPrompt, read_prompts
-from simulation.store.run_directory import RunStatus, new_directory, reader_of, write_manifest
+from simulation.store.run_directory import IN_COLUMNS, RunStatus, new_directory, reader_of, write_manifest
 from simulation.tables.columns import OPTIONAL_TABLES, TableName
 from simulation.tables.parquet import stored_file
 from simulation.tables.run import Run, read_manifest
@@ -141,6 +141,10 @@ class ReplaySession(RunSession):
         stored = self._asked.get(request.key)
         if stored is not None and stored.messages != request.messages:
             raise ReplayError(f"{request.key.place}: the prompt differs: {_first_difference(stored, request)}")
+
+    def _why_in_columns(self) -> str:
+        played = read_manifest(self._original).get(IN_COLUMNS)
+        return f"{self._original} was played in columns, without a record of replies" if played else ""
 
     def _settings(self) -> InferenceSettings:
         return replace(super()._settings(), tiers=())

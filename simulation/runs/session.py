@@ -38,7 +38,7 @@ from simulation.store.history import History
 from simulation.store.log import EventLog, read_log
 from simulation.store.migrations import bring_up_to_date
 from simulation.store.prompts import PromptLog
-from simulation.store.run_directory import RunStatus, locked, reader_of, write_manifest
+from simulation.store.run_directory import IN_COLUMNS, RunStatus, locked, reader_of, write_manifest
 from simulation.tables.builder import build_parts
 from simulation.tables.columns import OPTIONAL_TABLES, TABLES
 from simulation.tables.parquet import write_tables
@@ -134,11 +134,12 @@ class RunSession:
             self._lock.release()
             raise
         self.tier_mix = self.history.tier_mix
+        self._blocks = 0
 
     async def run(self) -> None:
         """Play every episode that has not ended."""
         self._clear()
-        with answering_of(self._workers if self.plan.scenario.in_columns else ONE_PROCESS) as answering:
+        with answering_of(self._workers if self._may_be_in_columns else ONE_PROCESS) as answering:
             await self._play(answering)
 
     async def _play(self, answering: Answering | None) -> None:
@@ -193,11 +194,21 @@ class RunSession:
             events=scenario.events,
             live=self._live(),
             memory=scenario.memory,
-            batch=BatchSettings(scenario.in_columns, scenario.oasis_db, answering),
+            batch=BatchSettings(self._may_be_in_columns, scenario.oasis_db, answering, self._why_in_columns()),
         )
         for config in players:
             environment.add_model(config)
         return environment
+
+    @property
+    def _may_be_in_columns(self) -> bool:
+        """Return whether no scenario of the run, a fork's included, needs prompts or OASIS's agents."""
+        return self.plan.scenario.in_columns and all(change.scenario.in_columns for change in self._changes)
+
+    def _why_in_columns(self) -> str:
+        """Return why the run must be played in columns; empty where it need not."""
+        off = self.plan.scenario.oasis_db is OnOrOff.OFF
+        return "oasis_db: off is for runs that are played in columns" if off else ""
 
     def _settings(self) -> InferenceSettings:
         return self.plan.scenario.inference.settings()
@@ -275,8 +286,9 @@ class RunSession:
                 self.prompts.flush()
         if isinstance(event, CallMade) and event.record.reply is not None:
             self.tier_mix[event.record.tier.value] += 1
-        elif isinstance(event, EventBlock) and (count := event.count("tier", Tier.SIMULATED.value)):
-            self.tier_mix[Tier.SIMULATED.value] += count
+        elif isinstance(event, EventBlock):
+            self._blocks += 1
+            self.tier_mix[Tier.SIMULATED.value] += event.count("tier", Tier.SIMULATED.value)
         if self._on_event is not None:
             tell(self._on_event, event)
 
@@ -302,8 +314,9 @@ class RunSession:
         filled = {name: parts for name, parts in tables.items() if len(parts[0]) or name not in OPTIONAL_TABLES}
         write_tables(self.path / "tables", filled, TABLES)
         manifest = read_manifest(self.path)
-        last = {"status": status.value, "reason": reason, "tier_mix": dict(self.tier_mix)}
-        write_manifest(self.path, {**manifest, **last})
+        last = {"status": status.value, "reason": reason, "tier_mix": dict(+self.tier_mix)}
+        columns = {IN_COLUMNS: True} if self._blocks else {}
+        write_manifest(self.path, {**manifest, **last, **columns})
         self._lock.release()
 
 

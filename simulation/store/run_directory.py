@@ -29,6 +29,8 @@ from simulation.store.log import EventLog
 from simulation.store.migrations import SCHEMA_VERSION
 
 LOCK = ".lock"
+IN_COLUMNS = "in_columns"
+"""The manifest's entry that says whether a run was played in columns: no reply of it is in a record."""
 PATIENCE = 0.2
 """Seconds to try for a lock: one that `is_held` holds in passing is free again by then."""
 

@@ -18,6 +18,7 @@ from simulation.treatment import Treatment
 if TYPE_CHECKING:
     from agents.roster import ModelConfig
     from simulation.engine.batch.answering import Answering
+    from simulation.scenario import Scenario
     from simulation.task import TrainingTask
 
 
@@ -29,25 +30,47 @@ class BatchSettings:
         allowed: Whether nobody reads prompts, requests or records of calls.
         oasis_db: Whether OASIS's database is kept; off needs `allowed`.
         answering: Who computes the answers; None is this process.
+        needed: Why an episode must be played in columns; empty where it need not.
     """
 
     allowed: bool = False
     oasis_db: OnOrOff = OnOrOff.ON
     answering: Answering | None = None
+    needed: str = ""
 
 
 NO_BATCH = BatchSettings()
 
 
+@dataclass(frozen=True)
+class BatchRules:
+    """The parts of a scenario that decide whether it is played in columns.
+
+    Args:
+        communication: Who can reach whom.
+        deliberation: How replies are thought over where a row says nothing else.
+        memory: What models remember.
+        surveys: Whether models are asked questions outside of the play.
+    """
+
+    communication: Communication
+    deliberation: Deliberation
+    memory: MemoryConfig
+    surveys: bool
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> BatchRules:
+        """Return those of a scenario."""
+        deliberation = scenario.inference.deliberation()
+        return cls(scenario.communication, deliberation, scenario.memory, bool(scenario.surveys))
+
+
 def batch_refusal(
     models: Sequence[ModelConfig],
     task: TrainingTask,
-    *,
+    rules: BatchRules,
     tiers: Collection[Tier],
     answered: Collection[str],
-    communication: Communication,
-    deliberation: Deliberation,
-    memory: MemoryConfig,
     reader: ReaderVersion,
 ) -> str:
     """Return why an episode cannot be played in columns; empty where it can.
@@ -55,17 +78,15 @@ def batch_refusal(
     Args:
         models: The players' roster rows.
         task: What is played.
+        rules: How it is played.
         tiers: The tiers that may answer; without any, replies are recorded ones.
         answered: The model_ids for which something else answers: a person, a learner.
-        communication: Who can reach whom.
-        deliberation: How replies are thought over where a row says nothing else.
-        memory: What models remember.
         reader: Which reader reads the replies.
     """
-    of_rows = (_of_row(row, answered, deliberation) for row in models)
     if set(tiers) - {Tier.SIMULATED}:
         return "a language model may answer: it needs --tier simulated"
-    return next(filter(None, (*_of_rules(task, communication, memory, reader), *of_rows)), "")
+    of_rows = (_of_row(row, answered, rules.deliberation) for row in models)
+    return next(filter(None, (*_of_rules(task, rules, reader), *of_rows)), "")
 
 
 def _of_row(row: ModelConfig, answered: Collection[str], deliberation: Deliberation) -> str:
@@ -76,16 +97,16 @@ def _of_row(row: ModelConfig, answered: Collection[str], deliberation: Deliberat
     return ""
 
 
-def _of_rules(
-    task: TrainingTask, communication: Communication, memory: MemoryConfig, reader: ReaderVersion
-) -> Iterator[str]:
-    if task.task_type == NETWORK or communication.social_actions:
+def _of_rules(task: TrainingTask, rules: BatchRules, reader: ReaderVersion) -> Iterator[str]:
+    if task.task_type == NETWORK or rules.communication.social_actions:
         yield f"{task.task_id} is played in a social network"
-    if communication.addressing is Addressing.CHOSEN:
+    if rules.communication.addressing is Addressing.CHOSEN:
         yield "models choose whom to talk to"
-    if communication.treatment is Treatment.REPLACED:
+    if rules.communication.treatment is Treatment.REPLACED:
         yield "messages are replaced by others"
-    if memory.summary is not None:
+    if rules.memory.summary is not None:
         yield "models sum up what they remember"
+    if rules.surveys:
+        yield "models are asked questions"
     if reader is not ReaderVersion.SENTENCES:
         yield "the run is of an earlier version"

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from agents.problems import UsageError
+from agents.problems import SocietyError, UsageError
 from simulation.engine.batch import processes, workers
 from simulation.engine.batch.episode import BatchEpisode
 from simulation.engine.batch.processes import ProcessWorker
+from simulation.runs.fork import fork_run
 from simulation.runs.live import say
 from simulation.runs.replay import replay_run
 from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
@@ -173,3 +174,37 @@ def test_an_interrupted_first_step_is_played_again(tmp_path: Path, monkeypatch: 
         run_scenario(columns_of(), roster=crowd(20), out=tmp_path)
     monkeypatch.undo()
     assert len(resume_run(stopped.value.path).messages) == 60
+
+
+def test_a_fork_is_played_in_columns_too(tmp_path: Path) -> None:
+    scenario = columns_of(episodes=2)
+    run = run_scenario(scenario, roster=crowd(20), out=tmp_path)
+    assert run.manifest["in_columns"] is True
+    twin = fork_run(run.path, at="1.2", set={"tasks.0.parameters.multiplier": 3}, out=tmp_path)
+    before, after = ([event for event in events_of(each) if "step" in event] for each in (run, twin))
+    own = next(place for place, event in enumerate(after) if (event["episode"], event["step"]) >= (0, 1))
+    assert after[:own] == before[:own]
+    assert after != before
+    assert twin.calls.empty
+    same = fork_run(run.path, at="2.1", out=tmp_path)
+    assert events_of(same) == events_of(run)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"communication.treatment": "replaced"}, "messages are replaced by others"),
+        ({"prompts": "on"}, "its prompts are kept"),
+        ({"inference.tiers": ["http", "simulated"]}, "a language model may answer"),
+    ],
+)
+def test_a_fork_that_needs_requests_is_refused(changed: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    run = run_scenario(columns_of(), roster=crowd(20), out=tmp_path)
+    with pytest.raises(SocietyError, match=f"was played in columns.*{reason}"):
+        fork_run(run.path, at="1.2", set=changed, out=tmp_path)
+
+
+def test_nobody_can_be_asked_afterwards(tmp_path: Path) -> None:
+    run = run_scenario(columns_of(), roster=crowd(20), out=tmp_path)
+    with pytest.raises(SocietyError, match=r"was played in columns.*models are asked questions"):
+        run.ask("leader_1", at=(1, 1), question="How far do you trust the others?", scale=(1, 7))

@@ -16,7 +16,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "replaced messages": ({"communication": {"treatment": "replaced"}}, "messages are replaced"),
     "summaries": ({"memory": {"window": 1, "summary": {"every": 1}}}, "models sum up what they remember"),
     "notes": ({"inference": {"tiers": ["simulated"], "decide": "reasoned"}}, "m0 writes a note before it decides"),
-    "surveys": ({"surveys": [{"ask": "How are you?", "at": "*.last"}]}, "it asks surveys"),
+    "surveys": ({"surveys": [{"ask": "How are you?", "at": "*.last"}]}, "models are asked questions"),
     "social actions": ({"communication": {"social_actions": ["create_post"]}}, "what models do in a social network"),
     "prompts": ({"prompts": "on"}, "say prompts: off too"),
 }
