@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agents.inference.loops import gather_or_raise
-from agents.inference.provenance import fallen, lowest_tier, real_share
+from agents.inference.provenance import Tier, fallen, lowest_tier, real_share
 from agents.network import NetworkView
 from agents.problems import SocietyError
 from agents.prompts import EpisodeContext, identity, system_prompt
@@ -24,7 +24,7 @@ from simulation.engine.interviews import hold_interviews
 from simulation.engine.memory import EpisodeMemory, StepMemory
 from simulation.engine.network_phase import NetworkPhase
 from simulation.engine.talk import TalkPhase
-from simulation.games.base import Move, State
+from simulation.games.base import Move, PlayerScore, State
 from simulation.games.measures import known
 from simulation.games.social_network import SocialNetwork
 from simulation.modes import audience, share_rewards
@@ -353,11 +353,7 @@ class Episode:
     def _ending(self, state: State[Any], duration: float | None) -> EpisodeEnded:
         plan, score = self.plan, self.plan.game.score(state)
         rewards = share_rewards(plan.mode.mode, plan.task.reward_pool, plan.game.earned(state), self.seats)
-        outcomes = tuple(
-            outcome(config, stats, player, reward)
-            for config, stats, player, reward in zip(plan.configs, self.stats, score.players, rewards, strict=True)
-        )
-        everyone = sum((stats.tiers for stats in self.stats), Counter())
+        everyone = self._tiers()
         return EpisodeEnded(
             episode=plan.number,
             steps=state.tally.step,
@@ -368,8 +364,16 @@ class Episode:
             gini=known(score.gini),
             optimum=score.optimum,
             nash=known(score.nash),
-            outcomes=outcomes,
+            outcomes=self._outcomes(score.players, rewards),
         )
+
+    def _tiers(self) -> Mapping[Tier, int]:
+        """Return how many texts came from each tier."""
+        return sum((stats.tiers for stats in self.stats), Counter())
+
+    def _outcomes(self, scores: Sequence[PlayerScore], rewards: Sequence[float]) -> Sequence[Outcome]:
+        rows = zip(self.plan.configs, self.stats, scores, rewards, strict=True)
+        return tuple(outcome(config, stats, score, reward) for config, stats, score, reward in rows)
 
 
 def _act_in_words(act: Act) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from agents.inference.provenance import lowest_tier, real_share
+from agents.inference.provenance import Tier
 from agents.strategy import derive_strategy
 from simulation.engine.batch.answering import Answering, Answers, AskedFor, OwnProcess, StepQuestion
 from simulation.engine.batch.answers import Cast, parts_of
@@ -19,12 +19,11 @@ from simulation.engine.batch.hearing import Heard, Reach
 from simulation.engine.episode import Emit, Episode
 from simulation.engine.episode_plan import EpisodePlan, GameOf
 from simulation.engine.interventions import Live, nothing_live
-from simulation.games.base import Game, Move, State
-from simulation.games.measures import known
-from simulation.modes import audience, share_rewards
+from simulation.games.base import Game, Move, PlayerScore, State
+from simulation.modes import audience
 from simulation.seeds import stream
 from simulation.store.blocks import EventBlock
-from simulation.store.events import EpisodeEnded, StepResolved
+from simulation.store.events import StepResolved
 from simulation.store.rows import CodedCells
 from simulation.treatment import Treatment
 
@@ -221,19 +220,8 @@ class BatchEpisode(Episode):
 
     # -- events ----------------------------------------------------------------------------------------------
 
-    def _ending(self, state: State[Any], duration: float | None) -> EpisodeEnded:
-        plan, score = self.plan, self.plan.game.score(state)
-        rewards = share_rewards(plan.mode.mode, plan.task.reward_pool, plan.game.earned(state), self.seats)
-        everyone = self.columns.tiers_used(self.written)
-        return EpisodeEnded(
-            episode=plan.number,
-            steps=state.tally.step,
-            duration=duration,
-            tier=lowest_tier(everyone),
-            real_share=real_share(everyone),
-            welfare=score.welfare,
-            gini=known(score.gini),
-            optimum=score.optimum,
-            nash=known(score.nash),
-            outcomes=self.columns.outcomes(score.players, rewards, self.written, self.messages),
-        )
+    def _tiers(self) -> Mapping[Tier, int]:
+        return self.columns.tiers_used(self.written)
+
+    def _outcomes(self, scores: Sequence[PlayerScore], rewards: Sequence[float]) -> Sequence[Outcome]:
+        return self.columns.outcomes(scores, rewards, self.written, self.messages)
