@@ -30,7 +30,7 @@ from simulation.games.social_network import SocialNetwork
 from simulation.modes import audience, share_rewards
 from simulation.seats import Seat
 from simulation.seeds import derive_seed, stream
-from simulation.store.events import DecisionMade, EpisodeEnded, EpisodeStarted, Event, StepResolved, StepRow
+from simulation.store.events import DecisionMade, EpisodeEnded, EpisodeStarted, Event, Outcome, StepResolved, StepRow
 
 if TYPE_CHECKING:
     from agents.lora_model import Act, Decision

@@ -23,7 +23,7 @@ from simulation.games.base import Game, Move, PlayerScore, State
 from simulation.modes import audience
 from simulation.seeds import stream
 from simulation.store.blocks import EventBlock
-from simulation.store.events import StepResolved
+from simulation.store.events import Outcome, StepResolved
 from simulation.store.rows import CodedCells
 from simulation.treatment import Treatment
 
