@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agents.inference.loops import gather_or_raise
 from agents.inference.provenance import fallen, lowest_tier, real_share
 from agents.network import NetworkView
-from agents.problems import SocietyError
+from agents.problems import SocietyError, UsageError
 from agents.prompts import EpisodeContext, identity, system_prompt
 from agents.strategy import Strategy, derive_strategy
 from simulation.engine.episode_plan import EpisodePlan, GameOf, StepView
@@ -117,8 +117,7 @@ class Episode:
     async def _step(self, state: State[Any]) -> State[Any]:
         started, step = time.monotonic(), state.tally.step
         for plan in [later for begins, later in self.later if begins == step]:
-            was_set = self.standing.parameters
-            self._change(plan.with_parameters(was_set, self._game_of) if was_set else plan)
+            self._change(self._with_what_was_set(plan))
         self._intervene(state)
         self.sights = [self._look(state, player) for player in self.players]
         await self._sum_up(state)
@@ -144,6 +143,19 @@ class Episode:
         self._follow(plan)
         if self.network is not None and isinstance(plan.game, SocialNetwork):
             self.network.game = plan.game
+
+    def _with_what_was_set(self, plan: EpisodePlan) -> EpisodePlan:
+        """Return a plan that begins now, with the parameters that events set before and that it does not give itself.
+
+        Raises:
+            UsageError: The parameters do not fit each other.
+        """
+        self.standing.forget_parameters(plan.given)
+        was_set = self.standing.parameters
+        try:
+            return plan.with_parameters(was_set, self._game_of) if was_set else plan
+        except (ValueError, SocietyError) as error:
+            raise UsageError(f"events set {was_set} before, which does not fit the changed scenario: {error}") from None
 
     def _intervene(self, state: State[Any]) -> None:
         """Let happen what the scenario says, or somebody from outside, before the step that begins in `state`."""
