@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from agents.inference.loops import gather_or_raise
 from agents.inference.provenance import Tier, fallen, lowest_tier, real_share
 from agents.network import NetworkView
-from agents.problems import SocietyError
+from agents.problems import SocietyError, UsageError
 from agents.prompts import EpisodeContext, identity, system_prompt
 from agents.strategy import Strategy, derive_strategy
 from simulation.engine.episode_plan import EpisodePlan, GameOf, StepView
@@ -143,8 +143,7 @@ class Episode:
     def _prepare(self, state: State[Any]) -> None:
         """Change the plan where another begins with the step that begins in `state`, and let happen what is due."""
         for plan in [later for begins, later in self.later if begins == state.tally.step]:
-            was_set = self.standing.parameters
-            self._change(plan.with_parameters(was_set, self._game_of) if was_set else plan)
+            self._change(self._with_what_was_set(plan))
         self._intervene(state)
 
     def _change(self, plan: EpisodePlan) -> None:
@@ -152,6 +151,19 @@ class Episode:
         self._follow(plan)
         if self.network is not None and isinstance(plan.game, SocialNetwork):
             self.network.game = plan.game
+
+    def _with_what_was_set(self, plan: EpisodePlan) -> EpisodePlan:
+        """Return a plan that begins now, with the parameters that events set before and that it does not give itself.
+
+        Raises:
+            UsageError: The parameters do not fit each other.
+        """
+        self.standing.forget_parameters(plan.given)
+        was_set = self.standing.parameters
+        try:
+            return plan.with_parameters(was_set, self._game_of) if was_set else plan
+        except (ValueError, SocietyError) as error:
+            raise UsageError(f"events set {was_set} before, which does not fit the changed scenario: {error}") from None
 
     def _intervene(self, state: State[Any]) -> None:
         """Let happen what the scenario says, or somebody from outside, before the step that begins in `state`."""

@@ -70,7 +70,8 @@ class StepView(NamedTuple):
 class EpisodePlan:
     """Everything but the replies that decides an episode.
 
-    `later` are plans that take its place from a step on: what the players see, say and earn then follows them.
+    `later` are plans that take its place from a step on: what the players see, say and earn then follows them. `given`
+    are the parameters of the game that such a plan gives itself: values that events set before do not replace them.
     """
 
     number: int
@@ -89,6 +90,7 @@ class EpisodePlan:
     events: tuple[Intervention, ...] = ()
     memory: MemoryConfig = NO_MEMORY
     later: tuple[tuple[int, EpisodePlan], ...] = ()
+    given: frozenset[str] = frozenset()
     resumed: bool = False
 
     def with_parameters(self, values: Mapping[str, Any], game_of: GameOf) -> EpisodePlan:
@@ -105,9 +107,10 @@ class EpisodePlan:
             game_of: Makes the game of a task, for the number of an episode.
         """
         here = [each for each in changes if each.step > 0 and each.episode == self.number]
-        return replace(self, later=tuple((each.step, self._with(each.scenario, game_of)) for each in here))
+        return replace(self, later=tuple((each.step, self._with(each, game_of)) for each in here))
 
-    def _with(self, scenario: Scenario, game_of: GameOf) -> EpisodePlan:
+    def _with(self, change: ScenarioFrom, game_of: GameOf) -> EpisodePlan:
+        scenario = change.scenario
         task = scenario.tasks[self.number % len(scenario.tasks)]
         game = game_of(task, self.number)
         return replace(
@@ -121,12 +124,14 @@ class EpisodePlan:
             events=scenario.events,
             memory=scenario.memory,
             talk=TalkRules.of(scenario.communication, game),
+            given=frozenset(change.given.get(task.task_id, ())),
         )
 
 
 class ScenarioFrom(NamedTuple):
-    """From `episode` and `step` (from 0) on, `scenario` is played."""
+    """From `episode` and `step` (from 0) on, `scenario` is played; it gives the parameters `given` anew, by task_id."""
 
     episode: int
     step: int
     scenario: Scenario
+    given: Mapping[str, Sequence[str]]

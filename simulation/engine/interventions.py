@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -61,6 +61,10 @@ class StandingEvents:
     def begin_step(self) -> None:
         """Forget what was shown in the last step."""
         self.announced = {}
+
+    def forget_parameters(self, names: Collection[str]) -> None:
+        """Forget what was set of these parameters of the game."""
+        self.parameters = {name: value for name, value in self.parameters.items() if name not in names}
 
     def swap(self, player: int, rows: Sequence[ModelConfig]) -> AdapterSwap | None:
         """Return the adapter that a player is asked for in place of its row's; None for scripted players and people."""

@@ -127,8 +127,8 @@ class StoredNetwork:
         self._state: NetworkState = game.start(stream(seed, "game", episode))
         self._phase.begin(self._state)
 
-    async def add(self, step: int, events: Sequence[SocialActed], happened: Sequence[EventHappened] = ()) -> None:
-        """Carry out what happened before a step, and its acts, again."""
+    def begin_step(self, step: int, happened: Sequence[EventHappened]) -> None:
+        """Go on to a step, and let happen again what happened before it."""
         while self._state.tally.step < step:
             self._state = self.game.resolve(self._state, [Move(TAKE_PART)] * self.game.players)
         for event in happened:
@@ -137,6 +137,9 @@ class StoredNetwork:
                 self._phase.seed_post(self._state, detail["author"], detail["text"])
             elif event.kind == "vote":
                 self._phase.seed_votes(self._state, detail["item"], detail["likes"], detail["dislikes"])
+
+    async def act(self, events: Sequence[SocialActed]) -> None:
+        """Carry out the acts of the step again."""
         if not events:
             return
         acts = [NetworkAct(self._number[event.model_id], recorded_move(event), event.seen) for event in events]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from simulation.engine.network_phase import StoredNetwork
@@ -43,11 +45,15 @@ async def store_again(
     for episode, game in sorted(games.items()):
         network = StoredNetwork(society, game, episode, seed) if isinstance(game, SocialNetwork) else None
         for step in sorted({*said[episode], *done[episode], *(events[episode] if network else ())}):
-            for message in said[episode][step]:
-                addressees = [number[model_id] for model_id in message.addressees]
-                await society.store_again(number[message.sender], addressees, message.text)
             if network is not None:
-                await network.add(step, done[episode][step], events[episode][step])
+                network.begin_step(step, events[episode][step])
+            for _, messages_of_round in groupby(said[episode][step], key=attrgetter("talk_round")):
+                society.store_again(
+                    (number[each.sender], [number[model_id] for model_id in each.addressees], each.text)
+                    for each in messages_of_round
+                )
+            if network is not None:
+                await network.act(done[episode][step])
                 continue
             moves = ((act.model_id, recorded_move(act)) for act in done[episode][step])
             for model_id, move in moves:

@@ -187,12 +187,17 @@ class Society:
         """Do something in the social network; return OASIS's refusal, or the empty string."""
         return await self.agents[player].perform(move)
 
-    async def store_again(self, player: int, audience: Sequence[int], text: str) -> None:
-        """Store a message of an earlier session, so that a resumed run's database is complete."""
-        members = frozenset((player, *audience))
+    def store_again(self, messages: Iterable[tuple[int, Sequence[int], str]]) -> None:
+        """Store the messages of a talk round of an earlier session, so that a resumed run's database is complete.
+
+        Args:
+            messages: Who sent each message, who was to hear it, and its text.
+        """
+        sent = [(frozenset((player, *audience)), player, text) for player, audience, text in messages]
         self._channel.check()
-        self._open_groups([members])
-        self._platform.post([(self._groups[members], player, text)])
+        self._open_groups(members for members, _, _ in sent)
+        self._platform.sandbox_clock.time_step += 1  # as OASIS's step does: rows of later rounds have later times
+        self._platform.post([(self._groups[members], player, text) for members, player, text in sent])
 
     def _open_groups(self, circles: Iterable[frozenset[int]]) -> None:
         """Make the group chats of exactly these members that do not exist yet."""

@@ -9,7 +9,7 @@ on.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from agents.yaml_file import read_value
 from simulation.engine.interventions import Live
 from simulation.interviews.moments import moment_asked
 from simulation.plan import Plan, Settings, make_plan
-from simulation.runs.changes import CHANGED, EARLIER, FORK_AT, FORK_OF
+from simulation.runs.changes import CHANGED, EARLIER, FORK_AT, FORK_OF, GIVEN, given_parameters
 from simulation.runs.live import LiveEvents
 from simulation.runs.replay import ReplaySession, WatchedRecording, unbroken
 from simulation.runs.session import Observer, RunSession, finish
@@ -86,12 +86,17 @@ def fork_run(
         FORK_OF: str(original),
         FORK_AT: list(start),
         CHANGED: plain_value({**wanted, **({} if tier is None else {"tier": tier})}),
-        EARLIER: [*(manifest.get(EARLIER) or ()), {"until": start, "scenario": manifest["scenario"]}],
+        EARLIER: [*(manifest.get(EARLIER) or ()), _earlier(manifest, start, given_parameters(wanted, after.scenario))],
         **({"weights": manifest["weights"]} if tier is None and "weights" in manifest else {}),
     }
     twin = new_directory(Path(out), after, None, reader_of(manifest), entries)
     floor = None if tier is not None else _lowest_tier(manifest)
     return finish(ForkSession(twin, after, on_event, original, start, floor))
+
+
+def _earlier(manifest: Mapping[str, Any], start: tuple[int, int], given: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Return what a twin's manifest keeps of the run's scenario, and which parameters change in its place."""
+    return {"until": start, "scenario": manifest["scenario"], **({GIVEN: given} if given else {})}
 
 
 def _events_of(before: Plan, wanted: Mapping[str, object]) -> list[object]:

@@ -5,7 +5,7 @@ Pure play by the game's rules: no call is made and no text is generated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -140,19 +140,32 @@ def tasks_in_force(run: Run, task: TrainingTask, episode: int) -> list[tuple[int
         if start[0] <= episode:
             named = (each for each in scenario["tasks"] if each["task_id"] == task.task_id)
             found[start[1] if start[0] == episode else 0] = TrainingTask.model_validate(next(named))
-    return _with_events(run, found, episode)
+    rows = [row for row in earlier if row["until"][0] == episode]
+    given = [(int(row["until"][1]), row.get("given", {}).get(task.task_id, ())) for row in rows]
+    return _with_events(run, found, episode, given)
 
 
-def _with_events(run: Run, tasks: Mapping[int, TrainingTask], episode: int) -> list[tuple[int, TrainingTask]]:
-    """Return the tasks with the parameters that events set, from their steps on."""
+def _with_events(
+    run: Run, tasks: Mapping[int, TrainingTask], episode: int, given: Sequence[tuple[int, Collection[str]]]
+) -> list[tuple[int, TrainingTask]]:
+    """Return the tasks with the parameters that events set, from their steps on.
+
+    Args:
+        run: The run.
+        tasks: What the episode plays, by the step from which it counts.
+        episode: The episode's number.
+        given: The steps of forks, and the parameters that each gives: from there on they count, not an earlier event.
+    """
     rows = run.events
     rows = rows[(rows["episode"] == episode) & (rows["kind"].astype(str) == "set")]
     values = [(int(step), orjson.loads(text)) for step, text in zip(rows["step"], rows["detail"], strict=True)]
     found = []
     for step in sorted({*tasks, *(step for step, _ in values)}):
         task = tasks[max(start for start in tasks if start <= step)]
-        known = [value for start, value in values if start <= step]
-        parameters = {key: value for each in (task.parameters, *known) for key, value in each.items()}
+        parameters = dict(task.parameters)
+        for start, value in values:
+            gone = {name for fork, names in given if start < fork <= step for name in names}
+            parameters |= {name: each for name, each in value.items() if start <= step and name not in gone}
         found.append((step, task.model_copy(update={"parameters": parameters})))
     return found
 

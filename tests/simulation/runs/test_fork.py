@@ -18,6 +18,7 @@ from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
 from simulation.store.events import Event, StepResolved
 from simulation.store.log import EventLog
 from simulation.studies.compare.report import compare_runs
+from simulation.tables.reconstruct import played_steps
 from simulation.tables.run import Run
 from tests.conftest import models
 from tests.simulation.runs.test_replay import edited
@@ -77,6 +78,92 @@ def test_fork_changes_a_game_within_an_episode(run: Run, runs: Path) -> None:
     differ = {(int(e), int(s)) for (e, s, _), same in (was == now).items() if not same}
     assert min(differ) == (1, 1)
     assert twin.manifest["changed"] == {"tasks.0.parameters": {"multiplier": 3.0}}
+
+
+EVENT: dict[str, Any] = {"at": "*.2", "set": {"multiplier": 3.0}}
+FOUR_STEPS: dict[str, Any] = {"task_id": "pd", "task_type": "public_goods", "max_steps": 4}
+
+
+def with_multiplier(multiplier: float) -> dict[str, Any]:
+    return {**FOUR_STEPS, "parameters": {"multiplier": multiplier}}
+
+
+@pytest.fixture
+def with_event(make_plan: Callable[..., Plan], runs: Path) -> Run:
+    """A run with the multiplier 2, which its event sets to 3 before step 2 of each of its two episodes."""
+    tasks = [with_multiplier(2.0)]
+    return run_scenario(make_plan(rows=ROWS, tasks=tasks, mode="cooperative", events=[EVENT]), out=runs)
+
+
+def multipliers(run: Run) -> list[float]:
+    """The multiplier of each step, in the order of play; the payoffs of the log are those of these games."""
+    names = [row.model_id for row in run.roster.expand()]
+    paid = run.steps.pivot(index=["episode", "step"], columns="model_id", values="payoff")[names].to_numpy().tolist()
+    steps = list(played_steps(run))
+    assert [list(step.end.tally.last_payoff) for step in steps] == paid
+    return [step.game.parameters.multiplier for step in steps]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tasks.0.parameters.multiplier": 1.5},
+        {"tasks.0.parameters.multiplier": "1.5"},
+        {"tasks.0.parameters": "{multiplier: 1.5}"},
+        {"tasks": [with_multiplier(1.5)]},
+    ],
+)
+def test_value_of_a_fork_wins_over_an_earlier_set(with_event: Run, runs: Path, change: dict[str, object]) -> None:
+    assert multipliers(with_event) == [2, 3, 3, 3, 2, 3, 3, 3]
+    twin = fork_run(with_event.path, at="1.3", set=change, out=runs)
+    assert multipliers(twin) == [2, 3, 1.5, 1.5, 1.5, 3, 3, 3]
+    assert lines_before(twin, 0, 2) == lines_before(with_event, 0, 2)
+    assert replay_run(twin.path, out=runs / "again").tables_identical
+
+
+def test_fork_undoes_a_set_with_the_value_before_it(with_event: Run, runs: Path) -> None:
+    twin = fork_run(with_event.path, at="1.3", set={"tasks.0.parameters.multiplier": 2.0}, out=runs)
+    assert multipliers(twin)[:4] == [2, 3, 2, 2]
+
+
+def test_set_stands_in_a_fork_that_gives_another_parameter(with_event: Run, runs: Path) -> None:
+    twin = fork_run(with_event.path, at="1.3", set={"tasks.0.parameters.endowment": 40}, out=runs)
+    assert multipliers(twin) == multipliers(with_event)
+
+
+def test_set_from_the_step_of_a_fork_on_wins(with_event: Run, runs: Path) -> None:
+    own = {"tasks.0.parameters.multiplier": 1.5}
+    assert multipliers(fork_run(with_event.path, at="1.2", set=own, out=runs))[:4] == [2, 3, 3, 3]
+    twin = fork_run(with_event.path, at="1.3", set=own, event={"set": {"multiplier": 2.5}}, out=runs)
+    assert multipliers(twin)[:4] == [2, 3, 2.5, 2.5]
+
+
+@pytest.mark.parametrize("at", ["1.3", "1.4"])
+def test_fork_of_a_fork_keeps_its_value_over_a_set(with_event: Run, runs: Path, at: str) -> None:
+    first = fork_run(with_event.path, at="1.3", set={"tasks.0.parameters.multiplier": 1.5}, out=runs)
+    second = fork_run(first.path, at=at, set=SILENT, out=runs)
+    assert multipliers(second) == multipliers(first)
+    third = fork_run(second.path, at="1.4", set={"tasks.0.parameters.multiplier": 1.25}, out=runs)
+    assert multipliers(third) == [2, 3, 1.5, 1.25, 1.25, 3, 3, 3]
+
+
+def test_fork_that_does_not_fit_an_earlier_set_stops(make_plan: Callable[..., Plan], runs: Path) -> None:
+    talk = {"task_id": "talk", "task_type": "opinion", "max_steps": 3, "parameters": {"low": 0, "high": 10}}
+    event = {"at": "1.2", "set": {"high": 4}}
+    run = run_scenario(make_plan(tasks=[talk], mode="cooperative", events=[event]), out=runs)
+    with pytest.raises(RunStoppedError, match=r"events set \{'high': 4\} before, which does not fit"):
+        fork_run(run.path, at="1.3", set={"tasks.0.parameters.low": 6, "events": []}, out=runs)
+
+
+def test_resumed_fork_keeps_its_value_over_a_set(with_event: Run, runs: Path) -> None:
+    def interrupt(event: Event) -> None:
+        if isinstance(event, StepResolved) and (event.episode, event.step) == (0, 2):
+            raise SocietyError("cut off")
+
+    own = {"tasks.0.parameters.multiplier": 1.5}
+    with pytest.raises(RunStoppedError) as stopped:
+        fork_run(with_event.path, at="1.3", set=own, out=runs, on_event=interrupt)
+    assert multipliers(resume_run(stopped.value.path)) == [2, 3, 1.5, 1.5, 1.5, 3, 3, 3]
 
 
 def test_fork_of_a_fork_has_both_changes(run: Run, runs: Path) -> None:
