@@ -288,7 +288,7 @@ class MultiModelEnvironment(Members):
         from simulation.engine.restore import store_again, store_messages_again
 
         if any(self._in_columns(task, number) for number, task in tasks.items()):
-            await store_messages_again(await self._open_columns(), messages)
+            store_messages_again(await self._open_columns(), messages)
             return
         society = await self._open()
         games = {number: self._game(task, number, society) for number, task in tasks.items()}

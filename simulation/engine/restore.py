@@ -61,12 +61,15 @@ async def store_again(
                     await society.perform(number[model_id], move)
 
 
-async def store_messages_again(society: BatchSociety, messages: Iterable[MessageSent]) -> None:
-    """Store what was said in the finished episodes of a society that is played in columns, in its order."""
+def store_messages_again(society: BatchSociety, messages: Iterable[MessageSent]) -> None:
+    """Store what was said in the finished episodes of a society that is played in columns, round by round."""
     number = {config.model_id: player for player, config in enumerate(society.configs)}
-    for message in messages:
-        addressees = [number[model_id] for model_id in message.addressees]
-        await society.store_again(number[message.sender], addressees, message.text)
+    for _, part in groupby(messages, key=lambda message: (message.episode, message.step, message.talk_round)):
+        said = list(part)
+        speakers = [number[message.sender] for message in said]
+        reached = [[number[model_id] for model_id in message.addressees] for message in said]
+        groups = society.groups(dict(zip(speakers, reached, strict=True)), speakers)
+        society.post(groups, speakers, range(len(said)), [message.text for message in said])
 
 
 def _by_step(events: Iterable[Happened]) -> defaultdict[int, defaultdict[int, list[Happened]]]:

@@ -145,7 +145,7 @@ class BatchEpisode(Episode):
     def _deliver(self, place: tuple[int, int, int], speakers: Sequence[int], said: CodedCells, links: Reach) -> None:
         """Store and report the messages of a talk round."""
         groups = self.society.groups(self.audiences, speakers)
-        first = self.society.post(groups, speakers, said.codes, said.values)
+        first = self.society.post(groups, speakers, said.codes.tolist(), said.values)
         hearers = self._audience(links)
         self.emit(self.columns.messages(place, speakers, said, self.addressees, hearers, (first, groups)))
 

@@ -77,24 +77,12 @@ class BatchSociety:
         known.update({player: self._groups[circle] for player, circle in circles.items()})
         return [known[player] for player in speakers]
 
-    def post(
-        self, groups: Sequence[int], speakers: Sequence[int], said: NDArray[np.int32], texts: Sequence[str]
-    ) -> int:
+    def post(self, groups: Sequence[int], speakers: Sequence[int], said: Sequence[int], texts: Sequence[str]) -> int:
         """Store messages, each the number of its text, and return the id of the first; the others follow it."""
-        if self._platform is not None:
-            self._platform.sandbox_clock.time_step += 1  # OASIS counts its environment's steps
-        first = self._store(groups, speakers, said.tolist(), texts)
-        if self._platform is not None:
-            self._platform.save()
-        return first
-
-    def _store(self, groups: Sequence[int], speakers: Sequence[int], said: Sequence[int], texts: Sequence[str]) -> int:
         first = self._messages + 1
         self._messages += len(speakers)
         if self._platform is not None:
+            self._platform.sandbox_clock.time_step += 1  # OASIS counts its environment's steps
             self._platform.post_texts(groups, speakers, said, texts)
+            self._platform.save()
         return first
-
-    async def store_again(self, player: int, audience: Sequence[int], text: str) -> None:
-        """Store a message of an earlier session, so that a resumed run's database is complete."""
-        self._store(self.groups({player: audience}, [player]), [player], [0], [text])
