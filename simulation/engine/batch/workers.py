@@ -62,6 +62,7 @@ class SplitAnswering:
         self._cast: Cast | None = None
         self._equipment: list[bytes] = []
         self._state: object = None
+        self._closed = False
 
     async def answer(self, cast: Cast, question: StepQuestion) -> Answers:
         """Return what the players answer, as `Answering.answer`."""
@@ -71,7 +72,8 @@ class SplitAnswering:
         return await asyncio.to_thread(self._answer, cast, question, parts)
 
     def close(self) -> None:
-        """End the workers."""
+        """End the workers; a part that is being answered meanwhile is given up."""
+        self._closed = True
         for worker in self._workers:
             worker.end()
         self._workers = []
@@ -109,7 +111,9 @@ class SplitAnswering:
         for _ in range(DEATHS):
             try:
                 found = self._workers[number].result()
-            except LostWorkerError:
+            except LostWorkerError as error:
+                if self._closed:
+                    raise SocietyError("the workers were ended") from error
                 notices.warning("a worker process died; its part of the step is being computed again")
                 self._replace(number, order)
                 continue

@@ -99,6 +99,14 @@ async def test_workers_that_keep_dying_stop_the_run() -> None:
         await SplitAnswering(DyingWorkerStub, 2).answer(of, question(of))
 
 
+async def test_ending_the_workers_starts_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    of, split = cast(), SplitAnswering(DyingWorkerStub, 2)
+    split.close()
+    with pytest.raises(SocietyError, match="the workers were ended"):
+        await split.answer(of, question(of))
+    assert "computed again" not in caplog.text
+
+
 async def test_few_players_are_not_split(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "LEAST", PLAYERS)
     of = cast()
