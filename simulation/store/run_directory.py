@@ -3,6 +3,7 @@
 runs/<scenario>-<time>-<id>/
   manifest.json          resolved scenario and roster, versions, seed, tier mix, status
   events.jsonl           append-only; every table is derived from it
+  blocks/*.parquet       the events of large steps, which the log names
   prompts/<n>.jsonl.gz   what models were asked
   oasis.db               the messages as OASIS stores them
   tables/*.parquet
