@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.adapter_sources import AdapterSwap
 from agents.answers import AnswerReading, ReaderVersion, read_answer
+from agents.dataclass_init import quick_init
 from agents.deliberation import Deliberation
 from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Request, Sampling, Tier
 from agents.interviews import Interview, interview_request, interviewed
@@ -48,6 +49,7 @@ class PlatformError(SocietyError):
     """The OASIS platform refused an action, or stopped."""
 
 
+@quick_init
 @dataclass(frozen=True)
 class SpokenMessage:
     """A message that was generated, and that the platform stored."""
@@ -57,6 +59,7 @@ class SpokenMessage:
     group_id: int
 
 
+@quick_init
 @dataclass(frozen=True)
 class Decision:
     """A model's decision in the game.

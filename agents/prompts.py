@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
+from agents.dataclass_init import quick_init
 from agents.inference.provenance import CallKey, ChatMessage, Purpose
 from agents.language import Language, text_in
 from agents.network import NetworkView
@@ -84,6 +85,7 @@ class EpisodeContext:
     network: bool = False
 
 
+@quick_init
 @dataclass(frozen=True)
 class PlayerContext:
     """What the user prompt of one model in one step is made from.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from agents.adapter_sources import AdapterSwap
+from agents.dataclass_init import quick_init
 from agents.deliberation import UNSET, Deliberation
 from agents.inference.provenance import Sampling
 from agents.network import NetworkView
@@ -13,6 +14,7 @@ from agents.prompts import EpisodeContext, HeardMessage
 from agents.social import FeedPost
 
 
+@quick_init
 @dataclass(frozen=True)
 class TurnContext:
     """What one model's prompt in one step is made from, and what its player may know.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from agents.dataclass_init import quick_init
 from agents.inference.provenance import FALLBACK_ORDER, ChatMessage, Request, Tier, ToolCall
 from agents.inference.servers.balancing import Balancing
 
@@ -111,6 +112,7 @@ class Detection:
     base_models: tuple[str, ...] = ()
 
 
+@quick_init
 @dataclass(frozen=True)
 class Completion:
     """A tier's answer to one request.

@@ -8,6 +8,7 @@ from enum import Enum
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
+from agents.dataclass_init import quick_init
 from agents.problems import SocietyError
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Purpose(str, Enum):
     INTERVIEW = "interview"
 
 
+@quick_init
 @dataclass(frozen=True)
 class ToolCall:
     """A tool that a model calls; `arguments` is JSON as the model wrote it."""
@@ -64,6 +66,7 @@ class ToolCall:
     arguments: str
 
 
+@quick_init
 @dataclass(frozen=True)
 class ChatMessage:
     """One chat message; `role` is system, user, assistant or tool.
@@ -103,6 +106,7 @@ class Sampling:
             _check_sampling(self)
 
 
+@quick_init
 @dataclass(frozen=True)
 class CallKey:
     """The moment of a run that a call belongs to; unique within a run. `attempt` is 1 after an invalid reply."""
@@ -120,6 +124,7 @@ class CallKey:
         return f"episode {self.episode + 1}, step {self.step + 1}, {self.model_id}, {self.purpose.value}"
 
 
+@quick_init
 @dataclass(frozen=True)
 class Request:
     """One generation.
@@ -226,6 +231,7 @@ def _check_tools(tools: tuple[Mapping[str, Any], ...]) -> None:
         names.add(name)
 
 
+@quick_init
 @dataclass(frozen=True)
 class Provenance:
     """Where a text came from.
@@ -259,6 +265,7 @@ class Provenance:
     reasoning_tokens: int | None = None
 
 
+@quick_init
 @dataclass(frozen=True)
 class Reply:
     """A generated text with its provenance.
@@ -300,6 +307,7 @@ class CallStatus(str, Enum):
     CACHED = "cached"
 
 
+@quick_init
 @dataclass(frozen=True)
 class CallRecord:
     """One attempt of one generation at one tier: a row of the `calls` table.

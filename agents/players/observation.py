@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from agents.dataclass_init import quick_init
 from agents.language import Language
 from agents.network import NetworkView
 from agents.role import ModelRole
 from agents.strategy import TrainingMode
 
 
+@quick_init
 @dataclass(frozen=True)
 class Option:
     """A legal action.
@@ -46,6 +48,7 @@ PayoffModel = Callable[[float], Sequence[ExpectedOutcome]]
 """Cooperation level (0 to 1) of all the others -> the expected outcome of each option in this step."""
 
 
+@quick_init
 @dataclass(frozen=True)
 class Observation:
     """What a player sees of the game before it acts; its size does not grow with the episode.
@@ -76,6 +79,7 @@ class Observation:
     payoff_model: PayoffModel | None = field(default=None, compare=False, repr=False)
 
 
+@quick_init
 @dataclass(frozen=True)
 class Situation:
     """What a scripted policy needs in order to play and speak.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agents.answers import ReaderVersion
+from agents.dataclass_init import quick_init
 from agents.inference.provenance import Reply
 from agents.lora_model import LoRAModel, PlatformError, Responder, SpokenMessage
 from agents.network import SocialMove
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from simulation.network.world import World
 
 
+@quick_init
 @dataclass(frozen=True)
 class Arrival:
     """A message as it reached one hearer; both are player numbers."""

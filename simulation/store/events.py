@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import orjson
 
+from agents.dataclass_init import quick_init
 from agents.inference.provenance import CallKey, CallRecord, CallStatus, Purpose, Request, Tier
 from agents.inference.recording import read_reply
 from agents.problems import SocietyError
@@ -44,6 +45,7 @@ class EpisodeStarted:
     difficulty: float
 
 
+@quick_init
 @dataclass(frozen=True)
 class CallBegun:
     """A request that is about to be sent. Observers receive it; the log holds its attempts instead, as they end."""
@@ -51,6 +53,7 @@ class CallBegun:
     request: Request
 
 
+@quick_init
 @dataclass(frozen=True)
 class CallMade:
     """One attempt of one generation. A resumed run uses its reply in place of a call."""
@@ -58,6 +61,7 @@ class CallMade:
     record: CallRecord
 
 
+@quick_init
 @dataclass(frozen=True)
 class MessageSent:
     """One strategy message.
@@ -84,6 +88,7 @@ class MessageSent:
     reasoning: str = ""
 
 
+@quick_init
 @dataclass(frozen=True)
 class DecisionMade:
     """One decision; `action` None is invalid. Provenance is that of the last reply asked for.
