@@ -45,19 +45,22 @@ class AskedPrompt(Protocol):
 
 @dataclass(frozen=True)
 class HeardMessage:
-    """A message as its hearers read it; one object serves all of them, so that its line is rendered once."""
+    """A message as its hearers read it; one object serves all of them, so that its line is rendered once.
+
+    `lines` are those rendered so far.
+    """
 
     sender: str
     team_id: str | None
     text: str
-    _lines: dict[Language, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    lines: dict[Language, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def line(self, language: Language, templates: Templates = ()) -> str:
         """Return the message as a line of a prompt; a run has one set of templates."""
-        if language not in self._lines:
+        if language not in self.lines:
             variables = {"sender": self.sender, "team_id": self.team_id, "text": self.text}
-            self._lines[language] = _fill(language, templates, "heard", **variables)
-        return self._lines[language]
+            self.lines[language] = _fill(language, templates, "heard", **variables)
+        return self.lines[language]
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,7 @@ def user_prompt(purpose: Purpose, language: Language, own: PlayerContext, templa
         step=own.step,
         max_steps=own.max_steps,
         identity=own.identity,
-        heard=[message.line(language, templates) for message in own.heard],
+        heard=[message.lines.get(language) or message.line(language, templates) for message in own.heard],
         observation_text=own.observation_text,
         feed=own.feed,
         horizon=own.horizon,

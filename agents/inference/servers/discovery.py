@@ -121,7 +121,7 @@ async def read_content(content: aiohttp.StreamReader, headers: Mapping[str, str]
     """
     length = headers.get("Content-Length")
     if length is not None and int(length) <= LONGEST_BODY and "Content-Encoding" not in headers:
-        return await content.read()
+        return content.read_nowait() if content.is_eof() else await content.read()
     parts, size = [], 0
     async for part in content.iter_any():
         parts.append(part)

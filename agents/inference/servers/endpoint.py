@@ -184,6 +184,11 @@ class Endpoint:
         """Mark the server as down because nothing answers there; `hint` is what else to do than to start it."""
         self.down(f"{error}; {hint or how_to_start(self.url)}")
 
+    @property
+    def full(self) -> bool:
+        """Return whether it has as many calls in flight as it may have."""
+        return self.pending >= self.limit.value
+
     def free(self, now: float, adapter: str = "") -> bool:
         """Return whether a call to `adapter` may be sent now."""
         able = self.pending < self.limit.value and now >= self.rest_until and self.breaker.allows(now)
