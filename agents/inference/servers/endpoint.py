@@ -144,7 +144,7 @@ class Endpoint:
 
     def without_key(self, body: bytes) -> bytes:
         """Return what the server sent without the key that was sent to it."""
-        return without_key(body, self.headers())
+        return without_key(body, self.headers()) if self.settings.api_key_env else body
 
     def detection(self, tier: Tier) -> Detection:
         """Return what the last ask found, as a detection of `tier`."""
