@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from agents.inference.errors import BadReplyError, PermanentError, ServerLostError
+from agents.inference.errors import BadReplyError, InferenceError, PermanentError, ServerLostError
 from agents.inference.loops import PerLoop
 from agents.inference.servers.discovery import CONNECT_TIMEOUT, is_refusal, reason, without_login
 from agents.inference.servers.endpoint import Endpoint
@@ -49,25 +49,14 @@ class ChatCalls:
         return read_json(answer, endpoint.url)
 
     async def _post(self, endpoint: Endpoint, data: bytes) -> HTTPAnswer:
-        import aiohttp
-
         url, headers = endpoint.url, endpoint.headers()
         try:
             return await self._open().post(f"{url}/chat/completions", data, headers, url)
-        except asyncio.TimeoutError as error:  # to connect: the time of the whole attempt is bounded elsewhere
-            raise ServerLostError(
-                f"{url} accepted no connection within {CONNECT_TIMEOUT:g} s", overload=True
-            ) from error
-        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
-            raise ServerLostError(
-                f"the connection to {url} failed ({reason(error)})", refused=is_refusal(error)
-            ) from error
-        except aiohttp.ClientHttpProxyError as error:
-            raise PermanentError(f"the proxy for {url} refused the connection: {error.status}") from error
-        except aiohttp.ClientResponseError as error:
-            raise BadReplyError(f"{url} sent an answer that is not HTTP: {error}") from error
-        except (aiohttp.ClientError, ValueError) as error:
-            raise PermanentError(f"{url} cannot be asked: {without_login(str(error))}") from error
+        except Exception as error:
+            found = _meaning(error, url)
+            if found is None:
+                raise
+            raise found from error
 
     def _open(self) -> Posts:
         posts = self._posts.get()
@@ -75,3 +64,20 @@ class ChatCalls:
             posts = self._posts.put(Posts(self._trust_env))
             closed_with(self, posts.session)
         return posts
+
+
+def _meaning(error: Exception, url: str) -> InferenceError | None:
+    """Return what an error of aiohttp means; None for any other error."""
+    import aiohttp
+
+    if isinstance(error, asyncio.TimeoutError):  # to connect: the time of the whole attempt is bounded elsewhere
+        return ServerLostError(f"{url} accepted no connection within {CONNECT_TIMEOUT:g} s", overload=True)
+    if isinstance(error, (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)):
+        return ServerLostError(f"the connection to {url} failed ({reason(error)})", refused=is_refusal(error))
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return PermanentError(f"the proxy for {url} refused the connection: {error.status}")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return BadReplyError(f"{url} sent an answer that is not HTTP: {error}")
+    if isinstance(error, (aiohttp.ClientError, ValueError)):
+        return PermanentError(f"{url} cannot be asked: {without_login(str(error))}")
+    return None

@@ -114,7 +114,9 @@ class PreparedPost:
         self, session: aiohttp.ClientSession, address: URL, headers: Mapping[str, str], timeout: aiohttp.ClientTimeout
     ) -> None:
         import aiohttp
+        from aiohttp.http import HttpProcessingError
 
+        self._wrong = HttpProcessingError
         assert session.connector is not None
         self.address, self._timeout, self._connector = address, timeout, session.connector
         self._request = aiohttp.ClientRequest(
@@ -140,13 +142,11 @@ class PreparedPost:
 
     async def _answer(self, protocol: ResponseHandler, url: str) -> HTTPAnswer:
         """Return the next answer that is no interim one, as `aiohttp.ClientResponse.start` does."""
-        from aiohttp.http import HttpProcessingError
-
         try:
             message, content = await protocol.read()
             while message.code in _INTERIM and message.code != _SWITCHING:
                 message, content = await protocol.read()
-        except HttpProcessingError as error:
+        except self._wrong as error:
             raise self._no_http(error) from error
         return HTTPAnswer(message.code, await read_content(content, message.headers, url), message.headers)
 
