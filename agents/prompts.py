@@ -7,12 +7,12 @@ template names and that is not given is an error, never a blank.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from agents.dataclass_init import quick_init
+from agents.dataclass_init import changed, quick_init
 from agents.inference.provenance import CallKey, ChatMessage, Purpose
 from agents.language import Language, text_in
 from agents.network import NetworkView
@@ -24,7 +24,7 @@ from agents.social import FeedPost
 from agents.strategy import DecisionMaking, HorizonFacts, Stance, Strategy, TaskFacts, TrainingMode
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2.runtime import Context
 
 
 class AskedPrompt(Protocol):
@@ -45,19 +45,22 @@ class AskedPrompt(Protocol):
 
 @dataclass(frozen=True)
 class HeardMessage:
-    """A message as its hearers read it; one object serves all of them, so that its line is rendered once."""
+    """A message as its hearers read it; one object serves all of them, so that its line is rendered once.
+
+    `lines` are those rendered so far.
+    """
 
     sender: str
     team_id: str | None
     text: str
-    _lines: dict[Language, str] = field(default_factory=dict, init=False, repr=False, compare=False)
+    lines: dict[Language, str] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def line(self, language: Language, templates: Templates = ()) -> str:
         """Return the message as a line of a prompt; a run has one set of templates."""
-        if language not in self._lines:
+        if language not in self.lines:
             variables = {"sender": self.sender, "team_id": self.team_id, "text": self.text}
-            self._lines[language] = _fill(language, templates, "heard", **variables)
-        return self._lines[language]
+            self.lines[language] = _fill(language, templates, "heard", **variables)
+        return self.lines[language]
 
 
 @dataclass(frozen=True)
@@ -164,7 +167,7 @@ def user_prompt(purpose: Purpose, language: Language, own: PlayerContext, templa
         step=own.step,
         max_steps=own.max_steps,
         identity=own.identity,
-        heard=[message.line(language, templates) for message in own.heard],
+        heard=[message.lines.get(language) or message.line(language, templates) for message in own.heard],
         observation_text=own.observation_text,
         feed=own.feed,
         horizon=own.horizon,
@@ -270,10 +273,9 @@ def _render(language: Language, templates: Templates, purpose: str, /, **variabl
 
 
 def _fill(language: Language, templates: Templates, purpose: str, /, **variables: Any) -> str:
-    # Template.render without Jinja's globals: copying them costs more than rendering a prompt
-    template = _template(language, templates, purpose)
+    render, empty = _template(language, templates, purpose)
     try:
-        return "".join(template.root_render_func(template.new_context(variables, shared=True)))
+        return "".join(render(_context_of(empty, variables)))
     except Exception as error:
         if purpose not in dict(templates):
             raise
@@ -283,10 +285,22 @@ def _fill(language: Language, templates: Templates, purpose: str, /, **variables
 
 
 @lru_cache(maxsize=1024)
-def _template(language: Language, templates: Templates, purpose: str) -> Template:
+def _template(
+    language: Language, templates: Templates, purpose: str
+) -> tuple[Callable[[Context], Iterator[str]], Context]:
+    """Return what renders a template, and a context of it without variables."""
     own = dict(templates).get(purpose)
     shipped = f"{language.value}/{purpose}.j2"
-    return environment().get_template(shipped) if own is None else environment().from_string(own)
+    found = environment().get_template(shipped) if own is None else environment().from_string(own)
+    return found.root_render_func, found.new_context({}, shared=True)
+
+
+def _context_of(empty: Context, variables: dict[str, Any]) -> Context:
+    """Return a template's context with these variables, and without Jinja's globals.
+
+    It is what `Template.new_context` makes, which copies the globals and takes longer than most templates.
+    """
+    return changed(empty, parent=variables, vars={}, exported_vars=set(), eval_ctx=changed(empty.eval_ctx))
 
 
 ROLE_NAMES_ZH = {

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from agents.adapter_sources import AdapterSwap
-from agents.dataclass_init import quick_init
+from agents.dataclass_init import changed, quick_init
 from agents.deliberation import UNSET, Deliberation
 from agents.inference.provenance import Sampling
 from agents.network import NetworkView
@@ -64,4 +64,4 @@ class TurnContext:
     @property
     def full_observation(self) -> Observation:
         """Return the observation with the texts heard, which is all that a scripted player uses."""
-        return replace(self.observation, heard=tuple(message.text for message in self.heard))
+        return changed(self.observation, heard=tuple([message.text for message in self.heard]))

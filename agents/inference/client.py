@@ -90,6 +90,7 @@ class VLLMClient:
         self.url = self._registry.endpoints[0].url
         self._health = HealthWatch(self._registry, self.settings.health_interval)
         self._backends = backends(self.settings, Slots(self._registry))
+        self._lazy = {tier: each for tier, each in self._backends.items() if isinstance(each, LazyBackend)}
         self._served = [backend for tier, backend in self._backends.items() if tier in SERVER_TIERS]
         self._attempts = {
             tier: Attempts(tier, backend, self._registry, self._record) for tier, backend in self._backends.items()
@@ -232,7 +233,8 @@ class VLLMClient:
         request = Request(self.next_key(adapter), adapter, (), base_model=self.base_model)
         for tier in self._backends:
             try:
-                await self._load(tier)
+                if tier in self._lazy:
+                    await self._lazy[tier].load()
                 self._check(tier, request)
             except (PassedOverError, TransientError):
                 continue
@@ -241,8 +243,6 @@ class VLLMClient:
 
     async def _watch_servers(self) -> None:
         """Before a call: ask the servers the first time, watch their health, and log that one came back."""
-        if not self._served:
-            return
         if not self._registry.asked:
             await asyncio.gather(*(backend.detect() for backend in self._served))
         self._health.begin()
@@ -263,10 +263,11 @@ class VLLMClient:
         if recorded is not None:
             return recorded
         self._on_request(request)
-        cached = await self._from_cache(request)
+        cached = await self._from_cache(request) if self._cache is not None else None
         if cached is not None:
             return cached
-        await self._watch_servers()
+        if self._served:
+            await self._watch_servers()
         deadline = time.monotonic() + self.settings.deadline
         failed_tiers: list[FailedTier] = []
         for tier in self._backends:
@@ -279,7 +280,8 @@ class VLLMClient:
         raise FloorReachedError(self._floor, causes(failed_tiers) or "no tier is allowed", errors)
 
     async def _from_cache(self, request: Request) -> Reply | None:
-        reply = await self._cache.find(request, self._weights_of(request)) if self._cache is not None else None
+        assert self._cache is not None
+        reply = await self._cache.find(request, self._weights_of(request))
         if reply is None or reply.provenance.tier not in self._backends:
             return None
         self._record(cached_record(request, reply))
@@ -346,7 +348,8 @@ class VLLMClient:
     async def _try(self, tier: Tier, request: Request, failed_tiers: list[FailedTier], deadline: float) -> Reply | None:
         """Return the reply of one tier; without one, add it to `failed_tiers` and return None."""
         try:
-            await self._load(tier)
+            if tier in self._lazy:
+                await self._lazy[tier].load()
             self._check(tier, request)
             if failed_tiers:
                 self._fallbacks.fell_back(failed_tiers, tier)
@@ -354,12 +357,6 @@ class VLLMClient:
         except (PassedOverError, TransientError, PermanentError) as error:
             failed_tiers.append(FailedTier(tier, error))
             return None
-
-    async def _load(self, tier: Tier) -> None:
-        """Import what the tier needs, if that was left to the first call."""
-        backend = self._backends[tier]
-        if isinstance(backend, LazyBackend):
-            await backend.load()
 
     def _check(self, tier: Tier, request: Request) -> None:
         """Raise ServerLostError or PassedOverError if the tier cannot answer this request."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agents.dataclass_init import quick_init
+from agents.dataclass_init import changed, quick_init
 from agents.inference.backend import Completion
 from agents.inference.provenance import CallKey, CallRecord, Provenance, Purpose, Reply, Request, ScoredReply, Tier
 
@@ -82,3 +82,9 @@ def test_quick_init_refuses_defaults_that_are_made() -> None:
 
     with pytest.raises(TypeError, match="plain defaults only"):
         quick_init(Made)
+
+
+def test_changed_copies_as_replace_does() -> None:
+    made = Completion("hello", prompt_tokens=3)
+    assert changed(made, text="bye") == replace(made, text="bye")
+    assert made == Completion("hello", prompt_tokens=3)

@@ -1,22 +1,20 @@
-"""Calls of `/chat/completions` with aiohttp, which both server tiers make: one session per event loop."""
+"""Calls of `/chat/completions` with aiohttp, which both server tiers make: connections of each event loop apart."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
-from agents.inference.errors import BadReplyError, PermanentError, ServerLostError
+from agents.inference.errors import BadReplyError, InferenceError, PermanentError, ServerLostError
 from agents.inference.loops import PerLoop
-from agents.inference.servers.discovery import CONNECT_TIMEOUT, is_refusal, read_body, reason, without_login
+from agents.inference.servers.discovery import CONNECT_TIMEOUT, is_refusal, reason, without_login
 from agents.inference.servers.endpoint import Endpoint
+from agents.inference.servers.posts import HTTPAnswer, Posts
 from agents.inference.servers.sessions import closed_with
 from agents.inference.servers.wire import error_of, read_json
-
-if TYPE_CHECKING:
-    import aiohttp
 
 
 class ChatCalls:
@@ -24,13 +22,13 @@ class ChatCalls:
 
     def __init__(self, trust_env: bool = False) -> None:
         self._trust_env = trust_env
-        self._sessions: PerLoop[aiohttp.ClientSession] = PerLoop()
+        self._posts: PerLoop[Posts] = PerLoop()
 
     async def aclose(self) -> None:
         """Close the running loop's connections."""
-        session = self._sessions.pop()
-        if session is not None:
-            await session.close()
+        posts = self._posts.pop()
+        if posts is not None:
+            await posts.session.close()
 
     async def ask(self, endpoint: Endpoint, body: Mapping[str, Any]) -> Any:
         """Return the JSON that a server answers to a chat call.
@@ -50,41 +48,36 @@ class ChatCalls:
             )
         return read_json(answer, endpoint.url)
 
-    async def _post(self, endpoint: Endpoint, data: bytes) -> tuple[int, bytes, Mapping[str, str]]:
-        import aiohttp
-
+    async def _post(self, endpoint: Endpoint, data: bytes) -> HTTPAnswer:
         url, headers = endpoint.url, endpoint.headers()
         try:
-            async with self._session().post(f"{url}/chat/completions", data=data, headers=headers) as response:
-                return response.status, await read_body(response, url), response.headers
-        except asyncio.TimeoutError as error:  # to connect: the time of the whole attempt is bounded elsewhere
-            raise ServerLostError(
-                f"{url} accepted no connection within {CONNECT_TIMEOUT:g} s", overload=True
-            ) from error
-        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
-            raise ServerLostError(
-                f"the connection to {url} failed ({reason(error)})", refused=is_refusal(error)
-            ) from error
-        except aiohttp.ClientHttpProxyError as error:
-            raise PermanentError(f"the proxy for {url} refused the connection: {error.status}") from error
-        except aiohttp.ClientResponseError as error:
-            raise BadReplyError(f"{url} sent an answer that is not HTTP: {error}") from error
-        except (aiohttp.ClientError, ValueError) as error:
-            raise PermanentError(f"{url} cannot be asked: {without_login(str(error))}") from error
+            return await self._open().post(f"{url}/chat/completions", data, headers, url)
+        except Exception as error:
+            found = _meaning(error, url)
+            if found is None:
+                raise
+            raise found from error
 
-    def _session(self) -> aiohttp.ClientSession:
-        session = self._sessions.get()
-        if session is None or session.closed:
-            session = self._sessions.put(closed_with(self, _open(self._trust_env)))
-        return session
+    def _open(self) -> Posts:
+        posts = self._posts.get()
+        if posts is None or posts.session.closed:
+            posts = self._posts.put(Posts(self._trust_env))
+            closed_with(self, posts.session)
+        return posts
 
 
-def _open(trust_env: bool) -> aiohttp.ClientSession:
+def _meaning(error: Exception, url: str) -> InferenceError | None:
+    """Return what an error of aiohttp means; None for any other error."""
     import aiohttp
 
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT),
-        headers={"Content-Type": "application/json"},
-        trust_env=trust_env,
-    )
+    if isinstance(error, asyncio.TimeoutError):  # to connect: the time of the whole attempt is bounded elsewhere
+        return ServerLostError(f"{url} accepted no connection within {CONNECT_TIMEOUT:g} s", overload=True)
+    if isinstance(error, (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)):
+        return ServerLostError(f"the connection to {url} failed ({reason(error)})", refused=is_refusal(error))
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return PermanentError(f"the proxy for {url} refused the connection: {error.status}")
+    if isinstance(error, aiohttp.ClientResponseError):
+        return BadReplyError(f"{url} sent an answer that is not HTTP: {error}")
+    if isinstance(error, (aiohttp.ClientError, ValueError)):
+        return PermanentError(f"{url} cannot be asked: {without_login(str(error))}")
+    return None

@@ -109,16 +109,21 @@ async def _get(session: aiohttp.ClientSession, address: str, url: str, headers: 
 
 
 async def read_body(response: aiohttp.ClientResponse, url: str) -> bytes:
-    """Return the whole body.
+    """Return the whole body. Raises as `read_content`."""
+    return await read_content(response.content, response.headers, url)
+
+
+async def read_content(content: aiohttp.StreamReader, headers: Mapping[str, str], url: str) -> bytes:
+    """Return the whole body that an answer with these headers has.
 
     Raises:
         BadReplyError: It is longer than `LONGEST_BODY`.
     """
-    length = response.content_length
-    if length is not None and length <= LONGEST_BODY and "Content-Encoding" not in response.headers:
-        return await response.read()
+    length = headers.get("Content-Length")
+    if length is not None and int(length) <= LONGEST_BODY and "Content-Encoding" not in headers:
+        return content.read_nowait() if content.is_eof() else await content.read()
     parts, size = [], 0
-    async for part in response.content.iter_any():
+    async for part in content.iter_any():
         parts.append(part)
         size += len(part)
         if size > LONGEST_BODY:

@@ -144,7 +144,7 @@ class Endpoint:
 
     def without_key(self, body: bytes) -> bytes:
         """Return what the server sent without the key that was sent to it."""
-        return without_key(body, self.headers())
+        return without_key(body, self.headers()) if self.settings.api_key_env else body
 
     def detection(self, tier: Tier) -> Detection:
         """Return what the last ask found, as a detection of `tier`."""
@@ -183,6 +183,11 @@ class Endpoint:
     def lost(self, error: TransientError, hint: str = "") -> None:
         """Mark the server as down because nothing answers there; `hint` is what else to do than to start it."""
         self.down(f"{error}; {hint or how_to_start(self.url)}")
+
+    @property
+    def full(self) -> bool:
+        """Return whether it has as many calls in flight as it may have."""
+        return self.pending >= self.limit.value
 
     def free(self, now: float, adapter: str = "") -> bool:
         """Return whether a call to `adapter` may be sent now."""

@@ -39,7 +39,7 @@ class AdaptiveLimit:
     @property
     def value(self) -> int:
         """Return the number of calls in flight that is allowed now."""
-        return max(1, int(self.level))
+        return int(self.level) if self.level >= 1 else 1
 
     def returned(self, began: float, now: float, in_flight: int) -> None:
         """Learn from a call that succeeded; `in_flight` counts it."""

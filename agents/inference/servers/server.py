@@ -45,7 +45,7 @@ class ServerBackend(ABC):
         """Do nothing: the server has loaded the models."""
 
     async def complete(self, request: Request, route: Route) -> Completion:
-        """Make one attempt at one server.
+        """Make one attempt at one server; a server that refuses to send probabilities is asked again without them.
 
         Raises:
             TransientError, PermanentError, UnknownAdapterError: The attempt failed; `agents.inference.errors` says how.
@@ -54,19 +54,15 @@ class ServerBackend(ABC):
             seconds = min(self._longest, max(0.0, route.until - time.monotonic()))
             try:
                 async with within(seconds):
-                    return await self._ask_with_odds(endpoint, request)
+                    try:
+                        return await self._ask(endpoint, request)
+                    except PermanentError as error:
+                        if not _refuses_odds(error, endpoint, request):
+                            raise
+                    endpoint.dialect = replace(endpoint.dialect, odds=False)
+                    return await self._ask(endpoint, request)
             except asyncio.TimeoutError as error:
                 raise self._too_slow(endpoint, seconds) from error
-
-    async def _ask_with_odds(self, endpoint: Endpoint, request: Request) -> Completion:
-        """Ask for the probabilities of a decision's choices too, until the server refuses that field."""
-        try:
-            return await self._ask(endpoint, request)
-        except PermanentError as error:
-            if not (endpoint.dialect.odds and odds_fields(request) and "logprob" in str(error).lower()):
-                raise
-        endpoint.dialect = replace(endpoint.dialect, odds=False)
-        return await self._ask(endpoint, request)
 
     def _too_slow(self, endpoint: Endpoint, seconds: float) -> TransientError:
         """Return ServerLostError if the server had about the time of an attempt, OutOfTimeError if it had much less."""
@@ -82,3 +78,8 @@ class ServerBackend(ABC):
     @abstractmethod
     async def aclose(self) -> None:
         """Close the running loop's connections; a later call opens new ones."""
+
+
+def _refuses_odds(error: PermanentError, endpoint: Endpoint, request: Request) -> bool:
+    """Return whether a server refused the field that asks for the probabilities of a decision's choices."""
+    return bool(endpoint.dialect.odds and odds_fields(request)) and "logprob" in str(error).lower()

@@ -127,7 +127,7 @@ class Slots:
         """Take a slot, or return why none is free. The caller has the lock."""
         now, able = time.monotonic(), self.registry.able(*kind)
         free = [each for each in able if each.free(now, kind[0])]
-        untried = [each for each in free if each.url not in route.avoid] or free
+        untried = ([each for each in free if each.url not in route.avoid] or free) if route.avoid else free
         if untried:
             endpoint = pick(self._policy, untried, kind[0], self._rng, self.settings.replicas)
             endpoint.pending += 1
@@ -209,6 +209,8 @@ class Slots:
                 if self._step(kind):
                     turns.append(kind)
                 handed.append((waiting, None if isinstance(found, _Blocked) else found))
+                if only is not None and only.full:
+                    break
             self._next_moment = moment
             self._set_alarms()
             for waiting, slot in handed:  # last: a slot that comes back is handed out again
@@ -273,6 +275,8 @@ class Slots:
 
     def _set_alarms(self) -> None:
         """Make every loop with waiting calls hand out slots at the next moment: any loop may end before the others."""
+        if self._next_moment == math.inf:
+            return
         for loop, moment in list(self._alarms.items()):
             if self._next_moment < moment:
                 self._alarms[loop] = self._next_moment

@@ -60,8 +60,13 @@ def chat_body(request: Request, dialect: Dialect = DEFAULT_DIALECT, model: str |
     }
     if request.seed is not None and dialect.seed:
         body["seed"] = request.seed
-    body |= tool_fields(request) | constraint(request, dialect) | thinking_fields(request, dialect)
-    return body | (odds_fields(request) if dialect.odds else {})
+    if request.tools:
+        body |= tool_fields(request)
+    if request.choices:
+        body |= constraint(request, dialect)
+    if request.thinking is not None:
+        body |= thinking_fields(request, dialect)
+    return body | odds_fields(request) if dialect.odds and request.choices else body
 
 
 def chat_messages(request: Request, dialect: Dialect = DEFAULT_DIALECT) -> list[dict[str, Any]]:
@@ -97,8 +102,10 @@ def tool_fields(request: Request) -> dict[str, Any]:
 
 def token_budget(request: Request, dialect: Dialect = DEFAULT_DIALECT) -> int:
     """Return the tokens that the reply may have: enough for the longest choice (a token is at least one byte)."""
-    longest = max((len(choice.encode()) for choice in request.choices or ()), default=0)
-    return max(request.sampling.max_tokens, longest + 1 + dialect.constraint.extra_tokens if longest else 0)
+    if not request.choices:
+        return request.sampling.max_tokens
+    longest = max([len(choice.encode()) for choice in request.choices])
+    return max(request.sampling.max_tokens, longest + 1 + dialect.constraint.extra_tokens)
 
 
 def read_completion(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from agents.dataclass_init import changed
 from agents.inference.errors import PermanentError
 from agents.language import Language
 from agents.players.observation import Observation, Option, Situation
@@ -142,9 +143,5 @@ class LateRandom(random.Random):
 
 
 def _with_heard(observation: Observation, heard: tuple[str, ...]) -> Observation:
-    """Return the observation with the texts heard. A copy of its fields takes a tenth of `dataclasses.replace`."""
-    if not heard:
-        return observation
-    found = object.__new__(Observation)
-    found.__dict__.update(observation.__dict__, heard=heard)
-    return found
+    """Return the observation with the texts heard."""
+    return changed(observation, heard=heard) if heard else observation
