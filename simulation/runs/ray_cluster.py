@@ -42,7 +42,7 @@ def joined_cluster(ray: Any, jobs: int, store: int) -> Iterator[None]:
     if os.environ.get(ADDRESS):
         ray.init(**quiet)
     else:
-        ray.init(num_cpus=jobs, object_store_memory=store, include_dashboard=False, **quiet)
+        ray.init("local", num_cpus=jobs, object_store_memory=store, include_dashboard=False, **quiet)
     try:
         yield
     finally:
