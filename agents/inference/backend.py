@@ -209,10 +209,7 @@ def _unquantised(model: str) -> str:
 
 def as_openai(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
     """Return messages in the shape of the OpenAI chat API."""
-    return [
-        _as_openai(each) if each.tool_calls or each.tool_call_id else {"role": each.role, "content": each.content}
-        for each in messages
-    ]
+    return [_as_openai(message) for message in messages]
 
 
 def _as_openai(message: ChatMessage) -> dict[str, Any]:

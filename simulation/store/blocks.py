@@ -16,7 +16,7 @@ import orjson
 
 from agents.problems import SocietyError
 from simulation.store.files import replace_stream
-from simulation.store.rows import Cells, CodedCells, Rows, Same
+from simulation.store.rows import Cells, CodedCells, Rows, Same, coded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -118,8 +118,7 @@ def rows_table(rows: Rows[Any]) -> pa.Table:
             arrays[name] = arrow_array(cells, len(rows))
             del copies[name]
     table = pa.table(arrays) if arrays else pa.table({"": pa.nulls(len(rows))})
-    noted = {_SAME: orjson.dumps(same), _COPIES: orjson.dumps(copies), b"society.rows": str(len(rows)).encode()}
-    return table.replace_schema_metadata(noted)
+    return table.replace_schema_metadata({_SAME: orjson.dumps(same), _COPIES: orjson.dumps(copies)})
 
 
 def arrow_array(cells: Cells, count: int) -> Any:
@@ -147,12 +146,11 @@ def _lists(codes: Any, values: Sequence[tuple[str, ...]]) -> Any:
     import numpy as np
     import pyarrow as pa
 
-    place: dict[str, int] = {}
-    flat = np.fromiter((place.setdefault(text, len(place)) for text in chain.from_iterable(values)), dtype=np.int32)
+    flat = coded(chain.from_iterable(values))
     lengths = np.fromiter(map(len, values), dtype=np.int32, count=len(values))
-    names = pa.array(list(place), type=pa.string())
+    names = pa.array(flat.values, type=pa.string())
     offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
-    lists = pa.ListArray.from_arrays(pa.array(offsets), pa.DictionaryArray.from_arrays(pa.array(flat), names))
+    lists = pa.ListArray.from_arrays(pa.array(offsets), pa.DictionaryArray.from_arrays(pa.array(flat.codes), names))
     in_order = len(codes) == len(values) and bool((codes == np.arange(len(codes))).all())
     return lists if in_order else lists.take(pa.array(codes))
 

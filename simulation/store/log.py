@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import orjson
 
+from agents.dataclass_init import changed
 from agents.inference.provenance import CallKey, CallRecord, CallStatus, Purpose, Tier
 from agents.inference.recording import read_reply
 from agents.problems import SocietyError
@@ -73,14 +74,11 @@ class EventLog:
             return orjson.dumps({"type": BLOCK, **body, "rows": len(event.rows), "file": file}) + b"\n"
         name, _ = _ROWS.get(type(event), ("", None))
         rows = getattr(event, name, ())
-        if not isinstance(rows, Rows):
-            return encode(event) + b"\n"
-        step = event.step if isinstance(event, StepResolved) else "end"
-        stored: Any = tuple(rows)
-        if len(rows) >= LEAST:
-            stored = {"file": self._store(f"{getattr(event, 'episode', 0)}-{step}-{type(event).__name__}", rows)}
-        body = {field.name: getattr(event, field.name) for field in fields(event)}
-        return orjson.dumps({"type": type(event).__name__, **body, name: stored}) + b"\n"
+        if isinstance(rows, Rows) and len(rows) >= LEAST:
+            step = event.step if isinstance(event, StepResolved) else "end"
+            file = self._store(f"{getattr(event, 'episode', 0)}-{step}-{type(event).__name__}", rows)
+            event = changed(event, **{name: {"file": file}})
+        return encode(event) + b"\n"
 
     def _store(self, name: str, rows: Rows[Any]) -> str:
         write_rows(self._home / FOLDER / f"{name}.parquet", rows)
@@ -124,7 +122,14 @@ class EventLog:
 def encode(event: Event) -> bytes:
     """Return an event as one line of JSON, without the line's end."""
     body = {field.name: getattr(event, field.name) for field in fields(event)}
-    return orjson.dumps({"type": type(event).__name__, **body})
+    return orjson.dumps({"type": type(event).__name__, **body}, default=_rows_in_full)
+
+
+def _rows_in_full(value: object) -> tuple[object, ...]:
+    """Return rows that are kept as columns one by one. Raises TypeError for any other value."""
+    if isinstance(value, Rows):
+        return tuple(value)
+    raise TypeError(f"{type(value).__name__} cannot be written")
 
 
 def decode(line: bytes, home: Path | None = None) -> Event:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar, overload
@@ -42,6 +42,15 @@ class CodedCells:
 
     def __getitem__(self, place: int) -> Any:
         return self.values[self.codes[place]]
+
+
+def coded(values: Iterable[Any]) -> CodedCells:
+    """Return values as a column that holds each different one once, in the order in which they first came."""
+    import numpy as np
+
+    place: dict[Any, int] = {}
+    codes = np.fromiter((place.setdefault(value, len(place)) for value in values), dtype=np.int32)
+    return CodedCells(codes, list(place))
 
 
 class Rows(Sequence[Row], Generic[Row]):

@@ -81,26 +81,28 @@ def _texts(column: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _as_arrow(part: Part, columns: Sequence[Column]) -> Any:
-    return arrow_table(part, columns) if hasattr(part, "loc") else part.cast(arrow_schema(columns))
+    return arrow_table(part, columns) if _is_frame(part) else part.cast(arrow_schema(columns))
+
+
+def _is_frame(part: Part) -> bool:
+    import pandas as pd
+
+    return isinstance(part, pd.DataFrame)
 
 
 def joined(parts: Sequence[Part], columns: Sequence[Column]) -> pd.DataFrame:
     """Return a table's parts as one DataFrame."""
     import pandas as pd
 
-    frames = [part if isinstance(part, pd.DataFrame) else frame_from(part, columns) for part in parts]
+    frames = [part if _is_frame(part) else frame_from(part, columns) for part in parts]
     return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
 
 
 def without(part: Part, episode: int) -> Part:
     """Return the rows of a part that belong to other episodes."""
-    return part[part["episode"] != episode] if hasattr(part, "loc") else part.filter(_other_episodes(part, episode))
-
-
-def _other_episodes(part: Any, episode: int) -> Any:
     import pyarrow.compute as pc
 
-    return pc.not_equal(part["episode"], episode)
+    return part[part["episode"] != episode] if _is_frame(part) else part.filter(pc.field("episode") != episode)
 
 
 def write_tables(

@@ -12,6 +12,7 @@ import numpy as np
 from simulation.engine.batch.answers import Cast
 from simulation.engine.batch.hearing import Heard
 from simulation.games.base import State
+from simulation.store.rows import coded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,12 +61,10 @@ class Answers:
     @classmethod
     def joined(cls, parts: Sequence[Answers]) -> Answers:
         """Return the answers of several parts of the players, one after the other."""
-        place: dict[Any, int] = {}
-        codes = []
-        for part in parts:
-            new = [place.setdefault(value, len(place)) for value in part.values]
-            codes.append(np.array(new, dtype=np.int32)[part.codes] if new else part.codes)
-        return cls(np.concatenate(codes), list(place))
+        values = coded(value for part in parts for value in part.values)
+        begins = np.cumsum([0, *(len(part.values) for part in parts)])
+        places = [part.codes + begin for part, begin in zip(parts, begins, strict=False)]
+        return cls(values.codes[np.concatenate(places)], list(values.values))
 
 
 class Answering(Protocol):
@@ -96,13 +95,12 @@ def answers(cast: Cast, question: StepQuestion) -> Answers:
     """
     ears = question.heard.ears(question.texts)
     if question.asked is AskedFor.MESSAGES:
-        return _coded(cast.messages(question.state, question.players, ears), len(question.players))
+        return _answers(cast.messages(question.state, question.players, ears))
     chosen = cast.decisions(question.state, question.players, ears)
     named = ((option.action, option.label) if option is not None else None for option in chosen)
-    return _coded(named, len(question.players))
+    return _answers(named)
 
 
-def _coded(values: Iterable[Any], count: int) -> Answers:
-    place: dict[Any, int] = {}
-    codes = np.fromiter((place.setdefault(value, len(place)) for value in values), dtype=np.int32, count=count)
-    return Answers(codes, list(place))
+def _answers(values: Iterable[Any]) -> Answers:
+    found = coded(values)
+    return Answers(found.codes, list(found.values))

@@ -21,7 +21,6 @@ from simulation.seeds import derive_seeds
 if TYPE_CHECKING:
     from agents.roster import ModelConfig
 
-Texts = Sequence[str]
 Ears = Callable[[int], tuple[str, ...]]
 """Player -> the texts that it heard."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from simulation.games.measures import known
 from simulation.games.tally import Tally
 from simulation.store.blocks import EventBlock
 from simulation.store.events import DecisionMade, MessageSent, Outcome, StepRow
-from simulation.store.rows import Cells, CodedCells, Rows, Same
+from simulation.store.rows import Cells, CodedCells, Rows, Same, coded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,13 +27,6 @@ if TYPE_CHECKING:
 
 _NO_CALL = {"endpoint": Same(""), "latency": Same(0.0), "fallback_from": Same("")}
 """What events say of the call behind a text: there was none."""
-
-
-def coded(values: Iterable[Any]) -> CodedCells:
-    """Return values as a column that holds each different one once."""
-    place: dict[Any, int] = {}
-    codes = np.fromiter((place.setdefault(value, len(place)) for value in values), dtype=np.int32)
-    return CodedCells(codes, list(place))
 
 
 @dataclass(frozen=True)
@@ -69,9 +62,10 @@ class PlayerColumns:
 
     def swap(self, adapters: Mapping[int, str]) -> None:
         """Let models be asked for other adapters than their rows'; scripted players have none."""
-        rows = enumerate(self._configs)
-        names = [row.policy or adapters.get(player, row.model_name or "") for player, row in rows]
-        self._adapters = coded(names) if adapters else self._own_adapters
+        self._adapters = self._own_adapters
+        if adapters:
+            rows = enumerate(self._configs)
+            self._adapters = coded(row.policy or adapters.get(player, row.model_name or "") for player, row in rows)
 
     def _of(self, column: CodedCells, players: Sequence[int]) -> Cells:
         if len(column.values) == 1:

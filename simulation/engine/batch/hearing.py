@@ -44,10 +44,14 @@ class Reach:
         order = np.argsort(hearers, kind="stable")
         return cls(senders[order], _starts(np.bincount(hearers, minlength=len(audiences))))
 
+    @property
+    def _hearers(self) -> Places:
+        """Return the hearer of each link."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
     def kept(self, keep: NDArray[np.bool_]) -> Reach:
         """Return the links for which `keep` is true."""
-        hearers = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
-        counts = np.bincount(hearers[keep], minlength=len(self.starts) - 1)
+        counts = np.bincount(self._hearers[keep], minlength=len(self.starts) - 1)
         return Reach(self.senders[keep], _starts(counts))
 
     def from_senders(self, speaking: NDArray[np.bool_]) -> Reach:
@@ -75,9 +79,8 @@ class Reach:
 
     def heard_by(self) -> list[list[int]]:
         """Return the hearers of each sender, in the order of the players."""
-        hearers = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
         found: list[list[int]] = [[] for _ in range(len(self.starts) - 1)]
-        for sender, hearer in zip(self.senders.tolist(), hearers.tolist(), strict=True):
+        for sender, hearer in zip(self.senders.tolist(), self._hearers.tolist(), strict=True):
             found[sender].append(hearer)
         return found
 

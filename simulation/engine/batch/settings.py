@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from agents.answers import ReaderVersion
@@ -86,7 +87,7 @@ def batch_refusal(
     if set(tiers) - {Tier.SIMULATED}:
         return "a language model may answer: it needs --tier simulated"
     of_rows = (_of_row(row, answered, rules.deliberation) for row in models)
-    return next(filter(None, (*_of_rules(task, rules, reader), *of_rows)), "")
+    return next(filter(None, chain(_of_rules(task, rules, reader), of_rows)), "")
 
 
 def _of_row(row: ModelConfig, answered: Collection[str], deliberation: Deliberation) -> str:

@@ -11,13 +11,9 @@ from simulation.topology.graph import neighbours
 
 if TYPE_CHECKING:
     import networkx as nx
-    import numpy as np
-    from numpy.typing import NDArray
 
     from agents.roster import ModelConfig
     from simulation.engine.oasis_platform import SocietyPlatform
-
-    Numbers = NDArray[np.int32]
 
 Audiences = Sequence[Sequence[int]] | Mapping[int, Sequence[int]]
 """Whom each player reaches."""

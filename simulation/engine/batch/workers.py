@@ -82,7 +82,7 @@ class SplitAnswering:
         self._equip(cast, question.state)
         orders = [packed(replace(part, state=NO_STATE)) for part in parts]
         for number, order in enumerate(orders):
-            self._try(number, lambda worker, order=order: worker.submit(order))  # type: ignore[misc]
+            self._submit(number, order)
         return Answers.joined([self._result(number, order) for number, order in enumerate(orders)])
 
     def _equip(self, cast: Cast, state: object) -> None:
@@ -99,13 +99,13 @@ class SplitAnswering:
             self._equipment[1] = news[-1]
         self._cast, self._state = cast, state
         for number in range(self._count):
-            for each in news:
-                self._try(number, lambda worker, each=each: worker.submit(each))  # type: ignore[misc]
+            self._submit(number, *news)
 
-    def _try(self, number: int, what: Callable[[AnswerWorker], object]) -> None:
-        """Ask something of a worker; where it has died, its result is missed later and it is replaced then."""
+    def _submit(self, number: int, *orders: bytes) -> None:
+        """Send orders to a worker; where it has died, its result is missed later and it is replaced then."""
         with contextlib.suppress(LostWorkerError):
-            what(self._workers[number])
+            for order in orders:
+                self._workers[number].submit(order)
 
     def _result(self, number: int, order: bytes) -> Answers:
         for _ in range(DEATHS):
@@ -126,8 +126,7 @@ class SplitAnswering:
     def _replace(self, number: int, order: bytes) -> None:
         """Put another worker in the place of one that died, and give it the same order."""
         self._workers[number] = self._make()
-        for each in (*self._equipment, order):
-            self._try(number, lambda worker, each=each: worker.submit(each))  # type: ignore[misc]
+        self._submit(number, *self._equipment, order)
 
 
 def packed(what: object) -> bytes:
