@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from agents.findings import Finding
 from agents.inference.provenance import Tier
 from agents.inference.servers.balancing import Balancing
+from agents.language import Language
+from agents.roster import ModelConfig
 from agents.roster_rules import look_alikes
 from agents.strategy import TrainingMode
 from simulation.modes import MixingPolicy, hears, playable_modes
@@ -27,15 +29,16 @@ LARGE = 5_000
 
 def plan_warnings(plan: Plan) -> tuple[str, ...]:
     """Return the warnings about a plan, each in one line; empty where nothing surprises."""
-    ids = [row.model_id for row in plan.roster.expand()]
+    players = plan.roster.expand()
+    ids = [row.model_id for row in players]
     return (
         *look_alikes(ids),
-        *_unheard(plan),
+        *_unheard(plan, tuple(Seat(row.model_id, row.team_id) for row in players)),
         *_links(plan.scenario, ids),
         *_budget(plan.scenario),
         *_without_effect(plan.scenario),
         *_slow(plan, len(ids)),
-        *_foreign_texts(plan),
+        *_foreign_texts(players, plan.scenario.language),
         *_cautions(plan.scenario),
     )
 
@@ -54,9 +57,8 @@ def warn(plan: Plan) -> None:
         logger.warning("%s", each)
 
 
-def _unheard(plan: Plan) -> Iterator[str]:
+def _unheard(plan: Plan, seats: Sequence[Seat]) -> Iterator[str]:
     """Yield for each mode of the scenario who reaches nobody; in the competitive mode nobody is meant to."""
-    seats = tuple(Seat(row.model_id, row.team_id) for row in plan.roster.expand())
     rules, mode = plan.scenario.communication, plan.scenario.mode
     if rules.talk_rounds == 0 or len(seats) == 1:
         return
@@ -151,11 +153,10 @@ def some(names: Iterable[str]) -> str:
     return ", ".join(listed[:_NAMED]) + more
 
 
-def _foreign_texts(plan: Plan) -> Iterator[str]:
+def _foreign_texts(players: Sequence[ModelConfig], language: Language) -> Iterator[str]:
     """Yield where a text of a row is not there in the scenario's language: the prompt gets the other."""
-    language = plan.scenario.language
     for key in ("specialization", "persona"):
-        texts = {row.model_id: getattr(row, key) for row in plan.roster.expand()}
+        texts = {row.model_id: getattr(row, key) for row in players}
         lacking = [name for name, text in texts.items() if isinstance(text, Mapping) and not text.get(language)]
         if lacking:
             yield f"{key} of {some(lacking)} is not given in {language.value}: the prompt has the other language's"

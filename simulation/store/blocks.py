@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
@@ -16,7 +15,7 @@ import orjson
 
 from agents.problems import SocietyError
 from simulation.store.files import replace_stream
-from simulation.store.rows import Cells, CodedCells, Rows, Same, coded
+from simulation.store.rows import Cells, CodedCells, Rows, Same, TextLists
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -131,8 +130,10 @@ def arrow_array(cells: Cells, count: int) -> Any:
             return pa.array(np.arange(cells.start, cells.stop))
         return pa.array(cells if isinstance(cells, Sequence) else [cells[place] for place in range(count)])
     codes = np.asarray(cells.codes, dtype=np.int32)
-    if cells.values and isinstance(cells.values[0], tuple):
+    if isinstance(cells.values, TextLists):
         return _lists(codes, cells.values)
+    if cells.values and isinstance(cells.values[0], tuple):
+        return _lists(codes, TextLists.of(cells.values))
     known = np.array([value is not None for value in cells.values], dtype=bool)
     values = pa.array([value for value in cells.values if value is not None], type=pa.string())
     if known.all():
@@ -141,18 +142,13 @@ def arrow_array(cells: Cells, count: int) -> Any:
     return pa.DictionaryArray.from_arrays(pa.array(place[codes], mask=~known[codes]), values)
 
 
-def _lists(codes: Any, values: Sequence[tuple[str, ...]]) -> Any:
-    """Return tuples of texts as an array of lists, whose texts are stored once."""
+def _lists(codes: Any, values: TextLists) -> Any:
+    """Return the lists at these places as a pyarrow array."""
     import numpy as np
     import pyarrow as pa
 
-    flat = coded(chain.from_iterable(values))
-    lengths = np.fromiter(map(len, values), dtype=np.int32, count=len(values))
-    names = pa.array(flat.values, type=pa.string())
-    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
-    lists = pa.ListArray.from_arrays(pa.array(offsets), pa.DictionaryArray.from_arrays(pa.array(flat.codes), names))
     in_order = len(codes) == len(values) and bool((codes == np.arange(len(codes))).all())
-    return lists if in_order else lists.take(pa.array(codes))
+    return values.arrow if in_order else values.arrow.take(pa.array(codes))
 
 
 def read_table(file: Path) -> pa.Table:
@@ -193,6 +189,7 @@ def _typed(value: Any) -> Any:
 
 
 def _cells(column: Any) -> Cells:
+    import numpy as np
     import pyarrow as pa
 
     array = column.combine_chunks()
@@ -204,8 +201,7 @@ def _cells(column: Any) -> Cells:
         return CodedCells(codes.to_numpy(), values)
     if pa.types.is_list(array.type):
         names = array.values.dictionary.to_pylist() if len(array.values) else []
-        flat, ends = array.values.indices.to_numpy(), array.offsets.to_pylist()
-        texts = [tuple(names[code] for code in flat[start:end]) for start, end in pairwise(ends)]
-        return CodedCells(range(len(texts)), texts)
+        flat = array.values.indices.to_numpy() if len(array.values) else np.zeros(0, dtype=np.int32)
+        return CodedCells(np.arange(len(array)), TextLists(flat, array.offsets.to_numpy(), names))
     cells: Cells = array.to_pylist()
     return cells

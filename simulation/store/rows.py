@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import cached_property
+from itertools import chain, islice
 from typing import Any, Generic, Protocol, TypeVar, overload
 
 Row = TypeVar("Row")
@@ -51,6 +52,52 @@ def coded(values: Iterable[Any]) -> CodedCells:
     place: dict[Any, int] = {}
     codes = np.fromiter((place.setdefault(value, len(place)) for value in values), dtype=np.int32)
     return CodedCells(codes, list(place))
+
+
+class TextLists(Sequence[tuple[str, ...]]):
+    """Lists of texts, kept as the numbers of the texts; a list is made when it is asked for.
+
+    Args:
+        codes: The place of each text in `texts`, list after list.
+        starts: Where each list begins in `codes`; the last entry is the end.
+        texts: The different texts.
+    """
+
+    def __init__(self, codes: Any, starts: Any, texts: Sequence[str]) -> None:
+        self.codes, self.starts, self.texts = codes, starts, texts
+
+    @classmethod
+    def of(cls, lists: Sequence[Sequence[str]]) -> TextLists:
+        """Return lists of texts as such."""
+        import numpy as np
+
+        flat = coded(chain.from_iterable(lists))
+        return cls(flat.codes, np.cumsum([0, *map(len, lists)]), flat.values)
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[str, ...]: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[tuple[str, ...]]: ...
+
+    def __getitem__(self, place: int | slice) -> tuple[str, ...] | list[tuple[str, ...]]:
+        if isinstance(place, slice):
+            return [self[each] for each in range(*place.indices(len(self)))]
+        texts, own = self.texts, self.codes[self.starts[place] : self.starts[place + 1]]
+        return tuple([texts[code] for code in own.tolist()])
+
+    @cached_property
+    def arrow(self) -> Any:
+        """Return the lists as a pyarrow array, whose texts are stored once."""
+        import numpy as np
+        import pyarrow as pa
+
+        names = pa.array(self.texts, type=pa.string())
+        texts = pa.DictionaryArray.from_arrays(pa.array(np.asarray(self.codes, dtype=np.int32)), names)
+        return pa.ListArray.from_arrays(pa.array(np.asarray(self.starts, dtype=np.int32)), texts)
 
 
 class Rows(Sequence[Row], Generic[Row]):

@@ -60,10 +60,11 @@ class TableBuilder:
         self._texts: dict[int, Counter[tuple[str, bool]]] = {}  # of an episode: by model, simulated or not
 
     def add_roster(self, roster: Roster) -> None:
-        self._names = [config.model_id for config in roster.expand()]
-        for number, config in enumerate(roster.expand()):
-            row = config.model_dump(mode="json")
-            row = {column.name: row.get(column.name) for column in TABLES[TableName.AGENTS]}
+        players, columns = roster.expand(), [column.name for column in TABLES[TableName.AGENTS]]
+        self._names = [config.model_id for config in players]
+        for number, config in enumerate(players):
+            dumped = config.model_dump(mode="json", include=set(columns))
+            row = {name: dumped.get(name) for name in columns}
             named = {
                 "model_name": config.model_name or "",
                 "policy": config.policy or ("human" if config.human else ""),

@@ -127,7 +127,8 @@ class Run(Tables):
     @cached_property
     def agents(self) -> pd.DataFrame:
         """One row per model; a column for each of the roster's `attributes`."""
-        frame, people = self._table(TableName.AGENTS), [row.attributes for row in self.roster.expand()]
+        people = [row.attributes for row in self.roster.models for _ in range(row.count)]
+        frame = self._table(TableName.AGENTS)
         for name in dict.fromkeys(name for attributes in people for name in attributes):
             column = name if name not in frame else f"{name}_attribute"
             frame = frame.assign(**{column: [attributes.get(name) for attributes in people]})

@@ -16,7 +16,7 @@ from simulation.games.measures import known
 from simulation.games.tally import Tally
 from simulation.store.blocks import EventBlock
 from simulation.store.events import DecisionMade, MessageSent, Outcome, StepRow
-from simulation.store.rows import Cells, CodedCells, Rows, Same, coded
+from simulation.store.rows import Cells, CodedCells, Rows, Same, TextLists, coded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,8 +81,8 @@ class PlayerColumns:
         place: tuple[int, int, int],
         speakers: Sequence[int],
         said: CodedCells,
-        addressees: Sequence[tuple[str, ...]],
-        audience: Sequence[tuple[str, ...]] | None,
+        addressees: TextLists,
+        audience: TextLists | None,
         oasis: tuple[int, Sequence[int]],
     ) -> EventBlock:
         """Return the messages of a talk round.

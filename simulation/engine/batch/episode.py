@@ -24,7 +24,7 @@ from simulation.modes import audience
 from simulation.seeds import stream
 from simulation.store.blocks import EventBlock
 from simulation.store.events import Outcome, StepResolved
-from simulation.store.rows import CodedCells
+from simulation.store.rows import CodedCells, TextLists
 from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
@@ -92,8 +92,7 @@ class BatchEpisode(Episode):
         reached = [audience(plan.mode.mode, player, self.seats, plan.neighbours[player]) for player in self.players]
         self.audiences = reached
         self.links = Reach.of(reached)
-        names = self.columns.names
-        self.addressees = [tuple(names[other] for other in each) for each in reached]
+        self.addressees = self.links.heard_by(self.columns.names)
 
     def _start(self) -> State[Any]:
         return self.plan.game.start(stream(self.plan.seed, "game", self.plan.number))
@@ -159,12 +158,9 @@ class BatchEpisode(Episode):
         silenced = np.array([not plan.talk.senders or seat.model_id in plan.talk.senders for seat in self.seats])
         return links.kept(~silenced[links.senders])
 
-    def _audience(self, links: Reach) -> list[tuple[str, ...]] | None:
+    def _audience(self, links: Reach) -> TextLists | None:
         """Return who heard each player; None where it is all that it reaches."""
-        if links is self.links:
-            return None
-        names = self.columns.names
-        return [tuple(names[hearer] for hearer in hearers) for hearers in links.heard_by()]
+        return None if links is self.links else links.heard_by(self.columns.names)
 
     def _numbered(self, said: Answers) -> Numbers:
         """Return messages as numbers of the episode's texts."""

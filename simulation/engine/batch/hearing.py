@@ -15,6 +15,7 @@ import numpy as np
 
 from simulation.engine.batch.answers import Ears
 from simulation.seeds import derive_seeds
+from simulation.store.rows import TextLists
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,12 +78,11 @@ class Reach:
             keep[[first + place for place in random.Random(own).sample(range(end - first), most)]] = True
         return self.kept(keep)
 
-    def heard_by(self) -> list[list[int]]:
-        """Return the hearers of each sender, in the order of the players."""
-        found: list[list[int]] = [[] for _ in range(len(self.starts) - 1)]
-        for sender, hearer in zip(self.senders.tolist(), self._hearers.tolist(), strict=True):
-            found[sender].append(hearer)
-        return found
+    def heard_by(self, names: Sequence[str]) -> TextLists:
+        """Return the names of each sender's hearers, in the order of the players."""
+        order = np.argsort(self.senders, kind="stable")
+        starts = _starts(np.bincount(self.senders, minlength=len(self.starts) - 1))
+        return TextLists(self._hearers[order].astype(np.int32), starts, names)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Audiences = Sequence[Sequence[int]] | Mapping[int, Sequence[int]]
 """Whom each player reaches."""
+LARGE = 10_000
+"""Players whose database gets large pages."""
 
 
 class BatchSociety:
@@ -39,9 +41,10 @@ class BatchSociety:
 
     async def __aenter__(self) -> BatchSociety:
         if self._database is not None:
-            from simulation.engine.oasis_platform import FutureChannel, SocietyPlatform
+            from simulation.engine.oasis_platform import LARGE_PAGE, PAGE, FutureChannel, SocietyPlatform
 
-            self._platform = SocietyPlatform(self._database, FutureChannel())
+            page = LARGE_PAGE if len(self.configs) >= LARGE else PAGE
+            self._platform = SocietyPlatform(self._database, FutureChannel(), page)
             self._platform.sign_up_all([(config.model_id, bio(config)) for config in self.configs])
         return self
 

@@ -186,8 +186,8 @@ def test_a_society_that_the_disk_lets_nobody_join_is_taken_down(unbroken: Run, t
     def work() -> str:
         create = oasis_platform.create_database
 
-        def create_and_fill(path: str) -> object:
-            made = create(path)
+        def create_and_fill(path: str, page: int) -> object:
+            made = create(path, page)
             forks.limit_files(1, die=False)
             return made
 

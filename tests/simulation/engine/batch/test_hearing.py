@@ -47,7 +47,8 @@ def test_an_inbox_limit_draws_as_player_by_player(audiences: list[list[int]], mo
 
 @given(AUDIENCES)
 def test_hearers_are_the_other_side_of_senders(audiences: list[list[int]]) -> None:
-    assert Reach.of(audiences).heard_by() == audiences
+    names = [f"m{player}" for player in range(len(audiences))]
+    assert list(Reach.of(audiences).heard_by(names)) == [tuple(names[one] for one in each) for each in audiences]
 
 
 def test_a_part_of_the_players_hears_the_same() -> None:
