@@ -26,7 +26,8 @@ with contained_import():
     from oasis.social_platform.typing import RecsysType
 
 _SENT = '{"group_id": %d, "message_id": %d, "content": %s}'
-"""What OASIS traces of a message to a group."""
+_JOINED = '{"group_id": %d}'
+"""What OASIS traces of a message to a group, and of who joins one."""
 
 
 PAGE, LARGE_PAGE = 4_096, 65_536
@@ -169,14 +170,14 @@ class SocietyPlatform(Platform):
         """
         now, first = self.sandbox_clock.get_time_step(), self._next("chat_group", "group_id")
         numbered = list(enumerate(groups, start=first))
-        traces = [
+        traces = (
             (member, now, "create_group", json.dumps({"group_id": number, "group_name": name}))
             if member == members[0]
-            else (member, now, "join_group", json.dumps({"group_id": number}))
+            else (member, now, "join_group", _JOINED % number)
             for number, (name, members) in numbered
             for member in members
-        ]
-        joined = [(number, member, now) for number, (_, members) in numbered for member in members]
+        )
+        joined = ((number, member, now) for number, (_, members) in numbered for member in members)
         self.db_cursor.executemany(
             "INSERT INTO chat_group (group_id, name, created_at) VALUES (?, ?, ?)",
             [(number, name, now) for number, (name, _) in numbered],
