@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -20,34 +21,30 @@ class Deferred:
     """A name of a module that is not imported yet, or what a call of it will return.
 
     Args:
-        place: The module, and the name in it.
+        name: What it is, in words.
+        find: Imports the module and returns what this stands for.
         during: Whether the deferring import goes on: a call made meanwhile is made when its result is used.
-        made: The arguments of such a call.
     """
 
-    def __init__(
-        self, place: tuple[str, str], during: list[bool], made: tuple[tuple[Any, ...], dict[str, Any]] | None = None
-    ) -> None:
-        self._place, self._during, self._made = place, during, made
+    def __init__(self, name: str, find: Callable[[], Any], during: list[bool]) -> None:
+        self._name, self._find, self._during = name, find, during
         self._found: list[Any] = []
 
     def _real(self) -> Any:
         if not self._found:
-            module, name = self._place
-            found = getattr(importlib.import_module(module), name)
-            self._found.append(found if self._made is None else found(*self._made[0], **self._made[1]))
+            self._found.append(self._find())
         return self._found[0]
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        if self._during[0] and self._made is None:
-            return Deferred(self._place, self._during, (arguments, named))
+        if self._during[0]:
+            return Deferred(f"{self._name}(...)", lambda: self._real()(*arguments, **named), self._during)
         return self._real()(*arguments, **named)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real(), name)
 
     def __repr__(self) -> str:
-        return f"<{'.'.join(self._place)}, imported when it is used>"
+        return f"<{self._name}, imported when it is used>"
 
 
 class _StandIn(ModuleType):
@@ -61,14 +58,21 @@ class _StandIn(ModuleType):
         return getattr(importlib.import_module(self.__name__), name)
 
 
+def _name_of(module: str, name: str) -> Any:
+    return getattr(importlib.import_module(module), name)
+
+
 @contextmanager
-def deferred_names(names: Mapping[str, Sequence[str]]) -> Iterator[None]:
+def deferred_names(
+    names: Mapping[str, Sequence[str]], known: Mapping[str, Mapping[str, Any]] | None = None
+) -> Iterator[None]:
     """Defer the import of modules while this lasts, for the names that are taken from them.
 
     A module that is imported already, or is not installed, is left as it is.
 
     Args:
         names: The names that are taken, by module.
+        known: Values that are known without the module, by module and name.
     """
     during, placed = [True], list[_StandIn]()
     for module, taken in names.items():
@@ -76,7 +80,9 @@ def deferred_names(names: Mapping[str, Sequence[str]]) -> Iterator[None]:
             continue
         stand_in = _StandIn(module)
         for name in taken:
-            setattr(stand_in, name, Deferred((module, name), during))
+            setattr(stand_in, name, Deferred(f"{module}.{name}", partial(_name_of, module, name), during))
+        for name, value in (known or {}).get(module, {}).items():
+            setattr(stand_in, name, value)
         sys.modules[module] = stand_in
         placed.append(stand_in)
     try:

@@ -14,9 +14,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from runpy import run_path
 from tempfile import TemporaryDirectory
 from threading import RLock
+from types import SimpleNamespace
+from typing import Any
 
 from agents.deferred_import import deferred_names
 from agents.inference.embedded.threads import passive_waiting
@@ -67,8 +71,8 @@ def contained_import() -> Iterator[None]:
         with (
             TemporaryDirectory() as scratch,
             warnings.catch_warnings(),
-            passive_waiting(),  # OASIS imports torch
-            deferred_names(_LATER),
+            passive_waiting(),
+            deferred_names(*_later()),
         ):
             warnings.filterwarnings("ignore", "IProgress not found")  # tqdm, in a notebook without widgets
             (Path(scratch) / "log").mkdir()
@@ -83,6 +87,28 @@ def contained_import() -> Iterator[None]:
                 gc.freeze()
                 if collecting:
                     gc.enable()
+
+
+def _later() -> tuple[dict[str, tuple[str, ...]], dict[str, dict[str, Any]]]:
+    """Return what is imported later, and what is known of it already.
+
+    OASIS asks torch, as it is imported, whether there is a GPU. Only a torch that was built without them answers that
+    unasked; any other is imported at once.
+    """
+    if not _built_for_cpu("torch"):
+        return _LATER, {}
+    no_gpu = SimpleNamespace(is_available=lambda: False)
+    return {**_LATER, "torch": ("device", "no_grad")}, {"torch": {"cuda": no_gpu}}
+
+
+def _built_for_cpu(package: str) -> bool:
+    """Tell whether a torch's own file of its version says that it was built for no GPU, without importing it."""
+    spec = find_spec(package)
+    try:
+        said = run_path(str(Path(str(spec and spec.origin)).with_name("version.py")))
+    except (OSError, SyntaxError):
+        return False
+    return "cuda" in said and said["cuda"] is None and said.get("hip") is None
 
 
 def _drop_handlers() -> None:

@@ -19,6 +19,26 @@ print("imported", *(name for name in modules if name in __import__("sys").module
 """
 
 
+BESIDE = """
+import sys, threading, time
+from agents.inference.embedded.threads import passive_waiting
+oasis = threading.Thread(target=__import__, args=("agents.lora_model",))
+oasis.start()
+while "torch" not in sys.modules and oasis.is_alive(): time.sleep(0.001)
+begun = oasis.is_alive()
+with passive_waiting():
+    import torch.nn
+oasis.join()
+assert begun and torch is sys.modules["torch"] and torch.nn.Linear
+print("imported")
+"""
+
+
+def test_torch_is_imported_whole_beside_oasis(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", BESIDE], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("imported", "")
+
+
 def test_contained_import_in_threads_restores_the_directory(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", CODE], cwd=tmp_path, capture_output=True, text=True, check=True)
     expected = "imported agents.lora_model simulation.engine.oasis_platform simulation.engine.society"

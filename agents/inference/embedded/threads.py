@@ -12,8 +12,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 
 PASSIVE = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"}
+_one_at_a_time = RLock()
 THREADS_VARIABLE = "OMP_NUM_THREADS"
 
 
@@ -22,17 +24,19 @@ def passive_waiting() -> Iterator[None]:
     """Use around the first import of torch: its threads then sleep while they wait.
 
     The OpenMP library reads the variables as it is loaded. They are removed afterwards, because a vLLM server that this
-    process starts should not have them. Nothing happens if torch is loaded already, or if the user set one of them.
+    process starts should not have them. Nothing is set if torch is loaded already, or if the user set one of them.
+    One thread at a time: others wait here, also while OASIS is imported, which sees a stand-in for torch.
     """
-    if "torch" in sys.modules or PASSIVE.keys() & os.environ.keys():
-        yield
-        return
-    os.environ.update(PASSIVE)
-    try:
-        yield
-    finally:
-        for name in PASSIVE:
-            os.environ.pop(name, None)
+    with _one_at_a_time:
+        if "torch" in sys.modules or PASSIVE.keys() & os.environ.keys():
+            yield
+            return
+        os.environ.update(PASSIVE)
+        try:
+            yield
+        finally:
+            for name in PASSIVE:
+                os.environ.pop(name, None)
 
 
 def use_all_cores() -> None:
