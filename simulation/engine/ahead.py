@@ -123,7 +123,7 @@ class AheadEpisode(Episode):
         self._sources = [self._seen_by(state, player) for player in self.players]
         self._heard = self._senders()
         self._sent = [stats.messages for stats in self.stats]
-        self.sights = [self._look(state, player) for player in self.players]
+        self.sights = {player: self._look(state, player) for player in self.players}
         await window.waits.gather([*map(self._play_player, self.players), self._keep_record()])
         await self._survey(window.before, last=plan.game.is_terminal(window.state))
         return window.state

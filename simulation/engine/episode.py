@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agents.inference.loops import gather_or_raise
-from agents.inference.provenance import Tier, fallen, lowest_tier, real_share
+from agents.inference.provenance import Tier, lowest_tier, real_share
 from agents.network import NetworkView
 from agents.problems import SocietyError, UsageError
-from agents.prompts import EpisodeContext, identity, system_prompt
+from agents.prompts import EpisodeContext, HeardMessage, identity, system_prompt
 from agents.strategy import Strategy, derive_strategy
 from simulation.engine.episode_plan import EpisodePlan, GameOf, StepView
 from simulation.engine.episode_stats import EpisodeStats, outcome
@@ -23,6 +23,7 @@ from simulation.engine.interventions import Live, StandingEvents, happenings, no
 from simulation.engine.interviews import hold_interviews
 from simulation.engine.memory import EpisodeMemory, StepMemory
 from simulation.engine.network_phase import NetworkPhase
+from simulation.engine.sources import decision_source, replies_of
 from simulation.engine.talk import TalkPhase
 from simulation.games.base import Move, PlayerScore, State
 from simulation.games.measures import known
@@ -59,16 +60,24 @@ class Episode:
     def _begin(self, plan: EpisodePlan) -> None:
         self.stats = [EpisodeStats() for _ in self.players]
         self.talk = TalkPhase(self.society, self.seats, self.stats, self.emit)
-        self.memory = EpisodeMemory(plan.memory, len(self.seats), plan.language)
+        self.memory = EpisodeMemory(plan.memory, plan.language)
         self.feed = Feed(self.society, plan.talk.social_actions)
         if isinstance(plan.game, SocialNetwork):
             self.network = NetworkPhase(self.society, plan.game, plan.number)
-        self.sights: list[StepView] = []
+        self.sights: dict[int, StepView] = {}
         self.acted: dict[int, str] = {}
 
     def _follow(self, plan: EpisodePlan) -> None:
         """Play by a plan from now on."""
         self.plan = plan
+        self.strategies = self._strategies()
+        self._introduce(plan, self.players)
+        self.audiences = [
+            audience(plan.mode.mode, player, self.seats, plan.neighbours[player]) for player in self.players
+        ]
+
+    def _introduce(self, plan: EpisodePlan, players: Iterable[int]) -> None:
+        """Make what stays the same in the prompts of these players."""
         self.common = EpisodeContext(
             task=plan.task,
             mode=plan.mode.mode,
@@ -80,14 +89,12 @@ class Episode:
             network=isinstance(plan.game, SocialNetwork),
         )
         self.system = system_prompt(self.common)
-        self.strategies = self._strategies()
-        self.identities = [
-            identity(plan.language, config, strategy, plan.templates, self.common.network)
-            for config, strategy in zip(plan.configs, self.strategies, strict=True)
-        ]
-        self.audiences = [
-            audience(plan.mode.mode, player, self.seats, plan.neighbours[player]) for player in self.players
-        ]
+        self.identities = {
+            player: identity(
+                plan.language, plan.configs[player], self.strategies[player], plan.templates, self.common.network
+            )
+            for player in players
+        }
 
     def _strategies(self) -> list[Strategy]:
         plan = self.plan
@@ -123,7 +130,7 @@ class Episode:
     async def _play_from(self, state: State[Any]) -> State[Any]:
         """Play the step that begins in `state`; return the state after it."""
         started, step = time.monotonic(), state.tally.step
-        self.sights = [self._look(state, player) for player in self.players]
+        self.sights = {player: self._look(state, player) for player in self.players}
         await self._sum_up(state)
         said = await self.talk.play(self.plan, self.audiences, state, partial(self._turn, state), self.standing.muted)
         state = await self._act(state)
@@ -223,7 +230,7 @@ class Episode:
         plan, sight = self.plan, self.sights[player]
         labels = {option.action: option.label for option in sight.observation.options}
         own = self.acted.get(player, labels.get(action or "", "") if len(labels) > 1 else "")
-        heard = tuple(message.line(plan.language, plan.templates) for message in self.talk.heard[player])
+        heard = tuple(message.line(plan.language, plan.templates) for message in self._inbox(player))
         wrote = (text,) if text else ()
         self.memory.add(player, StepMemory(step + 1, wrote, heard, own), sight.observation_text)
 
@@ -232,6 +239,9 @@ class Episode:
         observation = plan.game.observe(state, player, plan.language)
         seed = derive_seed(plan.seed, "player", plan.number, state.tally.step, self.seats[player].model_id)
         return StepView(observation, plan.game.observation_text(state, player, plan.language), seed)
+
+    def _inbox(self, player: int) -> tuple[HeardMessage, ...]:
+        return self.talk.heard[player]
 
     def _since(self, started: float) -> float | None:
         """Return the seconds since `started`; None in an episode some of whose replies were recorded before."""
@@ -276,9 +286,7 @@ class Episode:
 
     def _note(self, step: int, player: int, decision: Decision) -> None:
         stats, last = self.stats[player], decision.replies[-1]
-        source = last.provenance
-        said = [reply for reply in (decision.note, *decision.replies) if reply is not None]
-        for reply in said:
+        for reply in replies_of(decision):
             stats.add(reply)
         stats.invalid += decision.action is None
         self.emit(
@@ -288,16 +296,7 @@ class Episode:
                 model_id=self.seats[player].model_id,
                 action=decision.action,
                 text=last.text,
-                asks=len(decision.replies),
-                tier=source.tier.value,
-                adapter=source.adapter,
-                endpoint=source.endpoint,
-                latency=source.latency,
-                fallback_from=fallen(source),
-                choice_probability=last.choice_probability,
-                reading=decision.reading.value if decision.reading else "",
-                note=decision.note.text if decision.note else "",
-                reasoning="\n".join(reply.reasoning for reply in said if reply.reasoning),
+                **decision_source(decision),
             )
         )
 
@@ -328,7 +327,7 @@ class Episode:
             observation_text=sight.observation_text,
             sampling=plan.sampling,
             talk_round=talk_round,
-            heard=self.talk.heard[player],
+            heard=self._inbox(player),
             remembered=self.memory.lines(player),
             feed=self.feed.posts,
             words=plan.talk.words,

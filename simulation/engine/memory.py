@@ -6,9 +6,10 @@ what it hides from it. The cost of a step does not grow with the episode: at mos
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from agents.language import Language
 from simulation.sections.memory import MemoryConfig, MemoryPart
@@ -75,15 +76,14 @@ class EpisodeMemory:
 
     Args:
         config: How much.
-        players: How many players there are.
         language: The language of the lines.
     """
 
-    def __init__(self, config: MemoryConfig, players: int, language: Language) -> None:
+    def __init__(self, config: MemoryConfig, language: Language) -> None:
         self._config, self._language = config, language
-        self._lines: list[deque[str]] = [deque(maxlen=config.window) for _ in range(players)]
-        self._last: list[StepMemory | None] = [None] * players
-        self._summaries = [""] * players
+        self._lines: defaultdict[int, deque[str]] = defaultdict(partial(deque, maxlen=config.window))
+        self._last: dict[int, StepMemory] = {}
+        self._summaries: dict[int, str] = {}
 
     @property
     def kept(self) -> bool:
@@ -92,11 +92,11 @@ class EpisodeMemory:
 
     def lines(self, player: int) -> tuple[str, ...]:
         """Return a player's lines, oldest first; what the game shows of the last step is in the prompt itself."""
-        last = self._last[player]
+        last = self._last.get(player)
         newest = last.line(self._config.of, self._language) if last else ""
         lines = (*self._lines[player], newest) if newest else tuple(self._lines[player])
         kept = lines[-self._config.window :] if self.kept else ()
-        return (self._summaries[player], *kept) if self._summaries[player] else kept
+        return (self._summaries[player], *kept) if player in self._summaries else kept
 
     def is_time_to_sum_up(self, step: int) -> bool:
         """Return whether models sum up before a step, by its number from 0."""
@@ -107,7 +107,7 @@ class EpisodeMemory:
         """Put a player's own summary of the steps before `step` (from 0) in place of its lines."""
         self._summaries[player] = _WORDS[self._language]["summary"].format(step=step, text=_flat(text))
         self._lines[player].clear()
-        self._last[player] = None
+        self._last.pop(player, None)
 
     def add(self, player: int, memory: StepMemory, shown: str) -> None:
         """Remember a step that ended.
@@ -119,7 +119,7 @@ class EpisodeMemory:
         """
         if not self.kept:
             return
-        before = self._last[player]
+        before = self._last.get(player)
         if before is not None:
             line = replace(before, seen=shown).line(self._config.of, self._language)
             if line:

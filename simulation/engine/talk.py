@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from agents.inference.loops import gather_or_raise
-from agents.inference.provenance import Reply, fallen
+from agents.inference.provenance import Reply
 from agents.language import Language
 from agents.prompts import HeardMessage
 from simulation.engine.episode_plan import EpisodePlan
 from simulation.engine.episode_stats import EpisodeStats
+from simulation.engine.sources import message_source
 from simulation.engine.treat import treat
 from simulation.games.base import State
 from simulation.seats import Seat
@@ -196,7 +197,6 @@ class TalkPhase:
         for player, message in spoken.items():
             self._stats[player].add(message.reply)
             self._stats[player].messages += 1
-            source = message.reply.provenance
             self._emit(
                 MessageSent(
                     episode=plan.number,
@@ -207,13 +207,8 @@ class TalkPhase:
                     addressees=tuple(self._seats[other].model_id for other in chosen[player]),
                     audience=tuple(reached.get(message.message_id, ())),
                     text=message.reply.text,
-                    tier=source.tier.value,
-                    adapter=source.adapter,
-                    endpoint=source.endpoint,
-                    latency=source.latency,
-                    fallback_from=fallen(source),
                     oasis_message_id=message.message_id,
                     oasis_group_id=message.group_id,
-                    reasoning=message.reply.reasoning,
+                    **message_source(message.reply),
                 )
             )

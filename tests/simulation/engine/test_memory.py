@@ -89,7 +89,7 @@ def test_line_of_a_step_names_every_part(language: Language) -> None:
 
 @given(window=st.integers(1, 6), steps=st.integers(1, 20))
 def test_memory_never_holds_more_than_its_window(window: int, steps: int) -> None:
-    memory = EpisodeMemory(MemoryConfig(window=window), 1, Language.EN)
+    memory = EpisodeMemory(MemoryConfig(window=window), Language.EN)
     for step in range(1, steps + 1):
         memory.add(0, StepMemory(step, action=f"act {step}"), shown="")
         numbers = [int(line.split()[1].rstrip(":")) for line in memory.lines(0)]
