@@ -120,10 +120,11 @@ def _play_as(plan: Plan, model_id: str | None, out: Path, json_: bool) -> None:
 def workers_of(plan: Plan, jobs: int | None, engine: str) -> Workers:
     """Return who computes the answers of one run, as --jobs and --engine say. Raises UsageError for an engine."""
     from agents.problems import member_of
+    from simulation.engine.batch.settings import can_be_split
     from simulation.runs.engines import Engine, Workers
 
     where = member_of(Engine, engine, "--engine")
-    if where is Engine.RAY and not plan.scenario.in_columns:
+    if where is Engine.RAY and not can_be_split(plan.scenario, plan.roster.expand()):
         fail_usage("--engine ray splits a run that is played in columns: --tier simulated --set prompts=off")
     return Workers(jobs_or_default(jobs), where)
 

@@ -30,7 +30,7 @@ from agents.prompt_templates import templates_of
 from agents.roster import ModelConfig
 from agents.strategy import TrainingMode
 from simulation.engine.ahead import AheadEpisode
-from simulation.engine.batch.settings import NO_BATCH, BatchRules, BatchSettings, batch_refusal
+from simulation.engine.batch.settings import NO_BATCH, BatchRules, BatchSettings, asked_players, batch_refusal
 from simulation.engine.environment_stats import EnvironmentCounts, EnvironmentStats
 from simulation.engine.episode import Episode
 from simulation.engine.episode_plan import EpisodePlan, GameOf, ScenarioFrom, TalkRules
@@ -58,7 +58,7 @@ _USUAL = TrainingTask(task_id="public_goods", task_type="public_goods")
 if TYPE_CHECKING:
     import networkx as nx
 
-    from agents.lora_model import Responder
+    from agents.lora_model import LoRAModel, Responder
     from simulation.engine.batch.society import BatchSociety
     from simulation.engine.learning import CycleLearners
     from simulation.engine.society import Society
@@ -212,14 +212,13 @@ class MultiModelEnvironment(Members):
 
     def _in_columns(self, task: TrainingTask, number: int) -> bool:
         """Return whether an episode is played in columns. Raises UsageError where it must be, and cannot."""
-        refusal = "" if self._batch.allowed else "its prompts are kept, or models act in a social network"
-        refusal = refusal or ("its replies are recorded" if number in self._recording.episodes else "")
+        asked, refusal = self._asked(), self._batch.refusal(self.models, self.client.settings.allowed)
+        if number in self._recording.episodes and not asked:
+            refusal = refusal or "its replies are recorded"
         own = BatchRules(self.communication, self.deliberation, self._memory, bool(self._surveys))
         later = (BatchRules.of(change.scenario) for change in self._changes)
         for rules in () if refusal else (own, *later):
-            refusal = refusal or batch_refusal(
-                self.models, task, rules, self.client.settings.allowed, self._responders, self._reader
-            )
+            refusal = refusal or batch_refusal(self.models, task, rules, asked, self._responders, self._reader)
         if refusal and self._batch.needed:
             raise UsageError(f"{self._batch.needed}, and this cannot be played so: {refusal}")
         return not refusal
@@ -229,9 +228,11 @@ class MultiModelEnvironment(Members):
 
         if not isinstance(society, BatchSociety):
             return AheadEpisode(plan, society, self._emit, game_of, self._live)
+        from simulation.engine.batch.asking import AskingBatchEpisode
         from simulation.engine.batch.episode import BatchEpisode
 
-        return BatchEpisode(plan, society, self._emit, game_of, self._live, self._batch.answering)
+        kind = AskingBatchEpisode if society.agents else BatchEpisode
+        return kind(plan, society, self._emit, game_of, self._live, self._batch.answering)
 
     async def run_training_cycle(self, cycles: int = 1, tasks: Sequence[TrainingTask] = ()) -> list[EpisodeEnded]:
         """Play every task once per cycle; without tasks, one `public_goods` task with default values.
@@ -348,8 +349,23 @@ class MultiModelEnvironment(Members):
 
     async def _open_columns(self) -> BatchSociety:
         """Return the society that is played in columns."""
+
+        def agents() -> dict[int, LoRAModel]:
+            asked, models = self._asked(), self.models
+            if not asked:
+                return {}
+            from agents.lora_model import LoRAModel
+
+            make = partial(LoRAModel, client=self.client, base_model=self.base_model, reader=self._reader)
+            return {player: make(player, models[player]) for player in asked}
+
         database = self._batch.oasis_db is OnOrOff.ON
-        return await self._home.columns(self.models, self._topology, database=database)
+        return await self._home.columns(self.models, self._topology, agents, database=database)
+
+    def _asked(self) -> tuple[int, ...]:
+        """Return the players that are asked by requests where the society is played in columns."""
+        recorded = bool(self._recording.episodes)
+        return asked_players(self.models, self.client.settings.allowed, recorded=recorded)
 
     def _seat(self, config: ModelConfig) -> None:
         if config.endpoint and config.model_name:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import networkx as nx
 
+    from agents.lora_model import LoRAModel
     from agents.roster import ModelConfig
     from simulation.engine.batch.society import BatchSociety
     from simulation.engine.society import Society
@@ -40,15 +41,28 @@ class SocietyHome:
         return self._society
 
     async def columns(
-        self, models: tuple[ModelConfig, ...], topology: Callable[[], nx.Graph[int]], *, database: bool
+        self,
+        models: tuple[ModelConfig, ...],
+        topology: Callable[[], nx.Graph[int]],
+        agents: Callable[[], Mapping[int, LoRAModel]],
+        *,
+        database: bool,
     ) -> BatchSociety:
-        """Return the society that is played in columns for `models`, with a database or without."""
+        """Return the society that is played in columns for `models`, with a database or without.
+
+        Args:
+            models: The players' roster rows.
+            topology: Makes the links.
+            agents: Makes those that are asked by requests; the same for the same models.
+            database: Whether OASIS's database is kept.
+        """
         from simulation.engine.batch.society import BatchSociety
 
         if isinstance(self._society, BatchSociety) and self._society.configs == models:
             return self._society
         folder, name = await self._next_place()
-        self._society = await BatchSociety(models, topology(), folder / name if database else None).__aenter__()
+        society = BatchSociety(models, topology(), folder / name if database else None, agents())
+        self._society = await society.__aenter__()
         return self._society
 
     async def _next_place(self) -> tuple[Path, str]:

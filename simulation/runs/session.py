@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,8 +40,8 @@ from simulation.store.migrations import bring_up_to_date
 from simulation.store.prompts import PromptLog
 from simulation.store.run_directory import IN_COLUMNS, RunStatus, locked, reader_of, write_manifest
 from simulation.tables.builder import build_parts
-from simulation.tables.columns import OPTIONAL_TABLES, TABLES
-from simulation.tables.parquet import write_tables
+from simulation.tables.columns import OPTIONAL_TABLES, TABLES, TableName
+from simulation.tables.parquet import Part, count, write_tables
 from simulation.tables.run import Run, load_run, read_manifest
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class RunSession:
     async def run(self) -> None:
         """Play every episode that has not ended."""
         self._clear()
-        with answering_of(self._workers if self._may_be_in_columns else ONE_PROCESS) as answering:
+        with answering_of(self._workers if self._batch(None).allowed else ONE_PROCESS) as answering:
             await self._play(answering)
 
     async def _play(self, answering: Answering | None) -> None:
@@ -194,16 +194,22 @@ class RunSession:
             events=scenario.events,
             live=self._live(),
             memory=scenario.memory,
-            batch=BatchSettings(self._may_be_in_columns, scenario.oasis_db, answering, self._why_in_columns()),
+            batch=self._batch(answering),
         )
         for config in players:
             environment.add_model(config)
         return environment
 
-    @property
-    def _may_be_in_columns(self) -> bool:
-        """Return whether no scenario of the run, a fork's included, needs prompts or OASIS's agents."""
-        return self.plan.scenario.in_columns and all(change.scenario.in_columns for change in self._changes)
+    def _batch(self, answering: Answering | None) -> BatchSettings:
+        """Return how the run may be played in columns: no scenario of it, a fork's included, needs OASIS's agents."""
+        played = [self.plan.scenario, *(change.scenario for change in self._changes)]
+        return BatchSettings(
+            allowed=not any(scenario.needs_tools for scenario in played),
+            prompts=any(scenario.prompts is OnOrOff.ON for scenario in played),
+            oasis_db=self._changes[0].scenario.oasis_db,
+            answering=answering,
+            needed=self._why_in_columns(),
+        )
 
     def _why_in_columns(self) -> str:
         """Return why the run must be played in columns; empty where it need not."""
@@ -288,7 +294,6 @@ class RunSession:
             self.tier_mix[event.record.tier.value] += 1
         elif isinstance(event, EventBlock):
             self._blocks += 1
-            self.tier_mix[Tier.SIMULATED.value] += event.count("tier", Tier.SIMULATED.value)
         if self._on_event is not None:
             tell(self._on_event, event)
 
@@ -314,10 +319,19 @@ class RunSession:
         filled = {name: parts for name, parts in tables.items() if len(parts[0]) or name not in OPTIONAL_TABLES}
         write_tables(self.path / "tables", filled, TABLES)
         manifest = read_manifest(self.path)
-        last = {"status": status.value, "reason": reason, "tier_mix": dict(+self.tier_mix)}
+        mix = dict(self.tier_mix or _simulated_in(tables))
+        last = {"status": status.value, "reason": reason, "tier_mix": mix}
         columns = {IN_COLUMNS: True} if self._blocks else {}
         write_manifest(self.path, {**manifest, **last, **columns})
         self._lock.release()
+
+
+def _simulated_in(tables: Mapping[TableName, Sequence[Part]]) -> dict[str, int]:
+    """Return how many texts the simulated tier gave in a run without calls, by its name; empty for none."""
+    name = Tier.SIMULATED.value
+    parts = (part for table in (TableName.MESSAGES, TableName.DECISIONS) for part in tables[table])
+    texts = sum(count(part, "tier", name) for part in parts)
+    return {name: texts} if texts else {}
 
 
 def finish(session: RunSession) -> Run:

@@ -46,18 +46,6 @@ class EventBlock:
         """Return the name of the events' class."""
         return str(getattr(self.rows.kind, "__name__", self.rows.kind))
 
-    def count(self, column: str, value: Any) -> int:
-        """Return how many rows have a value in a column."""
-        cells = self.rows.columns[column]
-        if isinstance(cells, Same):
-            return len(self.rows) if cells.value == value else 0
-        if isinstance(cells, CodedCells):
-            import numpy as np
-
-            wanted = [code for code, each in enumerate(cells.values) if each == value]
-            return int(np.isin(np.asarray(cells.codes), wanted).sum())
-        return sum(each == value for each in self.rows.values(column))
-
 
 def is_block_of(event: object, kind: type[Kind]) -> TypeGuard[EventBlock]:
     """Tell whether an event is a block of events of this class."""

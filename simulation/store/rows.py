@@ -136,6 +136,18 @@ class Rows(Sequence[Row], Generic[Row]):
         for values in islice(zip(*map(self.values, names), strict=False), self.length):
             yield kind(**dict(zip(names, values, strict=True)))
 
+    def replaced(self, rows: Mapping[int, Mapping[str, Any]]) -> Rows[Row]:
+        """Return these rows with other values of some columns in some of them.
+
+        Args:
+            rows: The other values, by place and by column.
+        """
+        columns = dict(self.columns)
+        for name in {name: None for row in rows.values() for name in row}:
+            others = {place: row[name] for place, row in rows.items() if name in row}
+            columns[name] = _replaced(columns[name], self.length, others)
+        return Rows(self.kind, self.length, columns)
+
     def values(self, name: str) -> Iterator[Any]:
         """Yield the values of a column, row by row."""
         cells = self.columns[name]
@@ -151,3 +163,23 @@ class Rows(Sequence[Row], Generic[Row]):
 
     def __repr__(self) -> str:
         return f"Rows({getattr(self.kind, '__name__', self.kind)}, {self.length})"
+
+
+def _replaced(cells: Cells, length: int, others: Mapping[int, Any]) -> Cells:
+    """Return a column with other values in some places; texts stay coded."""
+    import numpy as np
+
+    changed = {place: value for place, value in others.items() if cells[place] != value}
+    if not changed:
+        return cells
+    texts = all(isinstance(value, str) or value is None for value in changed.values())
+    if isinstance(cells, Same) and texts and not isinstance(cells.value, (int, float)):
+        cells = CodedCells(np.zeros(length, dtype=np.int32), [cells.value])
+    if isinstance(cells, CodedCells):
+        codes = np.array(cells.codes, dtype=np.int32)
+        codes[list(changed)] = np.arange(len(cells.values), len(cells.values) + len(changed))
+        return CodedCells(codes, [*cells.values, *changed.values()])
+    plain = [cells.value] * length if isinstance(cells, Same) else [cells[place] for place in range(length)]
+    for place, value in changed.items():
+        plain[place] = value
+    return plain

@@ -105,6 +105,16 @@ def without(part: Part, episode: int) -> Part:
     return part[part["episode"] != episode] if _is_frame(part) else part.filter(pc.field("episode") != episode)
 
 
+def count(part: Part, column: str, value: str) -> int:
+    """Return how many rows of a part have a text in a column."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if _is_frame(part):
+        return int((part[column] == value).sum())
+    return int(pc.sum(pc.equal(part.column(column).cast(pa.string()), value)).as_py() or 0)
+
+
 def write_tables(
     folder: Path, tables: Mapping[AnyTable, Sequence[Part]], columns: Mapping[AnyTable, Sequence[Column]]
 ) -> None:

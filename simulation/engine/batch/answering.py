@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +16,10 @@ from simulation.store.rows import coded
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+Sources = Mapping[int, Mapping[str, Any]]
+"""What events say of a reply, by player and by column."""
 
 
 class AskedFor(str, Enum):
@@ -52,11 +56,30 @@ class StepQuestion:
 class Answers:
     """What players answered: the place of each one's answer among `values`.
 
-    A message is a text. A decision is its action and label, None where there was a single option.
+    A message is a text. A decision is its action and label, None where there was a single option. `sources` is what
+    events say of the replies behind answers of players that were asked by requests, by player.
     """
 
     codes: NDArray[np.int32]
     values: list[Any]
+    sources: Sources = field(default_factory=dict)
+
+    @classmethod
+    def mixed(cls, crowd: Answers, own: Mapping[int, Any], players: Sequence[int], sources: Sources) -> Answers:
+        """Return the answers of `players`, of which some were asked by requests.
+
+        Args:
+            crowd: The answers of the others, in their order.
+            own: The answers of those that were asked.
+            players: Everyone that answered, in their order.
+            sources: Of those that were asked, as above.
+        """
+        asked = np.isin(np.asarray(players, dtype=np.int32), list(own))
+        codes = np.empty(len(asked), dtype=np.int32)
+        codes[~asked] = crowd.codes
+        codes[asked] = np.arange(len(crowd.values), len(crowd.values) + len(own))
+        found = coded([*crowd.values, *own.values()])
+        return cls(found.codes[codes], list(found.values), sources)
 
     @classmethod
     def joined(cls, parts: Sequence[Answers]) -> Answers:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from agents.answers import AnswerReading
 from agents.inference.provenance import Tier
 from agents.language import text_in
+from simulation.engine.batch.answering import Sources
 from simulation.games.base import PlayerScore
 from simulation.games.measures import known
 from simulation.games.tally import Tally
@@ -36,12 +37,14 @@ class Choices:
     Args:
         players: Who was asked, in their order.
         codes: The place of each one's choice in `options`.
-        options: The different choices: action and label.
+        options: The different choices: action and label; the action is None where a reply was no option.
+        sources: What is to be said of replies to requests, by player.
     """
 
     players: Sequence[int]
     codes: Numbers
-    options: Sequence[tuple[str, str]]
+    options: Sequence[tuple[str | None, str]]
+    sources: Sources
 
 
 class PlayerColumns:
@@ -84,6 +87,7 @@ class PlayerColumns:
         addressees: TextLists,
         audience: TextLists | None,
         oasis: tuple[int, Sequence[int]],
+        sources: Sources,
     ) -> EventBlock:
         """Return the messages of a talk round.
 
@@ -94,6 +98,7 @@ class PlayerColumns:
             addressees: Whom each player reaches, by player.
             audience: Who heard each player, by player; None where it is all that it reaches.
             oasis: OASIS's id of the first message, and of each message's group.
+            sources: What is to be said of replies to requests, by player.
         """
         who, first = self._who(speakers), oasis[0]
         reached = CodedCells(who.codes, addressees)
@@ -110,7 +115,8 @@ class PlayerColumns:
             "oasis_group_id": oasis[1],
             "reasoning": Same(""),
         }
-        return EventBlock(place[0], place[1], Rows(MessageSent, len(speakers), columns), place[2])
+        rows = Rows(MessageSent, len(speakers), columns).replaced(_by_place(sources, speakers))
+        return EventBlock(place[0], place[1], rows, place[2])
 
     def decisions(self, episode: int, step: int, made: Choices) -> EventBlock:
         """Return the decisions of a step."""
@@ -126,7 +132,8 @@ class PlayerColumns:
             "note": Same(""),
             "reasoning": Same(""),
         }
-        return EventBlock(episode, step, Rows(DecisionMade, len(made.players), columns))
+        rows = Rows(DecisionMade, len(made.players), columns).replaced(_by_place(made.sources, made.players))
+        return EventBlock(episode, step, rows)
 
     def _source(self, players: Sequence[int]) -> dict[str, Cells]:
         return {"tier": self._of(self.tiers, players), "adapter": self._of(self._adapters, players), **_NO_CALL}
@@ -179,7 +186,13 @@ class PlayerColumns:
     def tiers_used(self, texts: Numbers) -> dict[Tier, int]:
         """Return how many texts came from each tier."""
         counts = np.bincount(self.tiers.codes, weights=texts, minlength=len(self.tiers.values))
-        return {Tier(name): int(count) for name, count in zip(self.tiers.values, counts, strict=True)}
+        return {Tier(name): int(count) for name, count in zip(self.tiers.values, counts, strict=True) if count}
+
+
+def _by_place(sources: Sources, players: Sequence[int]) -> dict[int, Mapping[str, Any]]:
+    """Return what is said by player by its place among some players, which are in order."""
+    places = np.searchsorted(np.asarray(players), list(sources))
+    return dict(zip(places.tolist(), sources.values(), strict=True))
 
 
 def _at(episode: int, step: int) -> dict[str, Cells]:

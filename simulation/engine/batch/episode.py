@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from agents.inference.provenance import Tier
 from agents.strategy import derive_strategy
-from simulation.engine.batch.answering import Answering, Answers, AskedFor, OwnProcess, StepQuestion
+from simulation.engine.batch.answering import Answering, Answers, AskedFor, OwnProcess, Sources, StepQuestion
 from simulation.engine.batch.answers import Cast, parts_of
 from simulation.engine.batch.columns import Choices, PlayerColumns
 from simulation.engine.batch.hearing import Heard, Reach
@@ -34,7 +34,12 @@ if TYPE_CHECKING:
 
     Numbers = NDArray[np.int32]
 
-_SILENT = -1
+Beside = Callable[[], Awaitable[None]]
+SILENT = -1
+
+
+async def nothing_beside() -> None:
+    """Do nothing."""
 
 
 class BatchEpisode(Episode):
@@ -71,7 +76,7 @@ class BatchEpisode(Episode):
         n = len(self.seats)
         self.heard = Heard()
         self.messages, self.written = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.int32)
-        self.said: Numbers = np.full(n, _SILENT, dtype=np.int32)
+        self.said: Numbers = np.full(n, SILENT, dtype=np.int32)
 
     def _follow(self, plan: EpisodePlan) -> None:
         self.plan = plan
@@ -101,15 +106,17 @@ class BatchEpisode(Episode):
         started, step = time.monotonic(), state.tally.step
         self._prepare(state)
         self.columns.swap(self.standing.adapters)
-        self.said.fill(_SILENT)
+        self.said.fill(SILENT)
         for talk_round in range(self.plan.talk.talk_rounds):
             speakers = self._speakers(state)
             if not len(speakers):
-                self.heard = self.heard if talk_round else Heard()
+                self._hear_nothing(talk_round)
                 break
             await self._talk(state, talk_round, speakers)
-        chosen = await self._ask(AskedFor.DECISIONS, state, self.players)
-        state = self.plan.game.resolve(state, self._moves(state, chosen))
+        chosen = await self._choose(state)
+        moves = self._moves(state, chosen)
+        self._keep(step, moves)
+        state = self.plan.game.resolve(state, moves)
         resolved = StepResolved(self.plan.number, step, self._since(started), self.columns.results(state.tally))
         for decided in self._decisions(step, chosen):
             self.emit(decided)
@@ -130,23 +137,39 @@ class BatchEpisode(Episode):
         return players
 
     async def _talk(self, state: State[Any], talk_round: int, speakers: Sequence[int]) -> None:
-        said = self._numbered(await self._ask(AskedFor.MESSAGES, state, speakers))
-        spoken = np.full(len(self.seats), _SILENT, dtype=np.int32)
+        found = await self._speak(state, talk_round, speakers)
+        said = self._numbered(found)
+        spoken = np.full(len(self.seats), SILENT, dtype=np.int32)
         spoken[speakers] = said
-        links = self._arrived(spoken != _SILENT, state.tally.step, talk_round)
-        self.heard = self.heard.with_round(links, spoken, keep=talk_round > 0)
-        self.said = np.where(spoken == _SILENT, self.said, spoken)
+        links = self._arrived(spoken != SILENT, state.tally.step, talk_round)
+        self._hear(links, spoken, talk_round)
+        self.said = np.where(spoken == SILENT, self.said, spoken)
         self.messages[speakers] += 1
         self.written[speakers] += 1
         place = (self.plan.number, state.tally.step, talk_round)
-        self._waiting.append(partial(self._deliver, place, speakers, CodedCells(said, list(self.texts)), links))
+        texts = CodedCells(found.codes, found.values)
+        self._waiting.append(partial(self._deliver, place, speakers, texts, links, found.sources))
 
-    def _deliver(self, place: tuple[int, int, int], speakers: Sequence[int], said: CodedCells, links: Reach) -> None:
+    def _deliver(
+        self, place: tuple[int, int, int], speakers: Sequence[int], said: CodedCells, links: Reach, sources: Sources
+    ) -> None:
         """Store and report the messages of a talk round."""
         groups = self.society.groups(self.audiences, speakers)
         first = self.society.post(groups, speakers, said.codes.tolist(), said.values)
         hearers = self._audience(links)
-        self.emit(self.columns.messages(place, speakers, said, self.addressees, hearers, (first, groups)))
+        self.emit(self.columns.messages(place, speakers, said, self.addressees, hearers, (first, groups), sources))
+
+    async def _speak(self, state: State[Any], talk_round: int, speakers: Sequence[int]) -> Answers:
+        """Return what players say in a talk round."""
+        return await self._ask(AskedFor.MESSAGES, state, speakers)
+
+    def _hear(self, links: Reach, spoken: Numbers, talk_round: int) -> None:
+        """Let players hear the messages of a talk round, each a number, by who hears whom."""
+        self.heard = self.heard.with_round(links, spoken, keep=talk_round > 0)
+
+    def _hear_nothing(self, talk_round: int) -> None:
+        """Let players hear nothing in a talk round, and in those after it."""
+        self.heard = self.heard if talk_round else Heard()
 
     def _arrived(self, speaking: NDArray[np.bool_], step: int, talk_round: int) -> Reach:
         """Return who hears whom in a talk round, after inbox limit and treatment."""
@@ -172,14 +195,31 @@ class BatchEpisode(Episode):
 
     # -- decide ----------------------------------------------------------------------------------------------
 
-    async def _ask(self, asked: AskedFor, state: State[Any], players: Sequence[int]) -> Answers:
-        """Return what players answer; the messages of the last talk round are stored meanwhile."""
+    async def _choose(self, state: State[Any]) -> Answers:
+        """Return what every player decides."""
+        return await self._ask(AskedFor.DECISIONS, state, self.players)
+
+    def _keep(self, step: int, moves: Sequence[Move]) -> None:
+        """Let those remember a step that remember any; policies see what they need."""
+
+    async def _ask(
+        self, asked: AskedFor, state: State[Any], players: Sequence[int], beside: Beside = nothing_beside
+    ) -> Answers:
+        """Return what players answer; the messages of the last talk round are stored meanwhile.
+
+        Args:
+            asked: What they are asked for.
+            state: The state that the step begins in.
+            players: Who is asked.
+            beside: Is done after these messages were stored.
+        """
         question = StepQuestion(asked, state, players, self.heard, self.texts)
         answering = asyncio.create_task(self.answering.answer(self.cast, question))
         await asyncio.sleep(0)  # it begins
         try:
             while self._waiting:
                 self._waiting.pop(0)()
+            await beside()
             return await answering
         finally:
             answering.cancel()
@@ -193,19 +233,20 @@ class BatchEpisode(Episode):
             players = np.flatnonzero(codes != alone).tolist()
             codes, options = codes[players], [each or ("", "") for each in options]
         self.written[players] += 1
-        made = Choices(players, codes, options)
+        made = Choices(players, codes, options, chosen.sources)
         return [self.columns.decisions(self.plan.number, step, made)] if len(players) else []
 
     def _moves(self, state: State[Any], chosen: Answers) -> list[Move]:
         """Return every player's move; equal ones are one object."""
         plan, texts = self.plan, ["", *self.texts]
+        alone = chosen.values.index(None) if None in chosen.values else -1
         actions = [None if each is None else each[0] for each in chosen.values]
-        made: dict[tuple[str, int, float], Move] = {}
+        made: dict[tuple[str | None, int, float], Move] = {}
         moves = []
         told = zip(chosen.codes.tolist(), self.said.tolist(), self.strategies, strict=True)
         for player, (code, said, strategy) in enumerate(told):
             action = actions[code]
-            if action is None:
+            if code == alone:
                 action = plan.game.observe(state, player, plan.language).options[0].action
             key = (action, said, strategy.teamwork_level)
             move = made.get(key)

@@ -108,6 +108,11 @@ class Heard:
         heard = (said[links.senders], links.starts)
         return Heard((*self.rounds, heard) if keep else (heard,))
 
+    def renumbered(self, used: Numbers) -> Heard:
+        """Return the same with other numbers of messages: the place of each in `used`, which is in order."""
+        rounds = tuple((np.searchsorted(used, numbers).astype(np.int32), starts) for numbers, starts in self.rounds)
+        return Heard(rounds, self.first)
+
     def part(self, first: int, end: int) -> Heard:
         """Return what the players from `first` to before `end` heard."""
         rounds = []

@@ -8,12 +8,12 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from agents.answers import ReaderVersion
-from agents.deliberation import Deliberation
+from agents.deliberation import UNSET, Deliberation
 from agents.inference.provenance import Tier
 from simulation.scenario import OnOrOff
 from simulation.sections.memory import MemoryConfig
 from simulation.task import NETWORK
-from simulation.topology.communication import Addressing, Communication
+from simulation.topology.communication import Addressing, Communication, Stepping
 from simulation.treatment import Treatment
 
 if TYPE_CHECKING:
@@ -28,18 +28,37 @@ class BatchSettings:
     """Whether an environment may play in columns, and how.
 
     Args:
-        allowed: Whether nobody reads prompts, requests or records of calls.
-        oasis_db: Whether OASIS's database is kept; off needs `allowed`.
+        allowed: Whether no model acts in a social network.
+        prompts: Whether the prompts of the simulated tier are kept.
+        oasis_db: Whether OASIS's database is kept; off is for societies in columns.
         answering: Who computes the answers; None is this process.
         needed: Why an episode must be played in columns; empty where it need not.
     """
 
     allowed: bool = False
+    prompts: bool = False
     oasis_db: OnOrOff = OnOrOff.ON
     answering: Answering | None = None
     needed: str = ""
 
+    def refusal(self, models: Sequence[ModelConfig], tiers: Collection[Tier]) -> str:
+        """Return why no episode of these models may be played in columns; empty where one may.
 
+        Args:
+            models: The players' roster rows.
+            tiers: The tiers that may answer.
+        """
+        if not self.allowed:
+            return "models act in a social network"
+        if self.prompts and set(tiers) == {Tier.SIMULATED} and any(row.model_name for row in models):
+            return "its prompts are kept"
+        return f"it has fewer than {LARGE} players" if self.prompts and len(models) < LARGE else ""
+
+
+MOST_ASKED = 0.1
+"""The share of players that may be language models; a society of more is played by requests alone."""
+LARGE = 2_000
+"""Players of a society that is played in columns though prompts of its language models are kept."""
 NO_BATCH = BatchSettings()
 
 
@@ -66,11 +85,32 @@ class BatchRules:
         return cls(scenario.communication, deliberation, scenario.memory, bool(scenario.surveys))
 
 
+def can_be_split(scenario: Scenario, models: Sequence[ModelConfig]) -> bool:
+    """Tell whether a scenario may be played in columns with these models: several processes then share a society."""
+    tiers = scenario.inference.settings().allowed
+    settings = BatchSettings(allowed=not scenario.needs_tools, prompts=scenario.prompts is OnOrOff.ON)
+    few = len(asked_players(models, tiers, recorded=False)) <= MOST_ASKED * len(models)
+    return few and not settings.refusal(models, tiers)
+
+
+def asked_players(models: Sequence[ModelConfig], tiers: Collection[Tier], *, recorded: bool) -> tuple[int, ...]:
+    """Return the players that are asked by requests: language models, unless the simulated tier alone answers.
+
+    Args:
+        models: The players' roster rows.
+        tiers: The tiers that may answer; without any, recorded replies do.
+        recorded: Whether there are any.
+    """
+    if not (set(tiers) - {Tier.SIMULATED} or (recorded and not tiers)):
+        return ()
+    return tuple(player for player, row in enumerate(models) if row.model_name)
+
+
 def batch_refusal(
     models: Sequence[ModelConfig],
     task: TrainingTask,
     rules: BatchRules,
-    tiers: Collection[Tier],
+    asked: Collection[int],
     answered: Collection[str],
     reader: ReaderVersion,
 ) -> str:
@@ -80,14 +120,23 @@ def batch_refusal(
         models: The players' roster rows.
         task: What is played.
         rules: How it is played.
-        tiers: The tiers that may answer; without any, replies are recorded ones.
+        asked: The players that are asked by requests.
         answered: The model_ids for which something else answers: a person, a learner.
         reader: Which reader reads the replies.
     """
-    if set(tiers) - {Tier.SIMULATED}:
-        return "a language model may answer: it needs --tier simulated"
-    of_rows = (_of_row(row, answered, rules.deliberation) for row in models)
-    return next(filter(None, chain(_of_rules(task, rules, reader), of_rows)), "")
+    of_rows = (_of_row(row, answered, rules.deliberation) for player, row in enumerate(models) if player not in asked)
+    of_asked = (_of_row(models[player], answered, UNSET) for player in asked)
+    found = chain(_of_rules(task, rules, reader), _of_asked(rules, asked, len(models)), of_asked, of_rows)
+    return next(filter(None, found), "")
+
+
+def _of_asked(rules: BatchRules, asked: Collection[int], players: int) -> Iterator[str]:
+    if len(asked) > MOST_ASKED * players:
+        yield f"a language model may answer for more than {MOST_ASKED:.0%} of the players: it needs --tier simulated"
+    if asked and rules.communication.treatment is Treatment.SHUFFLED:
+        yield "messages are put under other names"
+    if asked and rules.communication.stepping is Stepping.BY_NEIGHBOURS:
+        yield "models wait for their neighbours only"
 
 
 def _of_row(row: ModelConfig, answered: Collection[str], deliberation: Deliberation) -> str:

@@ -12,6 +12,7 @@ from simulation.topology.graph import neighbours
 if TYPE_CHECKING:
     import networkx as nx
 
+    from agents.lora_model import LoRAModel
     from agents.roster import ModelConfig
     from simulation.engine.oasis_platform import SocietyPlatform
 
@@ -28,10 +29,17 @@ class BatchSociety:
         configs: The players' roster rows.
         topology: Who can reach whom.
         database: The file; None keeps no database, and OASIS is then not imported.
+        agents: The players that are asked by requests, in their order.
     """
 
-    def __init__(self, configs: Sequence[ModelConfig], topology: nx.Graph[int], database: Path | None) -> None:
-        self.configs = tuple(configs)
+    def __init__(
+        self,
+        configs: Sequence[ModelConfig],
+        topology: nx.Graph[int],
+        database: Path | None,
+        agents: Mapping[int, LoRAModel] | None = None,
+    ) -> None:
+        self.configs, self.agents = tuple(configs), agents or {}
         self.neighbours = neighbours(topology)
         self._database = database
         self._platform: SocietyPlatform | None = None

@@ -56,6 +56,7 @@ def test_a_run_that_was_cut_off_ends_as_an_unbroken_one(tmp_path: Path) -> None:
     resumed = resume_run(stopped.value.path)
     assert [getattr(resumed, name).shape for name in TABLES] == [getattr(unbroken, name).shape for name in TABLES]
     assert resumed.messages.equals(unbroken.messages)
+    assert resumed.manifest["tier_mix"] == unbroken.manifest["tier_mix"] == {"simulated": 40 * 2 * 3 * 3}
     assert resumed.outcomes.equals(unbroken.outcomes)
     assert rows_of_database(resumed) == rows_of_database(unbroken)
 

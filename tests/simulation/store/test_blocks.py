@@ -19,7 +19,7 @@ from simulation.store.blocks import (
     tell,
     write_rows,
 )
-from simulation.store.events import DecisionMade, Event, MessageSent
+from simulation.store.events import Event, MessageSent
 from simulation.store.rows import Cells, CodedCells, Rows, Same
 
 TEXT = st.text(max_size=4)
@@ -94,16 +94,3 @@ def test_observers_get_events_unless_they_take_blocks() -> None:
     tell(watch, block)
     assert one_by_one == list(block.rows)
     assert whole == [block]
-
-
-def test_a_block_counts_values_in_any_column() -> None:
-    block = EventBlock(0, 1, messages(["a", "b", "a"], ["x", None, "x"], [0, 1, 0]))
-    counted = [
-        ("tier", "simulated", 3),
-        ("tier", "http", 0),
-        ("text", "a", 2),
-        ("team_id", None, 1),
-        ("sender", "m1", 1),
-    ]
-    assert [block.count(column, value) for column, value, _ in counted] == [count for _, _, count in counted]
-    assert block.kind == "MessageSent" != DecisionMade.__name__
