@@ -26,6 +26,7 @@ from simulation.runs.changes import CHANGED, EARLIER, FORK_AT, FORK_OF, GIVEN, g
 from simulation.runs.live import LiveEvents
 from simulation.runs.replay import ReplaySession, WatchedRecording, unbroken
 from simulation.runs.session import Observer, RunSession, finish
+from simulation.store.blocks import takes_blocks
 from simulation.store.events import CallMade, EpisodeEnded, EpisodeStarted, Event, RunEnded, StepResolved
 from simulation.store.history import live_events, said
 from simulation.store.intervention_events import EventHappened
@@ -234,6 +235,7 @@ class ForkSession(ReplaySession):
         manifest = read_manifest(self.path)
         write_manifest(self.path, {**manifest, "probes": {**probes, **(manifest.get("probes") or {})}})
 
+    @takes_blocks
     def _note(self, event: Event) -> None:
         if isinstance(event, RunEnded) or (self._is_own(event)):
             RunSession._note(self, event)
