@@ -99,6 +99,21 @@ def served(quick: bool) -> tuple[list[Result], list[Figures]]:
     return [Result("a step over http at 0 ms", "ms a model", spent, 0.25, True, of)], []
 
 
+def among(quick: bool) -> tuple[list[Result], list[Figures]]:
+    """A crowd of scripted models with a few that are asked over http: the crowd in columns, and all by requests."""
+    players, asked = (2_000, 20) if quick else (20_000, 200)
+    ratios = []
+    with lean_server(0.0, *ADAPTERS) as url:
+        for _ in range(1 if quick else 3):
+            of_both = [
+                asyncio.run(play(players, 3, Tier.HTTP, url, in_columns=way, scripted=players - asked)).steps[1:]
+                for way in (False, True)
+            ]
+            ratios.append(median(of_both[0]) / median(of_both[1]))
+    of = f"{players:,} models, {asked} of them asked at a server of 0 ms: a step in columns against one by requests"
+    return [Result("a few language models in a crowd", "x", tuple(ratios), 3.0, False, of)], []
+
+
 def stepping(quick: bool) -> tuple[list[Result], list[Figures]]:
     """Models that wait for their neighbours only, against models that all wait for each other, on a ring."""
     from benchmarks.stepping import compare
@@ -114,7 +129,7 @@ def stepping(quick: bool) -> tuple[list[Result], list[Figures]]:
     return [Result("stepping by neighbours over together", "x", tuple(found.ratios), 1.5, False, of)], []
 
 
-MEASURED = (rates, sizes, served, stepping, million)
+MEASURED = (rates, sizes, served, among, stepping, million)
 
 
 def main() -> None:

@@ -50,12 +50,12 @@ class Watched:
             self.last = now
 
 
-def rows(n: int) -> list[ModelConfig]:
+def rows(n: int, scripted: int = 0) -> list[ModelConfig]:
+    """Return `n` rows of every role, the last `scripted` of them played by a policy."""
     roles = tuple(ModelRole)
-    return [
-        ModelConfig(model_id=f"m{i}", model_name=ADAPTERS[i % len(ADAPTERS)], role=roles[i % len(roles)])
-        for i in range(n)
-    ]
+    plays = [{"model_name": ADAPTERS[i % len(ADAPTERS)]} for i in range(n - scripted)]
+    plays += [{"policy": "conditional_cooperator"}] * scripted
+    return [ModelConfig(model_id=f"m{i}", role=roles[i % len(roles)], **each) for i, each in enumerate(plays)]
 
 
 async def play(
@@ -66,10 +66,12 @@ async def play(
     topology: TopologyKind = TopologyKind.SMALL_WORLD,
     concurrency: int = 64,
     in_columns: bool = False,
+    scripted: int = 0,
 ) -> Watched:
     """Play one episode of public goods with `n` models on `tier`, at most `concurrency` calls at a time.
 
-    In a small world each model has ten neighbours. With `in_columns` no prompt, request or record of a call is made.
+    In a small world each model has ten neighbours. With `in_columns` no prompt, request or record of a call is made but
+    those of models that are asked. The last `scripted` models are played by a policy.
     """
     watched = Watched()
     environment = MultiModelEnvironment(
@@ -80,7 +82,7 @@ async def play(
         on_event=watched.note,
         batch=BatchSettings(in_columns),
     )
-    for row in rows(n):
+    for row in rows(n, scripted):
         environment.add_model(row)
     async with environment:
         await environment.run_task(TrainingTask(task_id="bench", task_type="public_goods", max_steps=steps))
