@@ -144,8 +144,10 @@ class LiveProgress:
             texts = f"{self._texts:,} messages and decisions without a call" if self._texts else "no calls yet"
             return f"{self._where} | {texts}"
         mix = " ".join(f"{tier}:{count}" for tier, count in sorted(self._tiers.items())) or "no replies yet"
-        rate = self._tokens / max(1e-9, self._generating.seconds)
-        return f"{self._where} | {calls} calls{other_counts} | {rate:.0f} tokens/s | {mix}"
+        seconds = self._generating.seconds  # none where replies are recorded ones
+        rate = f" | {self._tokens / seconds:.0f} tokens/s" if seconds else ""
+        crowd = f" | {self._texts:,} texts in columns" if self._texts else ""
+        return f"{self._where} | {calls} calls{other_counts}{rate} | {mix}{crowd}"
 
 
 def calls_of_a_step(plan: Plan) -> int:

@@ -16,6 +16,7 @@ from agents.roster import ModelConfig
 from simulation.monitor.outcomes import MOST_MODELS, outcome_tables
 from simulation.monitor.progress import GenerationClock, LiveProgress
 from simulation.plan import Plan
+from simulation.runs.replay import replay_run
 from simulation.runs.runner import run_scenario
 from simulation.store.events import Event
 from tests.support.faults import Fault
@@ -74,6 +75,14 @@ def test_generation_clock_counts_time_with_an_open_call(monkeypatch: pytest.Monk
     clock.end(second)
     now[0] = 100  # nothing is open: OASIS, or the game
     assert clock.seconds == 4
+
+
+def test_replayed_run_has_no_rate_of_tokens(make_plan: Callable[..., Plan], runs: Path) -> None:
+    run, written = run_scenario(make_plan(episodes=1), out=runs), io.StringIO()
+    with LiveProgress(Console(file=written, width=200), 1) as progress:
+        replay_run(run.path, out=runs / "again", on_event=progress)
+    assert "tokens/s" not in written.getvalue()
+    assert "simulated:16" in written.getvalue()
 
 
 def test_progress_names_what_is_loaded_before_the_first_call() -> None:
