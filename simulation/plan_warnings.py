@@ -63,8 +63,9 @@ def _unheard(plan: Plan, seats: Sequence[Seat]) -> Iterator[str]:
     if rules.talk_rounds == 0 or len(seats) == 1:
         return
     modes = playable_modes(seats) if mode is TrainingMode.MIXED else (mode,)
+    joined = isinstance(rules.topology, TopologyKind)  # every model has a neighbour
     for each in modes:
-        if each is not TrainingMode.COMPETITIVE:
+        if each is not TrainingMode.COMPETITIVE and not (joined and each is TrainingMode.COOPERATIVE):
             near = zip(seats, _near(plan, seats), strict=True)
             mute = [seat.model_id for seat, others in near if not any(hears(each, seat, seats[o]) for o in others)]
             if mute:

@@ -285,20 +285,23 @@ class Episode:
         return actions
 
     def _note(self, step: int, player: int, decision: Decision) -> None:
-        stats, last = self.stats[player], decision.replies[-1]
-        for reply in replies_of(decision):
-            stats.add(reply)
-        stats.invalid += decision.action is None
+        self._count(player, decision)
         self.emit(
             DecisionMade(
                 episode=self.plan.number,
                 step=step,
                 model_id=self.seats[player].model_id,
                 action=decision.action,
-                text=last.text,
+                text=decision.replies[-1].text,
                 **decision_source(decision),
             )
         )
+
+    def _count(self, player: int, decision: Decision) -> None:
+        stats = self.stats[player]
+        for reply in replies_of(decision):
+            stats.add(reply)
+        stats.invalid += decision.action is None
 
     # -- ask, outside of the play ------------------------------------------------------------------------
 

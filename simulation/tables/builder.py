@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from agents.inference.provenance import Tier, fallen
 from agents.interviews import Measured
 from agents.roster import Roster
+from agents.roster_rules import clone_ids
 from simulation.interviews.scale import opinion_of
 from simulation.store.blocks import EventBlock
 from simulation.store.events import (
@@ -60,17 +61,18 @@ class TableBuilder:
         self._texts: dict[int, Counter[tuple[str, bool]]] = {}  # of an episode: by model, simulated or not
 
     def add_roster(self, roster: Roster) -> None:
-        players, columns = roster.expand(), [column.name for column in TABLES[TableName.AGENTS]]
-        self._names = [config.model_id for config in players]
-        for number, config in enumerate(players):
+        columns, rows = [column.name for column in TABLES[TableName.AGENTS]], self.rows[TableName.AGENTS]
+        for config in roster.models:
             dumped = config.model_dump(mode="json", include=set(columns))
-            row = {name: dumped.get(name) for name in columns}
             named = {
                 "model_name": config.model_name or "",
                 "policy": config.policy or ("human" if config.human else ""),
+                "base_model": roster.base_model or "",
             }
-            extra = {"base_model": roster.base_model or "", "oasis_agent_id": number}
-            self.rows[TableName.AGENTS].append({**row, **named, **extra})
+            row = {**{name: dumped.get(name) for name in columns}, **named}
+            for model_id in clone_ids(config.model_id, config.count):
+                rows.append({**row, "model_id": model_id, "oasis_agent_id": len(rows)})
+        self._names = [row["model_id"] for row in rows]
 
     def add(self, event: Event) -> None:
         match event:

@@ -19,7 +19,7 @@ from simulation.engine.episode_plan import EpisodePlan
 from simulation.engine.episode_stats import EpisodeStats, outcome
 from simulation.engine.feed import Feed
 from simulation.engine.memory import EpisodeMemory
-from simulation.engine.sources import decision_source, message_source, replies_of
+from simulation.engine.sources import decision_source, message_source
 from simulation.games.base import Move, PlayerScore, State
 from simulation.store.events import Outcome
 from simulation.store.rows import Rows
@@ -56,27 +56,29 @@ class AskingBatchEpisode(BatchEpisode):
 
     def _forget_texts(self) -> None:
         """Keep the texts that were heard last; their numbers change."""
-        used = np.unique(np.concatenate([numbers for numbers, _ in self.heard.rounds] or [np.zeros(0, dtype=np.int32)]))
-        self.heard = self.heard.renumbered(used)
-        self.texts = [self.texts[number] for number in used.tolist()]
+        used = np.zeros(len(self.texts), dtype=bool)
+        for numbers, _ in self.heard.rounds:
+            used[numbers] = True
+        self.heard = self.heard.renumbered((np.cumsum(used) - 1).astype(np.int32))
+        self.texts = [self.texts[number] for number in np.flatnonzero(used).tolist()]
         self._place = {text: number for number, text in enumerate(self.texts)}
 
     # -- talk ------------------------------------------------------------------------------------------------
 
     async def _speak(self, state: State[Any], talk_round: int, speakers: Sequence[int]) -> Answers:
         own, crowd = self._split(speakers)
-        agents = self.society.agents
         turns = {player: self._turn(state, player, talk_round) for player in own}
-        said = await self._beside(
-            own, AskedFor.MESSAGES, state, crowd, lambda player: agents[player].message(turns[player])
-        )
-        replies: Mapping[int, Reply] = said[1]
+
+        def call(player: int) -> Awaitable[Reply]:
+            return self.society.agents[player].message(turns[player])
+
+        answers, replies = await self._ask_both(AskedFor.MESSAGES, state, crowd, own, call)
         for player, reply in replies.items():
             self.stats[player].add(reply)
             self.stats[player].messages += 1
         texts = {player: reply.text for player, reply in replies.items()}
         sources = {player: message_source(reply) for player, reply in replies.items()}
-        return Answers.mixed(said[0], texts, speakers, sources)
+        return Answers.mixed(answers, texts, speakers, sources)
 
     def _hear(self, links: Reach, spoken: Numbers, talk_round: int) -> None:
         super()._hear(links, spoken, talk_round)
@@ -101,20 +103,18 @@ class AskingBatchEpisode(BatchEpisode):
 
     async def _choose(self, state: State[Any]) -> Answers:
         own, crowd = self._split(self.players)
-        agents = self.society.agents
         turns = {player: self._turn(state, player) for player in own}
         asked = [player for player in own if len(turns[player].observation.options) > 1]
-        found = await self._beside(
-            asked, AskedFor.DECISIONS, state, crowd, lambda player: agents[player].decide(turns[player])
-        )
-        decisions: Mapping[int, Decision] = found[1]
+
+        def call(player: int) -> Awaitable[Decision]:
+            return self.society.agents[player].decide(turns[player])
+
+        answers, decisions = await self._ask_both(AskedFor.DECISIONS, state, crowd, asked, call)
         for player, decision in decisions.items():
-            for reply in replies_of(decision):
-                self.stats[player].add(reply)
-            self.stats[player].invalid += decision.action is None
+            self._count(player, decision)
         chosen = {player: (each.action, each.replies[-1].text) for player, each in decisions.items()}
         sources = {player: decision_source(decision) for player, decision in decisions.items()}
-        return Answers.mixed(found[0], {player: chosen.get(player) for player in own}, self.players, sources)
+        return Answers.mixed(answers, {player: chosen.get(player) for player in own}, self.players, sources)
 
     def _keep(self, step: int, moves: Sequence[Move]) -> None:
         for player in self.society.agents if self.memory.kept else ():
@@ -135,15 +135,15 @@ class AskingBatchEpisode(BatchEpisode):
         among[own] = False
         return own, np.flatnonzero(among).tolist()
 
-    async def _beside(
+    async def _ask_both(
         self,
-        own: Sequence[int],
         asked: AskedFor,
         state: State[Any],
         crowd: Sequence[int],
+        own: Sequence[int],
         call: Callable[[int], Awaitable[Given]],
     ) -> tuple[Answers, dict[int, Given]]:
-        """Return what the crowd answers, and what calls bring for each of `own`; both are computed at a time."""
+        """Return what the crowd answers and what calls bring for `own`: workers answer while calls are waited for."""
         found: dict[int, Given] = {}
 
         async def calls() -> None:

@@ -108,10 +108,9 @@ class Heard:
         heard = (said[links.senders], links.starts)
         return Heard((*self.rounds, heard) if keep else (heard,))
 
-    def renumbered(self, used: Numbers) -> Heard:
-        """Return the same with other numbers of messages: the place of each in `used`, which is in order."""
-        rounds = tuple((np.searchsorted(used, numbers).astype(np.int32), starts) for numbers, starts in self.rounds)
-        return Heard(rounds, self.first)
+    def renumbered(self, other: Numbers) -> Heard:
+        """Return the same with other numbers of messages, each in `other` at the place of the old one."""
+        return Heard(tuple((other[numbers], starts) for numbers, starts in self.rounds), self.first)
 
     def part(self, first: int, end: int) -> Heard:
         """Return what the players from `first` to before `end` heard."""
