@@ -29,7 +29,7 @@ from simulation.games.measures import known
 from simulation.games.social_network import SocialNetwork
 from simulation.modes import audience, share_rewards
 from simulation.seats import Seat
-from simulation.seeds import derive_seed, stream
+from simulation.seeds import derive_seeds, stream
 from simulation.store.events import DecisionMade, EpisodeEnded, EpisodeStarted, Event, Outcome, StepResolved, StepRow
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Episode:
     async def _play_from(self, state: State[Any]) -> State[Any]:
         """Play the step that begins in `state`; return the state after it."""
         started, step = time.monotonic(), state.tally.step
-        self.sights = [self._look(state, player) for player in self.players]
+        self.sights = self._look(state, self.players)
         await self._sum_up(state)
         said = await self.talk.play(self.plan, self.audiences, state, partial(self._turn, state), self.standing.muted)
         state = await self._act(state)
@@ -227,11 +227,15 @@ class Episode:
         wrote = (text,) if text else ()
         self.memory.add(player, StepMemory(step + 1, wrote, heard, own), sight.observation_text)
 
-    def _look(self, state: State[Any], player: int) -> StepView:
-        plan = self.plan
-        observation = plan.game.observe(state, player, plan.language)
-        seed = derive_seed(plan.seed, "player", plan.number, state.tally.step, self.seats[player].model_id)
-        return StepView(observation, plan.game.observation_text(state, player, plan.language), seed)
+    def _look(self, state: State[Any], players: Sequence[int]) -> list[StepView]:
+        """Return what each of `players` sees of the step that begins in `state`."""
+        plan, game, language = self.plan, self.plan.game, self.plan.language
+        names = [self.seats[player].model_id for player in players]
+        seeds = derive_seeds(plan.seed, "player", plan.number, state.tally.step, last=names)
+        return [
+            StepView(game.observe(state, player, language), game.observation_text(state, player, language), seed)
+            for player, seed in zip(players, seeds, strict=True)
+        ]
 
     def _since(self, started: float) -> float | None:
         """Return the seconds since `started`; None in an episode some of whose replies were recorded before."""
