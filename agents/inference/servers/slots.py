@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.inference.backend import Route
+from agents.inference.deadlines import Deadlines
 from agents.inference.errors import (
     InferenceError,
     OutOfTimeError,
@@ -63,10 +64,15 @@ class _Blocked(NamedTuple):
 class _Waiting:
     """A call in a line. Its `slot` resolves to None where no server is left that could take the call."""
 
+    slots: Slots
     kind: CallKind
     route: Route
     loop: asyncio.AbstractEventLoop
     slot: asyncio.Future[Slot | None]
+
+    def expire(self) -> None:
+        """Leave the line: the route's time is over."""
+        self.slots.expire(self)
 
 
 class Slots:
@@ -81,6 +87,7 @@ class Slots:
         self._lines: dict[CallKind, OrderedDict[_Waiting, None]] = {}
         self._next_moment = math.inf
         self._alarms: dict[asyncio.AbstractEventLoop, float] = {}
+        self.deadlines = Deadlines()
         registry.on_change = self.hand_out
 
     def lease(self, request: Request, route: Route) -> Lease:
@@ -156,14 +163,14 @@ class Slots:
                     return None
                 self._next_moment = min(self._next_moment, found.until)
             waiting = self._enter(kind, route)
-        expiry = waiting.loop.call_later(max(0.0, route.until - time.monotonic()), self._expire, waiting)
+        self.deadlines.add(waiting, route.until)
         try:
             return await waiting.slot
         except asyncio.CancelledError:
             self._leave(waiting)
             raise
         finally:
-            expiry.cancel()
+            self.deadlines.remove(waiting)
 
     # -- giving it back -----------------------------------------------------------------------------------
 
@@ -228,7 +235,7 @@ class Slots:
 
     def _enter(self, kind: CallKind, route: Route) -> _Waiting:
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(kind, route, loop, loop.create_future())
+        waiting = _Waiting(self, kind, route, loop, loop.create_future())
         self._lines.setdefault(kind, OrderedDict())[waiting] = None
         self._alarms.setdefault(loop, math.inf)
         self._set_alarms()
@@ -265,7 +272,8 @@ class Slots:
         if slot is not None:
             self.give_back(slot, 0.0, asyncio.CancelledError())
 
-    def _expire(self, waiting: _Waiting) -> None:
+    def expire(self, waiting: _Waiting) -> None:
+        """Let a waiting call fail, because its time is over."""
         self._withdraw(waiting)
         if not waiting.slot.done():  # else it has a slot, although it did not wake up yet
             message = f"no server had a free slot for {waiting.kind[0]} in time"
