@@ -281,41 +281,43 @@ class LoRAModel(SocialAgent):
     # -- asking ------------------------------------------------------------------------------------------
 
     def _request(self, turn: TurnContext, purpose: Purpose, choices: tuple[str, ...] = (), note: str = "") -> Request:
-        own = PlayerContext(
-            step=turn.step + 1,
-            max_steps=turn.observation.max_steps,
-            identity=turn.identity,
-            heard=turn.heard,
-            observation_text=turn.observation_text,
-            choices=choices,
-            feed=turn.feed,
-            horizon=turn.common.task.horizon,
-            note=note,
-            network=turn.network,
-            announced=turn.announced,
-            remembered=turn.remembered,
-            addressee=turn.addressee if purpose is Purpose.TALK else "",
-        )
-        swap = turn.adapter or self._own_adapter
+        swap, common = turn.adapter or self._own_adapter, turn.common
+        own = self._context(turn, choices, note, turn.addressee if purpose is Purpose.TALK else "")
         thinking, sampling = self._thought(turn, purpose)
-        request = Request(
-            key=CallKey(turn.episode, turn.step, self.config.model_id, purpose, turn.talk_round),
-            adapter=swap.name,
-            messages=chat(turn.system, user_prompt(purpose, turn.common.language, own, turn.common.templates)),
-            base_model=self.base_model,
-            choices=None if purpose is Purpose.NOTE else choices or None,
-            sampling=sampling,
-            seed=turn.seed,
-            adapter_path=swap.path,
+        request = Request(  # most values by position: their names would take half a microsecond
+            CallKey(turn.episode, turn.step, self.config.model_id, purpose, turn.talk_round),
+            swap.name,
+            chat(turn.system, user_prompt(purpose, common.language, own, common.templates)),
+            self.base_model,
+            None if purpose is Purpose.NOTE else choices or None,
+            sampling,
+            turn.seed,
+            swap.path,
+            Situation(self.config.role, common.language, turn.full_observation, common.mode, turn.network),
             endpoint=self.config.endpoint,
             base_stated=self.config.base_model is not None,
-            situation=Situation(
-                self.config.role, turn.common.language, turn.full_observation, turn.common.mode, turn.network
-            ),
             thinking=thinking,
         )
         self._asked = self._asked if purpose in _BESIDE else request
         return request
+
+    def _context(self, turn: TurnContext, choices: tuple[str, ...], note: str, addressee: str) -> PlayerContext:
+        """Return what the model's prompt is made from."""
+        return PlayerContext(
+            turn.step + 1,
+            turn.observation.max_steps,
+            turn.identity,
+            turn.heard,
+            turn.observation_text,
+            choices,
+            turn.feed,
+            turn.common.task.horizon,
+            note,
+            turn.network,
+            turn.announced,
+            turn.remembered,
+            addressee,
+        )
 
     def _thought(self, turn: TurnContext, purpose: Purpose) -> tuple[bool | None, Sampling]:
         """Return whether the model should think for this reply, and how the reply is drawn; a choice has no thought."""

@@ -24,54 +24,58 @@ class Expiring(Protocol):
 
 
 class Deadlines:
-    """The deadlines of the event loops that use it, apart from each other. Moments are monotonic seconds."""
+    """The deadlines of the event loops that use it, apart from each other."""
 
     def __init__(self) -> None:
-        self._alarms: PerLoop[_Alarm] = PerLoop()
+        self._loops: PerLoop[LoopDeadlines] = PerLoop()
 
-    def add(self, waiting: Expiring, moment: float) -> None:
-        """Call `expire` at a moment in the running loop, unless `waiting` is removed before."""
-        alarm = self._alarms.get() or self._alarms.put(_Alarm())
-        alarm.moments[waiting] = moment
-        if moment < alarm.next:
-            alarm.set(moment)
-
-    def remove(self, waiting: Expiring) -> None:
-        """Forget a deadline of the running loop, if it has not passed."""
-        alarm = self._alarms.get()
-        if alarm is not None:
-            alarm.moments.pop(waiting, None)
+    def here(self) -> LoopDeadlines:
+        """Return those of the running loop."""
+        return self._loops.get() or self._loops.put(LoopDeadlines())
 
     def within(self, seconds: float) -> Within:
-        """Return a block that raises TimeoutError where it takes longer."""
-        return Within(self, seconds)
+        """Return a block of the running loop that raises TimeoutError where it takes longer."""
+        return Within(self.here(), seconds)
 
 
-class _Alarm:
-    """The deadlines of one loop, and the timer for the one at `next`. A timer without a deadline rings for nothing."""
+class LoopDeadlines:
+    """The deadlines of one event loop. The timer is left as it is where its deadline is removed, and rings for nothing.
+
+    Only its own loop may use it. Moments are monotonic seconds.
+    """
 
     def __init__(self) -> None:
-        self.moments: dict[Expiring, float] = {}
-        self.next = math.inf
+        self._moments: dict[Expiring, float] = {}
+        self._next = math.inf
         self._timer: asyncio.TimerHandle | None = None
 
-    def set(self, moment: float) -> None:
+    def add(self, waiting: Expiring, moment: float) -> None:
+        """Call `expire` at a moment, unless `waiting` is removed before."""
+        self._moments[waiting] = moment
+        if moment < self._next:
+            self._set(moment)
+
+    def remove(self, waiting: Expiring) -> None:
+        """Forget a deadline, if it has not passed."""
+        self._moments.pop(waiting, None)
+
+    def _set(self, moment: float) -> None:
         """Ring at a moment, and no more at the one set before."""
         if self._timer is not None:
             self._timer.cancel()
-        self.next = moment
+        self._next = moment
         delay = max(0.0, moment - time.monotonic())
         self._timer = asyncio.get_running_loop().call_later(delay, self._ring)
 
     def _ring(self) -> None:
         now = time.monotonic()
-        for waiting in [each for each, moment in self.moments.items() if moment <= now]:
-            if self.moments.pop(waiting, None) is not None:
+        for waiting in [each for each, moment in self._moments.items() if moment <= now]:
+            if self._moments.pop(waiting, None) is not None:
                 waiting.expire()
-        self._timer, self.next = None, math.inf
-        earliest = min(self.moments.values(), default=math.inf)
+        self._timer, self._next = None, math.inf
+        earliest = min(self._moments.values(), default=math.inf)
         if earliest < math.inf:
-            self.set(earliest)
+            self._set(earliest)
 
 
 if sys.version_info >= (3, 11):
@@ -89,7 +93,7 @@ class Within:
 
     __slots__ = ("_cancels", "_deadlines", "_expired", "_seconds", "_task")
 
-    def __init__(self, deadlines: Deadlines, seconds: float) -> None:
+    def __init__(self, deadlines: LoopDeadlines, seconds: float) -> None:
         self._deadlines, self._seconds = deadlines, seconds
         self._expired = False
 

@@ -168,12 +168,12 @@ class TalkPhase:
         return [player for player, seat in enumerate(self._seats) if seat.model_id in named] if named else []
 
     def _hear(self, inboxes: Sequence[Sequence[Arrival]], keep: bool) -> None:
-        read: dict[Arrival, HeardMessage] = {}
+        read: dict[int, HeardMessage] = {}  # by the object's id: its hash takes longer, and a hearer has ten
         for player, inbox in enumerate(inboxes):
             for arrival in inbox:
-                if arrival not in read:
-                    read[arrival] = self._message(arrival)
-            new = tuple(read[arrival] for arrival in inbox)
+                if id(arrival) not in read:
+                    read[id(arrival)] = self._message(arrival)
+            new = tuple([read[id(arrival)] for arrival in inbox])
             self.heard[player] = (*self.heard[player], *new) if keep else new
 
     def _message(self, arrival: Arrival) -> HeardMessage:

@@ -68,11 +68,11 @@ def read_message(
         said = Thought("")
     text, reasoning = _answer_in(said.reasoning, allowed) if allowed and not said.text else said[:2]
     return Completion(
-        text=text,
-        endpoint=endpoint,
-        prompt_tokens=_count(counts, "prompt_tokens"),
-        completion_tokens=_count(counts, "completion_tokens"),
-        finish_reason=reason,
+        text,
+        endpoint,
+        _count(counts, "prompt_tokens"),
+        _count(counts, "completion_tokens"),
+        reason,
         tool_calls=calls,
         cached_tokens=_count(counts.get("prompt_tokens_details"), "cached_tokens"),
         reasoning=reasoning,

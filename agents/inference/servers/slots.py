@@ -163,14 +163,15 @@ class Slots:
                     return None
                 self._next_moment = min(self._next_moment, found.until)
             waiting = self._enter(kind, route)
-        self.deadlines.add(waiting, route.until)
+        deadlines = self.deadlines.here()
+        deadlines.add(waiting, route.until)
         try:
             return await waiting.slot
         except asyncio.CancelledError:
             self._leave(waiting)
             raise
         finally:
-            self.deadlines.remove(waiting)
+            deadlines.remove(waiting)
 
     # -- giving it back -----------------------------------------------------------------------------------
 
