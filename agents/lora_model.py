@@ -294,9 +294,11 @@ class LoRAModel(SocialAgent):
             turn.seed,
             swap.path,
             Situation(self.config.role, common.language, turn.full_observation, common.mode, turn.network),
-            endpoint=self.config.endpoint,
-            base_stated=self.config.base_model is not None,
-            thinking=thinking,
+            (),
+            False,
+            self.config.endpoint,
+            self.config.base_model is not None,
+            thinking,
         )
         self._asked = self._asked if purpose in _BESIDE else request
         return request
