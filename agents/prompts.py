@@ -300,9 +300,10 @@ def _context_of(empty: Context, variables: dict[str, Any]) -> Context:
     is looked up by the dictionary itself: Jinja's own look-up is a function of Python.
     """
     own = _Variables(variables)
-    look_up = own.__getitem__
-    evaluation = changed(empty.eval_ctx)
-    return changed(empty, parent=own, vars=own, resolve_or_missing=look_up, exported_vars=set(), eval_ctx=evaluation)
+    context = changed(empty, resolve_or_missing=own.__getitem__)
+    context.parent = context.vars = own
+    context.exported_vars, context.eval_ctx = set(), changed(empty.eval_ctx)
+    return context
 
 
 ROLE_NAMES_ZH = {
