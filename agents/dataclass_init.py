@@ -39,7 +39,8 @@ def changed(made: T, **values: Any) -> T:
     It is what `dataclasses.replace` returns for a class without `__post_init__`, in a fifth of the time.
     """
     copied = object.__new__(type(made))
-    copied.__dict__.update(vars(made), **values)
+    copied.__dict__.update(made.__dict__)
+    copied.__dict__.update(values)
     return copied
 
 

@@ -59,7 +59,7 @@ class HeardMessage:
         """Return the message as a line of a prompt; a run has one set of templates."""
         if language not in self.lines:
             variables = {"sender": self.sender, "team_id": self.team_id, "text": self.text}
-            self.lines[language] = _fill(language, templates, "heard", **variables)
+            self.lines[language] = _fill(language, templates, "heard", variables)
         return self.lines[language]
 
 
@@ -160,22 +160,11 @@ def identity(
 
 def user_prompt(purpose: Purpose, language: Language, own: PlayerContext, templates: Templates = ()) -> str:
     """Return the user prompt of one model in one step; it ends with the instruction for `purpose`."""
-    situation = _fill(
-        language,
-        templates,
-        "situation",
-        step=own.step,
-        max_steps=own.max_steps,
-        identity=own.identity,
-        heard=[message.lines.get(language) or message.line(language, templates) for message in own.heard],
-        observation_text=own.observation_text,
-        feed=own.feed,
-        horizon=own.horizon,
-        announced=own.announced,
-        remembered=own.remembered,
-        addressee=own.addressee,
-        network=_render(language, templates, "network", view=own.network) if own.network else "",
-    )
+    heard = [message.lines.get(language) or message.line(language, templates) for message in own.heard]
+    network = _render(language, templates, "network", view=own.network) if own.network else ""
+    variables = {**vars(own), "heard": heard, "network": network}
+    del variables["note"], variables["choices"]  # they are no part of the situation
+    situation = _fill(language, templates, "situation", variables)
     note = f"{_render(language, templates, 'own_note', note=own.note)}\n" if own.note else ""
     return f"{situation}\n{note}{_instruction(language, templates, purpose, tuple(own.choices))}".strip()
 
@@ -269,10 +258,10 @@ def chat(system: str, user: str) -> tuple[ChatMessage, ...]:
 
 
 def _render(language: Language, templates: Templates, purpose: str, /, **variables: Any) -> str:
-    return _fill(language, templates, purpose, **variables).strip()
+    return _fill(language, templates, purpose, variables).strip()
 
 
-def _fill(language: Language, templates: Templates, purpose: str, /, **variables: Any) -> str:
+def _fill(language: Language, templates: Templates, purpose: str, variables: dict[str, Any]) -> str:
     render, empty = _template(language, templates, purpose)
     try:
         return "".join(render(_context_of(empty, variables)))
@@ -295,12 +284,26 @@ def _template(
     return found.root_render_func, found.new_context({}, shared=True)
 
 
+class _Variables(dict[str, Any]):
+    """The variables of a template, and those that it sets itself."""
+
+    def __missing__(self, _name: str) -> object:
+        from jinja2.utils import missing
+
+        return missing
+
+
 def _context_of(empty: Context, variables: dict[str, Any]) -> Context:
     """Return a template's context with these variables, and without Jinja's globals.
 
-    It is what `Template.new_context` makes, which copies the globals and takes longer than most templates.
+    It is what `Template.new_context` makes, which copies the globals and takes longer than most templates. A variable
+    is looked up by the dictionary itself: Jinja's own look-up is a function of Python.
     """
-    return changed(empty, parent=variables, vars={}, exported_vars=set(), eval_ctx=changed(empty.eval_ctx))
+    own = _Variables(variables)
+    context = changed(empty, resolve_or_missing=own.__getitem__)
+    context.parent = context.vars = own
+    context.exported_vars, context.eval_ctx = set(), changed(empty.eval_ctx)
+    return context
 
 
 ROLE_NAMES_ZH = {

@@ -48,6 +48,8 @@ def derive_seeds(seed: int, *names: str | int, last: Sequence[str] | Sequence[in
         numpy's SeedSequence (O'Neill, "Developing a seed_seq alternative", 2015), whose pool of four 32-bit words
         is mixed here for every stream at once.
     """
+    if len(last) < _FEW:
+        return [derive_seed(seed, *names, name) for name in last]
     import numpy as np
 
     words = [*_words(seed), *(0,) * max(0, 4 - len(_words(seed)))]
@@ -63,6 +65,8 @@ def derive_seeds(seed: int, *names: str | int, last: Sequence[str] | Sequence[in
 
 
 _WORD = 0xFFFFFFFF
+_FEW = 10
+"""So many streams take as long all at once as one by one."""
 
 
 def _words(number: int) -> list[int]:

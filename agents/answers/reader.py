@@ -11,6 +11,7 @@ from agents.answers.lexicon import LIST_GAP, TAKEN_BACK, plain
 from agents.answers.names import Mention, OptionNames, choices_of, names_of
 from agents.answers.sentences import Place, Strength, strength
 from agents.answers.wrappers import answers_in, boxed, json_objects, unwrapped, without_boxes, without_end_tokens
+from agents.dataclass_init import quick_init
 from agents.inference.thoughts import split_thought
 
 LONGEST = 20_000
@@ -37,6 +38,7 @@ class ReaderVersion(IntEnum):
     SENTENCES = 2
 
 
+@quick_init
 @dataclass(frozen=True)
 class Answer:
     """The option that a text decides for, None where it clearly decides for none, and how it was read."""

@@ -121,7 +121,7 @@ class Attempts:
         return Route(frozenset(call.tried), call.deadline)
 
     async def _attempt(self, call: _Call, route: Route) -> Reply:
-        this = Attempt(call.request, self._tier, call.attempt)
+        this = Attempt(call.request, self._tier, call.attempt, time.perf_counter())
         try:
             completion = await self._backend.complete(call.request, route)
         except InferenceError as error:

@@ -209,10 +209,15 @@ def _unquantised(model: str) -> str:
 
 def as_openai(messages: Sequence[ChatMessage]) -> list[dict[str, Any]]:
     """Return messages in the shape of the OpenAI chat API."""
-    return [_as_openai(message) for message in messages]
+    return [
+        _with_tools(message)
+        if message.tool_calls or message.tool_call_id
+        else {"role": message.role, "content": message.content}
+        for message in messages
+    ]
 
 
-def _as_openai(message: ChatMessage) -> dict[str, Any]:
+def _with_tools(message: ChatMessage) -> dict[str, Any]:
     plain: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.tool_calls:
         plain["tool_calls"] = [

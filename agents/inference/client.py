@@ -241,10 +241,8 @@ class VLLMClient:
             return tier
         return None
 
-    async def _watch_servers(self) -> None:
-        """Before a call: ask the servers the first time, watch their health, and log that one came back."""
-        if not self._registry.asked:
-            await asyncio.gather(*(backend.detect() for backend in self._served))
+    def _watch_servers(self) -> None:
+        """Before a call: watch the servers' health, and log that one came back."""
         self._health.begin()
         if self._returns != self._registry.returns:
             self._returns = self._registry.returns
@@ -267,7 +265,9 @@ class VLLMClient:
         if cached is not None:
             return cached
         if self._served:
-            await self._watch_servers()
+            if not self._registry.asked:
+                await asyncio.gather(*(backend.detect() for backend in self._served))
+            self._watch_servers()
         deadline = time.monotonic() + self.settings.deadline
         failed_tiers: list[FailedTier] = []
         for tier in self._backends:

@@ -357,7 +357,7 @@ class CallRecord:
 
 def fallen(source: Provenance) -> str:
     """Return the tiers that failed before a reply came, best first: "camel>http", or empty."""
-    return ">".join(tier.value for tier in source.fallback_from)
+    return ">".join([tier.value for tier in source.fallback_from])
 
 
 def lowest_tier(tiers: Mapping[Tier, int]) -> str:

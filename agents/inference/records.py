@@ -6,11 +6,12 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from agents.dataclass_init import quick_init
 from agents.inference.backend import Completion, Route, as_openai
 from agents.inference.errors import InferenceError
 from agents.inference.provenance import (
@@ -31,14 +32,22 @@ OnCall = Callable[[CallRecord], None]
 _FIRST_WORDS = 60
 
 
+@quick_init
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt of one request at one tier. `attempt` counts from 1."""
+    """One attempt of one request at one tier.
+
+    Args:
+        request: The request.
+        tier: The tier.
+        attempt: The number of the attempt, from 1.
+        started: When it began, by `time.perf_counter`.
+    """
 
     request: Request
     tier: Tier
     attempt: int
-    started: float = field(default_factory=time.perf_counter)
+    started: float
 
     def failed(self, error: InferenceError, route: Route) -> CallRecord:
         """Return the record of an attempt that ended with `error`."""
@@ -61,7 +70,10 @@ class Attempt:
     ) -> tuple[Reply, CallRecord]:
         """Return the reply that a completion is, and the record of the attempt."""
         waited = completion.waited + route.waited
-        latency = self._latency(waited)
+        reply = self._reply(completion, self._latency(waited), fallback_from)
+        return reply, self._record_of(reply, completion, waited)
+
+    def _reply(self, completion: Completion, latency: float, fallback_from: Sequence[Tier]) -> Reply:
         origin = Provenance(
             tier=self.tier,
             adapter=self.request.adapter,
@@ -84,12 +96,21 @@ class Attempt:
             constrained=completion.constrained,
         )
         if completion.shares and self.request.key.purpose is Purpose.INTERVIEW:
-            reply = ScoredReply(**vars(reply), shares=completion.shares)
-        record = self._record(
-            CallStatus.OK,
-            completion.endpoint,
-            waited,
-            latency=latency,
+            return ScoredReply(**vars(reply), shares=completion.shares)
+        return reply
+
+    def _record_of(self, reply: Reply, completion: Completion, waited: float) -> CallRecord:
+        """Return the record of an attempt that brought a reply."""
+        return CallRecord(
+            key=self.request.key,
+            tier=self.tier,
+            endpoint=completion.endpoint,
+            adapter=self.request.adapter,
+            attempt=self.attempt,
+            status=CallStatus.OK,
+            latency=reply.provenance.latency,
+            queue_time=waited,
+            prompt_hash=prompt_hash(self.request),
             reply=reply,
             prompt_tokens=completion.prompt_tokens,
             completion_tokens=completion.completion_tokens,
@@ -98,14 +119,11 @@ class Attempt:
             first_token_time=completion.first_token_time,
             reasoning_tokens=completion.reasoning_tokens,
         )
-        return reply, record
 
     def _latency(self, waited: float) -> float:
         return max(0.0, time.perf_counter() - self.started - waited)
 
-    def _record(
-        self, status: CallStatus, endpoint: str, waited: float, *, latency: float | None = None, **others: Any
-    ) -> CallRecord:
+    def _record(self, status: CallStatus, endpoint: str, waited: float, **others: Any) -> CallRecord:
         return CallRecord(
             key=self.request.key,
             tier=self.tier,
@@ -113,7 +131,7 @@ class Attempt:
             adapter=self.request.adapter,
             attempt=self.attempt,
             status=status,
-            latency=self._latency(waited) if latency is None else latency,
+            latency=self._latency(waited),
             queue_time=waited,
             prompt_hash=prompt_hash(self.request),
             **others,

@@ -123,7 +123,7 @@ class AheadEpisode(Episode):
         self._sources = [self._seen_by(state, player) for player in self.players]
         self._heard = self._senders()
         self._sent = [stats.messages for stats in self.stats]
-        self.sights = {player: self._look(state, player) for player in self.players}
+        self.sights = self._look(state, self.players)
         await window.waits.gather([*map(self._play_player, self.players), self._keep_record()])
         await self._survey(window.before, last=plan.game.is_terminal(window.state))
         return window.state
@@ -187,7 +187,7 @@ class AheadEpisode(Episode):
         step = window.first
         while not window.is_past(step):
             if step > window.first:
-                self.sights[player] = self._look(state, player)
+                self.sights.update(self._look(state, [player]))
             work = window.step(step)
             await self._play_own_step(work, player, state)
             step += 1

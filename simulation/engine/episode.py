@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,18 +23,18 @@ from simulation.engine.interventions import Live, StandingEvents, happenings, no
 from simulation.engine.interviews import hold_interviews
 from simulation.engine.memory import EpisodeMemory, StepMemory
 from simulation.engine.network_phase import NetworkPhase
-from simulation.engine.sources import decision_source, replies_of
+from simulation.engine.sources import act_in_words, decision_source, replies_of
 from simulation.engine.talk import TalkPhase
 from simulation.games.base import Move, PlayerScore, State
 from simulation.games.measures import known
 from simulation.games.social_network import SocialNetwork
 from simulation.modes import audience, share_rewards
 from simulation.seats import Seat
-from simulation.seeds import derive_seed, stream
+from simulation.seeds import derive_seeds, stream
 from simulation.store.events import DecisionMade, EpisodeEnded, EpisodeStarted, Event, Outcome, StepResolved, StepRow
 
 if TYPE_CHECKING:
-    from agents.lora_model import Act, Decision
+    from agents.lora_model import Decision
     from agents.turn import TurnContext
     from simulation.engine.society import Society
     from simulation.interventions.intervention import Intervention
@@ -130,7 +130,7 @@ class Episode:
     async def _play_from(self, state: State[Any]) -> State[Any]:
         """Play the step that begins in `state`; return the state after it."""
         started, step = time.monotonic(), state.tally.step
-        self.sights = {player: self._look(state, player) for player in self.players}
+        self.sights = self._look(state, self.players)
         await self._sum_up(state)
         said = await self.talk.play(self.plan, self.audiences, state, partial(self._turn, state), self.standing.muted)
         state = await self._act(state)
@@ -234,11 +234,17 @@ class Episode:
         wrote = (text,) if text else ()
         self.memory.add(player, StepMemory(step + 1, wrote, heard, own), sight.observation_text)
 
-    def _look(self, state: State[Any], player: int) -> StepView:
-        plan = self.plan
-        observation = plan.game.observe(state, player, plan.language)
-        seed = derive_seed(plan.seed, "player", plan.number, state.tally.step, self.seats[player].model_id)
-        return StepView(observation, plan.game.observation_text(state, player, plan.language), seed)
+    def _look(self, state: State[Any], players: Collection[int]) -> dict[int, StepView]:
+        """Return what each of `players` sees of the step that begins in `state`."""
+        plan, game, language = self.plan, self.plan.game, self.plan.language
+        names = [self.seats[player].model_id for player in players]
+        seeds = derive_seeds(plan.seed, "player", plan.number, state.tally.step, last=names)
+        return {
+            player: StepView(
+                game.observe(state, player, language), game.observation_text(state, player, language), seed
+            )
+            for player, seed in zip(players, seeds, strict=True)
+        }
 
     def _inbox(self, player: int) -> tuple[HeardMessage, ...]:
         return self.talk.heard[player]
@@ -260,7 +266,7 @@ class Episode:
             done = await self.feed.act({player: self._turn(state, player) for player in acting})
         else:
             return state
-        self.acted = {player: _act_in_words(act) for player, act, _ in done}
+        self.acted = {player: act_in_words(act) for player, act, _ in done}
         for player, act, event in done:
             for reply in act.replies:
                 self.stats[player].add(reply)
@@ -331,12 +337,12 @@ class Episode:
             sampling=plan.sampling,
             talk_round=talk_round,
             heard=self._inbox(player),
-            remembered=self.memory.lines(player),
             feed=self.feed.posts,
             words=plan.talk.words,
             deliberation=plan.deliberation,
             announced=self.standing.announced.get(player, ()),
             adapter=self.standing.swap(player, plan.configs),
+            remembered=self.memory.lines(player),
         )
 
     # -- events ------------------------------------------------------------------------------------------
@@ -388,10 +394,3 @@ class Episode:
     def _outcomes(self, scores: Sequence[PlayerScore], rewards: Sequence[float]) -> Sequence[Outcome]:
         rows = zip(self.plan.configs, self.stats, scores, rewards, strict=True)
         return tuple(outcome(config, stats, score, reward) for config, stats, score, reward in rows)
-
-
-def _act_in_words(act: Act) -> str:
-    """Return what a model did in the social network: the action and its arguments; empty for nothing legal."""
-    if act.move is None:
-        return ""
-    return " ".join([act.move.action.value, *map(str, act.move.arguments.values())])

@@ -92,6 +92,8 @@ class EpisodeMemory:
 
     def lines(self, player: int) -> tuple[str, ...]:
         """Return a player's lines, oldest first; what the game shows of the last step is in the prompt itself."""
+        if not self.kept and player not in self._summaries:
+            return ()
         last = self._last.get(player)
         newest = last.line(self._config.of, self._language) if last else ""
         lines = (*self._lines[player], newest) if newest else tuple(self._lines[player])

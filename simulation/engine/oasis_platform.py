@@ -198,7 +198,7 @@ class SocietyPlatform(Platform):
         rows = ((number, *message) for number, message in numbered)
         self._trace(
             [
-                (sender, now, "send_to_group", json.dumps({"group_id": group, "message_id": number, "content": text}))
+                (sender, now, "send_to_group", _SENT % (group, number, json.dumps(text)))
                 for number, group, sender, text in rows
             ]
         )

@@ -131,15 +131,14 @@ class Society:
         """
         order = sorted(turns)
         self._channel.check()
-        circles = {player: frozenset((player, *audiences[player])) for player in order}
-        self._open_groups(circles.values())
+        groups = dict(zip(order, self._groups_of([(player, *audiences[player]) for player in order]), strict=True))
         for player in order:
             self.agents[player].turn, self.agents[player].spoken = turns[player], None
-        await self._env.step({self.agents[player]: oasis.LLMAction() for player in order})
+        await self._env.step(dict.fromkeys([self.agents[player] for player in order], oasis.LLMAction()))
         self._channel.check()
         spoken = {player: self.agents[player].spoken for player in order}
         replies = {player: reply for player, reply in spoken.items() if isinstance(reply, Reply)}
-        posted = self._platform.post([(self._groups[circles[p]], p, reply.text) for p, reply in replies.items()])
+        posted = self._platform.post([(groups[player], player, reply.text) for player, reply in replies.items()])
         self._platform.save()
         for player, reply in spoken.items():
             if isinstance(reply, SocietyError):
@@ -147,7 +146,7 @@ class Society:
             if reply is None:
                 raise PlatformError(f"OASIS did not step {self.agents[player].config.model_id}")
         return {
-            player: SpokenMessage(reply, number, self._groups[circles[player]])
+            player: SpokenMessage(reply, number, groups[player])
             for (player, reply), number in zip(replies.items(), posted, strict=True)
         }
 
@@ -193,15 +192,21 @@ class Society:
         Args:
             messages: Who sent each message, who was to hear it, and its text.
         """
-        sent = [(frozenset((player, *audience)), player, text) for player, audience, text in messages]
+        sent = list(messages)
         self._channel.check()
-        self._open_groups(members for members, _, _ in sent)
+        groups = self._groups_of([(player, *audience) for player, audience, _ in sent])
         self._platform.sandbox_clock.time_step += 1  # as OASIS's step does: rows of later rounds have later times
-        self._platform.post([(self._groups[members], player, text) for members, player, text in sent])
+        self._platform.post([(group, player, text) for group, (player, _, text) in zip(groups, sent, strict=True)])
 
-    def _open_groups(self, circles: Iterable[frozenset[int]]) -> None:
-        """Make the group chats of exactly these members that do not exist yet."""
+    def _groups_of(self, members: Iterable[Sequence[int]]) -> list[int]:
+        """Return the group chats of exactly these members; those that do not exist yet are made."""
+        circles = list(map(frozenset, members))
         missing = list(dict.fromkeys(circle for circle in circles if circle not in self._groups))
+        self._open_groups(missing)
+        return [self._groups[circle] for circle in circles]
+
+    def _open_groups(self, missing: Sequence[frozenset[int]]) -> None:
+        """Make the group chats of exactly these members."""
         members = [sorted(circle) for circle in missing]
         named = [("+".join(self.configs[one].model_id for one in each[:8]), each) for each in members]
         self._groups.update(zip(missing, self._platform.open_groups(named), strict=True))

@@ -1,4 +1,4 @@
-"""What the events say of the replies behind a message and behind a decision."""
+"""What events and memories say of the replies behind a message, a decision and an act."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from agents.inference.provenance import Reply, fallen
 
 if TYPE_CHECKING:
-    from agents.lora_model import Decision
+    from agents.lora_model import Act, Decision
 
 
 def message_source(reply: Reply) -> dict[str, Any]:
@@ -42,3 +42,10 @@ def _source(reply: Reply) -> dict[str, Any]:
         "latency": source.latency,
         "fallback_from": fallen(source),
     }
+
+
+def act_in_words(act: Act) -> str:
+    """Return what a model did in the social network: the action and its arguments; empty for nothing legal."""
+    if act.move is None:
+        return ""
+    return " ".join([act.move.action.value, *map(str, act.move.arguments.values())])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -169,12 +170,12 @@ class TalkPhase:
         return [player for player, seat in enumerate(self._seats) if seat.model_id in named] if named else []
 
     def _hear(self, inboxes: Sequence[Sequence[Arrival]], keep: bool) -> None:
-        read: dict[Arrival, HeardMessage] = {}
+        read: dict[int, HeardMessage] = {}  # by the object's id: its hash takes longer, and a hearer has ten
         for player, inbox in enumerate(inboxes):
             for arrival in inbox:
-                if arrival not in read:
-                    read[arrival] = self._message(arrival)
-            new = tuple(read[arrival] for arrival in inbox)
+                if id(arrival) not in read:
+                    read[id(arrival)] = self._message(arrival)
+            new = tuple([read[id(arrival)] for arrival in inbox])
             self.heard[player] = (*self.heard[player], *new) if keep else new
 
     def _message(self, arrival: Arrival) -> HeardMessage:
@@ -190,10 +191,11 @@ class TalkPhase:
         inboxes: Sequence[Sequence[Arrival]],
         chosen: Audiences,
     ) -> None:
-        reached: dict[int, list[str]] = {}
-        for hearer, inbox in enumerate(inboxes):
+        names = [seat.model_id for seat in self._seats]
+        reached: defaultdict[int, list[str]] = defaultdict(list)
+        for hearer, inbox in zip(names, inboxes, strict=True):
             for message_id in {arrival.message_id for arrival in inbox}:
-                reached.setdefault(message_id, []).append(self._seats[hearer].model_id)
+                reached[message_id].append(hearer)
         for player, message in spoken.items():
             self._stats[player].add(message.reply)
             self._stats[player].messages += 1
@@ -202,10 +204,10 @@ class TalkPhase:
                     episode=plan.number,
                     step=step,
                     talk_round=talk_round,
-                    sender=self._seats[player].model_id,
+                    sender=names[player],
                     team_id=self._seats[player].team_id,
-                    addressees=tuple(self._seats[other].model_id for other in chosen[player]),
-                    audience=tuple(reached.get(message.message_id, ())),
+                    addressees=tuple([names[other] for other in chosen[player]]),
+                    audience=tuple(reached[message.message_id]),
                     text=message.reply.text,
                     oasis_message_id=message.message_id,
                     oasis_group_id=message.group_id,

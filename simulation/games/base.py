@@ -23,6 +23,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from agents.dataclass_init import quick_init
 from agents.language import Language
 from agents.players.policies import ExpectedOutcome, Observation, Option, closest
 from agents.problems import SocietyError
@@ -78,6 +79,7 @@ class Setting:
         return self.at_most is not None
 
 
+@quick_init
 @dataclass(frozen=True)
 class Move:
     """What one player did in a step. An `action` of None is an invalid decision."""

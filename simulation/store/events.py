@@ -134,6 +134,7 @@ class SocialActed:
     item: int = 0
 
 
+@quick_init
 @dataclass(frozen=True)
 class StepRow:
     """One model's result of one step; `cooperation` is None for an invalid decision."""

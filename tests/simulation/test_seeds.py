@@ -51,10 +51,12 @@ def test_a_draw_in_one_stream_shifts_nothing_in_another() -> None:
     st.lists(st.text(max_size=6), min_size=1, max_size=5),
 )
 def test_many_seeds_at_once_are_those_one_by_one(seed: int, names: list[int | str], last: list[str]) -> None:
-    assert derive_seeds(seed, *names, last=last) == [derive_seed(seed, *names, each) for each in last]
+    one_by_one = [derive_seed(seed, *names, each) for each in last]
+    assert derive_seeds(seed, *names, last=last) == one_by_one
+    assert derive_seeds(seed, *names, last=10 * last) == 10 * one_by_one
 
 
 def test_a_last_name_may_be_a_number() -> None:
-    assert derive_seeds(7, "inbox", 0, last=[0, 5, 2**32 - 1]) == [
-        derive_seed(7, "inbox", 0, number) for number in (0, 5, 2**32 - 1)
+    assert derive_seeds(7, "inbox", 0, last=[*range(9), 2**32 - 1]) == [
+        derive_seed(7, "inbox", 0, number) for number in (*range(9), 2**32 - 1)
     ]

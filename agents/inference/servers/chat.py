@@ -12,7 +12,7 @@ from agents.inference.errors import BadReplyError, InferenceError, PermanentErro
 from agents.inference.loops import PerLoop
 from agents.inference.servers.discovery import CONNECT_TIMEOUT, is_refusal, reason, without_login
 from agents.inference.servers.endpoint import Endpoint
-from agents.inference.servers.posts import HTTPAnswer, Posts
+from agents.inference.servers.posts import Posts
 from agents.inference.servers.sessions import closed_with
 from agents.inference.servers.wire import error_of, read_json
 
@@ -40,23 +40,20 @@ class ChatCalls:
         Raises:
             InferenceError: The server did not answer, or refused; `agents.inference.errors` says how.
         """
-        status, answer, headers = await self._post(endpoint, orjson.dumps(body))
+        url, data, key = endpoint.url, orjson.dumps(body), endpoint.headers()
+        try:
+            status, answer, headers = await self._open().post(f"{url}/chat/completions", data, key, url)
+        except Exception as error:
+            found = _meaning(error, url)
+            if found is None:
+                raise
+            raise found from error
         answer = endpoint.without_key(answer)
         if status != 200:
             raise error_of(
                 status, answer, headers, adapter=str(body["model"]), endpoint=endpoint.url, served=endpoint.served
             )
         return read_json(answer, endpoint.url)
-
-    async def _post(self, endpoint: Endpoint, data: bytes) -> HTTPAnswer:
-        url, headers = endpoint.url, endpoint.headers()
-        try:
-            return await self._open().post(f"{url}/chat/completions", data, headers, url)
-        except Exception as error:
-            found = _meaning(error, url)
-            if found is None:
-                raise
-            raise found from error
 
     def _open(self) -> Posts:
         posts = self._posts.get()

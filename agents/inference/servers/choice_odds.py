@@ -45,8 +45,11 @@ def choice_probability(picked: str, choices: Sequence[str], logprobs: Any) -> fl
     """
     if picked not in choices:
         return None
+    places = _places(logprobs)
+    if not places:
+        return 1.0 if len(set(choices)) == 1 else None
     open_choices, done, chance = {choice.encode() for choice in choices}, b"", 1.0
-    for place in _places(logprobs):
+    for place in places:
         if len(open_choices) == 1:
             return chance
         groups, went = _fork(open_choices, done, place)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import attrgetter
 from threading import RLock
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,8 @@ from agents.inference.servers.restore import restored
 
 if TYPE_CHECKING:
     import aiohttp
+
+_UP, _ASKED, _REFUSED = attrgetter("up"), attrgetter("asked"), attrgetter("refused")
 
 
 class EndpointRegistry:
@@ -73,12 +76,12 @@ class EndpointRegistry:
     @property
     def up(self) -> bool:
         """Return whether any server answered the last time it was asked."""
-        return any(endpoint.up for endpoint in self.endpoints)
+        return any(map(_UP, self.endpoints))
 
     @property
     def asked(self) -> bool:
         """Return whether every server was asked at least once."""
-        return all(endpoint.asked for endpoint in self.endpoints)
+        return all(map(_ASKED, self.endpoints))
 
     @property
     def detail(self) -> str:
@@ -205,7 +208,7 @@ class EndpointRegistry:
 
     def refusal(self, adapter: str, pinned: str | None) -> str:
         """Return why no endpoint is asked for a model that is listed; an empty text where one is, or none lists it."""
-        if not any(endpoint.refused for endpoint in self.endpoints) or self.able(adapter, pinned):
+        if not any(map(_REFUSED, self.endpoints)) or self.able(adapter, pinned):
             return ""
         return "; ".join(each.refused[adapter] for each in self.endpoints if each.up and adapter in each.refused)
 

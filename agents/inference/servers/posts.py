@@ -23,7 +23,6 @@ from agents.inference.servers.discovery import CONNECT_TIMEOUT, read_body, read_
 
 if TYPE_CHECKING:
     import aiohttp
-    from aiohttp.client_proto import ResponseHandler
     from aiohttp.http import HttpProcessingError
     from multidict import CIMultiDictProxy
     from yarl import URL
@@ -133,22 +132,18 @@ class PreparedPost:
             assert transport is not None
             protocol.set_response_params(read_until_eof=True)
             transport.write(b"%b%d\r\n\r\n%b" % (self._head, len(data), data))
-            answer = await self._answer(protocol, url)
+            message, content = await protocol.read()
+            while message.code in _INTERIM and message.code != _SWITCHING:  # as `aiohttp.ClientResponse.start` does
+                message, content = await protocol.read()
+            body = await read_content(content, message.headers, url)
+        except self._wrong as error:
+            connection.close()
+            raise self._no_http(error) from error
         except BaseException:
             connection.close()
             raise
         connection.release()
-        return answer
-
-    async def _answer(self, protocol: ResponseHandler, url: str) -> HTTPAnswer:
-        """Return the next answer that is no interim one, as `aiohttp.ClientResponse.start` does."""
-        try:
-            message, content = await protocol.read()
-            while message.code in _INTERIM and message.code != _SWITCHING:
-                message, content = await protocol.read()
-        except self._wrong as error:
-            raise self._no_http(error) from error
-        return HTTPAnswer(message.code, await read_content(content, message.headers, url), message.headers)
+        return HTTPAnswer(message.code, body, message.headers)
 
     def _no_http(self, error: HttpProcessingError) -> aiohttp.ClientResponseError:
         import aiohttp

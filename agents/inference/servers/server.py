@@ -16,7 +16,6 @@ from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.endpoints import pinned_url
 from agents.inference.servers.limits import SLOW_SHARE
 from agents.inference.servers.slots import Slots
-from agents.inference.timer import within
 
 
 class ServerBackend(ABC):
@@ -53,7 +52,7 @@ class ServerBackend(ABC):
         async with self._slots.lease(request, route) as endpoint:
             seconds = min(self._longest, max(0.0, route.until - time.monotonic()))
             try:
-                async with within(seconds):
+                with self._slots.deadlines.within(seconds):
                     try:
                         return await self._ask(endpoint, request)
                     except PermanentError as error:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from agents.inference.backend import Route
+from agents.inference.deadlines import Deadlines
 from agents.inference.errors import (
     InferenceError,
     OutOfTimeError,
@@ -59,14 +60,19 @@ class _Blocked(NamedTuple):
     until: float
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Waiting:
     """A call in a line. Its `slot` resolves to None where no server is left that could take the call."""
 
+    slots: Slots
     kind: CallKind
     route: Route
     loop: asyncio.AbstractEventLoop
     slot: asyncio.Future[Slot | None]
+
+    def expire(self) -> None:
+        """Leave the line: the route's time is over."""
+        self.slots.expire(self)
 
 
 class Slots:
@@ -81,6 +87,7 @@ class Slots:
         self._lines: dict[CallKind, OrderedDict[_Waiting, None]] = {}
         self._next_moment = math.inf
         self._alarms: dict[asyncio.AbstractEventLoop, float] = {}
+        self.deadlines = Deadlines()
         registry.on_change = self.hand_out
 
     def lease(self, request: Request, route: Route) -> Lease:
@@ -129,9 +136,7 @@ class Slots:
         free = [each for each in able if each.free(now, kind[0])]
         untried = ([each for each in free if each.url not in route.avoid] or free) if route.avoid else free
         if untried:
-            endpoint = pick(self._policy, untried, kind[0], self._rng, self.settings.replicas)
-            endpoint.pending += 1
-            return Slot(endpoint, kind[0], endpoint.breaker.begin())
+            return _taken(pick(self._policy, untried, kind[0], self._rng, self.settings.replicas), kind[0])
         moments = [moment for each in able if (moment := each.free_at(now, kind[0])) is not None]
         return _Blocked(not able or bool(self._futile(able, kind[0], route, now)), min(moments, default=math.inf))
 
@@ -156,14 +161,15 @@ class Slots:
                     return None
                 self._next_moment = min(self._next_moment, found.until)
             waiting = self._enter(kind, route)
-        expiry = waiting.loop.call_later(max(0.0, route.until - time.monotonic()), self._expire, waiting)
+        deadlines = self.deadlines.here()
+        deadlines.add(waiting, route.until)
         try:
             return await waiting.slot
         except asyncio.CancelledError:
             self._leave(waiting)
             raise
         finally:
-            expiry.cancel()
+            deadlines.remove(waiting)
 
     # -- giving it back -----------------------------------------------------------------------------------
 
@@ -192,29 +198,48 @@ class Slots:
         with self._lock:
             if not self._lines:
                 self._alarms.clear()
-                return
-            handed: list[tuple[_Waiting, Slot | None]] = []
-            moment = math.inf if only is None else self._next_moment
-            now = time.monotonic()
-            turns = deque(self._lines)
-            while turns:
-                kind = turns.popleft()
-                if only is not None and not (only.free(now, kind[0]) and only.serves(kind[0]) and only.takes(kind[1])):
-                    continue
-                waiting = next(iter(self._lines[kind]))
-                found = self._find(kind, waiting.route)
-                if isinstance(found, _Blocked) and not found.hopeless:
-                    moment = min(moment, found.until)
-                    continue
+            elif only is not None and only.up and len(self.registry.endpoints) == 1:
+                self._hand_out_at(only)
+            else:
+                self._hand_out_all(only)
+
+    def _hand_out_at(self, server: Endpoint) -> None:
+        """Hand the free slots of the only server that there is to waiting calls. The caller has the lock."""
+        handed: list[tuple[_Waiting, Slot]] = []
+        now, turns = time.monotonic(), deque(self._lines)
+        while turns and not server.full:
+            kind = turns.popleft()
+            if server.free(now, kind[0]) and server.serves(kind[0]) and server.takes(kind[1]):
+                handed.append((next(iter(self._lines[kind])), _taken(server, kind[0])))
                 if self._step(kind):
                     turns.append(kind)
-                handed.append((waiting, None if isinstance(found, _Blocked) else found))
-                if only is not None and only.full:
-                    break
-            self._next_moment = moment
-            self._set_alarms()
-            for waiting, slot in handed:  # last: a slot that comes back is handed out again
-                self._hand(waiting, slot)
+        for waiting, slot in handed:  # last: a slot that comes back is handed out again
+            self._hand(waiting, slot)
+
+    def _hand_out_all(self, only: Endpoint | None) -> None:
+        """Hand out slots of several servers, or where a server may have gone down. The caller has the lock."""
+        handed: list[tuple[_Waiting, Slot | None]] = []
+        moment = math.inf if only is None else self._next_moment
+        now = time.monotonic()
+        turns = deque(self._lines)
+        while turns:
+            kind = turns.popleft()
+            if only is not None and not (only.free(now, kind[0]) and only.serves(kind[0]) and only.takes(kind[1])):
+                continue
+            waiting = next(iter(self._lines[kind]))
+            found = self._find(kind, waiting.route)
+            if isinstance(found, _Blocked) and not found.hopeless:
+                moment = min(moment, found.until)
+                continue
+            if self._step(kind):
+                turns.append(kind)
+            handed.append((waiting, None if isinstance(found, _Blocked) else found))
+            if only is not None and only.full:
+                break
+        self._next_moment = moment
+        self._set_alarms()
+        for waiting, slot in handed:  # last: a slot that comes back is handed out again
+            self._hand(waiting, slot)
 
     # -- lines of waiting calls ---------------------------------------------------------------------------
 
@@ -228,8 +253,10 @@ class Slots:
 
     def _enter(self, kind: CallKind, route: Route) -> _Waiting:
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(kind, route, loop, loop.create_future())
-        self._lines.setdefault(kind, OrderedDict())[waiting] = None
+        waiting = _Waiting(self, kind, route, loop, loop.create_future())
+        if kind not in self._lines:
+            self._lines[kind] = OrderedDict()
+        self._lines[kind][waiting] = None
         self._alarms.setdefault(loop, math.inf)
         self._set_alarms()
         return waiting
@@ -265,7 +292,8 @@ class Slots:
         if slot is not None:
             self.give_back(slot, 0.0, asyncio.CancelledError())
 
-    def _expire(self, waiting: _Waiting) -> None:
+    def expire(self, waiting: _Waiting) -> None:
+        """Let a waiting call fail, because its time is over."""
         self._withdraw(waiting)
         if not waiting.slot.done():  # else it has a slot, although it did not wake up yet
             message = f"no server had a free slot for {waiting.kind[0]} in time"
@@ -293,6 +321,12 @@ class Slots:
             self.hand_out()
 
 
+def _taken(endpoint: Endpoint, adapter: str) -> Slot:
+    """Take a slot that is free."""
+    endpoint.pending += 1
+    return Slot(endpoint, adapter, endpoint.breaker.begin())
+
+
 class Lease:
     """A slot at a server for as long as the block takes (`Slots.lease`)."""
 
@@ -317,6 +351,9 @@ class Lease:
     async def __aexit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        if error is None:
+            self._slots.give_back(self._slot, self._began, None)
+            return
         endpoint, adapter = self._slot.endpoint, self._kind[0]
         if isinstance(error, InferenceError):
             error.endpoint = endpoint.url

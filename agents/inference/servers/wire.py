@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -104,8 +105,14 @@ def token_budget(request: Request, dialect: Dialect = DEFAULT_DIALECT) -> int:
     """Return the tokens that the reply may have: enough for the longest choice (a token is at least one byte)."""
     if not request.choices:
         return request.sampling.max_tokens
-    longest = max([len(choice.encode()) for choice in request.choices])
+    longest = _longest(tuple(request.choices))
     return max(request.sampling.max_tokens, longest + 1 + dialect.constraint.extra_tokens)
+
+
+@lru_cache(maxsize=1024)
+def _longest(choices: tuple[str, ...]) -> int:
+    """Return the bytes of the longest choice; most players have the same choices."""
+    return max([len(choice.encode()) for choice in choices])
 
 
 def read_completion(

@@ -50,7 +50,7 @@ class AskingBatchEpisode(BatchEpisode):
 
     def _prepare(self, state: State[Any]) -> None:
         super()._prepare(state)
-        self.sights = {player: self._look(state, player) for player in self.society.agents}
+        self.sights = self._look(state, self.society.agents)
         if len(self.texts) > MANY_TEXTS:
             self._forget_texts()
 
