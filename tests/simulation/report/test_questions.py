@@ -12,6 +12,7 @@ from simulation.runs.runner import run_scenario
 from simulation.tables.run import Run
 from tests.simulation.report.test_report import unpacked
 
+pytestmark = pytest.mark.xdist_group("questions")
 TIERS = [
     pytest.param("simulated"),
     pytest.param("embedded", marks=[pytest.mark.slow, pytest.mark.embedded]),

@@ -21,6 +21,8 @@ from simulation.tables.run import Run
 from tests.simulation.engine.batch.test_episode import GAMES, MODES, MORE, SHIPPED, drawn, plan_of
 from tests.support.two_ways import events_of, rows_of_database
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("columns by workers")]
+
 
 @pytest.fixture(scope="module")
 def processes() -> Iterator[SplitAnswering]:
@@ -80,14 +82,12 @@ def played_alike(
     return len(asked)
 
 
-@pytest.mark.slow
 def test_two_processes_are_the_same_everywhere(
     processes: SplitAnswering, alone: list[tuple[Plan, Run]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert played_alike(processes, alone, tmp_path, monkeypatch) > 1_000
 
 
-@pytest.mark.slow
 def test_ray_is_the_same_everywhere(
     actors: SplitAnswering, alone: list[tuple[Plan, Run]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

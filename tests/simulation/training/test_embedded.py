@@ -33,10 +33,12 @@ def learned(name: str, out: Path, changes: Mapping[str, object] = MappingProxyTy
     return train_scenario(name, updates=UPDATES, out=out, set={"tasks.0.max_steps": 1, **changes})
 
 
+@pytest.mark.xdist_group("independent")
 def test_adapters_that_learn_for_themselves_defect(independent: Training) -> None:
     assert_learned(independent, "defect")
 
 
+@pytest.mark.xdist_group("shared")
 def test_adapters_that_learn_for_both_cooperate(shared: Training) -> None:
     assert_learned(shared, "cooperate")
 
@@ -51,6 +53,7 @@ def assert_learned(training: Training, choice: str) -> None:
     assert (training.updates["invalid"] == 0).all()
 
 
+@pytest.mark.xdist_group("shared")
 def test_sharing_adapter_is_refused_by_a_gate_that_defects(shared: Training) -> None:
     gates = shared.gates
     assert set(gates["verdict"]) == {"refused"}
@@ -59,6 +62,7 @@ def test_sharing_adapter_is_refused_by_a_gate_that_defects(shared: Training) -> 
     assert (defect["difference"] < -0.1).all()
 
 
+@pytest.mark.xdist_group("independent")
 def test_trained_adapter_leaves_and_plays(independent: Training, tmp_path: Path) -> None:
     place = export_version(independent, "ann", tmp_path / "adapters", name="negotiator")
     assert {path.name for path in place.iterdir()} == {"README.md", "adapter_config.json", "adapter_model.safetensors"}

@@ -21,7 +21,7 @@ from agents.inference.embedded.model_store import model_path
 from agents.inference.errors import PermanentError, UnknownAdapterError
 from agents.inference.provenance import CallKey, ChatMessage, Purpose, Request, Sampling
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.xdist_group("embedded tier")]
 
 BASE = "SmolLM2-135M-Instruct"
 GREEDY = Sampling(temperature=0, max_tokens=8)
