@@ -61,7 +61,7 @@ def serve(place: str) -> None:
         listener.bind(place)
         listener.listen()
         os.write(1, b"ready\n")
-        while 0 not in select.select([listener, 0], [], [])[0]:
+        while 0 not in select.select([0, listener.fileno()], [], [])[0]:
             call, _ = listener.accept()
             if not os.fork():
                 listener.close()
