@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from docs.builders import printed
 from simulation.cli.app import app
 from simulation.plan import Plan
 from tests.support.forks import in_child
+from tests.support.quick_commands import quick_society
 from tests.test_notebooks import JUPYTERS_FOLDERS
 
 ROOT = Path(__file__).parent.parent
@@ -34,8 +36,13 @@ def blocks(language: str) -> list[str]:
     return list(dict.fromkeys(text for found, text in FENCE.findall(PAGES) if found == language))
 
 
-def run(command: list[str], folder: Path) -> str:
-    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+def longest(found: list[str]) -> list[str]:
+    """Return the blocks that no other one begins with: it shows them."""
+    return [block for block in found if not any(other != block and other.startswith(block) for other in found)]
+
+
+def run(command: list[str], folder: Path, commands: Path) -> str:
+    environment = {**os.environ, "PATH": os.pathsep.join([str(commands), str(BIN), os.environ["PATH"]])}
     done = subprocess.run(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, check=False
     )
@@ -43,10 +50,18 @@ def run(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with the command `society`, which need not be imported for every line."""
+    folder = tmp_path_factory.mktemp("bin")
+    with quick_society(folder):
+        yield folder
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("block", blocks("bash"))
-def test_shown_commands_work(block: str, tmp_path: Path) -> None:
-    run(["bash", "-euo", "pipefail", "-c", block], tmp_path)
+@pytest.mark.parametrize("block", longest(blocks("bash")))
+def test_shown_commands_work(block: str, commands: Path, tmp_path: Path) -> None:
+    run(["bash", "-euo", "pipefail", "-c", block], tmp_path, commands)
 
 
 @pytest.mark.slow

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import sys
 from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from simulation.runs.runner import RunStoppedError, run_scenario
 from tests.integration.fleet import plan_for
 from tests.support.faults import Fault
+from tests.support.quick_commands import quick_society
 from tests.support.scripted_vllm import ScriptedVLLM
 
 VARIABLE, KEY = "SOCIETY_TEST_KEY", "sk-planted-7f3a9c"
@@ -56,7 +56,8 @@ async def test_api_key_repeated_by_a_server_is_not_stored(
 
 
 @pytest.mark.slow
-async def test_no_command_prints_the_api_key(tmp_path: Path) -> None:
+async def test_no_command_prints_the_api_key(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    commands = tmp_path_factory.mktemp("bin")
     async with ScriptedVLLM(api_key=KEY, says=f"you sent {KEY}") as server:
         scenario = f"""\
 name: keyed
@@ -70,7 +71,7 @@ inference:
         (tmp_path / "keyed.yaml").write_text(scenario)
         rows = "[{model_id: a, model_name: cooperator}, {model_id: b, model_name: defector}]"
         (tmp_path / "keyed_roster.yaml").write_text(f"name: r\nbase_model: base\nmodels: {rows}\n")
-        commands = (
+        lines = (
             "-v run keyed.yaml",
             "--log-json run keyed.yaml",
             "doctor keyed.yaml",
@@ -80,12 +81,13 @@ inference:
             "calls runs/keyed-*",
             "quality runs/keyed-*",
         )
-        environment = {**os.environ, VARIABLE: KEY, "SOCIETY": str(Path(sys.executable).with_name("society"))}
-        script = "\n".join(f"$SOCIETY {command}" for command in commands)
-        shell = await asyncio.create_subprocess_exec(
-            "bash", "-c", script, cwd=tmp_path, env=environment, stdout=PIPE, stderr=STDOUT
-        )
-        output = (await shell.communicate())[0]
+        environment = {**os.environ, VARIABLE: KEY, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}"}
+        script = "\n".join(f"society {line}" for line in lines)
+        with quick_society(commands):
+            shell = await asyncio.create_subprocess_exec(
+                "bash", "-c", script, cwd=tmp_path, env=environment, stdout=PIPE, stderr=STDOUT
+            )
+            output = (await shell.communicate())[0]
     assert b"(API key)" in output  # the line per call of `-v` shows the reply's first words
     assert b"Traceback" not in output
     assert KEY.encode() not in output

@@ -58,9 +58,9 @@ async def test_permanently_faulty_server_changes_no_data(tier: Tier, fault: Faul
 @pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.SERVER_ERROR, Fault.DROPPED, Fault.TOO_MANY_REQUESTS])
 async def test_temporarily_faulty_server_is_avoided_and_used_again(tier: Tier, fault: Fault, tmp_path: Path) -> None:
     async with ScriptedVLLM() as left, ScriptedVLLM() as right:
-        undisturbed = await play(tier, tmp_path / "undisturbed", right, steps=20, episodes=6)
+        undisturbed = await play(tier, tmp_path / "undisturbed", right, steps=20, episodes=4)
         left.delay = right.delay = 0.03
-        running = asyncio.create_task(play(tier, tmp_path / "run", left, right, steps=20, episodes=6))
+        running = asyncio.create_task(play(tier, tmp_path / "run", left, right, steps=20, episodes=4))
         await asked(left, 10, running)
         async with left.faulty(fault):
             await asyncio.sleep(1.0)

@@ -18,7 +18,7 @@ from agents.learning.canary import Canary
 from agents.learning.samples import LossWeights, Prompt, Sample
 from agents.learning.trainer import LoRATrainer
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.xdist_group("embedded learning")]
 DILEMMA = (
     ChatMessage("system", "You play a game with one other player. Both decide at the same time. You score 3 if both "
                 "cooperate, 1 if both defect, 5 if only you defect and 0 if only the other one defects."),

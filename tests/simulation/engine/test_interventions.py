@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from agents.inference.provenance import Tier
 from simulation import fork_run, replay_run
 from simulation.plan import Plan
 from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
@@ -17,6 +16,7 @@ from simulation.store.events import Event, StepResolved
 from simulation.tables.run import Run
 from tests.conftest import models
 from tests.simulation.runs.test_runner import assert_same
+from tests.support.tiny_models import tiny_plan
 
 MakePlan = Callable[..., Plan]
 GOODS = {"task_id": "goods", "task_type": "public_goods", "max_steps": 3}
@@ -236,8 +236,7 @@ def test_fork_with_one_event_has_the_same_prompts_up_to_it(make_plan: MakePlan, 
 
 @pytest.mark.embedded
 def test_embedded_fork_with_one_event_has_the_same_prompts_up_to_it(runs: Path) -> None:
-    few = {"tasks.0.max_steps": 2, "inference.max_tokens": 12}
-    run = run_scenario("first_contact", tier=Tier.EMBEDDED, episodes=1, set=few, out=runs)
+    run = run_scenario(tiny_plan(), out=runs)
     twin = fork_run(run.path, at="1.2", event={"show": "Everyone will be paid twice."}, out=runs)
     before, after = (each.prompts.query("step < 1")["user"].tolist() for each in (run, twin))
     assert before == after

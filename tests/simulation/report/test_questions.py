@@ -7,22 +7,25 @@ from typing import Any
 
 import pytest
 
+from simulation.plan import Settings, make_plan
 from simulation.report import write_report
 from simulation.runs.runner import run_scenario
 from simulation.tables.run import Run
 from tests.simulation.report.test_report import unpacked
+from tests.support.tiny_models import tiny_plan
 
-TIERS = [
-    pytest.param("simulated"),
-    pytest.param("embedded", marks=[pytest.mark.slow, pytest.mark.embedded]),
+pytestmark = pytest.mark.xdist_group("questions")
+STEPS = {"tasks.0.max_steps": 3}
+PLANS = [
+    pytest.param(lambda: make_plan("team_battle", Settings("simulated", episodes=1, set=STEPS)), id="simulated"),
+    pytest.param(lambda: tiny_plan("team_battle", tasks__0__max_steps=3), id="embedded", marks=pytest.mark.slow),
 ]
 
 
-@pytest.fixture(scope="module", params=TIERS)
+@pytest.fixture(scope="module", params=PLANS)
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """`team_battle`, one episode of three steps."""
-    folder = tmp_path_factory.mktemp("runs")
-    return run_scenario("team_battle", tier=request.param, episodes=1, set={"tasks.0.max_steps": 3}, out=folder)
+    return run_scenario(request.param(), out=tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from simulation.store.prompts import read_prompts
 from simulation.tables.run import Run, load_run
 from tests.conftest import models
 from tests.support.played import played_lines, played_prompts
+from tests.support.tiny_models import tiny_plan
 
 TRUST = "How far do you trust the others?"
 SURVEYS: list[dict[str, Any]] = [
@@ -188,11 +189,9 @@ def test_survey_findings_name_place_value_and_fix(make_plan: Callable[..., Plan]
 
 @pytest.mark.embedded
 def test_embedded_answer_is_exact_and_leaves_the_run(tmp_path: Path) -> None:
-    keys = {"tasks.0.max_steps": 2, "inference.max_tokens": 12}
     survey = [{"at": "*.*", "ask": TRUST, "scale": "1..7"}, {"at": "*.1", "ask": TRUST}]
-    options: dict[str, Any] = {"tier": Tier.EMBEDDED, "episodes": 1, "out": tmp_path}
-    plain = run_scenario("first_contact", set=keys, **options)
-    asked = run_scenario("first_contact", set={**keys, "surveys": survey}, **options)
+    plain = run_scenario(tiny_plan(), out=tmp_path)
+    asked = run_scenario(tiny_plan(surveys=survey), out=tmp_path)
     assert_same_play(plain, asked)
     rows = asked.interviews[asked.interviews["scale"] != ""]
     assert set(rows["measured"]) == {"exact"}

@@ -12,13 +12,16 @@ import pytest
 from simulation.engine.batch import workers
 from simulation.engine.batch.processes import ProcessWorker
 from simulation.engine.batch.workers import SplitAnswering
-from simulation.plan import make_plan
+from simulation.plan import Plan, make_plan
 from simulation.runs import session
 from simulation.runs.answering import RayWorker
 from simulation.runs.ray_cluster import cluster_of
 from simulation.runs.runner import run_scenario
+from simulation.tables.run import Run
 from tests.simulation.engine.batch.test_episode import GAMES, MODES, MORE, SHIPPED, drawn, plan_of
 from tests.support.two_ways import events_of, rows_of_database
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("columns by workers")]
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +37,28 @@ def actors() -> Iterator[SplitAnswering]:
         yield split
 
 
-def plans() -> Iterator[tuple[dict[str, Any], Any]]:
-    """Yield a scenario of every game and mode, and every shipped one, with its roster."""
+def plans() -> Iterator[Plan]:
+    """Yield a plan of every game and mode, and every shipped one, to be played in columns."""
     for game in GAMES:
         for mode in MODES:
-            scenario = drawn(game, mode)
-            yield scenario, plan_of(scenario).roster
+            yield plan_of({**drawn(game, mode), "prompts": "off"})
     for name in (*SHIPPED, *MORE):
         plan = make_plan(name)
-        yield plan.scenario.model_dump(mode="json") | {"inference": {"tiers": ["simulated"]}}, plan.roster
+        scenario = plan.scenario.model_dump(mode="json") | {"inference": {"tiers": ["simulated"]}, "prompts": "off"}
+        yield make_plan(scenario, roster=plan.roster)
 
 
-def played_alike(split: SplitAnswering, out: Path, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Play all plans by this process and by workers; return how many parts workers answered."""
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Plan, Run]]:
+    """Every plan, in columns, and its run by this process."""
+    out = tmp_path_factory.mktemp("alone")
+    return [(plan, run_scenario(plan, out=out / str(number))) for number, plan in enumerate(plans())]
+
+
+def played_alike(
+    split: SplitAnswering, alone: list[tuple[Plan, Run]], out: Path, monkeypatch: pytest.MonkeyPatch
+) -> int:
+    """Play all plans by workers too; return how many parts they answered."""
     monkeypatch.setattr(workers, "LEAST", 1)
     asked = []
 
@@ -62,24 +74,21 @@ def played_alike(split: SplitAnswering, out: Path, monkeypatch: pytest.MonkeyPat
     def shared(_workers: object) -> Iterator[SplitAnswering]:
         yield split
 
-    for number, (scenario, roster) in enumerate(plans()):
-        columns = {**scenario, "prompts": "off"}
-        alone = run_scenario(columns, roster=roster, out=out / f"{number}-alone")
-        with monkeypatch.context() as patch:
-            patch.setattr(session, "answering_of", shared)
-            together = run_scenario(columns, roster=roster, out=out / f"{number}-together")
-        assert events_of(together) == events_of(alone), scenario
-        assert rows_of_database(together) == rows_of_database(alone), scenario
+    monkeypatch.setattr(session, "answering_of", shared)
+    for number, (plan, by_one) in enumerate(alone):
+        together = run_scenario(plan, out=out / str(number))
+        assert events_of(together) == events_of(by_one), plan.scenario
+        assert rows_of_database(together) == rows_of_database(by_one), plan.scenario
     return len(asked)
 
 
-@pytest.mark.slow
 def test_two_processes_are_the_same_everywhere(
-    processes: SplitAnswering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    processes: SplitAnswering, alone: list[tuple[Plan, Run]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert played_alike(processes, tmp_path, monkeypatch) > 1_000
+    assert played_alike(processes, alone, tmp_path, monkeypatch) > 1_000
 
 
-@pytest.mark.slow
-def test_ray_is_the_same_everywhere(actors: SplitAnswering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert played_alike(actors, tmp_path, monkeypatch) > 1_000
+def test_ray_is_the_same_everywhere(
+    actors: SplitAnswering, alone: list[tuple[Plan, Run]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert played_alike(actors, alone, tmp_path, monkeypatch) > 1_000

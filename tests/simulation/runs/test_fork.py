@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from agents.inference.provenance import Tier
 from agents.problems import InvalidFileError, SocietyError, UsageError
 from agents.roster import ModelConfig
 from simulation.plan import Plan
@@ -23,6 +22,7 @@ from simulation.tables.run import Run
 from tests.conftest import models
 from tests.simulation.runs.test_replay import edited
 from tests.support.played import played_lines, played_prompts
+from tests.support.tiny_models import tiny_plan
 
 ROWS = (*models(3), ModelConfig(model_id="tat", policy="tit_for_tat", team_id="red"))
 SILENT: dict[str, object] = {"communication.treatment": "silenced"}
@@ -267,8 +267,7 @@ def test_twins_are_pairs_of_a_comparison(run: Run, runs: Path) -> None:
 
 @pytest.mark.embedded
 def test_embedded_fork_without_a_change_is_the_run(tmp_path: Path) -> None:
-    keys = {"tasks.0.max_steps": 2, "inference.max_tokens": 12}
-    run = run_scenario("first_contact", set=keys, tier=Tier.EMBEDDED, episodes=1, out=tmp_path)
+    run = run_scenario(tiny_plan(), out=tmp_path)
     twin = fork_run(run.path, at="1.2", out=tmp_path)
     assert played_lines(twin) == played_lines(run)
     assert played_prompts(twin) == played_prompts(run)

@@ -16,6 +16,7 @@ from simulation.training.fork import fork_training
 from simulation.training.ledger import LEDGER, Ledger
 from simulation.training.replay import replay_training
 from simulation.training.run import VERSIONS, train
+from tests.integration.vllm.tiny_model import tiny_model
 
 Begin = Callable[..., Path]
 TEACH = {"learners": {"ann": {"teacher": "tit_for_tat"}, "bo": {"teacher": "grim"}}}
@@ -144,15 +145,16 @@ def test_fork_of_an_update_that_is_not_there_is_refused(begin: Begin, tmp_path: 
         fork_training(folder, 2, tmp_path)
 
 
-@pytest.mark.embedded
-def test_replay_of_adapters_needs_no_model_server(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_replay_of_adapters_needs_no_model_server(begin: Begin) -> None:
     """Adapters that learned by reinforce: their replies are read from the recorded runs."""
-    from simulation.training.start import train_scenario
-
-    changes = {"training.method": "reinforce", "training.episodes": 4, "tasks.0.max_steps": 1}
-    training = train_scenario("dilemma_independent", updates=1, out=tmp_path, set=changes)
-    assert replay_training(training.path).updates == 1
-    for run in training.path.glob("rollouts/0001/*"):
+    base = str(tiny_model().base)
+    rows = tuple(ModelConfig(model_id=name, model_name="base") for name in ("ann", "bo"))
+    training = {"base_model": base, "method": "reinforce", "updates": 1, "adapter": {"learning_rate": 5e-3, "rank": 4}}
+    folder = begin(rows=rows, steps=1, training=training, inference={"tiers": ["embedded"]})
+    train(folder)
+    assert replay_training(folder).updates == 1
+    for run in folder.glob("rollouts/0001/*"):
         shutil.rmtree(run)
     with pytest.raises(SocietyError, match=r"update 1: .* no finished run"):
-        replay_training(training.path)
+        replay_training(folder)

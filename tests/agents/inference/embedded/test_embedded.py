@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from copy import deepcopy
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from agents.inference.embedded.model_store import model_path
 from agents.inference.errors import PermanentError, UnknownAdapterError
 from agents.inference.provenance import CallKey, ChatMessage, Purpose, Request, Sampling
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.xdist_group("embedded tier")]
 
 BASE = "SmolLM2-135M-Instruct"
 GREEDY = Sampling(temperature=0, max_tokens=8)
@@ -145,19 +146,26 @@ def reference(engine: EmbeddedEngine, model: Any, options: Sequence[str]) -> dic
     """P of each option, computed without cache or batch: one pass over the whole text per step of a path."""
     prompt = engine.model.text.prompt(ask("Pick one.").messages)
     paths = {option: (*engine.model.text.encode(option), engine.model.text.end) for option in options}
-    return {option: path_probability(model, prompt, path, list(paths.values())) for option, path in paths.items()}
+    ways: dict[tuple[int, ...], set[int]] = {}
+    for path in paths.values():
+        for depth, token in enumerate(path):
+            ways.setdefault(path[:depth], set()).add(token)
+    shares = {begun: token_shares(model, [*prompt, *begun], allowed) for begun, allowed in ways.items()}
+    return {
+        option: prod(shares[path[:depth]][token] for depth, token in enumerate(path)) for option, path in paths.items()
+    }
 
 
-def path_probability(model: Any, prompt: Sequence[int], path: Sequence[int], all_paths: Sequence[Any]) -> float:
+def token_shares(model: Any, text: Sequence[int], allowed: set[int]) -> dict[int, float]:
+    """Return P of each allowed token after a text."""
     import torch
 
-    product = 1.0
-    for depth, token in enumerate(path):
-        allowed = {other[depth] for other in all_paths if list(other[:depth]) == list(path[:depth])}
-        with torch.inference_mode():
-            logits = model(input_ids=torch.tensor([[*prompt, *path[:depth]]])).logits[0, -1].double().numpy()
-        product *= float(np.exp(logits[token]) / sum(np.exp(logits[other]) for other in allowed))
-    return product
+    if len(allowed) == 1:
+        return dict.fromkeys(allowed, 1.0)
+    with torch.inference_mode():
+        logits = model(input_ids=torch.tensor([text])).logits[0, -1].double().numpy()
+    weights = {token: float(np.exp(logits[token])) for token in allowed}
+    return {token: weight / sum(weights.values()) for token, weight in weights.items()}
 
 
 async def test_choices_are_always_legal_at_any_temperature(backend: EmbeddedBackend, folders: dict[str, Path]) -> None:

@@ -13,10 +13,13 @@ from pathlib import Path
 import pytest
 
 from simulation.runs.folders import begun_runs
-from simulation.studies.tournament.results import load_tournament
-from simulation.studies.tournament.tournament import place_of, read_tournament
+from simulation.studies.tournament.results import TournamentResult, load_tournament
+from simulation.studies.tournament.tournament import Tournament, place_of, read_tournament
 from tests.simulation.studies.tournament.test_tournament import assert_same, played
 
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("killed tournaments")]
+Start = Callable[..., subprocess.Popen[str]]
+Play = Callable[[Tournament], TournamentResult]
 COMMAND = (sys.executable, "-m", "simulation.cli.app", "study", "tournament")
 ROSTER = """\
 name: r
@@ -37,7 +40,7 @@ OPTIONS = (
 
 
 @pytest.fixture
-def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def started(tmp_path: Path) -> Iterator[Start]:
     """Start `society study tournament` on a roster of three in a new folder, two matches at a time."""
     (tmp_path / "r.yaml").write_text(ROSTER)
     begun: list[subprocess.Popen[str]] = []
@@ -54,6 +57,19 @@ def started(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         if process.poll() is None:
             process.kill()
         process.communicate()
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Play:
+    """Play a tournament without interruption, once for all tests."""
+    results: dict[str, TournamentResult] = {}
+
+    def play(tournament: Tournament) -> TournamentResult:
+        if repr(tournament) not in results:
+            results[repr(tournament)] = played(tournament, tmp_path_factory.mktemp("whole"))
+        return results[repr(tournament)]
+
+    return play
 
 
 def until_finished(folder: Path, count: int) -> Path:
@@ -89,10 +105,9 @@ def gone(pids: list[int], seconds: float = 60) -> bool:
     return False
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_killed_tournament_ends_in_the_same_tables(
-    started: Callable[..., subprocess.Popen[str]], tmp_path: Path, how: signal.Signals
+    started: Start, unbroken: Play, tmp_path: Path, how: signal.Signals
 ) -> None:
     broken = started()
     folder = until_finished(tmp_path, 1)
@@ -109,17 +124,14 @@ def test_killed_tournament_ends_in_the_same_tables(
     tournament = read_tournament(folder)
     for matchup in tournament.matchups:
         assert len(begun_runs(place_of(folder, tournament, matchup.number))) == 1
-    assert_same(load_tournament(folder), played(tournament, tmp_path / "whole"))
+    assert_same(load_tournament(folder), unbroken(tournament))
 
 
-@pytest.mark.slow
-def test_match_of_a_killed_worker_is_counted_once(
-    started: Callable[..., subprocess.Popen[str]], tmp_path: Path
-) -> None:
+def test_match_of_a_killed_worker_is_counted_once(started: Start, unbroken: Play, tmp_path: Path) -> None:
     process = started()
     folder = until_finished(tmp_path, 1)
     os.kill(workers_of(process)[0], signal.SIGKILL)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert "a worker process died" in err
-    assert_same(load_tournament(folder), played(read_tournament(folder), tmp_path / "whole"))
+    assert_same(load_tournament(folder), unbroken(read_tournament(folder)))

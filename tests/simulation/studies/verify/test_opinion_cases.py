@@ -51,8 +51,8 @@ def test_camps_are_those_of_exact_iteration(case: KnownCase) -> None:
 
 @pytest.mark.slow
 def test_voters_win_by_their_share_of_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That the case passes without the fault, `test_every_known_answer_passes` shows."""
     case = CASES["voter model"]
-    assert failed(case) == []
     heard = opinions.heard_opinions  # a player that hears the largest opinion only copies it: the hub wins too often
     monkeypatch.setattr(opinions, "heard_opinions", lambda observation: sorted(heard(observation))[-1:])
     assert failed(case) == [KnownFigure.MEAN_LEVEL]
