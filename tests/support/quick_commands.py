@@ -1,4 +1,4 @@
-"""A `society` command for shells that starts in no time: each call is a fork of one process that has all imports.
+"""A `society` command for shells that starts in milliseconds: each call is a fork of one process that has all imports.
 
     with quick_society(folder):
         subprocess.run(["bash", "-c", "society ls | head"], env={"PATH": f"{folder}:{path}"})
