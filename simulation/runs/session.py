@@ -204,12 +204,17 @@ class RunSession:
         """Return how the run may be played in columns: no scenario of it, a fork's included, needs OASIS's agents."""
         played = [self.plan.scenario, *(change.scenario for change in self._changes)]
         return BatchSettings(
-            allowed=not any(scenario.needs_tools for scenario in played),
+            allowed=not (self._began_by_requests() or any(scenario.needs_tools for scenario in played)),
             prompts=any(scenario.prompts is OnOrOff.ON for scenario in played),
             oasis_db=self._changes[0].scenario.oasis_db,
             answering=answering,
             needed=self._why_in_columns(),
+            recorded=bool(self.history.tier_mix),
         )
+
+    def _began_by_requests(self) -> bool:
+        """Return whether steps of the run that may be blocks of its log are lines of it: it goes on so."""
+        return self.history.by_requests
 
     def _why_in_columns(self) -> str:
         """Return why the run must be played in columns; empty where it need not."""
