@@ -134,7 +134,7 @@ class RunSession:
             self._lock.release()
             raise
         self.tier_mix = self.history.tier_mix
-        self._blocks = 0
+        self._in_columns = False
 
     async def run(self) -> None:
         """Play every episode that has not ended."""
@@ -297,8 +297,9 @@ class RunSession:
                 self.prompts.flush()
         if isinstance(event, CallMade) and event.record.reply is not None:
             self.tier_mix[event.record.tier.value] += 1
-        elif isinstance(event, EventBlock):
-            self._blocks += 1
+        elif isinstance(event, EventBlock) and not self._in_columns:
+            self._in_columns = True
+            write_manifest(self.path, {**read_manifest(self.path), IN_COLUMNS: True})
         if self._on_event is not None:
             tell(self._on_event, event)
 
@@ -325,9 +326,7 @@ class RunSession:
         write_tables(self.path / "tables", filled, TABLES)
         manifest = read_manifest(self.path)
         mix = dict(self.tier_mix or _simulated_in(tables))
-        last = {"status": status.value, "reason": reason, "tier_mix": mix}
-        columns = {IN_COLUMNS: True} if self._blocks else {}
-        write_manifest(self.path, {**manifest, **last, **columns})
+        write_manifest(self.path, {**manifest, "status": status.value, "reason": reason, "tier_mix": mix})
         self._lock.release()
 
 
