@@ -212,6 +212,8 @@ def _is_void(event: Event, episode: int) -> bool:
 
 def _difference(recorded: Event, event: Event) -> str:
     """Return how an event differs from the recorded one, measured durations aside; empty where it does not."""
+    if recorded == event:
+        return ""
     if type(recorded) is not type(event):
         return f"{_place(event)} happened where {_place(recorded)} was recorded"
     if isinstance(event, (StepResolved, EpisodeEnded)) and isinstance(recorded, (StepResolved, EpisodeEnded)):
