@@ -47,8 +47,9 @@ def _slow(plan: Plan, players: int) -> Iterator[str]:
     """Say that a large society of simulated models would be played in columns without its prompts."""
     scenario = plan.scenario
     alone = set(scenario.inference.settings().allowed) <= {Tier.SIMULATED}
-    if players >= LARGE and alone and not scenario.in_columns and not scenario.needs_tools:
-        yield f"prompts of {players:,} simulated models are made and stored: prompts: off plays them many times as fast"
+    models = sum(row.count for row in plan.roster.models if row.model_name)
+    if players >= LARGE and alone and models and not scenario.in_columns and not scenario.needs_tools:
+        yield f"prompts of {models:,} simulated models are made and stored: prompts: off plays them many times as fast"
 
 
 def warn(plan: Plan) -> None:

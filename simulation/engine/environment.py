@@ -137,6 +137,7 @@ class MultiModelEnvironment(Members):
         self.deliberation, self._reader = deliberation or UNSET, reader
         self.communication = communication or Communication()
         self.mixing = mixing or Mixing()
+        self._rules = BatchRules(self.communication, self.deliberation, memory, bool(surveys))
         self.endpoints: tuple[str | EndpointSettings, ...] = tuple(endpoints) or (vllm_url,)
         self._experience = self.mixing.begun()
         self._recording = recording or Recording()
@@ -181,7 +182,7 @@ class MultiModelEnvironment(Members):
         number = self.episodes if episode is None else episode
         self._refuse_few_models(task)
         await self._follow(number)
-        society = await (self._open_columns() if self._in_columns(task, number) else self._open())
+        society = await (self._open_columns() if self._in_columns(task) else self._open())
         game = self._game(task, number, society)
         choice = self._choose_mode(task, number)
         plan = EpisodePlan(
@@ -210,14 +211,12 @@ class MultiModelEnvironment(Members):
         self._counts.add_episode(ended, game.synthetic)
         return ended
 
-    def _in_columns(self, task: TrainingTask, number: int) -> bool:
-        """Return whether an episode is played in columns. Raises UsageError where it must be, and cannot."""
-        asked, refusal = self._asked(), self._batch.refusal(self.models, self.client.settings.allowed)
-        if number in self._recording.episodes and not asked:
-            refusal = refusal or "its replies are recorded"
-        own = BatchRules(self.communication, self.deliberation, self._memory, bool(self._surveys))
+    def _in_columns(self, task: TrainingTask) -> bool:
+        """Return whether a task is played in columns. Raises UsageError where it must be, and cannot."""
+        asked = self._asked()
+        refusal = self._batch.refusal(self.models, self.client.settings.allowed, asked)
         later = (BatchRules.of(change.scenario) for change in self._changes)
-        for rules in () if refusal else (own, *later):
+        for rules in () if refusal else (self._rules, *later):
             refusal = refusal or batch_refusal(self.models, task, rules, asked, self._responders, self._reader)
         if refusal and self._batch.needed:
             raise UsageError(f"{self._batch.needed}, and this cannot be played so: {refusal}")
@@ -288,7 +287,9 @@ class MultiModelEnvironment(Members):
         """Store again what was said and done in finished episodes (`tasks`, by episode): oasis.db is then complete."""
         from simulation.engine.restore import store_again, store_messages_again
 
-        if any(self._in_columns(task, number) for number, task in tasks.items()):
+        if not tasks:
+            return
+        if any(map(self._in_columns, tasks.values())):
             store_messages_again(await self._open_columns(), messages)
             return
         society = await self._open()
@@ -364,7 +365,7 @@ class MultiModelEnvironment(Members):
 
     def _asked(self) -> tuple[int, ...]:
         """Return the players that are asked by requests where the society is played in columns."""
-        recorded = bool(self._recording.episodes)
+        recorded = self._batch.recorded or bool(self._recording.episodes)
         return asked_players(self.models, self.client.settings.allowed, recorded=recorded)
 
     def _seat(self, config: ModelConfig) -> None:

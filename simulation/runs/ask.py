@@ -30,6 +30,7 @@ from simulation.plan import Plan, Settings, make_plan
 from simulation.runs.changes import fork_entries
 from simulation.runs.replay import ReplaySession
 from simulation.store.asked import add_answers
+from simulation.store.blocks import one_by_one
 from simulation.store.events import CallBegun, CallMade, Event
 from simulation.store.interviews import InterviewAnswered
 from simulation.store.prompts import StoredPrompt, read_prompts
@@ -266,7 +267,7 @@ class InterviewSession(ReplaySession):
 
     def __init__(self, path: Path, plan: Plan, original: Path, places: Sequence[AskedPlace]) -> None:
         super().__init__(path, plan, None, original)
-        self._script = (event for event in self._recorded if not _is_interview(event))
+        self._script = (event for event in one_by_one(self._recorded) if not _is_interview(event))
         self._left = set(places)
         self.answers: dict[AskedPlace, InterviewAnswered] = {}
 

@@ -19,6 +19,7 @@ from agents.inference.backend import InferenceSettings
 from agents.inference.provenance import FALLBACK_ORDER, CallKey, Reply, Request, Tier
 from agents.problems import UsageError
 from agents.yaml_file import read_value
+from simulation.engine.batch.settings import asked_players
 from simulation.engine.interventions import Live
 from simulation.interviews.moments import moment_asked
 from simulation.plan import Plan, Settings, make_plan
@@ -26,12 +27,12 @@ from simulation.runs.changes import CHANGED, EARLIER, FORK_AT, FORK_OF, GIVEN, g
 from simulation.runs.live import LiveEvents
 from simulation.runs.replay import ReplaySession, WatchedRecording, unbroken
 from simulation.runs.session import Observer, RunSession, finish
-from simulation.store.blocks import takes_blocks
+from simulation.store.blocks import one_by_one, takes_blocks
 from simulation.store.events import CallMade, EpisodeEnded, EpisodeStarted, Event, RunEnded, StepResolved
 from simulation.store.history import live_events, said
 from simulation.store.intervention_events import EventHappened
 from simulation.store.log import EventLog
-from simulation.store.run_directory import new_directory, reader_of, write_manifest
+from simulation.store.run_directory import IN_COLUMNS, new_directory, reader_of, write_manifest
 from simulation.tables.run import Run, read_manifest
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def fork_run(
         wanted["events"] = [*_events_of(before, wanted), {**event, "at": f"{start[0] + 1}.{start[1] + 1}"}]
     after = _changed_plan(before, Settings(tier=tier, set=wanted))
     _refuse_changes(before.scenario, after.scenario, start, manifest)
+    if start > (0, 0) and manifest.get(IN_COLUMNS) and not any(isinstance(each, CallMade) for each in events):
+        _refuse_language_models(before, after, original)
     entries = {
         FORK_OF: str(original),
         FORK_AT: list(start),
@@ -150,6 +153,19 @@ def _refuse_changes(before: Scenario, after: Scenario, start: tuple[int, int], m
             raise UsageError(f"{key} can change at the start of an episode only, for example --at {start[0] + 2}.1")
 
 
+def _refuse_language_models(before: Plan, after: Plan, path: Path) -> None:
+    """Raise UsageError where language models would answer in a twin, and in the run nobody was asked."""
+    own, others = (
+        asked_players(plan.roster.expand(), plan.scenario.inference.settings().allowed, recorded=False)
+        for plan in (after, before)
+    )
+    if own and not others:
+        raise UsageError(
+            f"{path} was played in columns, without a record of replies, and in its fork a language model may answer: "
+            "say --tier simulated, fork it at 1.1, or play it again with language models"
+        )
+
+
 def _changed_keys(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Return the dotted keys of what differs: the section's key, and of tasks the task's."""
     found = []
@@ -215,7 +231,7 @@ class ForkSession(ReplaySession):
         super().__init__(path, plan, on_event, original)
         self._start, self._floor = start, floor
         self._recorded = [event for event in self._recorded if place_of(event) < start]
-        self._script = iter(self._recorded)
+        self._script = one_by_one(self._recorded)
 
     def _live(self) -> Live:
         happened = (event for event in self._recorded if isinstance(event, EventHappened))

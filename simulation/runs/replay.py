@@ -9,7 +9,7 @@ then the same bytes as those of the run, except that a resumed run is replayed a
 from __future__ import annotations
 
 import filecmp
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from itertools import zip_longest
@@ -25,9 +25,9 @@ from simulation.plan import Plan
 from simulation.runs.changes import fork_entries
 from simulation.runs.live import again
 from simulation.runs.session import Observer, RunSession, RunStoppedError, finish
-from simulation.store.blocks import LEAST, EventBlock, takes_blocks
+from simulation.store.blocks import EventBlock, one_by_one, takes_blocks
 from simulation.store.events import CallMade, EpisodeEnded, Event, RunEnded, RunResumed, StepResolved
-from simulation.store.history import live_events, said
+from simulation.store.history import is_large_step_in_lines, live_events, said
 from simulation.store.intervention_events import EventHappened
 from simulation.store.log import EventLog, read_log
 from simulation.store.prompts import StoredPrompt, read_prompts
@@ -121,7 +121,7 @@ class ReplaySession(RunSession):
         self._original = original
         self._recorded = unbroken(original / EventLog.NAME)
         self._asked = read_prompts(original)
-        self._script = iter(self._recorded)
+        self._script: Iterator[Event] = one_by_one(self._recorded)
         self.responders = {row.model_id: _absent for row in plan.roster.expand() if row.human}
         self.compared = 0
 
@@ -142,9 +142,15 @@ class ReplaySession(RunSession):
         if stored is not None and stored.messages != request.messages:
             raise ReplayError(f"{request.key.place}: the prompt differs: {_first_difference(stored, request)}")
 
+    def _began_by_requests(self) -> bool:
+        return any(map(is_large_step_in_lines, self._recorded))
+
     def _why_in_columns(self) -> str:
-        played = read_manifest(self._original).get(IN_COLUMNS)
-        return f"{self._original} was played in columns, without a record of replies" if played else ""
+        models = any(row.model_name for row in self.plan.roster.models)
+        unheard = models and not any(isinstance(event, CallMade) for event in self._recorded)
+        if self._recorded and unheard and read_manifest(self._original).get(IN_COLUMNS):
+            return f"{self._original} was played in columns, without a record of replies"
+        return super()._why_in_columns()
 
     def _settings(self) -> InferenceSettings:
         return replace(super()._settings(), tiers=())
@@ -165,12 +171,9 @@ class ReplaySession(RunSession):
             self.compared += 1
 
     def _note_block(self, block: EventBlock) -> None:
-        """Compare the events of a block with the recorded ones, one by one where the log has a line for each."""
-        if len(block.rows) >= LEAST:
-            self._expected(block)
-        else:
-            for event in block.rows:
-                self._expected(event)
+        """Compare the events of a block with the recorded ones, which may be lines or a block."""
+        for event in block.rows:
+            self._expected(event)
         super()._note(block)
         self.compared += len(block.rows)
 
@@ -209,17 +212,12 @@ def _is_void(event: Event, episode: int) -> bool:
 
 def _difference(recorded: Event, event: Event) -> str:
     """Return how an event differs from the recorded one, measured durations aside; empty where it does not."""
+    if recorded == event:
+        return ""
     if type(recorded) is not type(event):
         return f"{_place(event)} happened where {_place(recorded)} was recorded"
     if isinstance(event, (StepResolved, EpisodeEnded)) and isinstance(recorded, (StepResolved, EpisodeEnded)):
         event = replace(event, duration=recorded.duration)
-    if isinstance(event, EventBlock) and isinstance(recorded, EventBlock):
-        if len(recorded.rows) != len(event.rows):
-            return (
-                f"{_place(event)}: {len(recorded.rows)} {event.kind} were recorded, and now there are {len(event.rows)}"
-            )
-        pairs = zip(recorded.rows, event.rows, strict=True)
-        return next((_difference(was, now) for was, now in pairs if was != now), "")
     names = [field.name for field in fields(event) if getattr(event, field.name) != getattr(recorded, field.name)]
     if not names:
         return ""

@@ -134,7 +134,7 @@ class RunSession:
             self._lock.release()
             raise
         self.tier_mix = self.history.tier_mix
-        self._blocks = 0
+        self._in_columns = False
 
     async def run(self) -> None:
         """Play every episode that has not ended."""
@@ -204,12 +204,17 @@ class RunSession:
         """Return how the run may be played in columns: no scenario of it, a fork's included, needs OASIS's agents."""
         played = [self.plan.scenario, *(change.scenario for change in self._changes)]
         return BatchSettings(
-            allowed=not any(scenario.needs_tools for scenario in played),
+            allowed=not (self._began_by_requests() or any(scenario.needs_tools for scenario in played)),
             prompts=any(scenario.prompts is OnOrOff.ON for scenario in played),
             oasis_db=self._changes[0].scenario.oasis_db,
             answering=answering,
             needed=self._why_in_columns(),
+            recorded=bool(self.history.tier_mix),
         )
+
+    def _began_by_requests(self) -> bool:
+        """Return whether steps of the run that may be blocks of its log are lines of it: it goes on so."""
+        return self.history.by_requests
 
     def _why_in_columns(self) -> str:
         """Return why the run must be played in columns; empty where it need not."""
@@ -292,8 +297,9 @@ class RunSession:
                 self.prompts.flush()
         if isinstance(event, CallMade) and event.record.reply is not None:
             self.tier_mix[event.record.tier.value] += 1
-        elif isinstance(event, EventBlock):
-            self._blocks += 1
+        elif isinstance(event, EventBlock) and not self._in_columns:
+            self._in_columns = True
+            write_manifest(self.path, {**read_manifest(self.path), IN_COLUMNS: True})
         if self._on_event is not None:
             tell(self._on_event, event)
 
@@ -320,9 +326,7 @@ class RunSession:
         write_tables(self.path / "tables", filled, TABLES)
         manifest = read_manifest(self.path)
         mix = dict(self.tier_mix or _simulated_in(tables))
-        last = {"status": status.value, "reason": reason, "tier_mix": mix}
-        columns = {IN_COLUMNS: True} if self._blocks else {}
-        write_manifest(self.path, {**manifest, **last, **columns})
+        write_manifest(self.path, {**manifest, "status": status.value, "reason": reason, "tier_mix": mix})
         self._lock.release()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from agents.inference.provenance import CallKey, Provenance, Purpose, Reply, Tier
 from agents.inference.recording import Recorded
 from agents.network import SocialActionName, SocialMove
-from simulation.store.blocks import EventBlock, is_block_of
+from simulation.store.blocks import LEAST, EventBlock, is_block_of
 from simulation.store.events import (
     CallMade,
     DecisionMade,
@@ -21,17 +21,20 @@ from simulation.store.events import (
     MessageSent,
     RunResumed,
     SocialActed,
+    StepResolved,
 )
 from simulation.store.intervention_events import SCENARIO, EventHappened
 from simulation.store.log import read_log
+from simulation.store.rows import Rows
 
 
 @dataclass
 class History:
     """Finished episodes, their messages, acts and events, and the unfinished episode's calls that brought a reply.
 
-    The messages of a large step are a block. `live` are the events from outside by episode and step, and `reached` is
-    the last step that anything is known of: up to there a resumed run takes no others.
+    The messages of a large step are a block, unless it was played by requests: `by_requests` says that one was. `live`
+    are the events from outside by episode and step, and `reached` is the last step that anything is known of: up to
+    there a resumed run takes no others.
     """
 
     finished: dict[int, tuple[EpisodeStarted, EpisodeEnded]] = field(default_factory=dict)
@@ -42,6 +45,7 @@ class History:
     live: dict[tuple[int, int], list[EventHappened]] = field(default_factory=dict)
     reached: tuple[int, int] = (-1, -1)
     tier_mix: Counter[str] = field(default_factory=Counter)
+    by_requests: bool = False
 
     @classmethod
     def read(cls, path: Path) -> History:
@@ -52,6 +56,7 @@ class History:
         for event in read_log(path):
             history.recorded.update(said(event))
             history.reached = max(history.reached, place_in(event))
+            history.by_requests = history.by_requests or is_large_step_in_lines(event)
             if isinstance(event, EpisodeStarted):
                 started[event.episode] = event
             elif isinstance(event, MessageSent) or is_block_of(event, MessageSent):
@@ -85,6 +90,11 @@ def live_events(happened: Iterable[EventHappened]) -> dict[tuple[int, int], list
         if event.source != SCENARIO:
             found.setdefault((event.episode, event.step), []).append(event)
     return found
+
+
+def is_large_step_in_lines(event: Event) -> bool:
+    """Tell whether an event is a large step that is a line of the log: it was played by requests."""
+    return isinstance(event, StepResolved) and len(event.rows) >= LEAST and not isinstance(event.rows, Rows)
 
 
 def place_in(event: Event) -> tuple[int, int]:

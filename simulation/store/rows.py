@@ -86,6 +86,8 @@ class TextLists(Sequence[tuple[str, ...]]):
     def __getitem__(self, place: int | slice) -> tuple[str, ...] | list[tuple[str, ...]]:
         if isinstance(place, slice):
             return [self[each] for each in range(*place.indices(len(self)))]
+        if place < 0:
+            place += len(self)
         texts, own = self.texts, self.codes[self.starts[place] : self.starts[place + 1]]
         return tuple([texts[code] for code in own.tolist()])
 

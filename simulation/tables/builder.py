@@ -197,8 +197,10 @@ class TableBuilder:
         """Drop the rows of an episode that is played again; its calls stay, as they were paid for."""
         for name in (TableName.MESSAGES, TableName.ACTS, TableName.DECISIONS, TableName.STEPS, *_OF_EPISODES):
             self.rows[name] = [row for row in self.rows[name] if row["episode"] != episode]
-            self._parts[name] = [without(part, episode) for part in self._parts[name]]
+            others = (without(part, episode) for part in self._parts[name])
+            self._parts[name] = [part for part in others if len(part)]
         self._networks.pop(episode, None)
+        self._tiers.clear()
 
     def parts(self) -> dict[TableName, list[Part]]:
         """Return every table as the parts that follow one another: one frame where no block was large."""

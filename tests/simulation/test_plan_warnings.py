@@ -93,3 +93,11 @@ def test_ids_that_look_alike_are_named(make_plan: MakePlan, pair: tuple[str, str
 
 def test_ids_with_other_accents_do_not_look_alike(make_plan: MakePlan) -> None:
     assert plan_warnings(make_plan(rows=(row("cafe"), row("café"), row("张伟"), row("李娜")), mode="cooperative")) == ()
+
+
+def test_prompts_of_a_crowd_are_named_where_it_has_language_models(make_plan: MakePlan) -> None:
+    crowd = row("crowd", count=5_000)
+    models = ModelConfig(model_id="lora", model_name="cooperator", role="leader", count=1_200)
+    assert plan_warnings(make_plan(rows=(crowd,), mode="cooperative")) == ()
+    [found] = plan_warnings(make_plan(rows=(crowd, models), mode="cooperative"))
+    assert found.startswith("prompts of 1,200 simulated models are made and stored")

@@ -40,7 +40,10 @@ class ProcessWorker:
     def result(self) -> object:
         """Wait for the answer to the last question, as `AnswerWorker.result`."""
         assert self._process.stdout is not None
-        found = read_frame(self._process.stdout)
+        try:
+            found = read_frame(self._process.stdout)
+        except ValueError as error:  # another thread has ended the process
+            raise LostWorkerError(str(error)) from error
         if found is None:
             raise LostWorkerError(f"process {self.pid} ended with {self._process.wait()}")
         return unpacked(found)

@@ -8,7 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from agents.answers import ReaderVersion
-from agents.deliberation import UNSET, Deliberation
+from agents.deliberation import Deliberation
 from agents.inference.provenance import Tier
 from simulation.scenario import OnOrOff
 from simulation.sections.memory import MemoryConfig
@@ -28,11 +28,12 @@ class BatchSettings:
     """Whether an environment may play in columns, and how.
 
     Args:
-        allowed: Whether no model acts in a social network.
+        allowed: Whether no model acts in a social network, and what was played before was not played by requests.
         prompts: Whether the prompts of the simulated tier are kept.
         oasis_db: Whether OASIS's database is kept; off is for societies in columns.
         answering: Who computes the answers; None is this process.
         needed: Why an episode must be played in columns; empty where it need not.
+        recorded: Whether replies of the run's language models were recorded: they are asked by requests then.
     """
 
     allowed: bool = False
@@ -40,17 +41,20 @@ class BatchSettings:
     oasis_db: OnOrOff = OnOrOff.ON
     answering: Answering | None = None
     needed: str = ""
+    recorded: bool = False
 
-    def refusal(self, models: Sequence[ModelConfig], tiers: Collection[Tier]) -> str:
+    def refusal(self, models: Sequence[ModelConfig], tiers: Collection[Tier], asked: Collection[int]) -> str:
         """Return why no episode of these models may be played in columns; empty where one may.
 
         Args:
             models: The players' roster rows.
             tiers: The tiers that may answer.
+            asked: The players that are asked by requests.
         """
         if not self.allowed:
             return "models act in a social network"
-        if self.prompts and set(tiers) == {Tier.SIMULATED} and any(row.model_name for row in models):
+        simulated = set(tiers) == {Tier.SIMULATED} and not asked
+        if self.prompts and simulated and any(row.model_name for row in models):
             return "its prompts are kept"
         return f"it has fewer than {LARGE} players" if self.prompts and len(models) < LARGE else ""
 
@@ -89,8 +93,8 @@ def can_be_split(scenario: Scenario, models: Sequence[ModelConfig]) -> bool:
     """Tell whether a scenario may be played in columns with these models: several processes then share a society."""
     tiers = scenario.inference.settings().allowed
     settings = BatchSettings(allowed=not scenario.needs_tools, prompts=scenario.prompts is OnOrOff.ON)
-    few = len(asked_players(models, tiers, recorded=False)) <= MOST_ASKED * len(models)
-    return few and not settings.refusal(models, tiers)
+    asked = asked_players(models, tiers, recorded=False)
+    return len(asked) <= MOST_ASKED * len(models) and not settings.refusal(models, tiers, asked)
 
 
 def asked_players(models: Sequence[ModelConfig], tiers: Collection[Tier], *, recorded: bool) -> tuple[int, ...]:
@@ -98,10 +102,10 @@ def asked_players(models: Sequence[ModelConfig], tiers: Collection[Tier], *, rec
 
     Args:
         models: The players' roster rows.
-        tiers: The tiers that may answer; without any, recorded replies do.
-        recorded: Whether there are any.
+        tiers: The tiers that may answer.
+        recorded: Whether replies were recorded: whoever gave them was asked by requests, and is so again.
     """
-    if not (set(tiers) - {Tier.SIMULATED} or (recorded and not tiers)):
+    if not (recorded or set(tiers) - {Tier.SIMULATED}):
         return ()
     return tuple(player for player, row in enumerate(models) if row.model_name)
 
@@ -125,7 +129,7 @@ def batch_refusal(
         reader: Which reader reads the replies.
     """
     of_rows = (_of_row(row, answered, rules.deliberation) for player, row in enumerate(models) if player not in asked)
-    of_asked = (_of_row(models[player], answered, UNSET) for player in asked)
+    of_asked = (_of_player(models[player], answered) for player in asked)
     found = chain(_of_rules(task, rules, reader), _of_asked(rules, asked, len(models)), of_asked, of_rows)
     return next(filter(None, found), "")
 
@@ -140,11 +144,13 @@ def _of_asked(rules: BatchRules, asked: Collection[int], players: int) -> Iterat
 
 
 def _of_row(row: ModelConfig, answered: Collection[str], deliberation: Deliberation) -> str:
-    if row.human or row.model_id in answered:
-        return f"{row.model_id} is not played by a policy"
     if row.model_name and deliberation.with_settings(row.thinking, row.decide).notes:
         return f"{row.model_id} writes a note before it decides"
-    return ""
+    return _of_player(row, answered)
+
+
+def _of_player(row: ModelConfig, answered: Collection[str]) -> str:
+    return f"{row.model_id} is not played by a policy" if row.human or row.model_id in answered else ""
 
 
 def _of_rules(task: TrainingTask, rules: BatchRules, reader: ReaderVersion) -> Iterator[str]:

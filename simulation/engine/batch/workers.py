@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from multiprocessing.reduction import ForkingPickler
+from threading import Lock
 from typing import Any, Protocol
 
 from agents.problems import SocietyError
@@ -63,6 +64,8 @@ class SplitAnswering:
         self._equipment: list[bytes] = []
         self._state: object = None
         self._closed = False
+        self._lock = Lock()
+        """Held while workers are started or ended: one thread ends what another one starts."""
 
     async def answer(self, cast: Cast, question: StepQuestion) -> Answers:
         """Return what the players answer, as `Answering.answer`."""
@@ -73,10 +76,10 @@ class SplitAnswering:
 
     def close(self) -> None:
         """End the workers; a part that is being answered meanwhile is given up."""
-        self._closed = True
-        for worker in self._workers:
-            worker.end()
-        self._workers = []
+        with self._lock:
+            left, self._closed = () if self._closed else self._workers, True
+            for worker in left:
+                worker.end()
 
     def _answer(self, cast: Cast, question: StepQuestion, parts: Sequence[StepQuestion]) -> Answers:
         self._equip(cast, question.state)
@@ -88,7 +91,8 @@ class SplitAnswering:
     def _equip(self, cast: Cast, state: object) -> None:
         """Give the workers the cast and the state that they do not have yet."""
         if not self._workers:
-            self._workers = [self._make() for _ in range(self._count)]
+            with self._open():
+                self._workers = [self._make() for _ in range(self._count)]
             self._cast = self._state = None
         news = []
         if cast is not self._cast:
@@ -101,6 +105,14 @@ class SplitAnswering:
         for number in range(self._count):
             self._submit(number, *news)
 
+    @contextlib.contextmanager
+    def _open(self, cause: Exception | None = None) -> Iterator[None]:
+        """Let nobody end the workers meanwhile. Raises SocietyError, with its cause, where they were ended."""
+        with self._lock:
+            if self._closed:
+                raise SocietyError("the workers were ended") from cause
+            yield
+
     def _submit(self, number: int, *orders: bytes) -> None:
         """Send orders to a worker; where it has died, its result is missed later and it is replaced then."""
         with contextlib.suppress(LostWorkerError):
@@ -112,10 +124,7 @@ class SplitAnswering:
             try:
                 found = self._workers[number].result()
             except LostWorkerError as error:
-                if self._closed:
-                    raise SocietyError("the workers were ended") from error
-                notices.warning("a worker process died; its part of the step is being computed again")
-                self._replace(number, order)
+                self._replace(number, order, error)
                 continue
             if isinstance(found, SocietyError):
                 raise found
@@ -123,9 +132,11 @@ class SplitAnswering:
             return found
         raise SocietyError(f"{DEATHS} worker processes died in a row and a part of the step was not finished")
 
-    def _replace(self, number: int, order: bytes) -> None:
-        """Put another worker in the place of one that died, and give it the same order."""
-        self._workers[number] = self._make()
+    def _replace(self, number: int, order: bytes, error: LostWorkerError) -> None:
+        """Put another worker in the place of one that died of `error`, and give it the same order."""
+        with self._open(error):
+            notices.warning("a worker process died; its part of the step is being computed again")
+            self._workers[number] = self._make()
         self._submit(number, *self._equipment, order)
 
 

@@ -20,6 +20,7 @@ from simulation.runs.fork import fork_run
 from simulation.runs.live import say
 from simulation.runs.replay import replay_run
 from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
+from simulation.runs.session import RunSession
 from simulation.store.blocks import EventBlock, takes_blocks
 from simulation.store.events import Event, MessageSent, StepResolved
 from simulation.tables.run import Run
@@ -172,6 +173,14 @@ def test_an_interrupted_first_step_is_played_again(tmp_path: Path, monkeypatch: 
         run_scenario(columns_of(), roster=crowd(20), out=tmp_path)
     monkeypatch.undo()
     assert len(resume_run(stopped.value.path).messages) == 60
+
+
+def test_a_run_that_is_killed_at_its_end_was_played_in_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RunSession, "end", lambda *_: None)
+    killed = run_scenario(columns_of(), roster=crowd(20), out=tmp_path)
+    monkeypatch.undo()
+    assert killed.manifest["status"] == "running"
+    assert resume_run(killed.path).manifest["in_columns"] is True
 
 
 def test_a_fork_is_played_in_columns_too(tmp_path: Path) -> None:

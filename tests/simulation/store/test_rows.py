@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simulation.store.events import StepRow
-from simulation.store.rows import CodedCells, Rows, Same
+from simulation.store.rows import CodedCells, Rows, Same, TextLists
 
 ROWS = Rows(
     StepRow,
@@ -32,3 +32,12 @@ def test_rows_are_reached_by_place_and_by_slice() -> None:
     assert ROWS[1:] == list(PLAIN[1:])
     with pytest.raises(IndexError, match="row 3 of 3"):
         _ = ROWS[3]
+
+
+def test_lists_of_texts_are_reached_from_both_ends() -> None:
+    lists = TextLists.of([["ada", "ben"], [], ["ada"]])
+    assert list(lists) == [("ada", "ben"), (), ("ada",)]
+    assert (lists[-1], lists[-3]) == (("ada",), ("ada", "ben"))
+    assert lists[::-1] == [("ada",), (), ("ada", "ben")]
+    with pytest.raises(IndexError):
+        _ = lists[3]

@@ -24,7 +24,6 @@ COMMUNICATION = {"topology": "ring", "talk_rounds": 2, "message_budget": 3}
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Return a run of two episodes whose steps are all in blocks."""
     monkeypatch.setattr(log, "LEAST", 1)
-    monkeypatch.setattr("simulation.runs.replay.LEAST", 1)
     scenario = scenario_of(prompts="off", episodes=2, mode="team_battle", communication=COMMUNICATION)
     return run_scenario(scenario, roster=roster_of(8), out=tmp_path)
 

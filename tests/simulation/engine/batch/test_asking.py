@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from agents.problems import SocietyError
+from agents.deliberation import DecideMode
+from agents.problems import SocietyError, UsageError
 from agents.roster import Roster
 from simulation import fork_run, replay_run
 from simulation.engine.batch import asking as asking_episode
 from simulation.engine.batch import settings, workers
-from simulation.runs.runner import RunStoppedError, resume_run, run_scenario
+from simulation.runs.runner import Observer, RunStoppedError, resume_run, run_scenario
+from simulation.store.blocks import takes_blocks
 from simulation.store.events import CallMade, Event, RunResumed, StepResolved
 from simulation.store.log import EventLog, read_events
 from simulation.tables.run import Run
@@ -150,11 +152,7 @@ def test_what_a_language_model_says_has_its_source(
 
 
 def test_a_large_crowd_is_played_in_columns_with_its_prompts_kept(server: SpeakingServer, tmp_path: Path) -> None:
-    rows = [
-        {"model_id": "lora", "model_name": "cooperator", "role": "leader", "count": 20},
-        {"model_id": "crowd", "policy": "conditional_cooperator", "count": 2480},
-    ]
-    roster = Roster.model_validate({"name": "crowd", "base_model": "base", "models": rows})
+    roster = a_few_in(2_500)
     scenario = asking(server, scenario_of(communication={"topology": "small_world", "degree": 4}))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "LARGE", 10_000)
@@ -163,7 +161,7 @@ def test_a_large_crowd_is_played_in_columns_with_its_prompts_kept(server: Speaki
     columns = play(scenario, roster, tmp_path / "columns")
     assert_same(alone, columns)
     assert list(columns.path.glob("blocks/*MessageSent.parquet"))
-    assert len(columns.prompts) == len(columns.calls) >= 20 * 2 * 3
+    assert len(columns.prompts) == len(columns.calls) >= 3 * 2 * 3
     for name in ("messages", "decisions", "steps", "outcomes", "agents"):
         one, other = (getattr(run, name) for run in (alone, columns))
         measured = [column for column in ("latency", "duration", "completion_time") if column in one]
@@ -205,13 +203,8 @@ def test_an_interrupted_run_pays_for_no_call_twice(
 ) -> None:
     scenario, roster = with_keys(server, {}), roster_of(10)
     unbroken = play(scenario, roster, tmp_path / "unbroken")
-
-    def stop(event: Event) -> None:
-        if isinstance(event, StepResolved) and (event.episode, event.step) == (1, 1):
-            raise KeyboardInterrupt
-
     with pytest.raises(RunStoppedError) as stopped:
-        run_scenario(scenario, roster=roster, out=tmp_path / "stopped", on_event=stop)
+        run_scenario(scenario, roster=roster, out=tmp_path / "stopped", on_event=stop_at(1, 1))
     asked = len(server.bodies)
     resumed = resume_run(stopped.value.path)
     assert len(server.bodies) - asked == len(calls_of(resumed)) - calls_before(resumed)
@@ -239,3 +232,120 @@ def test_what_only_requests_can_do_is_not_played_in_columns(
 ) -> None:
     with pytest.raises(SocietyError, match=reason):
         play(with_keys(server, {**KEYS["no database"], **keys}), roster_of(10), tmp_path)
+
+
+def a_few_in(players: int) -> Roster:
+    """Return a roster of three language models and many that play by a policy."""
+    rows = [
+        {"model_id": "lora", "model_name": "cooperator", "role": "leader", "count": 3},
+        {"model_id": "crowd", "policy": "conditional_cooperator", "count": players - 3},
+    ]
+    return Roster.model_validate({"name": "crowd", "base_model": "base", "models": rows})
+
+
+LARGE_STEPS = scenario_of(communication={"topology": "small_world", "degree": 4}, episodes=2)
+
+
+def test_a_large_run_by_requests_is_replayed_and_forked_by_requests(server: SpeakingServer, tmp_path: Path) -> None:
+    roster = a_few_in(2_000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "LARGE", 10_000)  # as an earlier version played it
+        earlier = play(asking(server, LARGE_STEPS), roster, tmp_path)
+    simulated = play(LARGE_STEPS, roster, tmp_path)  # its prompts are kept
+    for run in (earlier, simulated):
+        assert not run.manifest.get("in_columns")
+        replay = replay_run(run.path, out=tmp_path / "replay")
+        assert replay.log_identical
+        assert replay.tables_identical
+    assert events_of(fork_run(earlier.path, at="2.2", out=tmp_path)) == events_of(earlier)
+
+
+def test_a_run_goes_on_by_requests_where_it_began_so(server: SpeakingServer, tmp_path: Path) -> None:
+    scenario, roster = asking(server, LARGE_STEPS), a_few_in(2_000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "LARGE", 10_000)
+        with pytest.raises(RunStoppedError) as stopped:
+            run_scenario(scenario, roster=roster, out=tmp_path, on_event=stop_at(1, 0))
+    resumed = resume_run(stopped.value.path)
+    assert not list(resumed.path.glob("blocks/*"))
+    assert replay_run(resumed.path, out=tmp_path / "replay").tables_identical
+
+
+def test_a_resumed_large_run_is_replayed_to_the_byte(server: SpeakingServer, tmp_path: Path) -> None:
+    with pytest.raises(RunStoppedError) as stopped:
+        run_scenario(asking(server, LARGE_STEPS), roster=a_few_in(2_000), out=tmp_path, on_event=stop_at(1, 1))
+    resumed = resume_run(stopped.value.path)
+    assert replay_run(resumed.path, out=tmp_path / "replay").tables_identical
+
+
+def stop_at(episode: int, step: int) -> Observer:
+    """Return what interrupts a run after a step."""
+
+    @takes_blocks
+    def stop(event: Event) -> None:
+        if isinstance(event, StepResolved) and (event.episode, event.step) == (episode, step):
+            raise KeyboardInterrupt
+
+    return stop
+
+
+def test_a_run_that_stops_in_its_first_episode_keeps_one_database(
+    server: SpeakingServer, tmp_path: Path, in_columns: pytest.MonkeyPatch
+) -> None:
+    scenario, roster = with_keys(server, {}), roster_of(10)
+    unbroken = play(scenario, roster, tmp_path)
+    with pytest.raises(RunStoppedError) as stopped:
+        run_scenario(scenario, roster=roster, out=tmp_path, on_event=stop_at(0, 1))
+    resumed = resume_run(stopped.value.path)
+    assert [path.name for path in resumed.path.glob("oasis*.db")] == ["oasis.db"]
+    assert rows_of_database(resumed) == rows_of_database(unbroken)
+
+
+@pytest.mark.parametrize("at", ["1.1", "1.2", "2.1"])
+def test_a_fork_may_let_the_simulated_tier_go_on(
+    at: str, server: SpeakingServer, tmp_path: Path, in_columns: pytest.MonkeyPatch
+) -> None:
+    run = play(with_keys(server, {}), roster_of(10), tmp_path)
+    fork = fork_run(run.path, at=at, tier="simulated", out=tmp_path)
+    before = {"1.1": 0, "1.2": 1, "2.1": 3}[at]
+    counts = fork.messages.assign(place=fork.messages["episode"] * 3 + fork.messages["step"]).groupby("place")["tier"]
+    tiers = [{tier for tier in own if tier != "scripted"} for _, own in counts]
+    assert tiers == [{"http"}] * before + [{"simulated"}] * (6 - before)
+    assert replay_run(fork.path, out=tmp_path / "replay").tables_identical
+
+
+def test_a_fork_where_nobody_was_asked_is_refused_language_models(
+    server: SpeakingServer, tmp_path: Path, in_columns: pytest.MonkeyPatch
+) -> None:
+    run = play(scenario_of(prompts="off"), roster_of(10), tmp_path)
+    real = {"inference.tiers": ["http"], "inference.endpoints": [server.url]}
+    with pytest.raises(UsageError, match=r"was played in columns.*say --tier simulated"):
+        fork_run(run.path, at="1.2", set=real, out=tmp_path)
+    assert fork_run(run.path, at="1.1", set=real, out=tmp_path).manifest["tier_mix"]["http"] > 0
+
+
+def test_a_fork_may_change_to_what_only_requests_can_do(
+    server: SpeakingServer, tmp_path: Path, in_columns: pytest.MonkeyPatch
+) -> None:
+    run = play(with_keys(server, {}), roster_of(10), tmp_path)
+    assert not fork_run(run.path, at="1.2", set={"communication.treatment": "shuffled"}, out=tmp_path).manifest.get(
+        "in_columns"
+    )
+    neighbours = play(with_keys(server, {"communication": {"stepping": "by_neighbours"}}), roster_of(10), tmp_path)
+    fork = fork_run(neighbours.path, at="2.1", set={"communication.stepping": "together"}, out=tmp_path)
+    assert [path.name for path in fork.path.glob("oasis*.db")] == ["oasis.db"]
+
+
+def test_a_language_model_may_write_notes_by_its_own_row(
+    server: SpeakingServer, tmp_path: Path, in_columns: pytest.MonkeyPatch
+) -> None:
+    rows = [row.model_copy(update={"decide": DecideMode.REASONED}) for row in roster_of(1).models]
+    roster = Roster(name="crowd", base_model="base", models=(*rows, *a_few_in(10).models[1:]))
+    assert_same(*both_ways(with_keys(server, {}), roster, tmp_path, in_columns))
+
+
+def test_a_crowd_can_be_asked_afterwards(server: SpeakingServer, tmp_path: Path) -> None:
+    run = play(asking(server, LARGE_STEPS), a_few_in(2_000), tmp_path)
+    assert run.manifest["in_columns"]
+    answers = run.ask("crowd_7", at=(1, 2), question="How far do you trust the others?", scale=(1, 7))
+    assert len(answers) == 1

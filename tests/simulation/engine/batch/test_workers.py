@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -105,6 +106,39 @@ async def test_ending_the_workers_starts_no_other(caplog: pytest.LogCaptureFixtu
     with pytest.raises(SocietyError, match="the workers were ended"):
         await split.answer(of, question(of))
     assert "computed again" not in caplog.text
+
+
+async def test_workers_that_start_as_the_run_ends_are_ended() -> None:
+    started: list[EndedWorkerStub] = []
+    ending: list[threading.Thread] = []
+
+    def make() -> EndedWorkerStub:
+        if not ending:
+            ending.append(threading.Thread(target=split.close))
+            ending[0].start()
+            ending[0].join(0.2)
+        started.append(EndedWorkerStub())
+        return started[-1]
+
+    of, split = cast(), SplitAnswering(make, 2)
+    with pytest.raises(SocietyError, match="the workers were ended"):
+        await split.answer(of, question(of))
+    ending[0].join()
+    assert [worker.ended.is_set() for worker in started] == [True, True]
+
+
+class EndedWorkerStub(DyingWorkerStub):
+    """A worker that answers nothing until it is ended."""
+
+    def __init__(self) -> None:
+        self.ended = threading.Event()
+
+    def result(self) -> object:
+        self.ended.wait(20)
+        raise LostWorkerError("ended")
+
+    def end(self) -> None:
+        self.ended.set()
 
 
 async def test_few_players_are_not_split(monkeypatch: pytest.MonkeyPatch) -> None:
