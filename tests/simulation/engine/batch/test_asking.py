@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from simulation import fork_run, replay_run
 from simulation.engine.batch import asking as asking_episode
 from simulation.engine.batch import settings, workers
 from simulation.runs.runner import Observer, RunStoppedError, resume_run, run_scenario
+from simulation.store import history, log
 from simulation.store.blocks import takes_blocks
 from simulation.store.events import CallMade, Event, RunResumed, StepResolved
 from simulation.store.log import EventLog, read_events
@@ -92,16 +94,29 @@ def assert_same(alone: Run, columns: Run) -> None:
     assert columns.manifest["in_columns"]
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("game", GAMES)
-def test_every_game_and_mode_is_the_same(
-    game: str, mode: str, server: SpeakingServer, tmp_path: Path, in_columns: pytest.MonkeyPatch
-) -> None:
+def same_in_columns(game: str, mode: str, server: SpeakingServer, out: Path, patch: pytest.MonkeyPatch) -> None:
+    """Check that a game is the same by requests and in columns, with drawn rules."""
     scenario = asking(server, drawn(game, mode))
     if scenario["communication"]["treatment"] == "shuffled":
         scenario["communication"]["treatment"] = "delivered"
     scenario["memory"] = {"window": len(game) % 3}
-    assert_same(*both_ways(scenario, plan_of(scenario).roster, tmp_path, in_columns))
+    assert_same(*both_ways(scenario, plan_of(scenario).roster, out, patch))
+
+
+@pytest.mark.parametrize(("game", "mode"), zip(GAMES, cycle(MODES), strict=False))
+def test_every_game_is_the_same(
+    game: str, mode: str, server: SpeakingServer, tmp_path: Path, in_columns: pytest.MonkeyPatch
+) -> None:
+    same_in_columns(game, mode, server, tmp_path, in_columns)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("game", GAMES)
+def test_every_game_is_the_same_in_every_mode(
+    game: str, mode: str, server: SpeakingServer, tmp_path: Path, in_columns: pytest.MonkeyPatch
+) -> None:
+    same_in_columns(game, mode, server, tmp_path, in_columns)
 
 
 KEYS: dict[str, dict[str, Any]] = {
@@ -243,11 +258,21 @@ def a_few_in(players: int) -> Roster:
     return Roster.model_validate({"name": "crowd", "base_model": "base", "models": rows})
 
 
+@pytest.fixture
+def large_at_forty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets a society of 40 players be a large one, played in columns and stored in blocks."""
+    monkeypatch.setattr(settings, "LARGE", 40)
+    for module in (log, history):
+        monkeypatch.setattr(module, "LEAST", 40)
+
+
 LARGE_STEPS = scenario_of(communication={"topology": "small_world", "degree": 4}, episodes=2)
 
 
-def test_a_large_run_by_requests_is_replayed_and_forked_by_requests(server: SpeakingServer, tmp_path: Path) -> None:
-    roster = a_few_in(2_000)
+def test_a_large_run_by_requests_is_replayed_and_forked_by_requests(
+    server: SpeakingServer, large_at_forty: None, tmp_path: Path
+) -> None:
+    roster = a_few_in(40)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "LARGE", 10_000)  # as an earlier version played it
         earlier = play(asking(server, LARGE_STEPS), roster, tmp_path)
@@ -260,8 +285,10 @@ def test_a_large_run_by_requests_is_replayed_and_forked_by_requests(server: Spea
     assert events_of(fork_run(earlier.path, at="2.2", out=tmp_path)) == events_of(earlier)
 
 
-def test_a_run_goes_on_by_requests_where_it_began_so(server: SpeakingServer, tmp_path: Path) -> None:
-    scenario, roster = asking(server, LARGE_STEPS), a_few_in(2_000)
+def test_a_run_goes_on_by_requests_where_it_began_so(
+    server: SpeakingServer, large_at_forty: None, tmp_path: Path
+) -> None:
+    scenario, roster = asking(server, LARGE_STEPS), a_few_in(40)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "LARGE", 10_000)
         with pytest.raises(RunStoppedError) as stopped:
@@ -271,9 +298,11 @@ def test_a_run_goes_on_by_requests_where_it_began_so(server: SpeakingServer, tmp
     assert replay_run(resumed.path, out=tmp_path / "replay").tables_identical
 
 
-def test_a_resumed_large_run_is_replayed_to_the_byte(server: SpeakingServer, tmp_path: Path) -> None:
+def test_a_resumed_large_run_is_replayed_to_the_byte(
+    server: SpeakingServer, large_at_forty: None, tmp_path: Path
+) -> None:
     with pytest.raises(RunStoppedError) as stopped:
-        run_scenario(asking(server, LARGE_STEPS), roster=a_few_in(2_000), out=tmp_path, on_event=stop_at(1, 1))
+        run_scenario(asking(server, LARGE_STEPS), roster=a_few_in(40), out=tmp_path, on_event=stop_at(1, 1))
     resumed = resume_run(stopped.value.path)
     assert replay_run(resumed.path, out=tmp_path / "replay").tables_identical
 
@@ -344,8 +373,8 @@ def test_a_language_model_may_write_notes_by_its_own_row(
     assert_same(*both_ways(with_keys(server, {}), roster, tmp_path, in_columns))
 
 
-def test_a_crowd_can_be_asked_afterwards(server: SpeakingServer, tmp_path: Path) -> None:
-    run = play(asking(server, LARGE_STEPS), a_few_in(2_000), tmp_path)
+def test_a_crowd_can_be_asked_afterwards(server: SpeakingServer, large_at_forty: None, tmp_path: Path) -> None:
+    run = play(asking(server, LARGE_STEPS), a_few_in(40), tmp_path)
     assert run.manifest["in_columns"]
     answers = run.ask("crowd_7", at=(1, 2), question="How far do you trust the others?", scale=(1, 7))
     assert len(answers) == 1
