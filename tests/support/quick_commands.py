@@ -21,6 +21,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 ROOT = Path(__file__).parents[2]
@@ -87,8 +88,10 @@ def _answer(call: socket.socket) -> NoReturn:
 def _run(arguments: list[str]) -> int:
     from simulation.cli.start import main
 
+    script = Path(sys.executable).with_name("society")
     sys.argv = ["society", *arguments]
-    sys.path[0] = str(Path(sys.executable).parent)  # as the installed command has it
+    sys.path[0] = str(script.parent)  # as the installed command has it
+    sys.modules["__main__"] = _main_of(script)
     try:
         main()
     except SystemExit as ended:
@@ -103,6 +106,13 @@ def _run(arguments: list[str]) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
     return 0
+
+
+def _main_of(script: Path) -> ModuleType:
+    """Return the main module of a process that runs a script: other processes of the same program import the script."""
+    main = ModuleType("__main__")
+    main.__file__ = str(script)
+    return main
 
 
 if __name__ == "__main__":
