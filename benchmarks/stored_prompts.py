@@ -40,7 +40,8 @@ def _played(n: int, prompts: str, out: Path) -> Run:
         "name": f"prompts-{prompts}",
         "mode": "cooperative",
         "tasks": [{"task_id": "t", "task_type": "public_goods", "max_steps": STEPS}],
-        "communication": {"topology": "small_world", "degree": 10},
+        # replaced messages are never played in columns: both runs are played by requests
+        "communication": {"topology": "small_world", "degree": 10, "treatment": "replaced"},
         "prompts": prompts,
     }
     roster = Roster(name="crowd", base_model="SmolLM2-135M-Instruct", models=tuple(rows(n)))
