@@ -191,6 +191,8 @@ class PlayerColumns:
 
 def _by_place(sources: Sources, players: Sequence[int]) -> dict[int, Mapping[str, Any]]:
     """Return what is said by player by its place among some players, which are in order."""
+    if not sources:
+        return {}
     places = np.searchsorted(np.asarray(players), list(sources))
     return dict(zip(places.tolist(), sources.values(), strict=True))
 

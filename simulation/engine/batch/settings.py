@@ -94,7 +94,7 @@ def can_be_split(scenario: Scenario, models: Sequence[ModelConfig]) -> bool:
     tiers = scenario.inference.settings().allowed
     settings = BatchSettings(allowed=not scenario.needs_tools, prompts=scenario.prompts is OnOrOff.ON)
     asked = asked_players(models, tiers, recorded=False)
-    return len(asked) <= MOST_ASKED * len(models) and not settings.refusal(models, tiers, asked)
+    return _are_few(asked, len(models)) and not settings.refusal(models, tiers, asked)
 
 
 def asked_players(models: Sequence[ModelConfig], tiers: Collection[Tier], *, recorded: bool) -> tuple[int, ...]:
@@ -128,14 +128,19 @@ def batch_refusal(
         answered: The model_ids for which something else answers: a person, a learner.
         reader: Which reader reads the replies.
     """
-    of_rows = (_of_row(row, answered, rules.deliberation) for player, row in enumerate(models) if player not in asked)
+    own = frozenset(asked)
+    of_rows = (_of_row(row, answered, rules.deliberation) for player, row in enumerate(models) if player not in own)
     of_asked = (_of_player(models[player], answered) for player in asked)
     found = chain(_of_rules(task, rules, reader), _of_asked(rules, asked, len(models)), of_asked, of_rows)
     return next(filter(None, found), "")
 
 
+def _are_few(asked: Collection[int], players: int) -> bool:
+    return len(asked) <= MOST_ASKED * players
+
+
 def _of_asked(rules: BatchRules, asked: Collection[int], players: int) -> Iterator[str]:
-    if len(asked) > MOST_ASKED * players:
+    if not _are_few(asked, players):
         yield f"a language model may answer for more than {MOST_ASKED:.0%} of the players: it needs --tier simulated"
     if asked and rules.communication.treatment is Treatment.SHUFFLED:
         yield "messages are put under other names"
