@@ -189,25 +189,14 @@ class SocietyPlatform(Platform):
 
     def post(self, messages: Sequence[tuple[int, int, str]]) -> list[int]:
         """Store messages of (group, one of its members, text) as OASIS's send_to_group does, and return their ids."""
-        now, first = self.sandbox_clock.get_time_step(), self._next("group_messages", "message_id")
-        numbered = list(enumerate(messages, start=first))
-        self.db_cursor.executemany(
-            "INSERT INTO group_messages (message_id, group_id, sender_id, content, sent_at) VALUES (?, ?, ?, ?, ?)",
-            [(number, group, sender, text, now) for number, (group, sender, text) in numbered],
-        )
-        rows = ((number, *message) for number, message in numbered)
-        self._trace(
-            [
-                (sender, now, "send_to_group", _SENT % (group, number, json.dumps(text)))
-                for number, group, sender, text in rows
-            ]
-        )
-        return [number for number, _ in numbered]
+        groups, senders = [group for group, _, _ in messages], [sender for _, sender, _ in messages]
+        texts = [text for _, _, text in messages]
+        return list(self.post_texts(groups, senders, range(len(texts)), texts))
 
     def post_texts(
         self, groups: Sequence[int], senders: Sequence[int], said: Sequence[int], texts: Sequence[str]
-    ) -> None:
-        """Do what `post` does, for messages that are each the number of one of `texts`, in a few statements."""
+    ) -> range:
+        """Do what `post` does, for messages that are each the number of one of `texts`; return their ids."""
         now, first = self.sandbox_clock.get_time_step(), self._next("group_messages", "message_id")
         numbers = range(first, first + len(senders))
         written = [json.dumps(text) for text in texts]
@@ -224,6 +213,7 @@ class SocietyPlatform(Platform):
             )
             for number, group, sender, text in zip(numbers, groups, senders, said, strict=True)
         )
+        return numbers
 
     def sign_up_all(self, users: Sequence[tuple[str, str]]) -> None:
         """Store users (name, bio) as OASIS's sign_up does, in two statements."""
