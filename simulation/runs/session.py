@@ -139,7 +139,7 @@ class RunSession:
     async def run(self) -> None:
         """Play every episode that has not ended."""
         self._clear()
-        with answering_of(self._workers if self._batch(None).allowed else ONE_PROCESS) as answering:
+        with answering_of(self._workers if self._may_be_in_columns() else ONE_PROCESS) as answering:
             await self._play(answering)
 
     async def _play(self, answering: Answering | None) -> None:
@@ -201,16 +201,24 @@ class RunSession:
         return environment
 
     def _batch(self, answering: Answering | None) -> BatchSettings:
-        """Return how the run may be played in columns: no scenario of it, a fork's included, needs OASIS's agents."""
-        played = [self.plan.scenario, *(change.scenario for change in self._changes)]
+        """Return how the run may be played in columns."""
         return BatchSettings(
-            allowed=not (self._began_by_requests() or any(scenario.needs_tools for scenario in played)),
-            prompts=any(scenario.prompts is OnOrOff.ON for scenario in played),
+            allowed=self._may_be_in_columns(),
+            prompts=any(scenario.prompts is OnOrOff.ON for scenario in self._scenarios),
             oasis_db=self._changes[0].scenario.oasis_db,
             answering=answering,
             needed=self._why_in_columns(),
             recorded=bool(self.history.tier_mix),
         )
+
+    @property
+    def _scenarios(self) -> list[Scenario]:
+        """Return every scenario that the run plays, those before a fork included."""
+        return [self.plan.scenario, *(change.scenario for change in self._changes)]
+
+    def _may_be_in_columns(self) -> bool:
+        """Return whether no scenario of the run needs OASIS's agents, and it did not begin by requests."""
+        return not (any(scenario.needs_tools for scenario in self._scenarios) or self._began_by_requests())
 
     def _began_by_requests(self) -> bool:
         """Return whether steps of the run that may be blocks of its log are lines of it: it goes on so."""

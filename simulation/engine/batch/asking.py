@@ -13,7 +13,7 @@ from agents.inference.loops import gather_or_raise
 from agents.inference.provenance import Reply, Tier
 from agents.prompts import HeardMessage
 from simulation.engine.batch.answering import Answers, AskedFor
-from simulation.engine.batch.episode import SILENT, BatchEpisode
+from simulation.engine.batch.episode import BatchEpisode
 from simulation.engine.batch.hearing import Reach
 from simulation.engine.episode_plan import EpisodePlan
 from simulation.engine.episode_stats import EpisodeStats, outcome
@@ -21,7 +21,7 @@ from simulation.engine.feed import Feed
 from simulation.engine.memory import EpisodeMemory
 from simulation.engine.sources import decision_source, message_source
 from simulation.games.base import Move, PlayerScore, State
-from simulation.store.events import Outcome
+from simulation.store.events import EpisodeEnded, Outcome
 from simulation.store.rows import Rows
 
 if TYPE_CHECKING:
@@ -118,12 +118,7 @@ class AskingBatchEpisode(BatchEpisode):
 
     def _keep(self, step: int, moves: Sequence[Move]) -> None:
         for player in self.society.agents if self.memory.kept else ():
-            self._remember_own(step, player, moves[player].action, self._said_by(player))
-
-    def _said_by(self, player: int) -> str:
-        """Return the last text that a player sent in this step."""
-        number = int(self.said[player])
-        return "" if number == SILENT else self.texts[number]
+            self._remember_own(step, player, moves[player].action, moves[player].message)
 
     # -- ask -------------------------------------------------------------------------------------------------
 
@@ -153,18 +148,16 @@ class AskingBatchEpisode(BatchEpisode):
 
     # -- events ----------------------------------------------------------------------------------------------
 
+    def _ending(self, state: State[Any], duration: float | None) -> EpisodeEnded:
+        self.written[list(self.society.agents)] = 0  # what language models wrote is in their stats
+        return super()._ending(state, duration)
+
     def _tiers(self) -> Mapping[Tier, int]:
-        self._forget_written()
         return sum((stats.tiers for stats in self.stats.values()), Counter(super()._tiers()))  # type: ignore[attr-defined]
 
     def _outcomes(self, scores: Sequence[PlayerScore], rewards: Sequence[float]) -> Sequence[Outcome]:
-        self._forget_written()
         rows = super()._outcomes(scores, rewards)
         assert isinstance(rows, Rows)
         configs, agents = self.plan.configs, self.society.agents
         own = {p: asdict(outcome(configs[p], self.stats[p], scores[p], rewards[p])) for p in agents}
         return rows.replaced(own)
-
-    def _forget_written(self) -> None:
-        """Leave out of the columns' count of texts what the language models wrote: their stats have it."""
-        self.written[list(self.society.agents)] = 0

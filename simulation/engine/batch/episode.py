@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.int32]
 
 Beside = Callable[[], Awaitable[None]]
-SILENT = -1
+_SILENT = -1
 
 
 async def nothing_beside() -> None:
@@ -76,7 +76,7 @@ class BatchEpisode(Episode):
         n = len(self.seats)
         self.heard = Heard()
         self.messages, self.written = np.zeros(n, dtype=np.int32), np.zeros(n, dtype=np.int32)
-        self.said: Numbers = np.full(n, SILENT, dtype=np.int32)
+        self.said: Numbers = np.full(n, _SILENT, dtype=np.int32)
 
     def _follow(self, plan: EpisodePlan) -> None:
         self.plan = plan
@@ -106,7 +106,7 @@ class BatchEpisode(Episode):
         started, step = time.monotonic(), state.tally.step
         self._prepare(state)
         self.columns.swap(self.standing.adapters)
-        self.said.fill(SILENT)
+        self.said.fill(_SILENT)
         for talk_round in range(self.plan.talk.talk_rounds):
             speakers = self._speakers(state)
             if not len(speakers):
@@ -139,11 +139,11 @@ class BatchEpisode(Episode):
     async def _talk(self, state: State[Any], talk_round: int, speakers: Sequence[int]) -> None:
         found = await self._speak(state, talk_round, speakers)
         said = self._numbered(found)
-        spoken = np.full(len(self.seats), SILENT, dtype=np.int32)
+        spoken = np.full(len(self.seats), _SILENT, dtype=np.int32)
         spoken[speakers] = said
-        links = self._arrived(spoken != SILENT, state.tally.step, talk_round)
+        links = self._arrived(spoken != _SILENT, state.tally.step, talk_round)
         self._hear(links, spoken, talk_round)
-        self.said = np.where(spoken == SILENT, self.said, spoken)
+        self.said = np.where(spoken == _SILENT, self.said, spoken)
         self.messages[speakers] += 1
         self.written[speakers] += 1
         place = (self.plan.number, state.tally.step, talk_round)
