@@ -96,7 +96,11 @@ def _content_length(head: bytes) -> int:
 
 @contextmanager
 def lean_server(delay: float, *models: str, sigma: float = 0.0) -> Iterator[str]:
-    """Yield the URL of a server in a separate process, which ends with the block."""
+    """Yield the URL of a server in a separate process, which ends with the block.
+
+    Raises:
+        RuntimeError: It did not start.
+    """
     named = [part for name in models for part in ("--model", name)]
     command = [sys.executable, "-m", "benchmarks.lean_server", "--delay", str(delay), "--sigma", str(sigma), *named]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -106,7 +110,10 @@ def lean_server(delay: float, *models: str, sigma: float = 0.0) -> Iterator[str]
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            yield process.stdout.readline().strip()
+            url = process.stdout.readline().strip()
+            if not url:
+                raise RuntimeError("the benchmark's server did not start; its error stands above")
+            yield url
         finally:
             process.stdin.close()
             process.wait(timeout=5)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from agents.inference.backend import Route, TierBackend
+from agents.inference.deadlines import Deadlines
 from agents.inference.errors import (
     InferenceError,
     LoadingError,
@@ -24,7 +25,6 @@ from agents.inference.records import Attempt, OnCall
 from agents.inference.servers.discovery import ASK_TIMEOUT
 from agents.inference.servers.endpoints import EndpointRegistry
 from agents.inference.tiers import SERVER_TIERS
-from agents.inference.timer import within
 
 BACKOFF = 0.25  # seconds before the first retry, doubling
 BACKOFF_MAX = 8.0
@@ -111,9 +111,9 @@ class Attempts:
         endpoint = self._registry.find(error.endpoint) if isinstance(error, ServerLostError) else None
         left = min(call.deadline - time.monotonic(), ASK_TIMEOUT)
         if endpoint is not None and endpoint.up and left > 0:
-            with suppress(asyncio.TimeoutError):  # the server's state stays as it was
-                async with within(left):
-                    await self._registry.check([endpoint])
+            # a check that takes too long leaves the server's state as it was
+            with suppress(asyncio.TimeoutError), Deadlines().within(left):
+                await self._registry.check([endpoint])
 
     def _route(self, call: _Call) -> Route:
         if not self._served:

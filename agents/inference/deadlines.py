@@ -89,7 +89,10 @@ else:  # a task does not count who cancelled it
 
 
 class Within:
-    """What `asyncio.timeout` is, as a plain `with` block and without a timer of its own."""
+    """What `asyncio.timeout` of Python 3.11 is, as a plain `with` block and without a timer of its own.
+
+    `asyncio.wait_for` would make a task of the block, and may swallow a cancellation that comes at the same time.
+    """
 
     __slots__ = ("_cancels", "_deadlines", "_expired", "_seconds", "_task")
 

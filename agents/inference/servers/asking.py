@@ -11,6 +11,7 @@ import orjson
 
 from agents.inference.backend import Completion
 from agents.inference.canary import CanaryReply
+from agents.inference.deadlines import Deadlines
 from agents.inference.errors import LOADING_PAUSE, LoadingError, PermanentError, ServerLostError, TransientError
 from agents.inference.provenance import Request
 from agents.inference.servers.chat import ChatCalls
@@ -18,7 +19,6 @@ from agents.inference.servers.dialects.dialect import MAX_COMPLETION_TOKENS, MAX
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.loading import asked_again
 from agents.inference.servers.wire import chat_body, no_reply, other_model
-from agents.inference.timer import within
 
 CANARY_TOKENS = 12
 CANARY_PROMPTS = (
@@ -110,7 +110,7 @@ class Asker:
         async with self._limit:
             self.calls += 1
             try:
-                async with within(seconds):
+                with Deadlines().within(seconds):
                     return await self._chat.ask(endpoint, body)
             except asyncio.TimeoutError as error:
                 raise ServerLostError(f"{endpoint.url} gave no answer within {seconds:.3g} s", overload=True) from error
