@@ -54,28 +54,49 @@ def graphs_with(plan: Plan, learner: str, partner: str) -> tuple[GameGraph, ...]
         return None
 
 
-def exact_difference(
-    context: UpdateContext, candidate: Version, incumbent: Version, partner: str, graphs: Sequence[GameGraph]
-) -> PairedDifferences:
-    """Return what the candidate earns more with a partner, exactly; arguments as in `played_differences`."""
+def exact_differences(
+    context: UpdateContext, candidate: Version, incumbent: Version, games: Mapping[str, Sequence[GameGraph]]
+) -> dict[str, PairedDifferences]:
+    """Return what the candidate earns more with each partner, exactly; games with several partners share prompts.
+
+    Args:
+        context: The training.
+        candidate: The version that may be promoted.
+        incumbent: The version that is promoted now.
+        games: The games of each partner (`graphs_with`).
+    """
     learner, values = candidate.learner, []
     for version in (candidate, incumbent):
         with loaded(context.trainer, version, candidate):
-            chances = _chances(graphs, context.trainer, learner, partner)
-        values.append(float(np.mean([_value(graph, chances, context.config, learner, partner) for graph in graphs])))
-    return PairedDifferences(partner, np.array([values[0] - values[1]]), exact=True)
+            known = _known(games, context.trainer, learner)
+        values.append({partner: _earned(context.config, learner, partner, games[partner], known) for partner in games})
+    new, old = values
+    return {each: PairedDifferences(each, np.array([new[each] - old[each]]), exact=True) for each in games}
 
 
-def _chances(graphs: Sequence[GameGraph], trainer: Trainer, learner: str, partner: str) -> Chances:
-    prompts = list(dict.fromkeys(cell.prompt for graph in graphs for cell in graph.cells))
-    asked = [prompt for prompt in prompts if partner == COMPANY or prompt.learner == learner]
-    uniform = {prompt: (1 / len(prompt.choices),) * len(prompt.choices) for prompt in prompts}
-    return uniform | dict(zip(asked, trainer.probabilities(asked), strict=True))
+def _known(games: Mapping[str, Sequence[GameGraph]], trainer: Trainer, learner: str) -> Chances:
+    """Return the chances of the choices of every prompt that the trainer's versions are asked, each prompt once."""
+    cells = ((partner, cell) for partner, graphs in games.items() for graph in graphs for cell in graph.cells)
+    asked = list(dict.fromkeys(cell.prompt for partner, cell in cells if _is_asked(cell.prompt, learner, partner)))
+    return dict(zip(asked, trainer.probabilities(asked), strict=True))
 
 
-def _value(graph: GameGraph, chances: Chances, config: TrainingConfig, learner: str, partner: str) -> float:
+def _is_asked(prompt: Prompt, learner: str, partner: str) -> bool:
+    """Return whether a version answers a prompt; a partner of `UNIFORM` takes every option with the same chance."""
+    return partner == COMPANY or prompt.learner == learner
+
+
+def _earned(config: TrainingConfig, learner: str, partner: str, graphs: Sequence[GameGraph], known: Chances) -> float:
+    return float(np.mean([_value(graph, known, config, learner, partner) for graph in graphs]))
+
+
+def _value(graph: GameGraph, known: Chances, config: TrainingConfig, learner: str, partner: str) -> float:
     """Return what counts, in points a step: the objective in the company, the learner's own payoff elsewhere."""
-    profile, seats = graph.evaluate([chances[cell.prompt] for cell in graph.cells]), graph.table.game.setting.seats
+    prompts = [cell.prompt for cell in graph.cells]
+    profile = graph.evaluate(
+        [known[each] if _is_asked(each, learner, partner) else _undecided(each) for each in prompts]
+    )
+    seats = graph.table.game.setting.seats
     player = _player(graph, learner)
     objective = objective_of(config.learners[learner], graph.table.mode)
     weights = payoff_weights(objective, player, seats) if partner == COMPANY else np.eye(len(seats))[player]
@@ -123,5 +144,9 @@ def _as_learner(company: StrategyProfile, trainer: Trainer, place: int) -> Strat
     prompts = [cell.prompt for cell in wider.cells]
     known = [prompt for prompt in prompts if prompt.learner != name]
     chances = dict(zip(known, trainer.probabilities(known), strict=True))
-    undecided = [(1 / len(prompt.choices),) * len(prompt.choices) for prompt in prompts]
-    return wider.evaluate([chances.get(prompt, row) for prompt, row in zip(prompts, undecided, strict=True)])
+    return wider.evaluate([chances[prompt] if prompt in chances else _undecided(prompt) for prompt in prompts])
+
+
+def _undecided(prompt: Prompt) -> tuple[float, ...]:
+    """Return the same chance for each choice."""
+    return (1 / len(prompt.choices),) * len(prompt.choices)

@@ -12,7 +12,7 @@ from simulation.plan import Plan
 from simulation.sections.gate import OnReject
 from simulation.training.gate.arms import gate_of, pilot_values, played_differences
 from simulation.training.gate.decision import COMPANY, GateDecision, GateMeasures, GateVerdict, decide
-from simulation.training.gate.exact import exact_difference, exploitability_of, graphs_with
+from simulation.training.gate.exact import exact_differences, exploitability_of, graphs_with
 from simulation.training.gate.power import POWER, GatePower, exact_power, pilot_power, read_power, write_power
 from simulation.training.ledger import Ledger, UpdateLine
 from simulation.training.lesson import UpdateContext
@@ -98,20 +98,19 @@ def version_of(folder: Path, ledger: Ledger, learner: str, name: str) -> Version
 
 
 def _measured(context: UpdateContext, candidate: Version, incumbent: Version) -> GateMeasures:
-    config, found, decisions, invalid = gate_of(context.config), [], 0, 0
-    for partner in (COMPANY, *config.held_out):
-        graphs = graphs_with(context.plan, candidate.learner, partner)
-        if graphs is not None:
-            found.append(exact_difference(context, candidate, incumbent, partner, graphs))
-            continue
-        difference, arm = played_differences(context, candidate, incumbent, partner)
-        found.append(difference)
+    config, decisions, invalid = gate_of(context.config), 0, 0
+    partners = (COMPANY, *config.held_out)
+    games = {each: graphs_with(context.plan, candidate.learner, each) for each in partners}
+    computed = {each: graphs for each, graphs in games.items() if graphs is not None}
+    found = exact_differences(context, candidate, incumbent, computed) if computed else {}
+    for partner in [each for each in partners if each not in found]:
+        found[partner], arm = played_differences(context, candidate, incumbent, partner)
         decisions, invalid = decisions + arm.decisions, invalid + arm.invalid
     return GateMeasures(
         candidate.name,
         incumbent.name,
-        company=found[0],
-        held_out=found[1:],
+        company=found[COMPANY],
+        held_out=[found[each] for each in config.held_out],
         invalid=invalid / decisions if decisions else 0.0,
         exploitability=None
         if config.max_exploitability is None

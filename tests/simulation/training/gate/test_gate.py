@@ -26,7 +26,7 @@ from simulation.training.gate.power import read_power
 from simulation.training.ledger import Ledger
 from simulation.training.lesson import UpdateContext
 from simulation.training.methods.exact import graphs_of
-from simulation.training.run import begin_training, config_of, train
+from simulation.training.run import begin_training, config_of, read_plan, train
 from simulation.training.start import train_scenario
 from simulation.training.tables import load_training
 from simulation.training.tabular import TabularTrainer
@@ -60,6 +60,28 @@ def test_sharing_learner_is_refused_for_what_always_defect_takes(begin: Begin) -
     train(lone)
     assert verdicts(lone)[:2] == [GateVerdict.PROMOTED] * 2
     assert default_update(load_training(lone), "ann") > 0
+
+
+def test_random_partner_stays_random_beside_a_company_that_learns(begin: Begin) -> None:
+    training = {"updates": 6, "adapter": {"learning_rate": 2.0}, "gate": STRICT}
+    folder = begin(mode="cooperative", steps=1, training=training)
+    train(folder)
+    (graph,) = graphs_of(read_plan(folder))
+    (cell,) = (each for each in graph.cells if each.prompt.learner == "ann")
+
+    def cooperates(version: str) -> float:
+        trainer = TabularTrainer()
+        trainer.load_weights("ann", folder / "versions" / version)
+        (chances,) = trainer.probabilities([cell.prompt])
+        return dict(zip(cell.actions, chances, strict=True))["cooperate"]
+
+    gates = load_training(folder).gates.query("partner == 'random' and learner == 'ann'")
+    assert len(gates) == 3
+    for row in gates.itertuples():
+        # against a coin: (3 + 0) / 2 for cooperation, (5 + 1) / 2 for defection
+        expected = 1.5 * (cooperates(row.incumbent) - cooperates(row.candidate))
+        assert row.difference == pytest.approx(expected, abs=1e-9)
+        assert abs(expected) > 0.1
 
 
 def test_refused_learner_goes_back_to_its_incumbent(begin: Begin) -> None:
