@@ -32,7 +32,10 @@ BACKOFF_MAX = 8.0
 
 @dataclass
 class _Call:
-    """The state of one call at a tier. `tried` are the servers that failed since the last pause."""
+    """The state of one call at a tier.
+
+    `tried` are the servers that failed since the last pause, `why` is the last error that says what was wrong.
+    """
 
     request: Request
     fallback_from: Sequence[Tier]
@@ -40,6 +43,7 @@ class _Call:
     attempt: int = 0
     retries: int = 0
     tried: set[str] = field(default_factory=set)
+    why: TransientError | None = None
 
 
 class Attempts:
@@ -69,7 +73,7 @@ class Attempts:
             deadline: The moment (monotonic seconds) by which a server must have answered.
 
         Raises:
-            InferenceError: As the last attempt; OutOfTimeError where there is no time for any attempt.
+            InferenceError: As the last attempt that was not cut short by the deadline; OutOfTimeError without one.
         """
         call = _Call(request, fallback_from, deadline if self._served else math.inf)
         if time.monotonic() >= call.deadline:
@@ -82,13 +86,16 @@ class Attempts:
                 pause = self._pause_after(error, call)
                 if pause is None:
                     await self._confirm(error, call)
-                    raise
+                    if call.why is None or call.why is error:
+                        raise
+                    raise call.why from error
             await asyncio.sleep(pause)
 
     def _pause_after(self, error: TransientError, call: _Call) -> float | None:
         """Return the seconds to wait before the next attempt; None where no other attempt is made."""
         repeated = error.endpoint in call.tried
         call.tried.add(error.endpoint)
+        call.why = call.why if isinstance(error, OutOfTimeError) else error
         left = call.deadline - time.monotonic()
         if left <= 0 or isinstance(error, OutOfTimeError):
             return None

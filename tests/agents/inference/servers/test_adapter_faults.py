@@ -85,6 +85,11 @@ class OneTier:
     async def ask(self, adapter: str) -> str:
         return (await self.client.generate(make_request(adapter))).text
 
+    def is_free(self, adapter: str) -> bool:
+        """Return whether a call to an adapter need not wait."""
+        (server,) = self.client._registry.endpoints
+        return server.free(time.monotonic(), adapter)
+
     def faults(self, adapter: str) -> set[str]:
         return {record.fault for record in self.records if record.adapter == adapter}
 
@@ -136,9 +141,8 @@ class TestOneAdapterFails:
             for _ in range(3):
                 with pytest.raises(FloorReachedError):
                     await one.ask("defector")
-            began = time.monotonic()
+            assert one.is_free("cooperator")
             await one.ask("cooperator")
-            assert time.monotonic() - began < 0.2
         ok = [record for record in one.records if record.adapter == "cooperator"]
         assert [record.status for record in ok] == [CallStatus.OK, CallStatus.OK]
         assert one.records[-2].fault == Fault.ADAPTER.value
@@ -163,9 +167,8 @@ class TestOneAdapterFails:
             assert len(one.records) == 2 * THRESHOLD
             assert one.faults("defector") == {"request"}
             stub.refusals.clear()
-            began = time.monotonic()
+            assert one.is_free("defector")
             await one.ask("defector")
-            assert time.monotonic() - began < 0.2
 
     async def test_all_adapters_failing_rest_the_server(self, stub: ScriptedVLLM) -> None:
         stub.refusals = dict.fromkeys(("cooperator", "defector"), (500, "Internal Server Error"))
@@ -199,7 +202,7 @@ class TestLoading:
             began = time.monotonic()
             with pytest.raises(FloorReachedError, match="the server is loading its model"):
                 await one.ask("defector")
-            assert 0.3 < time.monotonic() - began < 2
+            assert 0.3 < time.monotonic() - began < 10
 
     @pytest.mark.parametrize(("deadline", "up"), [(20.0, True), (0.2, False)])
     async def test_detection_waits_for_a_server_that_is_loading(

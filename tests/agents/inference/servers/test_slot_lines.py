@@ -210,7 +210,7 @@ class TestEnds:
         slots.open_at(opens)
         tasks = await waiting_calls(slots, "ab")
         assert len(await asyncio.gather(*tasks)) == 2
-        assert 0 <= time.monotonic() - opens < 0.5
+        assert 0 <= time.monotonic() - opens < 5
 
     async def test_an_earlier_moment_replaces_a_later_one(self) -> None:
         slots = CountedSlots(left=1)

@@ -117,7 +117,7 @@ class TestLearning:
         await fail(slots, TransientError("429", retry_after=0.1, overload=True))
         began = time.monotonic()
         assert await url_taken(slots) == LEFT
-        assert 0.09 < time.monotonic() - began < 0.6
+        assert 0.09 < time.monotonic() - began < 5
 
     async def test_a_refused_connection_marks_the_server_down(self) -> None:
         slots = slots_of()
@@ -250,5 +250,5 @@ class TestFutileWaits:
             with pytest.raises(OutOfTimeError):
                 async with slots.lease(make_request(), Route(until=began + 0.05)):
                     pass
-            assert 0.04 < time.monotonic() - began < 0.5
+            assert 0.04 < time.monotonic() - began < 5
         assert slots.registry.endpoints[0].pending == 0
