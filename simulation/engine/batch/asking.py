@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -82,9 +83,11 @@ class AskingBatchEpisode(BatchEpisode):
 
     def _hear(self, links: Reach, spoken: Numbers, talk_round: int) -> None:
         super()._hear(links, spoken, talk_round)
+        senders = {p: links.senders[links.starts[p] : links.starts[p + 1]].tolist() for p in self.inboxes}
+        # one object for all who hear a message, as its line of a prompt is rendered once
+        read = {sender: self._message(sender, int(spoken[sender])) for sender in set(chain(*senders.values()))}
         for player, before in self.inboxes.items():
-            senders = links.senders[links.starts[player] : links.starts[player + 1]].tolist()
-            new = tuple(self._message(sender, int(spoken[sender])) for sender in senders)
+            new = tuple([read[sender] for sender in senders[player]])
             self.inboxes[player] = (*before, *new) if talk_round else new
 
     def _hear_nothing(self, talk_round: int) -> None:
