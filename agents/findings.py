@@ -33,6 +33,7 @@ REMOVED: Mapping[str, str] = {
 }
 """Keys, and values (`key=value`), that older files may have: why this version refuses them, and what to do."""
 _FINDINGS = "findings"
+_A_SLIP = 0.8  # so near to a known key, an unknown one is that key misspelt
 _repr = reprlib.Repr()
 _repr.maxstring = _repr.maxother = 80
 
@@ -129,6 +130,14 @@ def known_keys(model: type[BaseModel], path: KeyPath) -> tuple[str, ...]:
     return tuple(name for kind in here for name, _ in _fields(kind))
 
 
+def _key_hint(key: str, model: type[BaseModel], path: KeyPath) -> str:
+    """Return what an unknown `key` in the mapping at `path` was meant for: a key there, or one a level below."""
+    known = known_keys(model, path)
+    below = [name for name in known if key in known_keys(model, (*path, name))]
+    misspelt = difflib.get_close_matches(key, known, n=1, cutoff=_A_SLIP)
+    return f"it belongs under {' or '.join(below)}" if below and not misspelt else nearest(key, known)
+
+
 def _fields(model: type[BaseModel]) -> Iterator[tuple[str, object]]:
     for name, field in model.model_fields.items():
         yield field.alias or name, field.annotation
@@ -161,7 +170,7 @@ def _findings(detail: ErrorDetails, model: type[BaseModel], data: object) -> Ite
     if kind == _FINDINGS:
         yield from (finding.under(*path) for finding in context[_FINDINGS])
     elif kind == "extra_forbidden":
-        hint = REMOVED.get(_in_lists(path)) or nearest(path[-1], known_keys(model, path[:-1]))
+        hint = REMOVED.get(_in_lists(path)) or _key_hint(str(path[-1]), model, path[:-1])
         yield Finding(path, f"unknown key {shown(path[-1])}", hint)
     elif kind == "missing" and not isinstance(detail["loc"][-1], str):
         yield Finding(path, f"{shown(detail['input'])} has too few entries")

@@ -7,12 +7,14 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from agents.findings import Finding
 from agents.problems import InvalidFileError, Problem, SocietyError, UsageError, nearest
 from simulation.store.files import replace_file
 
 if TYPE_CHECKING:
     from agents.inference.backend import InferenceSettings
     from agents.roster import Roster
+    from agents.roster_layers import ComposedRoster
     from simulation.scenario import Scenario
 
 logger = logging.getLogger("society.adapters")
@@ -48,7 +50,8 @@ def check_file(name: str) -> CheckedFile:
         return CheckedFile("roster", tuple(look_alikes(row.model_id for row in roster.expand())))
     plan = Plan.load(name)
     _refuse_missing_models(name, plan.scenario)
-    _check_adapters(name, plan.roster, plan.scenario.inference.settings())
+    folder = plan.path.parent if plan.path else Path()
+    _check_adapters(str(plan.scenario.roster), plan.roster, folder, plan.scenario.inference.settings())
     if plan.scenario.sweep:
         from simulation.runs.sweep import sweep_arms
 
@@ -70,23 +73,45 @@ def _refuse_missing_models(file: str, scenario: Scenario) -> None:
         raise InvalidFileError(problems)
 
 
-def _check_adapters(file: str, roster: Roster, settings: InferenceSettings | None = None) -> None:
+def _check_adapters(
+    name: str, roster: Roster, folder: Path | None = None, settings: InferenceSettings | None = None
+) -> None:
     """Check the adapter folders of a roster's rows; log what the user should know of those that can be used.
+
+    Args:
+        name: The roster's file or shipped name.
+        roster: What is in it.
+        folder: Where a relative `name` starts; the working directory by default.
+        settings: Which tiers may answer; the defaults if None.
 
     Raises:
         InvalidFileError: A folder holds an adapter of another base model, or one that no tier of the run can load.
     """
     from agents.adapter_checks import check_rows
 
+    checks = [each for each in check_rows(roster.models, roster.base_model, settings) if each.error or each.warnings]
+    if not checks:
+        return
+    files = _roster_files(name, folder)
     problems = []
-    for check in check_rows(roster.models, roster.base_model, settings):
+    for check in checks:
         if check.error:
             message = f"{check.row.adapter} cannot be used: {check.error}"
-            problems.append(Problem(file, 0, f"models.{check.index}.adapter", message))
+            problems.append(files.problem(Finding(("models", check.index, "adapter"), message)))
         for text in check.warnings:
-            logger.warning("%s: models.%d: %s", file, check.index, text)
+            logger.warning("%s", files.problem(Finding(("models", check.index), text)))
     if problems:
         raise InvalidFileError(problems)
+
+
+def _roster_files(name: str, folder: Path | None) -> ComposedRoster:
+    """Return the files of a roster that was read before; they know the line of every row."""
+    from agents.roster import FOLDER
+    from agents.roster_layers import compose_roster
+    from agents.yaml_file import find_file, shipped_files
+
+    shipped = shipped_files(FOLDER)
+    return compose_roster(find_file(name, "roster", shipped, folder), shipped)
 
 
 def looks_like_roster(name: str, shipped: tuple[str, ...]) -> bool:

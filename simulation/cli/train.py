@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agents.problems import member_of
+from simulation.cli import logs
 from simulation.cli.console import as_json, print_result, stderr, text_table
 from simulation.cli.groups import default_command
 from simulation.cli.options import (
@@ -178,7 +179,10 @@ def _print_power(found: Sequence[GatePower]) -> None:
 
 
 class _progress:
-    """A progress bar over updates, with the episodes of the present one and the latest value of each learner."""
+    """A progress bar over updates, with the episodes of the present one and the latest value of each learner.
+
+    Where stderr is no terminal, each update is a line.
+    """
 
     def __init__(self, updates: int) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -186,6 +190,7 @@ class _progress:
         columns = (TextColumn("update"), MofNCompleteColumn(), BarColumn(), TimeRemainingColumn())
         self._bar = Progress(*columns, TextColumn("{task.description}"), console=stderr(), transient=True)
         self._task = self._bar.add_task("", total=updates)
+        self._updates = updates
         self._latest, self._episodes = "", 0
 
     def __enter__(self) -> _progress:
@@ -199,6 +204,9 @@ class _progress:
         rate = [f"{tokens / line.seconds:,.0f} tokens/s"] if tokens and line.seconds else []
         self._latest, self._episodes = "  ".join([*values, *rate]), 0
         self._bar.update(self._task, completed=line.update, description=self._latest)
+        if line.update and not self._bar.console.is_terminal and not logs.are_json():
+            plain = f"update {line.update}/{self._updates}  {self._latest}".rstrip()
+            self._bar.console.print(plain, highlight=False, markup=False, soft_wrap=True)
 
     def on_event(self, event: Event) -> None:
         """Show how many episodes of the present update are played."""

@@ -205,6 +205,16 @@ class TestValidate:
         code, _, err = society(capsys, "validate", "r.yaml")
         assert (code, "belongs to base model other-3b, and the roster's base_model is base-7b" in err) == (2, True)
 
+    def test_an_adapter_is_named_in_the_file_and_line_of_its_row(self, capsys: pytest.CaptureFixture[str]) -> None:
+        write_adapter(Path("rosters/mine/a"), base="other-3b")
+        Path("rosters/base.yaml").write_text(f"{self.ROSTER}  - {{model_id: b, policy: tit_for_tat}}\n")
+        Path("rosters/r.yaml").write_text("extends: base.yaml\nname: r\n")
+        task = "{task_id: t, task_type: prisoners_dilemma}"
+        Path("s.yaml").write_text(f"name: s\nmode: cooperative\nroster: rosters/r.yaml\ntasks:\n  - {task}\n")
+        for file in ("rosters/r.yaml", "s.yaml"):
+            code, _, err = society(capsys, "validate", file)
+            assert (code, err.startswith("rosters/base.yaml:4: models.0.adapter: ")) == (2, True), err
+
     def test_a_scenario_is_checked_for_its_tiers(self, capsys: pytest.CaptureFixture[str]) -> None:
         base = "SmolLM2-135M-Instruct"
         write_adapter(Path("mine/a"), base=base, alpha_pattern={"q_proj": 2})

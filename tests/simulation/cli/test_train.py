@@ -19,6 +19,8 @@ def test_train_begins_and_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, err = society(capsys, *BEGIN, "--updates", "2")
     assert code == 0, err
     folder = Path(out.splitlines()[-1])
+    told = [line.split("  ")[0] for line in err.splitlines() if line.startswith("update ")]
+    assert told == ["update 1/2", "update 2/2"]
     assert "value a step" in out
     assert "ann" in out
     code, out, _ = society(capsys, "train", str(folder), "--updates", "3", "--json")
