@@ -8,9 +8,10 @@ builds of torch). Matches are played one after another and written to simulation
 
 - exact: one match of every pair of deterministic players, with total scores;
 - stochastic: `REPETITIONS` matches of pairs with a random player, with seeds 1, 2, ...; for each player the mean score
-  per turn and its standard deviation between matches.
+  per turn and its standard deviation between matches;
+- noisy: the same of pairs whose moves are flipped with the chance `NOISE`.
 
-Library: https://github.com/Axelrod-Python/Axelrod (MIT), version 4.14.0; its default game is 5, 3, 1, 0, no noise.
+Library: https://github.com/Axelrod-Python/Axelrod (MIT), version 4.14.0; its default game is 5, 3, 1, 0.
 """
 
 from __future__ import annotations
@@ -38,6 +39,15 @@ STOCHASTIC = (
     ("GTFT", "Defector"),
     ("GTFT", "SuspiciousTitForTat"),
     ("GTFT", "Random"),
+)
+NOISE = 0.05
+NOISY = (
+    ("TitForTat", "TitForTat"),
+    ("GTFT", "GTFT"),
+    ("WinStayLoseShift", "WinStayLoseShift"),
+    ("Grudger", "TitForTat"),
+    ("WinStayLoseShift", "Defector"),
+    ("SuspiciousTitForTat", "Cooperator"),
 )
 
 
@@ -80,19 +90,21 @@ def record(out: Path) -> None:
         ),
         "exact": [{"players": pair, "seed": SEED, "scores": scores(axelrod, pair, SEED)} for pair in pairs],
         "stochastic": [spread(axelrod, pair) for pair in STOCHASTIC],
+        "noise": NOISE,
+        "noisy": [spread(axelrod, pair, NOISE) for pair in NOISY],
     }
     out.parent.mkdir(exist_ok=True)
     out.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def scores(axelrod: Any, pair: tuple[str, str], seed: int) -> list[int]:
-    match = axelrod.Match(tuple(getattr(axelrod, name)() for name in pair), turns=TURNS, seed=seed)
+def scores(axelrod: Any, pair: tuple[str, str], seed: int, noise: float = 0.0) -> list[int]:
+    match = axelrod.Match(tuple(getattr(axelrod, name)() for name in pair), turns=TURNS, seed=seed, noise=noise)
     match.play()
     return [int(score) for score in match.final_score()]
 
 
-def spread(axelrod: Any, pair: tuple[str, str]) -> dict[str, Any]:
-    played = [scores(axelrod, pair, SEED + number) for number in range(REPETITIONS)]
+def spread(axelrod: Any, pair: tuple[str, str], noise: float = 0.0) -> dict[str, Any]:
+    played = [scores(axelrod, pair, SEED + number, noise) for number in range(REPETITIONS)]
     per_turn = [[score / TURNS for score in column] for column in zip(*played, strict=True)]
     return {
         "players": pair,

@@ -57,6 +57,8 @@ class TrainingTask(FileModel):
     """Steps an episode may last. With a `horizon` it is `at_most`."""
     horizon: Horizon | None = None
     """How chance ends an episode; without it the number of steps is `max_steps`, and prompts show it."""
+    noise: Real = Field(default=0.0, ge=0, le=1)
+    """The chance, 0 to 1, that a decision is carried out as another of the options (trembling hands)."""
     required_models: Whole = Field(default=2, ge=1)
     """The least number of players."""
     parameters: Mapping[str, Any] = Field(default_factory=dict)
@@ -96,7 +98,8 @@ class TrainingTask(FileModel):
             steps: The episode's number of steps, as `steps` returns it; the most that there may be unless given.
         """
         at_most = None if self.horizon is None else self.max_steps
-        return Setting(seats, self.max_steps if steps is None else steps, self.difficulty, at_most)
+        lasts = self.max_steps if steps is None else steps
+        return Setting(seats, lasts, self.difficulty, at_most, noise=self.noise)
 
     def game_parameters(self) -> GameParameters:
         """Return the parameters in the game's own type."""
@@ -113,6 +116,8 @@ def task_findings(data: RawMapping) -> Iterator[Finding]:
     if most is not None and steps is not None and steps != most:
         hint = "leave max_steps out, or set horizon.at_most instead"
         yield Finding(("max_steps",), f"is {shown(steps)}, but horizon.at_most is {most}", hint)
+    if task_type == NETWORK and data.get("noise"):
+        yield Finding(("noise",), "nobody decides in a social network, so there is nothing to change", "leave it out")
     yield from _parameter_findings(data)
 
 

@@ -55,6 +55,8 @@ class Played:
         completion_tokens: Tokens of their replies, where reported.
         seconds: Seconds that the episodes took, where known.
         seed: The run's seed.
+        decisions: Decisions that were made.
+        changed: Those of them that noise carried out as another option.
     """
 
     games: tuple[tuple[str, str], ...]
@@ -69,6 +71,8 @@ class Played:
     completion_tokens: int
     seconds: float
     seed: int
+    decisions: int
+    changed: int
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,8 @@ def _played(run: Run, banner: HonestyBanner, rows: pd.DataFrame) -> Played:
         completion_tokens=int(made["completion_tokens"].sum()),
         seconds=float(episodes["duration"].sum()),
         seed=int(run.manifest["seed"]),
+        decisions=banner.decisions,
+        changed=int(run.decisions["played"].notna().sum()),
     )
 
 

@@ -88,6 +88,9 @@ def _played(answer: RunAnswer) -> Iterator[Line]:
     yield _plain(f"{_count(played.models, 'model')}, {episodes}, {steps}; texts by tier: {tiers}")
     names = [name if count == 1 else f"{name} ({count})" for name, count in played.players.items()]
     yield _plain(f"played by {_listed(names)}")
+    if played.changed:
+        decisions = _count(played.decisions, "decision")
+        yield _plain(f"by noise {played.changed:,} of {decisions} were carried out as another option")
     tokens = f", {played.prompt_tokens:,} tokens of prompts and {played.completion_tokens:,} of replies"
     known = tokens if played.prompt_tokens or played.completion_tokens else ""
     took = f", {played.seconds:,.0f} s" if played.episodes else ""
@@ -182,7 +185,7 @@ def _welfare(each: Nearness) -> str:
     ends = "" if each.low is None else f" [{each.low:,.2f}, {each.high:,.2f}]"
     share = "nothing can be won" if each.share is None else f"{each.share:.0%} of the optimum, {each.optimum:,.2f}"
     if each.nash is None:
-        equilibrium = "the game names no equilibrium"
+        equilibrium = "no equilibrium is known"
     else:
         gap = each.welfare - each.nash
         far = "as it was played" if abs(gap) < 0.005 else f"{abs(gap):,.2f} {'below' if gap > 0 else 'above'} it"

@@ -257,7 +257,7 @@ class AheadEpisode(Episode):
         await work.moved.wait_for(self.players)
         self._count_summaries(work)
         for player, decision in sorted(work.decisions.items(), key=lambda each: each[0]):
-            self._note(step, player, decision)
+            self._note(self._window.state, player, decision)
         return [work.moves[player] for player in self.players]
 
     def _count_summaries(self, work: StepInWork) -> None:

@@ -25,8 +25,9 @@ from simulation.engine.memory import EpisodeMemory, StepMemory
 from simulation.engine.network_phase import NetworkPhase
 from simulation.engine.sources import act_in_words, decision_source, replies_of
 from simulation.engine.talk import TalkPhase
-from simulation.games.base import Move, PlayerScore, State
+from simulation.games.base import Move, State
 from simulation.games.measures import known
+from simulation.games.score import PlayerScore
 from simulation.games.social_network import SocialNetwork
 from simulation.modes import audience, share_rewards
 from simulation.seats import Seat
@@ -82,7 +83,7 @@ class Episode:
             task=plan.task,
             mode=plan.mode.mode,
             others=len(self.seats) - 1,
-            rules=plan.game.rules(plan.language),
+            rules=plan.game.told_rules(plan.language),
             language=plan.language,
             whole=all(len(near) == len(self.seats) - 1 for near in plan.neighbours),
             templates=plan.templates,
@@ -287,19 +288,21 @@ class Episode:
         actions: list[str | None] = [turn.observation.options[0].action for turn in turns]
         for player, decision in zip(asked, decisions, strict=True):
             actions[player] = decision.action
-            self._note(state.tally.step, player, decision)
+            self._note(state, player, decision)
         return actions
 
-    def _note(self, step: int, player: int, decision: Decision) -> None:
+    def _note(self, state: State[Any], player: int, decision: Decision) -> None:
         self._count(player, decision)
+        played = self.plan.game.played(state, player, decision.action)
         self.emit(
             DecisionMade(
                 episode=self.plan.number,
-                step=step,
+                step=state.tally.step,
                 model_id=self.seats[player].model_id,
                 action=decision.action,
                 text=decision.replies[-1].text,
                 **decision_source(decision),
+                played=played if played != decision.action else None,
             )
         )
 

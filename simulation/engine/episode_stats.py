@@ -13,7 +13,7 @@ from simulation.store.events import Outcome
 
 if TYPE_CHECKING:
     from agents.roster import ModelConfig
-    from simulation.games.base import PlayerScore
+    from simulation.games.score import PlayerScore
 
 
 @dataclass

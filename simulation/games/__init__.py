@@ -24,7 +24,9 @@ from simulation.games.base import Game
 
 FOLDERS_VARIABLE = "SOCIETY_GAMES"
 """The environment variable that names folders with games of a user's own."""
-SHARED = frozenset({"base", "pairs", "turns", "conformance", "equilibria", "measures", "normal_form", "tally"})
+SHARED = frozenset(
+    ["base", "conformance", "equilibria", "measures", "noise", "normal_form", "pairs", "score", "tally", "turns"]
+)
 """Modules that games share; every other module here is a game."""
 
 

@@ -16,7 +16,7 @@ import random
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cached_property, partial
 from typing import Any, ClassVar, Generic, TypeVar
@@ -28,6 +28,8 @@ from agents.language import Language
 from agents.players.policies import ExpectedOutcome, Observation, Option, closest
 from agents.problems import SocietyError
 from simulation.games.measures import Meaning, gini, tidy, welfare_ratio
+from simulation.games.noise import another, noise_in_words, trembling
+from simulation.games.score import EpisodeScore, PlayerScore
 from simulation.games.tally import Tally
 from simulation.seats import Seat
 
@@ -65,6 +67,7 @@ class Setting:
         max_steps: The steps of the episode, unless the game ends earlier.
         at_most: The most steps, where chance decides `max_steps` and players do not know it; None: they know it.
         neighbours: Whom each player reaches, for games in which that matters; empty: everyone.
+        noise: The chance that a decision is carried out as another one.
     """
 
     seats: tuple[Seat, ...]
@@ -72,6 +75,7 @@ class Setting:
     difficulty: float = 0.5
     at_most: int | None = None
     neighbours: tuple[tuple[int, ...], ...] = ()
+    noise: float = 0.0
 
     @property
     def open_ended(self) -> bool:
@@ -91,10 +95,11 @@ class Move:
 
 @dataclass(frozen=True)
 class State(Generic[Table]):
-    """The state of an episode: the tally that all games share, and the game's own table."""
+    """The state of an episode: the tally that all games share, and the game's own table; noise follows from `seed`."""
 
     tally: Tally
     table: Table
+    seed: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -104,39 +109,6 @@ class Round(Generic[Table]):
     payoffs: tuple[float, ...]
     accuracies: tuple[float, ...]
     table: Table
-
-
-@dataclass(frozen=True)
-class PlayerScore:
-    """One player's score for an episode.
-
-    Attributes:
-        payoff: Sum over the steps, in the game's own units.
-        accuracy: 0-1, closeness to the best response or to the right answer, as the game's docstring defines it.
-        efficiency: 0-1, achieved / best possible welfare (`welfare_ratio`); nan where nothing can be won.
-        cooperation_score: 0-1, mean over valid decisions; None if there is none.
-    """
-
-    payoff: float
-    accuracy: float
-    efficiency: float
-    cooperation_score: float | None
-
-
-@dataclass(frozen=True)
-class EpisodeScore:
-    """An episode's score.
-
-    `welfare`, `optimum` and `nash` are sums of payoffs over all players and steps; where chance decides how many steps
-    there are, over those drawn. `nash` is nan where the game knows no equilibrium. `gini` is that of the payoffs, nan
-    where one is negative.
-    """
-
-    players: tuple[PlayerScore, ...]
-    welfare: float
-    gini: float
-    optimum: float
-    nash: float
 
 
 class Game(ABC, Generic[Table]):
@@ -211,7 +183,7 @@ class Game(ABC, Generic[Table]):
         """Return the welfare of an episode in the equilibrium that the game's docstring names.
 
         It is nan where the docstring says that there is no known one; it is never the figure of another profile.
-        Where chance ends the episode, `score` reports it for games that have `repeats` only.
+        Where chance ends the episode, `score` reports it for games that have `repeats` only; with noise for none.
         """
 
     def equilibrium_play(self, _state: State[Table], _player: int) -> Mapping[str, float] | None:
@@ -247,7 +219,11 @@ class Game(ABC, Generic[Table]):
         """Start an episode. The game draws every random number of the episode from `rng`."""
         zeros, none = (0.0,) * self.players, (None,) * self.players
         tally = Tally(0, zeros, zeros, zeros, (0,) * self.players, none, none, zeros)
-        return State(tally, self._open(rng))
+        return State(tally, self._open(rng), rng.getrandbits(64))
+
+    def told_rules(self, language: Language) -> str:
+        """Return the rules as prompts tell them: with the noise, if there is any."""
+        return self.rules(language) + noise_in_words(self.setting.noise, language)
 
     def observe(self, state: State[Table], player: int, language: Language) -> Observation:
         """Return what a policy sees before it decides for `player`."""
@@ -322,12 +298,31 @@ class Game(ABC, Generic[Table]):
             raise GameError(f"{self.task_type}: the episode is over after step {state.tally.step}")
         if len(moves) != self.players:
             raise GameError(f"{self.task_type}: {len(moves)} moves for {self.players} players")
+        moves = self._carried_out(state, moves)
         levels = tuple(self._level(state, player, move) for player, move in enumerate(moves))
         round_ = self._play(state, moves)
         for name, found in (("payoffs", round_.payoffs), ("accuracies", round_.accuracies)):
             if len(found) != self.players:
                 raise GameError(f"{self.task_type}: _play returned {len(found)} {name} for {self.players} players")
-        return State(state.tally.after(round_.payoffs, round_.accuracies, levels), round_.table)
+        return State(state.tally.after(round_.payoffs, round_.accuracies, levels), round_.table, state.seed)
+
+    def played(self, state: State[Table], player: int, action: str | None) -> str | None:
+        """Return the action that counts where a player decides for `action`: by noise another. None stays invalid."""
+        number = self.shaken(state).get(player)
+        legal = [name for name, _ in self._options(state, player)] if number is not None else []
+        return action if number is None or action is None else another(legal, action, number)
+
+    def shaken(self, state: State[Table]) -> Mapping[int, float]:
+        """Return the players whose decision noise changes in the step that begins in `state`."""
+        return trembling(state.seed, state.tally.step, self.players, self.setting.noise)
+
+    def _carried_out(self, state: State[Table], moves: Sequence[Move]) -> Sequence[Move]:
+        """Return the moves that count: by noise other ones than were made. Raises GameError where one was illegal."""
+        changed = {}
+        for player in self.shaken(state):
+            self._level(state, player, moves[player])
+            changed[player] = replace(moves[player], action=self.played(state, player, moves[player].action))
+        return [changed.get(player, move) for player, move in enumerate(moves)] if changed else moves
 
     def _level(self, state: State[Table], player: int, move: Move) -> float | None:
         if move.action is None:
@@ -362,7 +357,8 @@ class Game(ABC, Generic[Table]):
             )
             for i in range(self.players)
         )
-        nash = math.nan if self.setting.open_ended and not self.repeats else self.nash()
+        unknown = self.setting.noise or (self.setting.open_ended and not self.repeats)
+        nash = math.nan if unknown else self.nash()
         return EpisodeScore(players, welfare, gini(state.tally.payoff), optimum, nash)
 
     def earned(self, state: State[Table]) -> tuple[float, ...]:

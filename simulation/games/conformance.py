@@ -14,7 +14,8 @@ from dataclasses import replace
 from typing import Any
 
 from agents.language import Language
-from simulation.games.base import EpisodeScore, Game, GameError, Move, MovesSeen, Setting, State
+from simulation.games.base import Game, GameError, Move, MovesSeen, Setting, State
+from simulation.games.score import EpisodeScore
 from simulation.seats import Seat
 
 STEPS = 6

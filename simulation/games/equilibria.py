@@ -24,7 +24,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from agents.language import Language
-from simulation.games.base import Game, Move, State
+from simulation.games.base import Game, GameError, Move, State
 from simulation.games.measures import BEST_RESPONSE, SUBGAME_PERFECT, closeness
 
 TOLERANCE = 1e-6
@@ -256,7 +256,12 @@ def search(game: Game[Any], messages: Sequence[str] = ("",)) -> GameSearch:
     Args:
         game: The game; the search grows with (actions * messages) ** players at each state.
         messages: What a player may say, where words count; the named profile says the last. All play at full teamwork.
+
+    Raises:
+        GameError: The game has noise.
     """
+    if game.setting.noise:
+        raise GameError(f"{game.task_type} has noise: its states are not searched")
     nodes: Nodes = {}
     starts = deals(game)
     for _, state in starts:

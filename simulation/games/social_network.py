@@ -39,8 +39,9 @@ from pydantic import Field
 
 from agents.language import Language
 from agents.network import NetworkView, SocialActionName, SocialMove, target_of
-from simulation.games.base import EpisodeScore, Game, GameParameters, Move, Round, Setting, State
+from simulation.games.base import Game, GameParameters, Move, Round, Setting, State
 from simulation.games.measures import Meaning
+from simulation.games.score import EpisodeScore
 from simulation.network.acts import PLATFORM_ACTIONS, REJECTION, SUPPORT, NetworkPlatform, carry_out
 from simulation.network.feeds import feed_of
 from simulation.network.search import FOUND

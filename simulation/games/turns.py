@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 from agents.language import Language
 from agents.players.policies import Observation
-from simulation.games.base import EpisodeScore, Move, Round, Setting, State
+from simulation.games.base import Move, Round, Setting, State
 from simulation.games.pairs import PairGame, Pairs
+from simulation.games.score import EpisodeScore
 
 WAIT = "wait"
 Options = tuple[tuple[str, float], ...]

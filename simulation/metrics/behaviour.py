@@ -83,9 +83,10 @@ def _levels(run: Run, focal: str) -> pd.DataFrame:
 
 def _decisions(run: Run, focal: str) -> pd.DataFrame:
     """Per step: how often the focal player was asked, and how many others punished it."""
-    decisions = run.decisions.astype({"model_id": str, "action": object})
+    decisions = run.decisions.astype({"model_id": str, "action": object, "played": object})
     own = decisions[decisions["model_id"] == focal][["episode", "step", "asks"]]
-    fines = decisions[decisions["action"] == PUNISH + focal].assign(punished=1)
+    played = decisions["played"].fillna(decisions["action"])
+    fines = decisions[played == PUNISH + focal].assign(punished=1)
     fines = fines.groupby(["episode", "step"])[["punished"]].sum().reset_index()
     return own.merge(fines, on=["episode", "step"], how="left")
 

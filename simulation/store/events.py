@@ -82,8 +82,8 @@ class DecisionMade:
     """One decision; `action` None is invalid. Provenance is that of the last reply asked for.
 
     `reading` is how the reply was read (`agents.answers.AnswerReading`), empty for a run of the first reader; `note` is
-    the private note before the decision, `reasoning` the thought of note and reply. Logs of earlier versions have none
-    of the three.
+    the private note before the decision, `reasoning` the thought of note and reply. `played` is the action that noise
+    carried out in its place, if it did. Logs of earlier versions have none of the four.
     """
 
     episode: int
@@ -101,6 +101,7 @@ class DecisionMade:
     reading: str = ""
     note: str = ""
     reasoning: str = ""
+    played: str | None = None
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,7 @@ TABLES: Mapping[TableName, tuple[Column, ...]] = {
         _STEP,
         Column("model_id", CATEGORY, "model that decided; one row per model and step in which it had a choice"),
         Column("action", CATEGORY, "the action in the game's words; missing when invalid"),
+        Column("played", CATEGORY, "the action that noise carried out in its place; missing where it did not"),
         Column("valid", FLAG, "False when neither answer was a legal action"),
         Column("text", TEXT, "the reply as it came"),
         Column("asks", COUNT, "answers asked for: 1, or 2 where the first was not legal"),

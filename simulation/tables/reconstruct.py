@@ -91,7 +91,7 @@ class Rules(NamedTuple):
 def rules_of(run: Run) -> Mapping[str, Rules]:
     """Return the rules of each task of a run, in the run's language, by task_id."""
     tasks, language = _tasks(run), _language(run)
-    return {task_id: Rules(game_of(run, task).rules(language), task.max_steps) for task_id, task in tasks.items()}
+    return {task_id: Rules(game_of(run, task).told_rules(language), task.max_steps) for task_id, task in tasks.items()}
 
 
 def _language(run: Run) -> Language:

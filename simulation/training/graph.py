@@ -97,7 +97,7 @@ class GameGraph:
         most_moves: The most joint moves.
 
     Raises:
-        SocietyError: The game is too large, draws more than a few deals, or has a partner that draws.
+        SocietyError: The game is too large or has noise, draws more than a few deals, or has a partner that draws.
     """
 
     def __init__(
@@ -108,6 +108,8 @@ class GameGraph:
         stationary: bool = False,
         most_moves: int = MOST_MOVES,
     ) -> None:
+        if table.game.setting.noise:
+            raise SocietyError(f"{table.game.task_type} has noise: nothing is computed here, its episodes are played")
         if stationary and not 0 < discount < 1:
             raise SocietyError(f"a game without a last step needs a discount between 0 and 1, not {discount:g}")
         if stationary and table.game.round_steps > 1:

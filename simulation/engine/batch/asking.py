@@ -21,7 +21,8 @@ from simulation.engine.episode_stats import EpisodeStats, outcome
 from simulation.engine.feed import Feed
 from simulation.engine.memory import EpisodeMemory
 from simulation.engine.sources import decision_source, message_source
-from simulation.games.base import Move, PlayerScore, State
+from simulation.games.base import Move, State
+from simulation.games.score import PlayerScore
 from simulation.store.events import EpisodeEnded, Outcome
 from simulation.store.rows import Rows
 

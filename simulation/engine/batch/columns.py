@@ -12,8 +12,8 @@ from agents.answers import AnswerReading
 from agents.inference.provenance import Tier
 from agents.language import text_in
 from simulation.engine.batch.answering import Sources
-from simulation.games.base import PlayerScore
 from simulation.games.measures import known
+from simulation.games.score import PlayerScore
 from simulation.games.tally import Tally
 from simulation.store.blocks import EventBlock
 from simulation.store.events import DecisionMade, MessageSent, Outcome, StepRow
@@ -131,6 +131,7 @@ class PlayerColumns:
             "reading": Same(AnswerReading.EXACT.value),
             "note": Same(""),
             "reasoning": Same(""),
+            "played": Same(None),
         }
         rows = Rows(DecisionMade, len(made.players), columns).replaced(_by_place(made.sources, made.players))
         return EventBlock(episode, step, rows)

@@ -19,7 +19,8 @@ from simulation.engine.batch.hearing import Heard, Reach
 from simulation.engine.episode import Emit, Episode
 from simulation.engine.episode_plan import EpisodePlan, GameOf
 from simulation.engine.interventions import Live, nothing_live
-from simulation.games.base import Game, Move, PlayerScore, State
+from simulation.games.base import Game, Move, State
+from simulation.games.score import PlayerScore
 from simulation.modes import audience
 from simulation.seeds import stream
 from simulation.store.blocks import EventBlock
@@ -116,9 +117,9 @@ class BatchEpisode(Episode):
         chosen = await self._choose(state)
         moves = self._moves(state, chosen)
         self._keep(step, moves)
-        state = self.plan.game.resolve(state, moves)
+        before, state = state, self.plan.game.resolve(state, moves)
         resolved = StepResolved(self.plan.number, step, self._since(started), self.columns.results(state.tally))
-        for decided in self._decisions(step, chosen):
+        for decided in self._decisions(before, chosen):
             self.emit(decided)
         self.emit(resolved)
         return state
@@ -224,7 +225,7 @@ class BatchEpisode(Episode):
         finally:
             answering.cancel()
 
-    def _decisions(self, step: int, chosen: Answers) -> list[EventBlock]:
+    def _decisions(self, state: State[Any], chosen: Answers) -> list[EventBlock]:
         """Return the decisions of those who had more than one option."""
         players: Sequence[int] = self.players
         codes, options = chosen.codes, chosen.values
@@ -233,8 +234,21 @@ class BatchEpisode(Episode):
             players = np.flatnonzero(codes != alone).tolist()
             codes, options = codes[players], [each or ("", "") for each in options]
         self.written[players] += 1
-        made = Choices(players, codes, options, chosen.sources)
-        return [self.columns.decisions(self.plan.number, step, made)] if len(players) else []
+        made = Choices(players, codes, options, self._with_noise(state, players, codes, options, chosen.sources))
+        return [self.columns.decisions(self.plan.number, state.tally.step, made)] if len(players) else []
+
+    def _with_noise(
+        self, state: State[Any], players: Sequence[int], codes: Numbers, options: Sequence[Any], sources: Sources
+    ) -> Sources:
+        """Return what events say of replies, with the actions that noise carried out in the place of others."""
+        game, found = self.plan.game, dict(sources)
+        places = {player: place for place, player in enumerate(players)} if game.shaken(state) else {}
+        for player in places.keys() & game.shaken(state).keys():
+            action = options[codes[places[player]]][0]
+            played = game.played(state, player, action)
+            if played != action:
+                found[player] = {**found.get(player, {}), "played": played}
+        return found
 
     def _moves(self, state: State[Any], chosen: Answers) -> list[Move]:
         """Return every player's move; equal ones are one object."""

@@ -1,7 +1,7 @@
 """Cases of `society study verify` whose figures were recorded from the Axelrod library, in its own environment.
 
-Pairs of deterministic players are compared exactly. With a random player the two libraries draw other numbers:
-there the means per turn are compared, within four standard errors.
+Pairs of deterministic players are compared exactly. With a random player, or with noise, the two libraries draw other
+numbers: there the means per turn are compared, within four standard errors.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ POLICY_OF = {
 """The library's players and ours."""
 
 EPISODES = 10
-"""How often a pair with a random player is played."""
+"""How often a pair is played in which something is drawn."""
 
 
 def recorded_cases() -> Iterator[KnownCase]:
@@ -41,12 +41,19 @@ def recorded_cases() -> Iterator[KnownCase]:
         play = Play("prisoners_dilemma", _policies(match), record["turns"])
         yield KnownCase(_versus(match), play, (Expected(KnownFigure.PAYOFF, tuple(match["scores"])),), source)
     for match in record["stochastic"]:
-        play = Play("prisoners_dilemma", _policies(match), record["turns"], episodes=EPISODES)
-        first, last = match["seeds"]
-        # the wider of the two players' spreads, for both
-        spread = max(match["deviation"]) * sqrt(1 / EPISODES + 1 / (last - first + 1))
-        expected = Expected(KnownFigure.PER_STEP, tuple(match["mean"]), 4 * spread)
-        yield KnownCase(f"{_versus(match)}, by chance", play, (expected,), f"{source}: mean of {last - first + 1}")
+        yield _drawn(match, record["turns"], 0.0, f"{_versus(match)}, by chance", source)
+    for match in record["noisy"]:
+        noise = record["noise"]
+        yield _drawn(match, record["turns"], noise, f"{_versus(match)}, with noise {noise:g}, by chance", source)
+
+
+def _drawn(match: Any, turns: int, noise: float, name: str, source: str) -> KnownCase:
+    play = Play("prisoners_dilemma", _policies(match), turns, episodes=EPISODES, task={"noise": noise})
+    first, last = match["seeds"]
+    # the wider of the two players' spreads, for both
+    spread = max(match["deviation"]) * sqrt(1 / EPISODES + 1 / (last - first + 1))
+    expected = Expected(KnownFigure.PER_STEP, tuple(match["mean"]), 4 * spread)
+    return KnownCase(name, play, (expected,), f"{source}: mean of {last - first + 1}")
 
 
 def _policies(match: Any) -> tuple[str, ...]:

@@ -224,6 +224,15 @@ def test_answer_names_the_events_that_happened(make_plan: Callable[..., Plan], r
     assert "Events happened to the run (run.events): show 2, mute 1." in doubts
 
 
+def test_answer_counts_what_noise_changed(make_plan: Callable[..., Plan], runs: Path, run: Run) -> None:
+    noisy = run_scenario(make_plan(episodes=3, tasks=[{**DILEMMA[0], "noise": 0.5}]), out=runs)
+    changed, decisions = int(noisy.decisions["played"].notna().sum()), len(noisy.decisions)
+    assert 0 < changed < decisions
+    told = f"by noise {changed} of {decisions} decisions were carried out as another option"
+    assert told in lines_of(answer_of(noisy), "played")
+    assert "noise" not in lines_of(answer_of(run), "played")
+
+
 def test_scripted_society_has_no_note_on_memory(make_plan: Callable[..., Plan], runs: Path) -> None:
     rows = tuple(ModelConfig(model_id=name, policy="tit_for_tat") for name in ("a", "b"))
     answer = answer_of(run_scenario(make_plan(rows=rows, mode="cooperative", tasks=DILEMMA), out=runs))

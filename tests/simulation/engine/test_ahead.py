@@ -38,6 +38,7 @@ STORED = {
     "group_messages": "message_id, group_id, sender_id, content, sent_at",
     "trace": "user_id, created_at, action, info",
 }
+TASK = {"task_id": "t", "max_steps": 5}
 PLAYED = (
     ("opinion", {"topology": "ring"}, {}),
     ("opinion", {"topology": "small_world", "talk_rounds": 2, "inbox_limit": 1}, {"mode": "team_battle"}),
@@ -48,6 +49,7 @@ PLAYED = (
     ),
     ("prisoners_dilemma", {"topology": "ring"}, {"memory": {"window": 3}}),
     ("prisoners_dilemma", {"topology": "ring", "message_budget": 2}, {"mode": "competitive"}),
+    ("prisoners_dilemma", {"topology": "ring"}, {"tasks": [{**TASK, "task_type": "prisoners_dilemma", "noise": 0.3}]}),
     ("prisoners_dilemma", {"topology": ["m0 -> m1", "m1 -> m2", "m2 -> m0", "m4 -> m3"]}, {}),
     ("matrix_game", {"topology": "ring", "talk_rounds": 0}, {}),
     ("trust", {"topology": "star"}, {"language": "zh"}),
@@ -90,7 +92,7 @@ def latencies(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 
 def plan_of(make_plan: MakePlan, game: str, communication: dict[str, Any], keys: dict[str, Any], stepping: str) -> Plan:
-    tasks = [{"task_id": "t", "task_type": game, "max_steps": 5}]
+    tasks = [{**TASK, "task_type": game}]
     communication = {**communication, "stepping": stepping}
     return make_plan(6, **{"mode": "cooperative", "tasks": tasks, "communication": communication, **keys})
 

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from agents.language import Language
 from agents.players.policies import POLICIES
-from simulation.games.base import EpisodeScore, Move, Setting
+from simulation.games.base import Move, Setting
 from simulation.games.commons import Commons, CommonsParameters, best_harvest
 from simulation.games.prisoners_dilemma import PrisonersDilemma
 from simulation.games.public_goods import PublicGoods, PublicGoodsParameters
+from simulation.games.score import EpisodeScore
 from simulation.games.strategy import StrategyGame, response_bonus
 from simulation.seats import Seat
 

@@ -18,9 +18,10 @@ from simulation import games
 from simulation.cli.app import main
 from simulation.game_plugins import add_games
 from simulation.games import FOLDERS_VARIABLE, find_game, own_folders, task_types
-from simulation.games.base import EpisodeScore, State
+from simulation.games.base import State
 from simulation.games.conformance import broken_rules
 from simulation.games.prisoners_dilemma import PrisonersDilemma
+from simulation.games.score import EpisodeScore
 from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 

@@ -17,7 +17,9 @@ from simulation.plan import Plan
 from simulation.runs.runner import run_scenario
 from simulation.tables.reconstruct import DecisionPoint, options_of, played_steps, rules_of
 from simulation.tables.run import Run
+from simulation.task import NETWORK
 
+NOISE = 0.3
 ROWS = tuple(
     ModelConfig(model_id=f"m{i}", model_name="cooperator", role=role, team_id=("red", "blue")[i % 2])
     for i, role in enumerate((ModelRole.LEADER, ModelRole.COMPETITOR, ModelRole.FOLLOWER, ModelRole.NEUTRAL))
@@ -28,7 +30,7 @@ def playable(make_plan: Callable[..., Plan]) -> list[dict[str, object]]:
     """A task of every game that these players can play."""
     tasks = []
     for task_type in task_types():
-        task = {"task_id": task_type, "task_type": task_type, "max_steps": 4}
+        task = {"task_id": task_type, "task_type": task_type, "max_steps": 4, "noise": NOISE * (task_type != NETWORK)}
         try:
             make_plan(rows=ROWS, tasks=[task])
         except InvalidFileError:
@@ -57,6 +59,22 @@ def test_every_choice_of_every_game_is_found_again(everything: Run) -> None:
     asked = {DecisionPoint(*moment) for moment in zip(rows["episode"], rows["step"], rows["model_id"], strict=True)}
     assert all(len(legal) == 1 for moment, legal in options.items() if moment not in asked)
     assert len(options) == len(run.steps)
+
+
+def test_what_noise_carried_out_is_found_again(everything: Run) -> None:
+    rows = everything.decisions.astype({"action": object, "played": object})
+    changed = rows[rows["played"].notna()]
+    assert 0.1 < len(changed) / len(rows) < 0.5
+    assert (changed["action"] != changed["played"]).all()
+    told = {DecisionPoint(*row[:3]): row[3] for row in changed[["episode", "step", "model_id", "played"]].to_numpy()}
+    found = {
+        point: played
+        for step in played_steps(everything)
+        for player, (point, move) in enumerate(zip(step.points, step.moves, strict=True))
+        if (played := step.game.played(step.state, player, move.action)) != move.action
+    }
+    assert found == told
+    assert _payoffs_again(everything) == _payoffs(everything)
 
 
 def test_the_rules_are_told_in_the_runs_language(everything: Run) -> None:

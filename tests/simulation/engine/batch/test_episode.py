@@ -36,7 +36,7 @@ def drawn(game: str, mode: str) -> dict[str, Any]:
         {"at": "*.2", "show": "a storm comes"},
         {"at": "*.3", "to": 0.5, "adapter": "cooperator"},
     ]
-    task = {"task_id": "task", "task_type": game, "max_steps": 3}
+    task = {"task_id": "task", "task_type": game, "max_steps": 3, "noise": rng.choice([0.0, 0.3])}
     more = {"seed": rng.randrange(10**6), "language": rng.choice(["en", "zh"]), "episodes": 2, "tasks": [task]}
     return scenario_of(mode=mode, communication=communication, events=rng.sample(events, rng.randrange(3)), **more)
 
