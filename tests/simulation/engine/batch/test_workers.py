@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from subprocess import PIPE
 
 import numpy as np
 import pytest
@@ -18,8 +22,8 @@ from simulation.engine.batch import workers
 from simulation.engine.batch.answering import Answers, AskedFor, StepQuestion, answers
 from simulation.engine.batch.answers import Cast, parts_of
 from simulation.engine.batch.hearing import Heard
-from simulation.engine.batch.processes import ProcessWorker
-from simulation.engine.batch.workers import LostWorkerError, SplitAnswering
+from simulation.engine.batch.processes import ProcessWorker, write_frame
+from simulation.engine.batch.workers import NO_STATE, LostWorkerError, SplitAnswering, packed
 from simulation.games import find_game
 from simulation.games.base import Setting
 from simulation.seats import Seat
@@ -139,6 +143,19 @@ class EndedWorkerStub(DyingWorkerStub):
 
     def end(self) -> None:
         self.ended.set()
+
+
+def test_a_worker_whose_parent_was_killed_ends_without_a_word() -> None:
+    of, command = cast(), [sys.executable, "-m", "simulation.engine.batch.worker"]
+    worker = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    worker.stdout.close()  # nobody reads its answers
+    asked = question(of)
+    for order in (of, asked.state, replace(asked, state=NO_STATE)):
+        write_frame(worker.stdin, packed(order))
+    assert worker.communicate()[1] == b""
+    assert worker.returncode == -signal.SIGPIPE
 
 
 async def test_few_players_are_not_split(monkeypatch: pytest.MonkeyPatch) -> None:
