@@ -161,6 +161,13 @@ async def test_posts_follow_a_redirect() -> None:
     }
 
 
+async def test_redirects_without_an_end_are_one_error() -> None:
+    around = b"HTTP/1.1 307 Moved\r\nLocation: /v1/chat/completions\r\nContent-Length: 0\r\n\r\n"
+    async with raw_server(around) as server:
+        with pytest.raises(PermanentError, match="cannot be asked: it redirects without an end"):
+            await asked(server.url)
+
+
 async def test_posts_return_the_cookies_of_a_server() -> None:
     answer = PLAIN.replace(b"\r\n\r\n", b"\r\nSet-Cookie: route=a7; Path=/\r\n\r\n", 1)
     async with raw_server(answer) as server:
