@@ -29,6 +29,7 @@ from simulation.interviews.survey import Survey
 from simulation.plan import Plan, Settings, make_plan
 from simulation.runs.changes import fork_entries
 from simulation.runs.replay import ReplaySession
+from simulation.scenario import OnOrOff
 from simulation.store.asked import add_answers
 from simulation.store.blocks import one_by_one
 from simulation.store.events import CallBegun, CallMade, Event
@@ -207,7 +208,8 @@ class Asking:
     async def _from_replay(self, places: Sequence[AskedPlace]) -> dict[AskedPlace, InterviewAnswered]:
         """Return the answers that models give in a replay of the run up to the last of the places."""
         with TemporaryDirectory() as folder:
-            scenario = self._plan.scenario.model_copy(update={"surveys": _surveys(places, self._question)})
+            asking = {"surveys": _surveys(places, self._question), "oasis_db": OnOrOff.ON}  # the replay is by requests
+            scenario = self._plan.scenario.model_copy(update=asking)
             plan = Plan(scenario, self._plan.roster)
             manifest = self._run.manifest
             twin = new_directory(Path(folder), plan, self._run.path, reader_of(manifest), fork_entries(manifest))

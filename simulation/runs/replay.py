@@ -26,7 +26,7 @@ from simulation.runs.changes import fork_entries
 from simulation.runs.live import again
 from simulation.runs.session import Observer, RunSession, RunStoppedError, finish
 from simulation.store.blocks import EventBlock, one_by_one, takes_blocks
-from simulation.store.events import CallMade, EpisodeEnded, Event, RunEnded, RunResumed, StepResolved
+from simulation.store.events import CallMade, EpisodeEnded, EpisodeStarted, Event, RunEnded, RunResumed, StepResolved
 from simulation.store.history import is_large_step_in_lines, live_events, said
 from simulation.store.intervention_events import EventHappened
 from simulation.store.log import EventLog, read_log
@@ -197,17 +197,21 @@ async def _absent(request: Request) -> Reply:
 def unbroken(path: Path) -> list[Event]:
     """Return the events of a log as they would be if no session had been cut off."""
     kept: list[Event] = []
+    begun: set[int] = set()
     for event in read_log(path):
         if isinstance(event, RunResumed):
             kept = [each for each in kept if not _is_void(each, event.episode)]
+        elif isinstance(event, EpisodeStarted):
+            kept += [] if event.episode in begun else [event]
+            begun.add(event.episode)
         elif not isinstance(event, RunEnded) or event.status == RunStatus.FINISHED.value:
             kept.append(event)
     return kept
 
 
 def _is_void(event: Event, episode: int) -> bool:
-    """Tell whether an event belongs to an episode that was played again; calls were paid for and count."""
-    return not isinstance(event, CallMade) and getattr(event, "episode", None) == episode
+    """Tell whether an event belongs to an episode that was played again: not its start, nor calls, which were paid."""
+    return not isinstance(event, (CallMade, EpisodeStarted)) and getattr(event, "episode", None) == episode
 
 
 def _difference(recorded: Event, event: Event) -> str:

@@ -205,7 +205,7 @@ class RunSession:
         return BatchSettings(
             allowed=self._may_be_in_columns(),
             prompts=any(scenario.prompts is OnOrOff.ON for scenario in self._scenarios),
-            oasis_db=self._changes[0].scenario.oasis_db,
+            oasis_db=self.plan.scenario.oasis_db,
             answering=answering,
             needed=self._why_in_columns(),
             recorded=bool(self.history.tier_mix),

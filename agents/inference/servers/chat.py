@@ -73,8 +73,10 @@ def _meaning(error: Exception, url: str) -> InferenceError | None:
         return ServerLostError(f"the connection to {url} failed ({reason(error)})", refused=is_refusal(error))
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return PermanentError(f"the proxy for {url} refused the connection: {error.status}")
-    if isinstance(error, aiohttp.ClientResponseError):
+    around = isinstance(error, aiohttp.TooManyRedirects)
+    if isinstance(error, aiohttp.ClientResponseError) and not around:
         return BadReplyError(f"{url} sent an answer that is not HTTP: {error}")
     if isinstance(error, (aiohttp.ClientError, ValueError)):
-        return PermanentError(f"{url} cannot be asked: {without_login(str(error))}")
+        why = "it redirects without an end" if around else without_login(str(error))
+        return PermanentError(f"{url} cannot be asked: {why}")
     return None

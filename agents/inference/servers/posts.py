@@ -16,6 +16,7 @@ then takes a connection from aiohttp's own pool, writes the same bytes, and lets
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -31,6 +32,9 @@ _INTERIM = range(100, 200)
 _SWITCHING = 101
 _REDIRECTS = (301, 302, 303, 307, 308)
 _UNSAFE = ("\r", "\n", "\0")
+QUIET = 0.1
+"""Seconds without an answer after which a call first lets the loop notice the connections that servers have closed."""
+_A_MOMENT = 0.001
 
 
 class HTTPAnswer(NamedTuple):
@@ -60,6 +64,7 @@ class Posts:
             trust_env=trust_env,
         )
         self._cookies = self.session.cookie_jar
+        self._answered = time.monotonic()
         self._prepared: dict[tuple[str, str], PreparedPost | None] = {}
 
     async def post(self, address: str, data: bytes, headers: Mapping[str, str], url: str) -> HTTPAnswer:
@@ -75,11 +80,14 @@ class Posts:
             BadReplyError: The answer is longer than `LONGEST_BODY`.
             aiohttp.ClientError, asyncio.TimeoutError, ValueError: The server gave no answer, or cannot be asked.
         """
+        if time.monotonic() - self._answered > QUIET:  # the loop may have been busy while a server closed connections
+            await asyncio.sleep(_A_MOMENT)
         key = (address, headers.get("Authorization", ""))
         prepared = self._prepared[key] if key in self._prepared else self._prepare(key, headers)
         if prepared is None or self._cookies:
             return await self._by_session(address, data, headers, url)
         answer = await prepared.post(data, url)
+        self._answered = time.monotonic()
         if answer.moved:
             self._prepared[key] = None
             return await self._by_session(address, data, headers, url)
@@ -96,7 +104,9 @@ class Posts:
 
     async def _by_session(self, address: str, data: bytes, headers: Mapping[str, str], url: str) -> HTTPAnswer:
         async with self.session.post(address, data=data, headers=headers) as response:
-            return HTTPAnswer(response.status, await read_body(response, url), response.headers)
+            answer = HTTPAnswer(response.status, await read_body(response, url), response.headers)
+        self._answered = time.monotonic()
+        return answer
 
 
 class PreparedPost:

@@ -14,6 +14,8 @@ from simulation.engine.gc_tuning import reduced_gc
 def main() -> None:
     """Read orders from standard input and write answers to standard output, to which nothing else is printed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
+    if sys.platform != "win32":
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # a parent that was killed reads no answer: end without a word
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     desk = Desk()

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from agents.problems import SocietyError
 from simulation.engine.batch.answering import Answers, StepQuestion, answers
 from simulation.engine.batch.answers import Cast
+from simulation.games import fault_in_own_game
 
 notices = logging.getLogger("society.notice")
 LEAST = 2_500
@@ -169,6 +170,11 @@ class Desk:
                 return answers(self.cast, replace(given, state=self.state))
             except SocietyError as error:
                 return error
+            except Exception as error:
+                fault = fault_in_own_game(error)
+                if not fault:
+                    raise
+                return SocietyError(fault)  # another worker would fail in the same way
         return None
 
 

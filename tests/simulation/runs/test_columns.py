@@ -183,6 +183,14 @@ def test_a_run_that_is_killed_at_its_end_was_played_in_columns(tmp_path: Path, m
     assert resume_run(killed.path).manifest["in_columns"] is True
 
 
+@pytest.mark.parametrize("kept", ["on", "off"])
+def test_a_fork_keeps_a_database_where_its_own_scenario_says_so(kept: str, tmp_path: Path) -> None:
+    run = run_scenario(columns_of(oasis_db="off" if kept == "on" else "on"), roster=crowd(40), out=tmp_path)
+    fork = fork_run(run.path, at="1.2", set={"oasis_db": kept}, out=tmp_path)
+    assert fork.manifest["in_columns"] is True
+    assert (fork.path / "oasis.db").exists() == (kept == "on")
+
+
 def test_a_fork_is_played_in_columns_too(tmp_path: Path) -> None:
     scenario = columns_of(episodes=2)
     run = run_scenario(scenario, roster=crowd(20), out=tmp_path)

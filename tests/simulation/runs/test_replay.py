@@ -33,7 +33,10 @@ def test_a_replay_is_the_same_bytes(name: str, runs: Path) -> None:
     assert replay.run.manifest["tier_mix"] == original.manifest["tier_mix"]
 
 
-def test_a_run_that_was_resumed_is_replayed_as_if_unbroken(make_plan: Callable[..., Plan], runs: Path) -> None:
+@pytest.mark.parametrize("game", ["public_goods", "strategy"])  # calls of strategy are marked as synthetic
+def test_a_run_that_was_resumed_is_replayed_as_if_unbroken(
+    game: str, make_plan: Callable[..., Plan], runs: Path
+) -> None:
     steps = []
 
     def interrupt(event: Event) -> None:
@@ -41,8 +44,9 @@ def test_a_run_that_was_resumed_is_replayed_as_if_unbroken(make_plan: Callable[.
         if isinstance(event, StepResolved) and sum(isinstance(each, StepResolved) for each in steps) == 3:
             raise SocietyError("cut off")
 
+    task = {"task_id": "t", "task_type": game, "max_steps": 2}
     with pytest.raises(RunStoppedError) as stopped:
-        run_scenario(make_plan(episodes=3), out=runs, on_event=interrupt)
+        run_scenario(make_plan(episodes=3, tasks=[task]), out=runs, on_event=interrupt)
     with pytest.raises(UsageError, match="society resume"):
         replay_run(stopped.value.path, out=runs)
     original = resume_run(stopped.value.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from agents.inference.backend import EndpointSettings, InferenceSettings
 from agents.inference.errors import BadReplyError, PermanentError, ServerLostError
+from agents.inference.servers import posts
 from agents.inference.servers.chat import ChatCalls
 from agents.inference.servers.endpoint import Endpoint
 from agents.inference.servers.endpoints import EndpointRegistry
@@ -30,10 +32,12 @@ class RawServer:
         self.answers, self.hang_up = answers, hang_up
         self.requests: list[bytes] = []
         self.connections = 0
+        self.writers: list[asyncio.StreamWriter] = []
         self.url = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self.writers.append(writer)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -87,6 +91,17 @@ async def test_posts_in_turn_share_one_connection() -> None:
     async with raw_server(PLAIN) as server:
         assert await asked(server.url, times=5) == [{"ok": True}] * 5
     assert server.connections == 1
+
+
+async def test_a_connection_closed_while_the_loop_was_busy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posts, "QUIET", 0.0)
+    async with raw_server(PLAIN) as server:
+        calls, endpoint = ChatCalls(), endpoint_at(server.url)
+        await calls.ask(endpoint, CALL)
+        server.writers[0].get_extra_info("socket").shutdown(socket.SHUT_RDWR)  # the loop has not noticed it yet
+        assert await asyncio.gather(*(calls.ask(endpoint, CALL) for _ in range(3))) == [{"ok": True}] * 3
+        await calls.aclose()
+    assert server.connections == 4
 
 
 CHUNKS = b"%x\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (4, BODY[:4], len(BODY) - 4, BODY[4:])
@@ -144,6 +159,13 @@ async def test_posts_follow_a_redirect() -> None:
     assert {request.partition(b"\r\n\r\n")[2] for request in here.requests + there.requests} == {
         here.requests[0].partition(b"\r\n\r\n")[2]
     }
+
+
+async def test_redirects_without_an_end_are_one_error() -> None:
+    around = b"HTTP/1.1 307 Moved\r\nLocation: /v1/chat/completions\r\nContent-Length: 0\r\n\r\n"
+    async with raw_server(around) as server:
+        with pytest.raises(PermanentError, match="cannot be asked: it redirects without an end"):
+            await asked(server.url)
 
 
 async def test_posts_return_the_cookies_of_a_server() -> None:

@@ -378,3 +378,11 @@ def test_a_crowd_can_be_asked_afterwards(server: SpeakingServer, large_at_forty:
     assert run.manifest["in_columns"]
     answers = run.ask("crowd_7", at=(1, 2), question="How far do you trust the others?", scale=(1, 7))
     assert len(answers) == 1
+
+
+@pytest.mark.parametrize("who", ["m0", "m1"])
+def test_a_run_without_a_database_can_be_asked_afterwards(
+    who: str, server: SpeakingServer, tmp_path: Path, in_columns: pytest.MonkeyPatch
+) -> None:
+    run = play(with_keys(server, KEYS["no database"]), roster_of(10), tmp_path)
+    assert len(run.ask(who, at=(1, 2), question="How far do you trust the others?", scale=(1, 7))) == 1

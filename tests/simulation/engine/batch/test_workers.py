@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 import pytest
@@ -14,13 +20,14 @@ import pytest
 from agents.language import Language
 from agents.problems import SocietyError
 from agents.strategy import TrainingMode
+from simulation import games
 from simulation.engine.batch import workers
 from simulation.engine.batch.answering import Answers, AskedFor, StepQuestion, answers
 from simulation.engine.batch.answers import Cast, parts_of
 from simulation.engine.batch.hearing import Heard
-from simulation.engine.batch.processes import ProcessWorker
-from simulation.engine.batch.workers import LostWorkerError, SplitAnswering
-from simulation.games import find_game
+from simulation.engine.batch.processes import ProcessWorker, write_frame
+from simulation.engine.batch.workers import NO_STATE, Desk, LostWorkerError, SplitAnswering, packed
+from simulation.games import find_game, task_types
 from simulation.games.base import Setting
 from simulation.seats import Seat
 from simulation.seeds import stream
@@ -35,9 +42,9 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "LEAST", 10)
 
 
-def cast() -> Cast:
+def cast(game_of: str = "public_goods") -> Cast:
     setting = Setting(tuple(Seat(row.model_id, row.team_id) for row in ROWS), max_steps=3)
-    game = find_game("public_goods")(setting)
+    game = find_game(game_of)(setting)
     return Cast(game, parts_of(ROWS), Language.EN, TrainingMode.COOPERATIVE, seed=1, episode=0)
 
 
@@ -141,11 +148,61 @@ class EndedWorkerStub(DyingWorkerStub):
         self.ended.set()
 
 
+def test_a_worker_whose_parent_was_killed_ends_without_a_word() -> None:
+    of, command = cast(), [sys.executable, "-m", "simulation.engine.batch.worker"]
+    worker = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE)
+    assert worker.stdin is not None
+    assert worker.stdout is not None
+    worker.stdout.close()  # nobody reads its answers
+    asked = question(of)
+    for order in (of, asked.state, replace(asked, state=NO_STATE)):
+        write_frame(worker.stdin, packed(order))
+    assert worker.communicate()[1] == b""
+    assert worker.returncode == -signal.SIGPIPE
+
+
 async def test_few_players_are_not_split(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "LEAST", PLAYERS)
     of = cast()
     found = await SplitAnswering(DyingWorkerStub, 2).answer(of, question(of))
     assert told(found) == told(answers(of, question(of)))
+
+
+FAULTY = """
+from simulation.games.public_goods import PublicGoods
+
+
+class Faulty(PublicGoods):
+    task_type = "faulty"
+
+    def observe(self, state, player, language):
+        return {}[player]
+
+
+GAME = Faulty
+"""
+
+
+@pytest.fixture
+def _faulty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Makes known a game of one's own that fails."""
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    monkeypatch.setattr(games, "__path__", [*games.__path__, str(tmp_path)])
+    task_types.cache_clear()
+    yield
+    sys.modules.pop("simulation.games.faulty", None)
+    monkeypatch.undo()
+    task_types.cache_clear()
+
+
+@pytest.mark.usefixtures("_faulty")
+def test_a_worker_names_the_fault_in_a_game_of_ones_own() -> None:
+    of, desk = cast("faulty"), Desk()
+    asked = question(of)
+    found = [desk.carry_out(packed(order)) for order in (of, asked.state, replace(asked, state=NO_STATE))]
+    assert found[:2] == [None, None]
+    assert isinstance(found[2], SocietyError)
+    assert re.search(r"faulty\.py:9: the game failed in observe: KeyError: 0$", str(found[2]))
 
 
 def test_joined_parts_are_the_whole() -> None:
