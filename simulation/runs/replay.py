@@ -32,9 +32,9 @@ from simulation.store.intervention_events import EventHappened
 from simulation.store.log import EventLog, read_log
 from simulation.store.prompts import StoredPrompt, read_prompts
 from simulation.store.run_directory import IN_COLUMNS, RunStatus, new_directory, reader_of, write_manifest
-from simulation.tables.columns import OPTIONAL_TABLES, TableName
-from simulation.tables.parquet import stored_file
-from simulation.tables.run import Run, read_manifest
+from simulation.tables.columns import OPTIONAL_TABLES, TABLES, TableName
+from simulation.tables.parquet import has_columns, stored_file
+from simulation.tables.run import Run, load_run, read_manifest
 
 
 class ReplayError(SocietyError):
@@ -49,7 +49,7 @@ class Replay:
         run: The replay's own run.
         events: How many events were computed again and are equal to the recorded ones.
         log_identical: Whether the two event logs are the same bytes.
-        tables_identical: Whether all tables are the same bytes.
+        tables_identical: Whether all tables are the same bytes; or rows, where they were not stored with these columns.
     """
 
     run: Run
@@ -85,17 +85,18 @@ def replay_run(path: str | Path, *, out: str | Path = "runs", on_event: Observer
         run=run,
         events=session.compared,
         log_identical=_same_bytes(original, run.path, (EventLog.NAME,)),
-        tables_identical=_same_bytes(original / "tables", run.path / "tables", _tables_of(original, run.path)),
+        tables_identical=all(map(partial(_same_table, load_run(original), run), TableName)),
     )
 
 
-def _tables_of(*runs: Path) -> list[str]:
-    """Return the files of the tables that every run has, or one of these runs."""
-    return [
-        f"{name.value}.parquet"
-        for name in TableName
-        if name not in OPTIONAL_TABLES or any(stored_file(run, name).exists() for run in runs)
-    ]
+def _same_table(original: Run, run: Run, name: TableName) -> bool:
+    file, other = stored_file(original.path, name), stored_file(run.path, name)
+    if name in OPTIONAL_TABLES and not file.exists() and not other.exists():
+        return True
+    if not (file.exists() and has_columns(file, TABLES[name])):
+        same: bool = getattr(original, name.value).equals(getattr(run, name.value))
+        return same
+    return _same_bytes(file.parent, other.parent, (file.name,))
 
 
 def _same_bytes(left: Path, right: Path, names: Sequence[str]) -> bool:

@@ -139,6 +139,7 @@ class TableBuilder:
         if rows.kind is DecisionMade:
             self._tiers.update(zip(names, tiers, strict=True))
             more = {"valid": [action is not None for action in rows.values("action")]}
+            more |= {} if "played" in rows.columns else {"played": Same(None)}  # an earlier version had no noise
         self._put_rows(TableName.DECISIONS if more else TableName.MESSAGES, block.episode, rows, more)
 
     def _put_rows(self, table: TableName, episode: int, rows: Rows[Any], more: dict[str, Cells]) -> None:

@@ -147,6 +147,13 @@ def _write_parts(file: IO[bytes], parts: Iterator[Any], options: Mapping[str, An
             writer.write_table(each.replace_schema_metadata(first.schema.metadata))
 
 
+def has_columns(file: Path, columns: Sequence[Column]) -> bool:
+    """Return whether a Parquet file has the columns of this version; raises as pyarrow where it cannot be read."""
+    import pyarrow.parquet as pq
+
+    return set(pq.read_schema(file).names) == {column.name for column in columns}
+
+
 def read_stored(file: Path, columns: Sequence[Column]) -> pd.DataFrame | None:
     """Return the table in a Parquet file; None if there is none, or another version wrote other columns.
 

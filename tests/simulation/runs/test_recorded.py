@@ -19,6 +19,7 @@ def test_recorded_run_replays_to_the_same_bytes(name: str, tmp_path: Path) -> No
     recorded = recorded_run(name, out=tmp_path / "recorded")
     replayed = replay_run(recorded.path, out=tmp_path / "runs")
     assert replayed.log_identical
+    assert replayed.tables_identical
     for table in TableName:
         pd.testing.assert_frame_equal(getattr(replayed.run, table.value), getattr(recorded, table.value))
 
