@@ -122,20 +122,33 @@ def meant_keys(data: Iterable[object], known: Iterable[str]) -> set[str]:
 
 def known_keys(model: type[BaseModel], path: KeyPath) -> tuple[str, ...]:
     """Return the keys a file may use in the mapping at `path` of a `model`."""
+    return tuple(name for kind in _kinds(model, path) for name, _ in _fields(kind))
+
+
+def _kinds(model: type[BaseModel], path: KeyPath) -> set[type[BaseModel]]:
+    """Return the pydantic models of the mapping at `path`: several, where it may be one of several."""
     here = {model}
     for part in path:
         if isinstance(part, str):
             fields = [field for kind in here for name, field in _fields(kind) if name == part]
             here = {kind for field in fields for kind in models_in(field)}
-    return tuple(name for kind in here for name, _ in _fields(kind))
+    return here
 
 
-def _key_hint(key: str, model: type[BaseModel], path: KeyPath) -> str:
+def _key_hint(key: str, model: type[BaseModel], path: KeyPath, data: object) -> str:
     """Return what an unknown `key` in the mapping at `path` was meant for: a key there, or one a level below."""
     known = known_keys(model, path)
     below = [name for name in known if key in known_keys(model, (*path, name))]
+    for part in path:
+        data = data[part]  # type: ignore[index]
+    below += [place for kind in _kinds(model, path) if (place := getattr(kind, "place_of", _nowhere)(key, data))]
     misspelt = difflib.get_close_matches(key, known, n=1, cutoff=_A_SLIP)
     return f"it belongs under {' or '.join(below)}" if below and not misspelt else nearest(key, known)
+
+
+def _nowhere(_key: str, _data: object) -> str:
+    """Return where a model without an answer of its own wants a key that it does not know."""
+    return ""
 
 
 def _fields(model: type[BaseModel]) -> Iterator[tuple[str, object]]:
@@ -170,7 +183,7 @@ def _findings(detail: ErrorDetails, model: type[BaseModel], data: object) -> Ite
     if kind == _FINDINGS:
         yield from (finding.under(*path) for finding in context[_FINDINGS])
     elif kind == "extra_forbidden":
-        hint = REMOVED.get(_in_lists(path)) or _key_hint(str(path[-1]), model, path[:-1])
+        hint = REMOVED.get(_in_lists(path)) or _key_hint(str(path[-1]), model, path[:-1], data)
         yield Finding(path, f"unknown key {shown(path[-1])}", hint)
     elif kind == "missing" and not isinstance(detail["loc"][-1], str):
         yield Finding(path, f"{shown(detail['input'])} has too few entries")

@@ -75,6 +75,13 @@ class TrainingTask(FileModel):
         most = _at_most(data)
         return {"max_steps": most, **data} if most is not None else data
 
+    @classmethod
+    def place_of(cls, key: str, data: RawMapping) -> str:
+        """Return under which key of a raw task an unknown one belongs: a game's parameter; empty for any other."""
+        game = data.get("task_type")
+        known = find_game(game).Parameters.model_fields if game in task_types() else {}
+        return "parameters" if key in known else ""
+
     def steps(self, seed: int, episode: int) -> int:
         """Return the number of steps of an episode, unless its game ends earlier.
 

@@ -129,7 +129,7 @@ def read_config(raw: bytes) -> LoraFile:
 def config_refusals(config: LoraFile) -> Iterator[str]:
     """Yield why no tier can serve an adapter with this configuration."""
     if config.peft_type.upper() != "LORA":
-        yield f"it is a {config.peft_type} adapter; only LORA is supported"
+        yield f"its kind is {config.peft_type}; only LORA is supported"
     for key, reason in _FEATURES.items():
         if getattr(config, key):
             yield reason

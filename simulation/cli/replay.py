@@ -30,8 +30,7 @@ def replay(
     training, every version is made again and compared; nothing is kept.
     """
     from simulation.runs.replay import replay_run
-    from simulation.tables.run import read_manifest
-    from simulation.tables.runs import TRAINING
+    from simulation.tables.run import TRAINING, read_manifest
 
     if (path / TRAINING).is_file():
         _replay_training(path, json_)

@@ -85,7 +85,7 @@ def run(
     """
     from simulation.plan import make_plan
     from simulation.runs.engines import Engine, Workers
-    from simulation.tables.runs import TRAINING
+    from simulation.tables.run import TRAINING
     from simulation.training.run import begin_training, config_of, read_plan, train
     from simulation.training.start import continued
     from simulation.training.tables import load_training

@@ -43,7 +43,7 @@ def watch(
 
 def is_watched(path: Path) -> bool:
     """Tell whether a path is a run or a training, or will be: what one watches, not a folder of them."""
-    from simulation.tables.runs import TRAINING
+    from simulation.tables.run import TRAINING
 
     return not path.exists() or any((path / name).exists() for name in ("manifest.json", "events.jsonl", TRAINING))
 

@@ -75,8 +75,8 @@ def _studies_in(folder: Path) -> Iterator[StudySection]:
 def _add(path: Path, found: Sources) -> None:
     from simulation.studies.fingerprint.report import load_report
     from simulation.studies.tournament.results import load_tournament
-    from simulation.tables.run import load_run
-    from simulation.tables.runs import TRAINING, runs_below
+    from simulation.tables.run import TRAINING, load_run
+    from simulation.tables.runs import runs_below
 
     if (path / TOURNAMENT).exists():
         found.tournaments.append(load_tournament(path))

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from agents.inference.provenance import CallKey, Reply
 
+TRAINING = "training.json"
+"""The file that makes a folder a training."""
 PROMPT_COLUMNS = (
     *("episode", "step", "model_id", "purpose", "talk_round", "ask"),
     *("system", "user", "choices", "tools", "reply", "tier", "adapter"),
@@ -176,12 +178,20 @@ def load_run(path: str | Path) -> Run:
     return Run(Path(path))
 
 
+def _what_it_holds(path: Path) -> str:
+    """Return what else a directory is, after what it is not; empty where this is not known."""
+    if (path / TRAINING).is_file():
+        return f"; it is a training, which goes on with: society train {path}"
+    runs = sorted(path.glob("*/manifest.json"), key=lambda file: file.stat().st_mtime)
+    return f"; name one of the runs in it, such as {runs[-1].parent}" if runs else ""
+
+
 def read_manifest(path: Path) -> Row:
     """A run's manifest.json. Raises SocietyError where it is missing, torn or of an unknown version, and where the
     directory holds a link or file that is not its own."""
     file = path / "manifest.json"
     if not file.exists():
-        raise SocietyError(f"{path} is not a run directory: it has no manifest.json")
+        raise SocietyError(f"{path} is not a run directory: it has no manifest.json{_what_it_holds(path)}")
     check_directory(path)
     try:
         manifest: Row = orjson.loads(file.read_bytes())

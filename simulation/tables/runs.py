@@ -31,13 +31,11 @@ from simulation.tables.columns import (
     TableName,
 )
 from simulation.tables.parquet import arrow_schema, arrow_table, frame_from, stored_file
-from simulation.tables.run import Run, read_manifest
+from simulation.tables.run import TRAINING, Run, read_manifest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TRAINING = "training.json"
-"""The file that makes a folder a training."""
 SWEPT = "sweep."
 """The prefix of a sweep's columns; the key follows."""
 _NAMED = 5  # runs that a warning names

@@ -17,7 +17,7 @@ import orjson
 from agents.problems import UsageError
 from simulation.runs.folders import new_folder
 from simulation.store.files import atomic_directory, replace_file
-from simulation.tables.runs import TRAINING
+from simulation.tables.run import TRAINING
 from simulation.training.gate.power import POWER
 from simulation.training.ledger import LearnerUpdate, Ledger, UpdateLine
 from simulation.training.replay import refuse_league

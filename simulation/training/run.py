@@ -38,7 +38,7 @@ from simulation.sections.training import TrainingConfig, TrainingMethod
 from simulation.seeds import derive_seed
 from simulation.store.files import atomic_directory, replace_file
 from simulation.store.run_directory import versions as library_versions
-from simulation.tables.runs import TRAINING
+from simulation.tables.run import TRAINING
 from simulation.training.adapters import adapter_trainer, mixture_trainer, warn_of_shapes, with_adapters
 from simulation.training.gate.gate import OnPower, pass_gate, publish_power, refuse_unknown_exploitability
 from simulation.training.league.rounds import LeagueGame, answer, at_start, beginning, is_over, with_record

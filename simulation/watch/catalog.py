@@ -16,7 +16,7 @@ from agents.problems import SocietyError
 from simulation.store.run_directory import RunStatus, is_held
 from simulation.sweep_values import arms_in
 from simulation.tables.listing import CUT_OFF, run_figures, run_state
-from simulation.tables.runs import TRAINING
+from simulation.tables.run import TRAINING
 
 STUDIES = {
     "tournament.json": ("tournament", "report.json"),

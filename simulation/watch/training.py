@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agents.problems import SocietyError
 from simulation.store.run_directory import is_held
-from simulation.tables.runs import TRAINING
+from simulation.tables.run import TRAINING
 from simulation.training.ledger import LEDGER, Ledger, UpdateLine
 from simulation.training.rollout import ROLLOUTS
 from simulation.training.run import all_updates_made, config_of, read_plan

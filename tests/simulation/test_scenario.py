@@ -229,6 +229,8 @@ tasks:
             ("    difficulty: 1.5", "7: tasks.0.difficulty: 1.5 is above 1 (nearest valid: 1)"),
             ("    reward_pool: .inf", "7: tasks.0.reward_pool: inf is not a finite number"),
             ("    max_steps: 0", "7: tasks.0.max_steps: 0 is below 1 (nearest valid: 1)"),
+            ("    noise: 2", "7: tasks.0.noise: 2 is above 1 (nearest valid: 1)"),
+            ("    reward: 6", "7: tasks.0.reward: unknown key 'reward' (it belongs under parameters)"),
             ("    parameters: [1]", "7: tasks.0.parameters: [1] is not a mapping of keys to values"),
             (
                 "    parameters:\n      temptaton: 6",

@@ -178,8 +178,8 @@ NO_TOOLS = (
     "--enable-auto-tool-choice --tool-call-parser NAME; llama.cpp: --jinja), or serve a model that has them"
 )
 _NOT_SERVED = (
-    ". So they are not served there or change nothing, and the texts in their rows are another model's. Load them at "
-    "this server; if it has other names for them, say so in the scenario, at this endpoint: names: {ADAPTER: NAME}"
+    ". So what is named is not served there or changes nothing, and the texts in its rows are another model's. Load it "
+    "at this server; if it has another name there, say so in the scenario, at this endpoint: names: {ADAPTER: NAME}"
 )
 
 

@@ -96,7 +96,7 @@ class TestConfig:
             ({"rank_pattern": {"q_proj": 0}}, "rank_pattern: .*'q_proj': 0 is below 1"),
             ({"rank_pattern": {"q_(": 4}}, "'q_\\(' is no regular expression"),
             ({"rank_pattern": [1]}, "rank_pattern: .* is not a mapping"),
-            ({"peft_type": "IA3"}, "it is a IA3 adapter; only LORA"),
+            ({"peft_type": "IA3"}, "its kind is IA3; only LORA"),
             ({"use_dora": True}, "use_dora is not supported; train it without"),
             ({"modules_to_save": ["lm_head"]}, "modules_to_save is not supported"),
             ({"bias": "all"}, "bias='all' is not supported"),

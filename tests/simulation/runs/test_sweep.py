@@ -197,6 +197,9 @@ def test_the_command_shows_the_means_and_ends_with_the_folder(capsys: pytest.Cap
     assert (code, "cooperative against competitive" in out) == (0, True)
     code, _, err = society(capsys, "resume", str(Path(folder).parent))
     assert (code, "is not a run directory" in err) == (1, True)
+    (Path(folder).parent / "training.json").touch()
+    code, _, err = society(capsys, "resume", str(Path(folder).parent))
+    assert (code, f"goes on with: society train {Path(folder).parent}" in err) == (1, True)
 
 
 def test_seeds_and_grid_print_means_with_intervals(capsys: pytest.CaptureFixture[str]) -> None:

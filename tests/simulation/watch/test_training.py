@@ -17,7 +17,7 @@ from rich.console import Console
 from agents.problems import SocietyError
 from simulation.plan import Plan
 from simulation.runs.folders import at_work
-from simulation.tables.runs import TRAINING
+from simulation.tables.run import TRAINING
 from simulation.training.ledger import LEDGER
 from simulation.training.run import begin_training, config_of, read_plan, train
 from simulation.training.tables import load_training
