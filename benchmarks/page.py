@@ -96,8 +96,8 @@ def crowd_rows(report: dict[str, Any]) -> list[str]:
         "What no language model answers is played in columns ([how](howto/large.md)); models that are asked may wait "
         "for their neighbours only ([how](howto/stepping.md)). `python -m benchmarks.crowd` measures this: "
         f"{facts['cpu']}, {facts['cores']} cores, {facts['memory_gib']} GiB, Python {facts['python']}, "
-        f"{facts['when']}, commit {facts['commit']}; load average {facts['load'][0]} before and {report['load_after'][0]} after, "
-        "its own work included.",
+        f"{facts['when']}, commit {facts['commit']}; load average {facts['load'][0]} before and "
+        f"{report['load_after'][0]} after, its own work included.",
         "",
         *goal_rows(report["results"]),
     ]
