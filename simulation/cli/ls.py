@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,6 +56,16 @@ def _list_runs(folder: Path, as_json: bool) -> None:
     heads = ("run", "scenario", "date", "state", "tiers", "mean payoff")
     title = f"{len(found)} in {display(folder)}; open one with: society show RUN"
     wide_console().print(text_table(title, heads, map(_line, found), right=("mean payoff",)))
+    for line in _trainings(folder):
+        typer.echo(line)
+
+
+def _trainings(folder: Path) -> Iterator[str]:
+    """Yield a line for each training in a folder; they are no runs, but may stand beside them."""
+    from simulation.tables.run import TRAINING
+
+    for file in sorted(folder.glob(f"*/{TRAINING}")):
+        yield f"a training: {display(file.parent)}; see it with: society train show {display(file.parent)}"
 
 
 def _line(each: ListedRun) -> Sequence[str]:

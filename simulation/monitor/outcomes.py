@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agents.yaml_file import display
 from simulation.tables.columns import SUMMARY_FIGURES, SUMMARY_KEYS
+from simulation.task import NETWORK
 from simulation.treatment import Treatment
 
 _HEADS = {
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
 def outcome_tables(run: Run, shares: Sequence[ReplyShare] = ()) -> Iterator[Table]:
     """Yield a table of the mean outcomes per model and episode for each game and mode, best payoff first.
 
-    Values that are the same in every row are in the title, except the tier. If there are more than `MOST_MODELS`
-    models, those with the same player, role and team share a row. A narrow terminal hides the last columns.
+    Values that are the same in every row are in the title, except the tier; figures that no row has are left out. If
+    there are more than `MOST_MODELS` models, those with the same player, role and team share a row. A narrow terminal
+    hides the last columns.
 
     Args:
         run: A run with outcomes.
@@ -71,7 +73,8 @@ def _outcome_table(part: pd.DataFrame, title: str, caption: str) -> Table:
         caption=escape(caption),
         caption_justify="left",
     )
-    columns = [key for key in _COLUMNS if key in part.columns and key not in common]
+    unknown = [key for key in SUMMARY_FIGURES if part[key].isna().all()]
+    columns = [key for key in _COLUMNS if key in part.columns and key not in (*common, *unknown)]
     for key in columns:
         figure = key in SUMMARY_FIGURES
         table.add_column(_HEADS.get(key, key), justify="right" if figure else "left", no_wrap=figure, overflow="fold")
@@ -111,4 +114,6 @@ def _caption(run: Run, shares: Sequence[ReplyShare]) -> str:
     lines = ["replies by tier: " + (", ".join(f"{tier} {count}" for tier, count in mix.items()) or "none")]
     if shares:
         lines.append(", ".join(f"{each.name} {each.count}/{each.of}" for each in shares))
+    if NETWORK in set(run.outcomes["task_type"]):
+        lines.append(f"what was posted and done in the social network: society report {display(run.path)}")
     return "\n".join(lines)

@@ -109,9 +109,7 @@ class GameGraph:
         most_moves: int = MOST_MOVES,
     ) -> None:
         if table.game.setting.noise:
-            raise SocietyError(
-                f"{table.game.task_type} has noise: nothing is computed of it; train by reinforce, or leave noise out"
-            )
+            raise SocietyError(f"{table.game.task_type} has noise: it can be played (method reinforce), not computed")
         if stationary and not 0 < discount < 1:
             raise SocietyError(f"a game without a last step needs a discount between 0 and 1, not {discount:g}")
         if stationary and table.game.round_steps > 1:

@@ -72,6 +72,11 @@ def test_ls_prints_runs_newest_first(make_plan: MakePlan, capsys: pytest.Capture
     code, out, _ = society(capsys, "ls")
     assert code == 0
     assert out.index(made[1].name) < out.index(made[0].name)
+    assert "a training" not in out
+    training = Path("runs/learned")
+    training.mkdir()
+    (training / "training.json").touch()
+    assert society(capsys, "ls")[1].endswith(f"a training: {training}; see it with: society train show {training}\n")
     rows = [json.loads(line) for line in society(capsys, "ls", "runs", "--json")[1].splitlines()]
     assert [row["scenario"] for row in rows] == ["new", "old"]
 

@@ -121,6 +121,15 @@ def test_outcome_table_of_few_models_is_by_model(make_plan: Callable[..., Plan],
     assert all(f"ada_{number} " in text for number in range(1, MOST_MODELS + 1))
 
 
+def test_outcome_table_of_a_network_says_where_to_look(make_plan: Callable[..., Plan], runs: Path) -> None:
+    network = {"task_id": "feed", "task_type": "social_network", "max_steps": 2}
+    talk = {"talk_rounds": 0}
+    text = shown_table(make_plan(episodes=1, mode="cooperative", tasks=[network], communication=talk), runs)
+    assert "nan" not in text
+    assert "efficiency" not in text
+    assert "what was posted and done in the social network: society report" in text
+
+
 def test_outcome_table_is_by_model_if_every_kind_has_one(make_plan: Callable[..., Plan], runs: Path) -> None:
     rows = tuple(
         ModelConfig(model_id=f"m{number}", model_name="ada", role=ModelRole.NEUTRAL, team_id=f"t{number}")

@@ -60,7 +60,7 @@ class TestAdapterFolders:
 
     def test_a_folder_without_a_lora_in_safetensors_is_refused(self, tmp_path: Path) -> None:
         write_adapter(tmp_path / "a", base=BASE, peft_type="IA3")
-        with pytest.raises(UnservableRosterError, match="it is a IA3 adapter"):
+        with pytest.raises(UnservableRosterError, match="its kind is IA3"):
             read_served_roster(roster({"model_name": "a"}), adapters=tmp_path)
         (write_adapter(tmp_path / "a", base=BASE) / "adapter_model.safetensors").unlink()
         with pytest.raises(UnservableRosterError, match=r"there is no adapter_model\.safetensors"):
