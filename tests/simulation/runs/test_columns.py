@@ -30,7 +30,10 @@ TABLES = ("messages", "decisions", "steps", "outcomes", "episodes", "agents")
 
 
 def columns_of(**keys: Any) -> dict[str, Any]:
-    return scenario_of(prompts="off", communication={"topology": "small_world", "degree": 6}, **keys)
+    """Return a scenario that is played in columns, in which some decisions are carried out as others."""
+    task = {"task_id": "task", "task_type": "public_goods", "max_steps": 3, "noise": 0.1}
+    communication = {"topology": "small_world", "degree": 6}
+    return scenario_of(**{"prompts": "off", "communication": communication, "tasks": [task], **keys})
 
 
 def same(run: Run, other: Run) -> None:
@@ -203,6 +206,8 @@ def test_a_fork_is_played_in_columns_too(tmp_path: Path) -> None:
     assert twin.calls.empty
     same = fork_run(run.path, at="2.1", out=tmp_path)
     assert events_of(same) == events_of(run)
+    still = fork_run(run.path, at="2.1", set={"tasks.0.noise": 0}, out=tmp_path).decisions
+    assert still.groupby("episode")["played"].count().gt(0).tolist() == [True, False]
 
 
 @pytest.mark.parametrize(
