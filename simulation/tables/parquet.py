@@ -166,9 +166,7 @@ def read_stored(file: Path, columns: Sequence[Column]) -> pd.DataFrame | None:
     if not file.exists():
         return None
     try:
-        table = pq.ParquetFile(file).read()
-        same = {column.name for column in columns} == set(table.column_names)
-        return frame_from(table, columns) if same else None
+        return frame_from(pq.ParquetFile(file).read(), columns) if has_columns(file, columns) else None
     except FileNotFoundError:  # a resumed run removed it meanwhile
         return None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

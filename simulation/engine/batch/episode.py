@@ -242,9 +242,11 @@ class BatchEpisode(Episode):
     ) -> Sources:
         """Return what events say of replies, with the actions that noise carried out in the place of others."""
         game, found = self.plan.game, dict(sources)
-        places = {player: place for place, player in enumerate(players)} if game.shaken(state) else {}
-        for player in places.keys() & game.shaken(state).keys():
-            action = options[codes[places[player]]][0]
+        shaken = game.shaken(state)
+        for place, player in enumerate(players) if shaken else ():
+            if player not in shaken:
+                continue
+            action = options[codes[place]][0]
             played = game.played(state, player, action)
             if played != action:
                 found[player] = {**found.get(player, {}), "played": played}
